@@ -1,0 +1,22 @@
+# Language level, output folders, sanitizers and warnings for the project's own code.
+option(DECONVOY_TESTS "Build tests and benchmarks" ON)
+set(DECONVOY_SANITIZE "" CACHE STRING "Sanitizers to build with: empty, `address,undefined` or `thread`")
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+if(DECONVOY_SANITIZE)
+  add_compile_options(-fsanitize=${DECONVOY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${DECONVOY_SANITIZE})
+endif()
+
+add_library(deconvoy_warnings INTERFACE)
+target_compile_options(deconvoy_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+                       -Wnon-virtual-dtor -Woverloaded-virtual -Werror)

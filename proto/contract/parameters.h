@@ -1,0 +1,42 @@
+// Parameters of a method in text form, checked against the method's own description.
+//
+// Client, server and worker resolve parameters alike: defaults filled in, ranges checked, unknown names refused with
+// the nearest known one.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "deconvoy/v1/methods.pb.h"
+
+namespace deconvoy {
+
+// Values of all parameters of one method. Asking for a name or type that the method does not declare is a bug and ends the program.
+class Parameters {
+ public:
+  double Real(std::string_view name) const;
+  int64_t Integer(std::string_view name) const;
+  bool Boolean(std::string_view name) const;
+  const std::string& Choice(std::string_view name) const;
+
+  // All values in text form, by name.
+  const std::map<std::string, std::string, std::less<>>& texts() const { return texts_; }
+
+ private:
+  friend absl::StatusOr<Parameters> ResolveParameters(const v1::Method&, const std::map<std::string, std::string>&);
+  std::map<std::string, std::string, std::less<>> texts_;
+};
+
+// `given` completed with defaults. Errors: UNKNOWN_PARAMETER, PARAMETER_OUT_OF_RANGE (saying the range or choices),
+// INVALID_FIELD (not of the type). The field is `deconvolve.parameters["name"]`.
+absl::StatusOr<Parameters> ResolveParameters(const v1::Method& method,
+                                             const std::map<std::string, std::string>& given);
+
+// Working memory of `method` with these parameters, bytes per padded voxel.
+double BytesPerPaddedVoxel(const v1::Method& method, const Parameters& parameters);
+
+}  // namespace deconvoy

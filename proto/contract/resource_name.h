@@ -1,0 +1,31 @@
+// Names of the things the service keeps: `volumes/{id}`, `jobs/{id}`, `jobs/{id}/tasks/{n}`, `workers/{id}`.
+//
+// An id is 1 to 40 characters of [a-z0-9-]; n is a decimal number.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace deconvoy {
+
+std::string VolumeName(std::string_view id);
+std::string JobName(std::string_view id);
+std::string WorkerName(std::string_view id);
+std::string TaskName(std::string_view job_id, int64_t number);
+
+// The id in a name; INVALID_ARGUMENT, naming `field`, for anything else.
+absl::StatusOr<std::string> VolumeId(std::string_view name, std::string_view field);
+absl::StatusOr<std::string> JobId(std::string_view name, std::string_view field);
+absl::StatusOr<std::string> WorkerId(std::string_view name, std::string_view field);
+
+struct TaskId {
+  std::string job_id;
+  int64_t number = 0;
+  friend bool operator==(const TaskId&, const TaskId&) = default;
+};
+absl::StatusOr<TaskId> ParseTaskName(std::string_view name, std::string_view field);
+
+}  // namespace deconvoy

@@ -1,0 +1,27 @@
+// Checks of requests that need nothing but the request: done by the client for early errors, by the server for safety.
+//
+// Every error says which field, what was given, and what is allowed.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <string>
+#include <string_view>
+
+#include "deconvoy/v1/jobs.pb.h"
+#include "deconvoy/v1/volumes.pb.h"
+
+namespace deconvoy {
+
+absl::Status ValidateRequestId(std::string_view id);
+absl::Status ValidateVolumeSpec(const v1::VolumeSpec& spec);
+absl::Status ValidateJobSpec(const v1::JobSpec& spec);
+
+// Checks box, length and checksum of one chunk that arrives for a volume.
+absl::Status ValidateChunk(const v1::Chunk& chunk, const v1::VolumeSpec& volume);
+
+// Whether image and PSF go together: channels, time points, voxel sizes where both are known (3 % apart counts as
+// equal; `note` then says so when they are not identical). Errors: SHAPE_MISMATCH, VOXEL_SIZE_MISMATCH with both sizes.
+absl::Status ValidatePair(const v1::VolumeSpec& image, const v1::VolumeSpec& psf, std::string* note);
+
+}  // namespace deconvoy

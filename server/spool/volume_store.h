@@ -1,0 +1,82 @@
+// Volumes: their record in the store joined with their bytes in the spool.
+//
+// One file per volume under `spool/volumes/`, C order t,c,z,y,x, space reserved before the first byte is accepted.
+// A box is committed when its bytes are synced and its CRC-32C is in the store; boxes never overlap and never change,
+// except that the very same box with the same bytes is accepted again. Thread safe. Owners are checked above.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "deconvoy/v1/volumes.pb.h"
+#include "server/observe/environment.h"
+#include "server/spool/file_system.h"
+#include "server/store/store.h"
+
+namespace deconvoy::server {
+
+class VolumeStore;
+
+// Takes the boxes of one upload and commits them in groups. One per Write stream; one thread at a time.
+class VolumeWriter {
+ public:
+  virtual ~VolumeWriter() = default;
+  // Checks and writes one chunk; it is durable only after the next Commit.
+  virtual absl::Status Add(const v1::Chunk& chunk) = 0;
+  // Syncs and records everything added. Returns the number of chunks of this writer that are durable.
+  virtual absl::StatusOr<int64_t> Commit() = 0;
+  virtual int64_t uncommitted_bytes() const = 0;
+};
+
+class VolumeStore {
+ public:
+  struct Options {
+    std::filesystem::path directory;        // the spool
+    int64_t keep_free_bytes = 256 << 20;    // of the disk, refused to volumes
+  };
+  // Makes the folder where needed, removes files that no record names and scratch files left behind.
+  static absl::StatusOr<std::unique_ptr<VolumeStore>> Open(const Options& options, Store& store, FileSystem& files,
+                                                           Clock& clock, IdSource& ids);
+  virtual ~VolumeStore() = default;
+
+  // Creates a volume for an upload, or answers an earlier request or an equal digest (see Volumes.Create).
+  virtual absl::StatusOr<v1::Volume> Create(const std::string& owner, const v1::CreateVolumeRequest& request) = 0;
+  // Makes the file of a volume whose record a JobChange is about to insert; removed again by Discard or at the next Open.
+  virtual absl::Status Reserve(const std::string& id, const v1::VolumeSpec& spec) = 0;
+  virtual void Discard(const std::string& id) = 0;
+
+  // `missing` is filled only when asked for.
+  virtual absl::StatusOr<v1::Volume> Get(const std::string& id, bool with_missing) = 0;
+  virtual absl::StatusOr<std::unique_ptr<VolumeWriter>> Write(const std::string& id) = 0;
+  // Checks completeness and digest, then completes the volume. Asking again for a complete one only checks the digest.
+  virtual absl::StatusOr<v1::Volume> Finish(const std::string& id, const std::string& digest) = 0;
+  virtual absl::Status Delete(const std::string& id) = 0;
+
+  // Sends `region` in chunks to `send`, which returns false to stop. FAILED_PRECONDITION when some of it is not
+  // committed.
+  virtual absl::Status Read(const std::string& id, const v1::Box& region,
+                            const std::function<bool(v1::Chunk)>& send) = 0;
+
+  // --- for leases ---
+  virtual std::filesystem::path PathOf(const std::string& volume_id) const = 0;
+  // Path of a new scratch file of `bytes` for the lease with this token; its space is reserved.
+  virtual absl::StatusOr<std::filesystem::path> MakeScratch(uint64_t token, int64_t bytes) = 0;
+  virtual absl::StatusOr<std::unique_ptr<File>> OpenScratch(uint64_t token, bool writable) = 0;
+  virtual void RemoveScratch(uint64_t token) = 0;
+  // Copies bytes of the scratch file from `scratch_offset` into `box` of the volume, syncs the volume, and returns the CRC-32C
+  // of those bytes. The caller records the box.
+  virtual absl::StatusOr<uint32_t> Transfer(uint64_t token, int64_t scratch_offset, const std::string& volume_id,
+                                            const v1::VolumeSpec& spec, const FrameBox& box) = 0;
+
+  virtual const std::string& nonce() const = 0;  // content of `nonce` in the spool, made anew at every Open
+  virtual absl::StatusOr<int64_t> FreeBytes() = 0;
+  virtual int64_t UsedBytes() = 0;
+};
+
+}  // namespace deconvoy::server

@@ -1,0 +1,143 @@
+// The durable record of volumes, jobs, tasks and events: SQLite, WAL, synchronous=FULL.
+//
+// Every call is one transaction, durable when it returns. It holds facts and keeps them consistent; which change is legal
+// is decided by the rooms above (server/jobs for the state machines). Thread safe: calls are serialised inside. Errors: NOT_FOUND for an
+// unknown id; RESOURCE_EXHAUSTED with DISK_FULL; INTERNAL with STORAGE_FAILURE for anything else.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "deconvoy/v1/errors.pb.h"
+#include "deconvoy/v1/jobs.pb.h"
+#include "deconvoy/v1/volumes.pb.h"
+#include "proto/contract/geometry.h"
+
+namespace deconvoy::server {
+
+struct VolumeRecord {
+  std::string id;
+  std::string owner;
+  v1::VolumeSpec spec;  // with the digest once known
+  v1::VolumeState state = v1::WRITING;
+  absl::Time create_time;
+  int64_t committed_bytes = 0;
+};
+
+// A box whose bytes are durable, with the CRC-32C of those bytes in C order.
+struct CommittedBox {
+  FrameBox box;
+  uint32_t crc32c = 0;
+};
+
+enum class TaskKind { kAnalyse = 1, kTile = 2, kSimulate = 3, kProject = 4 };
+
+// The order is that of a task's life; stored as these numbers.
+enum class TaskState { kBlocked = 1, kReady = 2, kLeased = 3, kDone = 4, kFailed = 5, kCancelled = 6 };
+
+struct TaskRecord {
+  std::string job_id;
+  int64_t number = 0;      // within the job, from 0
+  TaskKind kind = TaskKind::kTile;
+  TaskState state = TaskState::kReady;
+  int64_t t = 0, c = 0;    // frame
+  int64_t tile = 0;        // index in the job's tile plan
+  uint64_t token = 0;      // fencing token of the newest lease; 0 before the first
+  std::string worker;      // holder of the newest lease
+  int32_t failures = 0;    // errors reported and crashes by signal
+  int32_t losses = 0;      // leases lost
+  absl::Time not_before;   // backoff: not given out earlier
+};
+
+struct JobRecord {
+  std::string id;
+  std::string owner;
+  v1::JobState state = v1::PENDING;
+  v1::Job job;  // all that is shown; name, state, times and last_sequence are filled on reading
+  absl::Time create_time;
+  // Plan of the tile tasks, made after the analysis; empty until then (serialised by server/jobs).
+  std::string plan;
+};
+
+// A page of a list, newest first.
+template <typename T>
+struct Page {
+  std::vector<T> items;
+  std::string next_token;  // empty at the end
+};
+
+// What one step of a job's life changes, applied in one transaction.
+struct JobChange {
+  JobRecord job;                                  // replaces the stored one (id must exist)
+  std::vector<TaskRecord> new_tasks;
+  std::vector<TaskRecord> changed_tasks;
+  std::vector<v1::JobEvent> events;               // sequence numbers are given by the store
+  std::vector<VolumeRecord> new_volumes;          // for results
+  struct Commit {
+    std::string volume_id;
+    std::vector<CommittedBox> boxes;
+  };
+  std::vector<Commit> committed;                  // boxes of results that became durable
+  std::vector<std::string> completed_volumes;     // WRITING -> COMPLETE
+  std::vector<std::string> deleted_volumes;
+};
+
+class Store {
+ public:
+  // Opens or makes the database at `path`, and migrates an older schema forward. FAILED_PRECONDITION with both versions for a newer one.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const std::filesystem::path& path);
+  virtual ~Store() = default;
+
+  // --- requests: what was answered under a caller's request id ---
+  struct RequestRecord {
+    std::string body_digest;  // of the request
+    std::string resource_id;  // what it made
+  };
+  virtual absl::StatusOr<std::optional<RequestRecord>> FindRequest(const std::string& owner,
+                                                                   const std::string& request_id) = 0;
+
+  // --- volumes ---
+  // `request_id` may be empty for volumes the server makes itself.
+  virtual absl::Status InsertVolume(const VolumeRecord& volume, const std::string& request_id,
+                                    const std::string& body_digest) = 0;
+  virtual absl::StatusOr<VolumeRecord> GetVolume(const std::string& id) = 0;
+  virtual absl::StatusOr<std::optional<VolumeRecord>> FindVolumeByDigest(const std::string& owner,
+                                                                         const std::string& digest) = 0;
+  virtual absl::StatusOr<Page<VolumeRecord>> ListVolumes(const std::string& owner, int page_size,
+                                                         const std::string& page_token) = 0;
+  virtual absl::StatusOr<std::vector<std::string>> AllVolumeIds() = 0;
+  virtual absl::Status CommitBoxes(const std::string& volume_id, const std::vector<CommittedBox>& boxes) = 0;
+  // Boxes of one frame, or of the whole volume with t = c = -1, in no particular order.
+  virtual absl::StatusOr<std::vector<CommittedBox>> GetBoxes(const std::string& volume_id, int64_t t, int64_t c) = 0;
+  virtual absl::Status CompleteVolume(const std::string& id, const std::string& digest) = 0;
+  virtual absl::Status DeleteVolume(const std::string& id) = 0;
+  // Ids of jobs that have not ended and read or write the volume.
+  virtual absl::StatusOr<std::vector<std::string>> JobsUsing(const std::string& volume_id) = 0;
+
+  // --- jobs and tasks ---
+  virtual absl::Status InsertJob(const JobChange& first, const std::string& request_id,
+                                 const std::string& body_digest) = 0;
+  virtual absl::StatusOr<JobRecord> GetJob(const std::string& id) = 0;
+  virtual absl::StatusOr<Page<JobRecord>> ListJobs(const std::string& owner, int page_size,
+                                                   const std::string& page_token, bool unfinished_only) = 0;
+  virtual absl::StatusOr<std::vector<JobRecord>> UnfinishedJobs() = 0;  // oldest first
+  virtual absl::Status Apply(const JobChange& change) = 0;
+  virtual absl::Status DeleteJob(const std::string& id) = 0;
+  virtual absl::StatusOr<std::vector<TaskRecord>> GetTasks(const std::string& job_id) = 0;
+  // Kept events with a sequence above `after`, in order, at most `limit`.
+  virtual absl::StatusOr<std::vector<v1::JobEvent>> GetEvents(const std::string& job_id, uint64_t after,
+                                                              int limit) = 0;
+  // A fencing token greater than every one before it, also across restarts.
+  virtual absl::StatusOr<uint64_t> NextToken() = 0;
+};
+
+}  // namespace deconvoy::server

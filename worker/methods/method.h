@@ -1,0 +1,51 @@
+// A method of deconvolution: its description and its mathematics, written over worker/ops/backend.h.
+//
+// To add one: a file pair here, a line in registry.cc, a page in docs/methods, a test in tests/unit/worker/methods.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <optional>
+
+#include "deconvoy/v1/methods.pb.h"
+#include "proto/contract/parameters.h"
+#include "worker/ops/backend.h"
+
+namespace deconvoy::worker {
+
+// Listens to a run. Called from the thread that runs the method.
+class Monitor {
+ public:
+  virtual ~Monitor() = default;
+  // After iteration `done` of `total`; `objective` where the method has been asked for it. An error (CANCELLED) ends the run with it.
+  virtual absl::Status Iterated(int64_t done, int64_t total, std::optional<double> objective) = 0;
+};
+
+// One tile of one frame, on a padded domain.
+struct Problem {
+  Ops* ops = nullptr;
+  const Otf* otf = nullptr;          // PSF of sum 1
+  const Array* measured = nullptr;   // y: photons, covers the measured box M (the whole domain without EXTEND)
+  const Array* mask = nullptr;       // m on M, or null for 1 everywhere
+  const Array* previous = nullptr;   // estimate to start from, on M; null unless `initial = previous` and there is one
+  v1::Boundary boundary = v1::EXTEND;
+  float background = 0;              // b, photons
+  float mean = 0;                    // mean of y over the whole frame, photons: the same for every tile
+};
+
+// One implementation per method. Stateless and shared between threads.
+class Method {
+ public:
+  virtual ~Method() = default;
+
+  // Name, parameters, boundaries, cost. Constant for the program's life.
+  virtual const v1::Method& description() const = 0;
+
+  // The estimate, on at least M. `parameters` are resolved against `description()`.
+  virtual absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,
+                                                     Monitor& monitor) const = 0;
+};
+
+}  // namespace deconvoy::worker

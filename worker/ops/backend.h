@@ -1,0 +1,152 @@
+// The whole-volume operations that methods are written over.
+//
+// A `Backend` is a device. `Ops` are its operations on one *domain*: a padded box on which convolution is circular. All
+// arrays are float32, live in the device's memory and cover a box of the domain; outside its box an array counts as
+// zero. Transforms always normalise: convolving with a PSF of sum 1 keeps a constant. One virtual call per whole-volume
+// operation costs nothing; voxel loops never cross this interface.
+//
+// Its unit is a convolution with a named prologue (what enters) and a named epilogue (what becomes of the value). The
+// boxes of their arrays tell where the input is non-zero and where the output is needed, so that a backend can fuse
+// passes and skip work. tests/contract holds every backend to the formulas stated here.
+//
+// Threads: a `Backend` may be shared; `Ops` and everything made by one belong to one thread at a time (they use as many
+// threads inside as the backend was given). Errors: RESOURCE_EXHAUSTED with OUT_OF_MEMORY when memory does not
+// suffice; INTERNAL with call and device when the device fails. A wrong argument is a bug and ends the process.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+
+#include "proto/contract/geometry.h"
+
+namespace deconvoy::worker {
+
+// A float32 array in device memory that covers `box()` of its domain.
+class Array {
+ public:
+  virtual ~Array() = default;
+  virtual const Box3& box() const = 0;
+};
+
+// The transform of a PSF on a domain.
+class Otf {
+ public:
+  virtual ~Otf() = default;
+};
+
+// --- Prologues: the field p that enters the convolution. ---
+
+// p = input.
+struct Identity {
+  const Array* input;
+};
+
+// p = max(x + alpha (x - x_previous), floor x). Both arrays cover the same box. With alpha 0, x_previous is not read and may be null.
+struct Extrapolate {
+  const Array* x;
+  const Array* x_previous;
+  float alpha;
+  float floor;
+};
+
+using Prologue = std::variant<Identity, Extrapolate>;
+
+// --- Epilogues: v is the value of the convolution at a voxel. ---
+
+// output = v on output's box.
+struct Store {
+  Array* output;
+};
+
+// output = m y / max(v + background, floor) on y's box; m is 1 where `mask` is null.
+// Where y is 0 the quotient is 0. `output` covers y's box; null as the first half of `ConvolveThen`.
+struct GuardedRatio {
+  const Array* y;
+  const Array* mask;
+  float background;
+  float floor;                    // > 0
+  Array* output;
+  double* i_divergence = nullptr;  // if set: receives the sum over m of (v + b) - y + y ln(y / (v + b)), v + b floored, 0 ln 0 = 0
+};
+
+// output = p v / w where w >= weight_floor, else p, on output's box; p is the given prologue at that voxel. `output` may be the prologue's x_previous.
+// `weights` null means w = 1 everywhere.
+struct MultiplyUpdate {
+  Extrapolate p;
+  const Array* weights;
+  float weight_floor;
+  Array* output;
+};
+
+using Epilogue = std::variant<Store, GuardedRatio, MultiplyUpdate>;
+
+// One convolution: H p, or with `adjoint` H* p.
+struct Convolution {
+  const Otf* otf;
+  bool adjoint;
+  Prologue prologue;
+  Epilogue epilogue;
+};
+
+// Sums in double precision.
+struct Reduction {
+  double sum = 0;
+  float minimum = 0;
+  float maximum = 0;
+  int64_t not_finite = 0;  // NaN or infinity; those are left out of the others
+};
+
+// The operations on one domain.
+class Ops {
+ public:
+  virtual ~Ops() = default;
+
+  virtual const Shape3& domain() const = 0;
+
+  // A zero-filled array over `box`. REQUIRES: box inside the domain, not empty.
+  virtual absl::StatusOr<std::unique_ptr<Array>> Allocate(const Box3& box) = 0;
+
+  // The OTF of a PSF whose voxel `centre` is the origin; it wraps around where it is larger than the domain.
+  // `psf` holds shape.voxels() values in z,y,x order.
+  virtual absl::StatusOr<std::unique_ptr<Otf>> MakeOtf(std::span<const float> psf, const Shape3& shape,
+                                                       const Voxel& centre) = 0;
+
+  virtual absl::Status Fill(Array& array, float value) = 0;
+  // Between host memory holding `box` in z,y,x order and the device. REQUIRES: box inside the array's box.
+  virtual absl::Status Upload(std::span<const float> host, const Box3& box, Array& array) = 0;
+  virtual absl::Status Download(const Array& array, const Box3& box, std::span<float> host) = 0;
+
+  // REQUIRES: an epilogue with an output.
+  virtual absl::Status Convolve(const Convolution& step) = 0;
+
+  // `first`, then `second` on the output of first's epilogue, which is never stored as a whole: first's epilogue
+  // is a GuardedRatio without output, and second's prologue is `Identity{nullptr}`.
+  virtual absl::Status ConvolveThen(const Convolution& first, const Convolution& second) = 0;
+
+  // Over `box`. REQUIRES: box inside the array's box.
+  virtual absl::StatusOr<Reduction> Reduce(const Array& array, const Box3& box) = 0;
+
+  // Whole-volume transforms (forward and inverse) done so far.
+  virtual int64_t transforms() const = 0;
+};
+
+// A device.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual std::string name() const = 0;    // `cpu`, `cuda`
+  virtual std::string device() const = 0;  // for people
+  virtual int threads() const = 0;
+
+  // Operations on `domain`. Plans are kept, so that the next call for the same domain is cheap.
+  virtual absl::StatusOr<std::unique_ptr<Ops>> Open(const Shape3& domain) = 0;
+};
+
+}  // namespace deconvoy::worker
