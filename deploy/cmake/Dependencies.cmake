@@ -16,10 +16,6 @@ find_package(Boost REQUIRED COMPONENTS system filesystem)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(FFTW3F REQUIRED IMPORTED_TARGET fftw3f)
 
-find_library(CRC32C_LIBRARY crc32c REQUIRED)
-add_library(deconvoy_crc32c INTERFACE)
-target_link_libraries(deconvoy_crc32c INTERFACE ${CRC32C_LIBRARY})
-
 if(DECONVOY_TESTS)
   find_package(GTest CONFIG REQUIRED)
   find_package(benchmark CONFIG REQUIRED)
