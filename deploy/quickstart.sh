@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs, builds, and deconvolves a synthetic specimen, so that you see the whole path work on your machine.
 # Safe to run again. Results go to ./quickstart (or the folder given as first argument).
-set -euo pipefail
+set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 out=$(realpath -m "${1:-quickstart}")
 trap 'echo "quickstart: stopped at line $LINENO: $BASH_COMMAND" >&2' ERR

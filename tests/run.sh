@@ -3,7 +3,7 @@
 #   tests/run.sh          everything that belongs to a change
 #   tests/run.sh --long   also sanitizers, fuzzing and fault loops; stops starting new parts after $DECONVOY_LONG_MINUTES
 #                         (default 60) and says which were left out
-set -euo pipefail
+set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 long=false
 case "${1:-}" in
