@@ -19,9 +19,9 @@ namespace deconvoy {
 // What an error carries beside its code and sentence.
 struct ErrorDetails {
   v1::ErrorReason reason = v1::ERROR_REASON_UNSPECIFIED;
-  std::string field;   // path of the wrong field; empty if none
-  std::string remedy;  // what the caller can do; empty if nothing
-  std::map<std::string, std::string> metadata;
+  std::string field = {};   // path of the wrong field; empty if none
+  std::string remedy = {};  // what the caller can do; empty if nothing
+  std::map<std::string, std::string> metadata = {};
 };
 
 // An error with the canonical code that belongs to `details.reason` (stated in errors.proto).
@@ -41,7 +41,8 @@ absl::Status AddContext(const absl::Status& status, std::string_view context);
 v1::StoredError ToStored(const absl::Status& status);
 absl::Status FromStored(const v1::StoredError& error);
 
-// The serialised ErrorInfo of `status`, empty if it has none; and an error rebuilt from a wire code, message and details.
+// The serialised ErrorInfo of `status`, empty if it has none; and an error rebuilt from a wire code, message and
+// details.
 std::string SerializedInfo(const absl::Status& status);
 absl::Status FromWire(int code, std::string_view message, std::string_view serialized_info);
 
