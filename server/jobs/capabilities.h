@@ -1,0 +1,57 @@
+// What the workers can do: methods, memory, speed. Filled by the dispatcher and the fleet, read by preflight and the
+// Methods service.
+//
+// Methods stay known after the workers that offered them have left; memory and speed are those of the workers that are
+// alive. In memory only. Thread safe; no call blocks.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "deconvoy/v1/methods.pb.h"
+
+namespace deconvoy::server {
+
+// One live worker, as far as planning is concerned.
+struct WorkerCapacity {
+  std::string backend;              // `cpu` or `cuda`
+  int64_t memory_budget_bytes = 0;  // of one task
+  double rate = 0;                  // padded voxel iterations per second of rl; 0 if not measured
+};
+
+class Capabilities {
+ public:
+  // --- methods ---
+  // Adds methods, or replaces those of the same name; the backends that were known for a name stay known.
+  void AddMethods(const std::vector<v1::Method>& methods);
+  std::vector<v1::Method> Methods() const;  // by name
+  // Errors: NO_WORKER (no method is known at all), UNKNOWN_METHOD with the nearest name in the remedy; `field` names
+  // the field of the request in it.
+  absl::StatusOr<v1::Method> FindMethod(const std::string& name, const std::string& field) const;
+
+  // --- workers ---
+  void SetWorker(const std::string& worker, const WorkerCapacity& capacity);
+  void RemoveWorker(const std::string& worker);
+  // Budget to plan with while no worker is alive (what the fleet is configured to start).
+  void SetExpectedMemory(int64_t bytes);
+
+  // The largest budget of one task among live workers of `backend` (empty: any); else the expected one; 0 if neither is
+  // known.
+  int64_t MemoryBudget(const std::string& backend) const;
+  // Sum of the measured rates of live workers of `backend` (empty: any); 0 if none has been measured.
+  double Rate(const std::string& backend) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, v1::Method> methods_;      // guarded by mutex_
+  std::map<std::string, WorkerCapacity> workers_;  // guarded by mutex_
+  int64_t expected_memory_ = 0;                    // guarded by mutex_
+};
+
+}  // namespace deconvoy::server

@@ -1,0 +1,162 @@
+// Jobs and their tasks: accepts them, keeps them durable, moves them through their states, tells watchers.
+//
+// It is the authority on what state a job or task is in; who runs a task, and until when, is the dispatcher's affair
+// (server/schedule). Each step of a job's life is planned on the state in memory, applied to the store in one
+// transaction, and only then taken over into memory, so that a crash at any instant leaves either the step before or
+// the step after.
+//
+// Thread safe. Owners see only their own jobs and volumes; anything else is NOT_FOUND. Errors of the store
+// (STORAGE_FAILURE, DISK_FULL) can come from every call and leave the state unchanged.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "deconvoy/v1/jobs.pb.h"
+#include "deconvoy/v1/workers.pb.h"
+#include "proto/contract/resource_name.h"
+#include "server/jobs/capabilities.h"
+#include "server/observe/environment.h"
+#include "server/spool/volume_store.h"
+#include "server/store/store.h"
+
+namespace deconvoy::server {
+
+class LiveJob;
+
+// When a task is tried again.
+struct RetryRules {
+  int32_t failure_cap = 4;                          // errors reported and crashes by signal after which the job fails
+  int32_t loss_cap = 1000;                          // lost leases after which the job fails
+  absl::Duration first_backoff = absl::Seconds(1);  // doubled with every further failure
+  absl::Duration longest_backoff = absl::Minutes(1);
+};
+
+// A job that has at least one task to give out, and what a worker must bring for it.
+struct WaitingJob {
+  std::string id;
+  std::string owner;
+  absl::Time create_time;
+  std::string method;        // empty: none is needed
+  std::string backend;       // empty: any
+  int64_t memory_bytes = 0;  // of one task
+};
+
+// Why a task did not succeed.
+struct TaskFailure {
+  absl::Status error;
+  bool lost_lease = false;  // nothing is known against the task: counts as a loss, not as a failure
+  bool retry = true;        // false: no retry can cure it, the job fails at once
+  std::string log_excerpt;
+};
+
+class JobManager {
+ public:
+  // Loads the jobs that have not ended. Tasks that were leased return to the queue and count as lost. The arguments
+  // must outlive the manager.
+  static absl::StatusOr<std::unique_ptr<JobManager>> Open(const RetryRules& rules, Store& store, VolumeStore& volumes,
+                                                          Capabilities& capabilities, Clock& clock, IdSource& ids);
+  ~JobManager();
+
+  // --- for users: server/api ---
+  absl::StatusOr<v1::Job> Submit(const std::string& owner, const v1::SubmitJobRequest& request);
+  // Refusals are findings of the report, not errors.
+  absl::StatusOr<v1::PreflightReport> Preflight(const std::string& owner, const v1::JobSpec& spec);
+  absl::StatusOr<v1::Job> Get(const std::string& owner, const std::string& job_id);
+  absl::StatusOr<v1::ListJobsResponse> List(const std::string& owner, const v1::ListJobsRequest& request);
+  absl::StatusOr<v1::Job> Cancel(const std::string& owner, const std::string& job_id);
+  absl::Status Delete(const std::string& owner, const std::string& job_id);
+
+  // Sends the job's kept events above `after_sequence`, then new ones and progress as they come, until `ended` was sent
+  // (OK), `send` returns false (OK), `gone` returns true (CANCELLED), or Stop (UNAVAILABLE). Blocks the calling thread.
+  // `send` is called without any lock, so that a slow watcher delays nobody; progress that it had no time for is
+  // skipped.
+  absl::Status Watch(const std::string& owner, const std::string& job_id, uint64_t after_sequence,
+                     const std::function<bool(const v1::JobEvent&)>& send, const std::function<bool()>& gone);
+
+  // Ends all watchers. Further calls of Watch answer UNAVAILABLE.
+  void Stop();
+
+  // --- for the dispatcher: server/schedule ---
+  // Called, without any lock, whenever a task may have become ready. Set before the first job runs.
+  void SetReadyListener(std::function<void()> listener);
+
+  // Jobs with a task whose time has come, in no particular order.
+  std::vector<WaitingJob> Waiting();
+  // When the earliest task that is backing off becomes ready; nullopt if there is none.
+  std::optional<std::chrono::steady_clock::time_point> NextDue();
+
+  // Gives the job's first ready task to `worker` under `token`: what the task is and does, without paths and lease
+  // time. With `spare`, a task that failed on this very worker is left for another. Nothing if there is none to give.
+  absl::StatusOr<std::optional<v1::Task>> Lease(const std::string& job_id, const std::string& worker, uint64_t token,
+                                                bool spare);
+  // Whether the task is leased under exactly this token.
+  bool Holds(const TaskId& task, uint64_t token);
+  // Takes note of what a worker says of a task it holds; ignored when it does not hold it.
+  void Report(const TaskId& task, const v1::TaskStatus& status);
+
+  enum class Completion { kPending, kDone };
+  // Whether the lease may deliver (kPending) or has delivered already (kDone). STALE_LEASE otherwise.
+  absl::StatusOr<Completion> CheckDelivery(const TaskId& task, uint64_t token);
+  // Makes the task DONE, with its boxes committed, in one transaction, together with all that follows: the tile tasks
+  // after an analysis, the end of the job after its last task. OK without effect when this lease has delivered before.
+  // Errors: STALE_LEASE; INVALID_FIELD when the result is not one of this task.
+  absl::Status Complete(const TaskId& task, uint64_t token, const v1::TaskResult& result,
+                        const std::vector<uint32_t>& box_crc32c);
+  // Takes the task back: READY again after a backoff, or the end of the job by the rules. OK without effect when
+  // the lease is not the task's any more.
+  absl::Status Fail(const TaskId& task, uint64_t token, const TaskFailure& failure);
+
+  struct Counts {
+    int64_t ready = 0;
+    int64_t leased = 0;
+  };
+  Counts CountTasks();
+
+ private:
+  JobManager(const RetryRules& rules, Store& store, VolumeStore& volumes, Capabilities& capabilities, Clock& clock,
+             IdSource& ids);
+
+  absl::Status Recover();
+  absl::StatusOr<std::shared_ptr<LiveJob>> Load(JobRecord record);
+  std::shared_ptr<LiveJob> FindLive(const std::string& job_id);
+  absl::StatusOr<std::shared_ptr<LiveJob>> FindOwned(const std::string& owner, const std::string& job_id);
+  absl::StatusOr<JobRecord> GetRecord(const std::string& owner, const std::string& job_id);
+  // Applies a step and takes it over. REQUIRES: the job's turn is held.
+  absl::Status Step(LiveJob& job, JobChange change);
+  double QueuedWork();
+
+  // Constant.
+  const RetryRules rules_;
+  Store& store_;
+  VolumeStore& volumes_;
+  Capabilities& capabilities_;
+  Clock& clock_;
+  IdSource& ids_;
+  std::function<void()> ready_listener_;
+
+  // Makes submissions take turns, so that a request id is looked up and inserted as one. Held over I/O. Taken before
+  // all others.
+  std::mutex submitting_;
+
+  // Order of locks: a job's turn (held over its transaction, see live_job.h), then mutex_ (never held over I/O or
+  // callbacks).
+  std::mutex mutex_;
+  std::condition_variable changed_;                       // notified after every step, report and Stop
+  std::map<std::string, std::shared_ptr<LiveJob>> live_;  // guarded by mutex_: jobs that have not ended
+  bool stopped_ = false;                                  // guarded by mutex_
+};
+
+}  // namespace deconvoy::server

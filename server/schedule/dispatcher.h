@@ -1,0 +1,185 @@
+// Gives tasks to workers and takes their results: worker registry, leases, delivery.
+//
+// A lease is (task, worker, fencing token, deadline on the steady clock). Every Synchronize that names the task moves
+// the deadline; a lease that misses it is lost and its task returns to the queue. Tokens come from the store and only
+// rise, so a result under an older token is told from the current one, also across restarts. Promise: a task may run
+// more than once, its result is committed once.
+//
+// Workers and leases live in memory only; what must survive is in the job manager. Thread safe.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "deconvoy/v1/admin.pb.h"
+#include "deconvoy/v1/workers.pb.h"
+#include "server/jobs/capabilities.h"
+#include "server/jobs/job_manager.h"
+#include "server/observe/environment.h"
+#include "server/schedule/policy.h"
+#include "server/spool/volume_store.h"
+#include "server/store/store.h"
+
+namespace deconvoy::server {
+
+class Dispatcher;
+
+// One result on its way in: made by Dispatcher::BeginDelivery, used by one thread, must not outlive the dispatcher.
+// Dropping it before Commit leaves the lease as it was; the worker may begin again.
+class Delivery {
+ public:
+  // Takes the next bytes of the outputs (streaming workers only). Errors: STALE_LEASE, CHECKSUM_MISMATCH, INVALID_FIELD
+  // (gap, too much, or the header said that they lie in the scratch file), DISK_FULL.
+  absl::Status Write(const v1::OutputChunk& chunk);
+
+  // Moves the outputs into their volumes and makes the task DONE. OK means committed, now or by an earlier delivery
+  // of the same lease. Errors: STALE_LEASE; INVALID_FIELD (bytes missing, wrong kind of result); CHECKSUM_MISMATCH (the
+  // attempt has then failed); SHUTTING_DOWN when another delivery of the same lease is being committed (try again).
+  absl::Status Commit(const v1::TaskResult& result);
+
+ private:
+  friend class Dispatcher;
+  Delivery(Dispatcher& dispatcher, TaskId task, uint64_t token) : dispatcher_(dispatcher), task_(task), token_(token) {}
+
+  Dispatcher& dispatcher_;
+  const TaskId task_;
+  const uint64_t token_;
+  bool already_done_ = false;  // an earlier delivery of this lease was committed
+  std::vector<v1::OutputPiece> outputs_;
+  int64_t expected_bytes_ = 0;  // of all outputs
+  int64_t received_bytes_ = 0;
+  std::unique_ptr<File> scratch_;  // null when the worker wrote the scratch file itself
+};
+
+class Dispatcher {
+ public:
+  struct Options {
+    absl::Duration lease = absl::Seconds(15);
+    absl::Duration poll = absl::Seconds(10);        // how long an idle worker's call may wait
+    absl::Duration busy_call = absl::Seconds(1);    // a busy worker is to call within this time
+    absl::Duration keep_lost = absl::Hours(1);      // how long a lost worker stays listed
+    absl::Duration tick = absl::Milliseconds(250);  // how often leases are checked; zero: only by Tick()
+    std::string host;  // this machine's name as workers report it, to recognise WorkerExited; may be empty
+  };
+
+  // The arguments must outlive the dispatcher.
+  Dispatcher(const Options& options, Store& store, VolumeStore& volumes, JobManager& jobs, Capabilities& capabilities,
+             Clock& clock, std::unique_ptr<Policy> policy = std::make_unique<OldestFirst>());
+  ~Dispatcher();  // as Stop
+
+  // --- for the Workers service ---
+  // Takes the worker's report and answers what to do. Waits for work when the worker is idle; `gone` tells that nobody
+  // waits for the answer any more. A newer call of the same worker ends the wait of an older one. Errors:
+  // WORKER_REFUSED (contract version, self-test), INVALID_FIELD (malformed names), SHUTTING_DOWN (to idle workers from
+  // Drain on, to all from Stop on).
+  absl::StatusOr<v1::SynchronizeResponse> Synchronize(const v1::SynchronizeRequest& request,
+                                                      const std::function<bool()>& gone);
+  // OK when the worker holds the task under this token and the task reads this volume. STALE_LEASE or NOT_FOUND else.
+  absl::Status AuthoriseInput(const v1::FetchInputRequest& request);
+  absl::StatusOr<std::unique_ptr<Delivery>> BeginDelivery(const v1::DeliveryHeader& header);
+
+  // --- for the fleet ---
+  // A worker process of this host has ended; its tasks return to the queue at once. By signal counts against the task.
+  void WorkerExited(uint32_t process_id, bool by_signal);
+
+  // --- for the Admin service ---
+  std::vector<v1::Worker> Workers();  // by name
+  absl::StatusOr<v1::Worker> DrainWorker(const std::string& worker_name, bool drain);
+
+  // --- life ---
+  // Gives out nothing any more; what runs may still finish. Idle workers are told SHUTTING_DOWN.
+  void Drain();
+  // Waits until no lease is left, at most `grace`. Whether none is left.
+  bool WaitIdle(absl::Duration grace);
+  // Ends all waiting calls; every further one is answered SHUTTING_DOWN.
+  void Stop();
+  // Takes back the leases that have missed their deadline, and forgets workers lost long ago.
+  void Tick();
+
+ private:
+  friend class Delivery;
+  using SteadyTime = std::chrono::steady_clock::time_point;
+
+  struct WorkerEntry {
+    v1::WorkerRegistration registration;
+    bool registered = false;
+    bool same_host = false;
+    bool lost = false;
+    bool drain = false;    // asked by an administrator
+    bool leaving = false;  // its own wish
+    uint64_t calls = 0;    // number of its newest Synchronize
+    SteadyTime last_seen;
+    absl::Time last_seen_wall;
+    uint64_t tasks_done = 0;
+    uint64_t tasks_failed = 0;
+  };
+  struct Lease {
+    std::string worker;
+    uint64_t token = 0;
+    SteadyTime deadline;
+    v1::TaskStatus status;    // as last reported
+    v1::Task task;            // as given out
+    bool committing = false;  // its result is being moved in: not to be taken back meanwhile
+  };
+  using LeaseMap = std::map<std::string, Lease>;  // by task name
+
+  // --- Synchronize, in steps (synchronize.cc) ---
+  absl::StatusOr<bool> Enter(const v1::SynchronizeRequest& request, const std::string& worker, uint64_t* call);
+  absl::Status CheckRegistration(const v1::WorkerRegistration& registration) const;
+  void TakeReports(const v1::SynchronizeRequest& request, const std::string& worker, v1::SynchronizeResponse& response);
+  void TakeReport(const v1::TaskStatus& status, const std::string& worker, v1::SynchronizeResponse& response);
+  absl::Status Assign(const std::string& worker, uint32_t slots, v1::SynchronizeResponse& response);
+  absl::StatusOr<bool> AssignOne(const std::string& worker, v1::SynchronizeResponse& response);
+  absl::StatusOr<bool> GiveOut(v1::Task task, const std::string& worker, v1::SynchronizeResponse& response);
+  void WaitForWork(const std::string& worker, uint64_t call, SteadyTime until, const std::function<bool()>& gone);
+
+  // --- choice (choice.cc). REQUIRES: mutex_ is held. ---
+  bool MayWork(const WorkerEntry& worker) const;
+  bool Suits(const WorkerEntry& worker, const WaitingJob& job) const;
+  bool AnotherSuits(const std::string& worker, const WaitingJob& job) const;
+
+  // --- delivery (delivery.cc) ---
+  absl::Status StartCommit(const TaskId& task, uint64_t token);
+  void EndCommit(const TaskId& task, uint64_t token, bool lease_over, bool done);
+  absl::Status CommitOutputs(Delivery& delivery, const v1::TaskResult& result);
+
+  // Ends leases and hands their tasks back to the job manager.
+  void TakeBack(const std::vector<std::pair<std::string, Lease>>& leases, const TaskFailure& failure);
+  v1::Worker Describe(const std::string& worker, const WorkerEntry& entry) const;  // REQUIRES: mutex_ is held
+  void Wake();
+  void RunTicks();
+
+  // Constant.
+  const Options options_;
+  Store& store_;
+  VolumeStore& volumes_;
+  JobManager& jobs_;
+  Capabilities& capabilities_;
+  Clock& clock_;
+  const std::unique_ptr<Policy> policy_;
+
+  // Guards what follows. Never held over I/O or a step of a job; the job manager's own mutex may be taken under it.
+  std::mutex mutex_;
+  std::condition_variable changed_;             // work may be ready, a lease ended, or the life's state changed
+  uint64_t wakes_ = 0;                          // counts notifications, so that none is missed
+  std::map<std::string, WorkerEntry> workers_;  // by id
+  LeaseMap leases_;
+  bool draining_ = false;
+  bool stopped_ = false;
+
+  std::thread ticker_;  // only touched by constructor and Stop
+};
+
+}  // namespace deconvoy::server
