@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "deconvoy/v1/jobs.pb.h"
 #include "deconvoy/v1/volumes.pb.h"
 #include "proto/contract/geometry.h"
 
