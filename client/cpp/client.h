@@ -1,0 +1,114 @@
+// The C++ client of a deconvoy server.
+//
+//   ASSIGN_OR_RETURN(Client client, Client::Connect("facility:7700"));
+//   ASSIGN_OR_RETURN(std::string image, client.Upload(image_spec, read_plane));
+//   ASSIGN_OR_RETURN(std::string psf, client.Upload(psf_spec, read_psf_plane));
+//   v1::JobSpec spec;  ... spec.mutable_deconvolve()->set_input_volume(image); ...
+//   ASSIGN_OR_RETURN(v1::Job job, client.Submit(spec));
+//   ASSIGN_OR_RETURN(job, client.Watch(job.name(), 0, on_event));
+//   RETURN_IF_ERROR(client.Download(job.outputs(0).volume(), write_plane));
+//
+// Errors are those that the calls state in `proto/deconvoy/v1`, with reason and remedy (`proto/contract/error.h`).
+// UNAVAILABLE is retried with growing waits (`RetryPolicy`), anything else is returned as it comes; every call that
+// creates something carries an id that is the same in every repetition, so that nothing is created twice.
+//
+// Thread safe; copies share one connection. Callbacks run on the calling thread.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "client/cpp/retry.h"
+#include "deconvoy/v1/admin.pb.h"
+#include "deconvoy/v1/jobs.pb.h"
+#include "deconvoy/v1/methods.pb.h"
+#include "deconvoy/v1/volumes.pb.h"
+
+namespace deconvoy::client {
+
+class Connection;
+
+struct ConnectOptions {
+  // How long to try to reach the server in the first place.
+  absl::Duration connect_timeout = absl::Seconds(5);
+  // For calls on a connection that has worked.
+  RetryPolicy retry;
+};
+
+// How much of a volume has been moved: durable at the server for uploads, handed to the sink for downloads.
+struct TransferProgress {
+  int64_t bytes_done = 0;
+  int64_t bytes_total = 0;
+};
+using TransferObserver = std::function<void(const TransferProgress&)>;
+
+// Fills `plane` (C order y,x, little endian) with a plane of a volume. Asked in t,c,z order, but again for planes in
+// flight when a stream broke: the same plane must always give the same bytes.
+using PlaneSource = std::function<absl::Status(int64_t t, int64_t c, int64_t z, std::span<std::byte> plane)>;
+
+// Takes a plane of a volume. Called once per plane in t,c,z order.
+using PlaneSink = std::function<absl::Status(int64_t t, int64_t c, int64_t z, std::span<const std::byte> plane)>;
+
+using JobObserver = std::function<void(const v1::JobEvent&)>;
+
+class Client {
+ public:
+  // Connects to `unix:/path` or `host:port` and asks the server which contract it speaks. Errors: UNAVAILABLE (nobody
+  // answers), INVALID_ARGUMENT (not an address), INCOMPATIBLE_VERSION (naming both versions).
+  static absl::StatusOr<Client> Connect(const std::string& address, const ConnectOptions& options = {});
+
+  // What the server said of itself when the connection was made, and what it says now.
+  const v1::ServerInfo& server() const;
+  absl::StatusOr<v1::ServerInfo> GetServerInfo() const;
+
+  // Creates a volume, sends its planes, finishes it with its digest, and returns its name. A stream that breaks is
+  // resumed where the server misses boxes. On any error the volume is removed from the server where that is possible.
+  // Memory: one plane and 16 MiB. `stop` ends it with CANCELLED.
+  absl::StatusOr<std::string> Upload(const v1::VolumeSpec& spec, const PlaneSource& source,
+                                     const TransferObserver& progress = {}, std::stop_token stop = {}) const;
+
+  // Reads a whole complete volume; every chunk's checksum is checked (CHECKSUM_MISMATCH). Memory: one plane and a few
+  // chunks; a slow sink slows only this call. `stop` ends it with CANCELLED.
+  absl::Status Download(const std::string& volume, const PlaneSink& sink, const TransferObserver& progress = {},
+                        std::stop_token stop = {}) const;
+
+  absl::StatusOr<v1::Volume> GetVolume(const std::string& volume) const;
+  absl::StatusOr<std::vector<v1::Volume>> ListVolumes() const;
+  absl::Status DeleteVolume(const std::string& volume) const;
+
+  absl::StatusOr<v1::Job> Submit(const v1::JobSpec& spec) const;
+  absl::StatusOr<v1::PreflightReport> Preflight(const v1::JobSpec& spec) const;
+
+  // Hands every event after `after_sequence` to `observer` until the job has ended, and returns it as it ended.
+  // Re-attaches when the connection breaks: kept events come once each, in order. `stop` ends the watching with
+  // CANCELLED; the job goes on.
+  absl::StatusOr<v1::Job> Watch(const std::string& job, uint64_t after_sequence, const JobObserver& observer = {},
+                                std::stop_token stop = {}) const;
+
+  absl::StatusOr<v1::Job> GetJob(const std::string& job) const;
+  // Newest first, at most `at_most`.
+  absl::StatusOr<std::vector<v1::Job>> ListJobs(bool unfinished_only, size_t at_most) const;
+  absl::StatusOr<v1::Job> CancelJob(const std::string& job) const;
+  absl::Status DeleteJob(const std::string& job) const;
+
+  absl::StatusOr<std::vector<v1::Method>> ListMethods() const;
+  absl::StatusOr<v1::Method> GetMethod(const std::string& name) const;
+  absl::StatusOr<std::vector<v1::Worker>> ListWorkers() const;
+
+ private:
+  explicit Client(std::shared_ptr<Connection> connection);
+
+  std::shared_ptr<Connection> connection_;
+};
+
+}  // namespace deconvoy::client

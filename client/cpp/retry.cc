@@ -1,0 +1,61 @@
+#include "client/cpp/retry.h"
+
+#include <absl/time/clock.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <condition_variable>
+#include <mutex>
+#include <random>
+#include <utility>
+
+#include "proto/contract/error.h"
+
+namespace deconvoy::client {
+namespace {
+
+double RandomFraction() {
+  thread_local std::mt19937_64 engine{std::random_device{}()};
+  return std::uniform_real_distribution<double>(0.0, 1.0)(engine);
+}
+
+// Returns early, with false, when stop is requested.
+bool Sleep(absl::Duration duration, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  std::unique_lock lock(mutex);
+  changed.wait_for(lock, stop, absl::ToChronoNanoseconds(duration), [] { return false; });
+  return !stop.stop_requested();
+}
+
+}  // namespace
+
+std::optional<absl::Duration> WaitBeforeRetry(const RetryPolicy& policy, int retry, absl::Duration elapsed,
+                                              double random) {
+  const absl::Duration ceiling =
+      std::min(policy.longest, policy.initial * std::pow(policy.factor, std::min(retry, 60)));
+  const absl::Duration wait = ceiling * (0.5 + 0.5 * random);
+  if (elapsed + wait > policy.total) return std::nullopt;
+  return wait;
+}
+
+Retrier::Retrier(const RetryPolicy& policy, std::stop_token stop) : policy_(policy), stop_(std::move(stop)) {}
+
+absl::Status Retrier::Pause(const absl::Status& error) {
+  if (stop_.stop_requested()) return MakeError({.reason = v1::CANCELLED_BY_USER}, "stopped on request");
+  if (!IsRetryable(error)) return error;
+  if (retries_ == 0) first_failure_ = absl::Now();
+  const auto wait = WaitBeforeRetry(policy_, retries_, absl::Now() - first_failure_, RandomFraction());
+  if (!wait) return error;
+  ++retries_;
+  if (!Sleep(*wait, stop_)) return MakeError({.reason = v1::CANCELLED_BY_USER}, "stopped on request");
+  return absl::OkStatus();
+}
+
+void Retrier::Reset() {
+  retries_ = 0;
+}
+
+}  // namespace deconvoy::client

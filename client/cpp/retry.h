@@ -1,0 +1,46 @@
+// When and how long to wait before a call is tried again.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/time/time.h>
+
+#include <functional>
+#include <optional>
+#include <stop_token>
+
+namespace deconvoy::client {
+
+// Waits grow from `initial` by `factor` up to `longest`; each is drawn from the upper half of that value, so that
+// clients that lost the same server do not come back together. After `total` without progress the error stands.
+struct RetryPolicy {
+  absl::Duration initial = absl::Milliseconds(100);
+  absl::Duration longest = absl::Seconds(5);
+  double factor = 2.0;
+  absl::Duration total = absl::Minutes(2);
+};
+
+// The wait before attempt `retry` (0 for the first repetition), `elapsed` after the first failure; nothing when the
+// policy's time is over. `random` is in [0, 1).
+std::optional<absl::Duration> WaitBeforeRetry(const RetryPolicy& policy, int retry, absl::Duration elapsed,
+                                              double random);
+
+// Follows one call through its repetitions. One thread at a time.
+class Retrier {
+ public:
+  Retrier(const RetryPolicy& policy, std::stop_token stop);
+
+  // Waits and returns OK when trying again makes sense; else the error to return: `error` itself when it is not
+  // UNAVAILABLE or the time is over, CANCELLED when stop was requested.
+  absl::Status Pause(const absl::Status& error);
+
+  // Something went well: waits and the total time start anew.
+  void Reset();
+
+ private:
+  const RetryPolicy policy_;
+  const std::stop_token stop_;
+  int retries_ = 0;
+  absl::Time first_failure_ = absl::InfinitePast();
+};
+
+}  // namespace deconvoy::client

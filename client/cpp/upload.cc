@@ -1,0 +1,280 @@
+// Sending a volume: pieces under a bounded window of unacknowledged chunks, resumed where the server misses boxes.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <thread>
+#include <tuple>
+#include <utility>
+
+#include "client/cpp/client.h"
+#include "client/cpp/connection.h"
+#include "proto/contract/checksum.h"
+#include "proto/contract/error.h"
+#include "proto/contract/limits.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/validation.h"
+#include "proto/contract/volume_layout.h"
+
+namespace deconvoy::client {
+namespace {
+
+// Chunks sent but not yet durable: at most this many.
+constexpr uint64_t kWindowChunks = 32;
+
+// One Write call. The calling thread sends, a second one hears the acknowledgements.
+class WriteStream {
+ public:
+  WriteStream(Connection& connection, std::stop_token stop)
+      : connection_(connection),
+        cancel_(stop, [this] { context_.TryCancel(); }),
+        stream_(connection.volumes().Write(&context_)),
+        listener_([this] { Listen(); }) {}
+
+  ~WriteStream() {
+    context_.TryCancel();
+    if (listener_.joinable()) listener_.join();
+  }
+
+  // False when the stream is broken: Close tells why.
+  bool Send(const v1::WriteVolumeRequest& request) {
+    std::unique_lock lock(mutex_);
+    acknowledged_.wait(lock, [this] { return broken_ || sent_ - chunks_committed_ < kWindowChunks; });
+    if (broken_) return false;
+    lock.unlock();
+    ++sent_;
+    return stream_->Write(request);
+  }
+
+  // Waits until everything sent is durable or the stream breaks.
+  absl::Status Close() {
+    stream_->WritesDone();
+    listener_.join();
+    return connection_.ToStatus(stream_->Finish());
+  }
+
+  // Durable bytes of the volume, as far as heard.
+  int64_t committed_bytes() const {
+    const std::lock_guard lock(mutex_);
+    return committed_bytes_;
+  }
+
+ private:
+  void Listen() {
+    v1::WriteVolumeResponse response;
+    while (stream_->Read(&response)) {
+      const std::lock_guard lock(mutex_);
+      chunks_committed_ = std::max(chunks_committed_, response.chunks_committed());
+      committed_bytes_ = static_cast<int64_t>(response.committed_bytes());
+      acknowledged_.notify_all();
+    }
+    const std::lock_guard lock(mutex_);
+    broken_ = true;
+    acknowledged_.notify_all();
+  }
+
+  Connection& connection_;
+  grpc::ClientContext context_;
+  const std::stop_callback<std::function<void()>> cancel_;
+  const std::unique_ptr<grpc::ClientReaderWriter<v1::WriteVolumeRequest, v1::WriteVolumeResponse>> stream_;
+  uint64_t sent_ = 0;  // only by the sending thread
+
+  mutable std::mutex mutex_;
+  std::condition_variable acknowledged_;
+  // Guarded by mutex_.
+  uint64_t chunks_committed_ = 0;
+  int64_t committed_bytes_ = 0;
+  bool broken_ = false;
+
+  std::thread listener_;
+};
+
+// Which pieces the server still misses. Its list may be cut short: what comes after its last box counts as missing.
+class MissingBoxes {
+ public:
+  static constexpr int kMostListed = 1000;
+
+  explicit MissingBoxes(const v1::Volume& volume) {
+    for (const v1::Box& box : volume.missing()) boxes_.push_back(ToFrameBox(box));
+    if (volume.missing_size() >= kMostListed) last_ = Place(boxes_.back());
+  }
+
+  bool Misses(const FrameBox& piece) const {
+    if (last_ && Place(piece) >= *last_) return true;
+    return std::any_of(boxes_.begin(), boxes_.end(), [&piece](const FrameBox& box) {
+      return box.t == piece.t && box.c == piece.c && !Intersect(box.box, piece.box).empty();
+    });
+  }
+
+ private:
+  using Position = std::tuple<int64_t, int64_t, int64_t>;
+  static Position Place(const FrameBox& box) { return {box.t, box.c, box.box.origin.z}; }
+
+  std::vector<FrameBox> boxes_;
+  std::optional<Position> last_;
+};
+
+class Uploader {
+ public:
+  Uploader(Connection& connection, const v1::VolumeSpec& spec, const Shape5& shape, const PlaneSource& source,
+           const TransferObserver& progress, std::stop_token stop)
+      : connection_(connection),
+        type_(spec.type()),
+        shape_(shape),
+        plane_bytes_(shape.y * shape.x * BytesPerVoxel(spec.type())),
+        source_(source),
+        progress_(progress),
+        stop_(std::move(stop)),
+        digester_(plane_bytes_) {}
+
+  // Sends everything that `volume` misses, however often the stream breaks, and finishes it.
+  absl::Status Run(v1::Volume volume) {
+    RETURN_IF_ERROR(AllocatePlane());
+    Retrier retrier(connection_.retry(), stop_);
+    for (;;) {
+      const int64_t before = committed_;
+      const absl::Status status = SendMissing(volume);
+      if (status.ok()) break;
+      if (committed_ > before) retrier.Reset();
+      RETURN_IF_ERROR(retrier.Pause(status));
+      v1::GetVolumeRequest request;
+      request.set_volume(volume.name());
+      ASSIGN_OR_RETURN(volume,
+                       connection_.Call(connection_.volumes(), &v1::Volumes::Stub::Get, request, kShortCall, stop_));
+    }
+    return Finish(volume.name());
+  }
+
+ private:
+  absl::Status AllocatePlane() {
+    try {
+      plane_.resize(static_cast<size_t>(plane_bytes_));
+    } catch (const std::bad_alloc&) {
+      return MakeError({.reason = v1::OUT_OF_MEMORY, .remedy = "Use a machine with more memory."},
+                       fmt::format("no memory for one plane of {} bytes", plane_bytes_));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status SendMissing(const v1::Volume& volume) {
+    const MissingBoxes missing(volume);
+    WriteStream stream(connection_, stop_);
+    request_.set_volume(volume.name());
+    bool broken = false;
+    const absl::Status sent = ForEachPieceOfVolume([&](const FrameBox& piece) -> absl::Status {
+      const bool misses = missing.Misses(piece);
+      if (!misses && LastPlane(piece) < digested_planes_) return absl::OkStatus();
+      RETURN_IF_ERROR(FillChunk(piece));
+      if (!misses) return absl::OkStatus();
+      if (!stream.Send(request_)) {
+        broken = true;
+        return absl::CancelledError("the stream is broken");
+      }
+      request_.clear_volume();
+      Report(stream.committed_bytes());
+      return absl::OkStatus();
+    });
+    if (!sent.ok() && !broken) return sent;
+    const absl::Status closed = stream.Close();
+    Report(stream.committed_bytes());
+    if (broken && closed.ok()) return absl::UnavailableError("the server ended the upload early");
+    return closed;
+  }
+
+  absl::Status ForEachPieceOfVolume(const std::function<absl::Status(const FrameBox&)>& visit) const {
+    for (int64_t t = 0; t < shape_.t; ++t)
+      for (int64_t c = 0; c < shape_.c; ++c)
+        RETURN_IF_ERROR(
+            ForEachPiece({t, c, {{}, shape_.frame()}}, type_, static_cast<int64_t>(limits::kChunkBytes), visit));
+    return absl::OkStatus();
+  }
+
+  int64_t PlaneIndex(int64_t t, int64_t c, int64_t z) const { return (t * shape_.c + c) * shape_.z + z; }
+  int64_t LastPlane(const FrameBox& piece) const { return PlaneIndex(piece.t, piece.c, piece.box.end().z - 1); }
+
+  // Puts the piece's box, bytes and checksum into the request. Pieces are whole planes, or consecutive bytes of one.
+  absl::Status FillChunk(const FrameBox& piece) {
+    const int64_t voxel_bytes = BytesPerVoxel(type_);
+    const Box3& box = piece.box;
+    const int64_t offset = (box.origin.y * shape_.x + box.origin.x) * voxel_bytes;
+    const int64_t bytes = box.shape.y * box.shape.x * voxel_bytes;
+    v1::Chunk& chunk = *request_.mutable_chunk();
+    *chunk.mutable_box() = ToProto(piece);
+    chunk.mutable_data()->clear();
+    for (int64_t z = box.origin.z; z < box.end().z; ++z) {
+      RETURN_IF_ERROR(LoadPlane(piece.t, piece.c, z));
+      chunk.mutable_data()->append(reinterpret_cast<const char*>(plane_.data()) + offset, static_cast<size_t>(bytes));
+    }
+    chunk.set_crc32c(Crc32c(std::as_bytes(std::span(chunk.data()))));
+    return absl::OkStatus();
+  }
+
+  // The digest takes each plane the first time it is read: planes are first read in order.
+  absl::Status LoadPlane(int64_t t, int64_t c, int64_t z) {
+    const int64_t index = PlaneIndex(t, c, z);
+    if (index == loaded_plane_) return absl::OkStatus();
+    loaded_plane_ = -1;
+    RETURN_IF_ERROR(source_(t, c, z, plane_));
+    loaded_plane_ = index;
+    if (index == digested_planes_) {
+      digester_.Update(plane_);
+      ++digested_planes_;
+    }
+    return absl::OkStatus();
+  }
+
+  void Report(int64_t committed) {
+    committed_ = std::max(committed_, committed);
+    if (progress_) progress_({.bytes_done = committed_, .bytes_total = VolumeBytes(shape_, type_)});
+  }
+
+  absl::Status Finish(const std::string& volume) {
+    const Sha256Digest digest = digester_.Finish();
+    v1::FinishVolumeRequest request;
+    request.set_volume(volume);
+    request.set_digest(reinterpret_cast<const char*>(digest.data()), digest.size());
+    const auto finished =
+        connection_.Call(connection_.volumes(), &v1::Volumes::Stub::Finish, request, absl::InfiniteDuration(), stop_);
+    // An answer that got lost: this volume has no other writer, so the digest has been checked.
+    if (ReasonOf(finished.status()) == v1::VOLUME_COMPLETE) return absl::OkStatus();
+    return finished.status();
+  }
+
+  Connection& connection_;
+  const v1::VoxelType type_;
+  const Shape5 shape_;
+  const int64_t plane_bytes_;
+  const PlaneSource& source_;
+  const TransferObserver& progress_;
+  const std::stop_token stop_;
+
+  VolumeDigester digester_;
+  int64_t digested_planes_ = 0;
+  std::vector<std::byte> plane_;
+  int64_t loaded_plane_ = -1;  // which one `plane_` holds
+  v1::WriteVolumeRequest request_;
+  int64_t committed_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<std::string> Client::Upload(const v1::VolumeSpec& spec, const PlaneSource& source,
+                                           const TransferObserver& progress, std::stop_token stop) const {
+  RETURN_IF_ERROR(ValidateVolumeSpec(spec));
+  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(spec.shape(), spec.type(), "spec.shape"));
+  v1::CreateVolumeRequest request;
+  request.set_request_id(NewRequestId());
+  *request.mutable_spec() = spec;
+  ASSIGN_OR_RETURN(const v1::Volume volume, connection_->Call(connection_->volumes(), &v1::Volumes::Stub::Create,
+                                                              request, kReservingCall, stop));
+  if (volume.state() == v1::COMPLETE) return volume.name();
+  const absl::Status status = Uploader(*connection_, spec, shape, source, progress, stop).Run(volume);
+  if (status.ok()) return volume.name();
+  if (!IsRetryable(status)) DeleteVolume(volume.name()).IgnoreError();
+  return status;
+}
+
+}  // namespace deconvoy::client
