@@ -64,7 +64,8 @@ struct JobRecord {
   v1::JobState state = v1::PENDING;
   v1::Job job;  // all that is shown; name, state, times and last_sequence are filled on reading
   absl::Time create_time;
-  // Plan of the tile tasks, made after the analysis; empty until then (serialised by server/jobs).
+  // Plan of the tile tasks, made after the analysis; empty until then (serialised by server/jobs). In a change, empty
+  // keeps the stored one: plans can be large and never change.
   std::string plan;
 };
 
