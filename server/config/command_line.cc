@@ -1,0 +1,104 @@
+#include "server/config/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+
+namespace deconvoy::server {
+namespace {
+
+constexpr const char* kFooter = R"(
+Examples:
+  deconvoyd --state ~/deconvoy --listen unix:$XDG_RUNTIME_DIR/deconvoy.sock
+      serve this machine's users, with one worker on all processors
+  deconvoyd --config /etc/deconvoy/deconvoyd.toml --check-config
+      tell whether the file is right, without starting
+  deconvoyd --print-config > deconvoyd.toml
+      a file with every setting, its meaning and its range
+
+SIGTERM or SIGINT lets running tasks finish for the time of grace; a second one leaves at once. Nothing that was
+acknowledged is lost either way. Exit codes: 0 ok, 2 usage or configuration, 3 state folder, 4 address.)";
+
+absl::Status Refuse(std::string_view message, std::string_view remedy = "see `deconvoyd --help`") {
+  return MakeError({.reason = v1::INVALID_FIELD, .remedy = std::string(remedy)}, message);
+}
+
+// The parser, and what it read.
+struct CommandLine {
+  CLI::App app{"Server of the deconvolution service: takes volumes and jobs, keeps them safe, and has workers do them.",
+               "deconvoyd"};
+  ServerConfig flags;  // only those given count
+  std::vector<std::pair<const Key*, CLI::Option*>> options;
+  std::string config_file;
+  bool print_config = false, check_config = false, local = false, version = false;
+
+  CommandLine() {
+    app.add_option("--config", config_file, "Configuration file (TOML)");
+    for (const Key& key : Keys()) {
+      const std::string range = RangeText(key);
+      const std::string help = std::string(key.meaning) + (range.empty() ? "" : " (" + range + ")");
+      std::visit(
+          [&](auto member) { options.emplace_back(&key, app.add_option(std::string(key.flag), flags.*member, help)); },
+          key.member);
+    }
+    app.add_flag("--print-config", print_config, "Print the settings in effect as TOML and leave");
+    app.add_flag("--check-config", check_config, "Check file and flags and leave");
+    app.add_flag("--local", local, "Be the private server of one caller: end with it and remove the state folder");
+    app.add_flag("--version", version, "Print the version and leave");
+    app.footer(kFooter);
+    app.allow_extras();
+  }
+};
+
+absl::Status RefuseUnknown(const CommandLine& line, const std::string& argument) {
+  std::vector<std::string> known = {"--config", "--print-config", "--check-config", "--local", "--version", "--help"};
+  for (const Key& key : Keys()) known.emplace_back(key.flag);
+  const std::string nearest = Nearest(argument.substr(0, argument.find('=')), known);
+  return Refuse(fmt::format("{} does not know the argument `{}`", line.app.get_name(), Printable(argument)),
+                nearest.empty() ? "see `deconvoyd --help`" : fmt::format("did you mean `{}`?", nearest));
+}
+
+absl::StatusOr<ServerConfig> Merge(const CommandLine& line) {
+  ServerConfig config;
+  if (!line.config_file.empty()) {
+    ASSIGN_OR_RETURN(config, LoadConfig(line.config_file, config));
+  }
+  for (const auto& [key, option] : line.options) {
+    if (option->count() == 0) continue;
+    std::visit([&config, &line](auto member) { config.*member = line.flags.*member; }, key->member);
+    RETURN_IF_ERROR(CheckValue(*key, config, key->flag));
+  }
+  config.state_folder = std::filesystem::absolute(config.state_folder).lexically_normal().string();
+  return config;
+}
+
+}  // namespace
+
+absl::StatusOr<Invocation> ParseCommandLine(int argc, const char* const* argv) {
+  CommandLine line;
+  Invocation result;
+  try {
+    line.app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    result.answer = line.app.help();
+    return result;
+  } catch (const CLI::ParseError& error) {
+    return Refuse(Printable(error.what()));
+  }
+  if (!line.app.remaining().empty()) return RefuseUnknown(line, line.app.remaining().front());
+  if (line.version) {
+    result.answer = "deconvoyd " DECONVOY_VERSION "\n";
+    return result;
+  }
+  ASSIGN_OR_RETURN(result.config, Merge(line));
+  result.local = line.local;
+  result.temporary_state = line.local && line.app.get_option("--state")->count() == 0;
+  if (line.print_config) result.answer = ToToml(result.config);
+  if (line.check_config) result.answer = "the configuration is right\n";
+  return result;
+}
+
+}  // namespace deconvoy::server

@@ -1,0 +1,144 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+#include "server/config/address.h"
+#include "server/config/server_config.h"
+
+namespace deconvoy::server {
+namespace {
+
+using C = ServerConfig;
+
+const std::vector<Key>& Table() {
+  static const std::vector<Key> table = {
+      {.name = "state_folder",
+       .flag = "--state",
+       .meaning = "Folder for the database, the volumes and the worker credential. One server at a time.",
+       .member = &C::state_folder},
+      {.name = "listen",
+       .flag = "--listen",
+       .meaning = "Addresses to listen on: unix:/path, 127.0.0.1:port or [::1]:port; port 0 takes a free one. "
+                  "Those chosen stand in `address` in the state folder.",
+       .member = &C::listen},
+      {.name = "log_level",
+       .flag = "--log-level",
+       .meaning = "What is logged on standard error, by the server and its workers.",
+       .member = &C::log_level,
+       .choices = {"trace", "debug", "info", "warning", "error", "off"}},
+      {.name = "shutdown_grace_ms",
+       .flag = "--shutdown-grace-ms",
+       .meaning =
+           "How long running tasks may go on after SIGTERM. What is not finished is done again after the next start.",
+       .member = &C::shutdown_grace_ms,
+       .minimum = 0,
+       .maximum = 3'600'000},
+      {.name = "limits.open_calls",
+       .flag = "--open-calls",
+       .meaning = "Calls that may be open at once, over all clients and workers; one thread each.",
+       .member = &C::open_calls,
+       .minimum = 8,
+       .maximum = 10'000},
+      {.name = "limits.keep_free_bytes",
+       .flag = "--keep-free-bytes",
+       .meaning = "Room on the disk that is never given to volumes.",
+       .member = &C::keep_free_bytes,
+       .minimum = 0,
+       .maximum = int64_t{1} << 50},
+      {.name = "tasks.lease_ms",
+       .flag = "--lease-ms",
+       .meaning = "A worker that has been silent for this long loses its task, which is then done again.",
+       .member = &C::lease_ms,
+       .minimum = 500,
+       .maximum = 600'000},
+      {.name = "tasks.attempts",
+       .flag = "--attempts",
+       .meaning = "Errors and crashes after which a task, and with it its job, has failed.",
+       .member = &C::attempts,
+       .minimum = 1,
+       .maximum = 100},
+      {.name = "workers.count",
+       .flag = "--workers",
+       .meaning = "Worker processes that the server starts on this machine; 0 when all workers come from elsewhere.",
+       .member = &C::worker_count,
+       .minimum = 0,
+       .maximum = 256},
+      {.name = "workers.threads",
+       .flag = "--worker-threads",
+       .meaning = "Threads of each; 0 shares the processors out evenly.",
+       .member = &C::worker_threads,
+       .minimum = 0,
+       .maximum = 4096},
+      {.name = "workers.memory_mib",
+       .flag = "--worker-memory-mib",
+       .meaning = "Memory that one task may use on each, in MiB; 0 shares out three quarters of the machine's.",
+       .member = &C::worker_memory_mib,
+       .minimum = 0,
+       .maximum = int64_t{1} << 26},
+      {.name = "workers.backend",
+       .flag = "--worker-backend",
+       .meaning = "What they compute on.",
+       .member = &C::worker_backend,
+       .choices = {"auto", "cpu", "cuda"}},
+      {.name = "workers.command",
+       .flag = "--worker-command",
+       .meaning = "The worker program; empty means `deconvoy-worker` beside this one.",
+       .member = &C::worker_command},
+      {.name = "workers.cache_folder",
+       .flag = "--worker-cache",
+       .meaning = "Where workers keep measured transform plans; empty means `cache` in the state folder.",
+       .member = &C::worker_cache_folder},
+  };
+  return table;
+}
+
+absl::Status Refuse(const Key& key, std::string_view where, std::string_view what) {
+  return MakeError({.reason = v1::INVALID_FIELD, .field = std::string(key.name), .remedy = std::string(key.meaning)},
+                   fmt::format("{}: {} {}", Printable(where), key.name, what));
+}
+
+absl::Status CheckText(const Key& key, const std::string& value, std::string_view where) {
+  if (!key.choices.empty() && std::ranges::find(key.choices, value) == key.choices.end()) {
+    return Refuse(key, where, fmt::format("is \"{}\", but must be {}", Printable(value), RangeText(key)));
+  }
+  if (Printable(value) != value) {
+    return Refuse(key, where, fmt::format("is \"{}\", but must not have control characters", Printable(value)));
+  }
+  if (key.name == "state_folder" && value.empty()) return Refuse(key, where, "is empty, but must name a folder");
+  return absl::OkStatus();
+}
+
+absl::Status CheckAddresses(const Key& key, const std::vector<std::string>& values, std::string_view where) {
+  if (values.empty()) return Refuse(key, where, "is empty, but must have at least one address");
+  for (const std::string& value : values) {
+    if (const auto address = ParseAddress(value); !address.ok()) return AddContext(address.status(), Printable(where));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::span<const Key> Keys() {
+  return Table();
+}
+
+std::string RangeText(const Key& key) {
+  if (std::holds_alternative<int64_t C::*>(key.member)) return fmt::format("from {} to {}", key.minimum, key.maximum);
+  if (!key.choices.empty()) return fmt::format("one of {}", fmt::join(key.choices, ", "));
+  return {};
+}
+
+absl::Status CheckValue(const Key& key, const ServerConfig& config, std::string_view where) {
+  if (const auto* text = std::get_if<std::string C::*>(&key.member)) return CheckText(key, config.**text, where);
+  if (const auto* number = std::get_if<int64_t C::*>(&key.member)) {
+    const int64_t value = config.**number;
+    if (value >= key.minimum && value <= key.maximum) return absl::OkStatus();
+    return Refuse(key, where, fmt::format("is {}, but must be {}", value, RangeText(key)));
+  }
+  return CheckAddresses(key, config.*std::get<std::vector<std::string> C::*>(key.member), where);
+}
+
+}  // namespace deconvoy::server

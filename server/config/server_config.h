@@ -1,0 +1,75 @@
+// Everything an operator can set. One table (Keys) says name, flag, meaning and range of each; the file reader, the
+// flags, `--print-config` and deploy/deconvoyd.example.toml all follow it.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace deconvoy::server {
+
+// Meanings, units and ranges: see Keys(). The initial values are the defaults.
+struct ServerConfig {
+  std::string state_folder = "/var/lib/deconvoy";
+  std::vector<std::string> listen = {"127.0.0.1:7450"};
+  std::string log_level = "info";
+  int64_t shutdown_grace_ms = 10'000;
+
+  int64_t open_calls = 256;
+  int64_t keep_free_bytes = int64_t{1} << 30;
+
+  int64_t lease_ms = 10'000;
+  int64_t attempts = 4;
+
+  int64_t worker_count = 1;
+  int64_t worker_threads = 0;
+  int64_t worker_memory_mib = 0;
+  std::string worker_backend = "auto";
+  std::string worker_command;
+  std::string worker_cache_folder;
+
+  friend bool operator==(const ServerConfig&, const ServerConfig&) = default;
+};
+
+// One setting.
+struct Key {
+  using Member =
+      std::variant<int64_t ServerConfig::*, std::string ServerConfig::*, std::vector<std::string> ServerConfig::*>;
+
+  std::string_view name;     // in the file, with its table: `workers.count`
+  std::string_view flag;     // on the command line: `--workers`
+  std::string_view meaning;  // one line
+  Member member;
+  int64_t minimum = 0;  // of an integer, inclusive
+  int64_t maximum = 0;
+  std::vector<std::string> choices = {};  // of a text; empty means any
+};
+
+// Every setting, in the order of the file; keys of one table stand together.
+std::span<const Key> Keys();
+
+// The value of `key` as TOML.
+std::string ValueText(const Key& key, const ServerConfig& config);
+// What `key` accepts, for people: `from 0 to 256`, `one of cpu, cuda`; empty when anything of its type.
+std::string RangeText(const Key& key);
+
+// INVALID_FIELD unless the value of `key` is in range; `where` (file and line, or the flag) comes before the message.
+absl::Status CheckValue(const Key& key, const ServerConfig& config, std::string_view where);
+
+// `base` with what the file says. Errors name file and line: unknown keys with the nearest known one, wrong types,
+// values out of range, and what TOML itself refuses.
+absl::StatusOr<ServerConfig> LoadConfig(const std::filesystem::path& file, const ServerConfig& base);
+// The same for text; `name` stands for the file in errors.
+absl::StatusOr<ServerConfig> ParseConfig(std::string_view text, std::string_view name, const ServerConfig& base);
+
+// The configuration as a TOML file with a comment per key. ParseConfig reads it back.
+std::string ToToml(const ServerConfig& config);
+
+}  // namespace deconvoy::server
