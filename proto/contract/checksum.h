@@ -13,6 +13,9 @@ namespace deconvoy {
 // CRC-32C (Castagnoli, RFC 3720 B.4) of `data`; `crc` continues an earlier one.
 uint32_t Crc32c(std::span<const std::byte> data, uint32_t crc = 0);
 
+// The same without the processor's instruction for it; what `Crc32c` does where there is none.
+uint32_t Crc32cPortable(std::span<const std::byte> data, uint32_t crc = 0);
+
 using Sha256Digest = std::array<std::byte, 32>;
 
 // SHA-256 of bytes that come piece by piece. Not thread safe.

@@ -35,16 +35,15 @@ struct Box3 {
   bool empty() const { return shape.empty(); }
   bool Contains(const Box3& other) const {
     const Voxel a = end(), b = other.end();
-    return other.origin.z >= origin.z && other.origin.y >= origin.y && other.origin.x >= origin.x &&
-           b.z <= a.z && b.y <= a.y && b.x <= a.x;
+    return other.origin.z >= origin.z && other.origin.y >= origin.y && other.origin.x >= origin.x && b.z <= a.z &&
+           b.y <= a.y && b.x <= a.x;
   }
   friend bool operator==(const Box3&, const Box3&) = default;
 };
 
 // The box common to both; empty (zero shape) where they do not meet.
 inline Box3 Intersect(const Box3& a, const Box3& b) {
-  const Voxel o{std::max(a.origin.z, b.origin.z), std::max(a.origin.y, b.origin.y),
-                std::max(a.origin.x, b.origin.x)};
+  const Voxel o{std::max(a.origin.z, b.origin.z), std::max(a.origin.y, b.origin.y), std::max(a.origin.x, b.origin.x)};
   const Voxel ea = a.end(), eb = b.end();
   const Shape3 s{std::min(ea.z, eb.z) - o.z, std::min(ea.y, eb.y) - o.y, std::min(ea.x, eb.x) - o.x};
   if (s.empty()) return {o, {}};

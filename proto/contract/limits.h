@@ -6,17 +6,20 @@
 
 namespace deconvoy::limits {
 
-inline constexpr uint32_t kContractVersion = 1;          // major version of the wire contract
-inline constexpr size_t kChunkBytes = 512 * 1024;        // payload of one chunk
-inline constexpr size_t kMessageBytes = 1024 * 1024;     // any message
-inline constexpr int64_t kAxisVoxels = 1 << 20;          // extent along z, y or x
-inline constexpr int64_t kFrames = 1 << 20;              // time points times channels
+inline constexpr uint32_t kContractVersion = 1;       // major version of the wire contract
+inline constexpr size_t kChunkBytes = 512 * 1024;     // payload of one chunk
+inline constexpr size_t kMessageBytes = 1024 * 1024;  // any message
+inline constexpr int64_t kAxisVoxels = 1 << 20;       // extent along z, y or x
+inline constexpr int64_t kFrames = 1 << 20;           // time points times channels
 inline constexpr int64_t kChannels = 4096;
 inline constexpr int64_t kVolumeBytes = int64_t{1} << 44;  // 16 TiB
-inline constexpr int64_t kPsfVoxels = int64_t{1} << 28;  // of one channel's PSF
+inline constexpr int64_t kPsfVoxels = int64_t{1} << 28;    // of one channel's PSF
+inline constexpr double kMaximumUm = 1e6;                  // any length in um; the least that is not 0 is its inverse
+inline constexpr double kMaximumCounts = 1e12;             // any number of counts or photons
 inline constexpr size_t kDisplayNameBytes = 255;
 inline constexpr size_t kRequestIdBytes = 64;
 inline constexpr size_t kParameterCount = 64;
+inline constexpr size_t kParameterNameBytes = 64;
 inline constexpr size_t kParameterValueBytes = 256;
 inline constexpr uint32_t kDefaultPageSize = 100;
 inline constexpr uint32_t kPageSize = 1000;

@@ -7,6 +7,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -15,7 +16,8 @@
 
 namespace deconvoy {
 
-// Values of all parameters of one method. Asking for a name or type that the method does not declare is a bug and ends the program.
+// Values of all parameters of one method. Asking for a name or type that the method does not declare is a bug and ends
+// the program.
 class Parameters {
  public:
   double Real(std::string_view name) const;
@@ -28,13 +30,16 @@ class Parameters {
 
  private:
   friend absl::StatusOr<Parameters> ResolveParameters(const v1::Method&, const std::map<std::string, std::string>&);
+
+  const std::string& TextOf(std::string_view name, v1::ParameterType type) const;
+
   std::map<std::string, std::string, std::less<>> texts_;
+  std::map<std::string, v1::ParameterType, std::less<>> types_;
 };
 
 // `given` completed with defaults. Errors: UNKNOWN_PARAMETER, PARAMETER_OUT_OF_RANGE (saying the range or choices),
 // INVALID_FIELD (not of the type). The field is `deconvolve.parameters["name"]`.
-absl::StatusOr<Parameters> ResolveParameters(const v1::Method& method,
-                                             const std::map<std::string, std::string>& given);
+absl::StatusOr<Parameters> ResolveParameters(const v1::Method& method, const std::map<std::string, std::string>& given);
 
 // Working memory of `method` with these parameters, bytes per padded voxel.
 double BytesPerPaddedVoxel(const v1::Method& method, const Parameters& parameters);

@@ -7,10 +7,9 @@
 #include <utility>
 
 // Returns the error of `expression` (an absl::Status) from the enclosing function.
-#define RETURN_IF_ERROR(expression)                                            \
-  do {                                                                         \
-    if (absl::Status status_of_expression = (expression); !status_of_expression.ok()) \
-      return status_of_expression;                                             \
+#define RETURN_IF_ERROR(expression)                                                                                \
+  do {                                                                                                             \
+    if (absl::Status status_of_expression = (expression); !status_of_expression.ok()) return status_of_expression; \
   } while (false)
 
 #define DECONVOY_CONCAT_INNER(a, b) a##b

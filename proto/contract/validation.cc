@@ -1,0 +1,360 @@
+#include "proto/contract/validation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "proto/contract/checksum.h"
+#include "proto/contract/error.h"
+#include "proto/contract/limits.h"
+#include "proto/contract/resource_name.h"
+#include "proto/contract/simulation.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
+
+namespace deconvoy {
+namespace {
+
+constexpr double kSameVoxelSize = 0.03;       // relative difference up to which voxel sizes count as equal
+constexpr double kIdenticalVoxelSize = 1e-5;  // and up to which they are not worth a word: file formats round
+constexpr size_t kMethodNameBytes = 64;
+
+absl::Status Invalid(std::string_view field, std::string_view what, std::string_view remedy) {
+  return MakeError({.reason = v1::INVALID_FIELD, .field = std::string(field), .remedy = std::string(remedy)},
+                   fmt::format("`{}` {}", field, what));
+}
+
+absl::Status Above(std::string_view field, std::string_view what, size_t limit, std::string_view remedy) {
+  return MakeError({.reason = v1::LIMIT_EXCEEDED,
+                    .field = std::string(field),
+                    .remedy = std::string(remedy),
+                    .metadata = {{"limit", fmt::to_string(limit)}}},
+                   fmt::format("`{}` {}", field, what));
+}
+
+// --- Checks of single values ---
+
+absl::Status CheckText(std::string_view text, size_t limit, std::string_view field) {
+  if (text.size() > limit) {
+    return Above(field, fmt::format("has {} bytes, more than {}", text.size(), limit), limit, "Shorten it.");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckNumber(double value, double least, double most, std::string_view field, std::string_view unit) {
+  if (std::isfinite(value) && value >= least && value <= most) return absl::OkStatus();
+  return Invalid(
+      field,
+      fmt::format("is {}, but must be a number from {} to {}{}{}", value, least, most, unit.empty() ? "" : " ", unit),
+      fmt::format("Give a number from {} to {}.", least, most));
+}
+
+absl::Status CheckCounts(double value, std::string_view field, std::string_view unit) {
+  return CheckNumber(value, 0, limits::kMaximumCounts, field, unit);
+}
+
+// A gain, of which 0 means 1.
+absl::Status CheckGain(double value, std::string_view field) {
+  if (value == 0) return absl::OkStatus();
+  return CheckNumber(value, 1 / limits::kMaximumCounts, limits::kMaximumCounts, field, "photons per count");
+}
+
+// A length, of which 0 means unknown.
+absl::Status CheckLength(double value_um, std::string_view field) {
+  if (value_um == 0) return absl::OkStatus();
+  return CheckNumber(value_um, 1 / limits::kMaximumUm, limits::kMaximumUm, field, "um");
+}
+
+absl::Status CheckVoxelSize(const v1::VoxelSize& size, std::string_view field) {
+  RETURN_IF_ERROR(CheckLength(size.z_um(), fmt::format("{}.z_um", field)));
+  RETURN_IF_ERROR(CheckLength(size.y_um(), fmt::format("{}.y_um", field)));
+  return CheckLength(size.x_um(), fmt::format("{}.x_um", field));
+}
+
+absl::Status CheckEnum(bool valid, int value, std::string_view field) {
+  if (valid) return absl::OkStatus();
+  return Invalid(field, fmt::format("is {}, which this version does not know", value),
+                 "Use one of the values in the contract, or leave it unspecified where that is allowed.");
+}
+
+absl::Status CheckVolumeType(v1::VoxelType type, std::string_view field) {
+  RETURN_IF_ERROR(CheckEnum(v1::VoxelType_IsValid(type), type, field));
+  if (type != v1::VOXEL_TYPE_UNSPECIFIED) return absl::OkStatus();
+  return Invalid(field, "is missing", "Give U8, U16 or F32.");
+}
+
+absl::Status CheckVoxel3(const v1::Voxel3& voxel, int64_t least, int64_t most, std::string_view field) {
+  const auto within = [least, most](int64_t extent) { return extent >= least && extent <= most; };
+  if (within(voxel.z()) && within(voxel.y()) && within(voxel.x())) return absl::OkStatus();
+  return Invalid(
+      field,
+      fmt::format("is z,y,x {},{},{}, but each must be from {} to {}", voxel.z(), voxel.y(), voxel.x(), least, most),
+      fmt::format("Give three whole numbers from {} to {}.", least, most));
+}
+
+bool IsZero(const v1::Voxel3& voxel) {
+  return voxel.z() == 0 && voxel.y() == 0 && voxel.x() == 0;
+}
+
+absl::Status CheckVolumeName(std::string_view name, std::string_view field) {
+  if (name.empty()) return Invalid(field, "is missing", "Name a volume, for instance `volumes/...`.");
+  return VolumeId(name, field).status();
+}
+
+// --- Deconvolution ---
+
+absl::Status CheckMethodName(std::string_view method) {
+  const bool valid = !method.empty() && method.size() <= kMethodNameBytes &&
+                     std::all_of(method.begin(), method.end(),
+                                 [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+  if (valid) return absl::OkStatus();
+  return Invalid("deconvolve.method",
+                 fmt::format("is `{}`, which is no name of a method", method.substr(0, kMethodNameBytes)),
+                 "Name a method, for instance `rl`; `deconvoy methods` lists them.");
+}
+
+absl::Status CheckParameters(const google::protobuf::Map<std::string, std::string>& parameters) {
+  constexpr std::string_view kField = "deconvolve.parameters";
+  if (parameters.size() > limits::kParameterCount) {
+    return Above(kField, fmt::format("has {} entries, more than {}", parameters.size(), limits::kParameterCount),
+                 limits::kParameterCount, "Leave out those that keep their default.");
+  }
+  for (const auto& [name, value] : parameters) {
+    if (name.empty()) return Invalid(kField, "has an entry without a name", "Give name=value.");
+    RETURN_IF_ERROR(CheckText(name, limits::kParameterNameBytes, kField));
+    RETURN_IF_ERROR(CheckText(value, limits::kParameterValueBytes, fmt::format("{}[\"{}\"]", kField, name)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckBackground(const v1::DeconvolveSpec& spec) {
+  switch (spec.background_case()) {
+    case v1::DeconvolveSpec::kBackgroundCounts:
+      return CheckCounts(spec.background_counts(), "deconvolve.background_counts", "counts");
+    case v1::DeconvolveSpec::kBackgroundAuto:
+      if (spec.background_auto()) return absl::OkStatus();
+      return Invalid("deconvolve.background_auto", "is false, but no background is given",
+                     "Give `background_counts`, 0 for none, or let it be automatic.");
+    default:
+      return absl::OkStatus();
+  }
+}
+
+absl::Status CheckCentre(const v1::DeconvolveSpec& spec) {
+  constexpr std::string_view kField = "deconvolve.psf_centre_voxel";
+  RETURN_IF_ERROR(CheckEnum(v1::PsfCentre_IsValid(spec.psf_centre()), spec.psf_centre(), "deconvolve.psf_centre"));
+  const bool given = spec.psf_centre() == v1::GIVEN;
+  if (given && !spec.has_psf_centre_voxel()) {
+    return Invalid(kField, "is missing, but `deconvolve.psf_centre` is GIVEN", "Give the voxel, or another rule.");
+  }
+  if (!given && spec.has_psf_centre_voxel()) {
+    return Invalid(kField, "is given, but `deconvolve.psf_centre` is not GIVEN",
+                   "Set the rule to GIVEN, or leave it out.");
+  }
+  return CheckVoxel3(spec.psf_centre_voxel(), 0, limits::kAxisVoxels - 1, kField);
+}
+
+absl::Status CheckTile(const v1::TileRequest& tile) {
+  if (IsZero(tile.core())) return absl::OkStatus();
+  if (tile.whole()) {
+    return Invalid("deconvolve.tile", "asks for the whole frame and gives a core", "Give one of them.");
+  }
+  return CheckVoxel3(tile.core(), 1, limits::kAxisVoxels, "deconvolve.tile.core");
+}
+
+absl::Status CheckBackend(std::string_view backend) {
+  if (backend.empty() || backend == "cpu" || backend == "cuda") return absl::OkStatus();
+  return Invalid("deconvolve.backend", fmt::format("is `{}`, which is no backend", backend.substr(0, kMethodNameBytes)),
+                 "Give `cpu`, `cuda` or nothing for whatever there is.");
+}
+
+absl::Status CheckPhotometry(const v1::DeconvolveSpec& spec) {
+  RETURN_IF_ERROR(CheckNumber(spec.offset_counts(), -limits::kMaximumCounts, limits::kMaximumCounts,
+                              "deconvolve.offset_counts", "counts"));
+  RETURN_IF_ERROR(CheckGain(spec.gain_photons_per_count(), "deconvolve.gain_photons_per_count"));
+  RETURN_IF_ERROR(CheckCounts(spec.read_noise_photons(), "deconvolve.read_noise_photons", "photons"));
+  return CheckBackground(spec);
+}
+
+absl::Status CheckDeconvolve(const v1::DeconvolveSpec& spec) {
+  RETURN_IF_ERROR(CheckVolumeName(spec.input_volume(), "deconvolve.input_volume"));
+  RETURN_IF_ERROR(CheckVolumeName(spec.psf_volume(), "deconvolve.psf_volume"));
+  RETURN_IF_ERROR(CheckMethodName(spec.method()));
+  RETURN_IF_ERROR(CheckParameters(spec.parameters()));
+  RETURN_IF_ERROR(CheckEnum(v1::Boundary_IsValid(spec.boundary()), spec.boundary(), "deconvolve.boundary"));
+  RETURN_IF_ERROR(CheckPhotometry(spec));
+  RETURN_IF_ERROR(CheckCentre(spec));
+  // 0 means the default; the smallest share that is of any use is far above this.
+  if (spec.psf_energy() != 0) RETURN_IF_ERROR(CheckNumber(spec.psf_energy(), 1e-6, 1, "deconvolve.psf_energy", ""));
+  RETURN_IF_ERROR(CheckTile(spec.tile()));
+  RETURN_IF_ERROR(CheckEnum(v1::VoxelType_IsValid(spec.output_type()), spec.output_type(), "deconvolve.output_type"));
+  return CheckBackend(spec.backend());
+}
+
+// --- Simulation and projection ---
+
+absl::Status CheckSimulatedPsf(const v1::SimulateSpec& spec) {
+  if (spec.psf_volume().empty()) return GaussianPsfShape(spec.psf_fwhm(), spec.voxel_size()).status();
+  RETURN_IF_ERROR(CheckVolumeName(spec.psf_volume(), "simulate.psf_volume"));
+  const v1::VoxelSize& fwhm = spec.psf_fwhm();
+  if (fwhm.z_um() == 0 && fwhm.y_um() == 0 && fwhm.x_um() == 0) return absl::OkStatus();
+  return Invalid("simulate.psf_fwhm", "is given beside `simulate.psf_volume`", "Give one of them.");
+}
+
+absl::Status CheckSimulatedShape(const v1::Voxel3& shape) {
+  RETURN_IF_ERROR(CheckVoxel3(shape, 1, limits::kAxisVoxels, "simulate.shape"));
+  const Shape3 extent = ToShape3(shape);
+  return ToShape(ToProto(Shape5{1, 1, extent.z, extent.y, extent.x}), v1::F32, "simulate.shape").status();
+}
+
+absl::Status CheckSimulate(const v1::SimulateSpec& spec) {
+  RETURN_IF_ERROR(CheckSimulatedShape(spec.shape()));
+  RETURN_IF_ERROR(CheckEnum(v1::SpecimenKind_IsValid(spec.kind()), spec.kind(), "simulate.kind"));
+  if (spec.kind() == v1::SPECIMEN_KIND_UNSPECIFIED) {
+    return Invalid("simulate.kind", "is missing", "Give a kind of specimen, for instance MIXED.");
+  }
+  RETURN_IF_ERROR(CheckNumber(spec.peak_photons(), 1 / limits::kMaximumCounts, limits::kMaximumCounts,
+                              "simulate.peak_photons", "photons"));
+  RETURN_IF_ERROR(CheckVoxelSize(spec.voxel_size(), "simulate.voxel_size"));
+  RETURN_IF_ERROR(CheckSimulatedPsf(spec));
+  RETURN_IF_ERROR(CheckCounts(spec.background_photons(), "simulate.background_photons", "photons"));
+  RETURN_IF_ERROR(CheckCounts(spec.read_noise_photons(), "simulate.read_noise_photons", "photons"));
+  RETURN_IF_ERROR(CheckGain(spec.gain_photons_per_count(), "simulate.gain_photons_per_count"));
+  RETURN_IF_ERROR(CheckNumber(spec.offset_counts(), -limits::kMaximumCounts, limits::kMaximumCounts,
+                              "simulate.offset_counts", "counts"));
+  return CheckEnum(v1::VoxelType_IsValid(spec.raw_type()), spec.raw_type(), "simulate.raw_type");
+}
+
+absl::Status CheckProject(const v1::ProjectSpec& spec) {
+  RETURN_IF_ERROR(CheckVolumeName(spec.input_volume(), "project.input_volume"));
+  RETURN_IF_ERROR(CheckEnum(v1::ProjectSpec::Axis_IsValid(spec.axis()), spec.axis(), "project.axis"));
+  if (spec.axis() != v1::ProjectSpec::AXIS_UNSPECIFIED) return absl::OkStatus();
+  return Invalid("project.axis", "is missing", "Give Z, Y or X.");
+}
+
+// --- Volumes ---
+
+absl::Status CheckChannels(const v1::VolumeSpec& spec) {
+  const int given = spec.channels_size();
+  if (given != 0 && static_cast<uint32_t>(given) != spec.shape().c()) {
+    return Invalid("channels", fmt::format("has {} entries, but the volume has {} channels", given, spec.shape().c()),
+                   "Describe every channel or none.");
+  }
+  for (int i = 0; i < given; ++i) {
+    const v1::Channel& channel = spec.channels(i);
+    const std::string field = fmt::format("channels[{}]", i);
+    RETURN_IF_ERROR(CheckText(channel.name(), limits::kDisplayNameBytes, field + ".name"));
+    RETURN_IF_ERROR(CheckLength(channel.emission_wavelength_um(), field + ".emission_wavelength_um"));
+    RETURN_IF_ERROR(CheckLength(channel.excitation_wavelength_um(), field + ".excitation_wavelength_um"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Mismatch(std::string_view message, std::string_view remedy) {
+  return MakeError({.reason = v1::SHAPE_MISMATCH, .field = "deconvolve.psf_volume", .remedy = std::string(remedy)},
+                   message);
+}
+
+std::string SizeText(const v1::VoxelSize& size) {
+  return fmt::format("{:.6g} x {:.6g} x {:.6g} um", size.z_um(), size.y_um(), size.x_um());
+}
+
+// Largest relative difference along the axes where both are known.
+double SizeDifference(const v1::VoxelSize& a, const v1::VoxelSize& b) {
+  const auto along = [](double one, double other) {
+    return one > 0 && other > 0 ? std::max(one, other) / std::min(one, other) - 1 : 0.0;
+  };
+  return std::max({along(a.z_um(), b.z_um()), along(a.y_um(), b.y_um()), along(a.x_um(), b.x_um())});
+}
+
+}  // namespace
+
+absl::Status ValidateRequestId(std::string_view id) {
+  const bool valid =
+      !id.empty() && id.size() <= limits::kRequestIdBytes && std::all_of(id.begin(), id.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+      });
+  if (valid) return absl::OkStatus();
+  return Invalid("request_id",
+                 fmt::format("is `{}`, but must be 1 to {} characters of [A-Za-z0-9_-]",
+                             id.substr(0, limits::kRequestIdBytes), limits::kRequestIdBytes),
+                 "Choose a new one for each request, for instance a UUID.");
+}
+
+absl::Status ValidateVolumeSpec(const v1::VolumeSpec& spec) {
+  RETURN_IF_ERROR(CheckText(spec.display_name(), limits::kDisplayNameBytes, "display_name"));
+  RETURN_IF_ERROR(CheckVolumeType(spec.type(), "type"));
+  RETURN_IF_ERROR(ToShape(spec.shape(), spec.type(), "shape").status());
+  RETURN_IF_ERROR(CheckVoxelSize(spec.voxel_size(), "voxel_size"));
+  RETURN_IF_ERROR(CheckChannels(spec));
+  if (spec.digest().empty() || spec.digest().size() == Sha256Digest().size()) return absl::OkStatus();
+  return Invalid("digest", fmt::format("has {} bytes", spec.digest().size()), "Give 32 bytes of SHA-256, or none.");
+}
+
+absl::Status ValidateJobSpec(const v1::JobSpec& spec) {
+  RETURN_IF_ERROR(CheckText(spec.display_name(), limits::kDisplayNameBytes, "display_name"));
+  switch (spec.work_case()) {
+    case v1::JobSpec::kDeconvolve:
+      return CheckDeconvolve(spec.deconvolve());
+    case v1::JobSpec::kSimulate:
+      return CheckSimulate(spec.simulate());
+    case v1::JobSpec::kProject:
+      return CheckProject(spec.project());
+    default:
+      return Invalid("work", "is missing", "Say what to do: deconvolve, simulate or project.");
+  }
+}
+
+absl::Status ValidateChunk(const v1::Chunk& chunk, const v1::VolumeSpec& volume) {
+  if (chunk.data().size() > limits::kChunkBytes) {
+    return Above("chunk.data", fmt::format("has {} bytes, more than {}", chunk.data().size(), limits::kChunkBytes),
+                 limits::kChunkBytes, "Send smaller boxes.");
+  }
+  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.shape(), volume.type(), "shape"));
+  RETURN_IF_ERROR(CheckBox(chunk.box(), shape, "chunk.box"));
+  const int64_t expected = ToFrameBox(chunk.box()).box.shape.voxels() * BytesPerVoxel(volume.type());
+  if (static_cast<int64_t>(chunk.data().size()) != expected) {
+    return Invalid("chunk.data", fmt::format("has {} bytes, but its box has {}", chunk.data().size(), expected),
+                   "Send all voxels of the box, and only those.");
+  }
+  const uint32_t actual = Crc32c(std::as_bytes(std::span(chunk.data())));
+  if (actual == chunk.crc32c()) return absl::OkStatus();
+  return MakeError(
+      {.reason = v1::CHECKSUM_MISMATCH, .field = "chunk.crc32c", .remedy = "Send the chunk again."},
+      fmt::format("the chunk's bytes have CRC-32C {:08x}, but {:08x} was announced", actual, chunk.crc32c()));
+}
+
+absl::Status ValidatePair(const v1::VolumeSpec& image, const v1::VolumeSpec& psf, std::string* note) {
+  const v1::Shape5& shape = psf.shape();
+  if (shape.t() != 1) {
+    return Mismatch(fmt::format("the PSF has {} time points, but must have 1", shape.t()),
+                    "Give a PSF of one time point.");
+  }
+  if (shape.c() != 1 && shape.c() != image.shape().c()) {
+    return Mismatch(fmt::format("the PSF has {} channels, but the image has {}", shape.c(), image.shape().c()),
+                    "Give a PSF of one channel, or of as many as the image has.");
+  }
+  const int64_t room = limits::kPsfVoxels / std::max<int64_t>(shape.z(), 1) / std::max<int64_t>(shape.y(), 1);
+  if (shape.x() > room) {
+    return Above(
+        "deconvolve.psf_volume",
+        fmt::format("has {} x {} x {} voxels, more than {}", shape.z(), shape.y(), shape.x(), limits::kPsfVoxels),
+        static_cast<size_t>(limits::kPsfVoxels), "Crop the PSF.");
+  }
+  const double difference = SizeDifference(image.voxel_size(), psf.voxel_size());
+  const std::string sizes = fmt::format("voxels of {} (z,y,x) in the image and {} in the PSF",
+                                        SizeText(image.voxel_size()), SizeText(psf.voxel_size()));
+  if (difference > kSameVoxelSize + 1e-9) {
+    return MakeError({.reason = v1::VOXEL_SIZE_MISMATCH,
+                      .field = "deconvolve.psf_volume",
+                      .remedy = "Resample the PSF to the image's voxel size, or correct the size that is wrong."},
+                     fmt::format("{} differ by {:.1f} %", sizes, 100 * difference));
+  }
+  if (note != nullptr) {
+    *note = difference > kIdenticalVoxelSize ? fmt::format("{} count as equal", sizes) : std::string();
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace deconvoy

@@ -45,11 +45,13 @@ struct ByteRun {
   int64_t bytes;
 };
 
-// Calls `visit` for each run of `box`, in order, merged as far as rows and planes are contiguous; stops at the first error.
+// Calls `visit` for each run of `box`, in order, merged as far as rows and planes are contiguous; stops at the first
+// error.
 absl::Status ForEachRun(const Shape5& volume, v1::VoxelType type, const FrameBox& box,
                         const std::function<absl::Status(const ByteRun&)>& visit);
 
-// Cuts `box` into pieces of at most `max_bytes`: whole planes while several fit, else whole rows of one plane, else parts of one row. In z,y,x order.
+// Cuts `box` into pieces of at most `max_bytes`: whole planes while several fit, else whole rows of one plane, else
+// parts of one row. In z,y,x order.
 absl::Status ForEachPiece(const FrameBox& box, v1::VoxelType type, int64_t max_bytes,
                           const std::function<absl::Status(const FrameBox&)>& visit);
 

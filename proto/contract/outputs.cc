@@ -1,0 +1,138 @@
+#include "proto/contract/outputs.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+#include <utility>
+
+#include "proto/contract/error.h"
+#include "proto/contract/limits.h"
+#include "proto/contract/simulation.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/validation.h"
+#include "proto/contract/volume_layout.h"
+
+namespace deconvoy {
+namespace {
+
+absl::Status MissingVolume(std::string_view field) {
+  return MakeError({.reason = v1::INVALID_FIELD, .field = std::string(field), .remedy = "Name a volume."},
+                   fmt::format("`{}` names no volume", field));
+}
+
+// "`base` (role)", shortened at the end of a character where it would be too long.
+std::string DisplayName(std::string_view base, std::string_view role) {
+  const std::string suffix = fmt::format(" ({})", role);
+  if (base.empty()) return std::string(role);
+  size_t room = limits::kDisplayNameBytes - suffix.size();
+  if (base.size() > room) {
+    while (room > 0 && (static_cast<unsigned char>(base[room]) & 0xC0U) == 0x80U) --room;
+    base = base.substr(0, room);
+  }
+  return std::string(base) + suffix;
+}
+
+std::string_view BaseName(const v1::JobSpec& job, const v1::VolumeSpec* input) {
+  if (input != nullptr && !input->display_name().empty()) return input->display_name();
+  return job.display_name();
+}
+
+PlannedOutput Output(std::string_view role, v1::VolumeSpec spec, std::string_view base) {
+  spec.set_display_name(DisplayName(base, role));
+  spec.clear_digest();
+  return {.role = std::string(role), .spec = std::move(spec)};
+}
+
+absl::StatusOr<std::vector<PlannedOutput>> PlanDeconvolve(const v1::JobSpec& job, const v1::VolumeSpec* input) {
+  if (input == nullptr) return MissingVolume("deconvolve.input_volume");
+  PlannedOutput estimate = Output("estimate", *input, BaseName(job, input));
+  const v1::VoxelType asked = job.deconvolve().output_type();
+  estimate.spec.set_type(asked == v1::VOXEL_TYPE_UNSPECIFIED ? v1::F32 : asked);
+  return std::vector{std::move(estimate)};
+}
+
+absl::StatusOr<v1::VolumeSpec> SimulatedPsf(const v1::SimulateSpec& simulate, const v1::VolumeSpec& truth,
+                                            const v1::VolumeSpec* given) {
+  v1::VolumeSpec psf;
+  *psf.mutable_voxel_size() = simulate.voxel_size();
+  psf.set_type(v1::F32);
+  if (simulate.psf_volume().empty()) {
+    ASSIGN_OR_RETURN(const Shape3 shape, GaussianPsfShape(simulate.psf_fwhm(), simulate.voxel_size()));
+    *psf.mutable_shape() = ToProto(Shape5{1, 1, shape.z, shape.y, shape.x});
+    return psf;
+  }
+  if (given == nullptr) return MissingVolume("simulate.psf_volume");
+  RETURN_IF_ERROR(ValidatePair(truth, *given, nullptr));
+  *psf.mutable_shape() = given->shape();
+  *psf.mutable_voxel_size() = given->voxel_size();
+  return psf;
+}
+
+absl::StatusOr<std::vector<PlannedOutput>> PlanSimulate(const v1::JobSpec& job, const v1::VolumeSpec* given_psf) {
+  const v1::SimulateSpec& simulate = job.simulate();
+  v1::VolumeSpec truth;
+  const Shape3 shape = ToShape3(simulate.shape());
+  *truth.mutable_shape() = ToProto(Shape5{1, 1, shape.z, shape.y, shape.x});
+  *truth.mutable_voxel_size() = simulate.voxel_size();
+  truth.set_type(v1::F32);
+  ASSIGN_OR_RETURN(v1::VolumeSpec psf, SimulatedPsf(simulate, truth, given_psf));
+  v1::VolumeSpec raw = truth;
+  raw.set_type(simulate.raw_type() == v1::VOXEL_TYPE_UNSPECIFIED ? v1::U16 : simulate.raw_type());
+  const std::string_view base = BaseName(job, nullptr);
+  return std::vector{Output("truth", std::move(truth), base), Output("psf", std::move(psf), base),
+                     Output("raw", std::move(raw), base)};
+}
+
+absl::StatusOr<std::vector<PlannedOutput>> PlanProject(const v1::JobSpec& job, const v1::VolumeSpec* input) {
+  if (input == nullptr) return MissingVolume("project.input_volume");
+  PlannedOutput projection = Output("projection", *input, BaseName(job, input));
+  v1::Shape5& shape = *projection.spec.mutable_shape();
+  v1::VoxelSize& size = *projection.spec.mutable_voxel_size();
+  switch (job.project().axis()) {
+    case v1::ProjectSpec::Z:
+      shape.set_z(1);
+      size.set_z_um(0);
+      break;
+    case v1::ProjectSpec::Y:
+      shape.set_y(1);
+      size.set_y_um(0);
+      break;
+    case v1::ProjectSpec::X:
+      shape.set_x(1);
+      size.set_x_um(0);
+      break;
+    default:
+      return MakeError({.reason = v1::INVALID_FIELD, .field = "project.axis", .remedy = "Give Z, Y or X."},
+                       fmt::format("`project.axis` is {}, which is no axis", static_cast<int>(job.project().axis())));
+  }
+  return std::vector{std::move(projection)};
+}
+
+absl::StatusOr<std::vector<PlannedOutput>> Plan(const v1::JobSpec& job, const v1::VolumeSpec* input,
+                                                const v1::VolumeSpec* psf) {
+  switch (job.work_case()) {
+    case v1::JobSpec::kDeconvolve:
+      return PlanDeconvolve(job, input);
+    case v1::JobSpec::kSimulate:
+      return PlanSimulate(job, psf);
+    case v1::JobSpec::kProject:
+      return PlanProject(job, input);
+    default:
+      return MakeError({.reason = v1::INVALID_FIELD, .remedy = "Say what to do: deconvolve, simulate or project."},
+                       "the job does not say what to do");
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<PlannedOutput>> PlanOutputs(const v1::JobSpec& spec, const v1::VolumeSpec* input,
+                                                       const v1::VolumeSpec* psf) {
+  ASSIGN_OR_RETURN(std::vector<PlannedOutput> outputs, Plan(spec, input, psf));
+  for (const PlannedOutput& output : outputs) {
+    const absl::Status fits = ToShape(output.spec.shape(), output.spec.type(), "shape").status();
+    RETURN_IF_ERROR(AddContext(fits, fmt::format("output `{}`", output.role)));
+  }
+  return outputs;
+}
+
+}  // namespace deconvoy

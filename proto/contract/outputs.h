@@ -1,0 +1,30 @@
+// The volumes that a job makes: the server creates them, the worker writes them.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <string>
+#include <vector>
+
+#include "deconvoy/v1/jobs.pb.h"
+#include "deconvoy/v1/volumes.pb.h"
+
+namespace deconvoy {
+
+// One volume that a job makes.
+struct PlannedOutput {
+  std::string role;  // as in v1::JobOutput
+  v1::VolumeSpec spec;
+};
+
+// The outputs of a job, in the order of its tasks' output pieces:
+//   deconvolve: `estimate`, like `input`, of the type asked for (f32 by default);
+//   simulate:   `truth` (f32), `psf` (f32, of `psf`'s shape or `GaussianPsfShape`), `raw` (u16 by default);
+//   project:    `projection`, like `input` with one voxel along the axis.
+// `input` is the volume named in the spec, null for simulate; `psf` that of simulate, null if it names none.
+// Errors: INVALID_FIELD (a volume that the spec names is missing), LIMIT_EXCEEDED (an output would be too large),
+// SHAPE_MISMATCH and VOXEL_SIZE_MISMATCH (a simulation's PSF does not suit it).
+absl::StatusOr<std::vector<PlannedOutput>> PlanOutputs(const v1::JobSpec& spec, const v1::VolumeSpec* input,
+                                                       const v1::VolumeSpec* psf);
+
+}  // namespace deconvoy
