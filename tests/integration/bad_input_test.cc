@@ -1,0 +1,209 @@
+// Wrong files, numbers and places: a clear sentence, the right exit code, nothing half-written.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <tiffio.h>
+
+#include <cmath>
+#include <fstream>
+#include <limits>
+
+#include "tests/integration/support/image.h"
+#include "tests/integration/support/server_process.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+class BadInputTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_OK(SaveImage(file("raw.tif"), MakeSpec({1, 1, 8, 24, 24}, v1::U16), std::vector<double>(8 * 24 * 24, 50)));
+    ASSERT_OK(SaveImage(file("psf.tif"), MakeSpec({1, 1, 5, 7, 7}, v1::F32), GaussianPsf({5, 7, 7}, 1, 1.5, 1.5)));
+  }
+
+  fs::path file(const std::string& name) const { return folder_.path() / name; }
+
+  CliResult Run(const std::string& raw, const std::string& psf, std::vector<std::string> more = {},
+                std::map<std::string, std::string> environment = {}) {
+    std::vector<std::string> arguments = {"run", file(raw).string(), "--psf", file(psf).string(), "--iterations",
+                                          "2",   "--local"};
+    if (std::find(more.begin(), more.end(), "-o") == more.end())
+      more.insert(more.end(), {"-o", file("out.tif").string()});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    environment.try_emplace("DECONVOY_SCRATCH", folder_.path().string());
+    return RunCli(arguments, folder_.path(), environment);
+  }
+
+  // The run fails with `code`, says each of `words`, and leaves no output.
+  void ExpectRefused(const CliResult& result, int code, const std::vector<std::string>& words) {
+    EXPECT_EQ(result.exit.code, code) << result.out << result.err;
+    for (const std::string& word : words)
+      EXPECT_NE(result.err.find(word), std::string::npos) << word << "\n" << result.err;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_.path())) {
+      EXPECT_EQ(entry.path().filename().string().find("out.tif"), std::string::npos) << entry.path();
+    }
+  }
+
+  // A TIFF page of 16x16 with these tags.
+  void WriteTiff(const std::string& name, int bits, int samples, int format, int photometric) {
+    TIFF* tiff = TIFFOpen(file(name).c_str(), "w");
+    ASSERT_NE(tiff, nullptr);
+    TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, 16);
+    TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, 16);
+    TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, bits);
+    TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, samples);
+    TIFFSetField(tiff, TIFFTAG_SAMPLEFORMAT, format);
+    TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, photometric);
+    TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
+    TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, 16);
+    std::vector<uint16_t> map(256, 7);
+    if (photometric == PHOTOMETRIC_PALETTE) TIFFSetField(tiff, TIFFTAG_COLORMAP, map.data(), map.data(), map.data());
+    std::vector<char> row(static_cast<size_t>(TIFFScanlineSize(tiff)), 1);
+    for (uint32_t y = 0; y < 16; ++y) TIFFWriteScanline(tiff, row.data(), y, 0);
+    TIFFClose(tiff);
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(BadInputTest, FilesThatAreNotStacks) {
+  ExpectRefused(Run("missing.tif", "psf.tif"), 3, {"missing.tif"});
+  ExpectRefused(Run("raw.tif", "missing.tif"), 3, {"missing.tif"});
+  fs::create_directory(file("folder.tif"));
+  ExpectRefused(Run("folder.tif", "psf.tif"), 3, {"folder.tif", "folder"});
+  std::ofstream(file("text.tif")) << "these are words, not voxels";
+  ExpectRefused(Run("text.tif", "psf.tif"), 3, {"text.tif", "TIFF"});
+  std::ofstream(file("empty.tif"));
+  ExpectRefused(Run("empty.tif", "psf.tif"), 3, {"empty.tif"});
+  fs::copy_file(file("raw.tif"), file("cut.tif"));
+  fs::resize_file(file("cut.tif"), fs::file_size(file("cut.tif")) / 2);
+  ExpectRefused(Run("cut.tif", "psf.tif"), 3, {"cut.tif"});
+}
+
+TEST_F(BadInputTest, KindsOfTiffThatAreNotGreyStacks) {
+  WriteTiff("rgb.tif", 8, 3, SAMPLEFORMAT_UINT, PHOTOMETRIC_RGB);
+  ExpectRefused(Run("rgb.tif", "psf.tif"), 3, {"rgb.tif", "RGB"});
+  WriteTiff("palette.tif", 8, 1, SAMPLEFORMAT_UINT, PHOTOMETRIC_PALETTE);
+  ExpectRefused(Run("palette.tif", "psf.tif"), 3, {"palette"});
+  WriteTiff("double.tif", 64, 1, SAMPLEFORMAT_IEEEFP, PHOTOMETRIC_MINISBLACK);
+  ExpectRefused(Run("double.tif", "psf.tif"), 3, {"double.tif", "64"});
+  // A directory whose successor is itself.
+  WriteTiff("loop.tif", 8, 1, SAMPLEFORMAT_UINT, PHOTOMETRIC_MINISBLACK);
+  std::fstream loop(file("loop.tif"), std::ios::in | std::ios::out | std::ios::binary);
+  uint32_t directory = 0;
+  uint16_t entries = 0;
+  loop.seekg(4).read(reinterpret_cast<char*>(&directory), 4);
+  loop.seekg(directory).read(reinterpret_cast<char*>(&entries), 2);
+  loop.seekp(directory + 2 + 12 * entries).write(reinterpret_cast<char*>(&directory), 4);
+  loop.close();
+  ExpectRefused(Run("loop.tif", "psf.tif"), 3, {"loop.tif"});
+}
+
+TEST_F(BadInputTest, NumbersThatCannotBeDeconvolved) {
+  std::vector<double> voxels(8 * 24 * 24, 50);
+  voxels[3 * 24 * 24 + 4 * 24 + 5] = std::numeric_limits<double>::quiet_NaN();
+  ASSERT_OK(SaveImage(file("nan.tif"), MakeSpec({1, 1, 8, 24, 24}, v1::F32), voxels));
+  ExpectRefused(Run("nan.tif", "psf.tif"), 3, {"NaN", "z 3", "y 4", "x 5"});
+  ASSERT_OK(SaveImage(file("zeros.tif"), MakeSpec({1, 1, 5, 7, 7}, v1::F32), std::vector<double>(5 * 7 * 7, 0)));
+  ExpectRefused(Run("raw.tif", "zeros.tif"), 3, {"PSF", "zero"});
+  ASSERT_OK(SaveImage(file("negative.tif"), MakeSpec({1, 1, 5, 7, 7}, v1::F32), std::vector<double>(5 * 7 * 7, -1)));
+  ExpectRefused(Run("raw.tif", "negative.tif"), 3, {"PSF", "sum"});
+  const fs::path shared = SharedData() / "confocal_beads_grid" / "psf_with_nans.tif";
+  if (fs::exists(shared)) {
+    fs::copy_file(shared, file("nans.tif"));
+    ExpectRefused(Run("raw.tif", "nans.tif", {"--psf-voxel-um", "0.2,0.1,0.1"}), 3, {"PSF", "NaN"});
+  }
+}
+
+TEST_F(BadInputTest, PsfAndImageThatDoNotGoTogether) {
+  v1::VolumeSpec coarse = MakeSpec({1, 1, 5, 7, 7}, v1::F32);
+  coarse.mutable_voxel_size()->set_z_um(0.4);
+  ASSERT_OK(SaveImage(file("coarse.ome.tif"), coarse, GaussianPsf({5, 7, 7}, 1, 1.5, 1.5)));
+  ExpectRefused(Run("raw.tif", "coarse.ome.tif"), 3, {"0.2", "0.4", "voxel"});
+  ASSERT_OK(SaveImage(file("two.ome.tif"), MakeSpec({1, 2, 5, 7, 7}, v1::F32), std::vector<double>(2 * 5 * 7 * 7, 1)));
+  ASSERT_OK(
+      SaveImage(file("three.ome.tif"), MakeSpec({1, 3, 4, 8, 8}, v1::U16), std::vector<double>(3 * 4 * 8 * 8, 1)));
+  ExpectRefused(Run("three.ome.tif", "two.ome.tif"), 3, {"channel"});
+}
+
+TEST_F(BadInputTest, ALargePsfIsCroppedAndSaidAndAFlatImageWorks) {
+  ASSERT_OK(SaveImage(file("large.tif"), MakeSpec({1, 1, 41, 81, 81}, v1::F32), GaussianPsf({41, 81, 81}, 9, 15, 15)));
+  const CliResult large = Run("raw.tif", "large.tif", {"-o", file("cropped.tif").string()});
+  EXPECT_EQ(large.exit.code, 0) << large.err;
+  EXPECT_NE((large.out + large.err).find("crop"), std::string::npos) << large.out << large.err;
+  ASSERT_OK(SaveImage(file("flat.tif"), MakeSpec({1, 1, 1, 24, 24}, v1::U16), std::vector<double>(24 * 24, 50)));
+  const CliResult flat = Run("flat.tif", "psf.tif", {"-o", file("flat-result.tif").string()});
+  EXPECT_EQ(flat.exit.code, 0) << flat.err;
+  ASSERT_OK(SaveImage(file("blank.tif"), MakeSpec({1, 1, 8, 24, 24}, v1::U16), std::vector<double>(8 * 24 * 24, 0)));
+  const CliResult blank = Run("blank.tif", "psf.tif", {"-o", file("blank-result.tif").string()});
+  EXPECT_EQ(blank.exit.code, 0) << "a blank frame is fine: " << blank.err;
+}
+
+TEST_F(BadInputTest, WrongOptions) {
+  ExpectRefused(Run("raw.tif", "psf.tif", {"--method", "rll"}), 3, {"rll", "rl"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"--set", "acceleratoin=none"}), 3, {"acceleratoin", "acceleration"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"--set", "acceleration=warp"}), 3, {"warp", "heavy-ball"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"--set", "iterations=0"}), 3, {"iterations", "1"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"--psf-energy", "1.5"}), 3, {"energy"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"--gain", "-1"}), 3, {"gain"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"--tile", "8,9999,8"}), 3, {"tile"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"--no-such-option"}), 2, {"--no-such-option"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"--voxel-um", "0.2,0.1"}), 2, {"--voxel-um"});
+}
+
+TEST_F(BadInputTest, PlacesThatCannotBeWritten) {
+  ExpectRefused(Run("raw.tif", "psf.tif", {"-o", file("nowhere/out.tif").string()}), 3, {"nowhere"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"-o", file("out.png").string()}), 3, {"out.png"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"-o", "/proc/out.tif"}), 3, {"/proc"});
+}
+
+TEST_F(BadInputTest, ServersThatAreNotThere) {
+  std::vector<std::string> arguments = {"run", file("raw.tif").string(), "--psf",   file("psf.tif").string(),
+                                        "-o",  file("out.tif").string(), "--server"};
+  arguments.push_back("unix:" + file("no-server").string());
+  ExpectRefused(RunCli(arguments, folder_.path()), 4, {"no-server"});
+  arguments.back() = "127.0.0.1:1";
+  ExpectRefused(RunCli(arguments, folder_.path()), 4, {"127.0.0.1:1"});
+}
+
+TEST_F(BadInputTest, StateFoldersThatCannotBeUsed) {
+  ServerProcess server(folder_.path(), 0);
+  ASSERT_TRUE(server.Start()) << server.Log();
+  Process second("deconvoyd",
+                 {"--state", server.state().string(), "--listen", "unix:" + file("s2").string(), "--workers", "0"},
+                 {{}, folder_.path(), "second"});
+  const auto exit = second.Wait(std::chrono::seconds(20));
+  ASSERT_TRUE(exit.has_value());
+  EXPECT_NE(exit->code, 0);
+  EXPECT_NE(second.Errors().find(std::to_string(server.process().pid())), std::string::npos) << second.Errors();
+  ASSERT_TRUE(server.Stop().has_value());
+  std::ofstream(server.state() / "format") << "999\n";
+  Process older("deconvoyd",
+                {"--state", server.state().string(), "--listen", "unix:" + file("s3").string(), "--workers", "0"},
+                {{}, folder_.path(), "older"});
+  const auto refused = older.Wait(std::chrono::seconds(20));
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_NE(refused->code, 0);
+  EXPECT_NE(older.Errors().find("999"), std::string::npos) << older.Errors();
+}
+
+TEST_F(BadInputTest, NamesWithControlCharactersAreShownEscaped) {
+  const std::string name = "evil\x1b[31m\x07.tif";
+  fs::copy_file(file("raw.tif"), file(name));
+  const CliResult result = Run(name, "missing.tif");
+  EXPECT_EQ(result.exit.code, 3);
+  EXPECT_EQ(result.err.find('\x1b'), std::string::npos);
+  ServerProcess server(folder_.path(), 1);
+  ASSERT_TRUE(server.Start()) << server.Log();
+  const CliResult submitted =
+      server.Cli({"submit", file(name).string(), "--psf", file("psf.tif").string(), "--iterations", "2", "--wait"});
+  EXPECT_EQ(submitted.exit.code, 0) << submitted.err;
+  const CliResult jobs = server.Cli({"jobs", "--all"});
+  EXPECT_EQ(jobs.out.find('\x1b'), std::string::npos) << jobs.out;
+  EXPECT_EQ(server.Log().find('\x1b'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace deconvoy::testing

@@ -1,0 +1,90 @@
+// A disk that runs full, as the spool and as the place of the result: a clear refusal, a service that lives on.
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "tests/integration/support/image.h"
+#include "tests/integration/support/server_process.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A small disk mounted for one test.
+class SmallDisk {
+ public:
+  SmallDisk(const fs::path& at, const std::string& size) : at_(at) {
+    fs::create_directories(at_);
+    mounted_ = mount("none", at_.c_str(), "tmpfs", 0, ("size=" + size).c_str()) == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) umount2(at_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+  bool mounted() const { return mounted_; }
+
+ private:
+  const fs::path at_;
+  bool mounted_ = false;
+};
+
+#define SKIP_UNLESS_MOUNTED(disk) \
+  if (!(disk).mounted()) GTEST_SKIP() << "SKIPPED: a small disk cannot be mounted here: " << std::strerror(errno)
+
+// 16x128x128 in 16 bit is 512 KiB.
+void MakeInputs(const fs::path& folder) {
+  std::vector<double> voxels(16 * 128 * 128, 50);
+  voxels[777] = 900;
+  ASSERT_OK(SaveImage(folder / "raw.tif", MakeSpec({1, 1, 16, 128, 128}, v1::U16), voxels));
+  ASSERT_OK(SaveImage(folder / "psf.tif", MakeSpec({1, 1, 5, 7, 7}, v1::F32), GaussianPsf({5, 7, 7}, 1, 1.5, 1.5)));
+}
+
+std::vector<std::string> Arguments(const fs::path& folder, const fs::path& output) {
+  return {"run",          (folder / "raw.tif").string(),
+          "--psf",        (folder / "psf.tif").string(),
+          "--iterations", "2",
+          "--background", "0",
+          "-o",           output.string()};
+}
+
+TEST(DiskFullTest, NoRoomForTheResultFile) {
+  TemporaryFolder folder;
+  SmallDisk disk(folder.path() / "disk", "300k");
+  SKIP_UNLESS_MOUNTED(disk);
+  MakeInputs(folder.path());
+  std::vector<std::string> arguments = Arguments(folder.path(), folder.path() / "disk" / "out.tif");
+  arguments.push_back("--local");
+  const CliResult result = RunCli(arguments, folder.path());
+  EXPECT_EQ(result.exit.code, 7) << result.err;
+  EXPECT_NE(result.err.find("disk"), std::string::npos) << result.err;
+  EXPECT_TRUE(fs::is_empty(folder.path() / "disk")) << "something half-written stays behind";
+}
+
+TEST(DiskFullTest, NoRoomInTheSpoolIsRefusedAndTheServiceLivesOn) {
+  TemporaryFolder folder;
+  SmallDisk disk(folder.path() / "state", "3m");
+  SKIP_UNLESS_MOUNTED(disk);
+  MakeInputs(folder.path());
+  ServerProcess server(folder.path(), 1);
+  ASSERT_TRUE(server.Start({}, {"--keep-free-bytes", "0"})) << server.Log();
+  // Room for the input (512 KiB), none for the result (1 MiB) beside what fills the disk.
+  const fs::path ballast = folder.path() / "state" / "ballast";
+  std::ofstream(ballast) << std::string(1700 * 1024, 'x');
+  const CliResult refused = server.Cli(Arguments(folder.path(), folder.path() / "out.tif"));
+  EXPECT_EQ(refused.exit.code, 7) << refused.err;
+  EXPECT_NE(refused.err.find("spool"), std::string::npos) << "does not say where: " << refused.err;
+  EXPECT_FALSE(fs::exists(folder.path() / "out.tif"));
+  ASSERT_TRUE(server.process().Running()) << server.Log();
+  fs::remove(ballast);
+  const CliResult accepted = server.Cli(Arguments(folder.path(), folder.path() / "out.tif"));
+  EXPECT_EQ(accepted.exit.code, 0) << accepted.err << server.Log();
+}
+
+}  // namespace
+}  // namespace deconvoy::testing

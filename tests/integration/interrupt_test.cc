@@ -1,0 +1,106 @@
+// Ctrl-C and `kill -9` during a run: nothing stays behind.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "tests/integration/support/image.h"
+#include "tests/integration/support/server_process.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A job that would take minutes, in a scratch folder of its own so that leftovers can be seen.
+class InterruptTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    fs::create_directories(scratch());
+    std::vector<double> voxels(24 * 96 * 96, 100);
+    voxels[1234] = 5000;
+    ASSERT_OK(SaveImage(folder_.path() / "raw.tif", MakeSpec({1, 1, 24, 96, 96}, v1::U16), voxels));
+    ASSERT_OK(
+        SaveImage(folder_.path() / "psf.tif", MakeSpec({1, 1, 7, 9, 9}, v1::F32), GaussianPsf({7, 9, 9}, 1.5, 2, 2)));
+  }
+
+  fs::path scratch() const { return folder_.path() / "scratch"; }
+  fs::path output() const { return folder_.path() / "out.tif"; }
+
+  std::vector<std::string> Arguments() const {
+    return {"run",          (folder_.path() / "raw.tif").string(),
+            "--psf",        (folder_.path() / "psf.tif").string(),
+            "--iterations", "10000",
+            "--background", "0",
+            "-o",           output().string()};
+  }
+
+  // `deconvoy run --local`, computing.
+  std::unique_ptr<Process> StartLocal() {
+    std::vector<std::string> arguments = Arguments();
+    arguments.insert(arguments.end(), {"--local", "--json"});
+    auto client = std::make_unique<Process>(
+        "deconvoy", arguments, Process::Options{{{"DECONVOY_SCRATCH", scratch().string()}}, folder_.path(), "run"});
+    EXPECT_TRUE(Eventually([&] { return client->Output().find("\"iteration\":") != std::string::npos; }))
+        << client->Output() << client->Errors();
+    return client;
+  }
+
+  void ExpectNothingLeft() {
+    EXPECT_TRUE(Eventually([&] { return fs::is_empty(scratch()); }, std::chrono::seconds(15)))
+        << fs::directory_iterator(scratch())->path();
+    EXPECT_TRUE(Eventually([&] { return ProcessesNaming(scratch().string()).empty(); }, std::chrono::seconds(15)));
+    for (const auto& entry : fs::directory_iterator(folder_.path())) {
+      EXPECT_EQ(entry.path().string().find("out.tif"), std::string::npos) << entry.path();
+    }
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(InterruptTest, FirstCtrlCCancelsAndCleansUp) {
+  auto client = StartLocal();
+  client->Signal(SIGINT);
+  const auto exit = client->Wait(std::chrono::seconds(20));
+  ASSERT_TRUE(exit.has_value());
+  EXPECT_EQ(exit->code, 6) << client->Errors();
+  ExpectNothingLeft();
+}
+
+TEST_F(InterruptTest, SecondCtrlCLeavesAtOnce) {
+  auto client = StartLocal();
+  client->Signal(SIGINT);
+  client->Signal(SIGINT);
+  const auto exit = client->Wait(std::chrono::seconds(5));
+  ASSERT_TRUE(exit.has_value());
+  EXPECT_EQ(exit->code, 6) << client->Errors();
+  ExpectNothingLeft();
+}
+
+TEST_F(InterruptTest, KilledRunLeavesNoProcessAndNoFolder) {
+  auto client = StartLocal();
+  ASSERT_FALSE(ProcessesNaming(scratch().string()).empty());
+  client->Kill();
+  ExpectNothingLeft();
+}
+
+TEST_F(InterruptTest, CtrlCAgainstAServerCancelsTheJob) {
+  ServerProcess server(folder_.path(), 1);
+  ASSERT_TRUE(server.Start()) << server.Log();
+  std::vector<std::string> arguments = Arguments();
+  arguments.insert(arguments.end(), {"--json", "--server", server.address()});
+  Process client("deconvoy", arguments, {{}, folder_.path(), "run"});
+  ASSERT_TRUE(Eventually([&] { return client.Output().find("\"iteration\":") != std::string::npos; }))
+      << client.Errors();
+  client.Signal(SIGINT);
+  const auto exit = client.Wait(std::chrono::seconds(20));
+  ASSERT_TRUE(exit.has_value());
+  EXPECT_EQ(exit->code, 6) << client.Errors();
+  EXPECT_TRUE(Eventually([&] {
+    return server.Cli({"workers", "--json"}).out.find("IDLE") != std::string::npos;
+  })) << "the worker goes on with a cancelled job";
+  EXPECT_EQ(server.Cli({"jobs"}).out.find("RUNNING"), std::string::npos);
+  EXPECT_FALSE(fs::exists(output()));
+}
+
+}  // namespace
+}  // namespace deconvoy::testing

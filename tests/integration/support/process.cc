@@ -1,0 +1,128 @@
+#include "tests/integration/support/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cctype>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "tests/support/test_support.h"
+
+namespace deconvoy::testing {
+namespace fs = std::filesystem;
+
+namespace {
+
+Exit ToExit(int status) {
+  if (WIFEXITED(status)) return {WEXITSTATUS(status), 0};
+  return {-1, WTERMSIG(status)};
+}
+
+void Redirect(const fs::path& path, int target) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  if (fd < 0 || dup2(fd, target) < 0) _exit(126);
+  close(fd);
+}
+
+}  // namespace
+
+std::string ReadText(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+Process::Process(const std::string& program, const std::vector<std::string>& arguments, const Options& options)
+    : out_(options.folder / (options.label + ".out")), err_(options.folder / (options.label + ".err")) {
+  const std::string path = program.starts_with('/') ? program : (ProgramDir() / program).string();
+  std::vector<std::string> words = {path};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  pid_ = fork();
+  if (pid_ != 0) return;
+  setpgid(0, 0);
+  for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);
+  Redirect("/dev/null", STDIN_FILENO);
+  Redirect(out_, STDOUT_FILENO);
+  Redirect(err_, STDERR_FILENO);
+  execv(path.c_str(), argv.data());
+  _exit(127);
+}
+
+Process::~Process() {
+  Kill();
+}
+
+bool Process::Running() {
+  return !Wait(std::chrono::seconds(0)).has_value();
+}
+
+void Process::Signal(int number) const {
+  if (!exit_) kill(pid_, number);
+}
+
+std::optional<Exit> Process::Wait(std::chrono::seconds limit) {
+  Eventually(
+      [this] {
+        if (exit_) return true;
+        int status = 0;
+        if (waitpid(pid_, &status, WNOHANG) == pid_) exit_ = ToExit(status);
+        return exit_.has_value();
+      },
+      limit);
+  return exit_;
+}
+
+void Process::Kill() {
+  if (exit_ || pid_ <= 0) return;
+  kill(pid_, SIGKILL);
+  int status = 0;
+  waitpid(pid_, &status, 0);
+  exit_ = ToExit(status);
+}
+
+std::string Process::Output() const {
+  return ReadText(out_);
+}
+std::string Process::Errors() const {
+  return ReadText(err_);
+}
+
+CliResult RunCli(const std::vector<std::string>& arguments, const fs::path& folder,
+                 const std::map<std::string, std::string>& environment, std::chrono::seconds limit) {
+  static std::atomic<int> count = 0;
+  Process::Options options{environment, folder, "cli-" + std::to_string(getpid()) + "-" + std::to_string(count++)};
+  options.environment.try_emplace("XDG_CONFIG_HOME", (folder / "no-config").string());
+  Process process("deconvoy", arguments, options);
+  const auto exit = process.Wait(limit);
+  process.Kill();
+  return {exit.value_or(Exit{-1, SIGKILL}), process.Output(), process.Errors()};
+}
+
+std::vector<pid_t> ProcessesNaming(const std::string& text) {
+  std::vector<pid_t> found;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (!std::isdigit(static_cast<unsigned char>(name[0]))) continue;
+    if (ReadText(entry.path() / "cmdline").find(text) == std::string::npos) continue;
+    if (ReadText(entry.path() / "status").find("State:\tZ") != std::string::npos) continue;
+    if (const pid_t pid = std::stoi(name); pid != getpid()) found.push_back(pid);
+  }
+  return found;
+}
+
+int64_t PeakResidentBytes(pid_t pid) {
+  const std::string status = ReadText("/proc/" + std::to_string(pid) + "/status");
+  const auto at = status.find("VmHWM:");
+  return at == std::string::npos ? 0 : std::atoll(status.c_str() + at + 6) * 1024;
+}
+
+}  // namespace deconvoy::testing

@@ -1,0 +1,41 @@
+#include "tests/integration/support/server_process.h"
+
+#include <signal.h>
+
+namespace deconvoy::testing {
+
+ServerProcess::ServerProcess(std::filesystem::path folder, int workers)
+    : folder_(std::move(folder)), workers_(workers) {}
+
+bool ServerProcess::Start(const std::map<std::string, std::string>& environment, const std::vector<std::string>& more) {
+  std::vector<std::string> arguments = {
+      "--state", state().string(), "--listen", address(), "--workers", std::to_string(workers_), "--threads",
+      "1",       "--lease-ms",     "3000"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  std::filesystem::remove(state() / "address");
+  process_ = std::make_unique<Process>("deconvoyd", arguments,
+                                       Process::Options{environment, folder_, "server-" + std::to_string(++starts_)});
+  Eventually([this] { return !process_->Running() || std::filesystem::exists(state() / "address"); });
+  return process_->Running() && std::filesystem::exists(state() / "address");
+}
+
+std::optional<Exit> ServerProcess::Stop() {
+  process_->Signal(SIGTERM);
+  return process_->Wait(std::chrono::seconds(60));
+}
+
+CliResult ServerProcess::Cli(std::vector<std::string> arguments, std::chrono::seconds limit) const {
+  arguments.insert(arguments.end(), {"--server", address()});
+  return RunCli(arguments, folder_, {}, limit);
+}
+
+std::unique_ptr<Process> ServerProcess::StartWorker(const std::string& label, bool same_host,
+                                                    const std::map<std::string, std::string>& environment) const {
+  std::vector<std::string> arguments = {
+      "--server",  address(), "--credential-file", (state() / "worker.credential").string(),
+      "--threads", "1",       "--state",           (folder_ / "wisdom").string()};
+  if (same_host) arguments.insert(arguments.end(), {"--spool", (state() / "spool").string()});
+  return std::make_unique<Process>("deconvoy-worker", arguments, Process::Options{environment, folder_, label});
+}
+
+}  // namespace deconvoy::testing
