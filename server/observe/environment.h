@@ -27,8 +27,8 @@ class IdSource {
 Clock& SystemClock();
 IdSource& RandomIds();
 
-// Ends the process at once, as `kill -9` would, when `$DECONVOY_CRASH_POINT` is `name` or `name:n` (the n-th time it is passed, from 1).
-// Names in use are listed in docs/operations.md.
+// Ends the process at once, as `kill -9` would, when `$DECONVOY_CRASH_POINT` is `name` or `name:n` (the n-th time it is
+// passed, from 1). Names in use are listed in docs/operations.md.
 void CrashPoint(std::string_view name);
 
 }  // namespace deconvoy::server

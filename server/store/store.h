@@ -1,8 +1,9 @@
 // The durable record of volumes, jobs, tasks and events: SQLite, WAL, synchronous=FULL.
 //
-// Every call is one transaction, durable when it returns. It holds facts and keeps them consistent; which change is legal
-// is decided by the rooms above (server/jobs for the state machines). Thread safe: calls are serialised inside. Errors: NOT_FOUND for an
-// unknown id; RESOURCE_EXHAUSTED with DISK_FULL; INTERNAL with STORAGE_FAILURE for anything else.
+// Every call is one transaction, durable when it returns. It holds facts and keeps them consistent; which change is
+// legal is decided by the rooms above (server/jobs for the state machines). Thread safe: calls are serialised inside.
+// Errors: NOT_FOUND for an unknown id; RESOURCE_EXHAUSTED with DISK_FULL; INTERNAL with STORAGE_FAILURE for anything
+// else.
 #pragma once
 
 #include <absl/status/status.h>
@@ -31,6 +32,7 @@ struct VolumeRecord {
   v1::VolumeState state = v1::WRITING;
   absl::Time create_time;
   int64_t committed_bytes = 0;
+  bool job_output = false;  // made by a job, so that uploads are refused; given by the store
 };
 
 // A box whose bytes are durable, with the CRC-32C of those bytes in C order.
@@ -46,16 +48,16 @@ enum class TaskState { kBlocked = 1, kReady = 2, kLeased = 3, kDone = 4, kFailed
 
 struct TaskRecord {
   std::string job_id;
-  int64_t number = 0;      // within the job, from 0
+  int64_t number = 0;  // within the job, from 0
   TaskKind kind = TaskKind::kTile;
   TaskState state = TaskState::kReady;
-  int64_t t = 0, c = 0;    // frame
-  int64_t tile = 0;        // index in the job's tile plan
-  uint64_t token = 0;      // fencing token of the newest lease; 0 before the first
-  std::string worker;      // holder of the newest lease
-  int32_t failures = 0;    // errors reported and crashes by signal
-  int32_t losses = 0;      // leases lost
-  absl::Time not_before;   // backoff: not given out earlier
+  int64_t t = 0, c = 0;   // frame
+  int64_t tile = 0;       // index in the job's tile plan
+  uint64_t token = 0;     // fencing token of the newest lease; 0 before the first
+  std::string worker;     // holder of the newest lease
+  int32_t failures = 0;   // errors reported and crashes by signal
+  int32_t losses = 0;     // leases lost
+  absl::Time not_before;  // backoff: not given out earlier
 };
 
 struct JobRecord {
@@ -78,27 +80,29 @@ struct Page {
 
 // What one step of a job's life changes, applied in one transaction.
 struct JobChange {
-  JobRecord job;                                  // replaces the stored one (id must exist)
+  JobRecord job;  // replaces the stored one (id must exist)
   std::vector<TaskRecord> new_tasks;
   std::vector<TaskRecord> changed_tasks;
-  std::vector<v1::JobEvent> events;               // sequence numbers are given by the store
-  std::vector<VolumeRecord> new_volumes;          // for results
+  std::vector<v1::JobEvent> events;       // sequence numbers are given by the store
+  std::vector<VolumeRecord> new_volumes;  // for results
   struct Commit {
     std::string volume_id;
     std::vector<CommittedBox> boxes;
   };
-  std::vector<Commit> committed;                  // boxes of results that became durable
-  std::vector<std::string> completed_volumes;     // WRITING -> COMPLETE
+  std::vector<Commit> committed;               // boxes of results that became durable
+  std::vector<std::string> completed_volumes;  // WRITING -> COMPLETE
   std::vector<std::string> deleted_volumes;
 };
 
 class Store {
  public:
-  // Opens or makes the database at `path`, and migrates an older schema forward. FAILED_PRECONDITION with both versions for a newer one.
+  // Opens or makes the database at `path`, and migrates an older schema forward. FAILED_PRECONDITION with both versions
+  // for a newer one.
   static absl::StatusOr<std::unique_ptr<Store>> Open(const std::filesystem::path& path);
   virtual ~Store() = default;
 
-  // --- requests: what was answered under a caller's request id ---
+  // --- requests: what was answered under a caller's request id; forgotten together with what it made ---
+  // Inserting under a taken request id changes nothing and is REQUEST_ID_REUSED.
   struct RequestRecord {
     std::string body_digest;  // of the request
     std::string resource_id;  // what it made
@@ -120,11 +124,13 @@ class Store {
   // Boxes of one frame, or of the whole volume with t = c = -1, in no particular order.
   virtual absl::StatusOr<std::vector<CommittedBox>> GetBoxes(const std::string& volume_id, int64_t t, int64_t c) = 0;
   virtual absl::Status CompleteVolume(const std::string& id, const std::string& digest) = 0;
+  // VOLUME_IN_USE, naming the job, while one that has not ended reads or writes the volume.
   virtual absl::Status DeleteVolume(const std::string& id) = 0;
-  // Ids of jobs that have not ended and read or write the volume.
+  // Ids of jobs that have not ended and read or write the volume, oldest first.
   virtual absl::StatusOr<std::vector<std::string>> JobsUsing(const std::string& volume_id) = 0;
 
   // --- jobs and tasks ---
+  // NOT_FOUND, too, when a volume that the job reads has been deleted meanwhile.
   virtual absl::Status InsertJob(const JobChange& first, const std::string& request_id,
                                  const std::string& body_digest) = 0;
   virtual absl::StatusOr<JobRecord> GetJob(const std::string& id) = 0;
@@ -135,8 +141,7 @@ class Store {
   virtual absl::Status DeleteJob(const std::string& id) = 0;
   virtual absl::StatusOr<std::vector<TaskRecord>> GetTasks(const std::string& job_id) = 0;
   // Kept events with a sequence above `after`, in order, at most `limit`.
-  virtual absl::StatusOr<std::vector<v1::JobEvent>> GetEvents(const std::string& job_id, uint64_t after,
-                                                              int limit) = 0;
+  virtual absl::StatusOr<std::vector<v1::JobEvent>> GetEvents(const std::string& job_id, uint64_t after, int limit) = 0;
   // A fencing token greater than every one before it, also across restarts.
   virtual absl::StatusOr<uint64_t> NextToken() = 0;
 };

@@ -1,0 +1,133 @@
+#include "server/store/schema.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+
+namespace deconvoy::server {
+namespace {
+
+constexpr const char* kVersion1 = R"sql(
+CREATE TABLE volumes (
+  key             INTEGER PRIMARY KEY,
+  id              TEXT    NOT NULL UNIQUE,
+  owner           TEXT    NOT NULL,
+  state           INTEGER NOT NULL,
+  create_time_ns  INTEGER NOT NULL,
+  spec            BLOB    NOT NULL,
+  digest          BLOB,
+  committed_bytes INTEGER NOT NULL,
+  job_output      INTEGER NOT NULL
+) STRICT;
+CREATE INDEX volumes_by_owner ON volumes (owner, create_time_ns, id);
+CREATE INDEX volumes_by_digest ON volumes (owner, digest) WHERE digest IS NOT NULL;
+
+CREATE TABLE boxes (
+  volume INTEGER NOT NULL REFERENCES volumes (key) ON DELETE CASCADE,
+  t      INTEGER NOT NULL,
+  c      INTEGER NOT NULL,
+  z      INTEGER NOT NULL,
+  y      INTEGER NOT NULL,
+  x      INTEGER NOT NULL,
+  size_z INTEGER NOT NULL,
+  size_y INTEGER NOT NULL,
+  size_x INTEGER NOT NULL,
+  crc32c INTEGER NOT NULL,
+  PRIMARY KEY (volume, t, c, z, y, x)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE jobs (
+  key            INTEGER PRIMARY KEY,
+  id             TEXT    NOT NULL UNIQUE,
+  owner          TEXT    NOT NULL,
+  state          INTEGER NOT NULL,
+  create_time_ns INTEGER NOT NULL,
+  job            BLOB    NOT NULL,
+  plan           BLOB    NOT NULL,
+  last_sequence  INTEGER NOT NULL
+) STRICT;
+CREATE INDEX jobs_by_owner ON jobs (owner, create_time_ns, id);
+CREATE INDEX jobs_unfinished ON jobs (create_time_ns, id) WHERE state IN (1, 2, 3);
+
+CREATE TABLE job_volumes (
+  job       INTEGER NOT NULL REFERENCES jobs (key) ON DELETE CASCADE,
+  volume_id TEXT    NOT NULL,
+  PRIMARY KEY (job, volume_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX job_volumes_by_volume ON job_volumes (volume_id);
+
+CREATE TABLE tasks (
+  job           INTEGER NOT NULL REFERENCES jobs (key) ON DELETE CASCADE,
+  number        INTEGER NOT NULL,
+  kind          INTEGER NOT NULL,
+  state         INTEGER NOT NULL,
+  t             INTEGER NOT NULL,
+  c             INTEGER NOT NULL,
+  tile          INTEGER NOT NULL,
+  token         INTEGER NOT NULL,
+  worker        TEXT    NOT NULL,
+  failures      INTEGER NOT NULL,
+  losses        INTEGER NOT NULL,
+  not_before_ns INTEGER NOT NULL,
+  PRIMARY KEY (job, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE events (
+  job      INTEGER NOT NULL REFERENCES jobs (key) ON DELETE CASCADE,
+  sequence INTEGER NOT NULL,
+  event    BLOB    NOT NULL,
+  PRIMARY KEY (job, sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE requests (
+  owner       TEXT NOT NULL,
+  request_id  TEXT NOT NULL,
+  body_digest BLOB NOT NULL,
+  resource_id TEXT NOT NULL,
+  PRIMARY KEY (owner, request_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX requests_by_resource ON requests (resource_id);
+
+CREATE TABLE counters (
+  name  TEXT    PRIMARY KEY,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO counters VALUES ('token', 0);
+)sql";
+
+// Entry n brings version n to version n + 1.
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1};
+
+absl::StatusOr<int64_t> CurrentVersion(Database& database) {
+  ASSIGN_OR_RETURN(Statement query, database.Prepare("PRAGMA user_version"));
+  ASSIGN_OR_RETURN(const bool row, query.Step());
+  return row ? query.Int(0) : 0;
+}
+
+}  // namespace
+
+absl::Status Migrate(Database& database) {
+  ASSIGN_OR_RETURN(const int64_t found, CurrentVersion(database));
+  if (found > kSchemaVersion) {
+    return MakeError(
+        {.reason = v1::INCOMPATIBLE_VERSION,
+         .remedy = "Start the newer deconvoyd again, or restore a backup of the state folder from before the upgrade.",
+         .metadata = {{"path", database.path().string()},
+                      {"found_version", fmt::to_string(found)},
+                      {"known_version", fmt::to_string(kSchemaVersion)}}},
+        fmt::format("{} has schema version {}, but deconvoyd {} knows versions up to {}", database.path().string(),
+                    found, DECONVOY_VERSION, kSchemaVersion));
+  }
+  for (int64_t version = found; version < kSchemaVersion; ++version) {
+    ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(database));
+    RETURN_IF_ERROR(database.Execute(kMigrations[static_cast<size_t>(version)]));
+    RETURN_IF_ERROR(database.Execute(fmt::format("PRAGMA user_version = {}", version + 1)));
+    RETURN_IF_ERROR(transaction.Commit());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace deconvoy::server

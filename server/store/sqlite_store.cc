@@ -1,0 +1,181 @@
+#include "server/store/sqlite_store.h"
+
+#include <fmt/format.h>
+
+#include "proto/contract/error.h"
+#include "proto/contract/resource_name.h"
+#include "server/store/job_table.h"
+#include "server/store/request_table.h"
+#include "server/store/schema.h"
+#include "server/store/task_table.h"
+#include "server/store/volume_table.h"
+
+namespace deconvoy::server {
+namespace {
+
+// Fencing tokens reserved in the database at a time.
+constexpr int64_t kTokenBlock = 64;
+
+absl::Status CheckUnused(Database& database, const std::string& volume_id) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> jobs, job_table::UnfinishedUsing(database, volume_id));
+  if (jobs.empty()) return absl::OkStatus();
+  return MakeError({.reason = v1::VOLUME_IN_USE,
+                    .remedy = "Wait until the job has ended, or cancel it.",
+                    .metadata = {{"job", JobName(jobs.front())}}},
+                   fmt::format("{} is used by {}, which has not ended", VolumeName(volume_id), JobName(jobs.front())));
+}
+
+// The volumes of `change`, in the order in which one step may need them.
+absl::Status ApplyVolumes(Database& database, const JobChange& change) {
+  for (const VolumeRecord& volume : change.new_volumes) {
+    RETURN_IF_ERROR(volume_table::Insert(database, volume, true));
+  }
+  for (const JobChange::Commit& commit : change.committed) {
+    RETURN_IF_ERROR(volume_table::CommitBoxes(database, commit.volume_id, commit.boxes));
+  }
+  for (const std::string& id : change.completed_volumes) {
+    RETURN_IF_ERROR(volume_table::Complete(database, id, ""));
+  }
+  for (const std::string& id : change.deleted_volumes) RETURN_IF_ERROR(volume_table::Delete(database, id));
+  return absl::OkStatus();
+}
+
+absl::Status ApplyChange(Database& database, job_table::JobKey key, const JobChange& change) {
+  RETURN_IF_ERROR(ApplyVolumes(database, change));
+  RETURN_IF_ERROR(task_table::Insert(database, key.key, change.new_tasks));
+  RETURN_IF_ERROR(task_table::Update(database, key.key, change.changed_tasks));
+  RETURN_IF_ERROR(task_table::AppendEvents(database, key, change.events));
+  return job_table::Update(database, key, change.job);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::filesystem::path& path) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path));
+  RETURN_IF_ERROR(Migrate(*database));
+  return std::make_unique<SqliteStore>(std::move(database));
+}
+
+absl::StatusOr<std::optional<Store::RequestRecord>> SqliteStore::FindRequest(const std::string& owner,
+                                                                             const std::string& request_id) {
+  std::lock_guard lock(mutex_);
+  return request_table::Find(*database_, owner, request_id);
+}
+
+absl::Status SqliteStore::InsertVolume(const VolumeRecord& volume, const std::string& request_id,
+                                       const std::string& body_digest) {
+  return Write([&](Database& database) -> absl::Status {
+    RETURN_IF_ERROR(request_table::Insert(database, volume.owner, request_id, {body_digest, volume.id}));
+    return volume_table::Insert(database, volume, false);
+  });
+}
+
+absl::StatusOr<VolumeRecord> SqliteStore::GetVolume(const std::string& id) {
+  std::lock_guard lock(mutex_);
+  return volume_table::Get(*database_, id);
+}
+
+absl::StatusOr<std::optional<VolumeRecord>> SqliteStore::FindVolumeByDigest(const std::string& owner,
+                                                                            const std::string& digest) {
+  std::lock_guard lock(mutex_);
+  return volume_table::FindByDigest(*database_, owner, digest);
+}
+
+absl::StatusOr<Page<VolumeRecord>> SqliteStore::ListVolumes(const std::string& owner, int page_size,
+                                                            const std::string& page_token) {
+  std::lock_guard lock(mutex_);
+  return volume_table::List(*database_, owner, page_size, page_token);
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteStore::AllVolumeIds() {
+  std::lock_guard lock(mutex_);
+  return volume_table::AllIds(*database_);
+}
+
+absl::Status SqliteStore::CommitBoxes(const std::string& volume_id, const std::vector<CommittedBox>& boxes) {
+  return Write([&](Database& database) { return volume_table::CommitBoxes(database, volume_id, boxes); });
+}
+
+absl::StatusOr<std::vector<CommittedBox>> SqliteStore::GetBoxes(const std::string& volume_id, int64_t t, int64_t c) {
+  std::lock_guard lock(mutex_);
+  return volume_table::GetBoxes(*database_, volume_id, t, c);
+}
+
+absl::Status SqliteStore::CompleteVolume(const std::string& id, const std::string& digest) {
+  return Write([&](Database& database) { return volume_table::Complete(database, id, digest); });
+}
+
+absl::Status SqliteStore::DeleteVolume(const std::string& id) {
+  return Write([&](Database& database) -> absl::Status {
+    RETURN_IF_ERROR(CheckUnused(database, id));
+    return volume_table::Delete(database, id);
+  });
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteStore::JobsUsing(const std::string& volume_id) {
+  std::lock_guard lock(mutex_);
+  return job_table::UnfinishedUsing(*database_, volume_id);
+}
+
+absl::Status SqliteStore::InsertJob(const JobChange& first, const std::string& request_id,
+                                    const std::string& body_digest) {
+  return Write([&](Database& database) -> absl::Status {
+    RETURN_IF_ERROR(request_table::Insert(database, first.job.owner, request_id, {body_digest, first.job.id}));
+    RETURN_IF_ERROR(job_table::CheckInputs(database, first.job));
+    ASSIGN_OR_RETURN(const job_table::JobKey key, job_table::Insert(database, first.job));
+    return ApplyChange(database, key, first);
+  });
+}
+
+absl::StatusOr<JobRecord> SqliteStore::GetJob(const std::string& id) {
+  std::lock_guard lock(mutex_);
+  return job_table::Get(*database_, id);
+}
+
+absl::StatusOr<Page<JobRecord>> SqliteStore::ListJobs(const std::string& owner, int page_size,
+                                                      const std::string& page_token, bool unfinished_only) {
+  std::lock_guard lock(mutex_);
+  return job_table::List(*database_, owner, page_size, page_token, unfinished_only);
+}
+
+absl::StatusOr<std::vector<JobRecord>> SqliteStore::UnfinishedJobs() {
+  std::lock_guard lock(mutex_);
+  return job_table::Unfinished(*database_);
+}
+
+absl::Status SqliteStore::Apply(const JobChange& change) {
+  return Write([&](Database& database) -> absl::Status {
+    ASSIGN_OR_RETURN(const job_table::JobKey key, job_table::Find(database, change.job.id));
+    return ApplyChange(database, key, change);
+  });
+}
+
+absl::Status SqliteStore::DeleteJob(const std::string& id) {
+  return Write([&](Database& database) { return job_table::Delete(database, id); });
+}
+
+absl::StatusOr<std::vector<TaskRecord>> SqliteStore::GetTasks(const std::string& job_id) {
+  std::lock_guard lock(mutex_);
+  return task_table::List(*database_, job_id);
+}
+
+absl::StatusOr<std::vector<v1::JobEvent>> SqliteStore::GetEvents(const std::string& job_id, uint64_t after, int limit) {
+  std::lock_guard lock(mutex_);
+  return task_table::ListEvents(*database_, job_id, after, limit);
+}
+
+absl::StatusOr<uint64_t> SqliteStore::NextToken() {
+  std::lock_guard lock(mutex_);
+  if (next_token_ == token_end_) {
+    int64_t newest = 0;
+    RETURN_IF_ERROR(WriteLocked([&](Database& database) -> absl::Status {
+      ASSIGN_OR_RETURN(newest, request_table::AdvanceTokens(database, kTokenBlock));
+      return absl::OkStatus();
+    }));
+    token_end_ = static_cast<uint64_t>(newest) + 1;
+    next_token_ = token_end_ - static_cast<uint64_t>(kTokenBlock);
+  }
+  return next_token_++;
+}
+
+}  // namespace deconvoy::server

@@ -1,0 +1,69 @@
+// The store over SQLite: takes the lock, opens a transaction, and leaves the rows to the tables' own files.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "proto/contract/status_macros.h"
+#include "server/store/sqlite.h"
+#include "server/store/store.h"
+
+namespace deconvoy::server {
+
+class SqliteStore final : public Store {
+ public:
+  explicit SqliteStore(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+
+  absl::StatusOr<std::optional<RequestRecord>> FindRequest(const std::string& owner,
+                                                           const std::string& request_id) override;
+
+  absl::Status InsertVolume(const VolumeRecord& volume, const std::string& request_id,
+                            const std::string& body_digest) override;
+  absl::StatusOr<VolumeRecord> GetVolume(const std::string& id) override;
+  absl::StatusOr<std::optional<VolumeRecord>> FindVolumeByDigest(const std::string& owner,
+                                                                 const std::string& digest) override;
+  absl::StatusOr<Page<VolumeRecord>> ListVolumes(const std::string& owner, int page_size,
+                                                 const std::string& page_token) override;
+  absl::StatusOr<std::vector<std::string>> AllVolumeIds() override;
+  absl::Status CommitBoxes(const std::string& volume_id, const std::vector<CommittedBox>& boxes) override;
+  absl::StatusOr<std::vector<CommittedBox>> GetBoxes(const std::string& volume_id, int64_t t, int64_t c) override;
+  absl::Status CompleteVolume(const std::string& id, const std::string& digest) override;
+  absl::Status DeleteVolume(const std::string& id) override;
+  absl::StatusOr<std::vector<std::string>> JobsUsing(const std::string& volume_id) override;
+
+  absl::Status InsertJob(const JobChange& first, const std::string& request_id,
+                         const std::string& body_digest) override;
+  absl::StatusOr<JobRecord> GetJob(const std::string& id) override;
+  absl::StatusOr<Page<JobRecord>> ListJobs(const std::string& owner, int page_size, const std::string& page_token,
+                                           bool unfinished_only) override;
+  absl::StatusOr<std::vector<JobRecord>> UnfinishedJobs() override;
+  absl::Status Apply(const JobChange& change) override;
+  absl::Status DeleteJob(const std::string& id) override;
+  absl::StatusOr<std::vector<TaskRecord>> GetTasks(const std::string& job_id) override;
+  absl::StatusOr<std::vector<v1::JobEvent>> GetEvents(const std::string& job_id, uint64_t after, int limit) override;
+  absl::StatusOr<uint64_t> NextToken() override;
+
+ private:
+  // Runs `work` on the database, in a transaction that is committed when it succeeds.
+  template <typename Work>
+  absl::Status Write(const Work& work) {
+    std::lock_guard lock(mutex_);
+    return WriteLocked(work);
+  }
+  template <typename Work>
+  absl::Status WriteLocked(const Work& work) {
+    ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+    RETURN_IF_ERROR(work(*database_));
+    return transaction.Commit();
+  }
+
+  std::mutex mutex_;
+  // --- guarded by mutex_ ---
+  const std::unique_ptr<Database> database_;
+  // Tokens from next_token_ to before token_end_ are reserved in the database and not given out yet.
+  uint64_t next_token_ = 0;
+  uint64_t token_end_ = 0;
+};
+
+}  // namespace deconvoy::server
