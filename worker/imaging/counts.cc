@@ -1,0 +1,94 @@
+#include "worker/imaging/counts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace deconvoy::worker {
+namespace {
+
+template <typename T>
+T Load(const std::byte* at) {
+  T value;
+  std::memcpy(&value, at, sizeof(T));
+  return value;
+}
+
+template <typename T>
+void Widen(std::span<const std::byte> raw, std::span<float> values) {
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(Load<T>(raw.data() + i * sizeof(T)));
+}
+
+template <typename T>
+void StoreInteger(double value, std::byte* at, uint64_t& clipped) {
+  const double rounded = std::round(value);
+  const double most = std::numeric_limits<T>::max();
+  if (rounded < 0 || rounded > most) ++clipped;
+  const T stored = static_cast<T>(std::clamp(rounded, 0.0, most));
+  std::memcpy(at, &stored, sizeof(T));
+}
+
+}  // namespace
+
+void ToFloat(std::span<const std::byte> raw, v1::VoxelType type, std::span<float> values) {
+  switch (type) {
+    case v1::U8:
+      return Widen<uint8_t>(raw, values);
+    case v1::U16:
+      return Widen<uint16_t>(raw, values);
+    default:
+      return Widen<float>(raw, values);
+  }
+}
+
+void ToPhotons(const CountScale& scale, std::span<float> values) {
+  for (float& v : values) v = static_cast<float>((static_cast<double>(v) - scale.offset_counts) * scale.gain);
+}
+
+void ApplyReadNoise(const CountScale& scale, std::span<float> values) {
+  const double variance = scale.variance();
+  for (float& v : values) v = static_cast<float>(std::max(static_cast<double>(v) + variance, 0.0));
+}
+
+void CountTotals::Merge(const CountTotals& other) {
+  if (other.voxels > 0) {
+    minimum = voxels > 0 ? std::min(minimum, other.minimum) : other.minimum;
+    maximum = voxels > 0 ? std::max(maximum, other.maximum) : other.maximum;
+  }
+  sum += other.sum;
+  clipped += other.clipped;
+  not_finite += other.not_finite;
+  voxels += other.voxels;
+  all_zero = all_zero && other.all_zero;
+}
+
+void StoreVoxel(double value, v1::VoxelType type, std::span<std::byte> raw, size_t index, uint64_t& clipped) {
+  if (type == v1::U8) return StoreInteger<uint8_t>(value, raw.data() + index, clipped);
+  if (type == v1::U16) return StoreInteger<uint16_t>(value, raw.data() + 2 * index, clipped);
+  const auto stored = static_cast<float>(value);
+  std::memcpy(raw.data() + 4 * index, &stored, sizeof(stored));
+}
+
+CountTotals ToCounts(const CountScale& scale, bool keep_offset, std::span<const float> photons, v1::VoxelType type,
+                     std::span<std::byte> raw) {
+  const double offset = keep_offset ? scale.offset_counts : 0;
+  CountTotals totals;
+  for (size_t i = 0; i < photons.size(); ++i) {
+    if (!std::isfinite(photons[i])) {
+      ++totals.not_finite;
+      StoreVoxel(0, type, raw, i, totals.clipped);
+      continue;
+    }
+    const double counts = static_cast<double>(photons[i]) / scale.gain + offset;
+    totals.minimum = totals.voxels > 0 ? std::min(totals.minimum, counts) : counts;
+    totals.maximum = totals.voxels > 0 ? std::max(totals.maximum, counts) : counts;
+    totals.sum += counts;
+    totals.all_zero = totals.all_zero && photons[i] == 0;
+    ++totals.voxels;
+    StoreVoxel(counts, type, raw, i, totals.clipped);
+  }
+  return totals;
+}
+
+}  // namespace deconvoy::worker

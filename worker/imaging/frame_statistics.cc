@@ -1,0 +1,83 @@
+#include "worker/imaging/frame_statistics.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace deconvoy::worker {
+namespace {
+
+constexpr int64_t kBlock = 8;
+constexpr uint64_t kPercent = 100;
+// A positive float's bits rise with its value; the leading ones are the histogram's bin: 12 of the mantissa, so that a
+// bin is 1/4096 wide.
+constexpr int kDroppedBits = 11;
+constexpr size_t kBins = size_t{1} << (31 - kDroppedBits);
+
+size_t BinOf(double mean) {
+  return std::bit_cast<uint32_t>(static_cast<float>(std::max(mean, 0.0))) >> kDroppedBits;
+}
+
+double ValueOf(size_t bin) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bin << kDroppedBits));
+}
+
+}  // namespace
+
+FrameStatistics::FrameStatistics(const Shape3& frame, const CountScale& scale)
+    : frame_(frame), scale_(scale), blocks_(static_cast<size_t>((frame.x + kBlock - 1) / kBlock)), histogram_(kBins) {}
+
+void FrameStatistics::AddPlane(std::span<const float> photons) {
+  for (int64_t y = 0; y < frame_.y; ++y) {
+    AddRow(photons.subspan(static_cast<size_t>(y * frame_.x), static_cast<size_t>(frame_.x)), y);
+    if ((y + 1) % kBlock == 0 || y + 1 == frame_.y) AddBlocks();
+  }
+  ++planes_;
+}
+
+void FrameStatistics::AddRow(std::span<const float> row, int64_t y) {
+  const double variance = scale_.variance();
+  for (size_t x = 0; x < row.size(); ++x) {
+    const double v = row[x];
+    if (!std::isfinite(v)) {
+      if (facts_.not_finite++ == 0) facts_.first_not_finite = Voxel{planes_, y, static_cast<int64_t>(x)};
+      continue;
+    }
+    facts_.minimum = finite_ > 0 ? std::min(facts_.minimum, v) : v;
+    facts_.maximum = finite_ > 0 ? std::max(facts_.maximum, v) : v;
+    facts_.negative += v < 0;
+    ++finite_;
+    sum_ += std::max(v + variance, 0.0);
+    Block& block = blocks_[x / kBlock];
+    block.sum += v;
+    ++block.voxels;
+  }
+}
+
+void FrameStatistics::AddBlocks() {
+  for (Block& block : blocks_) {
+    if (block.voxels > 0) {
+      ++histogram_[BinOf(block.sum / static_cast<double>(block.voxels))];
+      ++block_count_;
+    }
+    block = {};
+  }
+}
+
+double FrameStatistics::Percentile() const {
+  uint64_t below = 0;
+  for (size_t bin = 0; bin < histogram_.size(); ++bin) {
+    below += histogram_[bin];
+    if (below > block_count_ / kPercent) return ValueOf(bin);
+  }
+  return 0;
+}
+
+FrameFacts FrameStatistics::Finish() const {
+  FrameFacts facts = facts_;
+  facts.mean = finite_ > 0 ? sum_ / static_cast<double>(finite_) : 0;
+  facts.automatic_background = Percentile();
+  return facts;
+}
+
+}  // namespace deconvoy::worker

@@ -1,0 +1,85 @@
+#include "worker/pipeline/plane_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
+#include "worker/imaging/counts.h"
+
+namespace deconvoy::worker {
+namespace {
+
+constexpr int64_t kReadBytes = 8 << 20;  // read at once, where a plane is not larger
+
+}  // namespace
+
+absl::StatusOr<const v1::VolumeAccess*> FindInput(const v1::Task& task, std::string_view volume) {
+  for (const v1::VolumeAccess& access : task.inputs()) {
+    if (access.volume() == volume) return &access;
+  }
+  return MakeError({.reason = v1::INVALID_FIELD, .field = "task.inputs"},
+                   fmt::format("the task does not say how to read `{}`", Printable(volume)));
+}
+
+Shape3 FrameShape(const v1::VolumeSpec& spec) {
+  return {spec.shape().z(), spec.shape().y(), spec.shape().x()};
+}
+
+absl::Status ForEachPlane(VolumeSource& source, const v1::VolumeAccess& volume, const FrameBox& region,
+                          const PlaneVisitor& visit) {
+  const v1::VoxelType type = volume.spec().type();
+  const Shape3& shape = region.box.shape;
+  const int64_t plane_voxels = shape.y * shape.x, plane_bytes = plane_voxels * BytesPerVoxel(type);
+  const int64_t at_once = std::clamp<int64_t>(kReadBytes / plane_bytes, 1, shape.z);
+  std::vector<std::byte> raw(static_cast<size_t>(at_once * plane_bytes));
+  std::vector<float> plane(static_cast<size_t>(plane_voxels));
+  for (int64_t z = 0; z < shape.z; ++z) {
+    const int64_t in_slab = z % at_once;
+    if (in_slab == 0) {
+      FrameBox slab = region;
+      slab.box.origin.z += z;
+      slab.box.shape.z = std::min(at_once, shape.z - z);
+      RETURN_IF_ERROR(
+          source.Read(volume, slab, std::span(raw).first(static_cast<size_t>(slab.box.shape.z * plane_bytes))));
+    }
+    ToFloat(std::span(raw).subspan(static_cast<size_t>(in_slab * plane_bytes), static_cast<size_t>(plane_bytes)), type,
+            plane);
+    RETURN_IF_ERROR(visit(z, plane));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<float>> ReadRegion(VolumeSource& source, const v1::VolumeAccess& volume,
+                                              const FrameBox& region) {
+  std::vector<float> values;
+  values.reserve(static_cast<size_t>(region.box.shape.voxels()));
+  RETURN_IF_ERROR(ForEachPlane(source, volume, region, [&](int64_t, std::span<float> plane) {
+    values.insert(values.end(), plane.begin(), plane.end());
+    return absl::OkStatus();
+  }));
+  return values;
+}
+
+absl::Status CheckFinite(std::span<const float> plane, const FrameBox& region, int64_t z) {
+  const auto is_bad = [](float v) { return !std::isfinite(v); };
+  const auto first = std::find_if(plane.begin(), plane.end(), is_bad);
+  if (first == plane.end()) return absl::OkStatus();
+  const int64_t index = first - plane.begin(), columns = region.box.shape.x;
+  const Voxel place = region.box.origin + Voxel{z, index / columns, index % columns};
+  return NotFiniteError(std::count_if(first, plane.end(), is_bad), region.t, region.c, place);
+}
+
+absl::Status NotFiniteError(int64_t count, int64_t t, int64_t c, const Voxel& first) {
+  return MakeError(
+      {.reason = v1::NOT_FINITE_INPUT,
+       .field = "deconvolve.input_volume",
+       .remedy = "Replace NaN and infinite voxels in the image, for instance by the background."},
+      fmt::format("the image has {} voxels that are NaN or infinite, the first at t={} c={} z={} y={} x={}", count, t,
+                  c, first.z, first.y, first.x));
+}
+
+}  // namespace deconvoy::worker

@@ -1,0 +1,42 @@
+// Volumes and scratch files on a disk that the server shares with this worker.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "worker/pipeline/task_context.h"
+
+namespace deconvoy::worker {
+
+// Reads volumes from their `spool_path`. Errors: STORAGE_FAILURE with path and system message, also when the file is
+// shorter than the volume. Thread safe.
+class SpoolSource : public VolumeSource {
+ public:
+  absl::Status Read(const v1::VolumeAccess& volume, const FrameBox& box, std::span<std::byte> target) override;
+};
+
+// Writes a lease's scratch file, which the server has made and whose space it has reserved.
+class ScratchSink : public OutputSink {
+ public:
+  // Errors: STALE_LEASE when the file is not there any more, STORAGE_FAILURE.
+  static absl::StatusOr<std::unique_ptr<ScratchSink>> Open(const std::filesystem::path& path);
+  ~ScratchSink() override;
+  ScratchSink(const ScratchSink&) = delete;
+  ScratchSink& operator=(const ScratchSink&) = delete;
+
+  // Errors: DISK_FULL, STORAGE_FAILURE.
+  absl::Status Append(std::span<const std::byte> data) override;
+  // Makes what was appended durable (fdatasync).
+  absl::Status Sync();
+
+ private:
+  ScratchSink(int file, std::filesystem::path path) : file_(file), path_(std::move(path)) {}
+
+  const int file_;
+  const std::filesystem::path path_;
+  int64_t position_ = 0;
+};
+
+}  // namespace deconvoy::worker

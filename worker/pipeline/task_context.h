@@ -1,0 +1,42 @@
+// What a task is given to work with: where its volumes are read, where its result goes, and who listens.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "deconvoy/v1/workers.pb.h"
+#include "proto/contract/geometry.h"
+
+namespace deconvoy::worker {
+
+// Reads the volumes of a task. One thread at a time.
+class VolumeSource {
+ public:
+  virtual ~VolumeSource() = default;
+  // The voxels of `box` in z,y,x order. REQUIRES: box inside the volume, target of its size in bytes.
+  // Errors: STORAGE_FAILURE (file), CHECKSUM_MISMATCH (stream), CANCELLED, STALE_LEASE.
+  virtual absl::Status Read(const v1::VolumeAccess& volume, const FrameBox& box, std::span<std::byte> target) = 0;
+};
+
+// Takes the bytes of a task's outputs laid end to end. One thread at a time.
+class OutputSink {
+ public:
+  virtual ~OutputSink() = default;
+  virtual absl::Status Append(std::span<const std::byte> data) = 0;
+};
+
+// Lives as long as the task is executed.
+class TaskContext {
+ public:
+  virtual ~TaskContext() = default;
+
+  virtual VolumeSource& source() = 0;
+  virtual OutputSink& sink() = 0;
+  // Step `done` of `total` (iterations, planes) is over. An error, CANCELLED above all, ends the task with it.
+  virtual absl::Status Progress(int64_t done, int64_t total) = 0;
+};
+
+}  // namespace deconvoy::worker

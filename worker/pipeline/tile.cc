@@ -1,0 +1,264 @@
+#include "worker/pipeline/tile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "proto/contract/error.h"
+#include "proto/contract/parameters.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
+#include "worker/imaging/counts.h"
+#include "worker/methods/method.h"
+#include "worker/methods/registry.h"
+#include "worker/pipeline/count_scale.h"
+#include "worker/pipeline/piece_writer.h"
+#include "worker/pipeline/plane_reader.h"
+#include "worker/pipeline/plane_uploader.h"
+#include "worker/psf/prepare.h"
+
+namespace deconvoy::worker {
+namespace {
+
+// A TILE task in the terms of this program.
+struct TileJob {
+  const v1::TileTask& tile;
+  const Method* method;
+  Parameters parameters;
+  v1::Boundary boundary;
+  CountScale scale;
+  FrameBox core;
+  FrameBox loaded;
+  Shape3 domain;
+  const v1::VolumeAccess* input;
+  const v1::VolumeAccess* previous;  // null: none
+
+  float background() const { return static_cast<float>(tile.frame().background() + scale.variance()); }
+  // The core inside the domain.
+  Box3 core_in_domain() const { return {core.box.origin - loaded.box.origin, core.box.shape}; }
+};
+
+absl::Status CheckBoxes(const TileJob& job) {
+  const Shape3& loaded = job.loaded.box.shape;
+  const bool fits = job.boundary == v1::PERIODIC
+                        ? loaded == job.domain
+                        : loaded.z <= job.domain.z && loaded.y <= job.domain.y && loaded.x <= job.domain.x;
+  if (fits && job.loaded.box.Contains(job.core.box)) return absl::OkStatus();
+  return MakeError({.reason = v1::INVALID_FIELD, .field = "task.tile.loaded"},
+                   fmt::format("a tile that loads {}x{}x{} voxels does not fit its core or its domain of {}x{}x{}",
+                               loaded.z, loaded.y, loaded.x, job.domain.z, job.domain.y, job.domain.x));
+}
+
+absl::StatusOr<TileJob> MakeJob(const v1::Task& task) {
+  const v1::TileTask& tile = task.tile();
+  const v1::DeconvolveSpec& spec = tile.spec();
+  const Method* method = FindMethod(spec.method());
+  if (method == nullptr) {
+    return MakeError({.reason = v1::UNKNOWN_METHOD, .field = "deconvolve.method"},
+                     fmt::format("this worker has no method `{}`", Printable(spec.method())));
+  }
+  ASSIGN_OR_RETURN(Parameters parameters,
+                   ResolveParameters(method->description(), {spec.parameters().begin(), spec.parameters().end()}));
+  const v1::Boundary boundary =
+      spec.boundary() == v1::BOUNDARY_UNSPECIFIED ? method->description().boundaries(0) : spec.boundary();
+  ASSIGN_OR_RETURN(const v1::VolumeAccess* input, FindInput(task, spec.input_volume()));
+  const v1::VolumeAccess* previous = nullptr;
+  if (!tile.previous_volume().empty()) {
+    ASSIGN_OR_RETURN(previous, FindInput(task, tile.previous_volume()));
+  }
+  TileJob job{tile,
+              method,
+              std::move(parameters),
+              boundary,
+              ScaleOf(spec),
+              ToFrameBox(tile.core()),
+              ToFrameBox(tile.loaded()),
+              ToShape3(tile.padded()),
+              input,
+              previous};
+  RETURN_IF_ERROR(CheckBoxes(job));
+  return job;
+}
+
+// What the core received.
+struct CoreFacts {
+  double input_sum = 0;  // counts above offset and background
+  bool light = false;    // some voxel is above the background
+};
+
+// Adds the part of a loaded plane that lies in the core. `photons` are those before the read noise rule.
+void Measure(const TileJob& job, int64_t z, std::span<const float> photons, CoreFacts& facts) {
+  const Box3 core = job.core_in_domain();
+  if (z < core.origin.z || z >= core.end().z) return;
+  const double background = job.tile.frame().background();
+  for (int64_t y = core.origin.y; y < core.end().y; ++y) {
+    const float* row = photons.data() + y * job.loaded.box.shape.x;
+    for (int64_t x = core.origin.x; x < core.end().x; ++x) {
+      const double above = static_cast<double>(row[x]) - background;
+      facts.input_sum += above / job.scale.gain;
+      facts.light = facts.light || above > 0;
+    }
+  }
+}
+
+absl::StatusOr<std::unique_ptr<Array>> AllocateMeasured(const TileJob& job, Ops& ops) {
+  return ops.Allocate({{}, job.boundary == v1::EXTEND ? job.loaded.box.shape : job.domain});
+}
+
+absl::StatusOr<CoreFacts> LoadMeasured(const TileJob& job, TaskContext& context, Ops& ops, Array& y) {
+  CoreFacts facts;
+  PlaneUploader uploader(ops, job.loaded.box.shape, y);
+  const auto load = [&](int64_t z, std::span<float> plane) {
+    RETURN_IF_ERROR(CheckFinite(plane, job.loaded, z));
+    ToPhotons(job.scale, plane);
+    Measure(job, z, plane, facts);
+    ApplyReadNoise(job.scale, plane);
+    return uploader.Upload(z, plane);
+  };
+  RETURN_IF_ERROR(ForEachPlane(context.source(), *job.input, job.loaded, load));
+  return facts;
+}
+
+// The result of the time point before, as photons.
+absl::Status LoadPrevious(const TileJob& job, TaskContext& context, Ops& ops, Array& previous) {
+  CountScale scale = job.scale;
+  if (!job.tile.spec().keep_offset()) scale.offset_counts = 0;
+  FrameBox region = job.loaded;
+  --region.t;
+  PlaneUploader uploader(ops, job.loaded.box.shape, previous);
+  return ForEachPlane(context.source(), *job.previous, region, [&](int64_t z, std::span<float> plane) {
+    RETURN_IF_ERROR(CheckFinite(plane, region, z));
+    ToPhotons(scale, plane);
+    for (float& v : plane) v = std::max(v, 0.0F);
+    return uploader.Upload(z, plane);
+  });
+}
+
+// Hands a method's iterations to the task's context.
+class ContextMonitor : public Monitor {
+ public:
+  explicit ContextMonitor(TaskContext& context) : context_(context) {}
+  absl::Status Iterated(int64_t done, int64_t total, std::optional<double>) override {
+    return context_.Progress(done, total);
+  }
+
+ private:
+  TaskContext& context_;
+};
+
+absl::Status BadOutput(const TileJob& job, std::string_view what) {
+  return MakeError(
+      {.reason = v1::BAD_OUTPUT, .remedy = "Look at background, offset and PSF."},
+      fmt::format("method `{}` gave {} in the tile at t={} c={} z={} y={} x={}", job.tile.spec().method(), what,
+                  job.core.t, job.core.c, job.core.box.origin.z, job.core.box.origin.y, job.core.box.origin.x));
+}
+
+// Converts the core plane by plane. `estimate` null: a frame without any light, whose result is zero.
+absl::StatusOr<CountTotals> WriteCore(const TileJob& job, const v1::Task& task, Ops* ops, const Array* estimate,
+                                      PieceWriter& writer) {
+  const v1::VoxelType type = task.outputs(0).type();
+  Box3 plane = job.core_in_domain();
+  plane.shape.z = 1;
+  std::vector<float> photons(static_cast<size_t>(plane.shape.voxels()));
+  std::vector<std::byte> raw(photons.size() * static_cast<size_t>(BytesPerVoxel(type)));
+  CountTotals totals;
+  for (int64_t z = 0; z < job.core.box.shape.z; ++z, ++plane.origin.z) {
+    if (estimate != nullptr) RETURN_IF_ERROR(ops->Download(*estimate, plane, photons));
+    totals.Merge(ToCounts(job.scale, job.tile.spec().keep_offset(), photons, type, raw));
+    RETURN_IF_ERROR(writer.Append(raw));
+  }
+  return totals;
+}
+
+absl::Status CheckOutput(const TileJob& job, const CoreFacts& input, const CountTotals& output) {
+  if (output.not_finite > 0)
+    return BadOutput(job, fmt::format("{} voxels that are NaN or infinite", output.not_finite));
+  if (output.all_zero && input.light)
+    return BadOutput(job, "nothing but zeros, though there is light above the background,");
+  return absl::OkStatus();
+}
+
+void Report(const CoreFacts& input, const CountTotals& output, v1::ResultStatistics& statistics) {
+  statistics.set_minimum(output.minimum);
+  statistics.set_maximum(output.maximum);
+  statistics.set_sum(output.sum);
+  statistics.set_clipped_voxels(output.clipped);
+  statistics.set_input_sum(input.input_sum);
+}
+
+absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext& context, Ops& ops, const Otf& otf,
+                                                const Array& y) {
+  std::unique_ptr<Array> previous;
+  if (job.previous != nullptr) {
+    ASSIGN_OR_RETURN(previous, AllocateMeasured(job, ops));
+    RETURN_IF_ERROR(LoadPrevious(job, context, ops, *previous));
+  }
+  ContextMonitor monitor(context);
+  return job.method->Run({.ops = &ops,
+                          .otf = &otf,
+                          .measured = &y,
+                          .previous = previous.get(),
+                          .boundary = job.boundary,
+                          .background = job.background(),
+                          .mean = static_cast<float>(job.tile.frame().mean())},
+                         job.parameters, monitor);
+}
+
+}  // namespace
+
+void TilePipeline::Release() {
+  prepared_.clear();
+  otf_.reset();
+  ops_.reset();
+  domain_ = {};
+}
+
+absl::Status TilePipeline::Prepare(const v1::Task& task, TaskContext& context) {
+  const v1::TileTask& tile = task.tile();
+  const Shape3 domain = ToShape3(tile.padded());
+  if (ops_ == nullptr || !(domain == domain_)) {
+    Release();
+    ASSIGN_OR_RETURN(ops_, backend_.Open(domain));
+    domain_ = domain;
+  }
+  const std::string key = tile.spec().psf_volume() + ' ' + tile.psf().SerializeAsString();
+  if (otf_ != nullptr && prepared_ == key) return absl::OkStatus();
+  otf_.reset();
+  ASSIGN_OR_RETURN(const v1::VolumeAccess* access, FindInput(task, tile.spec().psf_volume()));
+  const Shape3 shape = FrameShape(access->spec());
+  const Box3 box = PsfBoxToRead(tile.psf(), shape);
+  ASSIGN_OR_RETURN(const std::vector<float> read, ReadRegion(context.source(), *access, {0, tile.psf().c(), box}));
+  ASSIGN_OR_RETURN(const PreparedPsf psf, PreparePsf(read, shape, tile.psf()));
+  ASSIGN_OR_RETURN(otf_, ops_->MakeOtf(psf.values, psf.shape, psf.centre));
+  prepared_ = key;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskContext& context) {
+  ASSIGN_OR_RETURN(const TileJob job, MakeJob(task));
+  PieceWriter writer(task, context.sink());
+  CoreFacts input;
+  CountTotals output;
+  if (job.tile.frame().mean() > 0) {
+    RETURN_IF_ERROR(Prepare(task, context));
+    ASSIGN_OR_RETURN(std::unique_ptr<Array> y, AllocateMeasured(job, *ops_));
+    ASSIGN_OR_RETURN(input, LoadMeasured(job, context, *ops_, *y));
+    ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(job, context, *ops_, *otf_, *y));
+    y.reset();
+    ASSIGN_OR_RETURN(output, WriteCore(job, task, ops_.get(), estimate.get(), writer));
+  } else {
+    ASSIGN_OR_RETURN(output, WriteCore(job, task, nullptr, nullptr, writer));
+  }
+  RETURN_IF_ERROR(CheckOutput(job, input, output));
+  v1::TaskResult result;
+  Report(input, output, *result.mutable_tile()->mutable_statistics());
+  RETURN_IF_ERROR(writer.Finish(result));
+  return result;
+}
+
+}  // namespace deconvoy::worker

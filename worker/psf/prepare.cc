@@ -1,0 +1,170 @@
+#include "worker/psf/prepare.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
+#include "worker/psf/centre.h"
+#include "worker/psf/crop.h"
+
+namespace deconvoy::worker {
+namespace {
+
+absl::Status BadPsf(uint32_t c, std::string_view what) {
+  return MakeError({.reason = v1::BAD_PSF,
+                    .field = "deconvolve.psf_volume",
+                    .remedy = "Give a PSF of finite values with a positive sum.",
+                    .metadata = {{"channel", std::to_string(c)}}},
+                   fmt::format("the PSF of channel {} {}", c, what));
+}
+
+struct Sums {
+  double positive = 0;
+  double negative = 0;  // as a positive number
+};
+
+absl::StatusOr<Sums> Check(std::span<const float> values, const Shape3& shape, uint32_t c) {
+  Sums sums;
+  int64_t not_finite = 0;
+  size_t first = 0;
+  bool all_zero = true;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const float v = values[i];
+    if (!std::isfinite(v)) {
+      if (not_finite++ == 0) first = i;
+      continue;
+    }
+    all_zero = all_zero && v == 0;
+    (v > 0 ? sums.positive : sums.negative) += std::abs(static_cast<double>(v));
+  }
+  if (not_finite > 0) {
+    const auto i = static_cast<int64_t>(first);
+    return BadPsf(c, fmt::format("has {} voxels that are NaN or infinite, the first at z={} y={} x={}", not_finite,
+                                 i / (shape.y * shape.x), i / shape.x % shape.y, i % shape.x));
+  }
+  if (all_zero) return BadPsf(c, "is zero everywhere");
+  if (sums.positive <= sums.negative) {
+    return BadPsf(c, fmt::format("has the sum {:g}, which is not positive", sums.positive - sums.negative));
+  }
+  return sums;
+}
+
+v1::Finding MakeFinding(v1::Severity severity, std::string message) {
+  v1::Finding finding;
+  finding.set_severity(severity);
+  finding.set_message(std::move(message));
+  return finding;
+}
+
+v1::Finding NegativeFinding(uint32_t c, const Sums& sums) {
+  v1::Finding finding = MakeFinding(
+      v1::WARNING, fmt::format("PSF of channel {}: negative values, {:.3g} % of its positive sum, count as zero", c,
+                               100 * sums.negative / sums.positive));
+  finding.mutable_info()->set_field("deconvolve.psf_volume");
+  finding.mutable_info()->set_remedy("Subtract less background from the measured PSF.");
+  return finding;
+}
+
+std::string Text(const v1::Voxel3& v) {
+  return fmt::format("{},{},{}", v.z(), v.y(), v.x());
+}
+std::string ShapeText(const v1::Voxel3& v) {
+  return fmt::format("{}x{}x{}", v.z(), v.y(), v.x());
+}
+
+v1::Finding Summary(const v1::PsfReport& report) {
+  return MakeFinding(
+      v1::INFO, fmt::format("PSF of channel {}: centre {} by rule {}, {} from n/2; a box of {} voxels with {:.5g} % of "
+                            "its sum is used",
+                            report.c(), Text(report.centre()), CentreName(report.rule()), Text(report.shift()),
+                            ShapeText(report.crop_shape()), 100 * report.energy()));
+}
+
+v1::Finding LimitFinding(const v1::PsfReport& report, const Shape3& shape, const Shape3& image, double share) {
+  return MakeFinding(v1::INFO,
+                     fmt::format("PSF of channel {}: its {}x{}x{} voxels reach farther than the image of "
+                                 "{}x{}x{}; cut to at most 2M-1 on every axis, which keeps {:.5g} % of its sum",
+                                 report.c(), shape.z, shape.y, shape.x, image.z, image.y, image.x, 100 * share));
+}
+
+void SetBox(const Box3& box, v1::PsfReport& report) {
+  *report.mutable_crop_origin() = ToProto(box.origin);
+  *report.mutable_crop_shape() = ToProto(box.shape);
+}
+
+}  // namespace
+
+absl::StatusOr<PsfAnalysis> AnalysePsf(std::span<const float> values, const Shape3& shape, uint32_t c,
+                                       const PsfOptions& options) {
+  ASSIGN_OR_RETURN(const Sums sums, Check(values, shape, c));
+  ASSIGN_OR_RETURN(const PsfOrigin origin, FindOrigin(values, shape, options.rule, options.given));
+  PsfAnalysis analysis;
+  v1::PsfReport& report = analysis.report;
+  report.set_c(c);
+  report.set_rule(origin.rule);
+  *report.mutable_centre() = ToProto(origin.centre);
+  *report.mutable_shift() = ToProto(origin.centre - Voxel{shape.z / 2, shape.y / 2, shape.x / 2});
+  if (sums.negative > 0) analysis.findings.push_back(NegativeFinding(c, sums));
+  if (options.periodic) {
+    SetBox({{}, shape}, report);
+    report.set_sum(sums.positive);
+    report.set_energy(1);
+  } else {
+    const PsfCrop crop = FindCrop(values, shape, origin.centre, {options.energy, options.image});
+    if (!(crop.sum > 0)) return BadPsf(c, "is zero in the part around its centre that the image can use");
+    const Voxel& h = crop.half;
+    SetBox({origin.centre - h, {2 * h.z + 1, 2 * h.y + 1, 2 * h.x + 1}}, report);
+    report.set_sum(crop.sum);
+    report.set_energy(crop.sum / sums.positive);
+    if (crop.limited) {
+      analysis.findings.push_back(LimitFinding(report, shape, options.image, crop.limited_sum / sums.positive));
+    }
+  }
+  analysis.findings.push_back(Summary(report));
+  return analysis;
+}
+
+Box3 PsfBoxToRead(const v1::PsfReport& report, const Shape3& shape) {
+  return Intersect({ToVoxel(report.crop_origin()), ToShape3(report.crop_shape())}, {{}, shape});
+}
+
+absl::StatusOr<PreparedPsf> PreparePsf(std::span<const float> read, const Shape3& shape, const v1::PsfReport& report) {
+  const Box3 box{ToVoxel(report.crop_origin()), ToShape3(report.crop_shape())};
+  const Box3 inside = PsfBoxToRead(report, shape);
+  double sum = 0;
+  for (float v : read) sum += std::max(static_cast<double>(v), 0.0);
+  if (!(std::abs(sum - report.sum()) <= 1e-6 * report.sum())) {
+    return BadPsf(report.c(), fmt::format("has the sum {:g} where its analysis found {:g}", sum, report.sum()));
+  }
+  PreparedPsf psf{std::vector<float>(static_cast<size_t>(box.shape.voxels())), box.shape,
+                  ToVoxel(report.centre()) - box.origin};
+  CopyBox(std::as_bytes(read).data(), inside, std::as_writable_bytes(std::span(psf.values)).data(), box, sizeof(float));
+  for (float& v : psf.values) v = static_cast<float>(std::max(static_cast<double>(v), 0.0) / sum);
+  return psf;
+}
+
+const char* CentreName(v1::PsfCentre rule) {
+  switch (rule) {
+    case v1::GEOMETRIC:
+      return "geometric";
+    case v1::GEOMETRIC_LOW:
+      return "geometric-low";
+    case v1::PEAK:
+      return "peak";
+    case v1::CENTROID:
+      return "centroid";
+    case v1::GIVEN:
+      return "given";
+    default:
+      return "auto";
+  }
+}
+
+}  // namespace deconvoy::worker

@@ -1,0 +1,64 @@
+// From the PSF as it was given to the PSF that is used: checked, centred, cropped and normalised.
+//
+// Negative values count as zero everywhere (measured PSFs after background subtraction have some); their share is said.
+//
+// Crop. The box is symmetric about the centre, [centre - h, centre + h] with one h per axis; where it sticks out of the
+// given PSF, zeros stand in. First h is the least that reaches every voxel, but at most M - 1 for an image of M voxels
+// (what lies farther never joins two voxels of the image). Then the box shrinks by one layer on both sides of one axis
+// at a time, the axis that loses least of the sum per voxel removed (z before y before x among equals), as long as it
+// holds `energy` of the sum it had before shrinking. A PERIODIC PSF is used as a whole.
+//
+// Pure functions; threads may share everything.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "deconvoy/v1/jobs.pb.h"
+#include "proto/contract/geometry.h"
+
+namespace deconvoy::worker {
+
+struct PsfOptions {
+  v1::PsfCentre rule = v1::AUTO_CENTRE;
+  Voxel given;            // the centre, with rule GIVEN
+  double energy = 0.999;  // above 0, at most 1
+  Shape3 image;           // extent of a frame
+  bool periodic = false;
+};
+
+// What was found, and what the user should hear about it.
+struct PsfAnalysis {
+  v1::PsfReport report;
+  std::vector<v1::Finding> findings;
+};
+
+// Decides how the PSF of channel `c` is prepared. `values` holds shape.voxels() values in z,y,x order. Errors: BAD_PSF
+// (NaN or infinity with count and first position, all zero, sum not positive); INVALID_FIELD (a given centre outside
+// the PSF).
+absl::StatusOr<PsfAnalysis> AnalysePsf(std::span<const float> values, const Shape3& shape, uint32_t c,
+                                       const PsfOptions& options);
+
+// A PSF of sum 1 with its origin, ready for Ops::MakeOtf.
+struct PreparedPsf {
+  std::vector<float> values;  // z,y,x order
+  Shape3 shape;
+  Voxel centre;  // inside `shape`
+};
+
+// The box of the given PSF of extent `shape` that has to be read to prepare it: the report's box without what sticks
+// out.
+Box3 PsfBoxToRead(const v1::PsfReport& report, const Shape3& shape);
+
+// Applies the report to the voxels of `PsfBoxToRead`. Errors: BAD_PSF when their sum is not the report's (the volume is
+// not the one that was analysed).
+absl::StatusOr<PreparedPsf> PreparePsf(std::span<const float> read, const Shape3& shape, const v1::PsfReport& report);
+
+// Name of a rule for people, for instance `geometric-low`.
+const char* CentreName(v1::PsfCentre rule);
+
+}  // namespace deconvoy::worker
