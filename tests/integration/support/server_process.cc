@@ -9,7 +9,7 @@ ServerProcess::ServerProcess(std::filesystem::path folder, int workers)
 
 bool ServerProcess::Start(const std::map<std::string, std::string>& environment, const std::vector<std::string>& more) {
   std::vector<std::string> arguments = {
-      "--state", state().string(), "--listen", address(), "--workers", std::to_string(workers_), "--threads",
+      "--state", state().string(), "--listen", address(), "--workers", std::to_string(workers_), "--worker-threads",
       "1",       "--lease-ms",     "3000"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   std::filesystem::remove(state() / "address");
