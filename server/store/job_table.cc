@@ -98,8 +98,8 @@ absl::StatusOr<JobKey> Find(Database& database, const std::string& id) {
 absl::Status Update(Database& database, const JobKey& key, const JobRecord& job) {
   ASSIGN_OR_RETURN(
       Statement update,
-      database.Prepare("UPDATE jobs SET owner = ?, state = ?, create_time_ns = ?, job = ?, plan = ?, last_sequence = ?"
-                       " WHERE key = ?"));
+      database.Prepare("UPDATE jobs SET owner = ?1, state = ?2, create_time_ns = ?3, job = ?4,"
+                       " plan = CASE WHEN length(?5) = 0 THEN plan ELSE ?5 END, last_sequence = ?6 WHERE key = ?7"));
   update.Bind(job.owner).Bind(static_cast<int64_t>(job.state)).Bind(absl::ToUnixNanos(job.create_time));
   update.BindBlob(job.job.SerializeAsString()).BindBlob(job.plan);
   RETURN_IF_ERROR(update.Bind(static_cast<int64_t>(key.last_sequence)).Bind(key.key).Run());
