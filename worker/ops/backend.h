@@ -40,6 +40,12 @@ class Otf {
   virtual ~Otf() = default;
 };
 
+// The normalisation w = H* m of the measured voxels, in whatever form the backend finds cheapest.
+class Weights {
+ public:
+  virtual ~Weights() = default;
+};
+
 // --- Prologues: the field p that enters the convolution. ---
 
 // p = input.
@@ -47,7 +53,8 @@ struct Identity {
   const Array* input;
 };
 
-// p = max(x + alpha (x - x_previous), floor x). Both arrays cover the same box. With alpha 0, x_previous is not read and may be null.
+// p = max(x + alpha (x - x_previous), floor x). Both arrays cover the same box. With alpha 0, p = x, and x_previous is
+// not read and may be null.
 struct Extrapolate {
   const Array* x;
   const Array* x_previous;
@@ -70,16 +77,17 @@ struct GuardedRatio {
   const Array* y;
   const Array* mask;
   float background;
-  float floor;                    // > 0
+  float floor;  // > 0
   Array* output;
-  double* i_divergence = nullptr;  // if set: receives the sum over m of (v + b) - y + y ln(y / (v + b)), v + b floored, 0 ln 0 = 0
+  // If set: receives the sum over m of (v + b) - y + y ln(y / (v + b)), with v + b floored and 0 ln 0 = 0.
+  double* i_divergence = nullptr;
 };
 
-// output = p v / w where w >= weight_floor, else p, on output's box; p is the given prologue at that voxel. `output` may be the prologue's x_previous.
-// `weights` null means w = 1 everywhere.
+// output = p v / w where w >= weight_floor, else p, on output's box; p is the given prologue at that voxel. `output`
+// may be the prologue's x or x_previous. `weights` null means w = 1 everywhere.
 struct MultiplyUpdate {
   Extrapolate p;
-  const Array* weights;
+  const Weights* weights;
   float weight_floor;
   Array* output;
 };
@@ -117,7 +125,14 @@ class Ops {
   virtual absl::StatusOr<std::unique_ptr<Otf>> MakeOtf(std::span<const float> psf, const Shape3& shape,
                                                        const Voxel& centre) = 0;
 
+  // w = H* m, where m is `mask` on `measured` (1 there where `mask` is null) and 0 outside.
+  // REQUIRES: `measured` inside the domain, `mask` covers it.
+  virtual absl::StatusOr<std::unique_ptr<Weights>> MakeWeights(const Otf& otf, const Box3& measured,
+                                                               const Array* mask) = 0;
+
   virtual absl::Status Fill(Array& array, float value) = 0;
+  // REQUIRES: box inside the boxes of both arrays.
+  virtual absl::Status Copy(const Array& source, const Box3& box, Array& target) = 0;
   // Between host memory holding `box` in z,y,x order and the device. REQUIRES: box inside the array's box.
   virtual absl::Status Upload(std::span<const float> host, const Box3& box, Array& array) = 0;
   virtual absl::Status Download(const Array& array, const Box3& box, std::span<float> host) = 0;

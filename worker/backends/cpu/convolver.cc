@@ -1,0 +1,196 @@
+#include "worker/backends/cpu/convolver.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <span>
+
+#include "proto/contract/status_macros.h"
+#include "worker/backends/cpu/columns.h"
+#include "worker/backends/cpu/pointwise.h"
+
+namespace deconvoy::worker::cpu {
+namespace {
+
+constexpr int64_t kBundlesAtOnce = 16;  // taken by a thread together: neighbours share pages
+
+int64_t AlignedFloats(int64_t floats) {
+  return (floats + 15) / 16 * 16;
+}
+
+}  // namespace
+
+Convolver::Convolver(const Shape3& domain, const std::filesystem::path& wisdom_folder, ThreadPool* pool)
+    : layout_(domain),
+      pool_(pool),
+      along_x_(RowTransformFor(domain.x, wisdom_folder)),
+      along_y_(ColumnTransformFor(domain.y, layout_.strip_width, wisdom_folder)),
+      along_z_(ColumnTransformFor(domain.z, layout_.bundle_width, wisdom_folder)),
+      every_row_(static_cast<size_t>(domain.y)) {
+  std::iota(every_row_.begin(), every_row_.end(), int64_t{0});
+}
+
+absl::StatusOr<std::unique_ptr<Convolver>> Convolver::Make(const Shape3& domain,
+                                                           const std::filesystem::path& wisdom_folder,
+                                                           ThreadPool* pool) {
+  std::unique_ptr<Convolver> convolver(new Convolver(domain, wisdom_folder, pool));
+  RETURN_IF_ERROR(convolver->Allocate());
+  return convolver;
+}
+
+absl::Status Convolver::Allocate() {
+  ASSIGN_OR_RETURN(work_, Buffer::OfFloats(2 * layout_.total()));
+  const int64_t row = AlignedFloats(layout_.domain.x), spectrum = AlignedFloats(2 * layout_.row);
+  const int64_t columns = 2 * std::max(layout_.domain.y * layout_.strip_width, layout_.domain.z * layout_.bundle_width);
+  for (int thread = 0; thread < pool_->threads(); ++thread) {
+    ASSIGN_OR_RETURN(Buffer memory, Buffer::OfFloats(3 * row + spectrum + columns));
+    float* start = memory.data();
+    scratch_.push_back({.memory = std::move(memory),
+                        .row = start,
+                        .sink = start + row,
+                        .spectrum = reinterpret_cast<Complex*>(start + 3 * row),
+                        .columns = reinterpret_cast<Complex*>(start + 3 * row + spectrum)});
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<CpuOtf>> Convolver::MakeOtf(std::span<const float> psf, const Shape3& shape,
+                                                           const Voxel& centre) {
+  ASSIGN_OR_RETURN(Buffer buffer, Buffer::OfFloats(2 * layout_.otf()));
+  auto otf = std::make_unique<CpuOtf>(shape, centre, std::move(buffer));
+  const auto source = MakePsfSource(psf, shape, centre, layout_.domain);
+  ForwardPlanes(*source);
+  StoreOtf(source->extent().planes, *otf);
+  return otf;
+}
+
+void Convolver::Convolve(const RowSource& source, const CpuOtf& otf, bool adjoint, RowSink& sink) {
+  ForwardPlanes(source);
+  ColumnPass(source.extent().planes, otf, adjoint, sink.extent().planes);
+  InversePlanes(sink);
+}
+
+void Convolver::ConvolveThen(const RowSource& source, const CpuOtf& first, bool first_adjoint, RowSink& middle,
+                             const CpuOtf& second, bool second_adjoint, RowSink& sink) {
+  ForwardPlanes(source);
+  ColumnPass(source.extent().planes, first, first_adjoint, middle.extent().planes);
+  MiddlePlanes(middle);
+  ColumnPass(middle.extent().planes, second, second_adjoint, sink.extent().planes);
+  InversePlanes(sink);
+}
+
+void Convolver::ForwardPlanes(const RowSource& source) {
+  const Extent& extent = source.extent();
+  pool_->ForEach(static_cast<int64_t>(extent.planes.size()), [&](int64_t i, int thread) {
+    Scratch& scratch = scratch_[static_cast<size_t>(thread)];
+    const int64_t z = extent.planes[static_cast<size_t>(i)];
+    for (int64_t y = extent.row_begin; y < extent.row_end; ++y) {
+      source.Read(z, y, scratch.row);
+      RowToSpectrum(Plane(z), y, scratch);
+    }
+    ForwardStrips(Plane(z), extent, scratch);
+  });
+}
+
+void Convolver::MiddlePlanes(RowSink& middle) {
+  const Extent& extent = middle.extent();
+  pool_->ForEach(static_cast<int64_t>(extent.planes.size()), [&](int64_t i, int thread) {
+    Scratch& scratch = scratch_[static_cast<size_t>(thread)];
+    const int64_t z = extent.planes[static_cast<size_t>(i)];
+    InverseStrips(Plane(z), extent, scratch);
+    for (int64_t y = extent.row_begin; y < extent.row_end; ++y) {
+      SpectrumToRow(Plane(z), y, scratch);
+      middle.Write(z, y, scratch.row, scratch.sink);
+      RowToSpectrum(Plane(z), y, scratch);
+    }
+    ForwardStrips(Plane(z), extent, scratch);
+  });
+  middle.Finish();
+}
+
+void Convolver::InversePlanes(RowSink& sink) {
+  const Extent& extent = sink.extent();
+  pool_->ForEach(static_cast<int64_t>(extent.planes.size()), [&](int64_t i, int thread) {
+    Scratch& scratch = scratch_[static_cast<size_t>(thread)];
+    const int64_t z = extent.planes[static_cast<size_t>(i)];
+    InverseStrips(Plane(z), extent, scratch);
+    for (int64_t y = extent.row_begin; y < extent.row_end; ++y) {
+      SpectrumToRow(Plane(z), y, scratch);
+      sink.Write(z, y, scratch.row, scratch.sink);
+    }
+  });
+  sink.Finish();
+}
+
+void Convolver::RowToSpectrum(Complex* plane, int64_t y, Scratch& scratch) const {
+  along_x_.Forward(scratch.row, scratch.spectrum);
+  std::memcpy(plane + y * layout_.row, scratch.spectrum, static_cast<size_t>(layout_.row) * sizeof(Complex));
+}
+
+void Convolver::SpectrumToRow(const Complex* plane, int64_t y, Scratch& scratch) const {
+  std::memcpy(scratch.spectrum, plane + y * layout_.row, static_cast<size_t>(layout_.row) * sizeof(Complex));
+  along_x_.Inverse(scratch.spectrum, scratch.row);
+}
+
+std::span<const int64_t> Convolver::RowsOf(const Extent& extent) const {
+  return std::span(every_row_)
+      .subspan(static_cast<size_t>(extent.row_begin), static_cast<size_t>(extent.row_end - extent.row_begin));
+}
+
+void Convolver::ForwardStrips(Complex* plane, const Extent& extent, Scratch& scratch) const {
+  if (layout_.domain.y == 1) return;
+  const int64_t width = layout_.strip_width;
+  for (int64_t x = 0; x < layout_.row; x += width) {
+    const int64_t columns = std::min(width, layout_.row - x);
+    GatherColumns(plane + x, layout_.row, RowsOf(extent), layout_.domain.y, width, columns, scratch.columns);
+    along_y_.Forward(scratch.columns);
+    ScatterColumns(scratch.columns, width, columns, every_row_, layout_.row, plane + x);
+  }
+}
+
+void Convolver::InverseStrips(Complex* plane, const Extent& extent, Scratch& scratch) const {
+  if (layout_.domain.y == 1) return;
+  const int64_t width = layout_.strip_width;
+  for (int64_t x = 0; x < layout_.row; x += width) {
+    const int64_t columns = std::min(width, layout_.row - x);
+    GatherColumns(plane + x, layout_.row, every_row_, layout_.domain.y, width, columns, scratch.columns);
+    along_y_.Inverse(scratch.columns);
+    ScatterColumns(scratch.columns, width, columns, RowsOf(extent), layout_.row, plane + x);
+  }
+}
+
+template <typename Work>
+void Convolver::ForEachBundle(const Work& work) {
+  const int64_t groups = (layout_.bundles + kBundlesAtOnce - 1) / kBundlesAtOnce;
+  pool_->ForEach(groups, [&](int64_t group, int thread) {
+    const int64_t end = std::min((group + 1) * kBundlesAtOnce, layout_.bundles);
+    for (int64_t bundle = group * kBundlesAtOnce; bundle < end; ++bundle) {
+      work(bundle, scratch_[static_cast<size_t>(thread)].columns);
+    }
+  });
+}
+
+void Convolver::ColumnPass(std::span<const int64_t> input, const CpuOtf& otf, bool adjoint,
+                           std::span<const int64_t> output) {
+  const int64_t width = layout_.bundle_width, planes = layout_.domain.z;
+  ForEachBundle([&](int64_t bundle, Complex* columns) {
+    Complex* place = Plane(0) + bundle * width;
+    GatherColumns(place, layout_.plane, input, planes, width, width, columns);
+    if (planes > 1) along_z_.Forward(columns);
+    MultiplyComplex(otf.data() + bundle * width * planes, adjoint, width * planes, columns);
+    if (planes > 1) along_z_.Inverse(columns);
+    ScatterColumns(columns, width, width, output, layout_.plane, place);
+  });
+}
+
+void Convolver::StoreOtf(std::span<const int64_t> input, CpuOtf& otf) {
+  const int64_t width = layout_.bundle_width, planes = layout_.domain.z;
+  const float scale = 1.0F / static_cast<float>(layout_.domain.voxels());
+  ForEachBundle([&](int64_t bundle, Complex* columns) {
+    GatherColumns(Plane(0) + bundle * width, layout_.plane, input, planes, width, width, columns);
+    if (planes > 1) along_z_.Forward(columns);
+    ScaleComplex(columns, scale, width * planes, otf.data() + bundle * width * planes);
+  });
+}
+
+}  // namespace deconvoy::worker::cpu

@@ -1,0 +1,103 @@
+// Circular convolution on one domain, plane by plane.
+//
+// A convolution is (a) for each plane of the source: rows are made and transformed along x, then strips of columns
+// along y; (b) one pass along z: a bundle of columns is gathered from the planes that are not zero, transformed,
+// multiplied by the OTF, transformed back and scattered to the planes that are needed; (c) for each plane of the sink:
+// strips back along y, rows back along x and into the sink. Planes and rows that are zero or not needed are never
+// touched.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "worker/backends/cpu/buffer.h"
+#include "worker/backends/cpu/fft_plans.h"
+#include "worker/backends/cpu/rows.h"
+#include "worker/backends/cpu/spectrum.h"
+#include "worker/backends/cpu/thread_pool.h"
+#include "worker/ops/backend.h"
+
+namespace deconvoy::worker::cpu {
+
+// The transform of a PSF, divided by the domain's voxels, in the order of the bundles.
+class CpuOtf final : public Otf {
+ public:
+  CpuOtf(const Shape3& psf, const Voxel& centre, Buffer buffer)
+      : psf_(psf), centre_(centre), buffer_(std::move(buffer)) {}
+  const Shape3& psf() const { return psf_; }
+  const Voxel& centre() const { return centre_; }
+  Complex* data() { return reinterpret_cast<Complex*>(buffer_.data()); }
+  const Complex* data() const { return reinterpret_cast<const Complex*>(buffer_.data()); }
+
+ private:
+  Shape3 psf_;
+  Voxel centre_;
+  Buffer buffer_;
+};
+
+// Used by one thread at a time; works on those of its pool.
+class Convolver {
+ public:
+  // `pool` must outlive it. Errors: RESOURCE_EXHAUSTED with OUT_OF_MEMORY.
+  static absl::StatusOr<std::unique_ptr<Convolver>> Make(const Shape3& domain,
+                                                         const std::filesystem::path& wisdom_folder, ThreadPool* pool);
+
+  const Shape3& domain() const { return layout_.domain; }
+
+  absl::StatusOr<std::unique_ptr<CpuOtf>> MakeOtf(std::span<const float> psf, const Shape3& shape, const Voxel& centre);
+
+  // sink takes H source, or with `adjoint` H* source.
+  void Convolve(const RowSource& source, const CpuOtf& otf, bool adjoint, RowSink& sink);
+  // `middle` turns each row of the first convolution into a row of the second's input.
+  void ConvolveThen(const RowSource& source, const CpuOtf& first, bool first_adjoint, RowSink& middle,
+                    const CpuOtf& second, bool second_adjoint, RowSink& sink);
+
+ private:
+  struct Scratch {
+    Buffer memory;
+    float* row;
+    float* sink;        // two rows
+    Complex* spectrum;  // of one row
+    Complex* columns;   // of a strip or a bundle
+  };
+
+  Convolver(const Shape3& domain, const std::filesystem::path& wisdom_folder, ThreadPool* pool);
+  absl::Status Allocate();
+
+  Complex* Plane(int64_t z) { return reinterpret_cast<Complex*>(work_.data()) + z * layout_.plane; }
+
+  void ForwardPlanes(const RowSource& source);
+  void MiddlePlanes(RowSink& middle);
+  void InversePlanes(RowSink& sink);
+  void ColumnPass(std::span<const int64_t> input, const CpuOtf& otf, bool adjoint, std::span<const int64_t> output);
+  void StoreOtf(std::span<const int64_t> input, CpuOtf& otf);
+  // Calls work(bundle, memory for its columns) for all of them.
+  template <typename Work>
+  void ForEachBundle(const Work& work);
+
+  // One plane, one thread.
+  void RowToSpectrum(Complex* plane, int64_t y, Scratch& scratch) const;
+  void SpectrumToRow(const Complex* plane, int64_t y, Scratch& scratch) const;
+  void ForwardStrips(Complex* plane, const Extent& extent, Scratch& scratch) const;
+  void InverseStrips(Complex* plane, const Extent& extent, Scratch& scratch) const;
+  std::span<const int64_t> RowsOf(const Extent& extent) const;
+
+  // Constant after `Allocate`.
+  const SpectrumLayout layout_;
+  ThreadPool* const pool_;
+  const RowTransform& along_x_;
+  const ColumnTransform& along_y_;
+  const ColumnTransform& along_z_;
+  std::vector<int64_t> every_row_;
+  std::vector<Scratch> scratch_;  // by thread
+
+  // Only while running.
+  Buffer work_;  // the half spectrum
+};
+
+}  // namespace deconvoy::worker::cpu

@@ -1,0 +1,18 @@
+// The CPU: FFTW in single precision, on a fixed number of threads.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "worker/ops/backend.h"
+
+namespace deconvoy::worker {
+
+struct CpuOptions {
+  int threads = 1;                      // >= 1
+  std::filesystem::path wisdom_folder;  // where measured FFT plans are kept; empty: nowhere
+};
+
+std::unique_ptr<Backend> MakeCpuBackend(const CpuOptions& options);
+
+}  // namespace deconvoy::worker

@@ -1,0 +1,191 @@
+#include "worker/backends/cpu/cpu_ops.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <spdlog/spdlog.h>
+
+#include "proto/contract/status_macros.h"
+#include "worker/backends/cpu/pointwise.h"
+#include "worker/backends/cpu/rows.h"
+#include "worker/backends/cpu/weights.h"
+
+namespace deconvoy::worker::cpu {
+namespace {
+
+const CpuArray& Cast(const Array& array) {
+  return static_cast<const CpuArray&>(array);
+}
+CpuArray& Cast(Array& array) {
+  return static_cast<CpuArray&>(array);
+}
+const CpuOtf& Cast(const Otf* otf) {
+  return static_cast<const CpuOtf&>(*otf);
+}
+
+// A wrong argument is a bug of the caller.
+void Require(bool met, std::string_view requirement) {
+  if (met) return;
+  spdlog::critical("operation of the CPU backend: required that {}", requirement);
+  std::abort();
+}
+
+size_t Bytes(int64_t floats) {
+  return static_cast<size_t>(floats) * sizeof(float);
+}
+
+// Number of the row (z, y) in an array that holds `box`.
+int64_t RowIndex(const Box3& box, int64_t z, int64_t y) {
+  return (z - box.origin.z) * box.shape.y + (y - box.origin.y);
+}
+
+// First voxel of `box`'s columns in a row of the array.
+float* Part(CpuArray& array, const Box3& box, int64_t z, int64_t y) {
+  return array.Row(z, y) + (box.origin.x - array.box().origin.x);
+}
+const float* Part(const CpuArray& array, const Box3& box, int64_t z, int64_t y) {
+  return array.Row(z, y) + (box.origin.x - array.box().origin.x);
+}
+
+constexpr Reduction kNothing{.sum = 0,
+                             .minimum = std::numeric_limits<float>::infinity(),
+                             .maximum = -std::numeric_limits<float>::infinity(),
+                             .not_finite = 0};
+
+void AddRow(const float* values, int64_t n, Reduction& total) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    if (!std::isfinite(values[i])) {
+      ++total.not_finite;
+      continue;
+    }
+    sum += values[i];
+    total.minimum = std::min(total.minimum, values[i]);
+    total.maximum = std::max(total.maximum, values[i]);
+  }
+  total.sum += sum;
+}
+
+Reduction Total(const std::vector<Reduction>& parts) {
+  Reduction total = kNothing;
+  for (const Reduction& part : parts) {
+    total.sum += part.sum;
+    total.minimum = std::min(total.minimum, part.minimum);
+    total.maximum = std::max(total.maximum, part.maximum);
+    total.not_finite += part.not_finite;
+  }
+  if (total.minimum > total.maximum) total.minimum = total.maximum = 0;
+  return total;
+}
+
+}  // namespace
+
+template <typename Visit>
+void CpuOps::ForEachRow(const Box3& box, const Visit& visit) {
+  pool_->ForEach(box.shape.z, [&](int64_t plane, int) {
+    for (int64_t y = box.origin.y; y < box.end().y; ++y) visit(box.origin.z + plane, y);
+  });
+}
+
+absl::StatusOr<std::unique_ptr<Array>> CpuOps::Allocate(const Box3& box) {
+  Require(!box.empty() && Box3{{}, domain()}.Contains(box), "an array lies inside the domain");
+  ASSIGN_OR_RETURN(Buffer buffer, Buffer::OfFloats(box.shape.voxels()));
+  return std::make_unique<CpuArray>(box, std::move(buffer));
+}
+
+absl::StatusOr<std::unique_ptr<Otf>> CpuOps::MakeOtf(std::span<const float> psf, const Shape3& shape,
+                                                     const Voxel& centre) {
+  Require(!shape.empty() && static_cast<int64_t>(psf.size()) == shape.voxels(), "a PSF has the values of its shape");
+  ASSIGN_OR_RETURN(std::unique_ptr<CpuOtf> otf, convolver_->MakeOtf(psf, shape, centre));
+  ++transforms_;
+  return std::unique_ptr<Otf>(std::move(otf));
+}
+
+absl::StatusOr<std::unique_ptr<Weights>> CpuOps::MakeWeights(const Otf& otf, const Box3& measured, const Array* mask) {
+  const CpuOtf& h = Cast(&otf);
+  const auto classes = [&](int64_t extent, int64_t begin, int64_t count, int64_t psf, int64_t centre) {
+    return mask != nullptr ? EveryPosition(extent) : ClassesOf(extent, begin, count, psf, centre);
+  };
+  const Shape3& d = domain();
+  AxisClasses z = classes(d.z, measured.origin.z, measured.shape.z, h.psf().z, h.centre().z);
+  AxisClasses y = classes(d.y, measured.origin.y, measured.shape.y, h.psf().y, h.centre().y);
+  AxisClasses x = classes(d.x, measured.origin.x, measured.shape.x, h.psf().x, h.centre().x);
+  ASSIGN_OR_RETURN(Buffer table, Buffer::OfFloats(z.count() * y.count() * x.count()));
+  auto weights = std::make_unique<CpuWeights>(std::move(z), std::move(y), std::move(x), std::move(table));
+  convolver_->Convolve(*MakeBoxSource(measured, mask, d.x), h, /*adjoint=*/true, *weights->Filler());
+  transforms_ += 2;
+  return std::unique_ptr<Weights>(std::move(weights));
+}
+
+absl::Status CpuOps::Fill(Array& array, float value) {
+  CpuArray& target = Cast(array);
+  const int64_t n = target.box().shape.x;
+  ForEachRow(target.box(), [&](int64_t z, int64_t y) { std::fill_n(target.Row(z, y), n, value); });
+  return absl::OkStatus();
+}
+
+absl::Status CpuOps::Copy(const Array& source, const Box3& box, Array& target) {
+  Require(source.box().Contains(box) && target.box().Contains(box), "both arrays cover the box");
+  const CpuArray& from = Cast(source);
+  CpuArray& to = Cast(target);
+  ForEachRow(
+      box, [&](int64_t z, int64_t y) { std::memcpy(Part(to, box, z, y), Part(from, box, z, y), Bytes(box.shape.x)); });
+  return absl::OkStatus();
+}
+
+absl::Status CpuOps::Upload(std::span<const float> host, const Box3& box, Array& array) {
+  Require(array.box().Contains(box), "the array covers the box");
+  Require(static_cast<int64_t>(host.size()) == box.shape.voxels(), "the host memory holds the box");
+  CpuArray& target = Cast(array);
+  ForEachRow(box, [&](int64_t z, int64_t y) {
+    std::memcpy(Part(target, box, z, y), host.data() + RowIndex(box, z, y) * box.shape.x, Bytes(box.shape.x));
+  });
+  return absl::OkStatus();
+}
+
+absl::Status CpuOps::Download(const Array& array, const Box3& box, std::span<float> host) {
+  Require(array.box().Contains(box), "the array covers the box");
+  Require(static_cast<int64_t>(host.size()) == box.shape.voxels(), "the host memory holds the box");
+  const CpuArray& source = Cast(array);
+  ForEachRow(box, [&](int64_t z, int64_t y) {
+    std::memcpy(host.data() + RowIndex(box, z, y) * box.shape.x, Part(source, box, z, y), Bytes(box.shape.x));
+  });
+  return absl::OkStatus();
+}
+
+absl::Status CpuOps::Convolve(const Convolution& step) {
+  const auto source = MakeSource(step.prologue, domain().x);
+  const auto sink = MakeSink(step.epilogue, domain().x);
+  convolver_->Convolve(*source, Cast(step.otf), step.adjoint, *sink);
+  transforms_ += 2;
+  return absl::OkStatus();
+}
+
+absl::Status CpuOps::ConvolveThen(const Convolution& first, const Convolution& second) {
+  const auto* ratio = std::get_if<GuardedRatio>(&first.epilogue);
+  Require(ratio != nullptr && ratio->output == nullptr, "the first half ends in a quotient without output");
+  const auto source = MakeSource(first.prologue, domain().x);
+  const auto middle = MakeSink(first.epilogue, domain().x);
+  const auto sink = MakeSink(second.epilogue, domain().x);
+  convolver_->ConvolveThen(*source, Cast(first.otf), first.adjoint, *middle, Cast(second.otf), second.adjoint, *sink);
+  transforms_ += 4;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Reduction> CpuOps::Reduce(const Array& array, const Box3& box) {
+  Require(array.box().Contains(box), "the array covers the box");
+  const CpuArray& source = Cast(array);
+  std::vector<Reduction> planes(static_cast<size_t>(box.shape.z), kNothing);
+  ForEachRow(box, [&](int64_t z, int64_t y) {
+    AddRow(Part(source, box, z, y), box.shape.x, planes[static_cast<size_t>(z - box.origin.z)]);
+  });
+  return Total(planes);
+}
+
+}  // namespace deconvoy::worker::cpu

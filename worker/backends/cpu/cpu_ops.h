@@ -1,0 +1,42 @@
+// The operations of the CPU backend on one domain.
+#pragma once
+
+#include <memory>
+
+#include "worker/backends/cpu/convolver.h"
+#include "worker/backends/cpu/thread_pool.h"
+#include "worker/ops/backend.h"
+
+namespace deconvoy::worker::cpu {
+
+class CpuOps final : public Ops {
+ public:
+  // `pool` must outlive it and what it makes.
+  CpuOps(std::unique_ptr<Convolver> convolver, ThreadPool* pool) : convolver_(std::move(convolver)), pool_(pool) {}
+
+  const Shape3& domain() const override { return convolver_->domain(); }
+  absl::StatusOr<std::unique_ptr<Array>> Allocate(const Box3& box) override;
+  absl::StatusOr<std::unique_ptr<Otf>> MakeOtf(std::span<const float> psf, const Shape3& shape,
+                                               const Voxel& centre) override;
+  absl::StatusOr<std::unique_ptr<Weights>> MakeWeights(const Otf& otf, const Box3& measured,
+                                                       const Array* mask) override;
+  absl::Status Fill(Array& array, float value) override;
+  absl::Status Copy(const Array& source, const Box3& box, Array& target) override;
+  absl::Status Upload(std::span<const float> host, const Box3& box, Array& array) override;
+  absl::Status Download(const Array& array, const Box3& box, std::span<float> host) override;
+  absl::Status Convolve(const Convolution& step) override;
+  absl::Status ConvolveThen(const Convolution& first, const Convolution& second) override;
+  absl::StatusOr<Reduction> Reduce(const Array& array, const Box3& box) override;
+  int64_t transforms() const override { return transforms_; }
+
+ private:
+  // Calls visit(z, y) for every row of the box, the rows of one plane in order on one thread.
+  template <typename Visit>
+  void ForEachRow(const Box3& box, const Visit& visit);
+
+  const std::unique_ptr<Convolver> convolver_;
+  ThreadPool* const pool_;
+  int64_t transforms_ = 0;
+};
+
+}  // namespace deconvoy::worker::cpu

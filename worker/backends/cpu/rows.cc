@@ -1,0 +1,238 @@
+#include "worker/backends/cpu/rows.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "worker/backends/cpu/pointwise.h"
+#include "worker/backends/cpu/weights.h"
+
+namespace deconvoy::worker::cpu {
+namespace {
+
+const CpuArray* Cast(const Array* array) {
+  return static_cast<const CpuArray*>(array);
+}
+CpuArray* Cast(Array* array) {
+  return static_cast<CpuArray*>(array);
+}
+
+// Zeroes what lies outside [begin, end) of a row.
+void ClearAround(int64_t begin, int64_t end, int64_t row_length, float* row) {
+  std::fill_n(row, begin, 0.0F);
+  std::fill(row + end, row + row_length, 0.0F);
+}
+
+// p of an `Extrapolate` on the columns of x's box.
+void ExtrapolatedRow(const Extrapolate& p, int64_t z, int64_t y, float* out) {
+  const float* x = Cast(p.x)->Row(z, y);
+  const int64_t n = p.x->box().shape.x;
+  if (p.alpha == 0) {
+    std::memcpy(out, x, static_cast<size_t>(n) * sizeof(float));
+  } else {
+    ExtrapolateRow(x, Cast(p.x_previous)->Row(z, y), p.alpha, p.floor, n, out);
+  }
+}
+
+class IdentitySource final : public RowSource {
+ public:
+  IdentitySource(const CpuArray& input, int64_t row_length)
+      : RowSource(Extent::Of(input.box())), input_(input), row_length_(row_length) {}
+  void Read(int64_t z, int64_t y, float* row) const override {
+    const int64_t begin = input_.box().origin.x, n = input_.box().shape.x;
+    std::memcpy(row + begin, input_.Row(z, y), static_cast<size_t>(n) * sizeof(float));
+    ClearAround(begin, begin + n, row_length_, row);
+  }
+
+ private:
+  const CpuArray& input_;
+  int64_t row_length_;
+};
+
+class ExtrapolateSource final : public RowSource {
+ public:
+  ExtrapolateSource(const Extrapolate& p, int64_t row_length)
+      : RowSource(Extent::Of(p.x->box())), p_(p), row_length_(row_length) {}
+  void Read(int64_t z, int64_t y, float* row) const override {
+    const Box3& box = p_.x->box();
+    ExtrapolatedRow(p_, z, y, row + box.origin.x);
+    ClearAround(box.origin.x, box.end().x, row_length_, row);
+  }
+
+ private:
+  Extrapolate p_;
+  int64_t row_length_;
+};
+
+class BoxSource final : public RowSource {
+ public:
+  BoxSource(const Box3& box, const CpuArray* mask, int64_t row_length)
+      : RowSource(Extent::Of(box)), box_(box), mask_(mask), row_length_(row_length) {}
+  void Read(int64_t z, int64_t y, float* row) const override {
+    const int64_t begin = box_.origin.x, n = box_.shape.x;
+    if (mask_ == nullptr) {
+      std::fill_n(row + begin, n, 1.0F);
+    } else {
+      std::memcpy(row + begin, mask_->Row(z, y) + (begin - mask_->box().origin.x),
+                  static_cast<size_t>(n) * sizeof(float));
+    }
+    ClearAround(begin, begin + n, row_length_, row);
+  }
+
+ private:
+  Box3 box_;
+  const CpuArray* mask_;
+  int64_t row_length_;
+};
+
+int64_t Wrapped(int64_t position, int64_t extent) {
+  return (position % extent + extent) % extent;
+}
+
+// Planes of the domain on which a PSF's planes fall.
+Extent PsfExtent(const Shape3& shape, const Voxel& centre, const Shape3& domain) {
+  std::vector<bool> hit(static_cast<size_t>(domain.z), false);
+  for (int64_t u = 0; u < shape.z; ++u) hit[static_cast<size_t>(Wrapped(u - centre.z, domain.z))] = true;
+  Extent extent{.planes = {}, .row_begin = 0, .row_end = domain.y};
+  for (int64_t z = 0; z < domain.z; ++z) {
+    if (hit[static_cast<size_t>(z)]) extent.planes.push_back(z);
+  }
+  return extent;
+}
+
+class PsfSource final : public RowSource {
+ public:
+  PsfSource(std::span<const float> psf, const Shape3& shape, const Voxel& centre, const Shape3& domain)
+      : RowSource(PsfExtent(shape, centre, domain)), psf_(psf), shape_(shape), centre_(centre), domain_(domain) {}
+  void Read(int64_t z, int64_t y, float* row) const override {
+    std::fill_n(row, domain_.x, 0.0F);
+    for (int64_t u = Wrapped(z + centre_.z, domain_.z); u < shape_.z; u += domain_.z) {
+      for (int64_t v = Wrapped(y + centre_.y, domain_.y); v < shape_.y; v += domain_.y) {
+        const float* values = psf_.data() + (u * shape_.y + v) * shape_.x;
+        for (int64_t w = 0; w < shape_.x; ++w) row[Wrapped(w - centre_.x, domain_.x)] += values[w];
+      }
+    }
+  }
+
+ private:
+  std::span<const float> psf_;
+  Shape3 shape_;
+  Voxel centre_;
+  Shape3 domain_;
+};
+
+class StoreSink final : public RowSink {
+ public:
+  explicit StoreSink(CpuArray& output) : RowSink(Extent::Of(output.box())), output_(output) {}
+  void Write(int64_t z, int64_t y, float* row, float*) override {
+    const Box3& box = output_.box();
+    std::memcpy(output_.Row(z, y), row + box.origin.x, static_cast<size_t>(box.shape.x) * sizeof(float));
+  }
+
+ private:
+  CpuArray& output_;
+};
+
+class RatioSink final : public RowSink {
+ public:
+  RatioSink(const GuardedRatio& ratio, int64_t row_length)
+      : RowSink(Extent::Of(ratio.y->box())),
+        ratio_(ratio),
+        row_length_(row_length),
+        divergence_(static_cast<size_t>(ratio.i_divergence != nullptr ? ratio.y->box().shape.z : 0), 0.0) {}
+
+  void Write(int64_t z, int64_t y, float* row, float*) override {
+    const Box3& box = ratio_.y->box();
+    const int64_t n = box.shape.x;
+    const float* measured = Cast(ratio_.y)->Row(z, y);
+    const float* mask = nullptr;
+    if (ratio_.mask != nullptr) mask = Cast(ratio_.mask)->Row(z, y) + (box.origin.x - ratio_.mask->box().origin.x);
+    float* values = row + box.origin.x;
+    if (ratio_.i_divergence != nullptr) {
+      divergence_[static_cast<size_t>(z - box.origin.z)] +=
+          DivergenceOfRow(values, measured, mask, ratio_.background, ratio_.floor, n);
+    }
+    RatioRow(measured, ratio_.background, ratio_.floor, n, values);
+    if (mask != nullptr) MultiplyRow(mask, n, values);
+    if (ratio_.output != nullptr) {
+      std::memcpy(Cast(ratio_.output)->Row(z, y), values, static_cast<size_t>(n) * sizeof(float));
+    } else {
+      ClearAround(box.origin.x, box.end().x, row_length_, row);
+    }
+  }
+
+  void Finish() override {
+    if (ratio_.i_divergence == nullptr) return;
+    *ratio_.i_divergence = std::accumulate(divergence_.begin(), divergence_.end(), 0.0);
+  }
+
+ private:
+  GuardedRatio ratio_;
+  int64_t row_length_;
+  std::vector<double> divergence_;  // by plane of y's box
+};
+
+class UpdateSink final : public RowSink {
+ public:
+  UpdateSink(const MultiplyUpdate& update, int64_t row_length)
+      : RowSink(Extent::Of(update.output->box())), update_(update), row_length_(row_length) {}
+
+  void Write(int64_t z, int64_t y, float* row, float* scratch) override {
+    const Box3& box = update_.output->box();
+    const Box3& from = update_.p.x->box();
+    float* p = scratch;
+    float* weights = scratch + row_length_;
+    if (!Cast(update_.p.x)->HasRow(z, y)) {
+      std::fill_n(p, row_length_, 0.0F);
+    } else {
+      ExtrapolatedRow(update_.p, z, y, p + from.origin.x);
+      ClearAround(from.origin.x, from.end().x, row_length_, p);
+    }
+    const int64_t begin = box.origin.x, n = box.shape.x;
+    float* out = Cast(update_.output)->Row(z, y);
+    if (update_.weights == nullptr) {
+      ProductRow(p + begin, row + begin, n, out);
+    } else {
+      const float* w = static_cast<const CpuWeights*>(update_.weights)->Row(z, y, weights);
+      UpdateRow(p + begin, row + begin, w + begin, update_.weight_floor, n, out);
+    }
+  }
+
+ private:
+  MultiplyUpdate update_;
+  int64_t row_length_;
+};
+
+}  // namespace
+
+Extent Extent::Of(const Box3& box) {
+  Extent extent{.planes = std::vector<int64_t>(static_cast<size_t>(box.shape.z)),
+                .row_begin = box.origin.y,
+                .row_end = box.end().y};
+  std::iota(extent.planes.begin(), extent.planes.end(), box.origin.z);
+  return extent;
+}
+
+std::unique_ptr<RowSource> MakeSource(const Prologue& prologue, int64_t row_length) {
+  if (const auto* identity = std::get_if<Identity>(&prologue)) {
+    return std::make_unique<IdentitySource>(*Cast(identity->input), row_length);
+  }
+  return std::make_unique<ExtrapolateSource>(std::get<Extrapolate>(prologue), row_length);
+}
+
+std::unique_ptr<RowSink> MakeSink(const Epilogue& epilogue, int64_t row_length) {
+  if (const auto* store = std::get_if<Store>(&epilogue)) return std::make_unique<StoreSink>(*Cast(store->output));
+  if (const auto* ratio = std::get_if<GuardedRatio>(&epilogue)) return std::make_unique<RatioSink>(*ratio, row_length);
+  return std::make_unique<UpdateSink>(std::get<MultiplyUpdate>(epilogue), row_length);
+}
+
+std::unique_ptr<RowSource> MakeBoxSource(const Box3& box, const Array* mask, int64_t row_length) {
+  return std::make_unique<BoxSource>(box, Cast(mask), row_length);
+}
+
+std::unique_ptr<RowSource> MakePsfSource(std::span<const float> psf, const Shape3& shape, const Voxel& centre,
+                                         const Shape3& domain) {
+  return std::make_unique<PsfSource>(psf, shape, centre, domain);
+}
+
+}  // namespace deconvoy::worker::cpu

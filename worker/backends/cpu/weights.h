@@ -1,0 +1,58 @@
+// The normalisation w = H* m in little memory.
+//
+// Without a mask, w depends along each axis only on the part of the PSF's box that meets the measured box: it is kept
+// as a table over those classes, which are few inside the measured box and outside the PSF's reach. Else it is kept
+// whole.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "worker/backends/cpu/rows.h"
+#include "worker/ops/backend.h"
+
+namespace deconvoy::worker::cpu {
+
+// Class of every position of one axis.
+struct AxisClasses {
+  std::vector<int32_t> of;              // by position in the domain
+  std::vector<int64_t> representative;  // by class: a position
+  int64_t count() const { return static_cast<int64_t>(representative.size()); }
+};
+
+// By the part of a PSF of extent `psf` with the given centre that meets [begin, begin + measured) when
+// correlated around each position of a circle of `domain`. Every position is a class where the PSF may meet the box
+// twice.
+AxisClasses ClassesOf(int64_t domain, int64_t begin, int64_t measured, int64_t psf, int64_t centre);
+
+// Every position of an axis is a class.
+AxisClasses EveryPosition(int64_t domain);
+
+class CpuWeights final : public Weights {
+ public:
+  // REQUIRES: `table` holds z.count() * y.count() * x.count() values in that order.
+  CpuWeights(AxisClasses z, AxisClasses y, AxisClasses x, Buffer table);
+
+  // The weights of a row of the domain: expanded into `scratch`, or lying in the table.
+  const float* Row(int64_t z, int64_t y, float* scratch) const;
+
+  // Fills the table from the rows of a convolution.
+  std::unique_ptr<RowSink> Filler();
+
+ private:
+  friend class TableFiller;
+  // Consecutive positions whose classes are the same or count up.
+  struct Run {
+    int64_t begin, length;
+    int32_t first;
+    bool rising;
+  };
+
+  const AxisClasses z_, y_, x_;
+  bool whole_rows_;        // every x is its own class, in order
+  std::vector<Run> runs_;  // of a row
+  Buffer table_;
+};
+
+}  // namespace deconvoy::worker::cpu

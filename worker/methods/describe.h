@@ -1,0 +1,24 @@
+// Shorthand for the descriptions of methods.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "deconvoy/v1/methods.pb.h"
+
+namespace deconvoy::worker {
+
+struct Choice {
+  std::string_view name;
+  std::string_view meaning;                 // one line
+  double extra_bytes_per_padded_voxel = 0;  // beside the method's own
+};
+
+void AddInteger(v1::Method& method, std::string_view name, int64_t minimum, int64_t maximum, int64_t default_value,
+                std::string_view meaning);
+void AddBoolean(v1::Method& method, std::string_view name, bool default_value, std::string_view meaning);
+void AddChoice(v1::Method& method, std::string_view name, std::string_view default_value, std::string_view meaning,
+               const std::vector<Choice>& choices);
+
+}  // namespace deconvoy::worker
