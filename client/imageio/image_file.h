@@ -26,7 +26,8 @@ class ImageReader {
  public:
   virtual ~ImageReader() = default;
 
-  // Shape, type, voxel size (ImageJ or OME; 0 where the file does not say), channel names; `display_name` is the file's name.
+  // Shape, type, voxel size (ImageJ or OME; 0 where the file does not say), channel names; `display_name` is the file's
+  // name.
   virtual const v1::VolumeSpec& spec() const = 0;
   // `OME-TIFF`, `ImageJ TIFF` or `TIFF`.
   virtual std::string format() const = 0;
@@ -57,8 +58,8 @@ class ImageWriter {
   virtual absl::Status Finish() = 0;
 };
 
-// Starts `path` as OME-TIFF (names ending in `.ome.tif(f)`) or ImageJ TIFF (`.tif(f)`), BigTIFF where it may pass 4 GiB. Errors: the folder missing
-// or not writable, no room (RESOURCE_EXHAUSTED), another extension.
+// Starts `path` as OME-TIFF (names ending in `.ome.tif(f)`) or ImageJ TIFF (`.tif(f)`), BigTIFF where it may pass 4
+// GiB. Errors: the folder missing or not writable, no room (RESOURCE_EXHAUSTED), another extension.
 absl::StatusOr<std::unique_ptr<ImageWriter>> CreateImage(const std::filesystem::path& path, const v1::VolumeSpec& spec,
                                                          const WriteOptions& options);
 

@@ -1,0 +1,19 @@
+// Lengths as files write them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace deconvoy::imageio {
+
+// Micrometres in one `unit`, as ImageJ and OME spell units (`micron`, `\u00B5m`, `nm`, `inch`, ...); 0 for pixels and
+// for unknown units.
+double MicrometresPer(std::string_view unit);
+
+// `value` with 7 significant digits: what a resolution kept as a fraction and read in single precision can tell.
+double RoundedResolution(double value);
+
+// `text` made fit for a text field of the contract: printable UTF-8 of at most `bytes` bytes.
+std::string TextField(std::string_view text, size_t bytes);
+
+}  // namespace deconvoy::imageio
