@@ -21,15 +21,19 @@
 
 namespace deconvoy::server {
 
-class VolumeStore;
+// A record as callers see it, without missing boxes.
+v1::Volume ToVolume(const VolumeRecord& record);
 
-// Takes the boxes of one upload and commits them in groups. One per Write stream; one thread at a time.
+// Takes the boxes of one upload and commits them in groups. One per Write stream; one thread at a time. Must not
+// outlive the VolumeStore. What was added and not committed is forgotten when it is destroyed.
 class VolumeWriter {
  public:
   virtual ~VolumeWriter() = default;
-  // Checks and writes one chunk; it is durable only after the next Commit.
+  // Checks and writes one chunk; it is durable only after the next Commit. Errors leave the writer as it was:
+  // CHECKSUM_MISMATCH, INVALID_FIELD, BOX_OVERLAPS, DISK_FULL, STORAGE_FAILURE.
   virtual absl::Status Add(const v1::Chunk& chunk) = 0;
-  // Syncs and records everything added. Returns the number of chunks of this writer that are durable.
+  // Syncs and records everything added. Returns the number of chunks of this writer that are durable. When syncing
+  // fails, the writer is spent: what it had not committed is to be sent again to another one.
   virtual absl::StatusOr<int64_t> Commit() = 0;
   virtual int64_t uncommitted_bytes() const = 0;
 };
@@ -37,29 +41,34 @@ class VolumeWriter {
 class VolumeStore {
  public:
   struct Options {
-    std::filesystem::path directory;        // the spool
-    int64_t keep_free_bytes = 256 << 20;    // of the disk, refused to volumes
+    std::filesystem::path directory;      // the spool
+    int64_t keep_free_bytes = 256 << 20;  // of the disk, refused to volumes
   };
-  // Makes the folder where needed, removes files that no record names and scratch files left behind.
+  // Makes the folder where needed, removes files that no record names and scratch files left behind. STORAGE_FAILURE,
+  // naming it, when the file of a volume is missing or has the wrong size.
   static absl::StatusOr<std::unique_ptr<VolumeStore>> Open(const Options& options, Store& store, FileSystem& files,
                                                            Clock& clock, IdSource& ids);
   virtual ~VolumeStore() = default;
 
-  // Creates a volume for an upload, or answers an earlier request or an equal digest (see Volumes.Create).
+  // Creates a volume for an upload, or answers an earlier request or an equal complete volume (see Volumes.Create):
+  // same digest, shape, type, voxel size and channels.
   virtual absl::StatusOr<v1::Volume> Create(const std::string& owner, const v1::CreateVolumeRequest& request) = 0;
-  // Makes the file of a volume whose record a JobChange is about to insert; removed again by Discard or at the next Open.
+  // Makes the file of a volume whose record a JobChange is about to insert; removed again by Discard or at the next
+  // Open.
   virtual absl::Status Reserve(const std::string& id, const v1::VolumeSpec& spec) = 0;
   virtual void Discard(const std::string& id) = 0;
 
   // `missing` is filled only when asked for.
   virtual absl::StatusOr<v1::Volume> Get(const std::string& id, bool with_missing) = 0;
+  // VOLUME_COMPLETE for a complete volume; VOLUME_IN_USE for the result of a job, which takes no uploads.
   virtual absl::StatusOr<std::unique_ptr<VolumeWriter>> Write(const std::string& id) = 0;
   // Checks completeness and digest, then completes the volume. Asking again for a complete one only checks the digest.
   virtual absl::StatusOr<v1::Volume> Finish(const std::string& id, const std::string& digest) = 0;
+  // VOLUME_IN_USE, naming the job, while one that has not ended uses the volume.
   virtual absl::Status Delete(const std::string& id) = 0;
 
-  // Sends `region` in chunks to `send`, which returns false to stop. FAILED_PRECONDITION when some of it is not
-  // committed.
+  // Sends `region` in chunks to `send`, which returns false to stop (then OK). FAILED_PRECONDITION when some of
+  // it is not committed.
   virtual absl::Status Read(const std::string& id, const v1::Box& region,
                             const std::function<bool(v1::Chunk)>& send) = 0;
 
@@ -69,14 +78,15 @@ class VolumeStore {
   virtual absl::StatusOr<std::filesystem::path> MakeScratch(uint64_t token, int64_t bytes) = 0;
   virtual absl::StatusOr<std::unique_ptr<File>> OpenScratch(uint64_t token, bool writable) = 0;
   virtual void RemoveScratch(uint64_t token) = 0;
-  // Copies bytes of the scratch file from `scratch_offset` into `box` of the volume, syncs the volume, and returns the CRC-32C
-  // of those bytes. The caller records the box.
+  // Copies bytes of the scratch file from `scratch_offset` into `box` of the volume, syncs the volume, and returns the
+  // CRC-32C of those bytes. The caller records the box, and transfers no two outputs of one task at a time. Bytes that
+  // are committed already are not touched: the same ones are fine, others BOX_OVERLAPS.
   virtual absl::StatusOr<uint32_t> Transfer(uint64_t token, int64_t scratch_offset, const std::string& volume_id,
                                             const v1::VolumeSpec& spec, const FrameBox& box) = 0;
 
-  virtual const std::string& nonce() const = 0;  // content of `nonce` in the spool, made anew at every Open
-  virtual absl::StatusOr<int64_t> FreeBytes() = 0;
-  virtual int64_t UsedBytes() = 0;
+  virtual const std::string& nonce() const = 0;     // content of `nonce` in the spool, made anew at every Open
+  virtual absl::StatusOr<int64_t> FreeBytes() = 0;  // that volumes and scratch files may still take
+  virtual int64_t UsedBytes() = 0;                  // that they take
 };
 
 }  // namespace deconvoy::server

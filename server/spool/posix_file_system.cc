@@ -1,0 +1,158 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+#include "server/spool/file_system.h"
+
+namespace deconvoy::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+// `need_bytes` is told only for a full disk; 0 when not known.
+absl::Status SystemError(const fs::path& path, std::string_view action, int error, int64_t need_bytes = 0) {
+  const std::string text =
+      fmt::format("{}: cannot {}: {}", path.string(), action, std::generic_category().message(error));
+  ErrorDetails details{.reason = v1::STORAGE_FAILURE, .metadata = {{"path", path.string()}}};
+  if (error == ENOSPC || error == EDQUOT) {
+    details.reason = v1::DISK_FULL;
+    details.remedy = "Delete volumes that are not needed any more, or free space on the disk of the spool.";
+    details.metadata["need_bytes"] = fmt::to_string(need_bytes);
+  }
+  return MakeError(details, text);
+}
+
+// Calls `call` again while a signal interrupts it.
+template <typename Call>
+auto Retry(const Call& call) {
+  auto result = call();
+  while (result == -1 && errno == EINTR) result = call();
+  return result;
+}
+
+class PosixFile final : public File {
+ public:
+  PosixFile(fs::path path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
+  ~PosixFile() override { close(descriptor_); }
+
+  absl::Status ReadAt(int64_t offset, std::span<std::byte> target) const override {
+    while (!target.empty()) {
+      const ssize_t got = Retry([&] { return pread(descriptor_, target.data(), target.size(), offset); });
+      if (got < 0) return SystemError(path_, "read", errno);
+      if (got == 0) {
+        return MakeError(
+            {.reason = v1::STORAGE_FAILURE, .metadata = {{"path", path_.string()}}},
+            fmt::format("{}: the file ends at byte {}, {} bytes early", path_.string(), offset, target.size()));
+      }
+      target = target.subspan(static_cast<size_t>(got));
+      offset += got;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status WriteAt(int64_t offset, std::span<const std::byte> source) override {
+    while (!source.empty()) {
+      const ssize_t put = Retry([&] { return pwrite(descriptor_, source.data(), source.size(), offset); });
+      if (put < 0) return SystemError(path_, "write", errno, static_cast<int64_t>(source.size()));
+      source = source.subspan(static_cast<size_t>(put));
+      offset += put;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Reserve(int64_t bytes) override {
+    if (bytes == 0) return absl::OkStatus();
+    if (Retry([&] { return fallocate(descriptor_, 0, 0, bytes); }) == 0) return absl::OkStatus();
+    if (errno != EOPNOTSUPP) return SystemError(path_, fmt::format("reserve {} bytes", bytes), errno, bytes);
+    int error = posix_fallocate(descriptor_, 0, bytes);
+    while (error == EINTR) error = posix_fallocate(descriptor_, 0, bytes);
+    if (error == 0) return absl::OkStatus();
+    return SystemError(path_, fmt::format("reserve {} bytes", bytes), error, bytes);
+  }
+
+  absl::Status Sync() override {
+    if (fdatasync(descriptor_) != 0) return SystemError(path_, "sync", errno);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<int64_t> Size() const override {
+    struct stat status;
+    if (fstat(descriptor_, &status) != 0) return SystemError(path_, "ask for the size", errno);
+    return int64_t{status.st_size};
+  }
+
+ private:
+  const fs::path path_;
+  const int descriptor_;
+};
+
+class PosixFileSystem final : public FileSystem {
+ public:
+  absl::StatusOr<std::unique_ptr<File>> Create(const fs::path& path) override {
+    return OpenWith(path, "create", O_RDWR | O_CREAT | O_EXCL);
+  }
+
+  absl::StatusOr<std::unique_ptr<File>> Open(const fs::path& path, bool writable) override {
+    return OpenWith(path, "open", writable ? O_RDWR : O_RDONLY);
+  }
+
+  absl::Status Remove(const fs::path& path) override {
+    if (unlink(path.c_str()) != 0 && errno != ENOENT) return SystemError(path, "remove", errno);
+    return absl::OkStatus();
+  }
+
+  absl::Status MakeDirectories(const fs::path& path) override {
+    std::error_code error;
+    fs::create_directories(path, error);
+    if (error) return SystemError(path, "make the folder", error.value());
+    return absl::OkStatus();
+  }
+
+  absl::Status SyncDirectory(const fs::path& path) override {
+    const int descriptor = Retry([&] { return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+    if (descriptor < 0) return SystemError(path, "open", errno);
+    const int error = fsync(descriptor) == 0 ? 0 : errno;
+    close(descriptor);
+    return error == 0 ? absl::OkStatus() : SystemError(path, "sync", error);
+  }
+
+  absl::StatusOr<std::vector<fs::path>> List(const fs::path& path) override {
+    std::vector<fs::path> entries;
+    std::error_code error;
+    fs::directory_iterator entry(path, error);
+    while (!error && entry != fs::directory_iterator()) {
+      entries.push_back(entry->path());
+      entry.increment(error);
+    }
+    if (error) return SystemError(path, "list", error.value());
+    return entries;
+  }
+
+  absl::StatusOr<int64_t> FreeBytes(const fs::path& path) override {
+    struct statvfs status;
+    if (statvfs(path.c_str(), &status) != 0) return SystemError(path, "ask for free space", errno);
+    return static_cast<int64_t>(status.f_bavail * status.f_frsize);
+  }
+
+ private:
+  static absl::StatusOr<std::unique_ptr<File>> OpenWith(const fs::path& path, std::string_view action, int flags) {
+    const int descriptor = Retry([&] { return open(path.c_str(), flags | O_CLOEXEC, 0600); });
+    if (descriptor < 0) return SystemError(path, action, errno);
+    return std::make_unique<PosixFile>(path, descriptor);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<FileSystem> MakePosixFileSystem() {
+  return std::make_unique<PosixFileSystem>();
+}
+
+}  // namespace deconvoy::server

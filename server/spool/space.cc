@@ -1,0 +1,63 @@
+#include "server/spool/space.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <string>
+
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+
+namespace deconvoy::server {
+
+absl::Status SpoolSpace::CheckRoom(const std::filesystem::path& path, int64_t bytes) const {
+  ASSIGN_OR_RETURN(const int64_t free, FreeBytes());
+  if (bytes <= free) return absl::OkStatus();
+  return MakeError(
+      {.reason = v1::DISK_FULL,
+       .remedy = "Delete volumes that are not needed any more, or free space on the disk of the spool.",
+       .metadata = {{"path", path.string()},
+                    {"need_bytes", fmt::to_string(bytes)},
+                    {"free_bytes", fmt::to_string(free)}}},
+      fmt::format("{}: {} bytes are needed, but only {} are free for volumes", path.string(), bytes, free));
+}
+
+absl::StatusOr<std::unique_ptr<File>> SpoolSpace::CreateFile(const std::filesystem::path& path, int64_t bytes) {
+  RETURN_IF_ERROR(CheckRoom(path, bytes));
+  ASSIGN_OR_RETURN(std::unique_ptr<File> file, files_.Create(path));
+  Count(path, bytes);
+  if (absl::Status reserved = file->Reserve(bytes); !reserved.ok()) {
+    RemoveFile(path);
+    return reserved;
+  }
+  return file;
+}
+
+void SpoolSpace::Count(const std::filesystem::path& path, int64_t bytes) {
+  std::lock_guard lock(mutex_);
+  if (sizes_.emplace(path, bytes).second) used_bytes_ += bytes;
+}
+
+void SpoolSpace::RemoveFile(const std::filesystem::path& path) {
+  if (absl::Status removed = files_.Remove(path); !removed.ok()) {
+    spdlog::warn("{}; it is removed at the next start", std::string(removed.message()));
+  }
+  std::lock_guard lock(mutex_);
+  const auto found = sizes_.find(path);
+  if (found == sizes_.end()) return;
+  used_bytes_ -= found->second;
+  sizes_.erase(found);
+}
+
+absl::StatusOr<int64_t> SpoolSpace::FreeBytes() const {
+  ASSIGN_OR_RETURN(const int64_t free, files_.FreeBytes(directory_));
+  return std::max<int64_t>(free - keep_free_bytes_, 0);
+}
+
+int64_t SpoolSpace::UsedBytes() const {
+  std::lock_guard lock(mutex_);
+  return used_bytes_;
+}
+
+}  // namespace deconvoy::server

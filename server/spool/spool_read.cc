@@ -1,0 +1,149 @@
+// Reading volumes back: what is missing, the digest, regions for callers.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <span>
+
+#include "proto/contract/checksum.h"
+#include "proto/contract/error.h"
+#include "proto/contract/limits.h"
+#include "proto/contract/resource_name.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
+#include "server/spool/coverage.h"
+#include "server/spool/spool_volume_store.h"
+
+namespace deconvoy::server {
+namespace {
+
+constexpr int64_t kDigestBufferBytes = 1 << 20;
+constexpr size_t kMissingCounted = 1000;
+
+std::vector<Box3> InFrame(const std::vector<CommittedBox>& committed) {
+  std::vector<Box3> boxes;
+  boxes.reserve(committed.size());
+  for (const CommittedBox& box : committed) boxes.push_back(box.box.box);
+  return boxes;
+}
+
+absl::Status CheckDigest(const std::string& volume_id, const std::string& actual, const std::string& announced) {
+  if (announced.empty() || actual == announced) return absl::OkStatus();
+  const std::string actual_hex = ToHex(std::as_bytes(std::span(actual)));
+  const std::string announced_hex = ToHex(std::as_bytes(std::span(announced)));
+  return MakeError(
+      {.reason = v1::DIGEST_MISMATCH,
+       .field = "digest",
+       .remedy = "Delete the volume and send it again.",
+       .metadata = {{"actual", actual_hex}, {"announced", announced_hex}}},
+      fmt::format("{} has digest {}, but {} was announced", VolumeName(volume_id), actual_hex, announced_hex));
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<FrameBox>> SpoolVolumeStore::Missing(const VolumeRecord& volume, size_t limit) {
+  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), volume.spec.type(), "spec.shape"));
+  std::vector<FrameBox> missing;
+  for (int64_t frame = 0; frame < shape.frames() && missing.size() < limit; ++frame) {
+    const int64_t t = frame / shape.c, c = frame % shape.c;
+    std::vector<Box3> boxes;
+    if (volume.committed_bytes > 0) {
+      ASSIGN_OR_RETURN(const std::vector<CommittedBox> committed, store_.GetBoxes(volume.id, t, c));
+      boxes = InFrame(committed);
+    }
+    for (const Box3& box : MissingBoxes(shape.frame(), std::move(boxes), limit - missing.size())) {
+      missing.push_back({t, c, box});
+    }
+  }
+  return missing;
+}
+
+absl::Status SpoolVolumeStore::CheckNothingMissing(const VolumeRecord& volume) {
+  if (volume.committed_bytes == static_cast<int64_t>(ToVolume(volume).size_bytes())) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<FrameBox> missing, Missing(volume, kMissingCounted));
+  if (missing.empty()) return absl::OkStatus();
+  const std::string count = fmt::format("{}{}", missing.size() == kMissingCounted ? "at least " : "", missing.size());
+  return MakeError(
+      {.reason = v1::VOLUME_INCOMPLETE,
+       .remedy = "Send the missing boxes; Volumes.Get lists them.",
+       .metadata = {{"missing_boxes", fmt::to_string(missing.size())}}},
+      fmt::format("{} still misses {} boxes, the first at {}", VolumeName(volume.id), count, BoxText(missing.front())));
+}
+
+absl::StatusOr<std::string> SpoolVolumeStore::ComputeDigest(const VolumeRecord& volume) {
+  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), volume.spec.type(), "spec.shape"));
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files_.Open(PathOf(volume.id), false));
+  const int64_t bytes = VolumeBytes(shape, volume.spec.type());
+  VolumeDigester digester(shape.y * shape.x * BytesPerVoxel(volume.spec.type()));
+  std::vector<std::byte> buffer(static_cast<size_t>(std::min(bytes, kDigestBufferBytes)));
+  for (int64_t offset = 0; offset < bytes;) {
+    const auto part =
+        std::span(buffer).first(static_cast<size_t>(std::min(bytes - offset, static_cast<int64_t>(buffer.size()))));
+    RETURN_IF_ERROR(file->ReadAt(offset, part));
+    digester.Update(part);
+    offset += static_cast<int64_t>(part.size());
+  }
+  const Sha256Digest digest = digester.Finish();
+  return std::string(reinterpret_cast<const char*>(digest.data()), digest.size());
+}
+
+absl::StatusOr<v1::Volume> SpoolVolumeStore::Finish(const std::string& id, const std::string& digest) {
+  ASSIGN_OR_RETURN(VolumeRecord volume, store_.GetVolume(id));
+  if (volume.state == v1::COMPLETE) {
+    std::string actual = volume.spec.digest();
+    if (actual.empty() && !digest.empty()) {
+      ASSIGN_OR_RETURN(actual, ComputeDigest(volume));
+    }
+    RETURN_IF_ERROR(CheckDigest(id, actual, digest));
+    return ToVolume(volume);
+  }
+  if (volume.job_output) {
+    return MakeError({.reason = v1::VOLUME_IN_USE},
+                     fmt::format("{} is the result of a job, which completes it", VolumeName(id)));
+  }
+  RETURN_IF_ERROR(CheckNothingMissing(volume));
+  ASSIGN_OR_RETURN(const std::string actual, ComputeDigest(volume));
+  RETURN_IF_ERROR(CheckDigest(id, actual, digest));
+  RETURN_IF_ERROR(CheckDigest(id, actual, volume.spec.digest()));
+  CrashPoint("volume-before-complete");
+  RETURN_IF_ERROR(store_.CompleteVolume(id, actual));
+  CrashPoint("volume-after-complete");
+  return Get(id, false);
+}
+
+absl::Status SpoolVolumeStore::CheckCovered(const VolumeRecord& volume, const FrameBox& region) {
+  if (volume.state == v1::COMPLETE) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<CommittedBox> committed, store_.GetBoxes(volume.id, region.t, region.c));
+  const int64_t missing = region.box.shape.voxels() - CoveredVoxels(region.box, InFrame(committed));
+  if (missing == 0) return absl::OkStatus();
+  return MakeError({.reason = v1::VOLUME_INCOMPLETE, .remedy = "Wait until this region has been written."},
+                   fmt::format("{}: {} voxels of the region at {} are not there yet", VolumeName(volume.id), missing,
+                               BoxText(region)));
+}
+
+absl::Status SpoolVolumeStore::Read(const std::string& id, const v1::Box& region,
+                                    const std::function<bool(v1::Chunk)>& send) {
+  ASSIGN_OR_RETURN(const VolumeRecord volume, store_.GetVolume(id));
+  const v1::VoxelType type = volume.spec.type();
+  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), type, "spec.shape"));
+  RETURN_IF_ERROR(CheckBox(region, shape, "region"));
+  RETURN_IF_ERROR(CheckCovered(volume, ToFrameBox(region)));
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files_.Open(PathOf(id), false));
+  bool wanted = true;
+  return ForEachPiece(ToFrameBox(region), type, limits::kChunkBytes, [&](const FrameBox& piece) -> absl::Status {
+    if (!wanted) return absl::OkStatus();
+    v1::Chunk chunk;
+    *chunk.mutable_box() = ToProto(piece);
+    std::string& data = *chunk.mutable_data();
+    data.resize(static_cast<size_t>(piece.box.shape.voxels() * BytesPerVoxel(type)));
+    const std::span<std::byte> bytes = std::as_writable_bytes(std::span(data));
+    RETURN_IF_ERROR(ForEachRun(shape, type, piece, [&](const ByteRun& run) {
+      return file->ReadAt(run.volume_offset,
+                          bytes.subspan(static_cast<size_t>(run.box_offset), static_cast<size_t>(run.bytes)));
+    }));
+    chunk.set_crc32c(Crc32c(bytes));
+    wanted = send(std::move(chunk));
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace deconvoy::server

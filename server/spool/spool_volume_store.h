@@ -1,0 +1,77 @@
+// The volume store over a spool folder: `volumes/<id>.raw`, `scratch/<token>.raw`, `nonce`. See docs/formats/spool.md.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "server/spool/space.h"
+#include "server/spool/upload.h"
+#include "server/spool/volume_store.h"
+
+namespace deconvoy::server {
+
+class SpoolVolumeStore final : public VolumeStore {
+ public:
+  SpoolVolumeStore(const Options& options, Store& store, FileSystem& files, Clock& clock, IdSource& ids);
+
+  // Brings the folder in order; the first call.
+  absl::Status Prepare();
+
+  absl::StatusOr<v1::Volume> Create(const std::string& owner, const v1::CreateVolumeRequest& request) override;
+  absl::Status Reserve(const std::string& id, const v1::VolumeSpec& spec) override;
+  void Discard(const std::string& id) override;
+  absl::StatusOr<v1::Volume> Get(const std::string& id, bool with_missing) override;
+  absl::StatusOr<std::unique_ptr<VolumeWriter>> Write(const std::string& id) override;
+  absl::StatusOr<v1::Volume> Finish(const std::string& id, const std::string& digest) override;
+  absl::Status Delete(const std::string& id) override;
+  absl::Status Read(const std::string& id, const v1::Box& region, const std::function<bool(v1::Chunk)>& send) override;
+
+  std::filesystem::path PathOf(const std::string& volume_id) const override;
+  absl::StatusOr<std::filesystem::path> MakeScratch(uint64_t token, int64_t bytes) override;
+  absl::StatusOr<std::unique_ptr<File>> OpenScratch(uint64_t token, bool writable) override;
+  void RemoveScratch(uint64_t token) override;
+  absl::StatusOr<uint32_t> Transfer(uint64_t token, int64_t scratch_offset, const std::string& volume_id,
+                                    const v1::VolumeSpec& spec, const FrameBox& box) override;
+
+  const std::string& nonce() const override { return nonce_; }
+  absl::StatusOr<int64_t> FreeBytes() override { return space_.FreeBytes(); }
+  int64_t UsedBytes() override { return space_.UsedBytes(); }
+
+ private:
+  // --- Prepare ---
+  absl::Status RemoveScratchFiles();
+  absl::Status RemoveStrayVolumes();
+  absl::Status CheckVolumes();
+  absl::Status WriteNonce();
+
+  // --- Create ---
+  absl::StatusOr<v1::Volume> AnswerAgain(const Store::RequestRecord& earlier, const std::string& body_digest,
+                                         const std::string& request_id);
+  absl::StatusOr<std::optional<VolumeRecord>> FindEqual(const std::string& owner, const v1::VolumeSpec& spec);
+  absl::Status Insert(const VolumeRecord& record, const std::string& request_id, const std::string& body_digest);
+
+  // --- Finish ---
+  absl::StatusOr<std::vector<FrameBox>> Missing(const VolumeRecord& volume, size_t limit);
+  absl::Status CheckNothingMissing(const VolumeRecord& volume);
+  absl::StatusOr<std::string> ComputeDigest(const VolumeRecord& volume);
+
+  absl::Status CheckCovered(const VolumeRecord& volume, const FrameBox& region);
+  absl::StatusOr<v1::Volume> Describe(const VolumeRecord& volume, bool with_missing);
+  std::filesystem::path ScratchPath(uint64_t token) const;
+  std::shared_ptr<BoxClaims> ClaimsOf(const std::string& volume_id);
+
+  const Options options_;
+  Store& store_;
+  FileSystem& files_;
+  Clock& clock_;
+  IdSource& ids_;
+  std::string nonce_;
+  SpoolSpace space_;
+  std::mutex mutex_;
+  // --- guarded by mutex_ ---
+  std::map<std::string, std::weak_ptr<BoxClaims>> claims_;  // of volumes that are being uploaded
+};
+
+}  // namespace deconvoy::server
