@@ -1,0 +1,186 @@
+// A file system whose n-th operation fails, and that can lose what was never synced, as a power cut does.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+#include "server/spool/file_system.h"
+
+namespace deconvoy::testing {
+
+enum class Fault {
+  kIoError,     // nothing happens, STORAGE_FAILURE
+  kNoSpace,     // nothing happens, DISK_FULL
+  kShortWrite,  // a write puts half of its bytes, then DISK_FULL; other operations as kIoError
+};
+
+// Thread safe. Every call on it and on its files is one operation.
+class FaultyFileSystem final : public server::FileSystem {
+ public:
+  // `real` must outlive this and every file opened here must be closed before this goes.
+  explicit FaultyFileSystem(server::FileSystem& real) : real_(real) {}
+
+  // The n-th operation from now, counted from 1, fails; 0 for none.
+  void FailAt(int64_t n, Fault fault) {
+    std::lock_guard lock(mutex_);
+    operations_ = 0;
+    fail_at_ = n;
+    fault_ = fault;
+  }
+  // Whether the operation of FailAt has come.
+  bool failed() const {
+    std::lock_guard lock(mutex_);
+    return fail_at_ > 0 && operations_ >= fail_at_;
+  }
+
+  // Takes back every write and reservation that no Sync followed, and every file whose folder was not synced since it
+  // was made. REQUIRES: all files are closed.
+  void DropUnsynced() {
+    std::lock_guard lock(mutex_);
+    for (auto undo = undos_.rbegin(); undo != undos_.rend(); ++undo) Restore(*undo);
+    for (const auto& path : unsynced_files_) std::filesystem::remove(path);
+    undos_.clear();
+    unsynced_files_.clear();
+  }
+
+  absl::StatusOr<std::unique_ptr<server::File>> Create(const std::filesystem::path& path) override {
+    RETURN_IF_ERROR(Next("create", path));
+    ASSIGN_OR_RETURN(std::unique_ptr<server::File> file, real_.Create(path));
+    std::lock_guard lock(mutex_);
+    unsynced_files_.insert(path);
+    return std::make_unique<FaultyFile>(*this, path, std::move(file));
+  }
+  absl::StatusOr<std::unique_ptr<server::File>> Open(const std::filesystem::path& path, bool writable) override {
+    RETURN_IF_ERROR(Next("open", path));
+    ASSIGN_OR_RETURN(std::unique_ptr<server::File> file, real_.Open(path, writable));
+    return std::make_unique<FaultyFile>(*this, path, std::move(file));
+  }
+  absl::Status Remove(const std::filesystem::path& path) override {
+    RETURN_IF_ERROR(Next("remove", path));
+    RETURN_IF_ERROR(real_.Remove(path));
+    std::lock_guard lock(mutex_);
+    unsynced_files_.erase(path);
+    Forget(path);
+    return absl::OkStatus();
+  }
+  absl::Status MakeDirectories(const std::filesystem::path& path) override {
+    RETURN_IF_ERROR(Next("make", path));
+    return real_.MakeDirectories(path);
+  }
+  absl::Status SyncDirectory(const std::filesystem::path& path) override {
+    RETURN_IF_ERROR(Next("sync", path));
+    RETURN_IF_ERROR(real_.SyncDirectory(path));
+    std::lock_guard lock(mutex_);
+    std::erase_if(unsynced_files_, [&](const auto& file) { return file.parent_path() == path; });
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::vector<std::filesystem::path>> List(const std::filesystem::path& path) override {
+    RETURN_IF_ERROR(Next("list", path));
+    return real_.List(path);
+  }
+  absl::StatusOr<int64_t> FreeBytes(const std::filesystem::path& path) override {
+    RETURN_IF_ERROR(Next("free space", path));
+    return real_.FreeBytes(path);
+  }
+
+ private:
+  // What a range of a file, or its length, was before.
+  struct Undo {
+    std::filesystem::path path;
+    int64_t offset = 0;
+    std::vector<std::byte> bytes;
+    int64_t size = 0;
+  };
+
+  class FaultyFile final : public server::File {
+   public:
+    FaultyFile(FaultyFileSystem& system, std::filesystem::path path, std::unique_ptr<server::File> real)
+        : system_(system), path_(std::move(path)), real_(std::move(real)) {}
+
+    absl::Status ReadAt(int64_t offset, std::span<std::byte> target) const override {
+      RETURN_IF_ERROR(system_.Next("read", path_));
+      return real_->ReadAt(offset, target);
+    }
+    absl::Status WriteAt(int64_t offset, std::span<const std::byte> source) override {
+      const absl::Status fault = system_.Next("write", path_);
+      if (!fault.ok() && system_.fault_ != Fault::kShortWrite) return fault;
+      RETURN_IF_ERROR(Remember(offset, static_cast<int64_t>(source.size())));
+      if (!fault.ok()) {
+        RETURN_IF_ERROR(real_->WriteAt(offset, source.first(source.size() / 2)));
+        return fault;
+      }
+      return real_->WriteAt(offset, source);
+    }
+    absl::Status Reserve(int64_t bytes) override {
+      RETURN_IF_ERROR(system_.Next("reserve", path_));
+      RETURN_IF_ERROR(Remember(0, 0));
+      return real_->Reserve(bytes);
+    }
+    absl::Status Sync() override {
+      RETURN_IF_ERROR(system_.Next("sync", path_));
+      RETURN_IF_ERROR(real_->Sync());
+      std::lock_guard lock(system_.mutex_);
+      system_.Forget(path_);
+      return absl::OkStatus();
+    }
+    absl::StatusOr<int64_t> Size() const override {
+      RETURN_IF_ERROR(system_.Next("size", path_));
+      return real_->Size();
+    }
+
+   private:
+    absl::Status Remember(int64_t offset, int64_t bytes) {
+      ASSIGN_OR_RETURN(const int64_t size, real_->Size());
+      const int64_t there = std::clamp<int64_t>(size - offset, 0, bytes);
+      Undo undo{path_, offset, std::vector<std::byte>(static_cast<size_t>(there)), size};
+      RETURN_IF_ERROR(real_->ReadAt(offset, undo.bytes));
+      std::lock_guard lock(system_.mutex_);
+      system_.undos_.push_back(std::move(undo));
+      return absl::OkStatus();
+    }
+
+    FaultyFileSystem& system_;
+    const std::filesystem::path path_;
+    const std::unique_ptr<server::File> real_;
+  };
+
+  absl::Status Next(std::string_view operation, const std::filesystem::path& path) {
+    std::lock_guard lock(mutex_);
+    if (++operations_ != fail_at_) return absl::OkStatus();
+    const bool full = fault_ == Fault::kNoSpace || (fault_ == Fault::kShortWrite && operation == "write");
+    return MakeError({.reason = full ? v1::DISK_FULL : v1::STORAGE_FAILURE, .metadata = {{"path", path.string()}}},
+                     fmt::format("{}: injected failure of operation {} ({})", path.string(), fail_at_, operation));
+  }
+
+  void Forget(const std::filesystem::path& path) {
+    std::erase_if(undos_, [&](const Undo& undo) { return undo.path == path; });
+  }
+
+  void Restore(const Undo& undo) {
+    auto file = real_.Open(undo.path, true);
+    if (!file.ok()) return;
+    (*file)->WriteAt(undo.offset, undo.bytes).IgnoreError();
+    std::filesystem::resize_file(undo.path, static_cast<uintmax_t>(undo.size));
+  }
+
+  server::FileSystem& real_;
+  mutable std::mutex mutex_;
+  // --- guarded by mutex_ ---
+  int64_t operations_ = 0;
+  int64_t fail_at_ = 0;
+  Fault fault_ = Fault::kIoError;
+  std::vector<Undo> undos_;
+  std::set<std::filesystem::path> unsynced_files_;
+};
+
+}  // namespace deconvoy::testing
