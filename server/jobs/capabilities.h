@@ -44,6 +44,8 @@ class Capabilities {
   // The largest budget of one task among live workers of `backend` (empty: any); else the expected one; 0 if neither is
   // known.
   int64_t MemoryBudget(const std::string& backend) const;
+  // Whether a worker of `backend` (empty: any) is alive.
+  bool HasWorker(const std::string& backend) const;
   // Sum of the measured rates of live workers of `backend` (empty: any); 0 if none has been measured.
   double Rate(const std::string& backend) const;
 

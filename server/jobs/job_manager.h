@@ -28,21 +28,16 @@
 #include "deconvoy/v1/workers.pb.h"
 #include "proto/contract/resource_name.h"
 #include "server/jobs/capabilities.h"
+#include "server/jobs/outcome.h"
+#include "server/jobs/preflight.h"
 #include "server/observe/environment.h"
 #include "server/spool/volume_store.h"
 #include "server/store/store.h"
 
 namespace deconvoy::server {
 
+class JobStep;
 class LiveJob;
-
-// When a task is tried again.
-struct RetryRules {
-  int32_t failure_cap = 4;                          // errors reported and crashes by signal after which the job fails
-  int32_t loss_cap = 1000;                          // lost leases after which the job fails
-  absl::Duration first_backoff = absl::Seconds(1);  // doubled with every further failure
-  absl::Duration longest_backoff = absl::Minutes(1);
-};
 
 // A job that has at least one task to give out, and what a worker must bring for it.
 struct WaitingJob {
@@ -52,14 +47,6 @@ struct WaitingJob {
   std::string method;        // empty: none is needed
   std::string backend;       // empty: any
   int64_t memory_bytes = 0;  // of one task
-};
-
-// Why a task did not succeed.
-struct TaskFailure {
-  absl::Status error;
-  bool lost_lease = false;  // nothing is known against the task: counts as a loss, not as a failure
-  bool retry = true;        // false: no retry can cure it, the job fails at once
-  std::string log_excerpt;
 };
 
 class JobManager {
@@ -90,7 +77,7 @@ class JobManager {
   void Stop();
 
   // --- for the dispatcher: server/schedule ---
-  // Called, without any lock, whenever a task may have become ready. Set before the first job runs.
+  // Called whenever a task may have become ready; must not call back. Set before the first job runs.
   void SetReadyListener(std::function<void()> listener);
 
   // Jobs with a task whose time has come, in no particular order.
@@ -98,10 +85,9 @@ class JobManager {
   // When the earliest task that is backing off becomes ready; nullopt if there is none.
   std::optional<std::chrono::steady_clock::time_point> NextDue();
 
-  // Gives the job's first ready task to `worker` under `token`: what the task is and does, without paths and lease
-  // time. With `spare`, a task that failed on this very worker is left for another. Nothing if there is none to give.
-  absl::StatusOr<std::optional<v1::Task>> Lease(const std::string& job_id, const std::string& worker, uint64_t token,
-                                                bool spare);
+  // Gives the job's first ready task to `worker` under a new token: what it is and does, without paths and lease time.
+  // With `spare`, a task that this very worker has failed is left for another. Nothing if there is none to give.
+  absl::StatusOr<std::optional<v1::Task>> Lease(const std::string& job_id, const std::string& worker, bool spare);
   // Whether the task is leased under exactly this token.
   bool Holds(const TaskId& task, uint64_t token);
   // Takes note of what a worker says of a task it holds; ignored when it does not hold it.
@@ -129,14 +115,25 @@ class JobManager {
   JobManager(const RetryRules& rules, Store& store, VolumeStore& volumes, Capabilities& capabilities, Clock& clock,
              IdSource& ids);
 
+  // --- opening ---
   absl::Status Recover();
-  absl::StatusOr<std::shared_ptr<LiveJob>> Load(JobRecord record);
-  std::shared_ptr<LiveJob> FindLive(const std::string& job_id);
-  absl::StatusOr<std::shared_ptr<LiveJob>> FindOwned(const std::string& owner, const std::string& job_id);
-  absl::StatusOr<JobRecord> GetRecord(const std::string& owner, const std::string& job_id);
-  // Applies a step and takes it over. REQUIRES: the job's turn is held.
-  absl::Status Step(LiveJob& job, JobChange change);
+  absl::Status RecoverJob(JobRecord record);
+  absl::StatusOr<std::map<std::string, v1::VolumeSpec>> VolumesOf(const v1::Job& job, absl::Status& missing);
+
+  // --- submitting ---
+  absl::StatusOr<v1::Job> Accept(const std::string& owner, const v1::SubmitJobRequest& request,
+                                 const std::string& digest, Examination examination);
+  absl::Status Insert(const JobChange& first, const v1::SubmitJobRequest& request, const std::string& digest);
   double QueuedWork();
+
+  // --- finding ---
+  std::shared_ptr<LiveJob> FindLive(const std::string& job_id);
+  absl::StatusOr<JobRecord> FindStored(const std::string& owner, const std::string& job_id);
+  absl::StatusOr<Completion> CheckStored(const TaskId& task, uint64_t token);
+
+  // Applies a step to the store, takes it over and tells everybody. REQUIRES: the job's turn is held.
+  absl::Status Finish(LiveJob& job, JobStep step);
+  void Publish(LiveJob& job, const JobStep& step);
 
   // Constant.
   const RetryRules rules_;
@@ -145,6 +142,7 @@ class JobManager {
   Capabilities& capabilities_;
   Clock& clock_;
   IdSource& ids_;
+  const JobExaminer examiner_;
   std::function<void()> ready_listener_;
 
   // Makes submissions take turns, so that a request id is looked up and inserted as one. Held over I/O. Taken before

@@ -1,0 +1,94 @@
+#include "server/jobs/capabilities.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "proto/contract/error.h"
+
+namespace deconvoy::server {
+namespace {
+
+bool Matches(const WorkerCapacity& worker, const std::string& backend) {
+  return backend.empty() || worker.backend == backend;
+}
+
+}  // namespace
+
+void Capabilities::AddMethods(const std::vector<v1::Method>& methods) {
+  std::lock_guard lock(mutex_);
+  for (const v1::Method& method : methods) {
+    v1::Method& known = methods_[method.name()];
+    std::vector<std::string> backends(known.backends().begin(), known.backends().end());
+    known = method;
+    for (const std::string& backend : backends) {
+      const auto& now = known.backends();
+      if (std::find(now.begin(), now.end(), backend) == now.end()) known.add_backends(backend);
+    }
+  }
+}
+
+std::vector<v1::Method> Capabilities::Methods() const {
+  std::lock_guard lock(mutex_);
+  std::vector<v1::Method> methods;
+  for (const auto& [name, method] : methods_) methods.push_back(method);
+  return methods;
+}
+
+absl::StatusOr<v1::Method> Capabilities::FindMethod(const std::string& name, const std::string& field) const {
+  std::lock_guard lock(mutex_);
+  const auto found = methods_.find(name);
+  if (found != methods_.end()) return found->second;
+  if (methods_.empty()) {
+    return MakeError({.reason = v1::NO_WORKER, .field = field, .remedy = "Start a worker, then try again."},
+                     "no worker has ever registered, so that no method is known");
+  }
+  std::vector<std::string> names;
+  for (const auto& [known, method] : methods_) names.push_back(known);
+  const std::string nearest = Nearest(name, names);
+  const std::string remedy = nearest.empty() ? fmt::format("Choose one of: {}.", fmt::join(names, ", "))
+                                             : fmt::format("Did you mean `{}`?", nearest);
+  return MakeError({.reason = v1::UNKNOWN_METHOD, .field = field, .remedy = remedy},
+                   fmt::format("there is no method `{}`", name));
+}
+
+void Capabilities::SetWorker(const std::string& worker, const WorkerCapacity& capacity) {
+  std::lock_guard lock(mutex_);
+  workers_[worker] = capacity;
+}
+
+void Capabilities::RemoveWorker(const std::string& worker) {
+  std::lock_guard lock(mutex_);
+  workers_.erase(worker);
+}
+
+void Capabilities::SetExpectedMemory(int64_t bytes) {
+  std::lock_guard lock(mutex_);
+  expected_memory_ = bytes;
+}
+
+int64_t Capabilities::MemoryBudget(const std::string& backend) const {
+  std::lock_guard lock(mutex_);
+  int64_t largest = 0;
+  for (const auto& [id, worker] : workers_) {
+    if (Matches(worker, backend)) largest = std::max(largest, worker.memory_budget_bytes);
+  }
+  return largest > 0 ? largest : expected_memory_;
+}
+
+bool Capabilities::HasWorker(const std::string& backend) const {
+  std::lock_guard lock(mutex_);
+  return std::any_of(workers_.begin(), workers_.end(),
+                     [&](const auto& entry) { return Matches(entry.second, backend); });
+}
+
+double Capabilities::Rate(const std::string& backend) const {
+  std::lock_guard lock(mutex_);
+  double rate = 0;
+  for (const auto& [id, worker] : workers_) {
+    if (Matches(worker, backend)) rate += worker.rate;
+  }
+  return rate;
+}
+
+}  // namespace deconvoy::server

@@ -1,0 +1,253 @@
+#include "server/jobs/job_manager.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+#include "server/jobs/job_state.h"
+#include "server/jobs/job_step.h"
+#include "server/jobs/live_job.h"
+#include "server/jobs/tile_planning.h"
+
+namespace deconvoy::server {
+namespace {
+
+absl::Status JobNotFound(const std::string& job_id) {
+  return MakeError({.reason = v1::NOT_FOUND, .field = "job", .remedy = "List the jobs to see which there are."},
+                   fmt::format("there is no job \"{}\"", JobName(job_id)));
+}
+
+void LogEvents(const std::string& job_id, const JobChange& change) {
+  for (const v1::JobEvent& event : change.events) {
+    if (event.event_case() == v1::JobEvent::kState) {
+      spdlog::info("{} is {}", JobName(job_id), v1::JobState_Name(event.state()));
+    } else if (event.has_retry()) {
+      spdlog::warn("{} returned to the queue, attempt {}: {}", event.retry().task(), event.retry().attempt(),
+                   Printable(event.retry().error().message()));
+    } else if (event.has_ended() && event.ended().state() == v1::FAILED) {
+      spdlog::warn("{} failed: {}", JobName(job_id), Printable(event.ended().error().message()));
+    }
+  }
+}
+
+// As estimated from a plan alone, when the method's own cost is not known yet; 0 before there is a plan.
+double WorkOf(const LiveJob& job) {
+  if (!job.plan()) return 0;
+  const double tiles = static_cast<double>(job.plan()->tiles.padded.voxels() * (job.task_count() - 1));
+  return tiles * static_cast<double>(IterationsOf(job.spec().deconvolve()));
+}
+
+}  // namespace
+
+JobManager::JobManager(const RetryRules& rules, Store& store, VolumeStore& volumes, Capabilities& capabilities,
+                       Clock& clock, IdSource& ids)
+    : rules_(rules),
+      store_(store),
+      volumes_(volumes),
+      capabilities_(capabilities),
+      clock_(clock),
+      ids_(ids),
+      examiner_(store, volumes, capabilities) {}
+
+JobManager::~JobManager() = default;
+
+absl::StatusOr<std::unique_ptr<JobManager>> JobManager::Open(const RetryRules& rules, Store& store,
+                                                             VolumeStore& volumes, Capabilities& capabilities,
+                                                             Clock& clock, IdSource& ids) {
+  std::unique_ptr<JobManager> manager(new JobManager(rules, store, volumes, capabilities, clock, ids));
+  RETURN_IF_ERROR(manager->Recover());
+  return manager;
+}
+
+// --- Opening ---
+
+absl::Status JobManager::Recover() {
+  ASSIGN_OR_RETURN(std::vector<JobRecord> records, store_.UnfinishedJobs());
+  for (JobRecord& record : records) {
+    const std::string name = JobName(record.id);
+    RETURN_IF_ERROR(AddContext(RecoverJob(std::move(record)), fmt::format("recovering {}", name)));
+  }
+  return absl::OkStatus();
+}
+
+// `missing` says which volume is not there any more; its place is taken by an empty description.
+absl::StatusOr<std::map<std::string, v1::VolumeSpec>> JobManager::VolumesOf(const v1::Job& job, absl::Status& missing) {
+  std::vector<std::string> names = {job.spec().deconvolve().input_volume(), job.spec().deconvolve().psf_volume(),
+                                    job.spec().simulate().psf_volume(), job.spec().project().input_volume()};
+  for (const v1::JobOutput& output : job.outputs()) names.push_back(output.volume());
+  std::map<std::string, v1::VolumeSpec> specs;
+  for (const std::string& name : names) {
+    if (name.empty()) continue;
+    ASSIGN_OR_RETURN(const std::string id, VolumeId(name, "job.volumes"));
+    const absl::StatusOr<VolumeRecord> record = store_.GetVolume(id);
+    if (!record.ok() && ReasonOf(record.status()) != v1::NOT_FOUND) return record.status();
+    if (!record.ok()) missing = record.status();
+    specs[id] = record.ok() ? record->spec : v1::VolumeSpec();
+  }
+  return specs;
+}
+
+absl::Status JobManager::RecoverJob(JobRecord record) {
+  absl::Status broken;
+  ASSIGN_OR_RETURN(auto volumes, VolumesOf(record.job, broken));
+  ASSIGN_OR_RETURN(const std::vector<TaskRecord> tasks, store_.GetTasks(record.id));
+  std::optional<JobPlan> plan;
+  if (!record.plan.empty()) {
+    absl::StatusOr<JobPlan> decoded = DecodePlan(record.plan);
+    if (decoded.ok()) plan = *std::move(decoded);
+    if (!decoded.ok()) broken = decoded.status();
+  }
+  auto job = std::make_shared<LiveJob>(std::move(record), std::move(volumes), tasks, std::move(plan), clock_.Wall(),
+                                       clock_.Steady());
+  job->estimated_work = WorkOf(*job);
+  {
+    std::lock_guard lock(mutex_);
+    live_[job->id()] = job;
+  }
+  std::lock_guard turn(job->turn);
+  JobStep step(*job, clock_.Wall());
+  const TaskFailure lost{.error = MakeError({.reason = v1::SHUTTING_DOWN}, "the server was restarted"),
+                         .lost_lease = true};
+  if (!broken.ok()) RETURN_IF_ERROR(step.FailJob(broken, ""));
+  for (const TaskRecord& task : tasks) {
+    if (task.state != TaskState::kLeased || IsEnd(step.change.job.state)) continue;
+    RETURN_IF_ERROR(TakeFailure(step, task.number, lost, rules_));
+  }
+  if (step.change.events.empty()) return absl::OkStatus();
+  return Finish(*job, std::move(step));
+}
+
+// --- Finding ---
+
+std::shared_ptr<LiveJob> JobManager::FindLive(const std::string& job_id) {
+  std::lock_guard lock(mutex_);
+  const auto found = live_.find(job_id);
+  return found == live_.end() ? nullptr : found->second;
+}
+
+absl::StatusOr<JobRecord> JobManager::FindStored(const std::string& owner, const std::string& job_id) {
+  absl::StatusOr<JobRecord> record = store_.GetJob(job_id);
+  if (!record.ok() && ReasonOf(record.status()) != v1::NOT_FOUND) return record.status();
+  if (!record.ok() || record->owner != owner) return JobNotFound(job_id);
+  return record;
+}
+
+// --- Steps ---
+
+absl::Status JobManager::Finish(LiveJob& job, JobStep step) {
+  RETURN_IF_ERROR(store_.Apply(step.change));
+  Publish(job, step);
+  return absl::OkStatus();
+}
+
+void JobManager::Publish(LiveJob& job, const JobStep& step) {
+  {
+    std::lock_guard lock(mutex_);
+    job.Accept(step.change, step.plan, clock_.Wall(), clock_.Steady());
+    if (IsEnd(step.change.job.state)) live_.erase(job.id());
+  }
+  changed_.notify_all();
+  LogEvents(job.id(), step.change);
+  for (const std::string& volume : step.change.deleted_volumes) volumes_.Discard(volume);
+  if (ready_listener_) ready_listener_();
+}
+
+// --- For users ---
+
+absl::StatusOr<v1::Job> JobManager::Get(const std::string& owner, const std::string& job_id) {
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = live_.find(job_id);
+    if (found != live_.end() && found->second->record().owner == owner) return found->second->Show();
+  }
+  ASSIGN_OR_RETURN(JobRecord record, FindStored(owner, job_id));
+  return std::move(record.job);
+}
+
+absl::StatusOr<v1::ListJobsResponse> JobManager::List(const std::string& owner, const v1::ListJobsRequest& request) {
+  ASSIGN_OR_RETURN(Page<JobRecord> page, store_.ListJobs(owner, static_cast<int>(request.page_size()),
+                                                         request.page_token(), request.unfinished_only()));
+  v1::ListJobsResponse response;
+  response.set_next_page_token(page.next_token);
+  std::lock_guard lock(mutex_);
+  for (JobRecord& record : page.items) {
+    const auto live = live_.find(record.id);
+    v1::Job& job = *response.add_jobs();
+    job = live == live_.end() ? std::move(record.job) : live->second->Show();
+    job.clear_frames();
+    job.clear_worker_log();
+  }
+  return response;
+}
+
+absl::StatusOr<v1::Job> JobManager::Cancel(const std::string& owner, const std::string& job_id) {
+  const std::shared_ptr<LiveJob> job = FindLive(job_id);
+  if (job == nullptr) return Get(owner, job_id);
+  {
+    std::lock_guard turn(job->turn);
+    if (job->record().owner != owner) return JobNotFound(job_id);
+    if (!IsEnd(job->record().state)) {
+      JobStep step(*job, clock_.Wall());
+      RETURN_IF_ERROR(step.Cancel());
+      RETURN_IF_ERROR(Finish(*job, std::move(step)));
+    }
+  }
+  return Get(owner, job_id);
+}
+
+absl::Status JobManager::Delete(const std::string& owner, const std::string& job_id) {
+  ASSIGN_OR_RETURN(const JobRecord record, FindStored(owner, job_id));
+  if (!IsEnd(record.state)) {
+    return MakeError({.reason = v1::JOB_NOT_ENDED, .field = "job", .remedy = "Cancel it first, or wait for its end."},
+                     fmt::format("{} is {}", JobName(job_id), v1::JobState_Name(record.state)));
+  }
+  return store_.DeleteJob(job_id);
+}
+
+// --- For the dispatcher ---
+
+void JobManager::SetReadyListener(std::function<void()> listener) {
+  ready_listener_ = std::move(listener);
+}
+
+std::vector<WaitingJob> JobManager::Waiting() {
+  std::vector<WaitingJob> waiting;
+  const LiveJob::SteadyTime now = clock_.Steady();
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, job] : live_) {
+    if (job->record().state == v1::PAUSED || !job->HasAvailable(now)) continue;
+    const v1::DeconvolveSpec& spec = job->spec().deconvolve();
+    waiting.push_back({.id = id,
+                       .owner = job->record().owner,
+                       .create_time = job->record().create_time,
+                       .method = spec.method(),
+                       .backend = spec.backend(),
+                       .memory_bytes = job->memory_bytes()});
+  }
+  return waiting;
+}
+
+std::optional<std::chrono::steady_clock::time_point> JobManager::NextDue() {
+  std::optional<LiveJob::SteadyTime> next;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, job] : live_) {
+    const std::optional<LiveJob::SteadyTime> due = job->NextDue();
+    if (due && (!next || *due < *next)) next = due;
+  }
+  return next;
+}
+
+JobManager::Counts JobManager::CountTasks() {
+  Counts counts;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, job] : live_) {
+    counts.ready += job->ready_tasks();
+    counts.leased += job->leased_tasks();
+  }
+  return counts;
+}
+
+}  // namespace deconvoy::server

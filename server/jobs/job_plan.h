@@ -1,0 +1,24 @@
+// What the analysis of a deconvolution found and how its frames are cut: made once per job, kept with it, the same for
+// every tile.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <string>
+
+#include "deconvoy/v1/workers.pb.h"
+#include "proto/contract/tile_plan.h"
+
+namespace deconvoy::server {
+
+struct JobPlan {
+  TilePlan tiles;
+  v1::AnalyseResult analysis;
+};
+
+// The form kept in the store: CBOR with the extents by name and the analysis as a serialised message.
+std::string EncodePlan(const JobPlan& plan);
+// INTERNAL with STORAGE_FAILURE for anything that EncodePlan has not made.
+absl::StatusOr<JobPlan> DecodePlan(const std::string& bytes);
+
+}  // namespace deconvoy::server

@@ -1,0 +1,216 @@
+#include "server/jobs/live_job.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+
+#include "proto/contract/resource_name.h"
+#include "server/jobs/job_state.h"
+
+namespace deconvoy::server {
+namespace {
+
+// Share of a deconvolution's time that its analysis takes, for progress.
+constexpr double kAnalysisShare = 0.02;
+
+LiveTask Compact(const TaskRecord& task) {
+  return {.kind = task.kind,
+          .state = task.state,
+          .t = static_cast<int32_t>(task.t),
+          .c = static_cast<int32_t>(task.c),
+          .tile = static_cast<int32_t>(task.tile),
+          .failures = task.failures,
+          .losses = task.losses,
+          .token = task.token};
+}
+
+// Channels of a deconvolution's input.
+int64_t ChannelsOf(const JobRecord& record, const std::map<std::string, v1::VolumeSpec>& volumes) {
+  const absl::StatusOr<std::string> input = VolumeId(record.job.spec().deconvolve().input_volume(), "input_volume");
+  return input.ok() ? volumes.at(*input).shape().c() : 1;
+}
+
+}  // namespace
+
+LiveJob::LiveJob(JobRecord record, std::map<std::string, v1::VolumeSpec> volumes, const std::vector<TaskRecord>& tasks,
+                 std::optional<JobPlan> plan, absl::Time wall, SteadyTime steady)
+    : record_(std::move(record)),
+      volumes_(std::move(volumes)),
+      channels_(ChannelsOf(record_, volumes_)),
+      plan_(std::move(plan)) {
+  record_.plan.clear();
+  for (const TaskRecord& task : tasks) Take(task, wall, steady);
+}
+
+bool LiveJob::Holds(int64_t number, uint64_t token) const {
+  return has_task(number) && task(number).state == TaskState::kLeased && task(number).token == token;
+}
+
+TaskRecord LiveJob::RecordOf(int64_t number) const {
+  const LiveTask& live = task(number);
+  TaskRecord record{.job_id = id(),
+                    .number = number,
+                    .kind = live.kind,
+                    .state = live.state,
+                    .t = live.t,
+                    .c = live.c,
+                    .tile = live.tile,
+                    .token = live.token,
+                    .worker = {},
+                    .failures = live.failures,
+                    .losses = live.losses,
+                    .not_before = {}};
+  const auto holder = holders_.find(number);
+  if (holder != holders_.end()) record.worker = holder->second;
+  return record;
+}
+
+int64_t LiveJob::OpenTiles(int64_t t, int64_t c) const {
+  const auto frame = static_cast<size_t>(t * channels_ + c);
+  return frame < open_tiles_.size() ? open_tiles_[frame] : 0;
+}
+
+int64_t LiveJob::memory_bytes() const {
+  return plan_ ? plan_->tiles.memory_bytes : 0;
+}
+
+void LiveJob::Accept(const JobChange& change, std::optional<JobPlan> plan, absl::Time wall, SteadyTime steady) {
+  const uint64_t last_sequence = record_.job.last_sequence() + change.events.size();
+  record_ = change.job;
+  record_.plan.clear();
+  record_.job.set_last_sequence(last_sequence);
+  if (plan) plan_ = std::move(plan);
+  for (const TaskRecord& task : change.new_tasks) Take(task, wall, steady);
+  for (const TaskRecord& task : change.changed_tasks) Take(task, wall, steady);
+  ++version_;
+}
+
+// Adds a task or changes one, and keeps every count and index in step with it.
+void LiveJob::Take(const TaskRecord& task, absl::Time wall, SteadyTime steady) {
+  const bool is_new = task.number >= task_count();
+  if (is_new) {
+    tasks_.push_back(Compact(task));
+    available_.push_back(false);
+  }
+  LiveTask& live = tasks_[static_cast<size_t>(task.number)];
+  const bool was_open = !is_new && !IsEnd(live.state);
+  const bool was_ready = !is_new && live.state == TaskState::kReady;
+  const bool is_open = !IsEnd(task.state);
+  live = Compact(task);
+
+  const int change = static_cast<int>(is_open) - static_cast<int>(was_open);
+  open_tasks_ += change;
+  if (task.state == TaskState::kDone && (is_new || was_open)) ++done_tasks_;
+  if (task.kind == TaskKind::kTile && change != 0) {
+    const auto frame = static_cast<size_t>(task.t * channels_ + task.c);
+    if (open_tiles_.size() <= frame) open_tiles_.resize(frame + 1);
+    open_tiles_[frame] += change;
+  }
+  ready_tasks_ += static_cast<int>(task.state == TaskState::kReady) - static_cast<int>(was_ready);
+  if (is_open && !task.worker.empty()) {
+    holders_[task.number] = task.worker;
+  } else {
+    holders_.erase(task.number);
+  }
+  Place(task.number, task, wall, steady);
+}
+
+void LiveJob::Place(int64_t number, const TaskRecord& task, absl::Time wall, SteadyTime steady) {
+  const auto bit = static_cast<size_t>(number);
+  available_.reset(bit);
+  if (task.state == TaskState::kLeased) {
+    running_[number];
+  } else {
+    running_.erase(number);
+  }
+  if (task.state != TaskState::kReady) return;
+  if (task.not_before <= wall) {
+    available_.set(bit);
+  } else {
+    backing_off_.emplace(steady + absl::ToChronoNanoseconds(task.not_before - wall), number);
+  }
+}
+
+bool LiveJob::HasAvailable(SteadyTime now) {
+  while (!backing_off_.empty() && backing_off_.begin()->first <= now) {
+    const int64_t number = backing_off_.begin()->second;
+    if (task(number).state == TaskState::kReady) available_.set(static_cast<size_t>(number));
+    backing_off_.erase(backing_off_.begin());
+  }
+  return available_.any();
+}
+
+std::optional<int64_t> LiveJob::FirstAvailable(const std::string& spared) const {
+  for (size_t bit = available_.find_first(); bit != available_.npos; bit = available_.find_next(bit)) {
+    const auto number = static_cast<int64_t>(bit);
+    if (spared.empty()) return number;
+    const auto holder = holders_.find(number);
+    if (holder == holders_.end() || holder->second != spared) return number;
+  }
+  return std::nullopt;
+}
+
+std::optional<LiveJob::SteadyTime> LiveJob::NextDue() const {
+  if (backing_off_.empty()) return std::nullopt;
+  return backing_off_.begin()->first;
+}
+
+void LiveJob::Report(int64_t number, const v1::TaskStatus& status) {
+  running_[number] = {.iteration = status.iteration(), .iterations_total = status.iterations_total()};
+  last_reported_ = number;
+  ++version_;
+}
+
+v1::Job LiveJob::Show() const {
+  v1::Job job = record_.job;
+  job.set_name(JobName(record_.id));
+  job.set_state(record_.state);
+  *job.mutable_create_time() =
+      google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(record_.create_time));
+  *job.mutable_progress() = Progress();
+  return job;
+}
+
+v1::JobProgress LiveJob::Progress() const {
+  v1::JobProgress progress = record_.job.progress();
+  progress.set_tasks_done(static_cast<uint32_t>(done_tasks_));
+  progress.set_fraction(Fraction());
+  progress.set_activity(Activity());
+  const auto reported = running_.find(last_reported_);
+  if (reported != running_.end()) {
+    progress.set_iteration(reported->second.iteration);
+    progress.set_iterations_total(reported->second.iterations_total);
+  }
+  return progress;
+}
+
+double LiveJob::Fraction() const {
+  if (open_tasks_ == 0) return 1;
+  double done = static_cast<double>(done_tasks_);
+  double total = static_cast<double>(task_count());
+  for (const auto& [number, running] : running_) {
+    if (running.iterations_total > 0) done += std::min(1.0, 1.0 * running.iteration / running.iterations_total);
+  }
+  if (!spec().has_deconvolve()) return done / total;
+  if (!plan_) return kAnalysisShare * std::min(done, 1.0);
+  return kAnalysisShare + (1 - kAnalysisShare) * (done - 1) / (total - 1);
+}
+
+std::string LiveJob::Activity() const {
+  if (running_.empty()) return IsEnd(record_.state) ? "ended" : "waiting";
+  const int64_t number = running_.contains(last_reported_) ? last_reported_ : running_.begin()->first;
+  switch (task(number).kind) {
+    case TaskKind::kAnalyse:
+      return "analyse";
+    case TaskKind::kTile:
+      return fmt::format("tile {} of {}", number, task_count() - 1);
+    case TaskKind::kSimulate:
+      return "simulate";
+    case TaskKind::kProject:
+      return fmt::format("frame {} of {}", number + 1, task_count());
+  }
+  return "";
+}
+
+}  // namespace deconvoy::server

@@ -1,0 +1,239 @@
+#include "server/jobs/outcome.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "proto/contract/error.h"
+#include "proto/contract/resource_name.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
+#include "server/jobs/capabilities.h"
+#include "server/jobs/job_state.h"
+#include "server/jobs/job_step.h"
+#include "server/jobs/task_builder.h"
+#include "server/jobs/tile_planning.h"
+
+namespace deconvoy::server {
+namespace {
+
+// Frames whose statistics are shown with the job; the plan holds all of them.
+constexpr int kShownFrames = 1000;
+
+absl::Status WrongResult(std::string_view what) {
+  return MakeError({.reason = v1::INVALID_FIELD, .field = "result"}, what);
+}
+
+const v1::VolumeSpec& VolumeNamed(const LiveJob& job, const std::string& name) {
+  return job.volume(VolumeId(name, "volume").value());
+}
+
+Shape3 FrameOf(const v1::VolumeSpec& volume) {
+  return {volume.shape().z(), volume.shape().y(), volume.shape().x()};
+}
+
+// --- Analysis ---
+
+absl::Status CheckAnalysis(const LiveJob& job, const v1::AnalyseResult& analysis) {
+  const v1::VolumeSpec& input = VolumeNamed(job, job.spec().deconvolve().input_volume());
+  const v1::VolumeSpec& psf = VolumeNamed(job, job.spec().deconvolve().psf_volume());
+  const int64_t frames = int64_t{input.shape().t()} * input.shape().c();
+  if (analysis.frames_size() != frames) {
+    return WrongResult(fmt::format("the analysis has {} frames, but the input has {}", analysis.frames_size(), frames));
+  }
+  if (analysis.psfs_size() != static_cast<int>(psf.shape().c())) {
+    return WrongResult(
+        fmt::format("the analysis has {} PSFs, but there are {}", analysis.psfs_size(), psf.shape().c()));
+  }
+  const Box3 whole{{}, FrameOf(psf)};
+  for (const v1::PsfReport& report : analysis.psfs()) {
+    const Box3 crop{ToVoxel(report.crop_origin()), ToShape3(report.crop_shape())};
+    if (crop.empty() || !whole.Contains(crop)) {
+      return WrongResult(fmt::format("the analysis crops the PSF of channel {} outside its volume", report.c()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The smallest box that holds the PSF of every channel, so that all frames are cut alike.
+Shape3 Support(const v1::AnalyseResult& analysis) {
+  Shape3 support{1, 1, 1};
+  for (const v1::PsfReport& report : analysis.psfs()) {
+    const Shape3 shape = ToShape3(report.crop_shape());
+    support = {std::max(support.z, shape.z), std::max(support.y, shape.y), std::max(support.x, shape.x)};
+  }
+  return support;
+}
+
+absl::StatusOr<JobPlan> MakePlan(const LiveJob& job, const v1::AnalyseResult& analysis,
+                                 const Capabilities& capabilities) {
+  const v1::DeconvolveSpec& spec = job.spec().deconvolve();
+  ASSIGN_OR_RETURN(const v1::Method method, capabilities.FindMethod(spec.method(), "deconvolve.method"));
+  ASSIGN_OR_RETURN(TilePlan tiles, PlanJobTiles(spec, method, FrameOf(VolumeNamed(job, spec.input_volume())),
+                                                Support(analysis), FrameOf(VolumeNamed(job, spec.psf_volume())),
+                                                capabilities.MemoryBudget(spec.backend())));
+  return JobPlan{.tiles = tiles, .analysis = analysis};
+}
+
+void AddTiles(JobStep& step, const TilePlan& plan) {
+  const v1::VolumeSpec& input = VolumeNamed(step.live(), step.live().spec().deconvolve().input_volume());
+  const bool chained = StartsFromPrevious(step.live().spec());
+  int64_t number = step.live().task_count();
+  for (int64_t t = 0; t < input.shape().t(); ++t) {
+    for (int64_t c = 0; c < input.shape().c(); ++c) {
+      for (int64_t tile = 0; tile < plan.tiles(); ++tile) {
+        TaskRecord& task = step.change.new_tasks.emplace_back();
+        task.job_id = step.live().id();
+        task.number = number++;
+        task.kind = TaskKind::kTile;
+        task.state = chained && t > 0 ? TaskState::kBlocked : TaskState::kReady;
+        task.t = t;
+        task.c = c;
+        task.tile = tile;
+      }
+    }
+  }
+  step.job().mutable_progress()->set_tasks_total(static_cast<uint32_t>(number));
+}
+
+absl::Status TakeAnalysis(JobStep& step, const v1::AnalyseResult& analysis, const Capabilities& capabilities) {
+  v1::Job& job = step.job();
+  *job.mutable_psfs() = analysis.psfs();
+  for (int i = 0; i < std::min(analysis.frames_size(), kShownFrames); ++i) *job.add_frames() = analysis.frames(i);
+  for (const v1::Finding& finding : analysis.findings()) step.AddFinding(finding);
+  absl::StatusOr<JobPlan> plan = MakePlan(step.live(), analysis, capabilities);
+  if (!plan.ok()) return step.FailJob(plan.status(), "");
+  AddTiles(step, plan->tiles);
+  step.change.job.plan = EncodePlan(*plan);
+  step.plan = *std::move(plan);
+  return absl::OkStatus();
+}
+
+// --- Tiles ---
+
+void AddStatistics(const v1::TileResult& tile, v1::Job& job) {
+  const v1::ResultStatistics& added = tile.statistics();
+  const bool first = !job.has_result();
+  v1::ResultStatistics& total = *job.mutable_result();
+  total.set_minimum(first ? added.minimum() : std::min(total.minimum(), added.minimum()));
+  total.set_maximum(first ? added.maximum() : std::max(total.maximum(), added.maximum()));
+  total.set_sum(total.sum() + added.sum());
+  total.set_clipped_voxels(total.clipped_voxels() + added.clipped_voxels());
+  total.set_input_sum(total.input_sum() + added.input_sum());
+}
+
+void AddThroughput(const LiveJob& job, int64_t number, double seconds, v1::JobProgress& progress) {
+  if (seconds <= 0) return;
+  const FrameBox core = ToFrameBox(OutputsOf(job, number).front().box());
+  const auto iterations = static_cast<double>(IterationsOf(job.spec().deconvolve()));
+  progress.set_megavoxels_per_second(static_cast<double>(core.box.shape.voxels()) * iterations / seconds / 1e6);
+}
+
+// After the last tile of a frame, those that start from it.
+absl::Status Unblock(JobStep& step, const LiveTask& task) {
+  const LiveJob& job = step.live();
+  if (!StartsFromPrevious(job.spec()) || job.OpenTiles(task.t, task.c) > 1) return absl::OkStatus();
+  const v1::Shape5& shape = VolumeNamed(job, job.spec().deconvolve().input_volume()).shape();
+  if (task.t + 1 >= static_cast<int64_t>(shape.t())) return absl::OkStatus();
+  const int64_t tiles = job.plan()->tiles.tiles();
+  const int64_t first = 1 + (int64_t{task.t + 1} * shape.c() + task.c) * tiles;
+  for (int64_t number = first; number < first + tiles; ++number) {
+    RETURN_IF_ERROR(step.MoveTask(job.RecordOf(number), TaskState::kReady));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TakeTile(JobStep& step, int64_t number, const v1::TileResult& tile) {
+  AddStatistics(tile, step.job());
+  AddThroughput(step.live(), number, tile.compute_seconds(), *step.job().mutable_progress());
+  return Unblock(step, step.live().task(number));
+}
+
+// --- All kinds ---
+
+absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult& result, size_t boxes) {
+  const TaskKind kind = job.task(number).kind;
+  const v1::TaskResult::ResultCase expected = kind == TaskKind::kAnalyse ? v1::TaskResult::kAnalyse
+                                              : kind == TaskKind::kTile  ? v1::TaskResult::kTile
+                                                                         : v1::TaskResult::RESULT_NOT_SET;
+  if (result.result_case() != expected) {
+    return WrongResult(fmt::format("the result of {} is not of the task's kind", TaskName(job.id(), number)));
+  }
+  if (OutputsOf(job, number).size() != boxes) {
+    return WrongResult(fmt::format("the result of {} has {} pieces, but the task has {}", TaskName(job.id(), number),
+                                   boxes, OutputsOf(job, number).size()));
+  }
+  return kind == TaskKind::kAnalyse ? CheckAnalysis(job, result.analyse()) : absl::OkStatus();
+}
+
+absl::Status CommitBoxes(JobStep& step, int64_t number, const std::vector<uint32_t>& box_crc32c) {
+  const std::vector<v1::OutputPiece> pieces = OutputsOf(step.live(), number);
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    ASSIGN_OR_RETURN(const std::string id, VolumeId(pieces[i].volume(), "outputs"));
+    step.change.committed.push_back({id, {{ToFrameBox(pieces[i].box()), box_crc32c[i]}}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SucceedAfterLast(JobStep& step) {
+  if (step.live().open_tasks() > 1 || !step.change.new_tasks.empty()) return absl::OkStatus();
+  if (IsEnd(step.change.job.state)) return absl::OkStatus();
+  const uint64_t clipped = step.job().result().clipped_voxels();
+  if (clipped > 0) {
+    v1::Finding finding;
+    finding.set_severity(v1::WARNING);
+    finding.set_message(
+        fmt::format("{} voxels of the result did not fit into {} and were clipped; ask for f32 to keep them", clipped,
+                    v1::VoxelType_Name(step.live().spec().deconvolve().output_type())));
+    step.AddFinding(finding);
+  }
+  return step.Succeed();
+}
+
+// --- Failures ---
+
+absl::Status Exhausted(const TaskRecord& task, const TaskFailure& failure) {
+  const v1::ErrorInfo info = InfoOf(failure.error);
+  const std::string what = failure.lost_lease ? fmt::format("was lost by its worker {} times", task.losses)
+                                              : fmt::format("failed {} times", task.failures);
+  return MakeError({.reason = v1::ATTEMPTS_EXHAUSTED,
+                    .field = info.field(),
+                    .remedy = info.remedy(),
+                    .metadata = {{"last_reason", v1::ErrorReason_Name(info.reason())}}},
+                   fmt::format("{} {}; the last error: {}", TaskName(task.job_id, task.number), what,
+                               std::string(failure.error.message())));
+}
+
+absl::Duration Backoff(int32_t failures, const RetryRules& rules) {
+  absl::Duration wait = rules.first_backoff;
+  for (int32_t i = 1; i < failures && wait < rules.longest_backoff; ++i) wait *= 2;
+  return std::min(wait, rules.longest_backoff);
+}
+
+}  // namespace
+
+absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& result,
+                        const std::vector<uint32_t>& box_crc32c, const Capabilities& capabilities) {
+  RETURN_IF_ERROR(CheckKind(step.live(), number, result, box_crc32c.size()));
+  RETURN_IF_ERROR(step.MoveTask(step.live().RecordOf(number), TaskState::kDone));
+  RETURN_IF_ERROR(CommitBoxes(step, number, box_crc32c));
+  if (result.has_analyse()) RETURN_IF_ERROR(TakeAnalysis(step, result.analyse(), capabilities));
+  if (result.has_tile()) RETURN_IF_ERROR(TakeTile(step, number, result.tile()));
+  return SucceedAfterLast(step);
+}
+
+absl::Status TakeFailure(JobStep& step, int64_t number, const TaskFailure& failure, const RetryRules& rules) {
+  TaskRecord task = step.live().RecordOf(number);
+  ++(failure.lost_lease ? task.losses : task.failures);
+  const bool exhausted = failure.lost_lease ? task.losses >= rules.loss_cap : task.failures >= rules.failure_cap;
+  if (!failure.retry || exhausted) {
+    RETURN_IF_ERROR(step.MoveTask(task, TaskState::kFailed));
+    return step.FailJob(failure.retry ? Exhausted(task, failure) : failure.error, failure.log_excerpt);
+  }
+  task.not_before = failure.lost_lease ? absl::UnixEpoch() : step.now() + Backoff(task.failures, rules);
+  step.AddRetry(task, failure.error, failure.lost_lease);
+  return step.MoveTask(task, TaskState::kReady);
+}
+
+}  // namespace deconvoy::server

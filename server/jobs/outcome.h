@@ -1,0 +1,43 @@
+// What follows from a task's end: its result, or its failure.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/time/time.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "deconvoy/v1/workers.pb.h"
+
+namespace deconvoy::server {
+
+class Capabilities;
+class JobStep;
+
+// When a task is tried again.
+struct RetryRules {
+  int32_t failure_cap = 4;                          // errors reported and crashes by signal after which the job fails
+  int32_t loss_cap = 1000;                          // lost leases after which the job fails
+  absl::Duration first_backoff = absl::Seconds(1);  // after a failure; doubled with every further one
+  absl::Duration longest_backoff = absl::Minutes(1);
+};
+
+// Why a task did not succeed.
+struct TaskFailure {
+  absl::Status error;
+  bool lost_lease = false;  // nothing is known against the task: counts as a loss, not as a failure
+  bool retry = true;        // false: no retry can cure it, the job fails at once
+  std::string log_excerpt = {};
+};
+
+// Makes the leased task DONE and plans what follows: its boxes committed with the given CRCs, one for each of its
+// output pieces; after an analysis the tile tasks, or the job's failure when no plan is possible; after a frame those
+// that wait for it; after the last task the job's end. INVALID_FIELD when the result is not one of this task.
+absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& result,
+                        const std::vector<uint32_t>& box_crc32c, const Capabilities& capabilities);
+
+// Returns the leased task to the queue, or fails it and with it the job.
+absl::Status TakeFailure(JobStep& step, int64_t number, const TaskFailure& failure, const RetryRules& rules);
+
+}  // namespace deconvoy::server

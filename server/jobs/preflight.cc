@@ -1,0 +1,280 @@
+#include "server/jobs/preflight.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <string_view>
+
+#include "proto/contract/error.h"
+#include "proto/contract/limits.h"
+#include "proto/contract/resource_name.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/validation.h"
+#include "proto/contract/volume_layout.h"
+#include "server/jobs/tile_planning.h"
+
+namespace deconvoy::server {
+namespace {
+
+// Frames of one deconvolution: the analysis of all of them must fit into one message.
+constexpr int64_t kDeconvolvedFrames = 10'000;
+
+Shape3 FrameOf(const v1::VolumeSpec& volume) {
+  return {volume.shape().z(), volume.shape().y(), volume.shape().x()};
+}
+
+std::string Text(const Shape3& shape) {
+  return fmt::format("{} x {} x {}", shape.z, shape.y, shape.x);
+}
+
+// One examination. Each check returns false, after a refusal, when the checks that build on it make no sense.
+class Examiner {
+ public:
+  Examiner(const std::string& owner, Store& store, VolumeStore& volumes, const Capabilities& capabilities)
+      : owner_(owner), store_(store), volumes_(volumes), capabilities_(capabilities) {}
+
+  absl::Status Run(const v1::JobSpec& spec, double queued_work);
+
+  Examination result;
+
+ private:
+  void Add(v1::Severity severity, std::string_view message, const v1::ErrorInfo& info = {});
+  // Notes a refusal; an error that is the service's own is returned.
+  absl::Status Refuse(const absl::Status& status);
+
+  absl::Status FindVolume(const std::string& name, const std::string& field, std::optional<v1::VolumeSpec>& found);
+  absl::Status CheckDeconvolve(const v1::DeconvolveSpec& given);
+  absl::Status CheckCentre(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& psf);
+  absl::Status CheckTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input,
+                          const v1::VolumeSpec& psf);
+  absl::StatusOr<TilePlan> UpperPlan(const v1::DeconvolveSpec& spec, const v1::Method& method, const Shape3& frame,
+                                     const Shape3& psf);
+  void NotePsfSize(v1::Boundary boundary, const Shape3& frame, const Shape3& psf);
+  absl::Status CheckOutputs();
+  void NoteTimes(double queued_work);
+
+  const std::string& owner_;
+  Store& store_;
+  VolumeStore& volumes_;
+  const Capabilities& capabilities_;
+  std::optional<v1::VolumeSpec> input_;  // of a deconvolution or projection
+  std::optional<v1::VolumeSpec> psf_;    // of a deconvolution or simulation
+  bool refused_ = false;
+};
+
+void Examiner::Add(v1::Severity severity, std::string_view message, const v1::ErrorInfo& info) {
+  v1::Finding& finding = *result.report.add_findings();
+  finding.set_severity(severity);
+  finding.set_message(std::string(message));
+  if (info.reason() != v1::ERROR_REASON_UNSPECIFIED) *finding.mutable_info() = info;
+}
+
+absl::Status Examiner::Refuse(const absl::Status& status) {
+  const v1::ErrorReason reason = ReasonOf(status);
+  if (reason == v1::ERROR_REASON_UNSPECIFIED || reason == v1::STORAGE_FAILURE) return status;
+  Add(v1::REFUSAL, std::string(status.message()), InfoOf(status));
+  refused_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status Examiner::FindVolume(const std::string& name, const std::string& field,
+                                  std::optional<v1::VolumeSpec>& found) {
+  ASSIGN_OR_RETURN(const std::string id, VolumeId(name, field));
+  const absl::StatusOr<VolumeRecord> record = store_.GetVolume(id);
+  if (!record.ok() && ReasonOf(record.status()) != v1::NOT_FOUND) return record.status();
+  if (!record.ok() || record->owner != owner_) {
+    return Refuse(MakeError({.reason = v1::NOT_FOUND, .field = field, .remedy = "Upload it, or name another volume."},
+                            fmt::format("`{}`: there is no volume \"{}\"", field, name)));
+  }
+  if (record->state != v1::COMPLETE) {
+    return Refuse(MakeError(
+        {.reason = v1::VOLUME_INCOMPLETE,
+         .field = field,
+         .remedy = "Send the missing boxes and call Finish, then submit again."},
+        fmt::format(
+            "`{}`: {} is not complete yet: {} bytes of {} are there", field, name, record->committed_bytes,
+            VolumeBytes(ToShape(record->spec.shape(), record->spec.type(), field).value(), record->spec.type()))));
+  }
+  found = record->spec;
+  result.inputs[id] = record->spec;
+  return absl::OkStatus();
+}
+
+absl::Status Examiner::CheckCentre(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& psf) {
+  if (spec.psf_centre() != v1::GIVEN) return absl::OkStatus();
+  const Voxel centre = ToVoxel(spec.psf_centre_voxel());
+  const Shape3 shape = FrameOf(psf);
+  if (Box3{{}, shape}.Contains({centre, {1, 1, 1}})) return absl::OkStatus();
+  return Refuse(MakeError({.reason = v1::INVALID_FIELD,
+                           .field = "deconvolve.psf_centre_voxel",
+                           .remedy = fmt::format("Give a voxel of the PSF, from 0,0,0 to {},{},{}.", shape.z - 1,
+                                                 shape.y - 1, shape.x - 1)},
+                          fmt::format("`deconvolve.psf_centre_voxel` is {},{},{}, outside the PSF of {} voxels",
+                                      centre.z, centre.y, centre.x, Text(shape))));
+}
+
+void Examiner::NotePsfSize(v1::Boundary boundary, const Shape3& frame, const Shape3& psf) {
+  const Shape3 usable = UsablePsf(psf, frame, boundary);
+  if (boundary == v1::PERIODIC) {
+    if (psf.z > frame.z || psf.y > frame.y || psf.x > frame.x) {
+      Add(v1::INFO, fmt::format("the PSF of {} voxels is larger than the periodic volume of {} and wraps around",
+                                Text(psf), Text(frame)));
+    }
+  } else if (!(usable == psf)) {
+    Add(v1::INFO, fmt::format("the PSF of {} voxels is cropped to {}: more cannot matter in a volume of {}", Text(psf),
+                              Text(usable), Text(frame)));
+  }
+}
+
+// The plan with all of the PSF. Where memory does not suffice for it, a smaller PSF may still do, which only the
+// analysis can tell; refused is what cannot fit with any.
+absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, const v1::Method& method,
+                                             const Shape3& frame, const Shape3& psf) {
+  const int64_t budget = capabilities_.MemoryBudget(spec.backend());
+  const Shape3 usable = UsablePsf(psf, frame, spec.boundary());
+  absl::StatusOr<TilePlan> upper = PlanJobTiles(spec, method, frame, usable, psf, budget);
+  if (upper.ok() || ReasonOf(upper.status()) != v1::OUT_OF_MEMORY || spec.boundary() == v1::PERIODIC) return upper;
+  absl::StatusOr<TilePlan> lower = PlanJobTiles(spec, method, frame, {1, 1, 1}, psf, budget);
+  if (lower.ok()) {
+    Add(v1::WARNING,
+        fmt::format("{}; it goes on if the part of the PSF that holds its energy is small enough",
+                    std::string(upper.status().message())),
+        InfoOf(upper.status()));
+  }
+  return lower;
+}
+
+absl::Status Examiner::CheckTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input,
+                                  const v1::VolumeSpec& psf) {
+  const Shape3 frame = FrameOf(input);
+  const int64_t frames = int64_t{input.shape().t()} * input.shape().c();
+  if (frames > kDeconvolvedFrames) {
+    RETURN_IF_ERROR(Refuse(MakeError({.reason = v1::LIMIT_EXCEEDED,
+                                      .field = "deconvolve.input_volume",
+                                      .remedy = "Cut the volume into several along time.",
+                                      .metadata = {{"limit", fmt::to_string(kDeconvolvedFrames)}}},
+                                     fmt::format("the input has {} frames (time points times channels), more than {}",
+                                                 frames, kDeconvolvedFrames))));
+    return absl::OkStatus();
+  }
+  NotePsfSize(spec.boundary(), frame, FrameOf(psf));
+  const absl::StatusOr<TilePlan> plan = UpperPlan(spec, method, frame, FrameOf(psf));
+  if (!plan.ok()) return Refuse(plan.status());
+  if (plan->tiles() > (limits::kTasksPerJob - 1) / frames) {
+    return Refuse(MakeError(
+        {.reason = v1::LIMIT_EXCEEDED,
+         .field = "deconvolve.tile.core",
+         .remedy = "Ask for larger tiles, or leave their size open.",
+         .metadata = {{"limit", fmt::to_string(limits::kTasksPerJob)}}},
+        fmt::format("{} frames of {} tiles each are more than {} tasks", frames, plan->tiles(), limits::kTasksPerJob)));
+  }
+  result.report.set_worker_memory_bytes(static_cast<uint64_t>(plan->memory_bytes));
+  result.report.set_tiles_per_frame(static_cast<uint32_t>(plan->tiles()));
+  *result.report.mutable_core() = ToProto(plan->core);
+  *result.report.mutable_padded() = ToProto(plan->padded);
+  result.work = EstimateWork(spec, method, *plan, frames);
+  return absl::OkStatus();
+}
+
+absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
+  v1::DeconvolveSpec& spec = *result.spec.mutable_deconvolve();
+  const absl::StatusOr<v1::Method> method = capabilities_.FindMethod(given.method(), "deconvolve.method");
+  if (!method.ok()) RETURN_IF_ERROR(Refuse(method.status()));
+  if (method.ok()) {
+    absl::StatusOr<v1::DeconvolveSpec> resolved = ResolveSpec(given, *method);
+    if (!resolved.ok()) {
+      RETURN_IF_ERROR(Refuse(resolved.status()));
+    } else {
+      spec = *std::move(resolved);
+    }
+  }
+  RETURN_IF_ERROR(FindVolume(given.input_volume(), "deconvolve.input_volume", input_));
+  RETURN_IF_ERROR(FindVolume(given.psf_volume(), "deconvolve.psf_volume", psf_));
+  if (!input_ || !psf_) return absl::OkStatus();
+  std::string note;
+  const absl::Status pair = ValidatePair(*input_, *psf_, &note);
+  if (!pair.ok()) return Refuse(pair);
+  if (!note.empty()) Add(v1::INFO, note);
+  RETURN_IF_ERROR(CheckCentre(spec, *psf_));
+  if (refused_) return absl::OkStatus();
+  return CheckTiles(spec, *method, *input_, *psf_);
+}
+
+absl::Status Examiner::CheckOutputs() {
+  absl::StatusOr<std::vector<PlannedOutput>> outputs =
+      PlanOutputs(result.spec, input_ ? &*input_ : nullptr, psf_ ? &*psf_ : nullptr);
+  if (!outputs.ok()) return Refuse(outputs.status());
+  int64_t bytes = 0;
+  for (const PlannedOutput& output : *outputs) {
+    ASSIGN_OR_RETURN(const Shape5 shape, ToShape(output.spec.shape(), output.spec.type(), "shape"));
+    bytes += VolumeBytes(shape, output.spec.type());
+  }
+  result.outputs = *std::move(outputs);
+  result.report.set_result_bytes(static_cast<uint64_t>(bytes));
+  ASSIGN_OR_RETURN(const int64_t free, volumes_.FreeBytes());
+  if (bytes <= free) return absl::OkStatus();
+  return Refuse(MakeError({.reason = v1::DISK_FULL,
+                           .remedy = "Delete volumes that are no longer needed, or choose a smaller output type.",
+                           .metadata = {{"need_bytes", fmt::to_string(bytes)}, {"free_bytes", fmt::to_string(free)}}},
+                          fmt::format("the result needs {} bytes, but the server has room for {}", bytes, free)));
+}
+
+void Examiner::NoteTimes(double queued_work) {
+  const std::string& backend = result.spec.deconvolve().backend();
+  if (!capabilities_.HasWorker(backend)) {
+    Add(v1::INFO, backend.empty() ? "no worker is connected; the job waits for one"
+                                  : fmt::format("no worker with `{}` is connected; the job waits for one", backend));
+  }
+  const double rate = capabilities_.Rate(backend);
+  if (rate <= 0) return;
+  result.report.set_compute_seconds(result.work / rate);
+  result.report.set_queue_seconds(queued_work / rate);
+}
+
+absl::Status Examiner::Run(const v1::JobSpec& spec, double queued_work) {
+  const absl::Status form = ValidateJobSpec(spec);
+  if (!form.ok()) return Refuse(form);
+  result.spec = spec;
+  switch (spec.work_case()) {
+    case v1::JobSpec::kDeconvolve:
+      RETURN_IF_ERROR(CheckDeconvolve(spec.deconvolve()));
+      break;
+    case v1::JobSpec::kSimulate:
+      if (!spec.simulate().psf_volume().empty()) {
+        RETURN_IF_ERROR(FindVolume(spec.simulate().psf_volume(), "simulate.psf_volume", psf_));
+      }
+      break;
+    default:
+      RETURN_IF_ERROR(FindVolume(spec.project().input_volume(), "project.input_volume", input_));
+      break;
+  }
+  if (refused_) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckOutputs());
+  NoteTimes(queued_work);
+  result.report.set_accepted(!refused_);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Examination> JobExaminer::Examine(const std::string& owner, const v1::JobSpec& spec,
+                                               double queued_work) const {
+  Examiner examiner(owner, store_, volumes_, capabilities_);
+  RETURN_IF_ERROR(examiner.Run(spec, queued_work));
+  return std::move(examiner.result);
+}
+
+absl::Status FirstRefusal(const v1::PreflightReport& report) {
+  for (const v1::Finding& finding : report.findings()) {
+    if (finding.severity() != v1::REFUSAL) continue;
+    const v1::ErrorInfo& info = finding.info();
+    return MakeError({.reason = info.reason(),
+                      .field = info.field(),
+                      .remedy = info.remedy(),
+                      .metadata = {info.metadata().begin(), info.metadata().end()}},
+                     finding.message());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace deconvoy::server

@@ -1,0 +1,153 @@
+// JobManager: how a job comes in.
+#include <fmt/format.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include <utility>
+
+#include "proto/contract/checksum.h"
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/validation.h"
+#include "server/jobs/job_manager.h"
+#include "server/jobs/job_step.h"
+#include "server/jobs/live_job.h"
+
+namespace deconvoy::server {
+namespace {
+
+// The same for the same request, whatever the order in which its parameters were given.
+std::string DigestOf(const v1::JobSpec& spec) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    spec.SerializeToCodedStream(&coded);
+  }
+  Sha256 digest;
+  digest.Update(std::as_bytes(std::span(bytes)));
+  return ToHex(digest.Finish());
+}
+
+TaskRecord NewTask(const std::string& job_id, int64_t number, TaskKind kind) {
+  TaskRecord task;
+  task.job_id = job_id;
+  task.number = number;
+  task.kind = kind;
+  task.state = TaskState::kReady;
+  return task;
+}
+
+// The tasks that a job starts with.
+std::vector<TaskRecord> FirstTasks(const std::string& job_id, const Examination& examination) {
+  const v1::JobSpec& spec = examination.spec;
+  if (spec.has_deconvolve()) return {NewTask(job_id, 0, TaskKind::kAnalyse)};
+  if (spec.has_simulate()) return {NewTask(job_id, 0, TaskKind::kSimulate)};
+  std::vector<TaskRecord> tasks;
+  const v1::Shape5& shape = examination.outputs.front().spec.shape();
+  for (int64_t t = 0; t < shape.t(); ++t) {
+    for (int64_t c = 0; c < shape.c(); ++c) {
+      TaskRecord task = NewTask(job_id, static_cast<int64_t>(tasks.size()), TaskKind::kProject);
+      task.t = t;
+      task.c = c;
+      tasks.push_back(std::move(task));
+    }
+  }
+  return tasks;
+}
+
+int64_t ExpectedTasks(const Examination& examination, size_t first_tasks) {
+  if (!examination.spec.has_deconvolve()) return static_cast<int64_t>(first_tasks);
+  const v1::Shape5& shape = examination.outputs.front().spec.shape();
+  return 1 + int64_t{shape.t()} * shape.c() * examination.report.tiles_per_frame();
+}
+
+}  // namespace
+
+absl::StatusOr<v1::PreflightReport> JobManager::Preflight(const std::string& owner, const v1::JobSpec& spec) {
+  ASSIGN_OR_RETURN(Examination examination, examiner_.Examine(owner, spec, QueuedWork()));
+  return std::move(examination.report);
+}
+
+absl::StatusOr<v1::Job> JobManager::Submit(const std::string& owner, const v1::SubmitJobRequest& request) {
+  RETURN_IF_ERROR(ValidateRequestId(request.request_id()));
+  const std::string digest = DigestOf(request.spec());
+  std::lock_guard submitting(submitting_);
+  ASSIGN_OR_RETURN(const std::optional<Store::RequestRecord> earlier, store_.FindRequest(owner, request.request_id()));
+  if (earlier && earlier->body_digest == digest) return Get(owner, earlier->resource_id);
+  if (earlier) {
+    return MakeError(
+        {.reason = v1::REQUEST_ID_REUSED, .field = "request_id", .remedy = "Choose a new id for each request."},
+        fmt::format("request id \"{}\" was used for another request before", request.request_id()));
+  }
+  ASSIGN_OR_RETURN(Examination examination, examiner_.Examine(owner, request.spec(), QueuedWork()));
+  RETURN_IF_ERROR(FirstRefusal(examination.report));
+  return Accept(owner, request, digest, std::move(examination));
+}
+
+absl::StatusOr<v1::Job> JobManager::Accept(const std::string& owner, const v1::SubmitJobRequest& request,
+                                           const std::string& digest, Examination examination) {
+  const absl::Time now = clock_.Wall();
+  JobRecord record{.id = ids_.Next(), .owner = owner, .state = v1::PENDING, .job = {}, .create_time = now, .plan = {}};
+  *record.job.mutable_spec() = examination.spec;
+  std::map<std::string, v1::VolumeSpec> volumes = examination.inputs;
+  std::vector<VolumeRecord> results;
+  for (const PlannedOutput& output : examination.outputs) {
+    VolumeRecord& result = results.emplace_back();
+    result.id = ids_.Next();
+    result.owner = owner;
+    result.spec = output.spec;
+    result.create_time = now;
+    volumes[result.id] = output.spec;
+    v1::JobOutput& shown = *record.job.add_outputs();
+    shown.set_role(output.role);
+    shown.set_volume(VolumeName(result.id));
+  }
+  std::vector<TaskRecord> tasks = FirstTasks(record.id, examination);
+  record.job.mutable_progress()->set_tasks_total(static_cast<uint32_t>(ExpectedTasks(examination, tasks.size())));
+
+  // In memory the job begins without tasks; its first step brings them.
+  auto job = std::make_shared<LiveJob>(record, std::move(volumes), std::vector<TaskRecord>(), std::nullopt, now,
+                                       clock_.Steady());
+  job->estimated_work = examination.work;
+  std::lock_guard turn(job->turn);
+  JobStep step(*job, now);
+  step.change.new_tasks = std::move(tasks);
+  step.change.new_volumes = std::move(results);
+  step.AnnounceState();
+  for (const v1::Finding& finding : examination.report.findings()) step.AddFinding(finding);
+  RETURN_IF_ERROR(Insert(step.change, request, digest));
+  {
+    std::lock_guard lock(mutex_);
+    live_[job->id()] = job;
+  }
+  Publish(*job, step);
+  std::lock_guard lock(mutex_);
+  return job->Show();
+}
+
+// Reserves the files of the results and inserts the job; nothing stays of it when that fails.
+absl::Status JobManager::Insert(const JobChange& first, const v1::SubmitJobRequest& request,
+                                const std::string& digest) {
+  absl::Status status;
+  size_t reserved = 0;
+  for (const VolumeRecord& result : first.new_volumes) {
+    status = volumes_.Reserve(result.id, result.spec);
+    if (!status.ok()) break;
+    ++reserved;
+  }
+  if (status.ok()) status = store_.InsertJob(first, request.request_id(), digest);
+  if (status.ok()) return status;
+  for (size_t i = 0; i < reserved; ++i) volumes_.Discard(first.new_volumes[i].id);
+  return AddContext(status, "submitting the job");
+}
+
+double JobManager::QueuedWork() {
+  double work = 0;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, job] : live_) work += job->estimated_work * (1 - job->Progress().fraction());
+  return work;
+}
+
+}  // namespace deconvoy::server

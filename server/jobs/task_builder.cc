@@ -1,0 +1,121 @@
+#include "server/jobs/task_builder.h"
+
+#include "proto/contract/resource_name.h"
+#include "proto/contract/volume_layout.h"
+
+namespace deconvoy::server {
+namespace {
+
+void AddInput(const LiveJob& job, const std::string& volume_name, v1::Task& task) {
+  v1::VolumeAccess& access = *task.add_inputs();
+  access.set_volume(volume_name);
+  *access.mutable_spec() = job.volume(VolumeId(volume_name, "input").value());
+}
+
+Tile TileOf(const LiveJob& job, const LiveTask& task) {
+  const v1::VolumeSpec& input = job.volume(VolumeId(job.spec().deconvolve().input_volume(), "input").value());
+  return job.plan()->tiles.At(task.tile, {input.shape().z(), input.shape().y(), input.shape().x()});
+}
+
+void FillTile(const LiveJob& job, const LiveTask& live, v1::Task& task) {
+  const v1::DeconvolveSpec& spec = job.spec().deconvolve();
+  const JobPlan& plan = *job.plan();
+  const Tile tile = TileOf(job, live);
+  v1::TileTask& work = *task.mutable_tile();
+  *work.mutable_spec() = spec;
+  *work.mutable_core() = ToProto(FrameBox{live.t, live.c, tile.core});
+  *work.mutable_loaded() = ToProto(FrameBox{live.t, live.c, tile.loaded});
+  *work.mutable_padded() = ToProto(plan.tiles.padded);
+  const auto channels = static_cast<int32_t>(job.volume(VolumeId(spec.input_volume(), "input").value()).shape().c());
+  *work.mutable_psf() = plan.analysis.psfs(plan.analysis.psfs_size() == 1 ? 0 : live.c);
+  *work.mutable_frame() = plan.analysis.frames(live.t * channels + live.c);
+  AddInput(job, spec.input_volume(), task);
+  AddInput(job, spec.psf_volume(), task);
+  if (StartsFromPrevious(job.spec()) && live.t > 0) {
+    const std::string& result = job.record().job.outputs(0).volume();
+    work.set_previous_volume(result);
+    AddInput(job, result, task);
+  }
+}
+
+void FillAnalyse(const LiveJob& job, v1::Task& task) {
+  const v1::DeconvolveSpec& spec = job.spec().deconvolve();
+  *task.mutable_analyse()->mutable_spec() = spec;
+  AddInput(job, spec.input_volume(), task);
+  AddInput(job, spec.psf_volume(), task);
+}
+
+void FillSimulate(const LiveJob& job, v1::Task& task) {
+  const v1::SimulateSpec& spec = job.spec().simulate();
+  *task.mutable_simulate()->mutable_spec() = spec;
+  if (!spec.psf_volume().empty()) AddInput(job, spec.psf_volume(), task);
+}
+
+void FillProject(const LiveJob& job, const LiveTask& live, v1::Task& task) {
+  v1::ProjectTask& work = *task.mutable_project();
+  *work.mutable_spec() = job.spec().project();
+  work.set_t(static_cast<uint32_t>(live.t));
+  work.set_c(static_cast<uint32_t>(live.c));
+  AddInput(job, job.spec().project().input_volume(), task);
+}
+
+// A piece of the job's n-th output: `box` of it, or all of the frame when `box` is empty.
+v1::OutputPiece Piece(const LiveJob& job, int output, const LiveTask& task, Box3 box) {
+  const std::string& name = job.record().job.outputs(output).volume();
+  const v1::VolumeSpec& spec = job.volume(VolumeId(name, "output").value());
+  if (box.empty()) box.shape = {spec.shape().z(), spec.shape().y(), spec.shape().x()};
+  v1::OutputPiece piece;
+  piece.set_volume(name);
+  piece.set_type(spec.type());
+  *piece.mutable_box() = ToProto(FrameBox{task.t, task.c, box});
+  return piece;
+}
+
+}  // namespace
+
+bool StartsFromPrevious(const v1::JobSpec& spec) {
+  const auto& parameters = spec.deconvolve().parameters();
+  const auto initial = parameters.find("initial");
+  return initial != parameters.end() && initial->second == "previous";
+}
+
+std::vector<v1::OutputPiece> OutputsOf(const LiveJob& job, int64_t number) {
+  const LiveTask& task = job.task(number);
+  std::vector<v1::OutputPiece> pieces;
+  switch (task.kind) {
+    case TaskKind::kAnalyse:
+      break;
+    case TaskKind::kTile:
+      pieces.push_back(Piece(job, 0, task, TileOf(job, task).core));
+      break;
+    case TaskKind::kSimulate:
+    case TaskKind::kProject:
+      for (int i = 0; i < job.record().job.outputs_size(); ++i) pieces.push_back(Piece(job, i, task, {}));
+      break;
+  }
+  return pieces;
+}
+
+v1::Task BuildTask(const LiveJob& job, int64_t number) {
+  const LiveTask& live = job.task(number);
+  v1::Task task;
+  task.set_name(TaskName(job.id(), number));
+  switch (live.kind) {
+    case TaskKind::kAnalyse:
+      FillAnalyse(job, task);
+      break;
+    case TaskKind::kTile:
+      FillTile(job, live, task);
+      break;
+    case TaskKind::kSimulate:
+      FillSimulate(job, task);
+      break;
+    case TaskKind::kProject:
+      FillProject(job, live, task);
+      break;
+  }
+  for (v1::OutputPiece& piece : OutputsOf(job, number)) *task.add_outputs() = std::move(piece);
+  return task;
+}
+
+}  // namespace deconvoy::server

@@ -1,0 +1,112 @@
+// JobManager: how tasks are given out and end.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+#include "server/jobs/job_manager.h"
+#include "server/jobs/job_step.h"
+#include "server/jobs/live_job.h"
+#include "server/jobs/task_builder.h"
+
+namespace deconvoy::server {
+namespace {
+
+absl::Status StaleLease(const TaskId& task, uint64_t token) {
+  return MakeError(
+      {.reason = v1::STALE_LEASE, .remedy = "Drop the task; another worker has it, or its job has ended."},
+      fmt::format("the lease {} of {} is not the task's any more", token, TaskName(task.job_id, task.number)));
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<v1::Task>> JobManager::Lease(const std::string& job_id, const std::string& worker,
+                                                          bool spare) {
+  const std::shared_ptr<LiveJob> job = FindLive(job_id);
+  if (job == nullptr) return std::nullopt;
+  std::lock_guard turn(job->turn);
+  std::optional<int64_t> number;
+  {
+    std::lock_guard lock(mutex_);
+    if (!job->HasAvailable(clock_.Steady())) return std::nullopt;
+    number = job->FirstAvailable(spare ? worker : "");
+  }
+  if (!number || job->record().state == v1::PAUSED) return std::nullopt;
+  ASSIGN_OR_RETURN(const uint64_t token, store_.NextToken());
+  JobStep step(*job, clock_.Wall());
+  if (job->record().state == v1::PENDING) RETURN_IF_ERROR(step.MoveJob(v1::RUNNING));
+  TaskRecord task = job->RecordOf(*number);
+  task.token = token;
+  task.worker = worker;
+  RETURN_IF_ERROR(step.MoveTask(std::move(task), TaskState::kLeased));
+  RETURN_IF_ERROR(Finish(*job, std::move(step)));
+  v1::Task given = BuildTask(*job, *number);
+  given.set_token(token);
+  return given;
+}
+
+bool JobManager::Holds(const TaskId& task, uint64_t token) {
+  std::lock_guard lock(mutex_);
+  const auto job = live_.find(task.job_id);
+  return job != live_.end() && job->second->Holds(task.number, token);
+}
+
+void JobManager::Report(const TaskId& task, const v1::TaskStatus& status) {
+  {
+    std::lock_guard lock(mutex_);
+    const auto job = live_.find(task.job_id);
+    if (job == live_.end() || !job->second->Holds(task.number, status.token())) return;
+    job->second->Report(task.number, status);
+  }
+  changed_.notify_all();
+}
+
+absl::StatusOr<JobManager::Completion> JobManager::CheckDelivery(const TaskId& task, uint64_t token) {
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = live_.find(task.job_id);
+    if (found != live_.end()) {
+      const LiveJob& job = *found->second;
+      if (job.Holds(task.number, token)) return Completion::kPending;
+      const bool done = job.has_task(task.number) && job.task(task.number).token == token &&
+                        job.task(task.number).state == TaskState::kDone;
+      if (done) return Completion::kDone;
+      return StaleLease(task, token);
+    }
+  }
+  return CheckStored(task, token);
+}
+
+absl::StatusOr<JobManager::Completion> JobManager::CheckStored(const TaskId& task, uint64_t token) {
+  ASSIGN_OR_RETURN(const std::vector<TaskRecord> tasks, store_.GetTasks(task.job_id));
+  const auto found = std::find_if(tasks.begin(), tasks.end(), [&](const TaskRecord& stored) {
+    return stored.number == task.number && stored.token == token && stored.state == TaskState::kDone;
+  });
+  if (found == tasks.end()) return StaleLease(task, token);
+  return Completion::kDone;
+}
+
+absl::Status JobManager::Complete(const TaskId& task, uint64_t token, const v1::TaskResult& result,
+                                  const std::vector<uint32_t>& box_crc32c) {
+  const std::shared_ptr<LiveJob> job = FindLive(task.job_id);
+  if (job == nullptr) return CheckStored(task, token).status();
+  std::lock_guard turn(job->turn);
+  if (!job->Holds(task.number, token)) return CheckDelivery(task, token).status();
+  JobStep step(*job, clock_.Wall());
+  RETURN_IF_ERROR(TakeResult(step, task.number, result, box_crc32c, capabilities_));
+  return Finish(*job, std::move(step));
+}
+
+absl::Status JobManager::Fail(const TaskId& task, uint64_t token, const TaskFailure& failure) {
+  const std::shared_ptr<LiveJob> job = FindLive(task.job_id);
+  if (job == nullptr) return absl::OkStatus();
+  std::lock_guard turn(job->turn);
+  if (!job->Holds(task.number, token)) return absl::OkStatus();
+  JobStep step(*job, clock_.Wall());
+  RETURN_IF_ERROR(TakeFailure(step, task.number, failure, rules_));
+  return Finish(*job, std::move(step));
+}
+
+}  // namespace deconvoy::server

@@ -1,0 +1,105 @@
+#include "server/jobs/tile_planning.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "proto/contract/error.h"
+#include "proto/contract/parameters.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
+
+namespace deconvoy::server {
+namespace {
+
+// Transforms per iteration of rl, in whose iterations work is counted.
+constexpr double kRlTransforms = 4;
+
+// The given PSF as floats, and once more while it is cropped and normalised.
+constexpr int64_t kBytesPerPsfVoxel = 8;
+
+absl::StatusOr<v1::Boundary> ResolveBoundary(v1::Boundary asked, const v1::Method& method) {
+  const auto& offered = method.boundaries();
+  if (offered.empty()) return absl::InternalError(fmt::format("method `{}` names no boundary", method.name()));
+  if (asked == v1::BOUNDARY_UNSPECIFIED) return static_cast<v1::Boundary>(offered[0]);
+  if (std::find(offered.begin(), offered.end(), asked) != offered.end()) return asked;
+  std::vector<std::string> names;
+  for (const int boundary : offered) names.push_back(v1::Boundary_Name(boundary));
+  return MakeError({.reason = v1::INVALID_FIELD,
+                    .field = "deconvolve.boundary",
+                    .remedy = fmt::format("Choose one of: {}.", fmt::join(names, ", "))},
+                   fmt::format("`{}` cannot do the boundary {}", method.name(), v1::Boundary_Name(asked)));
+}
+
+absl::Status CheckBackend(const std::string& backend, const v1::Method& method) {
+  const auto& offered = method.backends();
+  if (backend.empty() || std::find(offered.begin(), offered.end(), backend) != offered.end()) return absl::OkStatus();
+  return MakeError(
+      {.reason = v1::NO_WORKER,
+       .field = "deconvolve.backend",
+       .remedy = fmt::format("Leave the backend open, or start a worker with `{}`.", backend)},
+      fmt::format("no worker has offered `{}` on `{}`, only on {}", method.name(), backend, fmt::join(offered, ", ")));
+}
+
+absl::StatusOr<Parameters> ParametersOf(const v1::DeconvolveSpec& spec, const v1::Method& method) {
+  return ResolveParameters(method, {spec.parameters().begin(), spec.parameters().end()});
+}
+
+}  // namespace
+
+absl::StatusOr<v1::DeconvolveSpec> ResolveSpec(const v1::DeconvolveSpec& spec, const v1::Method& method) {
+  ASSIGN_OR_RETURN(const Parameters parameters, ParametersOf(spec, method));
+  ASSIGN_OR_RETURN(const v1::Boundary boundary, ResolveBoundary(spec.boundary(), method));
+  RETURN_IF_ERROR(CheckBackend(spec.backend(), method));
+  v1::DeconvolveSpec resolved = spec;
+  resolved.clear_parameters();
+  for (const auto& [name, text] : parameters.texts()) (*resolved.mutable_parameters())[name] = text;
+  resolved.set_boundary(boundary);
+  if (spec.gain_photons_per_count() == 0) resolved.set_gain_photons_per_count(1);
+  if (spec.background_case() == v1::DeconvolveSpec::BACKGROUND_NOT_SET) resolved.set_background_auto(true);
+  if (spec.psf_centre() == v1::PSF_CENTRE_UNSPECIFIED) resolved.set_psf_centre(v1::AUTO_CENTRE);
+  if (spec.psf_energy() == 0) resolved.set_psf_energy(0.999);
+  if (spec.output_type() == v1::VOXEL_TYPE_UNSPECIFIED) resolved.set_output_type(v1::F32);
+  return resolved;
+}
+
+Shape3 UsablePsf(const Shape3& psf, const Shape3& frame, v1::Boundary boundary) {
+  if (boundary == v1::PERIODIC) return psf;
+  return {std::min(psf.z, 2 * frame.z - 1), std::min(psf.y, 2 * frame.y - 1), std::min(psf.x, 2 * frame.x - 1)};
+}
+
+absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const Shape3& frame,
+                                      const Shape3& psf, const Shape3& given_psf, int64_t memory_budget_bytes) {
+  ASSIGN_OR_RETURN(const Parameters parameters, ParametersOf(spec, method));
+  TilePlanRequest request;
+  request.frame = frame;
+  request.psf = psf;
+  request.boundary = spec.boundary();
+  request.millibytes_per_padded_voxel = static_cast<int64_t>(std::ceil(1000 * BytesPerPaddedVoxel(method, parameters)));
+  request.fixed_bytes = kBytesPerPsfVoxel * given_psf.voxels();
+  request.memory_budget_bytes = memory_budget_bytes;
+  request.core = ToShape3(spec.tile().core());
+  request.whole = spec.tile().whole();
+  return PlanTiles(request);
+}
+
+int64_t IterationsOf(const v1::DeconvolveSpec& spec) {
+  const auto found = spec.parameters().find("iterations");
+  int64_t iterations = 1;
+  if (found != spec.parameters().end()) {
+    std::from_chars(found->second.data(), found->second.data() + found->second.size(), iterations);
+  }
+  return std::max<int64_t>(iterations, 1);
+}
+
+double EstimateWork(const v1::DeconvolveSpec& spec, const v1::Method& method, const TilePlan& plan, int64_t frames) {
+  const double voxels = static_cast<double>(plan.padded.voxels()) * static_cast<double>(plan.tiles() * frames);
+  return voxels * static_cast<double>(IterationsOf(spec)) * method.transforms_per_iteration() / kRlTransforms;
+}
+
+}  // namespace deconvoy::server

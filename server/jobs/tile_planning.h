@@ -1,0 +1,32 @@
+// The tile plan of a deconvolution: what it depends on besides the volumes.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include "deconvoy/v1/jobs.pb.h"
+#include "deconvoy/v1/methods.pb.h"
+#include "proto/contract/tile_plan.h"
+
+namespace deconvoy::server {
+
+// A job's parameters filled in with every default, so that a worker of another version computes the same. Errors as
+// ResolveParameters, and INVALID_FIELD for a boundary that the method cannot do, NO_WORKER for a backend that nobody
+// has offered it on.
+absl::StatusOr<v1::DeconvolveSpec> ResolveSpec(const v1::DeconvolveSpec& spec, const v1::Method& method);
+
+// The part of the PSF that can matter: at most 2M-1 of M voxels along each axis, except where a periodic volume lets it
+// wrap around.
+Shape3 UsablePsf(const Shape3& psf, const Shape3& frame, v1::Boundary boundary);
+
+// The plan under `memory_budget_bytes` for a PSF cropped to `psf` out of a volume of `given_psf` voxels, which every
+// worker holds beside its tile. REQUIRES: `spec` comes from ResolveSpec. Errors as PlanTiles.
+absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const Shape3& frame,
+                                      const Shape3& psf, const Shape3& given_psf, int64_t memory_budget_bytes);
+
+// Iterations of one tile; 1 for a method without any. REQUIRES: as above.
+int64_t IterationsOf(const v1::DeconvolveSpec& spec);
+
+// Work of all frames in padded voxel iterations of rl, the unit in which workers measure themselves.
+double EstimateWork(const v1::DeconvolveSpec& spec, const v1::Method& method, const TilePlan& plan, int64_t frames);
+
+}  // namespace deconvoy::server
