@@ -61,8 +61,19 @@ absl::Status RefuseUnknown(const CommandLine& line, const std::string& argument)
                 nearest.empty() ? "see `deconvoyd --help`" : fmt::format("did you mean `{}`?", nearest));
 }
 
-absl::StatusOr<ServerConfig> Merge(const CommandLine& line) {
+// What a private server starts from: nothing that outlives it, nobody to wait for, and no chatter.
+ServerConfig PrivateDefaults() {
   ServerConfig config;
+  config.state_folder.clear();
+  config.listen.clear();
+  config.log_level = "warning";
+  config.shutdown_grace_ms = 0;
+  config.keep_free_bytes = 256 << 20;
+  return config;
+}
+
+absl::StatusOr<ServerConfig> Merge(const CommandLine& line) {
+  ServerConfig config = line.local ? PrivateDefaults() : ServerConfig{};
   if (!line.config_file.empty()) {
     ASSIGN_OR_RETURN(config, LoadConfig(line.config_file, config));
   }
@@ -71,7 +82,9 @@ absl::StatusOr<ServerConfig> Merge(const CommandLine& line) {
     std::visit([&config, &line](auto member) { config.*member = line.flags.*member; }, key->member);
     RETURN_IF_ERROR(CheckValue(*key, config, key->flag));
   }
-  config.state_folder = std::filesystem::absolute(config.state_folder).lexically_normal().string();
+  if (!config.state_folder.empty()) {
+    config.state_folder = std::filesystem::absolute(config.state_folder).lexically_normal().string();
+  }
   return config;
 }
 
@@ -95,7 +108,6 @@ absl::StatusOr<Invocation> ParseCommandLine(int argc, const char* const* argv) {
   }
   ASSIGN_OR_RETURN(result.config, Merge(line));
   result.local = line.local;
-  result.temporary_state = line.local && line.app.get_option("--state")->count() == 0;
   if (line.print_config) result.answer = ToToml(result.config);
   if (line.check_config) result.answer = "the configuration is right\n";
   return result;

@@ -15,10 +15,9 @@ struct Invocation {
   // Text to print before leaving with success (`--help`, `--version`, `--print-config`, `--check-config`); empty to
   // serve.
   std::string answer;
-  // A private server: it dies with its parent and removes its state folder at the end.
+  // A private server: it dies with its parent and removes its state folder at the end. State folder and addresses are
+  // empty when none were given, so that it makes its own.
   bool local = false;
-  // With `local`: no `--state` was given, so that the server makes a folder of its own.
-  bool temporary_state = false;
 };
 
 // Errors are INVALID_FIELD, naming the flag or file:line.

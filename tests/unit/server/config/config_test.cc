@@ -147,12 +147,17 @@ TEST(CommandLine, AnswersThatStartNothing) {
   EXPECT_THAT(checked.answer, HasSubstr("right"));
 }
 
-TEST(CommandLine, LocalWithoutAFolderMakesOne) {
+TEST(CommandLine, APrivateServerIsQuietAndLeavesItsPlaceOpen) {
   ASSERT_OK_AND_ASSIGN(const Invocation own, CommandLineOf({"--local"}));
-  EXPECT_TRUE(own.local && own.temporary_state);
-  ASSERT_OK_AND_ASSIGN(const Invocation given, CommandLineOf({"--local", "--state", "relative"}));
-  EXPECT_TRUE(given.local && !given.temporary_state);
+  EXPECT_TRUE(own.local);
+  EXPECT_EQ(own.config.state_folder, "");
+  EXPECT_TRUE(own.config.listen.empty());
+  EXPECT_EQ(own.config.log_level, "warning");
+  EXPECT_EQ(own.config.shutdown_grace_ms, 0);
+  ASSERT_OK_AND_ASSIGN(const Invocation given,
+                       CommandLineOf({"--local", "--state", "relative", "--log-level", "debug"}));
   EXPECT_TRUE(std::filesystem::path(given.config.state_folder).is_absolute());
+  EXPECT_EQ(given.config.log_level, "debug");
 }
 
 }  // namespace
