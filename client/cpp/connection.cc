@@ -60,7 +60,7 @@ absl::Status CheckAddress(const std::string& address) {
   const auto refuse = [&address] {
     return MakeError({.reason = v1::INVALID_FIELD,
                       .field = "server",
-                      .remedy = "Give host:port, for instance localhost:7700, or unix:/path/to/socket."},
+                      .remedy = "Give host:port, for instance localhost:7450, or unix:/path/to/socket."},
                      fmt::format("'{}' is not the address of a server", Printable(address)));
   };
   if (address.starts_with("unix:")) return address.size() > 5 ? absl::OkStatus() : refuse();

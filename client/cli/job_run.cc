@@ -1,0 +1,171 @@
+#include "client/cli/job_run.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "client/cli/outcome.h"
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+
+namespace deconvoy::client {
+namespace {
+
+constexpr std::chrono::seconds kCancelPatience{10};
+
+// Requests stop of its token after a time, unless destroyed before.
+class Timeout {
+ public:
+  explicit Timeout(std::chrono::seconds limit)
+      : thread_([this, limit](const std::stop_token& destroyed) {
+          std::unique_lock lock(mutex_);
+          woken_.wait_for(lock, destroyed, limit, [] { return false; });
+          if (!destroyed.stop_requested()) elapsed_.request_stop();
+        }) {}
+
+  std::stop_token token() const { return elapsed_.get_token(); }
+
+ private:
+  std::stop_source elapsed_;
+  std::mutex mutex_;
+  std::condition_variable_any woken_;
+  std::jthread thread_;  // last: joined before the rest goes
+};
+
+// Turns events into progress and lines.
+class Narrator {
+ public:
+  explicit Narrator(Progress& progress) : progress_(progress) {}
+
+  void Hear(const v1::JobEvent& event) {
+    switch (event.event_case()) {
+      case v1::JobEvent::kState:
+        if (event.state() == v1::PENDING) progress_.Show({.phase = "queue"});
+        if (event.state() == v1::PAUSED) progress_.Show({.phase = "paused"});
+        break;
+      case v1::JobEvent::kProgress:
+        progress_.Show(ToProgress(event.progress()));
+        break;
+      case v1::JobEvent::kFinding:
+        Say(event.finding());
+        break;
+      case v1::JobEvent::kRetry:
+        Say(event.retry());
+        break;
+      case v1::JobEvent::kEnded:
+        for (const v1::Finding& finding : event.ended().findings()) Say(finding);
+        break;
+      default:
+        break;
+    }
+  }
+
+ private:
+  void Say(const v1::Finding& finding) {
+    if (std::string text = FindingText(finding); said_.insert(text).second) progress_.Say(text);
+  }
+
+  void Say(const v1::TaskRetry& retry) {
+    progress_.Say(fmt::format("note: {} is done again after attempt {}: {}", Printable(retry.task()), retry.attempt(),
+                              retry.lost_lease() ? "its worker vanished" : Printable(retry.error().message())));
+  }
+
+  Progress& progress_;
+  std::set<std::string> said_;
+};
+
+absl::Status Cancel(const Client& client, const std::string& job, Progress& progress) {
+  progress.Say(fmt::format("cancelling {} (Ctrl-C again leaves at once)", Printable(job)));
+  const auto cancelled = client.CancelJob(job);
+  if (!cancelled.ok()) return AddContext(cancelled.status(), "cancelling");
+  const Timeout patience(kCancelPatience);
+  client.Watch(job, cancelled->last_sequence(), {}, patience.token()).IgnoreError();
+  return MakeError({.reason = v1::CANCELLED_BY_USER}, fmt::format("{} was cancelled on request", Printable(job)));
+}
+
+}  // namespace
+
+ProgressState ToProgress(const v1::JobProgress& progress) {
+  ProgressState state{.phase = "deconvolve", .fraction = progress.fraction()};
+  std::string activity = Printable(progress.activity());
+  if (activity.starts_with("analyse")) state.phase = "analyse";
+  if (activity.starts_with("simulate") || activity.starts_with("project")) std::swap(state.phase, activity);
+  if (activity != state.phase) state.detail = activity;
+  if (progress.iterations_total() > 0)
+    state.detail += fmt::format("{}iteration {} of {}", state.detail.empty() ? "" : ", ", progress.iteration(),
+                                progress.iterations_total());
+  if (progress.megavoxels_per_second() > 0)
+    state.rate = fmt::format("{:.1f} Mvoxel/s", progress.megavoxels_per_second());
+  return state;
+}
+
+std::string FindingText(const v1::Finding& finding) {
+  std::string text = finding.severity() == v1::WARNING   ? "warning: "
+                     : finding.severity() == v1::REFUSAL ? "refused: "
+                                                         : "note: ";
+  text += Printable(std::string(finding.message()));
+  if (!finding.info().remedy().empty()) text += ". " + Printable(finding.info().remedy());
+  return text;
+}
+
+absl::StatusOr<v1::Job> FollowJob(const Client& client, const std::string& job, Progress& progress,
+                                  const std::stop_token& stop) {
+  Narrator narrator(progress);
+  return client.Watch(
+      job, 0, [&narrator](const v1::JobEvent& event) { narrator.Hear(event); }, stop);
+}
+
+void Leftovers::AddJob(const v1::Job& job) {
+  if (std::find(jobs_.begin(), jobs_.end(), job.name()) == jobs_.end()) jobs_.push_back(job.name());
+  for (const v1::JobOutput& output : job.outputs())
+    if (std::find(volumes_.begin(), volumes_.end(), output.volume()) == volumes_.end())
+      volumes_.push_back(output.volume());
+}
+
+void Leftovers::Remove(const Client& client, Progress& progress) {
+  const auto report = [&progress](const std::string& name, const absl::Status& status) {
+    if (status.ok() || absl::IsNotFound(status)) return true;
+    progress.Say(
+        fmt::format("warning: {} stays on the server: {}", Printable(name), Printable(std::string(status.message()))));
+    return !IsRetryable(status);
+  };
+  for (const std::string& job : jobs_)
+    if (!report(job, client.DeleteJob(job))) return;
+  for (const std::string& volume : volumes_)
+    if (!report(volume, client.DeleteVolume(volume))) return;
+}
+
+absl::StatusOr<v1::Job> RunJob(Session& session, const v1::JobSpec& spec, Leftovers& leftovers, Progress& progress,
+                               const std::stop_token& stop) {
+  RETURN_IF_ERROR(session.WaitForWorker(progress, stop));
+  const Client& client = session.client();
+  ASSIGN_OR_RETURN(const v1::Job submitted, client.Submit(spec));
+  leftovers.AddJob(submitted);
+  const auto ended = FollowJob(client, submitted.name(), progress, stop);
+  if (!ended.ok() && stop.stop_requested()) return Cancel(client, submitted.name(), progress);
+  if (!ended.ok()) return ended.status();
+  leftovers.AddJob(*ended);
+  RETURN_IF_ERROR(OutcomeOf(*ended));
+  return *ended;
+}
+
+absl::StatusOr<std::string> OutputVolume(const v1::Job& job, const std::string& role) {
+  std::vector<std::string> roles;
+  for (const v1::JobOutput& output : job.outputs()) {
+    if (output.role() == role) return output.volume();
+    roles.push_back(Printable(output.role()));
+  }
+  return MakeError({.reason = v1::NOT_FOUND, .remedy = fmt::format("It has: {}.", fmt::join(roles, ", "))},
+                   fmt::format("{} has no result called '{}'", Printable(job.name()), Printable(role)));
+}
+
+std::string JobArgument(const std::string& text) {
+  return text.find('/') == std::string::npos ? "jobs/" + text : text;
+}
+
+}  // namespace deconvoy::client

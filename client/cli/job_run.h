@@ -1,0 +1,57 @@
+// Doing a job from a command: submit, follow, cancel, tidy up.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <set>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "client/cli/progress.h"
+#include "client/cli/session.h"
+#include "client/cpp/client.h"
+
+namespace deconvoy::client {
+
+// How a job's progress is shown.
+ProgressState ToProgress(const v1::JobProgress& progress);
+
+// "warning: ... Remedy." for people.
+std::string FindingText(const v1::Finding& finding);
+
+// Follows a job to its end with progress; findings and retries are said as they come, each once. Returns the ended job,
+// whatever its end. `stop` ends the following with CANCELLED.
+absl::StatusOr<v1::Job> FollowJob(const Client& client, const std::string& job, Progress& progress,
+                                  const std::stop_token& stop);
+
+// Names of what a command left on a server.
+class Leftovers {
+ public:
+  void AddVolume(const std::string& volume) { volumes_.push_back(volume); }
+  void AddJob(const v1::Job& job);
+
+  const std::vector<std::string>& volumes() const { return volumes_; }
+  const std::vector<std::string>& jobs() const { return jobs_; }
+
+  // Removes all of it; what cannot be removed is said.
+  void Remove(const Client& client, Progress& progress);
+
+ private:
+  std::vector<std::string> jobs_;
+  std::vector<std::string> volumes_;
+};
+
+// Submits a job and follows it; a failed or cancelled one is an error (OutcomeOf). Volumes and the job are added to
+// `leftovers`. When `stop` is requested the job is cancelled, and its end awaited for a few seconds.
+absl::StatusOr<v1::Job> RunJob(Session& session, const v1::JobSpec& spec, Leftovers& leftovers, Progress& progress,
+                               const std::stop_token& stop);
+
+// The volume of the output called `role`. NOT_FOUND naming the roles there are.
+absl::StatusOr<std::string> OutputVolume(const v1::Job& job, const std::string& role);
+
+// `jobs/{id}` from what a user typed: the name, or the id alone.
+std::string JobArgument(const std::string& text);
+
+}  // namespace deconvoy::client

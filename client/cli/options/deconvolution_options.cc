@@ -1,0 +1,179 @@
+#include "client/cli/options/deconvolution_options.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "client/cli/outcome.h"
+#include "client/cli/values.h"
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
+
+namespace deconvoy::client {
+namespace {
+
+constexpr char kMethod[] = "Method";
+constexpr char kImaging[] = "Image and PSF";
+
+const std::map<std::string, v1::PsfCentre>& CentreRules() {
+  static const std::map<std::string, v1::PsfCentre> rules = {
+      {"auto", v1::AUTO_CENTRE}, {"geometric", v1::GEOMETRIC}, {"geometric-low", v1::GEOMETRIC_LOW},
+      {"peak", v1::PEAK},        {"centroid", v1::CENTROID},
+  };
+  return rules;
+}
+
+v1::Boundary ToBoundary(const std::string& name) {
+  if (name == "extend") return v1::EXTEND;
+  if (name == "periodic") return v1::PERIODIC;
+  if (name == "mirror") return v1::MIRROR;
+  return v1::BOUNDARY_UNSPECIFIED;
+}
+
+absl::Status SetCentre(const std::string& text, v1::DeconvolveSpec& spec) {
+  if (const auto rule = CentreRules().find(text); rule != CentreRules().end()) {
+    spec.set_psf_centre(rule->second);
+    return absl::OkStatus();
+  }
+  const auto voxel = ParseVoxel(text, 0);
+  if (!voxel.ok())
+    return UsageError(fmt::format("--psf-centre '{}' is neither a rule nor Z,Y,X", Printable(text)),
+                      "Give auto, geometric, geometric-low, peak, centroid, or a voxel such as 15,31,31.");
+  spec.set_psf_centre(v1::GIVEN);
+  *spec.mutable_psf_centre_voxel() = ToProto(*voxel);
+  return absl::OkStatus();
+}
+
+absl::Status SetTile(const std::string& text, v1::DeconvolveSpec& spec) {
+  if (text == "auto") return absl::OkStatus();
+  if (text == "none") {
+    spec.mutable_tile()->set_whole(true);
+    return absl::OkStatus();
+  }
+  const auto core = ParseVoxel(text, 1);
+  if (!core.ok())
+    return UsageError(fmt::format("--tile '{}' is neither auto, none nor Z,Y,X", Printable(text)),
+                      "Give the size of a tile's core in voxels, for instance 32,96,96.");
+  *spec.mutable_tile()->mutable_core() = ToProto(*core);
+  return absl::OkStatus();
+}
+
+absl::Status SetBackground(const std::string& text, v1::DeconvolveSpec& spec) {
+  if (text == "auto") {
+    spec.set_background_auto(true);
+    return absl::OkStatus();
+  }
+  const auto value = ParseNumber(text);
+  if (!value.ok() || *value < 0)
+    return UsageError(
+        fmt::format("--background '{}' is neither auto nor a number of counts from 0 up", Printable(text)));
+  spec.set_background_counts(*value);
+  return absl::OkStatus();
+}
+
+absl::Status SetParameters(const DeconvolutionOptions& options, v1::DeconvolveSpec& spec) {
+  ASSIGN_OR_RETURN(const auto values, ParseAssignments(options.set));
+  spec.mutable_parameters()->insert(values.begin(), values.end());
+  if (!options.iterations) return absl::OkStatus();
+  if (values.contains("iterations"))
+    return UsageError("the number of iterations is given twice, by --iterations and by --set", "Leave one out.");
+  (*spec.mutable_parameters())["iterations"] = std::to_string(*options.iterations);
+  return absl::OkStatus();
+}
+
+void AddMethodOptions(CLI::App& verb, DeconvolutionOptions& options) {
+  verb.add_option("--method", options.method, "Method; see: deconvoy methods")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->group(kMethod);
+  verb.add_option("--iterations", options.iterations, "Number of iterations [the method's default]")
+      ->type_name("N")
+      ->group(kMethod);
+  verb.add_option("--set", options.set, "Parameter of the method, repeatable; see: deconvoy methods NAME")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false)
+      ->group(kMethod);
+  verb.add_option("--boundary", options.boundary,
+                  "What lies around the measured volume: unknown and estimated too, the volume again, or its mirror "
+                  "image [the method's default]")
+      ->check(CLI::IsMember({"extend", "periodic", "mirror"}))
+      ->type_name("")
+      ->group(kMethod);
+  verb.add_option("--tile", options.tile,
+                  "Size of a tile's core in voxels, Z,Y,X; auto: as memory demands; none: the whole frame at once")
+      ->type_name("auto|none|Z,Y,X")
+      ->capture_default_str()
+      ->group(kMethod);
+  verb.add_option("--backend", options.backend, "What to compute on")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->type_name("")
+      ->capture_default_str()
+      ->group(kMethod);
+}
+
+void AddImagingOptions(CLI::App& verb, DeconvolutionOptions& options) {
+  verb.add_option("--background", options.background,
+                  "Background light in counts above the offset; auto: estimated from each frame's darkest voxels")
+      ->type_name("auto|V")
+      ->capture_default_str()
+      ->group(kImaging);
+  verb.add_option("--offset", options.offset, "Camera offset in counts")
+      ->type_name("V")
+      ->capture_default_str()
+      ->group(kImaging);
+  verb.add_option("--gain", options.gain, "Photons per count")
+      ->check(CLI::PositiveNumber)
+      ->type_name("V")
+      ->capture_default_str()
+      ->group(kImaging);
+  verb.add_option("--read-noise", options.read_noise, "Standard deviation of the camera's noise in photons")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("V")
+      ->capture_default_str()
+      ->group(kImaging);
+  verb.add_option("--psf-centre", options.psf_centre,
+                  "Where the PSF's origin lies: a voxel Z,Y,X, or the rule geometric (n/2), geometric-low ((n-1)/2), "
+                  "peak, centroid; auto: the geometric one nearest the maximum, else peak")
+      ->type_name("RULE|Z,Y,X")
+      ->capture_default_str()
+      ->group(kImaging);
+  verb.add_option("--psf-energy", options.psf_energy, "Share of the PSF's sum that must remain when it is cropped")
+      ->check(CLI::Range(0.5, 1.0))
+      ->type_name("V")
+      ->capture_default_str()
+      ->group(kImaging);
+  verb.add_option("--dtype", options.dtype, "Type of the result's voxels; same: that of the input")
+      ->check(CLI::IsMember({"f32", "u16", "same"}))
+      ->type_name("")
+      ->capture_default_str()
+      ->group(kImaging);
+  verb.add_flag("--keep-offset", options.keep_offset, "Keep the camera offset in the result")->group(kImaging);
+}
+
+}  // namespace
+
+void AddDeconvolutionOptions(CLI::App& verb, DeconvolutionOptions& options) {
+  AddMethodOptions(verb, options);
+  AddImagingOptions(verb, options);
+}
+
+absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options, v1::VoxelType input) {
+  v1::DeconvolveSpec spec;
+  spec.set_method(options.method);
+  RETURN_IF_ERROR(SetParameters(options, spec));
+  spec.set_boundary(ToBoundary(options.boundary));
+  spec.set_offset_counts(options.offset);
+  spec.set_gain_photons_per_count(options.gain);
+  spec.set_read_noise_photons(options.read_noise);
+  RETURN_IF_ERROR(SetBackground(options.background, spec));
+  RETURN_IF_ERROR(SetCentre(options.psf_centre, spec));
+  spec.set_psf_energy(options.psf_energy);
+  RETURN_IF_ERROR(SetTile(options.tile, spec));
+  spec.set_output_type(options.dtype == "same" ? input : options.dtype == "u16" ? v1::U16 : v1::F32);
+  spec.set_keep_offset(options.keep_offset);
+  if (options.backend != "auto") spec.set_backend(options.backend);
+  return spec;
+}
+
+}  // namespace deconvoy::client

@@ -1,0 +1,38 @@
+// What to compute: the options of `run` and `submit`.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "deconvoy/v1/jobs.pb.h"
+
+namespace deconvoy::client {
+
+struct DeconvolutionOptions {
+  std::string method = "rl";
+  std::optional<int64_t> iterations;
+  std::vector<std::string> set;  // key=value
+  std::string background = "auto";
+  std::string boundary;  // empty: the method's default
+  std::string tile = "auto";
+  std::string psf_centre = "auto";
+  double psf_energy = 0.999;
+  double offset = 0;
+  double gain = 1;
+  double read_noise = 0;
+  std::string dtype = "f32";
+  bool keep_offset = false;
+  std::string backend = "auto";
+};
+
+void AddDeconvolutionOptions(CLI::App& verb, DeconvolutionOptions& options);
+
+// As the server takes it, without the volumes. `input` is the type that `--dtype same` means. Errors are of usage.
+absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options, v1::VoxelType input);
+
+}  // namespace deconvoy::client

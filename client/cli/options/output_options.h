@@ -1,0 +1,27 @@
+// How much a command says and in which form, and how it writes images.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "client/cli/console.h"
+#include "client/imageio/image_file.h"
+
+namespace deconvoy::client {
+
+// --json, for commands that only print.
+void AddJsonOption(CLI::App& verb, Console& console);
+
+// --json and --quiet, for commands with progress.
+void AddProgressOptions(CLI::App& verb, Console& console);
+
+struct ImageOutputOptions {
+  std::string compress = "none";
+};
+
+// --compress.
+void AddImageOutputOptions(CLI::App& verb, ImageOutputOptions& options);
+
+imageio::WriteOptions ToWriteOptions(const ImageOutputOptions& options);
+
+}  // namespace deconvoy::client

@@ -1,0 +1,82 @@
+#include "client/cli/options/server_options.h"
+
+#include <cstdlib>
+
+#include "client/cli/outcome.h"
+#include "client/cli/settings.h"
+#include "proto/contract/status_macros.h"
+
+namespace deconvoy::client {
+namespace {
+
+constexpr char kGroup[] = "Server";
+
+CLI::Option* AddServer(CLI::App& verb, ServerOptions& options, const std::string& fallback) {
+  return verb
+      .add_option("--server", options.server,
+                  "Server to use: host:port or unix:/path. Without it $DECONVOY_SERVER, then `server` in "
+                  "~/.config/deconvoy/client.toml, " +
+                      fallback)
+      ->type_name("ADDRESS")
+      ->group(kGroup);
+}
+
+absl::StatusOr<std::string> ConfiguredServer() {
+  if (const char* server = std::getenv("DECONVOY_SERVER"); server != nullptr && *server != '\0') return server;
+  const auto file = SettingsFile();
+  if (!file) return "";
+  ASSIGN_OR_RETURN(const Settings settings, ReadSettings(*file));
+  return settings.server;
+}
+
+}  // namespace
+
+void AddServerOption(CLI::App& verb, ServerOptions& options) {
+  AddServer(verb, options, "else it is an error");
+}
+
+void AddServerOrLocalOptions(CLI::App& verb, ServerOptions& options) {
+  CLI::Option* server = AddServer(verb, options, "else a local one");
+  verb.add_flag("--local", options.local,
+                "Start a private server and one worker for this command, even where a server is configured")
+      ->group(kGroup)
+      ->excludes(server);
+  verb.add_option("--threads", options.threads, "Threads of the local worker [all processors]")
+      ->check(CLI::Range(1, 4096))
+      ->type_name("N")
+      ->group(kGroup)
+      ->excludes(server);
+  verb.add_option("--memory-mib", options.memory_mib,
+                  "Memory in MiB that the local worker may use at a time [three quarters of the machine's]")
+      ->check(CLI::Range(int64_t{64}, int64_t{1} << 26))
+      ->type_name("N")
+      ->group(kGroup)
+      ->excludes(server);
+}
+
+absl::StatusOr<std::optional<std::string>> ChooseServer(const ServerOptions& options) {
+  if (options.local) return std::nullopt;
+  std::string server = options.server;
+  if (server.empty()) {
+    ASSIGN_OR_RETURN(server, ConfiguredServer());
+  }
+  if (server.empty()) return std::nullopt;
+  if (options.threads || options.memory_mib)
+    return UsageError("--threads and --memory-mib are for a local server, but " + server + " is configured",
+                      "Add --local, or leave them out.");
+  return server;
+}
+
+absl::StatusOr<std::string> RequireServer(const ServerOptions& options) {
+  ASSIGN_OR_RETURN(const auto server, ChooseServer(options));
+  if (server) return *server;
+  return UsageError("no server is configured",
+                    "Name it with --server host:port, with $DECONVOY_SERVER, or as `server = \"host:port\"` in "
+                    "~/.config/deconvoy/client.toml.");
+}
+
+LocalServerOptions ToLocal(const ServerOptions& options) {
+  return {.threads = options.threads.value_or(0), .memory_mib = options.memory_mib.value_or(0)};
+}
+
+}  // namespace deconvoy::client

@@ -1,0 +1,36 @@
+// Which server a command talks to.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "client/cli/local_server.h"
+
+namespace deconvoy::client {
+
+struct ServerOptions {
+  std::string server;
+  bool local = false;
+  std::optional<int> threads;
+  std::optional<int64_t> memory_mib;
+};
+
+// --server alone, for commands about what a server keeps.
+void AddServerOption(CLI::App& verb, ServerOptions& options);
+
+// --server or --local, with --threads and --memory-mib for the latter.
+void AddServerOrLocalOptions(CLI::App& verb, ServerOptions& options);
+
+// The server's address: --server, else $DECONVOY_SERVER, else the settings file; nothing for a local server.
+absl::StatusOr<std::optional<std::string>> ChooseServer(const ServerOptions& options);
+
+// The same, where there must be one.
+absl::StatusOr<std::string> RequireServer(const ServerOptions& options);
+
+LocalServerOptions ToLocal(const ServerOptions& options);
+
+}  // namespace deconvoy::client

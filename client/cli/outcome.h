@@ -1,0 +1,43 @@
+// How a command ends: exit codes, and errors as text and JSON.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "deconvoy/v1/jobs.pb.h"
+
+namespace deconvoy::client {
+
+enum class ExitCode : int {
+  kOk = 0,
+  kUsage = 2,         // the command line is wrong
+  kInvalidInput = 3,  // a file, a volume or what is in it
+  kUnreachable = 4,   // no server, or one of another major version
+  kFailed = 5,        // the job failed, or something broke
+  kCancelled = 6,
+  kRefused = 7,  // quota, permission, room, state
+};
+
+// `status` with an exit code of its own, whatever its canonical code.
+absl::Status WithExitCode(absl::Status status, ExitCode code);
+
+// The command line is wrong.
+absl::Status UsageError(std::string_view message, std::string_view remedy = "");
+
+// What a job that ended without success says: OK for SUCCEEDED, its stored error else. Failures exit with 5, but those
+// that come from the data with 3.
+absl::Status OutcomeOf(const v1::Job& job);
+
+ExitCode ExitCodeOf(const absl::Status& status);
+
+// "deconvoy: what.\n", and "  remedy.\n" where there is one.
+std::string ErrorText(const absl::Status& status);
+
+// {"event":"error","exit_code":3,"code":"INVALID_ARGUMENT","reason":"BAD_PSF","message":...,"remedy":...,"field":...,
+// "metadata":{...}}; empty parts are left out.
+nlohmann::json ErrorJson(const absl::Status& status);
+
+}  // namespace deconvoy::client

@@ -1,0 +1,24 @@
+// What a finished job is reported as, for people.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "deconvoy/v1/jobs.pb.h"
+
+namespace deconvoy::client {
+
+// Lines about PSF, background, counts, flux, clipping and time of a deconvolution that has succeeded.
+std::vector<std::string> JobReport(const v1::Job& job);
+
+// Everything about a job, whatever its state: lines of `deconvoy job`.
+std::vector<std::string> JobDetails(const v1::Job& job);
+
+// One row of `deconvoy jobs`: name, state, progress, age, display name.
+std::vector<std::string> JobRow(const v1::Job& job);
+
+// Rows under a heading, columns aligned, two spaces apart.
+std::vector<std::string> Table(const std::vector<std::string>& heading,
+                               const std::vector<std::vector<std::string>>& rows);
+
+}  // namespace deconvoy::client

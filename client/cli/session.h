@@ -1,0 +1,35 @@
+// The server that a command works with: one that runs somewhere, or a private one for the command's own time.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "client/cli/local_server.h"
+#include "client/cli/options/server_options.h"
+#include "client/cli/progress.h"
+#include "client/cpp/client.h"
+
+namespace deconvoy::client {
+
+class Session {
+ public:
+  // Connects to the chosen server, or starts a local one. REQUIRES: on the main thread.
+  static absl::StatusOr<std::unique_ptr<Session>> Open(const ServerOptions& options);
+
+  const Client& client() const { return *client_; }
+  bool local() const { return local_ != nullptr; }
+
+  // For a local server: returns once its worker takes work. For others at once.
+  absl::Status WaitForWorker(Progress& progress, const std::stop_token& stop);
+
+ private:
+  std::unique_ptr<LocalServer> local_;
+  std::optional<Client> client_;
+};
+
+}  // namespace deconvoy::client

@@ -1,0 +1,70 @@
+// deconvoy fetch: a result of an ended job.
+#include <absl/time/clock.h>
+#include <fmt/format.h>
+
+#include "client/cli/images.h"
+#include "client/cli/interrupt.h"
+#include "client/cli/job_run.h"
+#include "client/cli/options/output_options.h"
+#include "client/cli/outcome.h"
+#include "client/cli/verbs/verbs.h"
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+
+namespace deconvoy::client {
+namespace {
+
+struct FetchOptions {
+  std::string job;
+  std::string output;
+  std::string role;
+  ImageOutputOptions image_output;
+  ServerOptions server;
+};
+
+constexpr char kExamples[] = R"(  deconvoy fetch jobs/3f2a -o out.tif
+      the result of a job that has succeeded)";
+
+// The only output, unless a role is asked for.
+std::string RoleOf(const v1::Job& job, const std::string& asked) {
+  if (!asked.empty()) return asked;
+  return job.outputs_size() == 1 ? job.outputs(0).role() : "estimate";
+}
+
+absl::Status Fetch(const FetchOptions& options, const Console& console) {
+  const std::stop_token stop = TakeInterrupts();
+  ASSIGN_OR_RETURN(const std::string server, RequireServer(options.server));
+  RETURN_IF_ERROR(imageio::CheckWritable(options.output));
+  ASSIGN_OR_RETURN(const Client client, Client::Connect(server));
+  ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(JobArgument(options.job)));
+  RETURN_IF_ERROR(OutcomeOf(job));
+  ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, RoleOf(job, options.role)));
+  const auto progress = MakeProgress(console, [] { return absl::Now(); });
+  ASSIGN_OR_RETURN(const v1::VolumeSpec spec, DownloadImage(client, volume, options.output,
+                                                            ToWriteOptions(options.image_output), *progress, stop));
+  progress->Clear();
+  console.Say(fmt::format("wrote {}: {}", Printable(options.output), ShapeText(spec)));
+  if (console.json) console.Json({{"event", "result"}, {"output", options.output}});
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddFetch(CLI::App& root, Program& program) {
+  AddVerb<FetchOptions>(
+      root, program, "fetch", "Download a result of a job.", kExamples,
+      [&program](CLI::App& verb, FetchOptions& options) {
+        verb.add_option("JOB", options.job, "Name of the job")->type_name("NAME")->required();
+        verb.add_option("-o,--output", options.output, "File to write: .ome.tif or .tif")
+            ->type_name("FILE")
+            ->required();
+        verb.add_option("--role", options.role, "Which result, where there are several: see deconvoy job [estimate]")
+            ->type_name("ROLE");
+        AddServerOption(verb, options.server);
+        AddImageOutputOptions(verb, options.image_output);
+        AddProgressOptions(verb, program.console);
+      },
+      [&program](const FetchOptions& options) { return Fetch(options, program.console); });
+}
+
+}  // namespace deconvoy::client

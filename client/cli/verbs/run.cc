@@ -1,0 +1,120 @@
+// deconvoy run: a stack in, a deconvolved stack out.
+#include <absl/time/clock.h>
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "client/cli/deconvolve_inputs.h"
+#include "client/cli/interrupt.h"
+#include "client/cli/json.h"
+#include "client/cli/options/output_options.h"
+#include "client/cli/outcome.h"
+#include "client/cli/report.h"
+#include "client/cli/verbs/verbs.h"
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+
+namespace deconvoy::client {
+namespace {
+
+struct RunOptions {
+  InputOptions inputs;
+  std::string output;
+  bool keep = false;
+  DeconvolutionOptions deconvolution;
+  ImageOutputOptions image_output;
+  ServerOptions server;
+};
+
+constexpr char kExamples[] = R"(  deconvoy run raw.tif --psf psf.tif -o out.tif
+      30 iterations of accelerated Richardson-Lucy on this machine
+  deconvoy run raw.tif --psf psf.tif -o out.tif --iterations 50 --set acceleration=none
+      plain Richardson-Lucy; see deconvoy methods rl
+  deconvoy run raw.tif --psf psf.tif -o out.ome.tif --offset 100 --gain 0.46 --read-noise 1.6 --dtype u16
+      camera calibration in, 16-bit counts out
+  deconvoy run raw.tif --psf psf.tif -o out.tif --server facility:7450
+      on a server; nothing stays there)";
+
+absl::Status CheckOutput(const RunOptions& options) {
+  std::error_code ignored;
+  for (const std::string& input : {options.inputs.input, options.inputs.psf})
+    if (std::filesystem::equivalent(input, options.output, ignored))
+      return UsageError(fmt::format("the output {} is also an input", Printable(options.output)),
+                        "Choose another name for -o.");
+  return imageio::CheckWritable(options.output);
+}
+
+// What one `run` needs from beginning to end.
+class Run {
+ public:
+  Run(const RunOptions& options, const Console& console)
+      : options_(options),
+        console_(console),
+        stop_(TakeInterrupts()),
+        progress_(MakeProgress(console, [] { return absl::Now(); })) {}
+
+  absl::Status Do() {
+    RETURN_IF_ERROR(CheckOutput(options_));
+    ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, *progress_));
+    ASSIGN_OR_RETURN(const v1::DeconvolveSpec spec, ToSpec(options_.deconvolution, inputs.image.spec.type()));
+    ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server));
+    const absl::Status status = DoWith(*session, inputs, spec);
+    if (!session->local()) TidyUp(session->client(), status);
+    progress_->Clear();
+    return status;
+  }
+
+ private:
+  absl::Status DoWith(Session& session, DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve) {
+    ASSIGN_OR_RETURN(const v1::JobSpec spec, UploadInputs(session, inputs, deconvolve, leftovers_, *progress_, stop_));
+    ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
+    ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "estimate"));
+    ASSIGN_OR_RETURN(const v1::VolumeSpec result,
+                     DownloadImage(session.client(), volume, options_.output, ToWriteOptions(options_.image_output),
+                                   *progress_, stop_));
+    progress_->Clear();
+    Report(job, result);
+    return absl::OkStatus();
+  }
+
+  void Report(const v1::Job& job, const v1::VolumeSpec& result) const {
+    for (const std::string& line : JobReport(job)) console_.Say(line);
+    console_.Say(fmt::format("wrote {}: {}", Printable(options_.output), ShapeText(result)));
+    if (console_.json) console_.Json({{"event", "result"}, {"output", options_.output}, {"job", ToJson(job)}});
+  }
+
+  // Nothing of a one-shot run stays on a server, unless asked for or the server is out of reach.
+  void TidyUp(const Client& client, const absl::Status& status) {
+    if (!options_.keep && !IsRetryable(status)) return leftovers_.Remove(client, *progress_);
+    for (const std::string& name : leftovers_.jobs()) progress_->Say("on the server: " + Printable(name));
+    for (const std::string& name : leftovers_.volumes()) progress_->Say("on the server: " + Printable(name));
+  }
+
+  const RunOptions& options_;
+  const Console& console_;
+  const std::stop_token stop_;
+  const std::unique_ptr<Progress> progress_;
+  Leftovers leftovers_;
+};
+
+}  // namespace
+
+void AddRun(CLI::App& root, Program& program) {
+  AddVerb<RunOptions>(
+      root, program, "run", "Deconvolve a stack and wait for the result.", kExamples,
+      [&program](CLI::App& verb, RunOptions& options) {
+        AddInputOptions(verb, options.inputs);
+        verb.add_option("-o,--output", options.output,
+                        "Result: .ome.tif for OME-TIFF, .tif for ImageJ TIFF; BigTIFF where needed")
+            ->type_name("FILE")
+            ->required();
+        AddDeconvolutionOptions(verb, options.deconvolution);
+        AddServerOrLocalOptions(verb, options.server);
+        verb.add_flag("--keep", options.keep, "Leave job, inputs and result on the server")->group("Server");
+        AddImageOutputOptions(verb, options.image_output);
+        AddProgressOptions(verb, program.console);
+      },
+      [&program](const RunOptions& options) { return Run(options, program.console).Do(); });
+}
+
+}  // namespace deconvoy::client

@@ -1,0 +1,13 @@
+#include "client/cli/verbs/verbs.h"
+
+namespace deconvoy::client {
+
+const std::vector<void (*)(CLI::App&, Program&)>& AllVerbs() {
+  static const std::vector<void (*)(CLI::App&, Program&)> verbs = {
+      AddRun,     AddSubmit,   AddWatch,   AddFetch,   AddJobs,    AddJob,        AddCancel,       AddWorkers,
+      AddMethods, AddSimulate, AddVersion, AddCompletion, AddHelpMarkdown,
+  };
+  return verbs;
+}
+
+}  // namespace deconvoy::client

@@ -1,0 +1,70 @@
+// deconvoy workers: who computes.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "client/cli/json.h"
+#include "client/cli/options/output_options.h"
+#include "client/cli/options/server_options.h"
+#include "client/cli/report.h"
+#include "client/cli/values.h"
+#include "client/cli/verbs/verbs.h"
+#include "client/cpp/client.h"
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+
+namespace deconvoy::client {
+namespace {
+
+struct WorkersOptions {
+  ServerOptions server;
+};
+
+constexpr char kExamples[] = R"(  deconvoy workers
+  deconvoy workers --json)";
+
+std::vector<std::string> Row(const v1::Worker& worker) {
+  const v1::WorkerRegistration& is = worker.registration();
+  std::string state = v1::WorkerState_Name(worker.state());
+  std::transform(state.begin(), state.end(), state.begin(), [](unsigned char c) { return std::tolower(c); });
+  return {Printable(worker.name()),
+          state,
+          Printable(is.host()),
+          fmt::format("{}, {} threads", Printable(is.backend()), is.threads()),
+          BytesText(static_cast<double>(is.memory_budget_bytes())),
+          fmt::format("{} done, {} failed", worker.tasks_done(), worker.tasks_failed()),
+          worker.tasks().empty() ? "" : Printable(worker.tasks(0).task())};
+}
+
+absl::Status List(const WorkersOptions& options, const Console& console) {
+  ASSIGN_OR_RETURN(const std::string server, RequireServer(options.server));
+  ASSIGN_OR_RETURN(const Client client, Client::Connect(server));
+  ASSIGN_OR_RETURN(const auto workers, client.ListWorkers());
+  std::vector<std::vector<std::string>> rows;
+  for (const v1::Worker& worker : workers) {
+    rows.push_back(Row(worker));
+    if (console.json) console.Json(ToJson(worker));
+  }
+  if (rows.empty()) {
+    console.Say("no workers");
+    return absl::OkStatus();
+  }
+  for (const std::string& line : Table({"WORKER", "STATE", "HOST", "BACKEND", "MEMORY", "TASKS", "NOW"}, rows))
+    console.Say(line);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddWorkers(CLI::App& root, Program& program) {
+  AddVerb<WorkersOptions>(
+      root, program, "workers", "List the workers of a server.", kExamples,
+      [&program](CLI::App& verb, WorkersOptions& options) {
+        AddServerOption(verb, options.server);
+        AddJsonOption(verb, program.console);
+      },
+      [&program](const WorkersOptions& options) { return List(options, program.console); });
+}
+
+}  // namespace deconvoy::client
