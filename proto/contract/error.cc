@@ -2,6 +2,8 @@
 
 #include <absl/strings/cord.h>
 #include <fmt/format.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include <algorithm>
 #include <boost/locale/utf.hpp>
@@ -17,6 +19,17 @@ constexpr int kLastCode = static_cast<int>(absl::StatusCode::kUnauthenticated);
 
 absl::StatusCode ToCode(int code) {
   return code >= 0 && code <= kLastCode ? static_cast<absl::StatusCode>(code) : absl::StatusCode::kUnknown;
+}
+
+// The same bytes for the same content, whatever the order in which a map holds its entries.
+std::string Serialize(const v1::ErrorInfo& info) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream sink(&bytes);
+  google::protobuf::io::CodedOutputStream stream(&sink);
+  stream.SetSerializationDeterministic(true);
+  info.SerializeToCodedStream(&stream);
+  stream.Trim();
+  return bytes;
 }
 
 absl::Status WithInfo(absl::StatusCode code, std::string_view message, const std::string& serialized_info) {
@@ -54,7 +67,7 @@ absl::Status MakeError(const ErrorDetails& details, std::string_view message) {
   info.set_field(Printable(details.field));
   info.set_remedy(Printable(details.remedy));
   for (const auto& [key, value] : details.metadata) (*info.mutable_metadata())[Printable(key)] = Printable(value);
-  return WithInfo(CodeOf(details.reason), message, info.SerializeAsString());
+  return WithInfo(CodeOf(details.reason), message, Serialize(info));
 }
 
 absl::StatusCode CodeOf(v1::ErrorReason reason) {
@@ -132,7 +145,7 @@ v1::StoredError ToStored(const absl::Status& status) {
 }
 
 absl::Status FromStored(const v1::StoredError& error) {
-  return WithInfo(ToCode(error.code()), error.message(), error.has_info() ? error.info().SerializeAsString() : "");
+  return WithInfo(ToCode(error.code()), error.message(), error.has_info() ? Serialize(error.info()) : "");
 }
 
 std::string SerializedInfo(const absl::Status& status) {
@@ -168,6 +181,15 @@ std::string Printable(std::string_view text) {
     }
   }
   return out;
+}
+
+bool IsUtf8(std::string_view text) {
+  namespace utf = boost::locale::utf;
+  for (auto at = text.begin(); at != text.end();) {
+    const utf::code_point point = utf::utf_traits<char>::decode(at, text.end());
+    if (point == utf::illegal || point == utf::incomplete) return false;
+  }
+  return true;
 }
 
 std::string Nearest(std::string_view name, const std::vector<std::string>& candidates) {

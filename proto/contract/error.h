@@ -49,8 +49,13 @@ absl::Status FromWire(int code, std::string_view message, std::string_view seria
 // Whether trying the same again may help: UNAVAILABLE only.
 bool IsRetryable(const absl::Status& status);
 
-// `text` with control characters and invalid UTF-8 escaped as \xNN, for terminals, logs and CSV.
+// `text` with control characters (also those that change the direction of writing) and invalid UTF-8 escaped as \xNN,
+// for terminals, logs and CSV. What is printable already stays as it is. The texts of every error made here have passed
+// it.
 std::string Printable(std::string_view text);
+
+// Whether `text` is valid UTF-8, as every text on the wire must be.
+bool IsUtf8(std::string_view text);
 
 // The candidate nearest to `name` by edit distance, or empty when none is near (more than a third of its length + 1).
 std::string Nearest(std::string_view name, const std::vector<std::string>& candidates);

@@ -64,10 +64,30 @@ struct Cut {
   int64_t cost() const { return Times(count, padded); }
 };
 
+// First voxel and one past the last of an interval.
+struct Span {
+  int64_t begin;
+  int64_t end;
+
+  int64_t extent() const { return end - begin; }
+};
+
+Span CoreOf(int64_t frame, int64_t core, int64_t index) {
+  return {.begin = index * core, .end = std::min((index + 1) * core, frame)};
+}
+
+Span LoadedBy(const Span& core, int64_t frame, int64_t halo) {
+  return {.begin = std::max<int64_t>(core.begin - halo, 0), .end = std::min(core.end + halo, frame)};
+}
+
 Cut CutInto(const Axis& axis, int64_t core) {
   const int64_t count = CeilDivide(axis.frame, core);
-  const int64_t sides = std::min<int64_t>(count - 1, 2);
-  const int64_t loaded = std::min(axis.frame, core + sides * axis.halo());
+  // Tiles load the more the farther from both ends; with a last core cut short that is one of these.
+  int64_t loaded = 0;
+  for (const int64_t index : {(count - 1) / 2 - 1, (count - 1) / 2, count / 2}) {
+    if (index < 0 || index >= count) continue;
+    loaded = std::max(loaded, LoadedBy(CoreOf(axis.frame, core, index), axis.frame, axis.halo()).extent());
+  }
   return {.core = core, .count = count, .padded = PaddedExtent(loaded, axis.psf, axis.boundary, axis.even)};
 }
 
@@ -215,24 +235,18 @@ absl::StatusOr<TilePlan> PlanGiven(const TilePlanRequest& request, const Shape3&
                         "Give a smaller core or none, or use a worker with more memory.");
 }
 
-int64_t LoadedFrom(int64_t core_begin, int64_t halo) {
-  return std::max<int64_t>(core_begin - halo, 0);
-}
-
 }  // namespace
 
 Tile TilePlan::At(int64_t index, const Shape3& frame) const {
-  const Voxel at{index / (grid.y * grid.x), index / grid.x % grid.y, index % grid.x};
-  const Voxel begin{at.z * core.z, at.y * core.y, at.x * core.x};
-  const Voxel end{std::min(begin.z + core.z, frame.z), std::min(begin.y + core.y, frame.y),
-                  std::min(begin.x + core.x, frame.x)};
-  const Voxel from{LoadedFrom(begin.z, halo.z), LoadedFrom(begin.y, halo.y), LoadedFrom(begin.x, halo.x)};
-  const Voxel to{std::min(end.z + halo.z, frame.z), std::min(end.y + halo.y, frame.y),
-                 std::min(end.x + halo.x, frame.x)};
-  const auto box = [](const Voxel& first, const Voxel& last) {
-    return Box3{.origin = first, .shape = {last.z - first.z, last.y - first.y, last.x - first.x}};
+  const Span z = CoreOf(frame.z, core.z, index / (grid.y * grid.x));
+  const Span y = CoreOf(frame.y, core.y, index / grid.x % grid.y);
+  const Span x = CoreOf(frame.x, core.x, index % grid.x);
+  const auto box = [](const Span& along_z, const Span& along_y, const Span& along_x) {
+    return Box3{.origin = {along_z.begin, along_y.begin, along_x.begin},
+                .shape = {along_z.extent(), along_y.extent(), along_x.extent()}};
   };
-  return {.core = box(begin, end), .loaded = box(from, to)};
+  return {.core = box(z, y, x),
+          .loaded = box(LoadedBy(z, frame.z, halo.z), LoadedBy(y, frame.y, halo.y), LoadedBy(x, frame.x, halo.x))};
 }
 
 absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request) {

@@ -47,9 +47,10 @@ struct TilePlan {
 };
 
 // The plan with the least total padded voxels under the budget. z stays whole where it fits, unless cutting it at least
-// halves the total. Errors: OUT_OF_MEMORY (not even the smallest tile fits, or `whole` does not; with need and budget),
-// INVALID_FIELD (core too large, negative or so small that the tiles exceed `limits::kTasksPerJob`; core and `whole`;
-// cut with `PERIODIC`, which has no tiles; anything else out of range).
+// halves the total. Tried are, along each axis, all numbers of tiles up to 32 and then steps of an eighth; of equals,
+// the plan with the fewest tiles along z, then y, then x. Errors: OUT_OF_MEMORY (not even the smallest tile fits, or
+// `whole` does not; with need and budget), INVALID_FIELD (core too large, negative or so small that the tiles exceed
+// `limits::kTasksPerJob`; core and `whole`; cut with `PERIODIC`, which has no tiles; anything else out of range).
 absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request);
 
 // The extent of the transforms for `loaded` voxels and a PSF extent along one axis: the extent itself for PERIODIC;

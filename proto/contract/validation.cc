@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
@@ -39,6 +40,7 @@ absl::Status CheckText(std::string_view text, size_t limit, std::string_view fie
   if (text.size() > limit) {
     return Above(field, fmt::format("has {} bytes, more than {}", text.size(), limit), limit, "Shorten it.");
   }
+  if (!IsUtf8(text)) return Invalid(field, fmt::format("is `{}`, which is not UTF-8", text), "Give it in UTF-8.");
   return absl::OkStatus();
 }
 
