@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "proto/contract/error.h"
@@ -31,6 +32,12 @@ void LogEvents(const std::string& job_id, const JobChange& change) {
       spdlog::warn("{} failed: {}", JobName(job_id), Printable(event.ended().error().message()));
     }
   }
+}
+
+bool MakesReady(const JobChange& change) {
+  const auto ready = [](const TaskRecord& task) { return task.state == TaskState::kReady; };
+  return std::any_of(change.new_tasks.begin(), change.new_tasks.end(), ready) ||
+         std::any_of(change.changed_tasks.begin(), change.changed_tasks.end(), ready);
 }
 
 // As estimated from a plan alone, when the method's own cost is not known yet; 0 before there is a plan.
@@ -152,7 +159,7 @@ void JobManager::Publish(LiveJob& job, const JobStep& step) {
   changed_.notify_all();
   LogEvents(job.id(), step.change);
   for (const std::string& volume : step.change.deleted_volumes) volumes_.Discard(volume);
-  if (ready_listener_) ready_listener_();
+  if (ready_listener_ && MakesReady(step.change)) ready_listener_();
 }
 
 // --- For users ---

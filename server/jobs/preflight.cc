@@ -258,7 +258,7 @@ absl::Status Examiner::Run(const v1::JobSpec& spec, double queued_work) {
 }  // namespace
 
 absl::StatusOr<Examination> JobExaminer::Examine(const std::string& owner, const v1::JobSpec& spec,
-                                               double queued_work) const {
+                                                 double queued_work) const {
   Examiner examiner(owner, store_, volumes_, capabilities_);
   RETURN_IF_ERROR(examiner.Run(spec, queued_work));
   return std::move(examiner.result);

@@ -19,6 +19,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -44,14 +46,16 @@ class Delivery {
   // (gap, too much, or the header said that they lie in the scratch file), DISK_FULL.
   absl::Status Write(const v1::OutputChunk& chunk);
 
-  // Moves the outputs into their volumes and makes the task DONE. OK means committed, now or by an earlier delivery
-  // of the same lease. Errors: STALE_LEASE; INVALID_FIELD (bytes missing, wrong kind of result); CHECKSUM_MISMATCH (the
-  // attempt has then failed); SHUTTING_DOWN when another delivery of the same lease is being committed (try again).
+  // Moves the outputs into their volumes and makes the task DONE. OK means committed, now or by an earlier delivery of
+  // the same lease; another one that is just being committed is waited for. Errors: STALE_LEASE; INVALID_FIELD (bytes
+  // missing, wrong kind of result) and CHECKSUM_MISMATCH, after which the attempt has failed; those of the disk, after
+  // which it may be tried again.
   absl::Status Commit(const v1::TaskResult& result);
 
  private:
   friend class Dispatcher;
-  Delivery(Dispatcher& dispatcher, TaskId task, uint64_t token) : dispatcher_(dispatcher), task_(task), token_(token) {}
+  Delivery(Dispatcher& dispatcher, TaskId task, uint64_t token)
+      : dispatcher_(dispatcher), task_(std::move(task)), token_(token) {}
 
   Dispatcher& dispatcher_;
   const TaskId task_;
@@ -113,50 +117,67 @@ class Dispatcher {
   using SteadyTime = std::chrono::steady_clock::time_point;
 
   struct WorkerEntry {
-    v1::WorkerRegistration registration;
-    bool registered = false;
-    bool same_host = false;
+    v1::WorkerRegistration registration;  // without methods
+    std::set<std::string> methods;        // names
+    bool same_host = false;               // proved by the spool's nonce
     bool lost = false;
-    bool drain = false;    // asked by an administrator
-    bool leaving = false;  // its own wish
-    uint64_t calls = 0;    // number of its newest Synchronize
+    bool drain = false;    // an administrator's wish
+    bool leaving = false;  // its own
+    uint64_t calls = 0;    // of Synchronize so far
     SteadyTime last_seen;
     absl::Time last_seen_wall;
     uint64_t tasks_done = 0;
     uint64_t tasks_failed = 0;
   };
   struct Lease {
+    TaskId id;
     std::string worker;
     uint64_t token = 0;
     SteadyTime deadline;
-    v1::TaskStatus status;    // as last reported
-    v1::Task task;            // as given out
-    bool committing = false;  // its result is being moved in: not to be taken back meanwhile
+    v1::Task task;                    // as given out
+    v1::TaskStatus status;            // as last reported
+    bool busy = false;                // a thread is moving its result in, or handing it back: nobody else touches it
+    std::optional<TaskFailure> over;  // it has ended without a result, for this reason, and is to be handed back
   };
-  using LeaseMap = std::map<std::string, Lease>;  // by task name
+  // Reports of one Synchronize, sorted out.
+  struct Reports {
+    size_t held = 0;                     // tasks that it goes on with
+    std::vector<std::string> cancelled;  // tasks that it is to stop
+  };
 
   // --- Synchronize, in steps (synchronize.cc) ---
-  absl::StatusOr<bool> Enter(const v1::SynchronizeRequest& request, const std::string& worker, uint64_t* call);
-  absl::Status CheckRegistration(const v1::WorkerRegistration& registration) const;
-  void TakeReports(const v1::SynchronizeRequest& request, const std::string& worker, v1::SynchronizeResponse& response);
-  void TakeReport(const v1::TaskStatus& status, const std::string& worker, v1::SynchronizeResponse& response);
-  absl::Status Assign(const std::string& worker, uint32_t slots, v1::SynchronizeResponse& response);
-  absl::StatusOr<bool> AssignOne(const std::string& worker, v1::SynchronizeResponse& response);
-  absl::StatusOr<bool> GiveOut(v1::Task task, const std::string& worker, v1::SynchronizeResponse& response);
-  void WaitForWork(const std::string& worker, uint64_t call, SteadyTime until, const std::function<bool()>& gone);
+  // The number of this call of the worker; 0 when it is not known and has not registered with it.
+  absl::StatusOr<uint64_t> Enter(const v1::SynchronizeRequest& request, const std::string& worker);
+  void Register(const v1::WorkerRegistration& registration, const std::string& worker);  // REQUIRES: mutex_ is held
+  Reports TakeReports(const v1::SynchronizeRequest& request, const std::string& worker);
+  bool TakeReport(const v1::TaskStatus& status, const std::string& worker);
+  absl::Status FindWork(const v1::SynchronizeRequest& request, const std::string& worker, uint64_t call, bool idle,
+                        const std::function<bool()>& gone, v1::SynchronizeResponse& response);
+  absl::StatusOr<bool> WaitForWork(const std::string& worker, uint64_t call, uint64_t wakes, SteadyTime until,
+                                   const std::function<bool()>& gone);
 
-  // --- choice (choice.cc). REQUIRES: mutex_ is held. ---
+  // --- giving out (assignment.cc) ---
+  void Assign(const std::string& worker, uint32_t slots, v1::SynchronizeResponse& response);
+  absl::StatusOr<bool> AssignOne(const std::string& worker, v1::SynchronizeResponse& response);
+  absl::Status GiveOut(v1::Task task, const std::string& worker, v1::SynchronizeResponse& response);
+  // REQUIRES for the next three: mutex_ is held.
   bool MayWork(const WorkerEntry& worker) const;
   bool Suits(const WorkerEntry& worker, const WaitingJob& job) const;
   bool AnotherSuits(const std::string& worker, const WaitingJob& job) const;
 
   // --- delivery (delivery.cc) ---
-  absl::Status StartCommit(const TaskId& task, uint64_t token);
-  void EndCommit(const TaskId& task, uint64_t token, bool lease_over, bool done);
-  absl::Status CommitOutputs(Delivery& delivery, const v1::TaskResult& result);
+  // Makes the lease busy; false when the task has been delivered under it before.
+  absl::StatusOr<bool> StartCommit(const TaskId& task, uint64_t token);
+  void EndCommit(const TaskId& task, uint64_t token, const absl::Status& status);
+  absl::StatusOr<std::vector<uint32_t>> MoveOutputs(const Delivery& delivery, const v1::TaskResult& result);
+  absl::Status CommitHeld(const Delivery& delivery, const v1::TaskResult& result);
 
-  // Ends leases and hands their tasks back to the job manager.
-  void TakeBack(const std::vector<std::pair<std::string, Lease>>& leases, const TaskFailure& failure);
+  // --- ends of leases (dispatcher.cc) ---
+  Lease* FindLease(const TaskId& task, uint64_t token);  // REQUIRES: mutex_ is held
+  // Returns the task of a lease that is over to the job manager and forgets it; tried again by Tick where the store
+  // fails.
+  void HandBack(const TaskId& task, uint64_t token);
+
   v1::Worker Describe(const std::string& worker, const WorkerEntry& entry) const;  // REQUIRES: mutex_ is held
   void Wake();
   void RunTicks();
@@ -171,11 +192,11 @@ class Dispatcher {
   const std::unique_ptr<Policy> policy_;
 
   // Guards what follows. Never held over I/O or a step of a job; the job manager's own mutex may be taken under it.
-  std::mutex mutex_;
-  std::condition_variable changed_;             // work may be ready, a lease ended, or the life's state changed
-  uint64_t wakes_ = 0;                          // counts notifications, so that none is missed
-  std::map<std::string, WorkerEntry> workers_;  // by id
-  LeaseMap leases_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;             // notified when wakes_ rises
+  uint64_t wakes_ = 0;                          // rises when work may be ready, a lease has ended, or life goes on
+  std::map<std::string, WorkerEntry> workers_;  // registered, by id
+  std::map<std::string, Lease> leases_;         // by task name
   bool draining_ = false;
   bool stopped_ = false;
 

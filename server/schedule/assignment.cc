@@ -1,0 +1,105 @@
+// Dispatcher: which task a worker gets.
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "proto/contract/error.h"
+#include "proto/contract/resource_name.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
+#include "server/schedule/dispatcher.h"
+
+namespace deconvoy::server {
+namespace {
+
+int64_t OutputBytes(const v1::Task& task) {
+  int64_t bytes = 0;
+  for (const v1::OutputPiece& piece : task.outputs()) {
+    bytes += ToFrameBox(piece.box()).box.shape.voxels() * BytesPerVoxel(piece.type());
+  }
+  return bytes;
+}
+
+}  // namespace
+
+bool Dispatcher::MayWork(const WorkerEntry& worker) const {
+  return !draining_ && !worker.lost && !worker.drain && !worker.leaving;
+}
+
+bool Dispatcher::Suits(const WorkerEntry& worker, const WaitingJob& job) const {
+  const auto budget = static_cast<int64_t>(worker.registration.memory_budget_bytes());
+  return (job.method.empty() || worker.methods.contains(job.method)) &&
+         (job.backend.empty() || worker.registration.backend() == job.backend) &&
+         (budget == 0 || job.memory_bytes <= budget);
+}
+
+bool Dispatcher::AnotherSuits(const std::string& worker, const WaitingJob& job) const {
+  for (const auto& [id, other] : workers_) {
+    if (id != worker && MayWork(other) && Suits(other, job)) return true;
+  }
+  return false;
+}
+
+// Gives up to `slots` tasks. What goes wrong is the server's affair, not the worker's: it is logged, and tried again
+// later.
+void Dispatcher::Assign(const std::string& worker, uint32_t slots, v1::SynchronizeResponse& response) {
+  for (uint32_t slot = 0; slot < slots; ++slot) {
+    const absl::StatusOr<bool> given = AssignOne(worker, response);
+    if (!given.ok()) spdlog::error("no task for {}: {}", WorkerName(worker), given.status().ToString());
+    if (!given.ok() || !*given) return;
+  }
+}
+
+absl::StatusOr<bool> Dispatcher::AssignOne(const std::string& worker, v1::SynchronizeResponse& response) {
+  std::vector<WaitingJob> waiting = jobs_.Waiting();
+  policy_->Rank(waiting);
+  for (const WaitingJob& job : waiting) {
+    bool spare = false;
+    {
+      std::lock_guard lock(mutex_);
+      const auto found = workers_.find(worker);
+      if (found == workers_.end() || !MayWork(found->second)) return false;
+      if (!Suits(found->second, job)) continue;
+      spare = AnotherSuits(worker, job);
+    }
+    ASSIGN_OR_RETURN(std::optional<v1::Task> task, jobs_.Lease(job.id, worker, spare));
+    if (!task) continue;
+    RETURN_IF_ERROR(GiveOut(*std::move(task), worker, response));
+    return true;
+  }
+  return false;
+}
+
+// Makes the lease, with room for the task's outputs. Without room the attempt has failed.
+absl::Status Dispatcher::GiveOut(v1::Task task, const std::string& worker, v1::SynchronizeResponse& response) {
+  ASSIGN_OR_RETURN(const TaskId id, ParseTaskName(task.name(), "task"));
+  const int64_t bytes = OutputBytes(task);
+  absl::StatusOr<std::filesystem::path> scratch;
+  if (bytes > 0) scratch = volumes_.MakeScratch(task.token(), bytes);
+  const bool no_room = bytes > 0 && !scratch.ok();
+  task.set_lease_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.lease)));
+  {
+    std::lock_guard lock(mutex_);
+    if (workers_[worker].same_host) {
+      if (scratch.ok()) task.set_scratch_path(scratch->string());
+      for (v1::VolumeAccess& input : *task.mutable_inputs()) {
+        ASSIGN_OR_RETURN(const std::string volume, VolumeId(input.volume(), "input"));
+        input.set_spool_path(volumes_.PathOf(volume).string());
+      }
+    }
+    Lease& lease = leases_[task.name()];
+    lease = {.id = id, .worker = worker, .token = task.token(), .deadline = {}, .task = task, .status = {}, .over = {}};
+    lease.deadline = clock_.Steady() + absl::ToChronoNanoseconds(options_.lease);
+    lease.status.set_task(task.name());
+    lease.status.set_token(task.token());
+    if (no_room) lease.over = TaskFailure{.error = scratch.status()};
+  }
+  if (no_room) {
+    HandBack(id, task.token());
+    return scratch.status();
+  }
+  *response.add_assigned() = std::move(task);
+  return absl::OkStatus();
+}
+
+}  // namespace deconvoy::server

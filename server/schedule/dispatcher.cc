@@ -1,0 +1,222 @@
+#include "server/schedule/dispatcher.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "proto/contract/error.h"
+#include "proto/contract/resource_name.h"
+#include "proto/contract/status_macros.h"
+
+namespace deconvoy::server {
+namespace {
+
+constexpr auto kIdleLook = std::chrono::milliseconds(50);  // how often WaitIdle looks at the clock
+
+TaskFailure LostLease(const std::string& worker, absl::Duration lease) {
+  return {
+      .error = MakeError({.reason = v1::WORKER_CRASHED}, fmt::format("{} has not called for {} seconds",
+                                                                     WorkerName(worker), absl::ToDoubleSeconds(lease))),
+      .lost_lease = true};
+}
+
+TaskFailure Exited(const std::string& worker, bool by_signal) {
+  return {.error = MakeError({.reason = v1::WORKER_CRASHED},
+                             fmt::format("{} {}", WorkerName(worker),
+                                         by_signal ? "was ended by a signal" : "ended before the task was done")),
+          .lost_lease = !by_signal};
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(const Options& options, Store& store, VolumeStore& volumes, JobManager& jobs,
+                       Capabilities& capabilities, Clock& clock, std::unique_ptr<Policy> policy)
+    : options_(options),
+      store_(store),
+      volumes_(volumes),
+      jobs_(jobs),
+      capabilities_(capabilities),
+      clock_(clock),
+      policy_(std::move(policy)) {
+  jobs_.SetReadyListener([this] { Wake(); });
+  if (options_.tick > absl::ZeroDuration()) ticker_ = std::thread([this] { RunTicks(); });
+}
+
+Dispatcher::~Dispatcher() {
+  Stop();
+  jobs_.SetReadyListener(nullptr);
+}
+
+// --- Life ---
+
+void Dispatcher::Wake() {
+  {
+    std::lock_guard lock(mutex_);
+    ++wakes_;
+  }
+  changed_.notify_all();
+}
+
+void Dispatcher::Drain() {
+  {
+    std::lock_guard lock(mutex_);
+    draining_ = true;
+  }
+  Wake();
+}
+
+bool Dispatcher::WaitIdle(absl::Duration grace) {
+  const SteadyTime until = clock_.Steady() + absl::ToChronoNanoseconds(grace);
+  std::unique_lock lock(mutex_);
+  while (!leases_.empty() && clock_.Steady() < until) changed_.wait_for(lock, kIdleLook);
+  return leases_.empty();
+}
+
+void Dispatcher::Stop() {
+  {
+    std::lock_guard lock(mutex_);
+    draining_ = true;
+    stopped_ = true;
+  }
+  Wake();
+  if (ticker_.joinable()) ticker_.join();
+}
+
+void Dispatcher::RunTicks() {
+  const auto pause = absl::ToChronoNanoseconds(options_.tick);
+  std::unique_lock lock(mutex_);
+  while (!stopped_) {
+    lock.unlock();
+    Tick();
+    lock.lock();
+    const auto until = std::chrono::steady_clock::now() + pause;
+    changed_.wait_until(lock, until, [&] { return stopped_; });
+  }
+}
+
+// --- Ends of leases ---
+
+Dispatcher::Lease* Dispatcher::FindLease(const TaskId& task, uint64_t token) {
+  const auto found = leases_.find(TaskName(task.job_id, task.number));
+  if (found == leases_.end() || found->second.token != token) return nullptr;
+  return &found->second;
+}
+
+void Dispatcher::HandBack(const TaskId& task, uint64_t token) {
+  TaskFailure failure;
+  {
+    std::lock_guard lock(mutex_);
+    Lease* lease = FindLease(task, token);
+    if (lease == nullptr || lease->busy || !lease->over) return;
+    lease->busy = true;
+    failure = *lease->over;
+  }
+  const absl::Status status = jobs_.Fail(task, token, failure);
+  if (status.ok()) volumes_.RemoveScratch(token);
+  {
+    std::lock_guard lock(mutex_);
+    if (status.ok()) {
+      leases_.erase(TaskName(task.job_id, task.number));
+    } else {
+      FindLease(task, token)->busy = false;
+    }
+  }
+  if (!status.ok()) {
+    spdlog::error("{} cannot be returned to the queue: {}", TaskName(task.job_id, task.number), status.ToString());
+  }
+  Wake();
+}
+
+void Dispatcher::Tick() {
+  const SteadyTime now = clock_.Steady();
+  const auto unseen = absl::ToChronoNanoseconds(options_.lease);
+  std::vector<std::pair<TaskId, uint64_t>> over;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& [name, lease] : leases_) {
+      if (lease.busy) continue;
+      if (!lease.over && lease.deadline <= now) lease.over = LostLease(lease.worker, options_.lease);
+      if (lease.over) over.emplace_back(lease.id, lease.token);
+    }
+    for (auto entry = workers_.begin(); entry != workers_.end();) {
+      WorkerEntry& worker = entry->second;
+      if (!worker.lost && worker.last_seen + unseen <= now) {
+        worker.lost = true;
+        capabilities_.RemoveWorker(entry->first);
+        spdlog::warn("{} is lost: it has not called", WorkerName(entry->first));
+      }
+      const bool forget = worker.lost && worker.last_seen + absl::ToChronoNanoseconds(options_.keep_lost) <= now;
+      entry = forget ? workers_.erase(entry) : std::next(entry);
+    }
+  }
+  for (const auto& [task, token] : over) HandBack(task, token);
+}
+
+void Dispatcher::WorkerExited(uint32_t process_id, bool by_signal) {
+  std::vector<std::pair<TaskId, uint64_t>> over;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& [id, worker] : workers_) {
+      const bool here = worker.same_host || (!options_.host.empty() && worker.registration.host() == options_.host);
+      if (!here || worker.lost || worker.registration.process_id() != process_id) continue;
+      worker.lost = true;
+      capabilities_.RemoveWorker(id);
+      for (auto& [name, lease] : leases_) {
+        if (lease.worker != id) continue;
+        if (!lease.over) lease.over = Exited(id, by_signal);
+        over.emplace_back(lease.id, lease.token);
+      }
+    }
+  }
+  for (const auto& [task, token] : over) HandBack(task, token);
+}
+
+// --- For the Admin service ---
+
+v1::Worker Dispatcher::Describe(const std::string& worker, const WorkerEntry& entry) const {
+  v1::Worker shown;
+  shown.set_name(WorkerName(worker));
+  *shown.mutable_registration() = entry.registration;
+  for (const auto& [name, lease] : leases_) {
+    if (lease.worker == worker && !lease.over) *shown.add_tasks() = lease.status;
+  }
+  shown.set_state(entry.lost                     ? v1::LOST
+                  : entry.drain || entry.leaving ? v1::DRAINING
+                  : shown.tasks().empty()        ? v1::IDLE
+                                                 : v1::BUSY);
+  *shown.mutable_last_seen() =
+      google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(entry.last_seen_wall));
+  shown.set_tasks_done(entry.tasks_done);
+  shown.set_tasks_failed(entry.tasks_failed);
+  shown.set_same_host(entry.same_host);
+  return shown;
+}
+
+std::vector<v1::Worker> Dispatcher::Workers() {
+  std::vector<v1::Worker> workers;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, entry] : workers_) workers.push_back(Describe(id, entry));
+  return workers;
+}
+
+absl::StatusOr<v1::Worker> Dispatcher::DrainWorker(const std::string& worker_name, bool drain) {
+  ASSIGN_OR_RETURN(const std::string id, WorkerId(worker_name, "worker"));
+  v1::Worker shown;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = workers_.find(id);
+    if (found == workers_.end()) {
+      return MakeError(
+          {.reason = v1::NOT_FOUND, .field = "worker", .remedy = "List the workers to see which there are."},
+          fmt::format("there is no worker \"{}\"", worker_name));
+    }
+    found->second.drain = drain;
+    shown = Describe(id, found->second);
+  }
+  Wake();
+  return shown;
+}
+
+}  // namespace deconvoy::server
