@@ -1,0 +1,133 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstring>
+#include <span>
+#include <string>
+
+#include "proto/contract/error.h"
+#include "server/spool/file_system.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy::server {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
+
+std::span<const std::byte> Bytes(const std::string& text) {
+  return std::as_bytes(std::span(text));
+}
+
+std::string ReadText(const File& file, int64_t offset, size_t size) {
+  std::string text(size, '?');
+  EXPECT_OK(file.ReadAt(offset, std::as_writable_bytes(std::span(text))));
+  return text;
+}
+
+class PosixFileSystemTest : public ::testing::Test {
+ protected:
+  const deconvoy::testing::TemporaryFolder folder_;
+  const std::filesystem::path path_ = folder_.path() / "file";
+  const std::unique_ptr<FileSystem> files_ = MakePosixFileSystem();
+};
+
+TEST_F(PosixFileSystemTest, WritesAndReadsAtOffsets) {
+  ASSERT_OK_AND_ASSIGN(auto file, files_->Create(path_));
+  ASSERT_OK(file->WriteAt(5, Bytes("world")));
+  ASSERT_OK(file->WriteAt(0, Bytes("hello")));
+  ASSERT_OK(file->Sync());
+  ASSERT_OK_AND_ASSIGN(auto again, files_->Open(path_, false));
+  EXPECT_EQ(ReadText(*again, 0, 10), "helloworld");
+  EXPECT_EQ(ReadText(*again, 3, 4), "lowo");
+  EXPECT_EQ(ReadText(*again, 0, 0), "");
+}
+
+TEST_F(PosixFileSystemTest, ReservedSpaceIsThereAndZero) {
+  ASSERT_OK_AND_ASSIGN(auto file, files_->Create(path_));
+  ASSERT_OK(file->Reserve(1 << 20));
+  ASSERT_OK_AND_ASSIGN(const int64_t size, file->Size());
+  EXPECT_EQ(size, 1 << 20);
+  EXPECT_EQ(ReadText(*file, (1 << 20) - 3, 3), std::string(3, '\0'));
+  struct stat status;
+  ASSERT_EQ(stat(path_.c_str(), &status), 0);
+  EXPECT_GE(status.st_blocks * 512, 1 << 20) << "the file is sparse";
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+TEST_F(PosixFileSystemTest, NothingCanBeReserved) {
+  ASSERT_OK_AND_ASSIGN(auto file, files_->Create(path_));
+  EXPECT_OK(file->Reserve(0));
+}
+
+TEST_F(PosixFileSystemTest, ReservingMoreThanThereIsFailsAsDiskFull) {
+  ASSERT_OK_AND_ASSIGN(auto file, files_->Create(path_));
+  ASSERT_OK_AND_ASSIGN(const int64_t free, files_->FreeBytes(folder_.path()));
+  const absl::Status status = file->Reserve(free + (int64_t{1} << 40));
+  EXPECT_THAT(ReasonOf(status), ::testing::AnyOf(v1::DISK_FULL, v1::STORAGE_FAILURE)) << status;
+  EXPECT_EQ(InfoOf(status).metadata().at("path"), path_.string());
+}
+
+TEST_F(PosixFileSystemTest, FullDeviceIsDiskFullWithPathAndNeed) {
+  ASSERT_OK_AND_ASSIGN(auto file, files_->Open("/dev/full", true));
+  const absl::Status status = file->WriteAt(0, Bytes("12345"));
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReasonOf(status), v1::DISK_FULL);
+  EXPECT_EQ(InfoOf(status).metadata().at("path"), "/dev/full");
+  EXPECT_EQ(InfoOf(status).metadata().at("need_bytes"), "5");
+  EXPECT_NE(InfoOf(status).remedy(), "");
+}
+
+TEST_F(PosixFileSystemTest, ReadingPastTheEndSaysWhere) {
+  ASSERT_OK_AND_ASSIGN(auto file, files_->Create(path_));
+  ASSERT_OK(file->WriteAt(0, Bytes("abc")));
+  std::byte buffer[8];
+  const absl::Status status = file->ReadAt(0, buffer);
+  EXPECT_EQ(ReasonOf(status), v1::STORAGE_FAILURE);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("byte 3"));
+}
+
+TEST_F(PosixFileSystemTest, CreateRefusesAFileThatExists) {
+  ASSERT_OK(files_->Create(path_));
+  EXPECT_EQ(ReasonOf(files_->Create(path_).status()), v1::STORAGE_FAILURE);
+}
+
+TEST_F(PosixFileSystemTest, OpenNamesTheMissingFile) {
+  const auto opened = files_->Open(path_, true);
+  EXPECT_EQ(ReasonOf(opened.status()), v1::STORAGE_FAILURE);
+  EXPECT_THAT(std::string(opened.status().message()), HasSubstr(path_.string()));
+}
+
+TEST_F(PosixFileSystemTest, ReadOnlyFileRefusesWrites) {
+  ASSERT_OK(files_->Create(path_));
+  ASSERT_OK_AND_ASSIGN(auto file, files_->Open(path_, false));
+  EXPECT_FALSE(file->WriteAt(0, Bytes("x")).ok());
+}
+
+TEST_F(PosixFileSystemTest, FoldersAreMadeListedAndSynced) {
+  ASSERT_OK(files_->MakeDirectories(folder_.path() / "a" / "b"));
+  ASSERT_OK(files_->MakeDirectories(folder_.path() / "a" / "b"));
+  ASSERT_OK(files_->Create(folder_.path() / "a" / "c"));
+  ASSERT_OK(files_->SyncDirectory(folder_.path() / "a"));
+  ASSERT_OK_AND_ASSIGN(const auto entries, files_->List(folder_.path() / "a"));
+  EXPECT_THAT(entries, UnorderedElementsAre(folder_.path() / "a" / "b", folder_.path() / "a" / "c"));
+  EXPECT_FALSE(files_->List(folder_.path() / "none").ok());
+  EXPECT_FALSE(files_->SyncDirectory(folder_.path() / "none").ok());
+}
+
+TEST_F(PosixFileSystemTest, RemovingWhatIsNotThereIsFine) {
+  ASSERT_OK(files_->Create(path_));
+  EXPECT_OK(files_->Remove(path_));
+  EXPECT_OK(files_->Remove(path_));
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(PosixFileSystemTest, FreeBytesArePositive) {
+  ASSERT_OK_AND_ASSIGN(const int64_t free, files_->FreeBytes(folder_.path()));
+  EXPECT_GT(free, 0);
+  EXPECT_FALSE(files_->FreeBytes(folder_.path() / "none").ok());
+}
+
+}  // namespace
+}  // namespace deconvoy::server
