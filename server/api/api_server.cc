@@ -1,0 +1,146 @@
+#include "server/api/api_server.h"
+
+#include <fmt/format.h>
+#include <grpc/support/log.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+
+#include "proto/contract/error.h"
+#include "proto/contract/limits.h"
+#include "proto/contract/status_macros.h"
+#include "server/api/admin_service.h"
+#include "server/api/call.h"
+#include "server/api/jobs_service.h"
+#include "server/api/methods_service.h"
+#include "server/api/volumes_service.h"
+#include "server/api/workers_service.h"
+
+namespace deconvoy::server {
+namespace {
+
+// Calls of workers that may be open beside those of users.
+constexpr int64_t kWorkerCalls = 1024;
+// Bytes of a stream that may be under way before its handler has asked for them.
+constexpr int kStreamWindowBytes = 256 * 1024;
+
+// gRPC's own messages, for those who look for them.
+void LogGrpc(gpr_log_func_args* line) {
+  spdlog::log(line->severity == GPR_LOG_SEVERITY_ERROR ? spdlog::level::debug : spdlog::level::trace, "grpc: {}",
+              Printable(line->message));
+}
+
+void SetUpGrpcOnce() {
+  static const bool done = [] {
+    gpr_set_log_function(LogGrpc);
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    return true;
+  }();
+  (void)done;
+}
+
+void Configure(grpc::ServerBuilder& builder, int64_t open_calls) {
+  builder.SetMaxReceiveMessageSize(static_cast<int>(limits::kMessageBytes));
+  grpc::ResourceQuota quota("deconvoyd");
+  // One thread per open call, and a few that wait for new ones.
+  quota.SetMaxThreads(static_cast<int>(2 * open_calls + kWorkerCalls));
+  builder.SetResourceQuota(quota);
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 4);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
+  // A peer that has vanished is noticed within 40 s; peers may ask as often as every 10 s.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+}
+
+class GrpcServer final : public ApiServer {
+ public:
+  GrpcServer(std::vector<Address> addresses, int64_t open_calls, WorkerCredential credential, const ApiParts& parts)
+      : addresses_(std::move(addresses)),
+        door_(open_calls, std::move(credential)),
+        volumes_(door_, parts.store, parts.volumes),
+        jobs_(door_, parts.jobs),
+        methods_(door_, parts.capabilities),
+        workers_(door_, parts.dispatcher, parts.volumes),
+        admin_(door_, parts.jobs, parts.dispatcher, parts.volumes, parts.clock),
+        open_calls_(open_calls) {}
+
+  ~GrpcServer() override { Stop({}); }
+
+  absl::Status Listen() {
+    SetUpGrpcOnce();
+    grpc::ServerBuilder builder;
+    Configure(builder, open_calls_);
+    std::vector<int> ports(addresses_.size(), 0);
+    for (size_t i = 0; i < addresses_.size(); ++i) {
+      RETURN_IF_ERROR(ProbeAddress(addresses_[i]));
+      builder.AddListeningPort(addresses_[i].Text(), grpc::InsecureServerCredentials(), &ports[i]);
+    }
+    for (grpc::Service* service : Services()) builder.RegisterService(service);
+    server_ = builder.BuildAndStart();
+    for (size_t i = 0; i < addresses_.size(); ++i) RETURN_IF_ERROR(Settle(addresses_[i], ports[i]));
+    for (const char* name : {"Volumes", "Jobs", "Methods", "Workers", "Admin"}) {
+      server_->GetHealthCheckService()->SetServingStatus(fmt::format("deconvoy.v1.{}", name), true);
+    }
+    return absl::OkStatus();
+  }
+
+  const std::vector<Address>& addresses() const override { return addresses_; }
+
+  void Drain() override {
+    door_.Close();
+    server_->GetHealthCheckService()->SetServingStatus(false);
+  }
+
+  void Stop(std::chrono::milliseconds grace) override {
+    if (!server_) return;
+    server_->Shutdown(std::chrono::system_clock::now() + grace);
+    server_.reset();  // also removes Unix sockets
+  }
+
+ private:
+  std::vector<grpc::Service*> Services() { return {&volumes_, &jobs_, &methods_, &workers_, &admin_}; }
+
+  // Takes note of what an address has become.
+  absl::Status Settle(Address& address, int port) const {
+    if (!server_ || port == 0) {
+      return MakeError({.reason = v1::INVALID_FIELD, .field = "listen", .remedy = "choose another address"},
+                       fmt::format("cannot listen on {}", Printable(address.Text())));
+    }
+    if (address.kind != Address::Kind::kUnix) {
+      address.port = port;
+    } else if (chmod(address.path.c_str(), 0660) != 0) {
+      return MakeError({.reason = v1::STORAGE_FAILURE, .metadata = {{"path", address.path}}},
+                       fmt::format("cannot set the permissions of {}", Printable(address.path)));
+    }
+    return absl::OkStatus();
+  }
+
+  std::vector<Address> addresses_;
+  Door door_;
+  VolumesService volumes_;
+  JobsService jobs_;
+  MethodsService methods_;
+  WorkersService workers_;
+  AdminService admin_;
+  const int64_t open_calls_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const std::vector<Address>& addresses, int64_t open_calls,
+                                                            WorkerCredential credential, const ApiParts& parts) {
+  auto server = std::make_unique<GrpcServer>(addresses, open_calls, std::move(credential), parts);
+  RETURN_IF_ERROR(server->Listen());
+  return server;
+}
+
+}  // namespace deconvoy::server

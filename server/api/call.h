@@ -1,0 +1,94 @@
+// What every call has in common at the door: who calls, whether it is let in, the log line at its end, and the
+// conversion of errors to gRPC.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "server/auth/identity.h"
+#include "server/auth/worker_credential.h"
+
+namespace deconvoy::server {
+
+// An error as it goes over the wire: the same code, the sentence with control characters escaped, the serialised
+// ErrorInfo as details. Sentences and details that would not fit into HTTP/2 headers are shortened.
+grpc::Status ToGrpc(const absl::Status& status);
+
+// What all calls share. Thread safe. Must outlive the services.
+class Door {
+ public:
+  // `open_calls` limits the calls of users, not those of workers, which keep leases alive.
+  Door(int64_t open_calls, WorkerCredential credential) : limit_(open_calls), credential_(std::move(credential)) {}
+
+  // From now on nothing new is accepted (volumes, jobs); everything else goes on.
+  void Close() { closing_ = true; }
+  // OK until Close, then SHUTTING_DOWN.
+  absl::Status CheckOpen() const;
+
+ private:
+  friend class Call;
+
+  const int64_t limit_;
+  const WorkerCredential credential_;
+  std::atomic<int64_t> open_calls_ = 0;
+  std::atomic<bool> closing_ = false;
+};
+
+// One call, from its handler's first to its last line. Used by the handler's thread.
+class Call {
+ public:
+  enum class From { kUser, kWorker };
+
+  // `rpc` is the call's name for the log (`Volumes.Get`), `subject` what it is about.
+  Call(Door& door, From from, const char* rpc, const grpc::ServerContext& context, std::string_view subject = {});
+  ~Call();
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  const std::string& owner() const { return caller_.owner; }
+  // Whether nobody waits for the answer any more.
+  bool gone() const { return context_.IsCancelled(); }
+  // Names what the call turned out to be about.
+  void About(std::string_view subject) { subject_ = subject; }
+
+  // Runs `body` (returning absl::Status) if the call is let in, logs the outcome and makes it the call's status.
+  template <typename Body>
+  grpc::Status Run(Body&& body) {
+    absl::Status status = Admit();
+    if (status.ok()) status = body();
+    return End(status);
+  }
+
+  // The same for a body that returns an absl::StatusOr of the answer.
+  template <typename Response, typename Body>
+  grpc::Status Answer(Response* response, Body&& body) {
+    return Run([&]() -> absl::Status {
+      auto result = body();
+      if (!result.ok()) return std::move(result).status();
+      *response = *std::move(result);
+      return absl::OkStatus();
+    });
+  }
+
+ private:
+  absl::Status Admit() const;
+  grpc::Status End(const absl::Status& status) const;
+
+  Door& door_;
+  const From from_;
+  const char* const rpc_;
+  const grpc::ServerContext& context_;
+  const Caller caller_;
+  const std::chrono::steady_clock::time_point start_;
+  bool within_limit_ = true;
+  std::string subject_;
+};
+
+}  // namespace deconvoy::server

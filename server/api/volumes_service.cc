@@ -1,0 +1,156 @@
+#include "server/api/volumes_service.h"
+
+#include <fmt/format.h>
+
+#include "proto/contract/error.h"
+#include "proto/contract/resource_name.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/validation.h"
+#include "proto/contract/volume_layout.h"
+#include "server/api/paging.h"
+#include "server/api/upload.h"
+
+namespace deconvoy::server {
+namespace {
+
+constexpr auto kUser = Call::From::kUser;
+
+absl::Status NoSuchVolume(const std::string& name) {
+  return MakeError({.reason = v1::NOT_FOUND, .field = "volume", .remedy = "list the volumes there are"},
+                   fmt::format("there is no volume `{}`", Printable(name)));
+}
+
+// Every frame of a volume, as boxes.
+std::vector<v1::Box> AllFrames(const v1::Shape5& shape) {
+  std::vector<v1::Box> frames;
+  for (uint32_t t = 0; t < shape.t(); ++t) {
+    for (uint32_t c = 0; c < shape.c(); ++c) {
+      frames.push_back(ToProto(FrameBox{.t = t, .c = c, .box = {{}, {shape.z(), shape.y(), shape.x()}}}));
+    }
+  }
+  return frames;
+}
+
+}  // namespace
+
+absl::StatusOr<VolumeRecord> VolumesService::Find(const std::string& owner, const std::string& name) {
+  ASSIGN_OR_RETURN(const std::string id, VolumeId(name, "volume"));
+  absl::StatusOr<VolumeRecord> record = store_.GetVolume(id);
+  if (absl::IsNotFound(record.status()) || (record.ok() && record->owner != owner)) return NoSuchVolume(name);
+  return record;
+}
+
+grpc::Status VolumesService::Create(grpc::ServerContext* context, const v1::CreateVolumeRequest* request,
+                                    v1::Volume* response) {
+  Call call(door_, kUser, "Volumes.Create", *context, request->spec().display_name());
+  return call.Answer(response, [&]() -> absl::StatusOr<v1::Volume> {
+    RETURN_IF_ERROR(door_.CheckOpen());
+    RETURN_IF_ERROR(ValidateRequestId(request->request_id()));
+    RETURN_IF_ERROR(ValidateVolumeSpec(request->spec()));
+    return volumes_.Create(call.owner(), *request);
+  });
+}
+
+grpc::Status VolumesService::Write(grpc::ServerContext* context, WriteStream* stream) {
+  Call call(door_, kUser, "Volumes.Write", *context);
+  return call.Run([&] { return TakeChunks(call, *stream); });
+}
+
+absl::Status VolumesService::TakeChunks(Call& call, WriteStream& stream) {
+  v1::WriteVolumeRequest message;
+  if (!stream.Read(&message)) return absl::OkStatus();
+  const std::string name = message.volume();
+  call.About(name);
+  ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), name));
+  ASSIGN_OR_RETURN(const std::unique_ptr<VolumeWriter> writer, volumes_.Write(record.id));
+  Upload upload(*writer, [&](int64_t chunks) {
+    const auto volume = volumes_.Get(record.id, false);
+    v1::WriteVolumeResponse answer;
+    answer.set_chunks_committed(static_cast<uint64_t>(chunks));
+    answer.set_committed_bytes(volume.ok() ? volume->committed_bytes() : 0);
+    return stream.Write(answer);
+  });
+  absl::Status status;
+  do {
+    if (!message.volume().empty() && message.volume() != name) {
+      status = MakeError({.reason = v1::INVALID_FIELD, .field = "volume", .remedy = "open one stream per volume"},
+                         fmt::format("the stream writes `{}`, but a later message names `{}`", Printable(name),
+                                     Printable(message.volume())));
+    } else if (message.has_chunk()) {
+      status = upload.Add(message.chunk());
+    }
+  } while (status.ok() && stream.Read(&message));
+  // What came before an error is good, and its acknowledgement spares sending it again.
+  const absl::Status finished = upload.Finish();
+  return status.ok() ? finished : status;
+}
+
+grpc::Status VolumesService::Finish(grpc::ServerContext* context, const v1::FinishVolumeRequest* request,
+                                    v1::Volume* response) {
+  Call call(door_, kUser, "Volumes.Finish", *context, request->volume());
+  return call.Answer(response, [&]() -> absl::StatusOr<v1::Volume> {
+    ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request->volume()));
+    return volumes_.Finish(record.id, request->digest());
+  });
+}
+
+grpc::Status VolumesService::Get(grpc::ServerContext* context, const v1::GetVolumeRequest* request,
+                                 v1::Volume* response) {
+  Call call(door_, kUser, "Volumes.Get", *context, request->volume());
+  return call.Answer(response, [&]() -> absl::StatusOr<v1::Volume> {
+    ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request->volume()));
+    return volumes_.Get(record.id, true);
+  });
+}
+
+grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVolumeRequest* request,
+                                  grpc::ServerWriter<v1::ReadVolumeResponse>* writer) {
+  Call call(door_, kUser, "Volumes.Read", *context, request->volume());
+  return call.Run([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request->volume()));
+    const std::vector<v1::Box> regions = request->regions().empty()
+                                             ? AllFrames(record.spec.shape())
+                                             : std::vector(request->regions().begin(), request->regions().end());
+    v1::ReadVolumeResponse message;
+    bool heard = true;
+    for (size_t i = 0; i < regions.size() && heard; ++i) {
+      RETURN_IF_ERROR(volumes_.Read(record.id, regions[i], [&](v1::Chunk chunk) {
+        *message.mutable_chunk() = std::move(chunk);
+        return heard = writer->Write(message);
+      }));
+    }
+    return heard ? absl::OkStatus() : absl::CancelledError("the reader left");
+  });
+}
+
+grpc::Status VolumesService::List(grpc::ServerContext* context, const v1::ListVolumesRequest* request,
+                                  v1::ListVolumesResponse* response) {
+  Call call(door_, kUser, "Volumes.List", *context);
+  return call.Answer(response, [&] { return ListPage(call.owner(), *request); });
+}
+
+absl::StatusOr<v1::ListVolumesResponse> VolumesService::ListPage(const std::string& owner,
+                                                                 const v1::ListVolumesRequest& request) {
+  ASSIGN_OR_RETURN(const Page<VolumeRecord> page,
+                   store_.ListVolumes(owner, static_cast<int>(PageSize(request.page_size())), request.page_token()));
+  v1::ListVolumesResponse response;
+  for (const VolumeRecord& record : page.items) {
+    absl::StatusOr<v1::Volume> volume = volumes_.Get(record.id, false);
+    if (absl::IsNotFound(volume.status())) continue;  // deleted meanwhile
+    RETURN_IF_ERROR(volume.status());
+    *response.add_volumes() = *std::move(volume);
+  }
+  response.set_next_page_token(page.next_token);
+  return response;
+}
+
+grpc::Status VolumesService::Delete(grpc::ServerContext* context, const v1::DeleteVolumeRequest* request,
+                                    v1::DeleteVolumeResponse* /*response*/) {
+  Call call(door_, kUser, "Volumes.Delete", *context, request->volume());
+  return call.Run([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request->volume()));
+    return volumes_.Delete(record.id);
+  });
+}
+
+}  // namespace deconvoy::server

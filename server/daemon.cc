@@ -1,0 +1,181 @@
+#include "server/daemon.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <optional>
+#include <thread>
+
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+#include "server/api/api_server.h"
+#include "server/auth/replace_file.h"
+#include "server/auth/worker_credential.h"
+#include "server/fleet/local_launcher.h"
+#include "server/fleet/worker_command.h"
+#include "server/spool/file_system.h"
+#include "server/store/state_folder.h"
+
+namespace deconvoy::server {
+namespace {
+
+// How long workers and calls may take to end once nothing is computed any more.
+constexpr std::chrono::seconds kEndOfWorkers{2};
+constexpr std::chrono::seconds kEndOfCalls{1};
+
+std::string HostName() {
+  char name[256] = "";
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+class WholeDaemon final : public Daemon {
+ public:
+  explicit WholeDaemon(const ServerConfig& config) : config_(config), clock_(SystemClock()), ids_(RandomIds()) {}
+
+  ~WholeDaemon() override {
+    if (state_) std::filesystem::remove(address_file());
+  }
+
+  absl::Status Start() {
+    RETURN_IF_ERROR(Recover());
+    RETURN_IF_ERROR(LearnMethods());
+    RETURN_IF_ERROR(Listen());
+    RETURN_IF_ERROR(StartWorkers());
+    return Announce();
+  }
+
+  void Stop() override {
+    spdlog::info("stopping: running tasks have {} ms to finish", config_.shutdown_grace_ms);
+    api_->Drain();
+    dispatcher_->Drain();
+    if (!dispatcher_->WaitIdle(absl::Milliseconds(config_.shutdown_grace_ms))) {
+      spdlog::warn("some tasks have not finished; they are done again after the next start");
+    }
+    jobs_->Stop();
+    dispatcher_->Stop();
+    if (launcher_) launcher_->Stop(kEndOfWorkers);
+    api_->Stop(kEndOfCalls);
+    spdlog::info("stopped");
+  }
+
+ private:
+  std::filesystem::path address_file() const { return state_->path() / "address"; }
+
+  absl::Status Recover() {
+    ASSIGN_OR_RETURN(StateFolder state, StateFolder::Open(config_.state_folder));
+    state_.emplace(std::move(state));
+    std::filesystem::remove(address_file());
+    spdlog::info("deconvoyd {}, state folder {}", DECONVOY_VERSION, Printable(state_->path().string()));
+    ASSIGN_OR_RETURN(store_, Store::Open(state_->database()));
+    ASSIGN_OR_RETURN(
+        volumes_, VolumeStore::Open({.directory = state_->spool(), .keep_free_bytes = config_.keep_free_bytes}, *store_,
+                                    *files_, clock_, ids_));
+    const RetryRules rules{.failure_cap = static_cast<int32_t>(config_.attempts)};
+    ASSIGN_OR_RETURN(jobs_, JobManager::Open(rules, *store_, *volumes_, capabilities_, clock_, ids_));
+    Dispatcher::Options options;
+    options.lease = absl::Milliseconds(config_.lease_ms);
+    options.busy_call = std::min(options.busy_call, options.lease / 4);
+    options.host = HostName();
+    dispatcher_ = std::make_unique<Dispatcher>(options, *store_, *volumes_, *jobs_, capabilities_, clock_);
+    const JobManager::Counts tasks = jobs_->CountTasks();
+    if (tasks.ready > 0) spdlog::info("{} tasks of unfinished jobs are waiting", tasks.ready);
+    return absl::OkStatus();
+  }
+
+  absl::Status LearnMethods() {
+    if (config_.worker_count == 0) return absl::OkStatus();
+    ASSIGN_OR_RETURN(worker_program_, FindWorkerProgram(config_.worker_command));
+    ASSIGN_OR_RETURN(const std::vector<v1::Method> methods, DescribeMethods(worker_program_));
+    capabilities_.AddMethods(methods);
+    capabilities_.SetExpectedMemory(WorkerMemory());
+    return absl::OkStatus();
+  }
+
+  absl::Status Listen() {
+    std::vector<Address> addresses;
+    for (const std::string& text : config_.listen) {
+      ASSIGN_OR_RETURN(const Address address, ParseAddress(text));
+      addresses.push_back(address);
+    }
+    ASSIGN_OR_RETURN(WorkerCredential credential, WorkerCredential::Create(state_->worker_credential()));
+    const ApiParts parts{*store_, *volumes_, *jobs_, capabilities_, *dispatcher_, clock_};
+    ASSIGN_OR_RETURN(api_, ApiServer::Start(addresses, config_.open_calls, std::move(credential), parts));
+    return absl::OkStatus();
+  }
+
+  absl::Status StartWorkers() {
+    if (config_.worker_count == 0) return absl::OkStatus();
+    launcher_ = std::make_unique<LocalLauncher>(
+        WorkerCommand(), config_.worker_count,
+        [this](uint32_t process_id, bool by_signal) { dispatcher_->WorkerExited(process_id, by_signal); });
+    return launcher_->Start();
+  }
+
+  absl::Status Announce() {
+    std::string text;
+    for (const Address& address : api_->addresses()) {
+      spdlog::info("listening on {}", Printable(address.Text()));
+      text += address.Text() + "\n";
+    }
+    return ReplaceFile(address_file(), text, 0644);
+  }
+
+  int64_t WorkerMemory() const {
+    if (config_.worker_memory_mib > 0) return config_.worker_memory_mib << 20;
+    return ShareOfMachine(config_.worker_count).memory_bytes;
+  }
+
+  Command WorkerCommand() const {
+    const std::string cache =
+        config_.worker_cache_folder.empty() ? (state_->path() / "cache").string() : config_.worker_cache_folder;
+    const int64_t threads =
+        config_.worker_threads > 0 ? config_.worker_threads : ShareOfMachine(config_.worker_count).threads;
+    return {.program = worker_program_,
+            .arguments = {"--server", api_->addresses().front().Text(),               //
+                          "--credential-file", state_->worker_credential().string(),  //
+                          "--spool", state_->spool().string(),                        //
+                          "--state", cache,                                           //
+                          "--threads", fmt::format("{}", threads),                    //
+                          "--memory-mib", fmt::format("{}", WorkerMemory() >> 20),    //
+                          "--backend", config_.worker_backend,                        //
+                          "--log-level", config_.log_level,                           //
+                          "--die-with-parent"}};
+  }
+
+  // Constant.
+  const ServerConfig config_;
+  Clock& clock_;
+  IdSource& ids_;
+  std::filesystem::path worker_program_;
+
+  // In the order in which they are made; each uses those before it.
+  std::optional<StateFolder> state_;
+  const std::unique_ptr<FileSystem> files_ = MakePosixFileSystem();
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<VolumeStore> volumes_;
+  Capabilities capabilities_;
+  std::unique_ptr<JobManager> jobs_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<ApiServer> api_;
+  std::unique_ptr<Launcher> launcher_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const ServerConfig& config) {
+  auto daemon = std::make_unique<WholeDaemon>(config);
+  RETURN_IF_ERROR(daemon->Start());
+  return daemon;
+}
+
+int ExitCodeOf(const absl::Status& status) {
+  const std::string field = InfoOf(status).field();
+  if (field == "listen") return 4;
+  return field.starts_with("workers.") ? 2 : 3;
+}
+
+}  // namespace deconvoy::server

@@ -1,0 +1,103 @@
+// deconvoyd: the server of the deconvolution service.
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include "proto/contract/error.h"
+#include "server/config/command_line.h"
+#include "server/daemon.h"
+#include "server/observe/logging.h"
+#include "server/private_state.h"
+
+namespace {
+
+using namespace deconvoy;
+using namespace deconvoy::server;
+
+constexpr int kUsage = 2;
+constexpr int kLeftAtOnce = 130;
+
+int Fail(const absl::Status& status, int code) {
+  const std::string remedy = InfoOf(status).remedy();
+  std::fprintf(stderr, "deconvoyd: %s%s%s\n", Printable(std::string(status.message())).c_str(),
+               remedy.empty() ? "" : "; ", remedy.c_str());
+  return code;
+}
+
+// Memory of many short-lived chunks goes back to the system, and threads share their pools.
+void BoundMemory() {
+  mallopt(M_ARENA_MAX, 2);
+  mallopt(M_MMAP_THRESHOLD, 256 << 10);
+  mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
+sigset_t EndSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+// Before any thread starts, so that only WaitForSignal sees them.
+void SetUpSignals() {
+  const sigset_t signals = EndSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+}
+
+int WaitForSignal() {
+  const sigset_t signals = EndSignals();
+  int number = 0;
+  sigwait(&signals, &number);
+  return number;
+}
+
+// Serves until the first signal; a second one during the stop leaves at once.
+// `leave_nothing` is removed then too, unless empty.
+int Serve(const ServerConfig& config, const std::filesystem::path& leave_nothing) {
+  auto daemon = Daemon::Start(config);
+  if (!daemon.ok()) return Fail(daemon.status(), ExitCodeOf(daemon.status()));
+  spdlog::info("{} received", sigabbrev_np(WaitForSignal()));
+  std::thread([leave_nothing] {
+    WaitForSignal();
+    spdlog::warn("leaving at once");
+    std::error_code ignored;
+    if (!leave_nothing.empty()) std::filesystem::remove_all(leave_nothing, ignored);
+    _exit(kLeftAtOnce);
+  }).detach();
+  (*daemon)->Stop();
+  return 0;
+}
+
+int ServeOneCaller(ServerConfig config) {
+  if (const absl::Status status = EndWithParent(); !status.ok()) return Fail(status, 3);
+  const auto state = PrivateState::Claim(config.state_folder);
+  if (!state.ok()) return Fail(state.status(), 3);
+  config.state_folder = (*state)->folder();
+  if (config.listen.empty()) config.listen = {"unix:" + ((*state)->folder() / "socket").string()};
+  return Serve(config, (*state)->folder());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  BoundMemory();
+  const auto invocation = ParseCommandLine(argc, argv);
+  if (!invocation.ok()) return Fail(invocation.status(), kUsage);
+  if (!invocation->answer.empty()) {
+    std::fputs(invocation->answer.c_str(), stdout);
+    return std::fflush(stdout) == 0 ? 0 : 1;
+  }
+  SetUpSignals();
+  SetUpLogging(invocation->config.log_level);
+  return invocation->local ? ServeOneCaller(invocation->config) : Serve(invocation->config, {});
+}
