@@ -35,8 +35,10 @@ class TaskContext {
 
   virtual VolumeSource& source() = 0;
   virtual OutputSink& sink() = 0;
-  // Step `done` of `total` (iterations, planes) is over. An error, CANCELLED above all, ends the task with it.
+  // Step `done` of `total` (iterations, planes) is over. An error ends the task with it.
   virtual absl::Status Progress(int64_t done, int64_t total) = 0;
+  // Whether the task should end; may become true at any time.
+  virtual bool cancelled() const = 0;
 };
 
 }  // namespace deconvoy::worker

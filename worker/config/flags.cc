@@ -1,0 +1,59 @@
+#include "worker/config/flags.h"
+
+#include <CLI/CLI.hpp>
+
+namespace deconvoy::worker {
+namespace {
+
+constexpr int kUsageError = 2;
+
+void AddServing(CLI::App& app, Flags& flags) {
+  app.add_option("--server", flags.server, "Address of the server, for instance unix:/path or 127.0.0.1:7400");
+  app.add_option("--credential-file", flags.credential_file, "File with the worker credential of the server");
+  app.add_option("--spool", flags.spool,
+                 "The server's spool, when this host sees it: voxels are read and written there");
+  app.add_flag("--die-with-parent", flags.die_with_parent, "End at once when the process that started this one ends");
+}
+
+void AddResources(CLI::App& app, Flags& flags, std::string& backend) {
+  app.add_option("--threads", flags.threads, "Threads that compute; 0 for one per processor")
+      ->check(CLI::Range(0, 1024));
+  app.add_option("--memory-mib", flags.memory_mib, "Memory that one task may use; 0 for 70 % of what is available")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 30));
+  app.add_option("--state", flags.state, "Folder where measured FFT plans are kept");
+  app.add_option("--backend", backend, "Device to compute on")->check(CLI::IsMember({"auto", "cpu"}));
+  app.add_option("--log-level", flags.log_level, "Least level of messages on standard error")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error"}));
+}
+
+}  // namespace
+
+ParsedFlags ParseFlags(int argc, const char* const* argv) {
+  ParsedFlags parsed;
+  Flags& flags = parsed.flags;
+  CLI::App app("Takes tasks from a deconvoy server, computes them and brings the results.", "deconvoy-worker");
+  std::string backend = "auto";
+  bool describe = false, self_test = false;
+  AddServing(app, flags);
+  AddResources(app, flags, backend);
+  app.add_flag("--describe", describe, "Print the methods of this worker and end");
+  app.add_flag("--json", flags.json, "With --describe: as JSON (deconvoy.v1.ListMethodsResponse)");
+  app.add_flag("--self-test", self_test, "Compute a small phantom, print the report and end");
+  app.set_version_flag("--version", std::string("deconvoy-worker " DECONVOY_VERSION));
+  try {
+    app.parse(argc, argv);
+    if (describe && self_test) throw CLI::ValidationError("--describe", "does not go with --self-test");
+    if (flags.json && !describe) throw CLI::ValidationError("--json", "needs --describe");
+    const bool serves = !describe && !self_test;
+    if (serves && flags.server.empty()) throw CLI::RequiredError("--server");
+    if (serves && flags.credential_file.empty()) throw CLI::RequiredError("--credential-file");
+  } catch (const CLI::ParseError& error) {
+    parsed.exit_code = app.exit(error) == 0 ? 0 : kUsageError;
+    return parsed;
+  }
+  if (describe) flags.action = Flags::Action::kDescribe;
+  if (self_test) flags.action = Flags::Action::kSelfTest;
+  return parsed;
+}
+
+}  // namespace deconvoy::worker

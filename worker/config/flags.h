@@ -1,0 +1,34 @@
+// The worker program's command line.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace deconvoy::worker {
+
+struct Flags {
+  enum class Action { kServe, kDescribe, kSelfTest };
+  Action action = Action::kServe;
+  bool json = false;  // --describe as JSON
+
+  std::string server;                     // address as gRPC takes it
+  std::filesystem::path credential_file;  // holds the worker credential
+  std::filesystem::path spool;            // empty: volumes come and go through the server
+  std::filesystem::path state;            // where measured FFT plans are kept; empty: nowhere
+  int threads = 0;                        // 0: all
+  int64_t memory_mib = 0;                 // 0: 70 % of what is available
+  std::string log_level = "info";
+  bool die_with_parent = false;
+};
+
+// Flags, or the exit code of a command line that is done already (--help, --version: 0; a mistake: 2), after printing
+// what the user should see.
+struct ParsedFlags {
+  Flags flags;
+  std::optional<int> exit_code;
+};
+ParsedFlags ParseFlags(int argc, const char* const* argv);
+
+}  // namespace deconvoy::worker

@@ -1,0 +1,30 @@
+#include "worker/executor/pipeline_executor.h"
+
+#include <fmt/format.h>
+
+#include "proto/contract/error.h"
+#include "worker/pipeline/analyse.h"
+#include "worker/pipeline/project.h"
+#include "worker/pipeline/simulate.h"
+
+namespace deconvoy::worker {
+
+absl::StatusOr<v1::TaskResult> PipelineExecutor::Execute(const v1::Task& task, TaskContext& context) {
+  if (!task.has_tile()) tiles_.Release();
+  switch (task.work_case()) {
+    case v1::Task::kAnalyse:
+      return RunAnalyse(task, context);
+    case v1::Task::kTile:
+      return tiles_.Run(task, context);
+    case v1::Task::kSimulate:
+      return RunSimulate(task, backend_, context);
+    case v1::Task::kProject:
+      return RunProject(task, context);
+    default:
+      return MakeError(
+          {.reason = v1::INVALID_FIELD, .field = "task.work", .remedy = "Run worker and server of the same version."},
+          fmt::format("this worker does not know work of kind {}", static_cast<int>(task.work_case())));
+  }
+}
+
+}  // namespace deconvoy::worker

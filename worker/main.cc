@@ -1,0 +1,147 @@
+// deconvoy-worker: one process per slice of processors. May die at any instant without harm.
+//
+// Exit codes: 0 ended as asked, 1 refused by the server or unfit to work, 2 wrong command line.
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <memory>
+#include <thread>
+
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+#include "worker/backends/cpu/cpu_backend.h"
+#include "worker/config/describe.h"
+#include "worker/config/flags.h"
+#include "worker/executor/cancellable_executor.h"
+#include "worker/executor/guarded_executor.h"
+#include "worker/executor/logged_executor.h"
+#include "worker/executor/pipeline_executor.h"
+#include "worker/executor/self_test.h"
+#include "worker/executor/timed_executor.h"
+#include "worker/memory/budget.h"
+#include "worker/session/registration.h"
+#include "worker/session/session.h"
+
+namespace deconvoy::worker {
+namespace {
+
+// False when the parent has ended already.
+bool DieWithParent() {
+  const pid_t parent = ::getppid();
+  return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == parent;
+}
+
+void SetUpLog(const Flags& flags, const std::string& worker, const LogExcerpt& excerpt) {
+  const auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  const auto logger = std::make_shared<spdlog::logger>(worker, spdlog::sinks_init_list{sink, excerpt.sink()});
+  logger->set_level(spdlog::level::from_str(flags.log_level));
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+  spdlog::set_default_logger(logger);
+}
+
+std::unique_ptr<Backend> MakeBackend(const Flags& flags) {
+  const int all = static_cast<int>(std::thread::hardware_concurrency());
+  return MakeCpuBackend(
+      {.threads = flags.threads > 0 ? flags.threads : std::max(all, 1), .wisdom_folder = flags.state});
+}
+
+int SelfTest(const Flags& flags) {
+  const std::unique_ptr<Backend> backend = MakeBackend(flags);
+  const v1::SelfTestReport report = RunSelfTest(*backend);
+  fmt::print("{} on {}, {} threads: {}\n", backend->name(), backend->device(), backend->threads(),
+             report.passed() ? fmt::format("passed, {:.1f} million padded voxel-iterations per second",
+                                           report.padded_voxel_iterations_per_second() / 1e6)
+                             : "FAILED: " + report.message());
+  return report.passed() ? 0 : 1;
+}
+
+// The first SIGTERM or SIGINT drains the session, the second makes it leave. They are blocked in all other threads.
+class Signals {
+ public:
+  Signals() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGTERM);
+    sigaddset(&set_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+  }
+
+  std::jthread Watch(Session& session) const {
+    return std::jthread([this, &session](const std::stop_token& stop) {
+      const timespec interval{.tv_sec = 0, .tv_nsec = 200'000'000};
+      for (int received = 0; !stop.stop_requested();) {
+        if (sigtimedwait(&set_, nullptr, &interval) < 0) continue;
+        spdlog::info(++received == 1 ? "ending after the task at hand" : "ending at once");
+        received == 1 ? session.Drain() : session.Leave();
+      }
+    });
+  }
+
+ private:
+  sigset_t set_{};
+};
+
+absl::Status Serve(const Flags& flags) {
+  const Signals signals;  // before any thread starts
+  const std::string name = NewWorkerName();
+  const LogExcerpt excerpt;
+  SetUpLog(flags, name, excerpt);
+  const int64_t budget = flags.memory_mib > 0 ? flags.memory_mib << 20 : DefaultBudgetBytes();
+  const std::unique_ptr<Backend> backend = MakeBackend(flags);
+  v1::WorkerRegistration registration = MakeRegistration(*backend, budget);
+  if (!flags.spool.empty()) {
+    ASSIGN_OR_RETURN(*registration.mutable_spool_nonce(), ReadSpoolNonce(flags.spool));
+  }
+  *registration.mutable_self_test() = RunSelfTest(*backend);
+  if (!registration.self_test().passed()) {
+    return MakeError({.reason = v1::WORKER_REFUSED}, registration.self_test().message());
+  }
+  spdlog::info("{} on {}, {} threads, {} MiB", backend->name(), backend->device(), backend->threads(), budget >> 20);
+
+  PipelineExecutor pipelines(*backend);
+  CancellableExecutor cancellable(pipelines);
+  GuardedExecutor guarded(cancellable, budget);
+  TimedExecutor timed(guarded);
+  LoggedExecutor logged(timed);
+  SessionOptions options;
+  options.server = flags.server;
+  options.credential_file = flags.credential_file;
+  options.worker = name;
+  Session session(options, std::move(registration), logged, excerpt);
+  const std::jthread watching = signals.Watch(session);
+  return session.Run();
+}
+
+int Main(int argc, const char* const* argv) {
+  const ParsedFlags parsed = ParseFlags(argc, argv);
+  if (parsed.exit_code) return *parsed.exit_code;
+  if (parsed.flags.die_with_parent && !DieWithParent()) return 1;
+  switch (parsed.flags.action) {
+    case Flags::Action::kDescribe: {
+      const v1::ListMethodsResponse methods = DescribeMethods();
+      fmt::print("{}", parsed.flags.json ? ToJson(methods) : ToText(methods));
+      return 0;
+    }
+    case Flags::Action::kSelfTest:
+      return SelfTest(parsed.flags);
+    default:
+      break;
+  }
+  const absl::Status status = Serve(parsed.flags);
+  if (status.ok()) return 0;
+  spdlog::critical("{} {}", status.ToString(), InfoOf(status).remedy());
+  return 1;
+}
+
+}  // namespace
+}  // namespace deconvoy::worker
+
+int main(int argc, char** argv) {
+  return deconvoy::worker::Main(argc, argv);
+}

@@ -1,0 +1,41 @@
+// A task that this worker holds: its progress and whether it should stop, shared by the thread that computes and the
+// thread that talks.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+#include "deconvoy/v1/workers.pb.h"
+#include "worker/session/stop_signal.h"
+
+namespace deconvoy::worker {
+
+// Thread safe.
+class HeldTask {
+ public:
+  explicit HeldTask(v1::Task task) : task_(std::move(task)) {}
+
+  const v1::Task& task() const { return task_; }
+  StopSignal& stop() { return stop_; }
+
+  void SetProgress(int64_t done, int64_t total) {
+    done_ = static_cast<uint32_t>(done);
+    total_ = static_cast<uint32_t>(total);
+  }
+  v1::TaskStatus Status() const {
+    v1::TaskStatus status;
+    status.set_task(task_.name());
+    status.set_token(task_.token());
+    status.set_iteration(done_);
+    status.set_iterations_total(total_);
+    return status;
+  }
+
+ private:
+  const v1::Task task_;
+  StopSignal stop_;
+  std::atomic<uint32_t> done_{0}, total_{0};
+};
+
+}  // namespace deconvoy::worker

@@ -1,0 +1,25 @@
+#include "worker/session/retry.h"
+
+#include <spdlog/spdlog.h>
+
+#include "proto/contract/error.h"
+#include "worker/session/backoff.h"
+
+namespace deconvoy::worker {
+
+absl::Status Retry(StopSignal& stop, std::string_view what, const std::function<absl::Status()>& attempt) {
+  constexpr int kDamagedAttempts = 3;
+  Backoff backoff(std::chrono::milliseconds(100), std::chrono::milliseconds(3000));
+  for (int damaged = 0;;) {
+    const absl::Status status = attempt();
+    if (status.ok()) return status;
+    if (stop.stopped()) break;
+    if (absl::IsDataLoss(status) && ++damaged == kDamagedAttempts) return status;
+    if (!absl::IsDataLoss(status) && !IsRetryable(status)) return status;
+    spdlog::warn("{}: {}; trying again", what, status.ToString());
+    if (stop.WaitFor(backoff.Next())) break;
+  }
+  return absl::CancelledError("the task was cancelled");
+}
+
+}  // namespace deconvoy::worker

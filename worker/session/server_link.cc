@@ -1,0 +1,54 @@
+#include "worker/session/server_link.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <utility>
+
+#include "proto/contract/error.h"
+#include "proto/contract/limits.h"
+
+namespace deconvoy::worker {
+namespace {
+
+std::unique_ptr<v1::Workers::Stub> MakeStub(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(static_cast<int>(4 * limits::kMessageBytes));
+  // A server that comes back is found again within a second or two.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 500);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+  return v1::Workers::NewStub(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ServerLink>> ServerLink::Open(const std::string& address,
+                                                             const std::filesystem::path& credential_file) {
+  std::ifstream file(credential_file);
+  std::string credential;
+  if (file >> credential) return std::unique_ptr<ServerLink>(new ServerLink(address, std::move(credential)));
+  return MakeError({.reason = v1::UNAUTHENTICATED_WORKER,
+                    .remedy = "Give --credential-file the server's worker.credential.",
+                    .metadata = {{"path", credential_file.string()}}},
+                   fmt::format("no worker credential can be read from {}", Printable(credential_file.string())));
+}
+
+ServerLink::ServerLink(std::string address, std::string credential)
+    : address_(std::move(address)), credential_(std::move(credential)), stub_(MakeStub(address_)) {}
+
+std::unique_ptr<grpc::ClientContext> ServerLink::NewContext(std::chrono::milliseconds timeout) const {
+  auto context = std::make_unique<grpc::ClientContext>();
+  context->AddMetadata("authorization", "Bearer " + credential_);
+  context->set_deadline(std::chrono::system_clock::now() + timeout);
+  return context;
+}
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+    return absl::UnavailableError("the server did not answer in time");
+  }
+  return FromWire(status.error_code(), status.error_message(), status.error_details());
+}
+
+}  // namespace deconvoy::worker

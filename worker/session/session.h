@@ -1,0 +1,93 @@
+// A worker's life with its server: it says what it is and does, takes tasks, keeps their leases, and brings results.
+//
+// One thread talks (Synchronize at least twice a second while busy, long polls while idle), one computes. While the
+// server is away the talking thread tries again with backoff, for as long as the process lives, and the task at hand
+// goes on: when the server is back it says whether it still wants it.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "deconvoy/v1/workers.pb.h"
+#include "worker/executor/task_executor.h"
+#include "worker/session/held_task.h"
+#include "worker/session/log_excerpt.h"
+#include "worker/session/server_link.h"
+
+namespace deconvoy::worker {
+
+struct SessionOptions {
+  std::string server;                              // address
+  std::filesystem::path credential_file;           // holds the worker credential
+  std::string worker;                              // `workers/{id}`, unique for the life of this process
+  std::chrono::milliseconds busy_interval{400};    // between two calls while busy, at most
+  std::chrono::milliseconds busy_timeout{5'000};   // of one call while busy
+  std::chrono::milliseconds idle_timeout{90'000};  // of one long poll
+  std::chrono::milliseconds first_backoff{100};
+  std::chrono::milliseconds last_backoff{5'000};
+  std::chrono::milliseconds farewell{10'000};  // how long a draining worker waits for a server that is away
+};
+
+class Session {
+ public:
+  // `executor` and `log` must outlive the session. Tasks are executed on a thread of the session.
+  Session(SessionOptions options, v1::WorkerRegistration registration, TaskExecutor& executor, const LogExcerpt& log);
+  ~Session();
+
+  // Serves until it has drained or left: OK. Errors, when the server will never take this worker: WORKER_REFUSED,
+  // INCOMPATIBLE_VERSION, UNAUTHENTICATED_WORKER. Call once.
+  absl::Status Run();
+
+  // Takes nothing more and ends when the task at hand is done. Thread safe.
+  void Drain();
+  // Ends at once; the task at hand is given up. Thread safe.
+  void Leave();
+
+ private:
+  // Of the talking thread.
+  absl::Status Talk(ServerLink& link);
+  absl::StatusOr<v1::SynchronizeResponse> Call(ServerLink& link, const v1::SynchronizeRequest& request);
+  v1::SynchronizeRequest MakeRequest();
+  void Absorb(const v1::SynchronizeRequest& request, const v1::SynchronizeResponse& response);
+  void AbsorbCancelled(const v1::SynchronizeRequest& request, const v1::SynchronizeResponse& response);
+  void Take(const v1::Task& task);
+  bool IsOver(const v1::SynchronizeRequest& last);
+  bool MayWaitForServer(std::chrono::steady_clock::time_point last_answer);
+  void WaitForNext(std::chrono::milliseconds server_allows);
+  void WaitForEvent(std::chrono::milliseconds most);
+
+  // Of the computing thread.
+  void Compute(ServerLink& link);
+  absl::Status Perform(ServerLink& link, HeldTask& held);
+  void Finish(HeldTask& held, const absl::Status& status);
+
+  // Constant.
+  const SessionOptions options_;
+  const v1::WorkerRegistration registration_;
+  TaskExecutor& executor_;
+  const LogExcerpt& log_;
+
+  // With their own synchronisation.
+  StopSignal leaving_;
+  StopSignal polling_;  // interrupts a long poll
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // Guarded by mutex_:
+  std::shared_ptr<HeldTask> held_;
+  std::vector<v1::TaskStatus> given_up_;  // to be reported
+  bool introduce_ = true;                 // the next call carries the registration
+  bool draining_ = false;
+  bool over_ = false;         // the computing thread ends
+  uint64_t events_ = 0;       // what the server should hear of soon
+  uint64_t events_told_ = 0;  // those that the last request knew of
+};
+
+}  // namespace deconvoy::worker
