@@ -20,22 +20,24 @@ int64_t AlignedFloats(int64_t floats) {
 
 }  // namespace
 
-Convolver::Convolver(const Shape3& domain, const std::filesystem::path& wisdom_folder, ThreadPool* pool)
-    : layout_(domain),
-      pool_(pool),
-      along_x_(RowTransformFor(domain.x, wisdom_folder)),
-      along_y_(ColumnTransformFor(domain.y, layout_.strip_width, wisdom_folder)),
-      along_z_(ColumnTransformFor(domain.z, layout_.bundle_width, wisdom_folder)),
-      every_row_(static_cast<size_t>(domain.y)) {
+Convolver::Convolver(const SpectrumLayout& layout, ThreadPool* pool)
+    : layout_(layout), pool_(pool), every_row_(static_cast<size_t>(layout.domain.y)) {
   std::iota(every_row_.begin(), every_row_.end(), int64_t{0});
 }
 
 absl::StatusOr<std::unique_ptr<Convolver>> Convolver::Make(const Shape3& domain,
                                                            const std::filesystem::path& wisdom_folder,
                                                            ThreadPool* pool) {
-  std::unique_ptr<Convolver> convolver(new Convolver(domain, wisdom_folder, pool));
+  std::unique_ptr<Convolver> convolver(new Convolver(SpectrumLayout(domain), pool));
   RETURN_IF_ERROR(convolver->Allocate());
+  convolver->Plan(wisdom_folder);
   return convolver;
+}
+
+void Convolver::Plan(const std::filesystem::path& wisdom_folder) {
+  along_x_ = &RowTransformFor(layout_.domain.x, wisdom_folder);
+  along_y_ = &ColumnTransformFor(layout_.domain.y, layout_.strip_width, wisdom_folder);
+  along_z_ = &ColumnTransformFor(layout_.domain.z, layout_.bundle_width, wisdom_folder);
 }
 
 absl::Status Convolver::Allocate() {
@@ -123,13 +125,13 @@ void Convolver::InversePlanes(RowSink& sink) {
 }
 
 void Convolver::RowToSpectrum(Complex* plane, int64_t y, Scratch& scratch) const {
-  along_x_.Forward(scratch.row, scratch.spectrum);
+  along_x_->Forward(scratch.row, scratch.spectrum);
   std::memcpy(plane + y * layout_.row, scratch.spectrum, static_cast<size_t>(layout_.row) * sizeof(Complex));
 }
 
 void Convolver::SpectrumToRow(const Complex* plane, int64_t y, Scratch& scratch) const {
   std::memcpy(scratch.spectrum, plane + y * layout_.row, static_cast<size_t>(layout_.row) * sizeof(Complex));
-  along_x_.Inverse(scratch.spectrum, scratch.row);
+  along_x_->Inverse(scratch.spectrum, scratch.row);
 }
 
 std::span<const int64_t> Convolver::RowsOf(const Extent& extent) const {
@@ -143,7 +145,7 @@ void Convolver::ForwardStrips(Complex* plane, const Extent& extent, Scratch& scr
   for (int64_t x = 0; x < layout_.row; x += width) {
     const int64_t columns = std::min(width, layout_.row - x);
     GatherColumns(plane + x, layout_.row, RowsOf(extent), layout_.domain.y, width, columns, scratch.columns);
-    along_y_.Forward(scratch.columns);
+    along_y_->Forward(scratch.columns);
     ScatterColumns(scratch.columns, width, columns, every_row_, layout_.row, plane + x);
   }
 }
@@ -154,7 +156,7 @@ void Convolver::InverseStrips(Complex* plane, const Extent& extent, Scratch& scr
   for (int64_t x = 0; x < layout_.row; x += width) {
     const int64_t columns = std::min(width, layout_.row - x);
     GatherColumns(plane + x, layout_.row, every_row_, layout_.domain.y, width, columns, scratch.columns);
-    along_y_.Inverse(scratch.columns);
+    along_y_->Inverse(scratch.columns);
     ScatterColumns(scratch.columns, width, columns, RowsOf(extent), layout_.row, plane + x);
   }
 }
@@ -176,9 +178,9 @@ void Convolver::ColumnPass(std::span<const int64_t> input, const CpuOtf& otf, bo
   ForEachBundle([&](int64_t bundle, Complex* columns) {
     Complex* place = Plane(0) + bundle * width;
     GatherColumns(place, layout_.plane, input, planes, width, width, columns);
-    if (planes > 1) along_z_.Forward(columns);
+    if (planes > 1) along_z_->Forward(columns);
     MultiplyComplex(otf.data() + bundle * width * planes, adjoint, width * planes, columns);
-    if (planes > 1) along_z_.Inverse(columns);
+    if (planes > 1) along_z_->Inverse(columns);
     ScatterColumns(columns, width, width, output, layout_.plane, place);
   });
 }
@@ -188,7 +190,7 @@ void Convolver::StoreOtf(std::span<const int64_t> input, CpuOtf& otf) {
   const float scale = 1.0F / static_cast<float>(layout_.domain.voxels());
   ForEachBundle([&](int64_t bundle, Complex* columns) {
     GatherColumns(Plane(0) + bundle * width, layout_.plane, input, planes, width, width, columns);
-    if (planes > 1) along_z_.Forward(columns);
+    if (planes > 1) along_z_->Forward(columns);
     ScaleComplex(columns, scale, width * planes, otf.data() + bundle * width * planes);
   });
 }

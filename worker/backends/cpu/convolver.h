@@ -66,8 +66,9 @@ class Convolver {
     Complex* columns;   // of a strip or a bundle
   };
 
-  Convolver(const Shape3& domain, const std::filesystem::path& wisdom_folder, ThreadPool* pool);
+  Convolver(const SpectrumLayout& layout, ThreadPool* pool);
   absl::Status Allocate();
+  void Plan(const std::filesystem::path& wisdom_folder);
 
   Complex* Plane(int64_t z) { return reinterpret_cast<Complex*>(work_.data()) + z * layout_.plane; }
 
@@ -87,12 +88,12 @@ class Convolver {
   void InverseStrips(Complex* plane, const Extent& extent, Scratch& scratch) const;
   std::span<const int64_t> RowsOf(const Extent& extent) const;
 
-  // Constant after `Allocate`.
+  // Constant after `Make`.
   const SpectrumLayout layout_;
   ThreadPool* const pool_;
-  const RowTransform& along_x_;
-  const ColumnTransform& along_y_;
-  const ColumnTransform& along_z_;
+  const RowTransform* along_x_ = nullptr;
+  const ColumnTransform* along_y_ = nullptr;
+  const ColumnTransform* along_z_ = nullptr;
   std::vector<int64_t> every_row_;
   std::vector<Scratch> scratch_;  // by thread
 

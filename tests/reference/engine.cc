@@ -1,0 +1,63 @@
+#include "tests/reference/engine.h"
+
+#include <numeric>
+
+#include "proto/contract/status_macros.h"
+#include "worker/backends/cpu/cpu_backend.h"
+#include "worker/methods/registry.h"
+
+namespace deconvoy::reference {
+namespace {
+
+class Silent final : public worker::Monitor {
+ public:
+  absl::Status Iterated(int64_t, int64_t, std::optional<double>) override { return absl::OkStatus(); }
+};
+
+std::vector<float> Floats(const Volume& volume) {
+  return {volume.values.begin(), volume.values.end()};
+}
+
+absl::StatusOr<std::unique_ptr<worker::Array>> ToDevice(worker::Ops& ops, const Volume& volume, const Box3& box) {
+  ASSIGN_OR_RETURN(auto array, ops.Allocate(box));
+  RETURN_IF_ERROR(ops.Upload(Floats(volume), box, *array));
+  return array;
+}
+
+}  // namespace
+
+double MeanOf(const Volume& volume) {
+  return std::accumulate(volume.values.begin(), volume.values.end(), 0.0) / static_cast<double>(volume.size());
+}
+
+absl::StatusOr<Volume> RunRl(const EngineRun& run) {
+  const auto backend = worker::MakeCpuBackend({.threads = run.threads, .wisdom_folder = {}});
+  const worker::Method& method = *worker::FindMethod("rl");
+  ASSIGN_OR_RETURN(const Parameters parameters, ResolveParameters(method.description(), run.parameters));
+  ASSIGN_OR_RETURN(const auto ops, backend->Open(run.domain));
+  const Volume& h = run.psf.h;
+  ASSIGN_OR_RETURN(const auto otf, ops->MakeOtf(Floats(h), {h.nz, h.ny, h.nx}, {run.psf.cz, run.psf.cy, run.psf.cx}));
+  const Box3 box{run.origin, {run.y.nz, run.y.ny, run.y.nx}};
+  ASSIGN_OR_RETURN(const auto measured, ToDevice(*ops, run.y, box));
+  std::unique_ptr<worker::Array> previous;
+  if (run.previous != nullptr) {
+    ASSIGN_OR_RETURN(previous, ToDevice(*ops, *run.previous, box));
+  }
+  const worker::Problem problem{.ops = ops.get(),
+                                .otf = otf.get(),
+                                .measured = measured.get(),
+                                .mask = nullptr,
+                                .previous = previous.get(),
+                                .boundary = run.boundary,
+                                .background = static_cast<float>(run.background),
+                                .mean = static_cast<float>(run.mean > 0 ? run.mean : MeanOf(run.y))};
+  Silent silent;
+  ASSIGN_OR_RETURN(const auto x, method.Run(problem, parameters, run.monitor != nullptr ? *run.monitor : silent));
+  std::vector<float> values(static_cast<size_t>(box.shape.voxels()));
+  RETURN_IF_ERROR(ops->Download(*x, box, values));
+  Volume result(run.y.nz, run.y.ny, run.y.nx);
+  result.values.assign(values.begin(), values.end());
+  return result;
+}
+
+}  // namespace deconvoy::reference

@@ -1,0 +1,34 @@
+// Runs a method of the worker on a volume in host memory, for tests that compare its results.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/reference/reference.h"
+#include "worker/methods/method.h"
+
+namespace deconvoy::reference {
+
+struct EngineRun {
+  Volume y;       // measured
+  Shape3 domain;  // padded
+  Voxel origin;   // of y in the domain
+  Psf psf;
+  std::map<std::string, std::string> parameters;
+  v1::Boundary boundary = v1::EXTEND;
+  double background = 0;
+  double mean = 0;                   // 0: that of y
+  const Volume* previous = nullptr;  // on y's box
+  int threads = 2;
+  worker::Monitor* monitor = nullptr;
+};
+
+// What `rl` makes of it on the CPU, on y's box.
+absl::StatusOr<Volume> RunRl(const EngineRun& run);
+
+double MeanOf(const Volume& volume);
+
+}  // namespace deconvoy::reference

@@ -1,0 +1,127 @@
+#include "tests/reference/reference.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace deconvoy::reference {
+namespace {
+
+int64_t Modulo(int64_t i, int64_t n) {
+  return ((i % n) + n) % n;
+}
+
+// Index of the reflection of i in [0, n).
+int64_t Mirror(int64_t i, int64_t n) {
+  const int64_t k = Modulo(i, 2 * n);
+  return k < n ? k : 2 * n - 1 - k;
+}
+
+// sum over u of h(u) x(r - sign (u - c))
+Volume DirectSum(const Volume& x, const Psf& psf, int64_t sign) {
+  Volume out(x.nz, x.ny, x.nx);
+  for (int64_t z = 0; z < x.nz; ++z)
+    for (int64_t y = 0; y < x.ny; ++y)
+      for (int64_t i = 0; i < x.nx; ++i) {
+        double sum = 0;
+        for (int64_t a = 0; a < psf.h.nz; ++a)
+          for (int64_t b = 0; b < psf.h.ny; ++b)
+            for (int64_t c = 0; c < psf.h.nx; ++c)
+              sum += psf.h.at(a, b, c) *
+                     x.wrapped(z - sign * (a - psf.cz), y - sign * (b - psf.cy), i - sign * (c - psf.cx));
+        out.at(z, y, i) = sum;
+      }
+  return out;
+}
+
+}  // namespace
+
+Volume::Volume(int64_t z, int64_t y, int64_t x, double value)
+    : nz(z), ny(y), nx(x), values(static_cast<size_t>(z * y * x), value) {}
+
+double Volume::wrapped(int64_t z, int64_t y, int64_t x) const {
+  return at(Modulo(z, nz), Modulo(y, ny), Modulo(x, nx));
+}
+
+Volume Convolve(const Volume& x, const Psf& psf) {
+  return DirectSum(x, psf, 1);
+}
+
+Volume Correlate(const Volume& x, const Psf& psf) {
+  return DirectSum(x, psf, -1);
+}
+
+double IDivergence(const Volume& y, const Volume& m, const Volume& v, double background) {
+  double sum = 0;
+  for (size_t i = 0; i < y.values.size(); ++i) {
+    if (m.values[i] == 0) continue;
+    const double model = v.values[i] + background;
+    const double data = y.values[i];
+    sum += model - data;
+    if (data > 0) sum += data * std::log(data / model);
+  }
+  return sum;
+}
+
+Volume Padded(const Volume& inner, int64_t nz, int64_t ny, int64_t nx) {
+  Volume out(nz, ny, nx);
+  for (int64_t z = 0; z < inner.nz; ++z)
+    for (int64_t y = 0; y < inner.ny; ++y)
+      for (int64_t x = 0; x < inner.nx; ++x) out.at(z, y, x) = inner.at(z, y, x);
+  return out;
+}
+
+Volume Cropped(const Volume& outer, int64_t nz, int64_t ny, int64_t nx) {
+  Volume out(nz, ny, nx);
+  for (int64_t z = 0; z < nz; ++z)
+    for (int64_t y = 0; y < ny; ++y)
+      for (int64_t x = 0; x < nx; ++x) out.at(z, y, x) = outer.at(z, y, x);
+  return out;
+}
+
+Volume Reflected(const Volume& inner, int64_t nz, int64_t ny, int64_t nx, int64_t z0, int64_t y0, int64_t x0) {
+  Volume out(nz, ny, nx);
+  for (int64_t z = 0; z < nz; ++z)
+    for (int64_t y = 0; y < ny; ++y)
+      for (int64_t x = 0; x < nx; ++x)
+        out.at(z, y, x) = inner.at(Mirror(z - z0, inner.nz), Mirror(y - y0, inner.ny), Mirror(x - x0, inner.nx));
+  return out;
+}
+
+Volume RichardsonLucy(const Volume& y, const Volume& m, const Psf& psf, const Volume& x0,
+                      const RichardsonLucyOptions& options) {
+  const Volume w = Correlate(m, psf);
+  const size_t n = y.values.size();
+  Volume x = x0, before = x0;
+  for (int k = 1; k <= options.iterations; ++k) {
+    const double alpha = options.heavy_ball ? (k - 1.0) / (k + 2.0) : 0;
+    Volume p = x;
+    for (size_t i = 0; i < n; ++i) {
+      p.values[i] = std::max(x.values[i] + alpha * (x.values[i] - before.values[i]), 0.1 * x.values[i]);
+    }
+    Volume quotient = Convolve(p, psf);
+    if (options.watch) options.watch(k, IDivergence(y, m, quotient, options.background));
+    for (size_t i = 0; i < n; ++i) {
+      const double model = std::max(quotient.values[i] + options.background, 1e-6 * options.mean);
+      quotient.values[i] = m.values[i] * y.values[i] / model;
+    }
+    const Volume correction = Correlate(quotient, psf);
+    before = x;
+    for (size_t i = 0; i < n; ++i) {
+      x.values[i] = w.values[i] >= 0.01 ? p.values[i] * correction.values[i] / w.values[i] : p.values[i];
+    }
+  }
+  return x;
+}
+
+double RelativeError(const Volume& a, const Volume& b) {
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < b.values.size(); ++i) {
+    difference += (a.values[i] - b.values[i]) * (a.values[i] - b.values[i]);
+    norm += b.values[i] * b.values[i];
+  }
+  const double error = std::sqrt(difference / norm);
+  return std::isfinite(error) ? error : std::numeric_limits<double>::infinity();
+}
+
+}  // namespace deconvoy::reference

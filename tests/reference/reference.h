@@ -1,0 +1,62 @@
+// The mathematics of docs/methods as plainly as it can be written: double precision, direct sums, no transforms, and
+// not a line in common with the worker. Slow, so for small volumes only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace deconvoy::reference {
+
+// A volume in z,y,x order.
+struct Volume {
+  int64_t nz = 0, ny = 0, nx = 0;
+  std::vector<double> values;
+
+  Volume() = default;
+  Volume(int64_t z, int64_t y, int64_t x, double value = 0);
+  int64_t size() const { return nz * ny * nx; }
+  double& at(int64_t z, int64_t y, int64_t x) { return values[static_cast<size_t>((z * ny + y) * nx + x)]; }
+  double at(int64_t z, int64_t y, int64_t x) const { return values[static_cast<size_t>((z * ny + y) * nx + x)]; }
+  // Of indices that may lie outside: the volume repeats itself.
+  double wrapped(int64_t z, int64_t y, int64_t x) const;
+};
+
+// A point spread function and the voxel that is its origin.
+struct Psf {
+  Volume h;
+  int64_t cz = 0, cy = 0, cx = 0;
+};
+
+// (H x)(r) = sum over u of h(u) x(r - (u - c)), and its adjoint (H* x)(r) = sum over u of h(u) x(r + (u - c));
+// circular.
+Volume Convolve(const Volume& x, const Psf& psf);
+Volume Correlate(const Volume& x, const Psf& psf);
+
+// The sum over voxels with m = 1 of (v + b) - y + y ln(y / (v + b)).
+double IDivergence(const Volume& y, const Volume& m, const Volume& v, double background);
+
+// `inner` in the first voxels of a larger volume of zeros, and back.
+Volume Padded(const Volume& inner, int64_t nz, int64_t ny, int64_t nx);
+Volume Cropped(const Volume& outer, int64_t nz, int64_t ny, int64_t nx);
+// `inner` at (z, y, x) of a larger volume, its surroundings its own reflection at its faces (d c b a | a b c d | d c b
+// a).
+Volume Reflected(const Volume& inner, int64_t nz, int64_t ny, int64_t nx, int64_t z, int64_t y, int64_t x);
+
+struct RichardsonLucyOptions {
+  int iterations = 20;
+  bool heavy_ball = false;
+  double background = 0;
+  double mean = 0;  // of y, for the floor of the denominator
+  // After each iteration: its number and the I-divergence at the point that it was taken from.
+  std::function<void(int, double)> watch;
+};
+
+// x <- p / w H*( m y / max(Hp + b, 1e-6 mean) ), w = H* m, no update where w < 0.01, from x0; everything on one circle.
+Volume RichardsonLucy(const Volume& y, const Volume& m, const Psf& psf, const Volume& x0,
+                      const RichardsonLucyOptions& options);
+
+// norm(a - b) / norm(b); infinite when anything is not a number.
+double RelativeError(const Volume& a, const Volume& b);
+
+}  // namespace deconvoy::reference
