@@ -58,6 +58,7 @@ absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inp
   leftovers.AddVolume(image);
   deconvolve.set_psf_volume(psf);
   deconvolve.set_input_volume(image);
+  if (deconvolve.output_type() == v1::VOXEL_TYPE_UNSPECIFIED) deconvolve.set_output_type(inputs.image.spec.type());
   v1::JobSpec spec;
   spec.set_display_name(inputs.image.spec.display_name());
   *spec.mutable_deconvolve() = std::move(deconvolve);

@@ -21,7 +21,8 @@ TransferObserver ShowTransfer(Progress& progress, std::string phase) {
     progress.Show({.phase = phase,
                    .fraction = total > 0 ? done / total : 1.0,
                    .detail = fmt::format("{} of {}", BytesText(done), BytesText(total)),
-                   .rate = seconds > 0.2 ? BytesText(done / seconds) + "/s" : ""});
+                   .rate = seconds > 0.2 ? BytesText(done / seconds) + "/s" : "",
+                   .figures = {{"bytes_done", at.bytes_done}, {"bytes_total", at.bytes_total}}});
   };
 }
 

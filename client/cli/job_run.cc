@@ -101,6 +101,13 @@ ProgressState ToProgress(const v1::JobProgress& progress) {
                                 progress.iterations_total());
   if (progress.megavoxels_per_second() > 0)
     state.rate = fmt::format("{:.1f} Mvoxel/s", progress.megavoxels_per_second());
+  state.figures = {{"fraction", progress.fraction()},
+                   {"iteration", progress.iteration()},
+                   {"iterations_total", progress.iterations_total()},
+                   {"tasks_done", progress.tasks_done()},
+                   {"tasks_total", progress.tasks_total()},
+                   {"activity", Printable(progress.activity())},
+                   {"megavoxels_per_second", progress.megavoxels_per_second()}};
   return state;
 }
 
@@ -142,9 +149,8 @@ void Leftovers::Remove(const Client& client, Progress& progress) {
 
 absl::StatusOr<v1::Job> RunJob(Session& session, const v1::JobSpec& spec, Leftovers& leftovers, Progress& progress,
                                const std::stop_token& stop) {
-  RETURN_IF_ERROR(session.WaitForWorker(progress, stop));
   const Client& client = session.client();
-  ASSIGN_OR_RETURN(const v1::Job submitted, client.Submit(spec));
+  ASSIGN_OR_RETURN(const v1::Job submitted, session.Submit(spec, progress, stop));
   leftovers.AddJob(submitted);
   const auto ended = FollowJob(client, submitted.name(), progress, stop);
   if (!ended.ok() && stop.stop_requested()) return Cancel(client, submitted.name(), progress);

@@ -7,8 +7,8 @@
 
 namespace deconvoy::client {
 
-// proto3's JSON form with the field names of the .proto files; fields with default values are written too, so that
-// programs find what they look for.
+// Field names as in the .proto files, numbers as numbers (64-bit ones too), enums by name, bytes as hexadecimal, times
+// in RFC 3339. Plain fields are there whatever their value; messages and alternatives only when set.
 nlohmann::json ToJson(const google::protobuf::Message& message);
 
 }  // namespace deconvoy::client

@@ -20,6 +20,13 @@ std::vector<std::string> Choices(const std::string& type) {
   return choices;
 }
 
+std::string Trimmed(const std::string& text) {
+  const size_t first = text.find_first_not_of('\n');
+  return first == std::string::npos ? "" : text.substr(first);
+}
+
+}  // namespace
+
 OptionModel ModelOf(const CLI::Option& option) {
   OptionModel model;
   for (const std::string& name : option.get_snames()) model.names.push_back("-" + name);
@@ -36,13 +43,6 @@ OptionModel ModelOf(const CLI::Option& option) {
   model.fallback = option.get_default_str();
   return model;
 }
-
-std::string Trimmed(const std::string& text) {
-  const size_t first = text.find_first_not_of('\n');
-  return first == std::string::npos ? "" : text.substr(first);
-}
-
-}  // namespace
 
 std::vector<VerbModel> ModelOf(const CLI::App& root) {
   std::vector<VerbModel> verbs;

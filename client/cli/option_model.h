@@ -27,6 +27,8 @@ struct VerbModel {
   std::vector<OptionModel> options;
 };
 
+OptionModel ModelOf(const CLI::Option& option);
+
 // Every verb that the help shows, in its order.
 std::vector<VerbModel> ModelOf(const CLI::App& root);
 

@@ -25,19 +25,6 @@ std::string Capital(std::string text) {
   return text;
 }
 
-ExitCode OfReason(v1::ErrorReason reason, ExitCode otherwise) {
-  switch (reason) {
-    case v1::UNKNOWN_METHOD:
-    case v1::UNKNOWN_PARAMETER:
-    case v1::PARAMETER_OUT_OF_RANGE:
-      return ExitCode::kUsage;
-    case v1::INCOMPATIBLE_VERSION:
-      return ExitCode::kUnreachable;
-    default:
-      return otherwise;
-  }
-}
-
 ExitCode OfCode(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kOk:
@@ -101,7 +88,8 @@ absl::Status OutcomeOf(const v1::Job& job) {
 
 ExitCode ExitCodeOf(const absl::Status& status) {
   if (const auto given = Given(status)) return *given;
-  return OfReason(ReasonOf(status), OfCode(status.code()));
+  if (ReasonOf(status) == v1::INCOMPATIBLE_VERSION) return ExitCode::kUnreachable;
+  return OfCode(status.code());
 }
 
 std::string ErrorText(const absl::Status& status) {

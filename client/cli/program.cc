@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "client/cli/help.h"
 #include "client/cli/outcome.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
@@ -57,8 +58,8 @@ absl::Status Unknown(const CLI::App& root, const std::string& argument, const st
                      std::string_view kind) {
   const std::string nearest = Nearest(argument.substr(0, argument.find('=')), known);
   return UsageError(fmt::format("unknown {} '{}'", kind, Printable(argument)),
-                    nearest.empty() ? fmt::format("See: {}", HelpCommand(root))
-                                    : fmt::format("Did you mean {}? See: {}", nearest, HelpCommand(root)));
+                    nearest.empty() ? fmt::format("See `{}`.", HelpCommand(root))
+                                    : fmt::format("Did you mean `{}`? See `{}`.", nearest, HelpCommand(root)));
 }
 
 // What the parser could not use, said with the nearest thing it could.
@@ -72,7 +73,8 @@ absl::Status ToStatus(const CLI::App& root, const CLI::ParseError& error) {
   for (const std::string& argument : rest)
     if (argument.starts_with("-")) return Unknown(root, argument, OptionNames(chosen), "option");
   if (!rest.empty()) return Unknown(root, rest.front(), {}, "argument");
-  return UsageError(Printable(error.what()), fmt::format("See: {}", HelpCommand(root)));
+  if (&chosen == &root) return UsageError("no command is given", fmt::format("See `{}`.", HelpCommand(root)));
+  return UsageError(Printable(error.what()), fmt::format("See `{}`.", HelpCommand(root)));
 }
 
 void Report(const Console& console, const absl::Status& error) {
@@ -86,7 +88,7 @@ std::unique_ptr<CLI::App> MakeParser(Program& program) {
   auto root = std::make_unique<CLI::App>(kAbout, "deconvoy");
   root->footer(kFooter);
   root->require_subcommand(1);
-  root->get_formatter()->column_width(34);
+  root->formatter(std::make_shared<HelpFormatter>(program.console.columns));
   root->set_help_flag("-h,--help", "Print this help");
   for (const auto add : AllVerbs()) add(*root, program);
   return root;

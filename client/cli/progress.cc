@@ -141,9 +141,7 @@ class JsonProgress : public PacedProgress {
  private:
   void Draw(const ProgressState& state, std::optional<double> seconds_left) override {
     nlohmann::json line = {{"event", "progress"}, {"phase", state.phase}};
-    if (state.fraction) line["fraction"] = *state.fraction;
-    if (!state.detail.empty()) line["detail"] = state.detail;
-    if (!state.rate.empty()) line["rate"] = state.rate;
+    if (state.figures.is_object()) line.update(state.figures);
     if (seconds_left) line["seconds_left"] = *seconds_left;
     console().Json(line);
   }

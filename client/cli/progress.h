@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@ struct ProgressState {
   std::optional<double> fraction = {};  // 0 to 1; nothing where it is not known
   std::string detail = {};              // `tile 3 of 8, iteration 7 of 20`
   std::string rate = {};                // `41.2 Mvoxel/s`
+  nlohmann::json figures = {};          // the same for programs: fields of the JSON line
 };
 
 // Time left of a phase, from the pace of the last half minute or so. Nothing until there is something to go by.

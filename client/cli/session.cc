@@ -1,6 +1,7 @@
 #include "client/cli/session.h"
 
 #include <absl/time/clock.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -10,7 +11,8 @@
 namespace deconvoy::client {
 namespace {
 
-constexpr absl::Duration kWorkerLimit = absl::Minutes(2);
+constexpr absl::Duration kLocalWorkerLimit = absl::Minutes(2);
+constexpr absl::Duration kRemoteWorkerLimit = absl::Seconds(20);
 constexpr absl::Duration kWorkerPoll = absl::Milliseconds(20);
 
 bool TakesWork(const v1::Worker& worker) {
@@ -35,17 +37,32 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const ServerOptions& opti
   return session;
 }
 
-absl::Status Session::WaitForWorker(Progress& progress, const std::stop_token& stop) {
-  if (!local_) return absl::OkStatus();
-  progress.Show({.phase = "start worker"});
-  for (const absl::Time limit = absl::Now() + kWorkerLimit; absl::Now() < limit; absl::SleepFor(kWorkerPoll)) {
+absl::StatusOr<v1::Job> Session::Submit(const v1::JobSpec& spec, Progress& progress, const std::stop_token& stop) {
+  if (local_) RETURN_IF_ERROR(WaitForWorker(kLocalWorkerLimit, progress, stop));
+  auto job = client_->Submit(spec);
+  if (local_ || ReasonOf(job.status()) != v1::NO_WORKER) return job;
+  ASSIGN_OR_RETURN(const bool has_worker, HasWorker());
+  if (has_worker) return job;
+  RETURN_IF_ERROR(WaitForWorker(kRemoteWorkerLimit, progress, stop));
+  return client_->Submit(spec);
+}
+
+absl::StatusOr<bool> Session::HasWorker() const {
+  ASSIGN_OR_RETURN(const auto workers, client_->ListWorkers());
+  return std::any_of(workers.begin(), workers.end(), TakesWork);
+}
+
+absl::Status Session::WaitForWorker(absl::Duration limit, Progress& progress, const std::stop_token& stop) {
+  progress.Show({.phase = "wait for a worker"});
+  for (const absl::Time end = absl::Now() + limit; absl::Now() < end; absl::SleepFor(kWorkerPoll)) {
     if (stop.stop_requested()) return MakeError({.reason = v1::CANCELLED_BY_USER}, "stopped on request");
-    RETURN_IF_ERROR(local_->Check());
-    ASSIGN_OR_RETURN(const auto workers, client_->ListWorkers());
-    if (std::any_of(workers.begin(), workers.end(), TakesWork)) return absl::OkStatus();
+    if (local_) RETURN_IF_ERROR(local_->Check());
+    ASSIGN_OR_RETURN(const bool has_worker, HasWorker());
+    if (has_worker) return absl::OkStatus();
   }
-  return MakeError({.reason = v1::NO_WORKER, .remedy = "Run deconvoy-worker --self-test to see why."},
-                   "the local worker does not take work after two minutes");
+  return MakeError(
+      {.reason = v1::NO_WORKER, .remedy = "Run `deconvoy-worker --self-test` to see whether one can work."},
+      fmt::format("no worker takes work within {}", absl::FormatDuration(limit)));
 }
 
 }  // namespace deconvoy::client

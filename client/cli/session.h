@@ -24,10 +24,13 @@ class Session {
   const Client& client() const { return *client_; }
   bool local() const { return local_ != nullptr; }
 
-  // For a local server: returns once its worker takes work. For others at once.
-  absl::Status WaitForWorker(Progress& progress, const std::stop_token& stop);
+  // Submits a job. Where the server has no worker yet, because it has just been started, waits for one first.
+  absl::StatusOr<v1::Job> Submit(const v1::JobSpec& spec, Progress& progress, const std::stop_token& stop);
 
  private:
+  absl::StatusOr<bool> HasWorker() const;
+  absl::Status WaitForWorker(absl::Duration limit, Progress& progress, const std::stop_token& stop);
+
   std::unique_ptr<LocalServer> local_;
   std::optional<Client> client_;
 };

@@ -27,7 +27,7 @@ constexpr int64_t kSmallestWidth = 360, kLargestWidth = 900;
 constexpr int64_t kLargestSide = 20'000;
 constexpr int64_t kBarHeight = 5;
 // Below this many canvas pixels a panel is too small for a scale bar.
-constexpr int64_t kBarPanelWidth = 100, kBarPanelHeight = 60;
+constexpr int64_t kBarPanelWidth = 100, kBarPanelHeight = 120;
 
 bool Empty(const Panel& panel) {
   return panel.pixels.empty();
@@ -148,7 +148,7 @@ class Composer {
     const Contrast contrast = ContrastOf(panel);
     const auto letters = static_cast<size_t>(column_width / kCharacterWidth);
     canvas.Text(x, y, std::string_view(panel.title).substr(0, letters), kText);
-    const std::string range = fmt::format("{:.4g} to {:.4g} (99.8 %)", contrast.black, contrast.white);
+    const std::string range = fmt::format("{:.6g} to {:.6g} (99.8 %)", contrast.black, contrast.white);
     canvas.Text(x, y + kLineHeight, std::string_view(range).substr(0, letters), kFaint);
     y += kCaptionLines * kLineHeight;
 

@@ -7,7 +7,9 @@
 #include "client/cli/outcome.h"
 #include "client/cli/values.h"
 #include "proto/contract/error.h"
+#include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
 
 namespace deconvoy::client {
@@ -82,6 +84,21 @@ absl::Status SetParameters(const DeconvolutionOptions& options, v1::DeconvolveSp
   return absl::OkStatus();
 }
 
+// The contract takes 0 for the default, which is not what somebody means who types it.
+absl::Status CheckNotZero(double value, std::string_view option) {
+  if (value != 0) return absl::OkStatus();
+  return MakeError({.reason = v1::INVALID_FIELD}, fmt::format("{} is 0, but must be above 0", option));
+}
+
+// What the server would say, before anything is sent to it.
+absl::Status Check(const v1::DeconvolveSpec& spec) {
+  v1::JobSpec job;
+  *job.mutable_deconvolve() = spec;
+  job.mutable_deconvolve()->set_input_volume(VolumeName("image"));
+  job.mutable_deconvolve()->set_psf_volume(VolumeName("psf"));
+  return ValidateJobSpec(job);
+}
+
 void AddMethodOptions(CLI::App& verb, DeconvolutionOptions& options) {
   verb.add_option("--method", options.method, "Method; see: deconvoy methods")
       ->type_name("NAME")
@@ -122,13 +139,8 @@ void AddImagingOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->type_name("V")
       ->capture_default_str()
       ->group(kImaging);
-  verb.add_option("--gain", options.gain, "Photons per count")
-      ->check(CLI::PositiveNumber)
-      ->type_name("V")
-      ->capture_default_str()
-      ->group(kImaging);
+  verb.add_option("--gain", options.gain, "Photons per count")->type_name("V")->capture_default_str()->group(kImaging);
   verb.add_option("--read-noise", options.read_noise, "Standard deviation of the camera's noise in photons")
-      ->check(CLI::NonNegativeNumber)
       ->type_name("V")
       ->capture_default_str()
       ->group(kImaging);
@@ -139,7 +151,6 @@ void AddImagingOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->capture_default_str()
       ->group(kImaging);
   verb.add_option("--psf-energy", options.psf_energy, "Share of the PSF's sum that must remain when it is cropped")
-      ->check(CLI::Range(0.5, 1.0))
       ->type_name("V")
       ->capture_default_str()
       ->group(kImaging);
@@ -158,7 +169,9 @@ void AddDeconvolutionOptions(CLI::App& verb, DeconvolutionOptions& options) {
   AddImagingOptions(verb, options);
 }
 
-absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options, v1::VoxelType input) {
+absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options) {
+  RETURN_IF_ERROR(CheckNotZero(options.gain, "--gain"));
+  RETURN_IF_ERROR(CheckNotZero(options.psf_energy, "--psf-energy"));
   v1::DeconvolveSpec spec;
   spec.set_method(options.method);
   RETURN_IF_ERROR(SetParameters(options, spec));
@@ -170,9 +183,10 @@ absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options, v
   RETURN_IF_ERROR(SetCentre(options.psf_centre, spec));
   spec.set_psf_energy(options.psf_energy);
   RETURN_IF_ERROR(SetTile(options.tile, spec));
-  spec.set_output_type(options.dtype == "same" ? input : options.dtype == "u16" ? v1::U16 : v1::F32);
+  if (options.dtype != "same") spec.set_output_type(options.dtype == "u16" ? v1::U16 : v1::F32);
   spec.set_keep_offset(options.keep_offset);
   if (options.backend != "auto") spec.set_backend(options.backend);
+  RETURN_IF_ERROR(Check(spec));
   return spec;
 }
 

@@ -32,7 +32,8 @@ struct DeconvolutionOptions {
 
 void AddDeconvolutionOptions(CLI::App& verb, DeconvolutionOptions& options);
 
-// As the server takes it, without the volumes. `input` is the type that `--dtype same` means. Errors are of usage.
-absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options, v1::VoxelType input);
+// As the server takes it, without the volumes; the output's type is left open for `--dtype same`. Errors are of usage,
+// or those that the server would give for a value out of range.
+absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options);
 
 }  // namespace deconvoy::client

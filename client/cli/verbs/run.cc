@@ -54,9 +54,9 @@ class Run {
         progress_(MakeProgress(console, [] { return absl::Now(); })) {}
 
   absl::Status Do() {
+    ASSIGN_OR_RETURN(const v1::DeconvolveSpec spec, ToSpec(options_.deconvolution));
     RETURN_IF_ERROR(CheckOutput(options_));
     ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, *progress_));
-    ASSIGN_OR_RETURN(const v1::DeconvolveSpec spec, ToSpec(options_.deconvolution, inputs.image.spec.type()));
     ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server));
     const absl::Status status = DoWith(*session, inputs, spec);
     if (!session->local()) TidyUp(session->client(), status);

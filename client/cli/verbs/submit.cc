@@ -54,13 +54,13 @@ absl::Status Submit(const SubmitOptions& options, const Console& console) {
   const std::stop_token stop = TakeInterrupts();
   const auto progress = MakeProgress(console, [] { return absl::Now(); });
   RETURN_IF_ERROR(RequireServer(options.server).status());
+  ASSIGN_OR_RETURN(const v1::DeconvolveSpec deconvolve, ToSpec(options.deconvolution));
   ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options.inputs, *progress));
-  ASSIGN_OR_RETURN(const v1::DeconvolveSpec deconvolve, ToSpec(options.deconvolution, inputs.image.spec.type()));
   ASSIGN_OR_RETURN(const auto session, Session::Open(options.server));
   Leftovers volumes;
   const auto submitted = [&]() -> absl::StatusOr<v1::Job> {
     ASSIGN_OR_RETURN(const v1::JobSpec spec, UploadInputs(*session, inputs, deconvolve, volumes, *progress, stop));
-    return session->client().Submit(spec);
+    return session->Submit(spec, *progress, stop);
   }();
   progress->Clear();
   if (!submitted.ok()) {

@@ -5,7 +5,7 @@ namespace deconvoy::client {
 const std::vector<void (*)(CLI::App&, Program&)>& AllVerbs() {
   static const std::vector<void (*)(CLI::App&, Program&)> verbs = {
       AddRun,     AddSubmit,   AddWatch,   AddFetch,   AddJobs,    AddJob,        AddCancel,       AddWorkers,
-      AddMethods, AddSimulate, AddVersion, AddCompletion, AddHelpMarkdown,
+      AddMethods, AddSimulate, AddCompare, AddPicture, AddVersion, AddCompletion, AddHelpMarkdown,
   };
   return verbs;
 }
