@@ -135,14 +135,14 @@ class WholeDaemon final : public Daemon {
     const int64_t threads =
         config_.worker_threads > 0 ? config_.worker_threads : ShareOfMachine(config_.worker_count).threads;
     return {.program = worker_program_,
-            .arguments = {"--server", api_->addresses().front().Text(),               //
-                          "--credential-file", state_->worker_credential().string(),  //
-                          "--spool", state_->spool().string(),                        //
-                          "--state", cache,                                           //
-                          "--threads", fmt::format("{}", threads),                    //
-                          "--memory-mib", fmt::format("{}", WorkerMemory() >> 20),    //
-                          "--backend", config_.worker_backend,                        //
-                          "--log-level", config_.log_level,                           //
+            .arguments = {"--server", api_->addresses().front().Text(),                             //
+                          "--credential-file", state_->worker_credential().string(),                //
+                          "--spool", state_->spool().string(),                                      //
+                          "--state", cache,                                                         //
+                          "--threads", fmt::format("{}", threads),                                  //
+                          "--memory-mib", fmt::format("{}", WorkerMemory() >> 20),                  //
+                          "--backend", config_.worker_backend,                                      //
+                          "--log-level", config_.log_level == "off" ? "error" : config_.log_level,  //
                           "--die-with-parent"}};
   }
 

@@ -1,6 +1,7 @@
 #include "server/api/api_server.h"
 
 #include <fmt/format.h>
+#include <grpc/grpc.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
@@ -35,6 +36,7 @@ void LogGrpc(gpr_log_func_args* line) {
 void SetUpGrpcOnce() {
   static const bool done = [] {
     gpr_set_log_function(LogGrpc);
+    grpc_init();  // kept until the process ends: gRPC's own end can wait ten seconds for a poller
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     return true;
