@@ -100,9 +100,10 @@ absl::Status SyncFolder(const fs::path& folder) {
   return absl::OkStatus();
 }
 
-// Files that a new folder may hold: the lock, a format file that was being written, the top of a file system.
+// Files that a new folder may hold: the lock, the log that its caller keeps, a format file that was being written, the
+// top of a file system.
 absl::Status CheckNew(const fs::path& folder) {
-  static const std::set<std::string> kHarmless = {"lock", "format.new", "lost+found"};
+  static const std::set<std::string> kHarmless = {"lock", "log", "format.new", "lost+found"};
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
