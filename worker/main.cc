@@ -54,7 +54,7 @@ std::unique_ptr<Backend> MakeBackend(const Flags& flags) {
 int SelfTest(const Flags& flags) {
   const std::unique_ptr<Backend> backend = MakeBackend(flags);
   const v1::SelfTestReport report = RunSelfTest(*backend);
-  fmt::print("{} on {}, {} threads: {}\n", backend->name(), backend->device(), backend->threads(),
+  fmt::print("{} on {}: {}\n", backend->name(), backend->device(),
              report.passed() ? fmt::format("passed, {:.1f} million padded voxel-iterations per second",
                                            report.padded_voxel_iterations_per_second() / 1e6)
                              : "FAILED: " + report.message());
@@ -102,7 +102,7 @@ absl::Status Serve(const Flags& flags) {
   if (!registration.self_test().passed()) {
     return MakeError({.reason = v1::WORKER_REFUSED}, registration.self_test().message());
   }
-  spdlog::info("{} on {}, {} threads, {} MiB", backend->name(), backend->device(), backend->threads(), budget >> 20);
+  spdlog::info("{} on {}, {} MiB for a task", backend->name(), backend->device(), budget >> 20);
 
   PipelineExecutor pipelines(*backend);
   CancellableExecutor cancellable(pipelines);

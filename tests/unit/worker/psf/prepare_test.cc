@@ -1,0 +1,261 @@
+#include "worker/psf/prepare.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "proto/contract/error.h"
+#include "proto/contract/volume_layout.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy::worker {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr Shape3 kImage{200, 200, 200};
+
+size_t At(const Shape3& s, int64_t z, int64_t y, int64_t x) {
+  return static_cast<size_t>((z * s.y + y) * s.x + x);
+}
+
+// A Gaussian of standard deviation 1.5, 1, 1 around `c`, which may lie between voxels.
+std::vector<float> Gaussian(const Shape3& s, double cz, double cy, double cx) {
+  std::vector<float> values(static_cast<size_t>(s.voxels()));
+  for (int64_t z = 0; z < s.z; ++z) {
+    for (int64_t y = 0; y < s.y; ++y) {
+      for (int64_t x = 0; x < s.x; ++x) {
+        const double dz = (static_cast<double>(z) - cz) / 1.5, dy = static_cast<double>(y) - cy,
+                     dx = static_cast<double>(x) - cx;
+        values[At(s, z, y, x)] = static_cast<float>(1000 * std::exp(-0.5 * (dz * dz + dy * dy + dx * dx)));
+      }
+    }
+  }
+  return values;
+}
+
+PsfOptions Options(v1::PsfCentre rule = v1::AUTO_CENTRE, double energy = 0.999) {
+  PsfOptions options;
+  options.rule = rule;
+  options.energy = energy;
+  options.image = kImage;
+  return options;
+}
+
+PsfAnalysis Analyse(const std::vector<float>& values, const Shape3& shape, const PsfOptions& options) {
+  auto analysis = AnalysePsf(values, shape, 0, options);
+  EXPECT_OK(analysis);
+  return analysis.ok() ? *analysis : PsfAnalysis{};
+}
+
+std::vector<float> Cut(const std::vector<float>& values, const Shape3& shape, const Box3& box) {
+  std::vector<float> part(static_cast<size_t>(box.shape.voxels()));
+  CopyBox(std::as_bytes(std::span(values)).data(), {{}, shape}, std::as_writable_bytes(std::span(part)).data(), box,
+          sizeof(float));
+  return part;
+}
+
+PreparedPsf Prepare(const std::vector<float>& values, const Shape3& shape, const v1::PsfReport& report) {
+  auto psf = PreparePsf(Cut(values, shape, PsfBoxToRead(report, shape)), shape, report);
+  EXPECT_OK(psf);
+  return psf.ok() ? *psf : PreparedPsf{};
+}
+
+// --- bad PSFs ---
+
+void ExpectBad(const std::vector<float>& values, const Shape3& shape, const std::string& words) {
+  const auto analysis = AnalysePsf(values, shape, 2, Options());
+  ASSERT_FALSE(analysis.ok());
+  EXPECT_EQ(ReasonOf(analysis.status()), v1::BAD_PSF);
+  EXPECT_THAT(std::string(analysis.status().message()), HasSubstr(words));
+  EXPECT_THAT(std::string(analysis.status().message()), HasSubstr("channel 2"));
+}
+
+TEST(AnalysePsf, RefusesNaNAndInfinityWithCountAndPlace) {
+  std::vector<float> values(2 * 3 * 4, 1);
+  values[At({2, 3, 4}, 1, 0, 2)] = std::numeric_limits<float>::quiet_NaN();
+  values[At({2, 3, 4}, 1, 2, 3)] = std::numeric_limits<float>::infinity();
+  ExpectBad(values, {2, 3, 4}, "2 voxels that are NaN or infinite, the first at z=1 y=0 x=2");
+}
+
+TEST(AnalysePsf, RefusesZerosAndSumsThatAreNotPositive) {
+  ExpectBad(std::vector<float>(27, 0), {3, 3, 3}, "zero everywhere");
+  std::vector<float> values(27, -1);
+  values[13] = 26;
+  ExpectBad(values, {3, 3, 3}, "has the sum 0");
+  values[13] = 20;
+  ExpectBad(values, {3, 3, 3}, "has the sum -6");
+}
+
+// --- the centre ---
+
+struct CentreCase {
+  Shape3 shape;
+  double z, y, x;  // of the Gaussian
+  v1::PsfCentre asked;
+  Voxel centre;
+  v1::PsfCentre rule;
+};
+
+class PsfCentres : public ::testing::TestWithParam<CentreCase> {};
+
+TEST_P(PsfCentres, FollowTheRule) {
+  const CentreCase& c = GetParam();
+  const PsfAnalysis analysis = Analyse(Gaussian(c.shape, c.z, c.y, c.x), c.shape, Options(c.asked));
+  EXPECT_EQ(ToVoxel(analysis.report.centre()), c.centre);
+  EXPECT_EQ(analysis.report.rule(), c.rule);
+  EXPECT_EQ(ToVoxel(analysis.report.shift()), (c.centre - Voxel{c.shape.z / 2, c.shape.y / 2, c.shape.x / 2}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Rules, PsfCentres,
+                         ::testing::Values(
+                             // Odd: both conventions are the same voxel.
+                             CentreCase{{11, 11, 11}, 5, 5, 5, v1::AUTO_CENTRE, {5, 5, 5}, v1::GEOMETRIC},
+                             // Even: the maximum decides, a tie is n/2.
+                             CentreCase{{12, 12, 12}, 6, 6, 6, v1::AUTO_CENTRE, {6, 6, 6}, v1::GEOMETRIC},
+                             CentreCase{{12, 12, 12}, 5, 5, 5, v1::AUTO_CENTRE, {5, 5, 5}, v1::GEOMETRIC_LOW},
+                             CentreCase{{12, 12, 12}, 5.5, 5.5, 5.5, v1::AUTO_CENTRE, {6, 6, 6}, v1::GEOMETRIC},
+                             // Within one voxel on every axis: still geometric.
+                             CentreCase{{11, 11, 11}, 6, 5, 4, v1::AUTO_CENTRE, {5, 5, 5}, v1::GEOMETRIC},
+                             // Farther on one axis: the peak.
+                             CentreCase{{31, 21, 21}, 22, 10, 10, v1::AUTO_CENTRE, {22, 10, 10}, v1::PEAK},
+                             CentreCase{{11, 11, 11}, 7, 5, 5, v1::AUTO_CENTRE, {7, 5, 5}, v1::PEAK},
+                             CentreCase{{12, 12, 12}, 5, 5, 5, v1::GEOMETRIC, {6, 6, 6}, v1::GEOMETRIC},
+                             CentreCase{{12, 12, 12}, 6, 6, 6, v1::GEOMETRIC_LOW, {5, 5, 5}, v1::GEOMETRIC_LOW},
+                             CentreCase{{12, 12, 12}, 7, 4, 5.5, v1::PEAK, {7, 4, 6}, v1::PEAK},
+                             CentreCase{{12, 12, 12}, 7, 4.2, 5, v1::CENTROID, {7, 4, 5}, v1::CENTROID}));
+
+TEST(AnalysePsf, PeakIgnoresASecondSpotAndCentroidDoesNot) {
+  const Shape3 shape{9, 9, 41};
+  std::vector<float> values = Gaussian(shape, 4, 4, 10);
+  const std::vector<float> second = Gaussian(shape, 4, 4, 30);
+  for (size_t i = 0; i < values.size(); ++i) values[i] += 0.9F * second[i];
+  EXPECT_EQ(Analyse(values, shape, Options(v1::PEAK)).report.centre().x(), 10);
+  EXPECT_EQ(Analyse(values, shape, Options(v1::CENTROID)).report.centre().x(), 19);
+}
+
+TEST(AnalysePsf, GivenCentreIsTakenOrRefusedOutside) {
+  const Shape3 shape{9, 9, 9};
+  PsfOptions options = Options(v1::GIVEN);
+  options.given = {3, 4, 5};
+  const PsfAnalysis analysis = Analyse(Gaussian(shape, 4, 4, 4), shape, options);
+  EXPECT_EQ(ToVoxel(analysis.report.centre()), (Voxel{3, 4, 5}));
+  EXPECT_EQ(analysis.report.rule(), v1::GIVEN);
+  options.given = {3, 9, 5};
+  const auto outside = AnalysePsf(Gaussian(shape, 4, 4, 4), shape, 0, options);
+  EXPECT_EQ(ReasonOf(outside.status()), v1::INVALID_FIELD);
+  EXPECT_THAT(std::string(outside.status().message()), HasSubstr("3,9,5"));
+}
+
+// --- the crop ---
+
+TEST(AnalysePsf, CropHoldsTheEnergyAndIsTheLeastAlongEachAxis) {
+  const Shape3 shape{41, 41, 41};
+  const std::vector<float> values = Gaussian(shape, 20, 20, 20);
+  const v1::PsfReport report = Analyse(values, shape, Options()).report;
+  EXPECT_GE(report.energy(), 0.999);
+  EXPECT_LT(report.crop_shape().x(), 15);
+  EXPECT_GT(report.crop_shape().z(), report.crop_shape().x());
+  const Box3 box{ToVoxel(report.crop_origin()), ToShape3(report.crop_shape())};
+  for (const Voxel& less : {Voxel{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}) {
+    const Box3 smaller{box.origin + less,
+                       {box.shape.z - 2 * less.z, box.shape.y - 2 * less.y, box.shape.x - 2 * less.x}};
+    const std::vector<float> part = Cut(values, shape, smaller);
+    EXPECT_LT(std::accumulate(part.begin(), part.end(), 0.0) / std::accumulate(values.begin(), values.end(), 0.0),
+              0.999);
+  }
+}
+
+TEST(AnalysePsf, BoxIsSymmetricAboutAnOffCentrePeakAndZerosStandIn) {
+  const Shape3 shape{21, 21, 21};
+  const std::vector<float> values = Gaussian(shape, 10, 10, 3);
+  const v1::PsfReport report = Analyse(values, shape, Options(v1::PEAK, 1)).report;
+  EXPECT_EQ(ToVoxel(report.centre()), (Voxel{10, 10, 3}));
+  for (const auto& [origin, extent, centre] : {std::tuple{report.crop_origin().z(), report.crop_shape().z(), 10},
+                                               {report.crop_origin().y(), report.crop_shape().y(), 10},
+                                               {report.crop_origin().x(), report.crop_shape().x(), 3}}) {
+    EXPECT_EQ(extent % 2, 1);
+    EXPECT_EQ(origin + extent / 2, centre);
+  }
+  EXPECT_LT(report.crop_origin().x(), 0);
+  const PreparedPsf psf = Prepare(values, shape, report);
+  EXPECT_EQ(psf.shape, ToShape3(report.crop_shape()));
+  EXPECT_EQ(psf.centre, (Voxel{psf.shape.z / 2, psf.shape.y / 2, psf.shape.x / 2}));
+  EXPECT_EQ(psf.values[At(psf.shape, psf.centre.z, psf.centre.y, 0)], 0);
+}
+
+TEST(AnalysePsf, IsCutToWhatTheImageCanUseAndSaysSo) {
+  const Shape3 shape{31, 31, 31};
+  PsfOptions options = Options(v1::GEOMETRIC, 1);
+  options.image = {4, 100, 1};
+  const PsfAnalysis analysis = Analyse(std::vector<float>(31 * 31 * 31, 1), shape, options);
+  EXPECT_EQ(ToShape3(analysis.report.crop_shape()), (Shape3{7, 31, 1}));
+  ASSERT_EQ(analysis.findings.size(), 2U);
+  EXPECT_EQ(analysis.findings[0].severity(), v1::INFO);
+  EXPECT_THAT(analysis.findings[0].message(), HasSubstr("2M-1"));
+  EXPECT_NEAR(analysis.report.energy(), 7.0 / (31 * 31), 1e-12);
+}
+
+TEST(AnalysePsf, PeriodicIsNeverCropped) {
+  const Shape3 shape{31, 30, 29};
+  PsfOptions options = Options();
+  options.image = {4, 4, 4};
+  options.periodic = true;
+  const PsfAnalysis analysis = Analyse(Gaussian(shape, 15, 15, 14), shape, options);
+  EXPECT_EQ(ToVoxel(analysis.report.crop_origin()), (Voxel{}));
+  EXPECT_EQ(ToShape3(analysis.report.crop_shape()), shape);
+  EXPECT_EQ(analysis.report.energy(), 1);
+}
+
+TEST(AnalysePsf, AnswersAlikeEveryTime) {
+  const Shape3 shape{24, 26, 28};
+  const std::vector<float> values = Gaussian(shape, 11.3, 13.2, 14.4);
+  EXPECT_EQ(Analyse(values, shape, Options()).report.SerializeAsString(),
+            Analyse(values, shape, Options()).report.SerializeAsString());
+}
+
+// --- negative values ---
+
+TEST(AnalysePsf, NegativeValuesCountAsZeroAndAreSaidWithTheirShare) {
+  const Shape3 shape{9, 9, 9};
+  std::vector<float> values(9 * 9 * 9, 0);
+  values[At(shape, 4, 4, 4)] = 90;
+  values[At(shape, 4, 4, 5)] = 10;
+  values[At(shape, 4, 4, 3)] = -5;
+  const PsfAnalysis analysis = Analyse(values, shape, Options(v1::GEOMETRIC));
+  ASSERT_FALSE(analysis.findings.empty());
+  EXPECT_EQ(analysis.findings[0].severity(), v1::WARNING);
+  EXPECT_THAT(analysis.findings[0].message(), HasSubstr("5 %"));
+  EXPECT_DOUBLE_EQ(analysis.report.sum(), 100);
+  const PreparedPsf psf = Prepare(values, shape, analysis.report);
+  for (float v : psf.values) EXPECT_GE(v, 0);
+  EXPECT_FLOAT_EQ(psf.values[At(psf.shape, psf.centre.z, psf.centre.y, psf.centre.x)], 0.9F);
+}
+
+// --- applying a report ---
+
+TEST(PreparePsf, HasSumOneAndTheGivenCentre) {
+  const Shape3 shape{24, 26, 28};
+  const std::vector<float> values = Gaussian(shape, 12, 13, 14);
+  const v1::PsfReport report = Analyse(values, shape, Options()).report;
+  const PreparedPsf psf = Prepare(values, shape, report);
+  EXPECT_NEAR(std::accumulate(psf.values.begin(), psf.values.end(), 0.0), 1, 1e-6);
+  const auto peak = std::max_element(psf.values.begin(), psf.values.end()) - psf.values.begin();
+  EXPECT_EQ(static_cast<size_t>(peak), At(psf.shape, psf.centre.z, psf.centre.y, psf.centre.x));
+}
+
+TEST(PreparePsf, RefusesVoxelsThatWereNotAnalysed) {
+  const Shape3 shape{9, 9, 9};
+  std::vector<float> values = Gaussian(shape, 4, 4, 4);
+  const v1::PsfReport report = Analyse(values, shape, Options(v1::AUTO_CENTRE, 1)).report;
+  values[At(shape, 4, 4, 4)] *= 1.1F;
+  EXPECT_EQ(ReasonOf(PreparePsf(Cut(values, shape, PsfBoxToRead(report, shape)), shape, report).status()), v1::BAD_PSF);
+}
+
+}  // namespace
+}  // namespace deconvoy::worker
