@@ -75,18 +75,23 @@ absl::Status Call::Admit() const {
                    fmt::format("{} calls are open already, which is the limit of this server", door_.limit_));
 }
 
+// What breaks here is an error, what a user did wrong is news, and what is part of every day is for those who look.
+spdlog::level::level_enum Call::LevelOf(const absl::Status& status) const {
+  if (status.ok() || (absl::IsCancelled(status) && gone())) return spdlog::level::debug;
+  if (absl::IsUnavailable(status)) return spdlog::level::debug;
+  return absl::IsInternal(status) ? spdlog::level::err : spdlog::level::info;
+}
+
 grpc::Status Call::End(const absl::Status& status) const {
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start_);
   const double ms = static_cast<double>(took.count()) / 1000;
   const std::string subject = subject_.empty() ? "" : fmt::format(" {}", Printable(subject_));
-  if (status.ok()) {
-    spdlog::debug("{}{} by {}: ok, {:.1f} ms", rpc_, subject, caller_.owner, ms);
-  } else if (status.code() == absl::StatusCode::kCancelled && gone()) {
-    spdlog::debug("{}{} by {}: the caller left after {:.1f} ms", rpc_, subject, caller_.owner, ms);
-  } else {
-    const auto level = status.code() == absl::StatusCode::kInternal ? spdlog::level::err : spdlog::level::info;
-    spdlog::log(level, "{}{} by {}: {}, {:.1f} ms", rpc_, subject, caller_.owner, Printable(status.ToString()), ms);
-  }
+  const auto level = LevelOf(status);
+  if (!spdlog::should_log(level)) return ToGrpc(status);
+  const std::string outcome =
+      status.ok() ? "ok"
+                  : fmt::format("{}: {}", absl::StatusCodeToString(status.code()), std::string(status.message()));
+  spdlog::log(level, "{}{} by {}: {}, {:.1f} ms", rpc_, subject, caller_.owner, Printable(outcome), ms);
   return ToGrpc(status);
 }
 

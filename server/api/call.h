@@ -5,6 +5,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 #include <grpcpp/grpcpp.h>
+#include <spdlog/common.h>
 
 #include <atomic>
 #include <chrono>
@@ -79,6 +80,7 @@ class Call {
 
  private:
   absl::Status Admit() const;
+  spdlog::level::level_enum LevelOf(const absl::Status& status) const;
   grpc::Status End(const absl::Status& status) const;
 
   Door& door_;

@@ -53,11 +53,11 @@ struct CommandLine {
   }
 };
 
-absl::Status RefuseUnknown(const CommandLine& line, const std::string& argument) {
+absl::Status RefuseUnknown(const std::string& argument) {
   std::vector<std::string> known = {"--config", "--print-config", "--check-config", "--local", "--version", "--help"};
   for (const Key& key : Keys()) known.emplace_back(key.flag);
   const std::string nearest = Nearest(argument.substr(0, argument.find('=')), known);
-  return Refuse(fmt::format("{} does not know the argument `{}`", line.app.get_name(), Printable(argument)),
+  return Refuse(fmt::format("there is no argument `{}`", Printable(argument)),
                 nearest.empty() ? "see `deconvoyd --help`" : fmt::format("did you mean `{}`?", nearest));
 }
 
@@ -101,7 +101,7 @@ absl::StatusOr<Invocation> ParseCommandLine(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     return Refuse(Printable(error.what()));
   }
-  if (!line.app.remaining().empty()) return RefuseUnknown(line, line.app.remaining().front());
+  if (!line.app.remaining().empty()) return RefuseUnknown(line.app.remaining().front());
   if (line.version) {
     result.answer = "deconvoyd " DECONVOY_VERSION "\n";
     return result;

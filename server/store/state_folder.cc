@@ -26,7 +26,7 @@ absl::Status SystemError(const fs::path& path, int error) {
   return MakeError({.reason = full ? v1::DISK_FULL : v1::STORAGE_FAILURE,
                     .remedy = full ? "Free space on the disk of the state folder." : "",
                     .metadata = {{"path", path.string()}}},
-                   fmt::format("{}: {}", path.string(), std::generic_category().message(error)));
+                   fmt::format("cannot use {}: {}", Printable(path.string()), std::generic_category().message(error)));
 }
 
 absl::Status NotOurs(const fs::path& path, std::string_view what) {
