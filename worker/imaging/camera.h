@@ -15,7 +15,7 @@
 namespace deconvoy::worker {
 
 struct Camera {
-  CountScale scale;
+  CountScale scale = {};
   double background_photons = 0;
   v1::VoxelType type = v1::U16;
   uint64_t seed = 0;

@@ -119,8 +119,8 @@ void Nucleus(Canvas& canvas, Random& random, double weight) {
   canvas.Add(centre, axes, brightness, [&](const Point& d) {
     const double q = Length({d.z / axes.z, d.y / axes.y, d.x / axes.x});
     const double edge = std::clamp((1 - q) * std::min(axes.y, axes.x) / 3, 0.0, 1.0);
-    const double texture = 0.6 * coarse.At(d) + 0.4 * fine.At(d);
-    return edge * edge * (3 - 2 * edge) * (0.25 + 1.5 * texture * texture);
+    const double texture = std::clamp(1.2 * coarse.At(d) + 0.8 * fine.At(d) - 0.5, 0.0, 1.0);
+    return edge * edge * (3 - 2 * edge) * (0.2 + 1.6 * texture * texture);
   });
 }
 
@@ -159,9 +159,9 @@ void Draw(Canvas& canvas, Random& random, v1::SpecimenKind kind, int64_t share) 
     case v1::BEADS:
       return Repeat(Count(canvas, 1500 * share, 32, 4), [&] { Bead(canvas, random, 6); });
     case v1::POINTS:
-      return Points(canvas, random, 20, 24 * share);
+      return Points(canvas, random, 20.0 / static_cast<double>(share), 24 * share);
     case v1::NUCLEI:
-      return Repeat(Count(canvas, 16000 * share, 64, 1), [&] { Nucleus(canvas, random, 0.6); });
+      return Repeat(Count(canvas, 16000 * share, 64, 1), [&] { Nucleus(canvas, random, 0.8); });
     default:
       for (const v1::SpecimenKind each : {v1::NUCLEI, v1::FILAMENTS, v1::SHELLS, v1::BEADS, v1::POINTS}) {
         Draw(canvas, random, each, 2);

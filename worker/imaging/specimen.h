@@ -21,7 +21,7 @@
 namespace deconvoy::worker {
 
 struct SpecimenRequest {
-  Shape3 shape;
+  Shape3 shape = {};
   v1::SpecimenKind kind = v1::MIXED;
   uint64_t seed = 0;
   double z_spacing = 1;  // distance of planes in units of that of columns

@@ -25,9 +25,9 @@ namespace deconvoy::worker {
 
 struct PsfOptions {
   v1::PsfCentre rule = v1::AUTO_CENTRE;
-  Voxel given;            // the centre, with rule GIVEN
+  Voxel given = {};       // the centre, with rule GIVEN
   double energy = 0.999;  // above 0, at most 1
-  Shape3 image;           // extent of a frame
+  Shape3 image = {};      // extent of a frame
   bool periodic = false;
 };
 
