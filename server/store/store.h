@@ -28,9 +28,9 @@ namespace deconvoy::server {
 struct VolumeRecord {
   std::string id;
   std::string owner;
-  v1::VolumeSpec spec;  // with the digest once known
+  v1::VolumeSpec spec = {};  // with the digest once known
   v1::VolumeState state = v1::WRITING;
-  absl::Time create_time;
+  absl::Time create_time = {};
   int64_t committed_bytes = 0;
   bool job_output = false;  // made by a job, so that uploads are refused; given by the store
 };
@@ -51,24 +51,24 @@ struct TaskRecord {
   int64_t number = 0;  // within the job, from 0
   TaskKind kind = TaskKind::kTile;
   TaskState state = TaskState::kReady;
-  int64_t t = 0, c = 0;   // frame
-  int64_t tile = 0;       // index in the job's tile plan
-  uint64_t token = 0;     // fencing token of the newest lease; 0 before the first
-  std::string worker;     // holder of the newest lease
-  int32_t failures = 0;   // errors reported and crashes by signal
-  int32_t losses = 0;     // leases lost
-  absl::Time not_before;  // backoff: not given out earlier
+  int64_t t = 0, c = 0;        // frame
+  int64_t tile = 0;            // index in the job's tile plan
+  uint64_t token = 0;          // fencing token of the newest lease; 0 before the first
+  std::string worker = {};     // holder of the newest lease
+  int32_t failures = 0;        // errors reported and crashes by signal
+  int32_t losses = 0;          // leases lost
+  absl::Time not_before = {};  // backoff: not given out earlier
 };
 
 struct JobRecord {
   std::string id;
   std::string owner;
   v1::JobState state = v1::PENDING;
-  v1::Job job;  // all that is shown; name, state, times and last_sequence are filled on reading
-  absl::Time create_time;
+  v1::Job job = {};  // all that is shown; name, state, times and last_sequence are filled on reading
+  absl::Time create_time = {};
   // Plan of the tile tasks, made after the analysis; empty until then (serialised by server/jobs). In a change, empty
   // keeps the stored one: plans can be large and never change.
-  std::string plan;
+  std::string plan = {};
 };
 
 // A page of a list, newest first.
@@ -81,17 +81,17 @@ struct Page {
 // What one step of a job's life changes, applied in one transaction.
 struct JobChange {
   JobRecord job;  // replaces the stored one (id must exist)
-  std::vector<TaskRecord> new_tasks;
-  std::vector<TaskRecord> changed_tasks;
-  std::vector<v1::JobEvent> events;       // sequence numbers are given by the store
-  std::vector<VolumeRecord> new_volumes;  // for results
+  std::vector<TaskRecord> new_tasks = {};
+  std::vector<TaskRecord> changed_tasks = {};
+  std::vector<v1::JobEvent> events = {};       // sequence numbers are given by the store
+  std::vector<VolumeRecord> new_volumes = {};  // for results
   struct Commit {
     std::string volume_id;
     std::vector<CommittedBox> boxes;
   };
-  std::vector<Commit> committed;               // boxes of results that became durable
-  std::vector<std::string> completed_volumes;  // WRITING -> COMPLETE
-  std::vector<std::string> deleted_volumes;
+  std::vector<Commit> committed = {};               // boxes of results that became durable
+  std::vector<std::string> completed_volumes = {};  // WRITING -> COMPLETE
+  std::vector<std::string> deleted_volumes = {};
 };
 
 class Store {
