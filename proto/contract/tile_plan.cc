@@ -152,7 +152,8 @@ absl::Status CheckRequest(const TilePlanRequest& request) {
   if (!Within(frame, 1, limits::kAxisVoxels) || Times(Times(frame.z, frame.y), frame.x) > limits::kVolumeBytes) {
     return invalid(fmt::format("a frame of {} voxels cannot be planned", Text(frame)));
   }
-  if (!Within(request.psf, 1, limits::kAxisVoxels)) {
+  // Centred, a PSF can be nearly twice as large as what was given.
+  if (!Within(request.psf, 1, 2 * limits::kAxisVoxels)) {
     return invalid(fmt::format("a PSF of {} voxels cannot be planned", Text(request.psf)));
   }
   if (request.boundary != v1::EXTEND && request.boundary != v1::PERIODIC && request.boundary != v1::MIRROR) {

@@ -1,0 +1,40 @@
+// A job as it comes over the wire, with the volumes it would work on.
+#include "deconvoy/v1/jobs.pb.h"
+#include "proto/contract/error.h"
+#include "proto/contract/outputs.h"
+#include "proto/contract/validation.h"
+#include "tests/fuzz/input.h"
+
+namespace deconvoy {
+namespace {
+
+void CheckError(const absl::Status& status) {
+  fuzz::Require(ReasonOf(status) != v1::ERROR_REASON_UNSPECIFIED, "a refusal has a reason");
+  fuzz::Require(IsUtf8(std::string(status.message())), "a refusal can be sent");
+}
+
+void CheckOutputs(const v1::JobSpec& job, const v1::VolumeSpec& volume) {
+  const auto outputs = PlanOutputs(job, &volume, &volume);
+  if (!outputs.ok()) return CheckError(outputs.status());
+  for (const PlannedOutput& output : *outputs) {
+    fuzz::Require(ValidateVolumeSpec(output.spec).ok(), "an output of a valid job on a valid volume is a valid volume");
+  }
+}
+
+}  // namespace
+}  // namespace deconvoy
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace deconvoy;
+  fuzz::Input input(data, size);
+  v1::VolumeSpec volume;
+  v1::JobSpec job;
+  if (!volume.ParseFromString(input.TakeText()) || !job.ParseFromString(input.Rest())) return 0;
+  const absl::Status valid = ValidateJobSpec(job);
+  if (!valid.ok()) {
+    CheckError(valid);
+  } else if (ValidateVolumeSpec(volume).ok()) {
+    CheckOutputs(job, volume);
+  }
+  return 0;
+}
