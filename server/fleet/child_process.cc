@@ -64,6 +64,10 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(const Command&
 }
 
 ChildProcess::~ChildProcess() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (reaped_) return;
+  }
   Signal(SIGKILL);
   Wait();
 }

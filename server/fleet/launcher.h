@@ -12,7 +12,8 @@ namespace deconvoy::server {
 // One implementation per place. Workers that dial in by themselves (`external`) need none.
 class Launcher {
  public:
-  // Tells that a worker process of this host has ended, by a signal or by itself. From any thread.
+  // Tells that a worker process of this host has ended, by a signal (other than those of Stop) or by itself. From any
+  // thread.
   using ExitListener = std::function<void(uint32_t process_id, bool by_signal)>;
 
   virtual ~Launcher() = default;  // as Stop without grace

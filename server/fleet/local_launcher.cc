@@ -71,11 +71,15 @@ class WorkerSupervisor {
       const pid_t id = child_->id();
       spdlog::info("worker {} started as process {}", number_, id);
       const ProcessEnd end = child_->Wait();
-      on_exit_(static_cast<uint32_t>(id), end.by_signal);
       how = end.Text();
-      const std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
       child_.reset();
-      if (stopping_ || (!end.by_signal && end.code == 0)) {
+      const bool asked = stopping_ || (!end.by_signal && end.code == 0);
+      // A worker that was forced to end says nothing against its task.
+      const bool by_signal = end.by_signal && !stopping_;
+      lock.unlock();
+      on_exit_(static_cast<uint32_t>(id), by_signal);
+      if (asked) {
         spdlog::info("worker {} (process {}) has ended as asked: {}", number_, id, how);
         return false;
       }
