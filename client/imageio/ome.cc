@@ -17,7 +17,6 @@ namespace deconvoy::imageio {
 namespace {
 
 constexpr std::string_view kRemedy = "Open it in Fiji (Bio-Formats) and save it as TIFF or OME-TIFF in one file.";
-constexpr size_t kNameBytes = 255;
 
 std::string_view LocalName(const pugi::xml_node& node) {
   const std::string_view name = node.name();
@@ -38,7 +37,7 @@ int64_t CountChildren(const pugi::xml_node& parent, std::string_view name) {
 double LengthUm(const pugi::xml_node& node, const std::string& name, const char* default_unit) {
   const double value = node.attribute(name.c_str()).as_double(0);
   const double um = MicrometresPer(node.attribute((name + "Unit").c_str()).as_string(default_unit));
-  return std::isfinite(value) && value > 0 ? value * um : 0;
+  return PlausibleUm(value * um);
 }
 
 class OmeParser {
@@ -115,7 +114,7 @@ class OmeParser {
     for (const pugi::xml_node& node : pixels_) {
       if (LocalName(node) != "Channel") continue;
       v1::Channel channel;
-      channel.set_name(TextField(node.attribute("Name").value(), kNameBytes));
+      channel.set_name(TextField(node.attribute("Name").value(), limits::kDisplayNameBytes));
       channel.set_emission_wavelength_um(LengthUm(node, "EmissionWavelength", "nm"));
       channel.set_excitation_wavelength_um(LengthUm(node, "ExcitationWavelength", "nm"));
       stack_.channels.push_back(std::move(channel));
@@ -241,7 +240,8 @@ void PutLength(pugi::xml_node& node, const std::string& name, double um, double 
 void PutChannel(pugi::xml_node& pixels, uint32_t index, const v1::Channel& channel) {
   pugi::xml_node node = pixels.append_child("Channel");
   node.append_attribute("ID") = fmt::format("Channel:0:{}", index).c_str();
-  if (!channel.name().empty()) node.append_attribute("Name") = channel.name().c_str();
+  if (!channel.name().empty())
+    node.append_attribute("Name") = TextField(channel.name(), limits::kDisplayNameBytes).c_str();
   node.append_attribute("SamplesPerPixel") = 1;
   PutLength(node, "ExcitationWavelength", channel.excitation_wavelength_um(), 1000, "nm");
   PutLength(node, "EmissionWavelength", channel.emission_wavelength_um(), 1000, "nm");
@@ -296,7 +296,7 @@ std::string FormatOme(const v1::VolumeSpec& spec) {
   root.append_attribute("Creator") = "deconvoy " DECONVOY_VERSION;
   pugi::xml_node image = root.append_child("Image");
   image.append_attribute("ID") = "Image:0";
-  image.append_attribute("Name") = spec.display_name().c_str();
+  image.append_attribute("Name") = TextField(spec.display_name(), limits::kDisplayNameBytes).c_str();
   pugi::xml_node pixels = image.append_child("Pixels");
   PutPixels(pixels, spec);
   const v1::Shape5& shape = spec.shape();

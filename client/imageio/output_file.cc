@@ -70,7 +70,7 @@ absl::Status CheckPlace(const std::filesystem::path& path) {
     return FileError(path, fmt::format("cannot be written: {} is not a folder", folder.string()),
                      "Choose another place.");
   }
-  if (access(folder.c_str(), W_OK | X_OK) != 0) {
+  if (faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
     return FileError(path, fmt::format("cannot be written: the folder {} is not writable", folder.string()),
                      "Change its permissions or choose another.");
   }

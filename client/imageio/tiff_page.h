@@ -25,7 +25,7 @@ struct PageInfo {
   bool turned = false;       // first row and column are not top and left
   float x_resolution = 0, y_resolution = 0;  // pixels per unit, 0 if absent
   uint16_t resolution_unit = 1;              // as in the TIFF specification: 1 none, 2 inch, 3 cm
-  std::string description;                   // ImageDescription
+  std::string description = {};              // ImageDescription
 
   int64_t bytes() const;
 };

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 
 namespace deconvoy::imageio {
 namespace {
@@ -52,12 +53,16 @@ double MicrometresPer(std::string_view unit) {
   return found == kUnits.end() ? 0 : found->um;
 }
 
+double PlausibleUm(double um) {
+  return um >= 1 / limits::kMaximumUm && um <= limits::kMaximumUm ? um : 0;
+}
+
 double RoundedResolution(double value) {
   return std::strtod(fmt::format("{:.7g}", value).c_str(), nullptr);
 }
 
 std::string TextField(std::string_view text, size_t bytes) {
-  std::string result = Printable(text.substr(0, bytes));
+  std::string result = Printable(text.substr(0, bytes + 4));
   if (result.size() <= bytes) return result;
   size_t end = bytes;
   while (end > 0 && (static_cast<unsigned char>(result[end]) & 0xc0U) == 0x80U) --end;

@@ -10,6 +10,9 @@ namespace deconvoy::imageio {
 // for unknown units.
 double MicrometresPer(std::string_view unit);
 
+// `um` if it is a length that the contract accepts, else 0 for unknown.
+double PlausibleUm(double um);
+
 // `value` with 7 significant digits: what a resolution kept as a fraction and read in single precision can tell.
 double RoundedResolution(double value);
 
