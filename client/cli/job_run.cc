@@ -92,10 +92,13 @@ absl::Status Cancel(const Client& client, const std::string& job, Progress& prog
 
 ProgressState ToProgress(const v1::JobProgress& progress) {
   ProgressState state{.phase = "deconvolve", .fraction = progress.fraction()};
-  std::string activity = Printable(progress.activity());
-  if (activity.starts_with("analyse")) state.phase = "analyse";
-  if (activity.starts_with("simulate") || activity.starts_with("project")) std::swap(state.phase, activity);
-  if (activity != state.phase) state.detail = activity;
+  const std::string activity = Printable(progress.activity());
+  const auto is = [&activity](const char* name) { return activity.starts_with(name); };
+  if (is("analyse") || is("simulate") || is("project")) {
+    state.phase = activity;
+  } else {
+    state.detail = activity;
+  }
   if (progress.iterations_total() > 0)
     state.detail += fmt::format("{}iteration {} of {}", state.detail.empty() ? "" : ", ", progress.iteration(),
                                 progress.iterations_total());

@@ -14,6 +14,7 @@ namespace {
 
 constexpr absl::Duration kPaceMemory = absl::Seconds(30);
 constexpr absl::Duration kRedraw = absl::Milliseconds(100);
+constexpr absl::Duration kLogLeast = absl::Seconds(1);
 constexpr absl::Duration kLogEvery = absl::Seconds(5);
 constexpr absl::Duration kJsonEvery = absl::Milliseconds(200);
 constexpr int kBarCells = 24;
@@ -49,8 +50,8 @@ class Pacer {
 
   bool Due(const ProgressState& state, absl::Time now) {
     const int tenth = state.fraction ? static_cast<int>(*state.fraction * 10 + 1e-9) : 0;
-    const bool due = state.phase != phase_ || now - last_ >= every_ || (tenths_ && tenth > tenth_) ||
-                     (state.fraction >= 1.0 && !complete_);
+    const bool due = state.phase != phase_ || now - last_ >= every_ ||
+                     (tenths_ && tenth > tenth_ && now - last_ >= kLogLeast) || (state.fraction >= 1.0 && !complete_);
     if (!due) return false;
     phase_ = state.phase;
     tenth_ = tenth;

@@ -19,38 +19,6 @@ using google::protobuf::util::TimeUtil;
 
 constexpr int kFramesListed = 8;
 
-std::string Triple(const v1::Voxel3& voxel) {
-  return fmt::format("{},{},{}", voxel.z(), voxel.y(), voxel.x());
-}
-
-std::string SignedTriple(const v1::Voxel3& voxel) {
-  return fmt::format("{:+d},{:+d},{:+d}", voxel.z(), voxel.y(), voxel.x());
-}
-
-std::string CentreName(v1::PsfCentre rule) {
-  switch (rule) {
-    case v1::GEOMETRIC:
-      return "geometric";
-    case v1::GEOMETRIC_LOW:
-      return "geometric-low";
-    case v1::PEAK:
-      return "peak";
-    case v1::CENTROID:
-      return "centroid";
-    case v1::GIVEN:
-      return "given";
-    default:
-      return "auto";
-  }
-}
-
-std::string PsfLine(const v1::PsfReport& psf, bool several) {
-  return fmt::format(
-      "psf{}: centre at {} by the rule {} (shift {}); box of {} voxels from {} holds {:.2f} % of its sum",
-      several ? fmt::format(" of channel {}", psf.c() + 1) : "", Triple(psf.centre()), CentreName(psf.rule()),
-      SignedTriple(psf.shift()), Triple(psf.crop_shape()), Triple(psf.crop_origin()), psf.energy() * 100);
-}
-
 std::string FrameName(const v1::FrameStatistics& frame) {
   return fmt::format("time {}, channel {}", frame.t() + 1, frame.c() + 1);
 }
@@ -147,7 +115,6 @@ void AppendLog(const v1::Job& job, std::vector<std::string>& lines) {
 
 std::vector<std::string> JobReport(const v1::Job& job) {
   std::vector<std::string> lines;
-  for (const v1::PsfReport& psf : job.psfs()) lines.push_back(PsfLine(psf, job.psfs_size() > 1));
   Append(lines, FrameLines(job));
   if (job.has_result()) Append(lines, ResultLines(job));
   if (job.has_start_time() && job.has_end_time())

@@ -8,7 +8,8 @@
 
 namespace deconvoy::client {
 
-// Lines about PSF, background, counts, flux, clipping and time of a deconvolution that has succeeded.
+// Lines about input, counts, flux, clipping and time of a job that has succeeded. What was found on the way, the PSF's
+// preparation for instance, is among its findings.
 std::vector<std::string> JobReport(const v1::Job& job);
 
 // Everything about a job, whatever its state: lines of `deconvoy job`.

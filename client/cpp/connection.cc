@@ -2,6 +2,7 @@
 
 #include <absl/time/clock.h>
 #include <fmt/format.h>
+#include <grpc/grpc.h>
 
 #include <charconv>
 #include <random>
@@ -12,7 +13,13 @@
 namespace deconvoy::client {
 namespace {
 
+// gRPC's shutdown, when the last channel goes, may wait ten seconds for a poller of a stream that was busy.
+void KeepGrpcForever() {
+  [[maybe_unused]] static const bool kept = (grpc_init(), true);
+}
+
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  KeepGrpcForever();
   grpc::ChannelArguments arguments;
   // The retries of this library decide the waits; the channel only has to be ready when they come.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);

@@ -1,0 +1,545 @@
+#include "tests/support/fake_service.h"
+
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <thread>
+#include <utility>
+
+#include "deconvoy/v1/admin.grpc.pb.h"
+#include "deconvoy/v1/jobs.grpc.pb.h"
+#include "deconvoy/v1/methods.grpc.pb.h"
+#include "deconvoy/v1/volumes.grpc.pb.h"
+#include "proto/contract/checksum.h"
+#include "proto/contract/error.h"
+#include "proto/contract/limits.h"
+#include "proto/contract/validation.h"
+#include "proto/contract/volume_layout.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy::testing {
+namespace {
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message()), SerializedInfo(status)};
+}
+
+grpc::Status Broken() {
+  return {grpc::StatusCode::UNAVAILABLE, "the connection broke"};
+}
+
+grpc::Status NoSuch(const std::string& name) {
+  return ToGrpc(MakeError({.reason = v1::NOT_FOUND}, fmt::format("there is no {}", name)));
+}
+
+Shape5 ShapeOf(const v1::VolumeSpec& spec) {
+  return *ToShape(spec.shape(), spec.type(), "shape");
+}
+
+bool IsCommitted(const FakeVolume& volume, const v1::Box& box) {
+  return std::any_of(volume.committed.begin(), volume.committed.end(),
+                     [&box](const v1::Box& one) { return ToFrameBox(one) == ToFrameBox(box); });
+}
+
+void Commit(FakeVolume& volume, const v1::Chunk& chunk) {
+  if (!IsCommitted(volume, chunk.box())) {
+    volume.committed.push_back(chunk.box());
+    volume.volume.set_committed_bytes(volume.volume.committed_bytes() + chunk.data().size());
+  }
+  const auto put = [&](const ByteRun& run) {
+    std::memcpy(volume.bytes.data() + run.volume_offset, chunk.data().data() + run.box_offset,
+                static_cast<size_t>(run.bytes));
+    return absl::OkStatus();
+  };
+  const v1::VolumeSpec& spec = volume.volume.spec();
+  (void)ForEachRun(ShapeOf(spec), spec.type(), ToFrameBox(chunk.box()), put);
+}
+
+std::vector<FrameBox> Frames(const Shape5& shape) {
+  std::vector<FrameBox> frames;
+  for (int64_t t = 0; t < shape.t; ++t)
+    for (int64_t c = 0; c < shape.c; ++c) frames.push_back({t, c, {{}, shape.frame()}});
+  return frames;
+}
+
+// The pieces of a client's upload that have not come: as good a list of missing boxes as any.
+void ListMissing(FakeVolume& volume) {
+  const v1::VolumeSpec& spec = volume.volume.spec();
+  volume.volume.clear_missing();
+  for (const FrameBox& frame : Frames(ShapeOf(spec)))
+    (void)ForEachPiece(frame, spec.type(), limits::kChunkBytes, [&volume](const FrameBox& piece) {
+      if (const v1::Box box = ToProto(piece); !IsCommitted(volume, box) && volume.volume.missing_size() < 1000)
+        *volume.volume.add_missing() = box;
+      return absl::OkStatus();
+    });
+}
+
+v1::Chunk MakeChunk(const FakeVolume& volume, const FrameBox& box) {
+  const v1::VolumeSpec& spec = volume.volume.spec();
+  v1::Chunk chunk;
+  *chunk.mutable_box() = ToProto(box);
+  (void)ForEachRun(ShapeOf(spec), spec.type(), box, [&](const ByteRun& run) {
+    chunk.mutable_data()->append(volume.bytes, static_cast<size_t>(run.volume_offset), static_cast<size_t>(run.bytes));
+    return absl::OkStatus();
+  });
+  chunk.set_crc32c(Crc32c(std::as_bytes(std::span(chunk.data()))));
+  return chunk;
+}
+
+}  // namespace
+
+struct FakeService::State {
+  struct Fault {
+    int times = 0;
+    absl::Status error;
+  };
+
+  mutable std::mutex mutex;
+  std::condition_variable changed;
+  // All guarded by mutex.
+  uint32_t contract_version = limits::kContractVersion;
+  std::vector<v1::Method> methods;
+  int workers = 1;
+  std::map<std::string, Fault> faults;
+  std::map<std::string, int> lost_answers;
+  std::map<std::string, std::vector<int>> breaks;
+  std::optional<int> corrupt_chunk;
+  std::vector<v1::JobEvent> events;
+  absl::Status outcome;
+  bool hold = false;
+  bool stopping = false;
+  std::map<std::string, int> calls;
+  std::map<std::string, std::vector<std::string>> request_ids;
+  std::map<std::string, std::string> by_request;  // request id to name
+  std::map<std::string, FakeVolume> volumes;
+  std::map<std::string, v1::Job> jobs;
+  uint64_t chunks = 0;
+  int next_id = 0;
+
+  // Counts the call; the fault that it is to fail with, if any. REQUIRES: mutex held.
+  grpc::Status Enter(const std::string& call) {
+    ++calls[call];
+    Fault& fault = faults[call];
+    if (fault.times == 0) return grpc::Status::OK;
+    --fault.times;
+    return ToGrpc(fault.error);
+  }
+
+  grpc::Status Leave(const std::string& call) {
+    if (lost_answers[call] == 0) return grpc::Status::OK;
+    --lost_answers[call];
+    return Broken();
+  }
+
+  // After how many messages the stream now opened breaks; -1 for never.
+  int NextBreak(const std::string& call) {
+    auto& list = breaks[call];
+    if (list.empty()) return -1;
+    const int after = list.front();
+    list.erase(list.begin());
+    return after;
+  }
+
+  std::string AddVolume(const v1::VolumeSpec& spec) {
+    FakeVolume volume;
+    volume.volume.set_name(fmt::format("volumes/v{}", ++next_id));
+    *volume.volume.mutable_spec() = spec;
+    volume.volume.set_state(v1::WRITING);
+    volume.volume.set_size_bytes(static_cast<uint64_t>(VolumeBytes(ShapeOf(spec), spec.type())));
+    volume.bytes.resize(volume.volume.size_bytes());
+    ListMissing(volume);
+    const std::string name = volume.volume.name();
+    volumes[name] = std::move(volume);
+    return name;
+  }
+
+  void AddOutput(v1::Job& job, const std::string& role, const v1::VolumeSpec& spec, const std::string& bytes) {
+    const std::string name = AddVolume(spec);
+    volumes[name].volume.set_state(v1::COMPLETE);
+    volumes[name].volume.clear_missing();
+    if (bytes.size() == volumes[name].bytes.size()) volumes[name].bytes = bytes;
+    v1::JobOutput& output = *job.add_outputs();
+    output.set_role(role);
+    output.set_volume(name);
+  }
+
+  void AddOutputs(v1::Job& job) {
+    if (!job.spec().has_deconvolve()) return;
+    const FakeVolume input = volumes.at(job.spec().deconvolve().input_volume());
+    v1::VolumeSpec spec = input.volume.spec();
+    spec.set_type(job.spec().deconvolve().output_type());
+    AddOutput(job, "estimate", spec, input.bytes);
+  }
+
+  void End(v1::Job& job) {
+    if (job.state() == v1::CANCELLED) return;
+    job.set_state(outcome.ok() ? v1::SUCCEEDED : v1::FAILED);
+    if (!outcome.ok()) *job.mutable_error() = ToStored(outcome);
+  }
+};
+
+struct FakeService::Services {
+  struct Volumes final : v1::Volumes::Service {
+    explicit Volumes(State& s) : state(s) {}
+
+    grpc::Status Create(grpc::ServerContext*, const v1::CreateVolumeRequest* request, v1::Volume* response) override {
+      const std::lock_guard lock(state.mutex);
+      state.request_ids["Volumes.Create"].push_back(request->request_id());
+      if (auto fault = state.Enter("Volumes.Create"); !fault.ok()) return fault;
+      if (auto bad = ValidateVolumeSpec(request->spec()); !bad.ok()) return ToGrpc(bad);
+      std::string& name = state.by_request[request->request_id()];
+      if (name.empty()) name = state.AddVolume(request->spec());
+      *response = state.volumes.at(name).volume;
+      return state.Leave("Volumes.Create");
+    }
+
+    grpc::Status Write(grpc::ServerContext*,
+                       grpc::ServerReaderWriter<v1::WriteVolumeResponse, v1::WriteVolumeRequest>* stream) override {
+      std::string name;
+      int after = -1;
+      {
+        const std::lock_guard lock(state.mutex);
+        if (auto fault = state.Enter("Volumes.Write"); !fault.ok()) return fault;
+        after = state.NextBreak("Volumes.Write");
+      }
+      v1::WriteVolumeRequest request;
+      for (uint64_t count = 1; stream->Read(&request); ++count) {
+        if (!request.volume().empty()) name = request.volume();
+        if (after >= 0 && count > static_cast<uint64_t>(after)) return Broken();
+        v1::WriteVolumeResponse response;
+        if (auto status = Take(name, request.chunk(), response); !status.ok()) return status;
+        response.set_chunks_committed(count);
+        stream->Write(response);
+      }
+      return grpc::Status::OK;
+    }
+
+    grpc::Status Take(const std::string& name, const v1::Chunk& chunk, v1::WriteVolumeResponse& response) {
+      const std::lock_guard lock(state.mutex);
+      ++state.chunks;
+      const auto found = state.volumes.find(name);
+      if (found == state.volumes.end()) return NoSuch(name);
+      if (auto bad = ValidateChunk(chunk, found->second.volume.spec()); !bad.ok()) return ToGrpc(bad);
+      Commit(found->second, chunk);
+      response.set_committed_bytes(found->second.volume.committed_bytes());
+      return grpc::Status::OK;
+    }
+
+    grpc::Status Finish(grpc::ServerContext*, const v1::FinishVolumeRequest* request, v1::Volume* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Volumes.Finish"); !fault.ok()) return fault;
+      const auto found = state.volumes.find(request->volume());
+      if (found == state.volumes.end()) return NoSuch(request->volume());
+      FakeVolume& volume = found->second;
+      if (volume.volume.state() == v1::COMPLETE)
+        return ToGrpc(MakeError({.reason = v1::VOLUME_COMPLETE}, "the volume is complete"));
+      if (volume.volume.committed_bytes() != volume.volume.size_bytes())
+        return ToGrpc(MakeError({.reason = v1::VOLUME_INCOMPLETE}, "boxes are missing"));
+      volume.digest = request->digest();
+      volume.volume.set_state(v1::COMPLETE);
+      *response = volume.volume;
+      return state.Leave("Volumes.Finish");
+    }
+
+    grpc::Status Get(grpc::ServerContext*, const v1::GetVolumeRequest* request, v1::Volume* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Volumes.Get"); !fault.ok()) return fault;
+      const auto found = state.volumes.find(request->volume());
+      if (found == state.volumes.end()) return NoSuch(request->volume());
+      ListMissing(found->second);
+      *response = found->second.volume;
+      return grpc::Status::OK;
+    }
+
+    grpc::Status Read(grpc::ServerContext*, const v1::ReadVolumeRequest* request,
+                      grpc::ServerWriter<v1::ReadVolumeResponse>* writer) override {
+      std::unique_lock lock(state.mutex);
+      if (auto fault = state.Enter("Volumes.Read"); !fault.ok()) return fault;
+      const int after = state.NextBreak("Volumes.Read");
+      const auto found = state.volumes.find(request->volume());
+      if (found == state.volumes.end()) return NoSuch(request->volume());
+      const FakeVolume volume = found->second;
+      std::optional<int> corrupt = std::exchange(state.corrupt_chunk, std::nullopt);
+      lock.unlock();
+      std::vector<FrameBox> regions = Frames(ShapeOf(volume.volume.spec()));
+      if (request->regions_size() > 0) regions.clear();
+      for (const v1::Box& region : request->regions()) regions.push_back(ToFrameBox(region));
+      int sent = 0;
+      for (const FrameBox& region : regions) {
+        const auto status = ForEachPiece(
+            region, volume.volume.spec().type(), limits::kChunkBytes, [&](const FrameBox& piece) -> absl::Status {
+              if (sent == after) return absl::UnavailableError("the connection broke");
+              v1::ReadVolumeResponse response;
+              *response.mutable_chunk() = MakeChunk(volume, piece);
+              if (sent == corrupt) response.mutable_chunk()->mutable_data()->front() ^= 1;
+              ++sent;
+              return writer->Write(response) ? absl::OkStatus() : absl::CancelledError("the reader left");
+            });
+        if (!status.ok()) return ToGrpc(status);
+      }
+      return grpc::Status::OK;
+    }
+
+    grpc::Status Delete(grpc::ServerContext*, const v1::DeleteVolumeRequest* request,
+                        v1::DeleteVolumeResponse*) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Volumes.Delete"); !fault.ok()) return fault;
+      return state.volumes.erase(request->volume()) > 0 ? grpc::Status::OK : NoSuch(request->volume());
+    }
+
+    State& state;
+  };
+
+  struct Jobs final : v1::Jobs::Service {
+    explicit Jobs(State& s) : state(s) {}
+
+    grpc::Status Submit(grpc::ServerContext*, const v1::SubmitJobRequest* request, v1::Job* response) override {
+      const std::lock_guard lock(state.mutex);
+      state.request_ids["Jobs.Submit"].push_back(request->request_id());
+      if (auto fault = state.Enter("Jobs.Submit"); !fault.ok()) return fault;
+      if (state.workers == 0) return ToGrpc(MakeError({.reason = v1::NO_WORKER}, "there is no worker"));
+      if (auto bad = ValidateJobSpec(request->spec()); !bad.ok()) return ToGrpc(bad);
+      std::string& name = state.by_request[request->request_id()];
+      if (name.empty()) {
+        name = fmt::format("jobs/j{}", ++state.next_id);
+        v1::Job& job = state.jobs[name];
+        job.set_name(name);
+        *job.mutable_spec() = request->spec();
+        job.set_state(v1::PENDING);
+        state.AddOutputs(job);
+      }
+      *response = state.jobs.at(name);
+      return state.Leave("Jobs.Submit");
+    }
+
+    grpc::Status Get(grpc::ServerContext*, const v1::GetJobRequest* request, v1::Job* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Jobs.Get"); !fault.ok()) return fault;
+      const auto found = state.jobs.find(request->job());
+      if (found == state.jobs.end()) return NoSuch(request->job());
+      *response = found->second;
+      return grpc::Status::OK;
+    }
+
+    grpc::Status List(grpc::ServerContext*, const v1::ListJobsRequest* request,
+                      v1::ListJobsResponse* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Jobs.List"); !fault.ok()) return fault;
+      const size_t start = request->page_token().empty() ? 0 : std::stoul(request->page_token());
+      size_t place = 0;
+      for (const auto& [name, job] : state.jobs) {
+        if (place++ < start) continue;
+        if (response->jobs_size() == static_cast<int>(request->page_size())) {
+          response->set_next_page_token(std::to_string(place - 1));
+          break;
+        }
+        *response->add_jobs() = job;
+      }
+      return grpc::Status::OK;
+    }
+
+    grpc::Status Watch(grpc::ServerContext* context, const v1::WatchJobRequest* request,
+                       grpc::ServerWriter<v1::JobEvent>* writer) override {
+      std::unique_lock lock(state.mutex);
+      if (auto fault = state.Enter("Jobs.Watch"); !fault.ok()) return fault;
+      if (!state.jobs.contains(request->job())) return NoSuch(request->job());
+      const int after = state.NextBreak("Jobs.Watch");
+      int sent = 0;
+      uint64_t sequence = 0;
+      for (v1::JobEvent event : state.events) {
+        if (!event.has_progress()) ++sequence;
+        event.set_sequence(sequence);
+        if (!event.has_progress() && sequence <= request->after_sequence()) continue;
+        if (sent++ == after) return Broken();
+        writer->Write(event);
+      }
+      while (state.hold && !state.stopping && !context->IsCancelled() &&
+             state.jobs[request->job()].state() != v1::CANCELLED)
+        state.changed.wait_for(lock, std::chrono::milliseconds(5));
+      if (sent == after || state.stopping) return Broken();
+      v1::Job& job = state.jobs[request->job()];
+      state.End(job);
+      v1::JobEvent last;
+      last.set_sequence(sequence + 1);
+      *last.mutable_ended() = job;
+      writer->Write(last);
+      return grpc::Status::OK;
+    }
+
+    grpc::Status Cancel(grpc::ServerContext*, const v1::CancelJobRequest* request, v1::Job* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Jobs.Cancel"); !fault.ok()) return fault;
+      const auto found = state.jobs.find(request->job());
+      if (found == state.jobs.end()) return NoSuch(request->job());
+      found->second.set_state(v1::CANCELLED);
+      state.changed.notify_all();
+      *response = found->second;
+      return grpc::Status::OK;
+    }
+
+    grpc::Status Delete(grpc::ServerContext*, const v1::DeleteJobRequest* request, v1::DeleteJobResponse*) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Jobs.Delete"); !fault.ok()) return fault;
+      return state.jobs.erase(request->job()) > 0 ? grpc::Status::OK : NoSuch(request->job());
+    }
+
+    State& state;
+  };
+
+  struct Methods final : v1::Methods::Service {
+    explicit Methods(State& s) : state(s) {}
+    grpc::Status List(grpc::ServerContext*, const v1::ListMethodsRequest*, v1::ListMethodsResponse* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Methods.List"); !fault.ok()) return fault;
+      for (const v1::Method& method : state.methods) *response->add_methods() = method;
+      return grpc::Status::OK;
+    }
+    State& state;
+  };
+
+  struct Admin final : v1::Admin::Service {
+    explicit Admin(State& s) : state(s) {}
+    grpc::Status GetServerInfo(grpc::ServerContext*, const v1::GetServerInfoRequest*,
+                               v1::ServerInfo* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Admin.GetServerInfo"); !fault.ok()) return fault;
+      response->set_contract_version(state.contract_version);
+      response->set_version("9.8.7");
+      return grpc::Status::OK;
+    }
+    grpc::Status ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*,
+                             v1::ListWorkersResponse* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Admin.ListWorkers"); !fault.ok()) return fault;
+      for (int i = 0; i < state.workers; ++i) {
+        v1::Worker& worker = *response->add_workers();
+        worker.set_name(fmt::format("workers/w{}", i));
+        worker.set_state(v1::IDLE);
+        worker.mutable_registration()->set_backend("cpu");
+      }
+      return grpc::Status::OK;
+    }
+    State& state;
+  };
+
+  explicit Services(State& state) : volumes(state), jobs(state), methods(state), admin(state) {}
+
+  TemporaryFolder folder;
+  std::string address = "unix:" + (folder.path() / "s").string();
+  Volumes volumes;
+  Jobs jobs;
+  Methods methods;
+  Admin admin;
+  std::unique_ptr<grpc::Server> server;
+};
+
+FakeService::FakeService() : state_(std::make_unique<State>()), services_(std::make_unique<Services>(*state_)) {
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(services_->address, grpc::InsecureServerCredentials());
+  builder.RegisterService(&services_->volumes)
+      .RegisterService(&services_->jobs)
+      .RegisterService(&services_->methods)
+      .RegisterService(&services_->admin);
+  services_->server = builder.BuildAndStart();
+}
+
+FakeService::~FakeService() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->stopping = true;
+    state_->changed.notify_all();
+  }
+  services_->server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
+}
+
+const std::string& FakeService::address() const {
+  return services_->address;
+}
+
+void FakeService::SetContractVersion(uint32_t version) {
+  const std::lock_guard lock(state_->mutex);
+  state_->contract_version = version;
+}
+
+void FakeService::SetMethods(std::vector<v1::Method> methods) {
+  const std::lock_guard lock(state_->mutex);
+  state_->methods = std::move(methods);
+}
+
+void FakeService::SetWorkers(int count) {
+  const std::lock_guard lock(state_->mutex);
+  state_->workers = count;
+}
+
+void FakeService::FailNext(const std::string& call, int times, const absl::Status& error) {
+  const std::lock_guard lock(state_->mutex);
+  state_->faults[call] = {times, error};
+}
+
+void FakeService::LoseAnswerOf(const std::string& call) {
+  const std::lock_guard lock(state_->mutex);
+  state_->lost_answers[call] = 1;
+}
+
+void FakeService::BreakStreams(const std::string& call, std::vector<int> after) {
+  const std::lock_guard lock(state_->mutex);
+  state_->breaks[call] = std::move(after);
+}
+
+void FakeService::CorruptRead(int chunk) {
+  const std::lock_guard lock(state_->mutex);
+  state_->corrupt_chunk = chunk;
+}
+
+void FakeService::SetEvents(std::vector<v1::JobEvent> events) {
+  const std::lock_guard lock(state_->mutex);
+  state_->events = std::move(events);
+}
+
+void FakeService::SetOutcome(const absl::Status& outcome) {
+  const std::lock_guard lock(state_->mutex);
+  state_->outcome = outcome;
+}
+
+void FakeService::HoldJobs() {
+  const std::lock_guard lock(state_->mutex);
+  state_->hold = true;
+}
+
+int FakeService::calls(const std::string& call) const {
+  const std::lock_guard lock(state_->mutex);
+  const auto found = state_->calls.find(call);
+  return found == state_->calls.end() ? 0 : found->second;
+}
+
+std::vector<std::string> FakeService::request_ids(const std::string& call) const {
+  const std::lock_guard lock(state_->mutex);
+  const auto found = state_->request_ids.find(call);
+  return found == state_->request_ids.end() ? std::vector<std::string>() : found->second;
+}
+
+std::map<std::string, FakeVolume> FakeService::volumes() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->volumes;
+}
+
+std::map<std::string, v1::Job> FakeService::jobs() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->jobs;
+}
+
+uint64_t FakeService::chunks_received() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->chunks;
+}
+
+}  // namespace deconvoy::testing

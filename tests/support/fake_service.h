@@ -1,0 +1,77 @@
+// A small deconvoy server inside the test process: volumes in memory, jobs that end as told, faults on demand.
+//
+// For tests of clients. It keeps the contract of the calls it offers, but deconvolves by copying.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "deconvoy/v1/jobs.pb.h"
+#include "deconvoy/v1/methods.pb.h"
+#include "deconvoy/v1/volumes.pb.h"
+
+namespace deconvoy::testing {
+
+// A volume as the fake keeps it.
+struct FakeVolume {
+  v1::Volume volume;
+  std::string bytes;  // C order
+  std::vector<v1::Box> committed;
+  std::string digest;  // given with Finish
+};
+
+// Thread safe. Calls are named `Volumes.Create`, `Jobs.Watch` and so on.
+class FakeService {
+ public:
+  // Listens on a Unix socket of its own.
+  FakeService();
+  ~FakeService();
+  FakeService(const FakeService&) = delete;
+  FakeService& operator=(const FakeService&) = delete;
+
+  const std::string& address() const;
+
+  // --- what it is ---
+  void SetContractVersion(uint32_t version);
+  void SetMethods(std::vector<v1::Method> methods);
+  void SetWorkers(int count);  // 1 at first; Submit is refused (NO_WORKER) while there is none
+
+  // --- faults ---
+  // The next `times` calls of `call` fail before they do anything, with `error` (its ErrorInfo as details).
+  void FailNext(const std::string& call, int times, const absl::Status& error);
+  // The next call does its work, but its answer is lost (UNAVAILABLE).
+  void LoseAnswerOf(const std::string& call);
+  // The next streams end with UNAVAILABLE after so many messages, each entry for one stream: chunks committed (Write),
+  // chunks sent (Read), events sent (Watch).
+  void BreakStreams(const std::string& call, std::vector<int> after);
+  // One chunk of the next Read, counted from 0, has a wrong byte.
+  void CorruptRead(int chunk);
+
+  // --- jobs ---
+  // What Watch tells of every job from now on; `ended` is filled in. Kept events get rising sequence numbers.
+  void SetEvents(std::vector<v1::JobEvent> events);
+  // How jobs end: OK for SUCCEEDED.
+  void SetOutcome(const absl::Status& outcome);
+  // Jobs do not end before they are cancelled.
+  void HoldJobs();
+
+  // --- what happened ---
+  int calls(const std::string& call) const;
+  std::vector<std::string> request_ids(const std::string& call) const;
+  std::map<std::string, FakeVolume> volumes() const;
+  std::map<std::string, v1::Job> jobs() const;
+  uint64_t chunks_received() const;
+
+ private:
+  struct State;
+  struct Services;
+  const std::unique_ptr<State> state_;
+  std::unique_ptr<Services> services_;
+};
+
+}  // namespace deconvoy::testing
