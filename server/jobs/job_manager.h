@@ -44,8 +44,8 @@ struct WaitingJob {
   std::string id;
   std::string owner;
   absl::Time create_time;
-  std::string method;        // empty: none is needed
-  std::string backend;       // empty: any
+  std::string method = {};   // empty: none is needed
+  std::string backend = {};  // empty: any
   int64_t memory_bytes = 0;  // of one task
 };
 

@@ -216,7 +216,7 @@ absl::Status Examiner::CheckOutputs() {
   return Refuse(MakeError({.reason = v1::DISK_FULL,
                            .remedy = "Delete volumes that are no longer needed, or choose a smaller output type.",
                            .metadata = {{"need_bytes", fmt::to_string(bytes)}, {"free_bytes", fmt::to_string(free)}}},
-                          fmt::format("the result needs {} bytes, but the server has room for {}", bytes, free)));
+                          fmt::format("the result needs {} bytes, but the spool of the server has room for {}", bytes, free)));
 }
 
 void Examiner::NoteTimes(double queued_work) {

@@ -1,0 +1,59 @@
+#include "server/jobs/capabilities.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "proto/contract/error.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy::server {
+namespace {
+
+v1::Method Named(const std::string& name, const std::string& backend) {
+  v1::Method method;
+  method.set_name(name);
+  method.add_backends(backend);
+  return method;
+}
+
+TEST(CapabilitiesTest, MethodsStayKnownAndGatherBackends) {
+  Capabilities capabilities;
+  EXPECT_EQ(ReasonOf(capabilities.FindMethod("rl", "f").status()), v1::NO_WORKER);
+  capabilities.AddMethods({Named("wiener", "cpu"), Named("rl", "cpu")});
+  capabilities.AddMethods({Named("rl", "cuda")});
+  ASSERT_OK_AND_ASSIGN(const v1::Method method, capabilities.FindMethod("rl", "f"));
+  EXPECT_THAT(method.backends(), ::testing::UnorderedElementsAre("cpu", "cuda"));
+  ASSERT_EQ(capabilities.Methods().size(), 2U);
+  EXPECT_EQ(capabilities.Methods()[0].name(), "rl") << "by name";
+}
+
+TEST(CapabilitiesTest, AnUnknownMethodNamesTheNearest) {
+  Capabilities capabilities;
+  capabilities.AddMethods({Named("wiener", "cpu"), Named("landweber", "cpu")});
+  const absl::Status near = capabilities.FindMethod("weiner", "deconvolve.method").status();
+  EXPECT_EQ(ReasonOf(near), v1::UNKNOWN_METHOD);
+  EXPECT_EQ(InfoOf(near).field(), "deconvolve.method");
+  EXPECT_THAT(InfoOf(near).remedy(), ::testing::HasSubstr("`wiener`"));
+  EXPECT_THAT(InfoOf(capabilities.FindMethod("x", "f").status()).remedy(),
+              ::testing::AllOf(::testing::HasSubstr("wiener"), ::testing::HasSubstr("landweber")));
+}
+
+TEST(CapabilitiesTest, MemoryIsThatOfTheLargestLiveWorker) {
+  Capabilities capabilities;
+  EXPECT_EQ(capabilities.MemoryBudget(""), 0);
+  capabilities.SetExpectedMemory(7);
+  EXPECT_EQ(capabilities.MemoryBudget(""), 7) << "nobody is there yet";
+  capabilities.SetWorker("a", {.backend = "cpu", .memory_budget_bytes = 3, .rate = 10});
+  capabilities.SetWorker("b", {.backend = "cuda", .memory_budget_bytes = 5, .rate = 100});
+  EXPECT_EQ(capabilities.MemoryBudget(""), 5);
+  EXPECT_EQ(capabilities.MemoryBudget("cpu"), 3);
+  EXPECT_EQ(capabilities.Rate(""), 110);
+  EXPECT_EQ(capabilities.Rate("cuda"), 100);
+  capabilities.RemoveWorker("b");
+  EXPECT_FALSE(capabilities.HasWorker("cuda"));
+  EXPECT_TRUE(capabilities.HasWorker(""));
+  EXPECT_EQ(capabilities.MemoryBudget("cuda"), 7);
+}
+
+}  // namespace
+}  // namespace deconvoy::server

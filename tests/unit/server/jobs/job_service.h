@@ -1,0 +1,413 @@
+// A server without its doors: store, spool, jobs and dispatcher on a temporary folder and a clock that tests move, and
+// workers that compute nothing but answer as real ones do.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "proto/contract/checksum.h"
+#include "proto/contract/error.h"
+#include "proto/contract/limits.h"
+#include "proto/contract/resource_name.h"
+#include "proto/contract/volume_layout.h"
+#include "server/jobs/job_manager.h"
+#include "server/schedule/dispatcher.h"
+#include "server/spool/file_system.h"
+#include "server/spool/volume_store.h"
+#include "server/store/store.h"
+#include "tests/support/fake_environment.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy::server {
+
+inline constexpr auto kNobodyLeft = [] { return false; };
+
+inline v1::Parameter MakeParameter(const std::string& name, v1::ParameterType type, const std::string& value) {
+  v1::Parameter parameter;
+  parameter.set_name(name);
+  parameter.set_type(type);
+  parameter.set_minimum(1);
+  parameter.set_maximum(1000);
+  parameter.set_default_value(value);
+  return parameter;
+}
+
+// A method like `rl`: 20 bytes per padded voxel, four transforms per iteration.
+inline v1::Method RlMethod(const std::string& backend = "cpu") {
+  v1::Method method;
+  method.set_name("rl");
+  *method.add_parameters() = MakeParameter("iterations", v1::INTEGER, "10");
+  v1::Parameter initial = MakeParameter("initial", v1::CHOICE, "mean");
+  initial.add_choices()->set_name("mean");
+  initial.add_choices()->set_name("previous");
+  *method.add_parameters() = initial;
+  method.add_boundaries(v1::EXTEND);
+  method.add_boundaries(v1::PERIODIC);
+  method.set_transforms_per_iteration(4);
+  method.set_bytes_per_padded_voxel(20);
+  method.add_backends(backend);
+  return method;
+}
+
+inline v1::VolumeSpec MakeSpec(const Shape5& shape, v1::VoxelType type = v1::U8) {
+  v1::VolumeSpec spec;
+  spec.set_display_name("test");
+  *spec.mutable_shape() = ToProto(shape);
+  spec.set_type(type);
+  return spec;
+}
+
+// The value that every worker of these tests computes for a voxel.
+inline std::byte ResultByte(int64_t t, int64_t c, int64_t z, int64_t y, int64_t x) {
+  return static_cast<std::byte>((t * 131 + c * 71 + z * 31 + y * 7 + x + 1) & 0xFF);
+}
+
+class JobService {
+ public:
+  static constexpr const char* kOwner = "local";
+
+  explicit JobService(Dispatcher::Options options = DefaultOptions(), RetryRules rules = {})
+      : options_(std::move(options)), rules_(rules) {
+    spdlog::set_level(spdlog::level::off);
+    Open();
+  }
+  ~JobService() { Close(); }
+
+  // Leases of 10 seconds, no waiting, and checked only when the test says so.
+  static Dispatcher::Options DefaultOptions() {
+    Dispatcher::Options options;
+    options.lease = absl::Seconds(10);
+    options.poll = absl::ZeroDuration();
+    options.tick = absl::ZeroDuration();
+    options.host = "here";
+    return options;
+  }
+
+  void Open() {
+    auto opened_store = Store::Open(folder_.path() / "store.sqlite");
+    ASSERT_OK(opened_store);
+    store_ = *std::move(opened_store);
+    auto opened_volumes =
+        VolumeStore::Open({.directory = folder_.path() / "spool", .keep_free_bytes = 0}, *store_, *files_, clock, ids_);
+    ASSERT_OK(opened_volumes);
+    volumes_ = *std::move(opened_volumes);
+    capabilities_ = std::make_unique<Capabilities>();
+    capabilities_->AddMethods({RlMethod()});
+    auto opened_jobs = JobManager::Open(rules_, *store_, *volumes_, *capabilities_, clock, ids_);
+    ASSERT_OK(opened_jobs);
+    jobs_ = *std::move(opened_jobs);
+    dispatcher_ = std::make_unique<Dispatcher>(options_, *store_, *volumes_, *jobs_, *capabilities_, clock);
+  }
+  void Close() {
+    if (jobs_) jobs_->Stop();
+    dispatcher_.reset();
+    jobs_.reset();
+    volumes_.reset();
+    store_.reset();
+  }
+  // As after a crash: everything that was only in memory is gone.
+  void Reopen() {
+    Close();
+    Open();
+  }
+  void Advance(absl::Duration by) {
+    clock.Advance(absl::ToChronoNanoseconds(by));
+    dispatcher_->Tick();
+  }
+
+  // A complete volume of zeros.
+  std::string AddVolume(const v1::VolumeSpec& spec, bool complete = true) {
+    v1::CreateVolumeRequest request;
+    request.set_request_id("v" + std::to_string(++requests_));
+    *request.mutable_spec() = spec;
+    auto volume = volumes_->Create(kOwner, request);
+    EXPECT_OK(volume);
+    const std::string id = VolumeId(volume->name(), "").value();
+    if (!complete) return volume->name();
+    auto writer = volumes_->Write(id);
+    EXPECT_OK(writer);
+    const Shape5 shape = ToShape(spec.shape(), spec.type(), "").value();
+    for (int64_t frame = 0; frame < shape.frames(); ++frame) {
+      const FrameBox whole{frame / shape.c, frame % shape.c, {{}, shape.frame()}};
+      EXPECT_OK(ForEachPiece(whole, spec.type(), limits::kChunkBytes, [&](const FrameBox& box) -> absl::Status {
+        v1::Chunk chunk;
+        *chunk.mutable_box() = ToProto(box);
+        chunk.set_data(std::string(static_cast<size_t>(box.box.shape.voxels() * BytesPerVoxel(spec.type())), '\0'));
+        chunk.set_crc32c(Crc32c(std::as_bytes(std::span(chunk.data()))));
+        return (*writer)->Add(chunk);
+      }));
+    }
+    EXPECT_OK((*writer)->Commit());
+    EXPECT_OK(volumes_->Finish(id, ""));
+    return volume->name();
+  }
+
+  // A deconvolution of a volume of `shape`, with u8 output, cut into tiles with cores of `core` voxels.
+  v1::JobSpec Deconvolve(const Shape5& shape, const Shape3& core, const std::string& initial = "mean") {
+    v1::JobSpec spec;
+    v1::DeconvolveSpec& work = *spec.mutable_deconvolve();
+    work.set_input_volume(AddVolume(MakeSpec(shape)));
+    work.set_psf_volume(AddVolume(MakeSpec({1, 1, 1, 1, 1}, v1::F32)));
+    work.set_method("rl");
+    (*work.mutable_parameters())["initial"] = initial;
+    work.set_output_type(v1::U8);
+    *work.mutable_tile()->mutable_core() = ToProto(core);
+    return spec;
+  }
+  v1::JobSpec Simulate(int32_t extent = 8) {
+    v1::JobSpec spec;
+    v1::SimulateSpec& work = *spec.mutable_simulate();
+    work.set_kind(v1::BEADS);
+    work.mutable_shape()->set_z(extent);
+    work.mutable_shape()->set_y(extent);
+    work.mutable_shape()->set_x(extent);
+    work.set_peak_photons(100);
+    for (v1::VoxelSize* size : {work.mutable_voxel_size(), work.mutable_psf_fwhm()}) {
+      size->set_z_um(0.1);
+      size->set_y_um(0.1);
+      size->set_x_um(0.1);
+    }
+    return spec;
+  }
+  absl::StatusOr<v1::Job> TrySubmit(const v1::JobSpec& spec, const std::string& request_id = "") {
+    v1::SubmitJobRequest request;
+    request.set_request_id(request_id.empty() ? "j" + std::to_string(++requests_) : request_id);
+    *request.mutable_spec() = spec;
+    return jobs_->Submit(kOwner, request);
+  }
+  // Returns the job's id.
+  std::string Submit(const v1::JobSpec& spec) {
+    auto job = TrySubmit(spec);
+    EXPECT_OK(job);
+    return job.ok() ? JobId(job->name(), "").value() : "";
+  }
+  v1::Job Get(const std::string& job_id) {
+    auto job = jobs_->Get(kOwner, job_id);
+    EXPECT_OK(job);
+    return job.ok() ? *std::move(job) : v1::Job();
+  }
+
+  // Everything that Watch sends until the job has ended or `limit` events were sent.
+  std::vector<v1::JobEvent> WatchAll(const std::string& job_id, uint64_t after = 0, size_t limit = 1'000'000) {
+    std::vector<v1::JobEvent> events;
+    EXPECT_OK(jobs_->Watch(
+        kOwner, job_id, after,
+        [&](const v1::JobEvent& event) {
+          events.push_back(event);
+          return events.size() < limit;
+        },
+        kNobodyLeft));
+    return events;
+  }
+
+  // Whether the result of a deconvolution is what workers compute, everywhere.
+  void CheckResult(const v1::Job& job) {
+    ASSERT_EQ(job.state(), v1::SUCCEEDED) << job.ShortDebugString();
+    const std::string id = VolumeId(job.outputs(0).volume(), "").value();
+    auto volume = volumes_->Get(id, false);
+    ASSERT_OK(volume);
+    EXPECT_EQ(volume->state(), v1::COMPLETE);
+    const v1::Shape5& shape = volume->spec().shape();
+    int64_t wrong = 0, seen = 0;
+    for (uint32_t frame = 0; frame < shape.t() * shape.c(); ++frame) {
+      const FrameBox whole{frame / shape.c(), frame % shape.c(), {{}, {shape.z(), shape.y(), shape.x()}}};
+      ASSERT_OK(volumes_->Read(id, ToProto(whole), [&](v1::Chunk chunk) {
+        const FrameBox box = ToFrameBox(chunk.box());
+        size_t i = 0;
+        for (int64_t z = 0; z < box.box.shape.z; ++z)
+          for (int64_t y = 0; y < box.box.shape.y; ++y)
+            for (int64_t x = 0; x < box.box.shape.x; ++x, ++seen) {
+              const Voxel at = box.box.origin + Voxel{z, y, x};
+              wrong += static_cast<std::byte>(chunk.data()[i++]) != ResultByte(box.t, box.c, at.z, at.y, at.x);
+            }
+        return true;
+      }));
+    }
+    EXPECT_EQ(wrong, 0);
+    EXPECT_EQ(seen, int64_t{shape.t()} * shape.c() * shape.z() * shape.y() * shape.x());
+  }
+
+  // Volumes that the owner has.
+  size_t CountVolumes() {
+    auto page = store_->ListVolumes(kOwner, 1000, "");
+    EXPECT_OK(page);
+    return page->items.size();
+  }
+  // Scratch files that lie in the spool.
+  size_t CountScratchFiles() {
+    size_t count = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder_.path() / "spool/scratch")) {
+      ++count;
+    }
+    return count;
+  }
+
+  Store& store() { return *store_; }
+  VolumeStore& volumes() { return *volumes_; }
+  Capabilities& capabilities() { return *capabilities_; }
+  JobManager& jobs() { return *jobs_; }
+  Dispatcher& dispatcher() { return *dispatcher_; }
+
+  testing::FakeClock clock;
+
+ private:
+  const Dispatcher::Options options_;
+  const RetryRules rules_;
+  testing::TemporaryFolder folder_;
+  testing::CountingIds ids_;
+  int requests_ = 0;
+  std::unique_ptr<FileSystem> files_ = MakePosixFileSystem();
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<VolumeStore> volumes_;
+  std::unique_ptr<Capabilities> capabilities_;
+  std::unique_ptr<JobManager> jobs_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+};
+
+// What a real worker would bring for the task.
+inline v1::TaskResult ResultOf(const v1::Task& task, std::string* bytes, const Shape3& psf_crop = {1, 1, 1}) {
+  v1::TaskResult result;
+  if (task.has_analyse()) {
+    const v1::Shape5& input = task.inputs(0).spec().shape();
+    v1::AnalyseResult& analysis = *result.mutable_analyse();
+    for (uint32_t c = 0; c < task.inputs(1).spec().shape().c(); ++c) {
+      v1::PsfReport& psf = *analysis.add_psfs();
+      psf.set_c(c);
+      *psf.mutable_crop_shape() = ToProto(psf_crop);
+    }
+    for (uint32_t frame = 0; frame < input.t() * input.c(); ++frame) {
+      v1::FrameStatistics& statistics = *analysis.add_frames();
+      statistics.set_t(frame / input.c());
+      statistics.set_c(frame % input.c());
+      statistics.set_mean(frame);
+    }
+  }
+  if (task.has_tile()) {
+    result.mutable_tile()->mutable_statistics()->set_sum(1);
+    result.mutable_tile()->set_compute_seconds(0.5);
+  }
+  for (const v1::OutputPiece& piece : task.outputs()) {
+    const FrameBox box = ToFrameBox(piece.box());
+    std::string voxels;
+    for (int64_t z = 0; z < box.box.shape.z; ++z)
+      for (int64_t y = 0; y < box.box.shape.y; ++y)
+        for (int64_t x = 0; x < box.box.shape.x; ++x) {
+          const Voxel at = box.box.origin + Voxel{z, y, x};
+          voxels.append(static_cast<size_t>(BytesPerVoxel(piece.type())),
+                        static_cast<char>(ResultByte(box.t, box.c, at.z, at.y, at.x)));
+        }
+    result.add_piece_crc32c(Crc32c(std::as_bytes(std::span(voxels))));
+    *bytes += voxels;
+  }
+  return result;
+}
+
+// A worker that does as it is told. Its calls go to the dispatcher directly.
+class TestWorker {
+ public:
+  TestWorker(JobService& service, std::string id) : service_(service), id_(std::move(id)) {
+    registration.set_contract_version(limits::kContractVersion);
+    registration.set_host("here");
+    registration.set_process_id(100);
+    registration.set_backend("cpu");
+    registration.set_memory_budget_bytes(1 << 30);
+    *registration.add_methods() = RlMethod();
+    registration.mutable_self_test()->set_passed(true);
+    registration.mutable_self_test()->set_padded_voxel_iterations_per_second(1e6);
+  }
+
+  absl::StatusOr<v1::SynchronizeResponse> Call(v1::SynchronizeRequest request) {
+    request.set_worker(WorkerName(id_));
+    return service_.dispatcher().Synchronize(request, kNobodyLeft);
+  }
+  absl::Status Register() {
+    v1::SynchronizeRequest request;
+    *request.mutable_registration() = registration;
+    return Call(request).status();
+  }
+  // Asks for one task; registers when told to.
+  std::optional<v1::Task> Take() {
+    v1::SynchronizeRequest request;
+    request.set_free_slots(1);
+    auto response = Call(request);
+    if (response.ok() && response->register_()) {
+      EXPECT_OK(Register());
+      response = Call(request);
+    }
+    EXPECT_OK(response);
+    if (!response.ok() || response->assigned().empty()) return std::nullopt;
+    return response->assigned(0);
+  }
+  // Says that it goes on with the task. Whether it may.
+  bool Continue(const v1::Task& task, uint32_t iteration = 1) {
+    v1::SynchronizeRequest request;
+    v1::TaskStatus& status = *request.add_tasks();
+    status.set_task(task.name());
+    status.set_token(task.token());
+    status.set_iteration(iteration);
+    status.set_iterations_total(10);
+    auto response = Call(request);
+    EXPECT_OK(response);
+    return response->cancelled().empty();
+  }
+  void GiveUp(const v1::Task& task, const absl::Status& error, bool retry = true, const std::string& log = "") {
+    v1::SynchronizeRequest request;
+    v1::TaskStatus& status = *request.add_tasks();
+    status.set_task(task.name());
+    status.set_token(task.token());
+    *status.mutable_error() = ToStored(error);
+    status.set_retry_elsewhere(retry);
+    status.set_log_excerpt(log);
+    EXPECT_OK(Call(request));
+  }
+  v1::DeliveryHeader Header(const v1::Task& task) const {
+    v1::DeliveryHeader header;
+    header.set_worker(WorkerName(id_));
+    header.set_task(task.name());
+    header.set_token(task.token());
+    return header;
+  }
+  absl::Status Deliver(const v1::Task& task) {
+    std::string bytes;
+    const v1::TaskResult result = ResultOf(task, &bytes);
+    return Deliver(task, result, bytes);
+  }
+  absl::Status Deliver(const v1::Task& task, const v1::TaskResult& result, const std::string& bytes) {
+    auto delivery = service_.dispatcher().BeginDelivery(Header(task));
+    if (!delivery.ok()) return delivery.status();
+    for (size_t at = 0; at < bytes.size(); at += limits::kChunkBytes) {
+      v1::OutputChunk chunk;
+      chunk.set_position(at);
+      chunk.set_data(bytes.substr(at, limits::kChunkBytes));
+      chunk.set_crc32c(Crc32c(std::as_bytes(std::span(chunk.data()))));
+      if (absl::Status status = (*delivery)->Write(chunk); !status.ok()) return status;
+    }
+    return (*delivery)->Commit(result);
+  }
+  // Works until there is nothing more to do. Returns the number of tasks done.
+  int WorkOff() {
+    int done = 0;
+    while (const std::optional<v1::Task> task = Take()) {
+      EXPECT_OK(Deliver(*task));
+      ++done;
+    }
+    return done;
+  }
+
+  const std::string& id() const { return id_; }
+  v1::WorkerRegistration registration;
+
+ private:
+  JobService& service_;
+  const std::string id_;
+};
+
+}  // namespace deconvoy::server

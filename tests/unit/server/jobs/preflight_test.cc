@@ -1,0 +1,193 @@
+#include "server/jobs/preflight.h"
+
+#include "tests/unit/server/jobs/job_service.h"
+
+namespace deconvoy::server {
+namespace {
+
+using ::testing::HasSubstr;
+
+class PreflightTest : public ::testing::Test {
+ protected:
+  v1::PreflightReport Report(const v1::JobSpec& spec) {
+    auto report = service_.jobs().Preflight(JobService::kOwner, spec);
+    EXPECT_OK(report);
+    return report.ok() ? *std::move(report) : v1::PreflightReport();
+  }
+  // The job is refused by both, for the same first reason, and leaves nothing behind.
+  v1::Finding ExpectRefused(const v1::JobSpec& spec, v1::ErrorReason reason, const std::string& field) {
+    const size_t volumes = service_.CountVolumes();
+    const v1::PreflightReport report = Report(spec);
+    EXPECT_FALSE(report.accepted());
+    v1::Finding first;
+    for (const v1::Finding& finding : report.findings()) {
+      if (finding.severity() != v1::REFUSAL) continue;
+      first = finding;
+      break;
+    }
+    EXPECT_EQ(first.info().reason(), reason) << report.ShortDebugString();
+    EXPECT_EQ(first.info().field(), field) << first.message();
+    const absl::Status refused = service_.TrySubmit(spec).status();
+    EXPECT_EQ(ReasonOf(refused), reason);
+    EXPECT_EQ(refused.message(), first.message());
+    EXPECT_EQ(refused.code(), CodeOf(reason));
+    EXPECT_EQ(service_.CountVolumes(), volumes);
+    return first;
+  }
+  static bool Says(const v1::PreflightReport& report, v1::Severity severity, const std::string& text) {
+    for (const v1::Finding& finding : report.findings()) {
+      if (finding.severity() == severity && finding.message().find(text) != std::string::npos) return true;
+    }
+    return false;
+  }
+
+  JobService service_;
+};
+
+TEST_F(PreflightTest, SaysWhatAnAcceptedJobTakes) {
+  TestWorker worker(service_, "w");
+  ASSERT_OK(worker.Register());
+  const v1::JobSpec spec = service_.Deconvolve({2, 1, 8, 16, 16}, {8, 8, 16});
+  const v1::PreflightReport report = Report(spec);
+  EXPECT_TRUE(report.accepted()) << report.ShortDebugString();
+  EXPECT_EQ(report.tiles_per_frame(), 2U);
+  EXPECT_EQ(report.result_bytes(), 2U * 8 * 16 * 16);
+  EXPECT_EQ(report.core().y(), 8);
+  const auto padded = static_cast<double>(ToShape3(report.padded()).voxels());
+  EXPECT_GE(static_cast<double>(report.worker_memory_bytes()), 20 * padded);
+  EXPECT_DOUBLE_EQ(report.compute_seconds(), padded * 2 * 2 * 10 / 1e6) << "tiles, frames, iterations";
+  EXPECT_EQ(report.queue_seconds(), 0);
+}
+
+TEST_F(PreflightTest, TheQueueCountsWhatIsStillToDo) {
+  TestWorker worker(service_, "w");
+  ASSERT_OK(worker.Register());
+  const v1::JobSpec spec = service_.Deconvolve({1, 1, 8, 16, 16}, {8, 16, 16});
+  service_.Submit(spec);
+  const v1::PreflightReport report = Report(spec);
+  EXPECT_DOUBLE_EQ(report.queue_seconds(), report.compute_seconds());
+}
+
+TEST_F(PreflightTest, WithoutAWorkerTheJobWaits) {
+  const v1::PreflightReport report = Report(service_.Deconvolve({1, 1, 4, 4, 4}, {4, 4, 4}));
+  EXPECT_TRUE(report.accepted());
+  EXPECT_TRUE(Says(report, v1::INFO, "no worker is connected"));
+  EXPECT_EQ(report.compute_seconds(), 0);
+}
+
+TEST_F(PreflightTest, RefusesUnknownNames) {
+  v1::JobSpec spec = service_.Deconvolve({1, 1, 4, 4, 4}, {4, 4, 4});
+  spec.mutable_deconvolve()->set_method("rx");
+  EXPECT_THAT(ExpectRefused(spec, v1::UNKNOWN_METHOD, "deconvolve.method").info().remedy(), HasSubstr("rl"));
+  spec.mutable_deconvolve()->set_method("rl");
+  (*spec.mutable_deconvolve()->mutable_parameters())["iteration"] = "5";
+  EXPECT_THAT(ExpectRefused(spec, v1::UNKNOWN_PARAMETER, "deconvolve.parameters[\"iteration\"]").info().remedy(),
+              HasSubstr("iterations"));
+  spec.mutable_deconvolve()->clear_parameters();
+  (*spec.mutable_deconvolve()->mutable_parameters())["iterations"] = "0";
+  ExpectRefused(spec, v1::PARAMETER_OUT_OF_RANGE, "deconvolve.parameters[\"iterations\"]");
+}
+
+TEST_F(PreflightTest, RefusesWhatTheMethodCannotDo) {
+  v1::JobSpec spec = service_.Deconvolve({1, 1, 4, 4, 4}, {4, 4, 4});
+  spec.mutable_deconvolve()->set_boundary(v1::MIRROR);
+  ExpectRefused(spec, v1::INVALID_FIELD, "deconvolve.boundary");
+  spec.mutable_deconvolve()->clear_boundary();
+  spec.mutable_deconvolve()->set_backend("cuda");
+  ExpectRefused(spec, v1::NO_WORKER, "deconvolve.backend");
+}
+
+TEST_F(PreflightTest, RefusesVolumesThatAreNotThere) {
+  const v1::JobSpec good = service_.Deconvolve({1, 1, 4, 4, 4}, {4, 4, 4});
+  v1::JobSpec spec = good;
+  spec.mutable_deconvolve()->set_input_volume("volumes/nothing");
+  ExpectRefused(spec, v1::NOT_FOUND, "deconvolve.input_volume");
+  spec = good;
+  spec.mutable_deconvolve()->set_psf_volume(service_.AddVolume(MakeSpec({1, 1, 1, 1, 1}, v1::F32), false));
+  ExpectRefused(spec, v1::VOLUME_INCOMPLETE, "deconvolve.psf_volume");
+  v1::SubmitJobRequest request;
+  request.set_request_id("foreign");
+  *request.mutable_spec() = good;
+  EXPECT_EQ(ReasonOf(service_.jobs().Submit("somebody else", request).status()), v1::NOT_FOUND);
+}
+
+TEST_F(PreflightTest, EveryReasonIsNamed) {
+  v1::JobSpec spec = service_.Deconvolve({1, 1, 4, 4, 4}, {4, 4, 4});
+  spec.mutable_deconvolve()->set_input_volume("volumes/nothing");
+  spec.mutable_deconvolve()->set_psf_volume("volumes/neither");
+  spec.mutable_deconvolve()->set_method("nope");
+  int refusals = 0;
+  const v1::PreflightReport report = Report(spec);
+  for (const v1::Finding& finding : report.findings()) refusals += finding.severity() == v1::REFUSAL;
+  EXPECT_EQ(refusals, 3);
+}
+
+TEST_F(PreflightTest, RefusesAPsfThatDoesNotSuit) {
+  v1::JobSpec spec = service_.Deconvolve({1, 3, 4, 4, 4}, {4, 4, 4});
+  spec.mutable_deconvolve()->set_psf_volume(service_.AddVolume(MakeSpec({1, 2, 1, 1, 1}, v1::F32)));
+  ExpectRefused(spec, v1::SHAPE_MISMATCH, "deconvolve.psf_volume");
+  spec = service_.Deconvolve({1, 1, 4, 4, 4}, {4, 4, 4});
+  spec.mutable_deconvolve()->set_psf_centre(v1::GIVEN);
+  spec.mutable_deconvolve()->mutable_psf_centre_voxel()->set_y(1);
+  ExpectRefused(spec, v1::INVALID_FIELD, "deconvolve.psf_centre_voxel");
+}
+
+TEST_F(PreflightTest, SaysThatALargePsfIsCropped) {
+  v1::JobSpec spec = service_.Deconvolve({1, 1, 1, 8, 8}, {0, 0, 0});
+  spec.mutable_deconvolve()->set_psf_volume(service_.AddVolume(MakeSpec({1, 1, 9, 9, 31}, v1::F32)));
+  v1::PreflightReport report = Report(spec);
+  EXPECT_TRUE(report.accepted()) << report.ShortDebugString();
+  EXPECT_TRUE(Says(report, v1::INFO, "cropped to 1 x 9 x 15")) << report.ShortDebugString();
+  spec.mutable_deconvolve()->set_boundary(v1::PERIODIC);
+  report = Report(spec);
+  EXPECT_TRUE(report.accepted()) << report.ShortDebugString();
+  EXPECT_TRUE(Says(report, v1::INFO, "wraps around"));
+}
+
+TEST_F(PreflightTest, RefusesWhatFitsIntoNoMemory) {
+  v1::JobSpec spec = service_.Deconvolve({1, 1, 32, 32, 32}, {0, 0, 0});
+  spec.mutable_deconvolve()->mutable_tile()->set_whole(true);
+  service_.capabilities().SetExpectedMemory(100'000);
+  ExpectRefused(spec, v1::OUT_OF_MEMORY, "");
+}
+
+TEST_F(PreflightTest, MemoryThatMaySufficeIsAWarning) {
+  v1::JobSpec spec = service_.Deconvolve({1, 1, 32, 32, 32}, {0, 0, 0});
+  spec.mutable_deconvolve()->mutable_tile()->set_whole(true);
+  spec.mutable_deconvolve()->set_psf_volume(service_.AddVolume(MakeSpec({1, 1, 31, 31, 31}, v1::F32)));
+  service_.capabilities().SetExpectedMemory(20 * 36 * 36 * 36 + 8 * 31 * 31 * 31);
+  const v1::PreflightReport report = Report(spec);
+  EXPECT_TRUE(report.accepted()) << report.ShortDebugString();
+  EXPECT_TRUE(Says(report, v1::WARNING, "if the part of the PSF"));
+}
+
+TEST_F(PreflightTest, RefusesTooManyTasks) {
+  v1::JobSpec spec = service_.Deconvolve({2, 1, 1, 800, 800}, {1, 1, 1});
+  ExpectRefused(spec, v1::LIMIT_EXCEEDED, "deconvolve.tile.core");
+}
+
+TEST_F(PreflightTest, RefusesWhatTheDiskCannotHold) {
+  v1::JobSpec spec;
+  v1::SimulateSpec& work = *spec.mutable_simulate();
+  work = service_.Simulate().simulate();
+  work.mutable_shape()->set_z(4096);
+  work.mutable_shape()->set_y(16384);
+  work.mutable_shape()->set_x(16384);
+  const v1::Finding finding = ExpectRefused(spec, v1::DISK_FULL, "");
+  EXPECT_FALSE(finding.info().metadata().at("need_bytes").empty());
+}
+
+TEST_F(PreflightTest, TheJobKeepsEveryDefault) {
+  v1::JobSpec spec = service_.Deconvolve({1, 1, 4, 4, 4}, {4, 4, 4});
+  spec.mutable_deconvolve()->clear_parameters();
+  const v1::DeconvolveSpec kept = service_.Get(service_.Submit(spec)).spec().deconvolve();
+  EXPECT_EQ(kept.parameters().at("iterations"), "10");
+  EXPECT_EQ(kept.boundary(), v1::EXTEND);
+  EXPECT_EQ(kept.gain_photons_per_count(), 1);
+  EXPECT_EQ(kept.psf_energy(), 0.999);
+  EXPECT_EQ(kept.psf_centre(), v1::AUTO_CENTRE);
+  EXPECT_TRUE(kept.background_auto());
+}
+
+}  // namespace
+}  // namespace deconvoy::server

@@ -1,0 +1,50 @@
+// A job of a hundred thousand tasks costs no more per task than a small one.
+#include <chrono>
+
+#include "tests/unit/server/jobs/job_service.h"
+
+namespace deconvoy::server {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Seconds for 200 tasks to be taken and delivered.
+double SecondsForSomeTasks(TestWorker& worker) {
+  const auto start = Clock::now();
+  for (int i = 0; i < 200; ++i) {
+    const std::optional<v1::Task> task = worker.Take();
+    EXPECT_TRUE(task);
+    if (!task) break;
+    EXPECT_TRUE(worker.Continue(*task));
+    EXPECT_OK(worker.Deliver(*task));
+  }
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+TEST(ScaleTest, AHundredThousandTasks) {
+  JobService service;
+  TestWorker worker(service, "w");
+  service.Submit(service.Deconvolve({1, 1, 2, 10, 10}, {1, 1, 1}));
+  ASSERT_OK(worker.Deliver(*worker.Take()));
+  const double few = SecondsForSomeTasks(worker);
+
+  const std::string job = service.Submit(service.Deconvolve({1, 1, 10, 100, 100}, {1, 1, 1}));
+  const auto start = Clock::now();
+  ASSERT_OK(worker.Deliver(*worker.Take()));
+  EXPECT_LT(std::chrono::duration<double>(Clock::now() - start).count(), 30) << "planning";
+  EXPECT_EQ(service.Get(job).progress().tasks_total(), 100'001U);
+  EXPECT_LT(SecondsForSomeTasks(worker), 5 * few + 1);
+
+  const auto reopening = Clock::now();
+  service.Reopen();
+  EXPECT_LT(std::chrono::duration<double>(Clock::now() - reopening).count(), 30) << "reopening";
+  EXPECT_LT(SecondsForSomeTasks(worker), 5 * few + 1);
+  EXPECT_EQ(service.Get(job).progress().tasks_done(), 401U);
+  const auto cancelling = Clock::now();
+  ASSERT_OK(service.jobs().Cancel(JobService::kOwner, job));
+  EXPECT_LT(std::chrono::duration<double>(Clock::now() - cancelling).count(), 30) << "cancelling";
+  EXPECT_FALSE(worker.Take());
+}
+
+}  // namespace
+}  // namespace deconvoy::server
