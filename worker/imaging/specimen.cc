@@ -124,7 +124,7 @@ void Nucleus(Canvas& canvas, Random& random, double weight) {
   });
 }
 
-// Pairs on a grid of cells, moved a little inside their cell.
+// Pairs on a grid of cells, moved a little inside their cell; those that would stick out are left out.
 void Points(Canvas& canvas, Random& random, double weight, int64_t cell) {
   static constexpr std::array<int64_t, 6> kDistances{2, 3, 4, 5, 6, 8};
   const Shape3& s = canvas.shape();
@@ -136,8 +136,11 @@ void Points(Canvas& canvas, Random& random, double weight, int64_t cell) {
         const int64_t distance = kDistances[static_cast<size_t>(pair % 6)],
                       axis = s.z > 16 ? pair / 6 % 3 : pair / 6 % 2;
         const Voxel first{z, y - 2 + random.Below(5), x - 2 + random.Below(5)};
+        const Voxel second =
+            first + Voxel{axis == 2 ? distance : 0, axis == 1 ? distance : 0, axis == 0 ? distance : 0};
+        if (!Box3{{}, s}.Contains({first, {1, 1, 1}}) || !Box3{{}, s}.Contains({second, {1, 1, 1}})) continue;
         canvas.Dot(first, weight);
-        canvas.Dot(first + Voxel{axis == 2 ? distance : 0, axis == 1 ? distance : 0, axis == 0 ? distance : 0}, weight);
+        canvas.Dot(second, weight);
       }
     }
   }

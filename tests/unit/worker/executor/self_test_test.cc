@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <functional>
+#include <cmath>
+#include <span>
 #include <vector>
 
+#include "tests/unit/worker/support/damaged_backend.h"
 #include "worker/backends/cpu/cpu_backend.h"
 
 namespace deconvoy::worker {
@@ -54,73 +56,17 @@ TEST(SelfTest, PassesOnTheCpu) {
   EXPECT_GT(report.padded_voxel_iterations_per_second(), 1e5);
 }
 
-// A backend whose convolutions go wrong in a chosen way.
-class BrokenOps : public Ops {
- public:
-  using Damage = std::function<void(std::span<float>)>;
-  BrokenOps(std::unique_ptr<Ops> ops, const Damage& damage) : ops_(std::move(ops)), damage_(damage) {}
-
-  const Shape3& domain() const override { return ops_->domain(); }
-  absl::StatusOr<std::unique_ptr<Array>> Allocate(const Box3& box) override { return ops_->Allocate(box); }
-  absl::StatusOr<std::unique_ptr<Otf>> MakeOtf(std::span<const float> psf, const Shape3& shape,
-                                               const Voxel& centre) override {
-    return ops_->MakeOtf(psf, shape, centre);
-  }
-  absl::StatusOr<std::unique_ptr<Weights>> MakeWeights(const Otf& otf, const Box3& box, const Array* mask) override {
-    return ops_->MakeWeights(otf, box, mask);
-  }
-  absl::Status Fill(Array& array, float value) override { return ops_->Fill(array, value); }
-  absl::Status Copy(const Array& source, const Box3& box, Array& target) override {
-    return ops_->Copy(source, box, target);
-  }
-  absl::Status Upload(std::span<const float> host, const Box3& box, Array& array) override {
-    return ops_->Upload(host, box, array);
-  }
-  absl::Status Download(const Array& array, const Box3& box, std::span<float> host) override {
-    const absl::Status status = ops_->Download(array, box, host);
-    damage_(host);
-    return status;
-  }
-  absl::Status Convolve(const Convolution& step) override { return ops_->Convolve(step); }
-  absl::Status ConvolveThen(const Convolution& first, const Convolution& second) override {
-    return ops_->ConvolveThen(first, second);
-  }
-  absl::StatusOr<Reduction> Reduce(const Array& array, const Box3& box) override { return ops_->Reduce(array, box); }
-  int64_t transforms() const override { return ops_->transforms(); }
-
- private:
-  const std::unique_ptr<Ops> ops_;
-  const Damage& damage_;
-};
-
-class BrokenBackend : public Backend {
- public:
-  explicit BrokenBackend(BrokenOps::Damage damage) : damage_(std::move(damage)) {}
-  std::string name() const override { return "broken"; }
-  std::string device() const override { return "broken"; }
-  int threads() const override { return 1; }
-  absl::StatusOr<std::unique_ptr<Ops>> Open(const Shape3& domain) override {
-    auto ops = backend_->Open(domain);
-    if (!ops.ok()) return ops.status();
-    return std::make_unique<BrokenOps>(*std::move(ops), damage_);
-  }
-
- private:
-  const std::unique_ptr<Backend> backend_ = MakeCpuBackend({.threads = 1, .wisdom_folder = {}});
-  const BrokenOps::Damage damage_;
-};
-
 TEST(SelfTest, FailsOnNaN) {
-  BrokenBackend backend([](std::span<float> values) { values[7] = NAN; });
+  testing::DamagedBackend backend([](std::span<float> values) { values[7] = NAN; });
   const v1::SelfTestReport report = RunSelfTest(backend);
   EXPECT_FALSE(report.passed());
   EXPECT_NE(report.message().find("NaN"), std::string::npos) << report.message();
 }
 
 TEST(SelfTest, FailsOnZerosAndOnWrongScale) {
-  BrokenBackend zeros([](std::span<float> values) { std::fill(values.begin(), values.end(), 0.0F); });
+  testing::DamagedBackend zeros([](std::span<float> values) { std::fill(values.begin(), values.end(), 0.0F); });
   EXPECT_FALSE(RunSelfTest(zeros).passed());
-  BrokenBackend brighter([](std::span<float> values) {
+  testing::DamagedBackend brighter([](std::span<float> values) {
     for (float& v : values) v *= 1.01F;
   });
   EXPECT_FALSE(RunSelfTest(brighter).passed());

@@ -1,0 +1,155 @@
+#include "worker/pipeline/analyse.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "proto/contract/error.h"
+#include "tests/support/test_support.h"
+#include "tests/unit/worker/support/memory_task.h"
+
+namespace deconvoy::worker {
+namespace {
+
+using testing::AsBytes;
+using ::testing::HasSubstr;
+using testing::MemoryTask;
+
+constexpr Shape5 kShape{2, 2, 3, 16, 16};
+
+std::vector<uint16_t> Frames() {
+  std::vector<uint16_t> raw;
+  for (int64_t frame = 0; frame < 4; ++frame) {
+    for (int64_t i = 0; i < 3 * 256; ++i) {
+      raw.push_back(static_cast<uint16_t>(110 + 10 * frame + (i == 300 ? 50 : 0)));
+    }
+  }
+  return raw;
+}
+
+std::vector<float> Psfs() {
+  std::vector<float> psf(2 * 27, 1);
+  psf[13] = 10;
+  psf[27 + 14] = 20;
+  return psf;
+}
+
+void Fill(MemoryTask& task) {
+  task.AddInput("volumes/in", kShape, v1::U16, AsBytes(Frames()));
+  task.AddInput("volumes/psf", {1, 2, 3, 3, 3}, Psfs());
+  v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
+  spec.set_input_volume("volumes/in");
+  spec.set_psf_volume("volumes/psf");
+  spec.set_offset_counts(100);
+  spec.set_gain_photons_per_count(2);
+  spec.set_background_auto(true);
+}
+
+std::string Messages(const v1::AnalyseResult& result, v1::Severity severity) {
+  std::string text;
+  for (const v1::Finding& finding : result.findings()) {
+    if (finding.severity() == severity) text += finding.message() + '\n';
+  }
+  return text;
+}
+
+TEST(Analyse, MeasuresEveryFrameInPhotons) {
+  MemoryTask task;
+  Fill(task);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  ASSERT_EQ(result.analyse().frames_size(), 4);
+  for (int i = 0; i < 4; ++i) {
+    const v1::FrameStatistics& frame = result.analyse().frames(i);
+    EXPECT_EQ(frame.t(), static_cast<uint32_t>(i / 2));
+    EXPECT_EQ(frame.c(), static_cast<uint32_t>(i % 2));
+    EXPECT_EQ(frame.minimum(), 20 + 20 * i);
+    EXPECT_EQ(frame.maximum(), 120 + 20 * i);
+    EXPECT_NEAR(frame.mean(), 20 + 20 * i + 100.0 / 768, 1e-9);
+    EXPECT_NEAR(frame.background(), 20 + 20 * i, 0.1);
+  }
+  EXPECT_EQ(task.progress.back(), (std::pair<int64_t, int64_t>{12, 12}));
+  EXPECT_EQ(Messages(result.analyse(), v1::WARNING), "");
+}
+
+TEST(Analyse, ReportsThePsfOfEachChannel) {
+  MemoryTask task;
+  Fill(task);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  ASSERT_EQ(result.analyse().psfs_size(), 2);
+  EXPECT_EQ(result.analyse().psfs(1).c(), 1U);
+  EXPECT_EQ(result.analyse().psfs(0).sum(), 36);
+  EXPECT_EQ(result.analyse().psfs(1).sum(), 46);
+  EXPECT_EQ(result.analyse().psfs(1).rule(), v1::GEOMETRIC);
+  EXPECT_THAT(Messages(result.analyse(), v1::INFO), HasSubstr("channel 1: centre 1,1,1 by rule geometric"));
+}
+
+TEST(Analyse, AGivenBackgroundIsInCountsAndWarnedOfWhenTooHigh) {
+  MemoryTask task;
+  Fill(task);
+  task.task.mutable_analyse()->mutable_spec()->set_background_counts(15);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  EXPECT_EQ(result.analyse().frames(3).background(), 30);
+  EXPECT_THAT(Messages(result.analyse(), v1::WARNING),
+              HasSubstr("frame t=0 c=0: the background of 30 photons is above"));
+}
+
+TEST(Analyse, WarnsOfAnOffsetAboveTheImage) {
+  MemoryTask task;
+  Fill(task);
+  task.task.mutable_analyse()->mutable_spec()->set_offset_counts(125);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  EXPECT_THAT(Messages(result.analyse(), v1::WARNING), HasSubstr("frame t=0 c=0: 99.9 % of the voxels lie below"));
+}
+
+TEST(Analyse, WarnsOfABlankFrame) {
+  MemoryTask task;
+  Fill(task);
+  std::vector<uint16_t> raw = Frames();
+  std::fill(raw.begin() + 768, raw.begin() + 2 * 768, uint16_t{100});
+  task.AddInput("volumes/in", kShape, v1::U16, AsBytes(raw));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  EXPECT_THAT(Messages(result.analyse(), v1::WARNING), HasSubstr("frame t=0 c=1: every voxel has the same value"));
+}
+
+TEST(Analyse, NaNIsSaidWithCountAndPlace) {
+  MemoryTask task;
+  Fill(task);
+  const std::vector<uint16_t> raw = Frames();
+  std::vector<float> values(raw.begin(), raw.end());
+  values[3 * 768 + 256 + 2 * 16 + 5] = NAN;
+  values[3 * 768 + 600] = INFINITY;
+  task.task.clear_inputs();
+  task.AddInput("volumes/in", kShape, values);
+  task.AddInput("volumes/psf", {1, 2, 3, 3, 3}, Psfs());
+  const absl::Status status = RunAnalyse(task.task, task).status();
+  EXPECT_EQ(ReasonOf(status), v1::NOT_FINITE_INPUT);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("2 voxels"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("t=1 c=1 z=1 y=2 x=5"));
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+}
+
+TEST(Analyse, ABadPsfIsAnError) {
+  MemoryTask task;
+  Fill(task);
+  task.AddInput("volumes/psf", {1, 2, 3, 3, 3}, std::vector<float>(54, 0));
+  EXPECT_EQ(ReasonOf(RunAnalyse(task.task, task).status()), v1::BAD_PSF);
+}
+
+TEST(Analyse, StopsWhenToldSo) {
+  MemoryTask task;
+  Fill(task);
+  task.fail_at = 4;
+  EXPECT_TRUE(absl::IsCancelled(RunAnalyse(task.task, task).status()));
+}
+
+TEST(Analyse, NamesAVolumeThatIsNotAmongItsInputs) {
+  MemoryTask task;
+  Fill(task);
+  task.task.mutable_analyse()->mutable_spec()->set_psf_volume("volumes/other");
+  const absl::Status status = RunAnalyse(task.task, task).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("volumes/other"));
+}
+
+}  // namespace
+}  // namespace deconvoy::worker

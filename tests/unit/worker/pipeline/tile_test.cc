@@ -1,0 +1,374 @@
+#include "worker/pipeline/tile.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "proto/contract/checksum.h"
+#include "proto/contract/error.h"
+#include "proto/contract/tile_plan.h"
+#include "tests/support/test_support.h"
+#include "tests/unit/worker/support/damaged_backend.h"
+#include "tests/unit/worker/support/memory_task.h"
+#include "worker/backends/cpu/cpu_backend.h"
+#include "worker/imaging/random.h"
+#include "worker/psf/prepare.h"
+
+namespace deconvoy::worker {
+namespace {
+
+using testing::FromBytes;
+using ::testing::HasSubstr;
+using testing::MemoryTask;
+
+std::vector<float> Delta() {
+  std::vector<float> psf(27);
+  psf[13] = 5;  // not normalised
+  return psf;
+}
+
+// Asymmetric, so that H and its adjoint differ.
+std::vector<float> Skewed() {
+  std::vector<float> psf(27);
+  for (size_t i = 0; i < psf.size(); ++i) psf[i] = static_cast<float>(1 + i % 3 + i / 9);
+  psf[13] = 30;
+  return psf;
+}
+
+// A smooth picture between 20 and about 220 photons.
+std::vector<float> Picture(const Shape3& shape, uint64_t seed = 1) {
+  std::vector<float> values(static_cast<size_t>(shape.voxels()));
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto x = static_cast<double>(i % static_cast<size_t>(shape.x));
+    values[i] = static_cast<float>(std::round(120 + 80 * std::sin(x / 2) + Random::OfVoxel(seed, 9, i).Uniform(0, 20)));
+  }
+  return values;
+}
+
+double Mean(const std::vector<float>& v) {
+  return std::accumulate(v.begin(), v.end(), 0.0) / static_cast<double>(v.size());
+}
+
+// One tile of a frame, with everything that can be varied.
+struct Setting {
+  Shape3 frame{6, 9, 10};
+  Box3 core{{0, 0, 0}, {6, 9, 10}};
+  Box3 loaded{{0, 0, 0}, {6, 9, 10}};
+  std::vector<float> psf = Delta();
+  v1::Boundary boundary = v1::EXTEND;
+  std::map<std::string, std::string> parameters{{"iterations", "3"}, {"acceleration", "none"}};
+  double offset = 0, gain = 1, read_noise = 0, background = 0;
+  v1::VoxelType output = v1::F32;
+  bool keep_offset = false;
+};
+
+int64_t Padded(const Setting& s, int64_t loaded) {
+  return PaddedExtent(loaded, 3, s.boundary, false);
+}
+
+void Fill(const Setting& s, const std::vector<float>& raw, MemoryTask& task, int64_t times = 1) {
+  task.AddInput("volumes/in", {times, 1, s.frame.z, s.frame.y, s.frame.x}, raw);
+  task.AddInput("volumes/psf", {1, 1, 3, 3, 3}, s.psf);
+  task.AddOutput("volumes/out", s.output, {times - 1, 0, s.core});
+  v1::TileTask& tile = *task.task.mutable_tile();
+  v1::DeconvolveSpec& spec = *tile.mutable_spec();
+  spec.set_input_volume("volumes/in");
+  spec.set_psf_volume("volumes/psf");
+  spec.set_method("rl");
+  for (const auto& [name, value] : s.parameters) (*spec.mutable_parameters())[name] = value;
+  spec.set_boundary(s.boundary);
+  spec.set_offset_counts(s.offset);
+  spec.set_gain_photons_per_count(s.gain);
+  spec.set_read_noise_photons(s.read_noise);
+  spec.set_keep_offset(s.keep_offset);
+  *tile.mutable_core() = ToProto(FrameBox{times - 1, 0, s.core});
+  *tile.mutable_loaded() = ToProto(FrameBox{times - 1, 0, s.loaded});
+  const Shape3& l = s.loaded.shape;
+  *tile.mutable_padded() = ToProto(Shape3{Padded(s, l.z), Padded(s, l.y), Padded(s, l.x)});
+  PsfOptions options;
+  options.rule = v1::GEOMETRIC;
+  options.energy = 1;
+  options.image = s.frame;
+  options.periodic = s.boundary == v1::PERIODIC;
+  *tile.mutable_psf() = AnalysePsf(s.psf, {3, 3, 3}, 0, options)->report;
+  tile.mutable_frame()->set_background(s.background);
+  tile.mutable_frame()->set_mean((Mean(raw) - s.offset) * s.gain + s.read_noise * s.read_noise);
+}
+
+class Tile : public ::testing::Test {
+ protected:
+  absl::StatusOr<v1::TaskResult> Run(MemoryTask& task) { return pipeline_.Run(task.task, task); }
+  std::vector<float> Estimate(const Setting& s, const std::vector<float>& raw) {
+    MemoryTask task;
+    Fill(s, raw, task);
+    EXPECT_OK(Run(task));
+    return FromBytes<float>(task.output);
+  }
+  absl::Status Failure(const Setting& s, const std::vector<float>& raw) {
+    MemoryTask task;
+    Fill(s, raw, task);
+    return Run(task).status();
+  }
+
+  const std::unique_ptr<Backend> backend_ = MakeCpuBackend({.threads = 2, .wisdom_folder = {}});
+  TilePipeline pipeline_{*backend_};
+};
+
+void ExpectNear(const std::vector<float>& a, const std::vector<float>& b, double relative) {
+  ASSERT_EQ(a.size(), b.size());
+  const double most = *std::max_element(b.begin(), b.end());
+  for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], relative * most) << "at " << i;
+}
+
+double Distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return std::sqrt(sum);
+}
+
+class EveryBoundary : public Tile, public ::testing::WithParamInterface<v1::Boundary> {};
+
+TEST_P(EveryBoundary, ADeltaPsfReturnsTheInput) {
+  Setting s;
+  s.boundary = GetParam();
+  const std::vector<float> raw = Picture(s.frame);
+  ExpectNear(Estimate(s, raw), raw, 1e-5);
+}
+
+TEST_P(EveryBoundary, AConstantStaysConstant) {
+  Setting s;
+  s.boundary = GetParam();
+  s.psf = Skewed();
+  const std::vector<float> raw(static_cast<size_t>(s.frame.voxels()), 50);
+  ExpectNear(Estimate(s, raw), raw, 1e-5);
+}
+
+// Five iterations, and five more from their result, are ten.
+TEST_P(EveryBoundary, PreviousIsWhereTheRunStarts) {
+  Setting s;
+  s.boundary = GetParam();
+  s.psf = Skewed();
+  s.offset = 10;
+  s.gain = 2;
+  const std::vector<float> frame = Picture(s.frame);
+  s.parameters["iterations"] = "10";
+  const std::vector<float> ten = Estimate(s, frame);
+  s.parameters["iterations"] = "5";
+  const std::vector<float> five = Estimate(s, frame);
+  s.parameters["initial"] = "previous";
+  std::vector<float> both = frame, results = five;
+  both.insert(both.end(), frame.begin(), frame.end());
+  results.resize(2 * five.size());
+  MemoryTask task;
+  Fill(s, both, task, 2);
+  task.AddInput("volumes/before", {2, 1, s.frame.z, s.frame.y, s.frame.x}, results);
+  task.task.mutable_tile()->set_previous_volume("volumes/before");
+  ASSERT_OK(Run(task));
+  const std::vector<float> result = FromBytes<float>(task.output);
+  // With EXTEND the margin, which was not kept, starts anew and changes the edges; reflecting gives it back nearly.
+  if (GetParam() == v1::EXTEND) {
+    EXPECT_GT(Distance(result, five), 0.1 * Distance(five, ten));
+  } else {
+    EXPECT_LT(Distance(result, ten), (GetParam() == v1::PERIODIC ? 0.01 : 0.3) * Distance(five, ten));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Boundaries, EveryBoundary, ::testing::Values(v1::EXTEND, v1::MIRROR, v1::PERIODIC));
+
+TEST_F(Tile, YieldsItsCoreOnly) {
+  Setting s;
+  s.core = {{2, 3, 4}, {2, 4, 3}};
+  s.loaded = {{1, 2, 2}, {4, 6, 7}};
+  const std::vector<float> raw = Picture(s.frame);
+  MemoryTask task;
+  Fill(s, raw, task);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, Run(task));
+  std::vector<float> expected;
+  for (int64_t z = 2; z < 4; ++z) {
+    for (int64_t y = 3; y < 7; ++y) {
+      for (int64_t x = 4; x < 7; ++x) expected.push_back(raw[static_cast<size_t>((z * 9 + y) * 10 + x)]);
+    }
+  }
+  ExpectNear(FromBytes<float>(task.output), expected, 1e-5);
+  ASSERT_EQ(result.piece_crc32c_size(), 1);
+  EXPECT_EQ(result.piece_crc32c(0), Crc32c(task.output));
+  const double sum = std::accumulate(expected.begin(), expected.end(), 0.0);
+  EXPECT_NEAR(result.tile().statistics().input_sum(), sum, 1e-6 * sum);
+  EXPECT_NEAR(result.tile().statistics().sum(), sum, 1e-4 * sum);
+}
+
+TEST_F(Tile, TwoTilesAgreeWithOne) {
+  Setting s;
+  s.frame = {8, 12, 40};
+  s.psf = Skewed();
+  s.core = s.loaded = {{}, s.frame};
+  s.parameters["iterations"] = "10";
+  const std::vector<float> raw = Picture(s.frame);
+  const std::vector<float> whole = Estimate(s, raw);
+  s.core = {{0, 0, 20}, {8, 12, 20}};
+  s.loaded = {{0, 0, 8}, {8, 12, 32}};
+  MemoryTask task;
+  Fill(s, raw, task);
+  ASSERT_OK(Run(task));
+  const std::vector<float> half = FromBytes<float>(task.output);
+  double worst = 0;
+  for (size_t i = 0; i < half.size(); ++i) {
+    worst =
+        std::max(worst, std::abs(static_cast<double>(half[i]) - static_cast<double>(whole[i / 20 * 40 + 20 + i % 20])));
+  }
+  EXPECT_LT(worst, 1e-3 * *std::max_element(whole.begin(), whole.end()));
+}
+
+TEST_F(Tile, ResultIsInCountsWithoutTheOffset) {
+  Setting s;
+  s.offset = 20;
+  s.gain = 0.5;
+  const std::vector<float> raw = Picture(s.frame);
+  std::vector<float> expected = raw;
+  for (float& v : expected) v -= 20;
+  ExpectNear(Estimate(s, raw), expected, 1e-5);
+  s.keep_offset = true;
+  ExpectNear(Estimate(s, raw), raw, 1e-5);
+}
+
+TEST_F(Tile, IntegerOutputIsRoundedAndClippingCounted) {
+  Setting s;
+  s.output = v1::U8;
+  std::vector<float> raw = Picture(s.frame);
+  raw[5] = 300;
+  raw[6] = 255;
+  MemoryTask task;
+  Fill(s, raw, task);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, Run(task));
+  const std::vector<uint8_t> out = FromBytes<uint8_t>(task.output);
+  EXPECT_EQ(out[5], 255);
+  EXPECT_EQ(out[6], 255);
+  EXPECT_EQ(out[7], raw[7]);
+  EXPECT_EQ(result.tile().statistics().clipped_voxels(), 1U);
+  EXPECT_NEAR(result.tile().statistics().maximum(), 300, 0.01);
+}
+
+// y + s^2 against b + s^2: the estimate tends to y - b.
+TEST_F(Tile, ReadNoiseShiftsImageAndBackgroundAlike) {
+  Setting s;
+  s.read_noise = 3;
+  s.background = 5;
+  s.parameters["iterations"] = "300";
+  const std::vector<float> raw = Picture(s.frame);
+  std::vector<float> expected = raw;
+  for (float& v : expected) v -= 5;
+  ExpectNear(Estimate(s, raw), expected, 1e-3);
+}
+
+TEST_F(Tile, ReportsIterations) {
+  Setting s;
+  MemoryTask task;
+  Fill(s, Picture(s.frame), task);
+  ASSERT_OK(Run(task));
+  EXPECT_EQ(task.progress, (std::vector<std::pair<int64_t, int64_t>>{{1, 3}, {2, 3}, {3, 3}}));
+}
+
+TEST_F(Tile, StopsAtOnceWhenToldSo) {
+  Setting s;
+  MemoryTask task;
+  Fill(s, Picture(s.frame), task);
+  task.fail_at = 2;
+  EXPECT_TRUE(absl::IsCancelled(Run(task).status()));
+  EXPECT_EQ(task.progress.size(), 2U);
+  EXPECT_TRUE(task.output.empty());
+}
+
+TEST_F(Tile, NaNInTheInputIsSaidWithItsPlace) {
+  Setting s;
+  s.core = {{2, 3, 4}, {2, 4, 3}};
+  s.loaded = {{1, 2, 2}, {4, 6, 7}};
+  std::vector<float> raw = Picture(s.frame);
+  raw[static_cast<size_t>((3 * 9 + 5) * 10 + 8)] = NAN;
+  MemoryTask task;
+  Fill(s, raw, task);
+  task.task.mutable_tile()->mutable_frame()->set_mean(100);
+  const absl::Status status = Run(task).status();
+  EXPECT_EQ(ReasonOf(status), v1::NOT_FINITE_INPUT);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("t=0 c=0 z=3 y=5 x=8"));
+}
+
+TEST_F(Tile, ABlankFrameIsFine) {
+  Setting s;
+  const std::vector<float> raw(static_cast<size_t>(s.frame.voxels()), 0);
+  EXPECT_EQ(Estimate(s, raw), raw);
+}
+
+// Darker than the background everywhere: zeros may be right.
+TEST_F(Tile, LightBelowTheBackgroundIsFine) {
+  Setting s;
+  s.background = 1000;
+  EXPECT_OK(Failure(s, Picture(s.frame)));
+}
+
+TEST_F(Tile, ANewPsfReplacesTheOneThatWasKept) {
+  Setting s;
+  const std::vector<float> raw = Picture(s.frame);
+  const std::vector<float> first = Estimate(s, raw);
+  s.psf = Skewed();
+  const std::vector<float> second = Estimate(s, raw);
+  EXPECT_NE(first, second);
+  s.psf = Delta();
+  EXPECT_EQ(Estimate(s, raw), first);
+}
+
+TEST_F(Tile, ThePsfIsReadOnceForManyTiles) {
+  Setting s;
+  MemoryTask first, second;
+  Fill(s, Picture(s.frame), first);
+  Fill(s, Picture(s.frame), second);
+  ASSERT_OK(Run(first));
+  ASSERT_OK(Run(second));
+  EXPECT_EQ(second.reads, first.reads - 1);
+  EXPECT_EQ(first.output, second.output);
+}
+
+TEST_F(Tile, RefusesWhatItDoesNotKnow) {
+  Setting s;
+  const std::vector<float> raw = Picture(s.frame);
+  MemoryTask task;
+  Fill(s, raw, task);
+  task.task.mutable_tile()->mutable_spec()->set_method("magic");
+  EXPECT_EQ(ReasonOf(Run(task).status()), v1::UNKNOWN_METHOD);
+  s.parameters["iterations"] = "0";
+  EXPECT_EQ(ReasonOf(Failure(s, raw)), v1::PARAMETER_OUT_OF_RANGE);
+  s.parameters["iterations"] = "1";
+  MemoryTask odd;
+  Fill(s, raw, odd);
+  *odd.task.mutable_tile()->mutable_padded() = ToProto(Shape3{4, 4, 4});
+  EXPECT_EQ(ReasonOf(Run(odd).status()), v1::INVALID_FIELD);
+}
+
+absl::Status RunDamaged(const testing::Damage& damage, double background) {
+  testing::DamagedBackend backend(damage);
+  TilePipeline pipeline(backend);
+  Setting s;
+  s.background = background;
+  MemoryTask task;
+  Fill(s, Picture(s.frame), task);
+  return pipeline.Run(task.task, task).status();
+}
+
+TEST(TileOutput, NaNAndInfinityAreNeverSuccess) {
+  for (const float bad : {NAN, INFINITY, -INFINITY}) {
+    const absl::Status status = RunDamaged([bad](std::span<float> v) { v[3] = bad; }, 0);
+    EXPECT_EQ(ReasonOf(status), v1::BAD_OUTPUT);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("NaN or infinite"));
+  }
+}
+
+TEST(TileOutput, ZerosAreSuccessOnlyWithoutLight) {
+  const auto zeros = [](std::span<float> v) { std::fill(v.begin(), v.end(), 0.0F); };
+  EXPECT_EQ(ReasonOf(RunDamaged(zeros, 0)), v1::BAD_OUTPUT);
+  EXPECT_OK(RunDamaged(zeros, 1000));
+}
+
+}  // namespace
+}  // namespace deconvoy::worker
