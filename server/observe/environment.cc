@@ -77,7 +77,7 @@ IdSource& RandomIds() {
 }
 
 void CrashPoint(std::string_view name) {
-  static const CrashRequest request = ParseCrashRequest();
+  const CrashRequest request = ParseCrashRequest();
   static std::atomic<int64_t> passes = 0;
   if (request.name.empty() || request.name != name) return;
   if (passes.fetch_add(1) + 1 == request.pass) kill(getpid(), SIGKILL);

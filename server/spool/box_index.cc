@@ -1,7 +1,6 @@
 #include "server/spool/box_index.h"
 
-#include <boost/geometry/geometries/box.hpp>
-#include <boost/geometry/geometries/point.hpp>
+#include <boost/geometry.hpp>
 #include <boost/geometry/index/rtree.hpp>
 #include <utility>
 
@@ -56,6 +55,10 @@ BoxIndex& BoxIndex::operator=(BoxIndex&&) noexcept = default;
 void BoxIndex::Insert(const IndexedBox& box) {
   if (FindOverlap(box.box)) return;
   tree_->tree.insert(Value(ToCorners(box.box), box.crc32c));
+}
+
+void BoxIndex::Remove(const IndexedBox& box) {
+  tree_->tree.remove(Value(ToCorners(box.box), box.crc32c));
 }
 
 std::optional<IndexedBox> BoxIndex::FindOverlap(const Box3& box) const {

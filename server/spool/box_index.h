@@ -18,13 +18,15 @@ struct IndexedBox {
 
 class BoxIndex {
  public:
-  explicit BoxIndex(const std::vector<IndexedBox>& boxes);
+  explicit BoxIndex(const std::vector<IndexedBox>& boxes = {});
   ~BoxIndex();
   BoxIndex(BoxIndex&&) noexcept;
   BoxIndex& operator=(BoxIndex&&) noexcept;
 
   // REQUIRES: `box` meets no box of the index, or is one of them already, which changes nothing.
   void Insert(const IndexedBox& box);
+  // Does nothing when the box is not there.
+  void Remove(const IndexedBox& box);
   // Any box that has voxels in common with `box`.
   std::optional<IndexedBox> FindOverlap(const Box3& box) const;
   size_t size() const;

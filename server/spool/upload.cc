@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <iterator>
 #include <span>
 
 #include "proto/contract/error.h"
@@ -46,27 +44,35 @@ absl::StatusOr<BoxIndex*> BoxClaims::LoadLocked(const Frame& frame) {
 }
 
 absl::StatusOr<BoxClaims::Claim> BoxClaims::Add(const CommittedBox& box) {
+  const Frame frame{box.box.t, box.box.c};
+  const auto same = [&](const IndexedBox& there) { return there.box == box.box.box && there.crc32c == box.crc32c; };
   std::lock_guard lock(mutex_);
-  ASSIGN_OR_RETURN(const BoxIndex* committed, LoadLocked({box.box.t, box.box.c}));
+  ASSIGN_OR_RETURN(const BoxIndex* committed, LoadLocked(frame));
   if (const std::optional<IndexedBox> there = committed->FindOverlap(box.box.box)) {
-    if (there->box == box.box.box && there->crc32c == box.crc32c) return Claim::kDurable;
+    if (same(*there)) return Claim::kDurable;
     return Overlap(volume_id_, box.box, there->box);
   }
-  for (Shared& claim : claims_) {
-    const FrameBox& there = claim.box.box;
-    if (there.t != box.box.t || there.c != box.box.c || Intersect(there.box, box.box.box).empty()) continue;
-    if (there.box != box.box.box || claim.box.crc32c != box.crc32c) return Overlap(volume_id_, box.box, there.box);
-    ++claim.holders;
-    return Claim::kWrite;
+  BoxIndex& claimed = claimed_[frame];
+  if (const std::optional<IndexedBox> there = claimed.FindOverlap(box.box.box)) {
+    if (!same(*there)) return Overlap(volume_id_, box.box, there->box);
+  } else {
+    claimed.Insert({box.box.box, box.crc32c});
   }
-  claims_.push_back({box});
+  ++holders_[PlaceOf(box.box)];
   return Claim::kWrite;
 }
 
+BoxClaims::Place BoxClaims::PlaceOf(const FrameBox& box) {
+  return {box.t, box.c, box.box.origin.z, box.box.origin.y, box.box.origin.x};
+}
+
 void BoxClaims::ReleaseLocked(const CommittedBox& box) {
-  const auto held =
-      std::find_if(claims_.begin(), claims_.end(), [&](const Shared& claim) { return claim.box.box == box.box; });
-  if (held != claims_.end() && --held->holders == 0) claims_.erase(held);
+  const auto held = holders_.find(PlaceOf(box.box));
+  if (held == holders_.end() || --held->second > 0) return;
+  holders_.erase(held);
+  const auto frame = claimed_.find({box.box.t, box.box.c});
+  frame->second.Remove({box.box.box, box.crc32c});
+  if (frame->second.size() == 0) claimed_.erase(frame);
 }
 
 void BoxClaims::Release(const std::vector<CommittedBox>& boxes) {

@@ -5,11 +5,11 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
-#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -39,12 +39,10 @@ class BoxClaims {
   void MarkCommitted(const std::vector<CommittedBox>& boxes);
 
  private:
-  using Frame = std::pair<int64_t, int64_t>;  // t, c
-  struct Shared {
-    CommittedBox box;
-    int holders = 1;
-  };
+  using Frame = std::pair<int64_t, int64_t>;                              // t, c
+  using Place = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t>;  // t, c, z, y, x of a box's origin
 
+  static Place PlaceOf(const FrameBox& box);
   absl::StatusOr<BoxIndex*> LoadLocked(const Frame& frame);
   void ReleaseLocked(const CommittedBox& box);
 
@@ -53,7 +51,8 @@ class BoxClaims {
   std::mutex mutex_;
   // --- guarded by mutex_ ---
   std::map<Frame, BoxIndex> committed_;  // of frames used lately; the store knows them all
-  std::list<Shared> claims_;             // a few groups' worth
+  std::map<Frame, BoxIndex> claimed_;
+  std::map<Place, int> holders_;  // how many writers share each claim
 };
 
 // Writes chunks into the volume's file. One thread at a time.

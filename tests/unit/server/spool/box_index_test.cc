@@ -28,6 +28,16 @@ TEST(BoxIndex, InsertingTheSameAgainChangesNothing) {
   EXPECT_EQ(index.size(), 1u);
 }
 
+TEST(BoxIndex, RemovedBoxIsNotFound) {
+  BoxIndex index;
+  index.Insert({{{1, 2, 3}, {2, 2, 2}}, 4});
+  index.Insert({{{5, 2, 3}, {2, 2, 2}}, 4});
+  index.Remove({{{1, 2, 3}, {2, 2, 2}}, 4});
+  index.Remove({{{9, 9, 9}, {1, 1, 1}}, 4});
+  EXPECT_EQ(index.size(), 1u);
+  EXPECT_FALSE(index.FindOverlap({{1, 2, 3}, {1, 1, 1}}).has_value());
+}
+
 TEST(BoxIndex, FindsAsComparingWithEachBoxDoes) {
   std::mt19937_64 random(deconvoy::testing::Seed());
   const auto below = [&](int64_t n) { return std::uniform_int_distribution<int64_t>(0, n - 1)(random); };
