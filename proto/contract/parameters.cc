@@ -56,10 +56,9 @@ absl::Status Refuse(const v1::Parameter& parameter, std::string_view text, v1::E
 
 absl::Status CheckNumber(const v1::Parameter& parameter, std::string_view text, std::optional<double> value) {
   if (!value.has_value() || !std::isfinite(*value)) return Refuse(parameter, text, v1::INVALID_FIELD);
-  if (*value < parameter.minimum() || *value > parameter.maximum()) {
-    return Refuse(parameter, text, v1::PARAMETER_OUT_OF_RANGE);
-  }
-  return absl::OkStatus();
+  // Also refuses everything where a bound is NaN: the description comes from a worker.
+  const bool within = *value >= parameter.minimum() && *value <= parameter.maximum();
+  return within ? absl::OkStatus() : Refuse(parameter, text, v1::PARAMETER_OUT_OF_RANGE);
 }
 
 absl::Status CheckChoice(const v1::Parameter& parameter, std::string_view text) {
@@ -129,8 +128,11 @@ absl::StatusOr<Parameters> ResolveParameters(const v1::Method& method,
     const auto found = given.find(parameter.name());
     const std::string& text = found == given.end() ? parameter.default_value() : found->second;
     RETURN_IF_ERROR(CheckText(parameter, text));
-    resolved.texts_[parameter.name()] = text;
-    resolved.types_[parameter.name()] = parameter.type();
+    if (!resolved.texts_.emplace(parameter.name(), text).second) {
+      return MakeError({.reason = v1::INVALID_FIELD, .field = FieldOf(parameter.name())},
+                       fmt::format("method `{}` describes parameter `{}` twice", method.name(), parameter.name()));
+    }
+    resolved.types_.emplace(parameter.name(), parameter.type());
   }
   return resolved;
 }

@@ -4,6 +4,7 @@
 #include "proto/contract/outputs.h"
 #include "proto/contract/validation.h"
 #include "tests/fuzz/input.h"
+#include "tests/fuzz/wire.h"
 
 namespace deconvoy {
 namespace {
@@ -29,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);
   v1::VolumeSpec volume;
   v1::JobSpec job;
-  if (!volume.ParseFromString(input.TakeText()) || !job.ParseFromString(input.Rest())) return 0;
+  if (!fuzz::Parse(volume, input.TakeText()) || !fuzz::Parse(job, input.Rest())) return 0;
   const absl::Status valid = ValidateJobSpec(job);
   if (!valid.ok()) {
     CheckError(valid);

@@ -6,6 +6,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/parameters.h"
 #include "tests/fuzz/input.h"
+#include "tests/fuzz/wire.h"
 
 namespace deconvoy {
 namespace {
@@ -35,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);
   v1::Method method;
   v1::DeconvolveSpec spec;
-  if (!method.ParseFromString(input.TakeText()) || !spec.ParseFromString(input.Rest())) return 0;
+  if (!fuzz::Parse(method, input.TakeText()) || !fuzz::Parse(spec, input.Rest())) return 0;
   const auto resolved = ResolveParameters(method, {spec.parameters().begin(), spec.parameters().end()});
   if (!resolved.ok()) {
     fuzz::Require(ReasonOf(resolved.status()) != v1::ERROR_REASON_UNSPECIFIED, "a refusal has a reason");

@@ -4,12 +4,13 @@
 #include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
 #include "tests/fuzz/input.h"
+#include "tests/fuzz/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace deconvoy;
   fuzz::Input input(data, size);
   v1::VolumeSpec psf, image;
-  if (!psf.ParseFromString(input.TakeText()) || !image.ParseFromString(input.Rest())) return 0;
+  if (!fuzz::Parse(psf, input.TakeText()) || !fuzz::Parse(image, input.Rest())) return 0;
   const absl::Status valid = ValidateVolumeSpec(image);
   if (!valid.ok()) {
     fuzz::Require(ReasonOf(valid) != v1::ERROR_REASON_UNSPECIFIED, "a refusal has a reason");

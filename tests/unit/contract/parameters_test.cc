@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "proto/contract/error.h"
 #include "tests/support/test_support.h"
 
@@ -114,7 +116,16 @@ TEST(Parameters, AMethodWithABadDescriptionIsAnErrorNotACrash) {
   v1::Method method = Example();
   method.mutable_parameters(0)->set_default_value("lots");
   EXPECT_EQ(ReasonOf(ResolveParameters(method, {}).status()), v1::INVALID_FIELD);
+  method.mutable_parameters(0)->set_default_value("30");
+  method.mutable_parameters(0)->set_maximum(std::nan(""));
+  EXPECT_EQ(ReasonOf(ResolveParameters(method, {}).status()), v1::PARAMETER_OUT_OF_RANGE);
   method.mutable_parameters(0)->set_type(v1::PARAMETER_TYPE_UNSPECIFIED);
+  EXPECT_EQ(ReasonOf(ResolveParameters(method, {}).status()), v1::INVALID_FIELD);
+}
+
+TEST(Parameters, AParameterDescribedTwiceIsRefused) {
+  v1::Method method = Example();
+  Add(method, "iterations", v1::BOOLEAN, "true");
   EXPECT_EQ(ReasonOf(ResolveParameters(method, {}).status()), v1::INVALID_FIELD);
 }
 
