@@ -22,7 +22,7 @@ TEST(BoxIndex, BoxesThatTouchDoNotMeet) {
 }
 
 TEST(BoxIndex, InsertingTheSameAgainChangesNothing) {
-  BoxIndex index({});
+  BoxIndex index;
   index.Insert({{{1, 2, 3}, {1, 1, 1}}, 4});
   index.Insert({{{1, 2, 3}, {1, 1, 1}}, 4});
   EXPECT_EQ(index.size(), 1u);
@@ -41,7 +41,7 @@ TEST(BoxIndex, RemovedBoxIsNotFound) {
 TEST(BoxIndex, FindsAsComparingWithEachBoxDoes) {
   std::mt19937_64 random(deconvoy::testing::Seed());
   const auto below = [&](int64_t n) { return std::uniform_int_distribution<int64_t>(0, n - 1)(random); };
-  BoxIndex index({});
+  BoxIndex index;
   std::vector<Box3> boxes;
   for (int i = 0; i < 3000; ++i) {
     const Box3 box{{below(40), below(40), below(40)}, {1 + below(6), 1 + below(6), 1 + below(6)}};
@@ -58,7 +58,7 @@ TEST(BoxIndex, FindsAsComparingWithEachBoxDoes) {
 // Quadratic behaviour would take minutes.
 TEST(BoxIndex, HoldsAHundredThousandBoxes) {
   std::vector<IndexedBox> half;
-  BoxIndex grown({});
+  BoxIndex grown;
   for (int64_t i = 0; i < 100'000; ++i) {
     const IndexedBox box{{{i / 100, (i % 100) * 8, 0}, {1, 8, 1024}}, static_cast<uint32_t>(i)};
     ASSERT_FALSE(grown.FindOverlap(box.box).has_value());
