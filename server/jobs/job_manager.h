@@ -66,10 +66,10 @@ class JobManager {
   absl::StatusOr<v1::Job> Cancel(const std::string& owner, const std::string& job_id);
   absl::Status Delete(const std::string& owner, const std::string& job_id);
 
-  // Sends the job's kept events above `after_sequence`, then new ones and progress as they come, until `ended` was sent
-  // (OK), `send` returns false (OK), `gone` returns true (CANCELLED), or Stop (UNAVAILABLE). Blocks the calling thread.
-  // `send` is called without any lock, so that a slow watcher delays nobody; progress that it had no time for is
-  // skipped.
+  // Sends the job's kept events above `after_sequence` (the last one, `ended`, in any case), then new ones and progress
+  // as they come, until `ended` was sent (OK), `send` returns false (OK), `gone` returns true (CANCELLED), or Stop
+  // (UNAVAILABLE). Blocks the calling thread. `send` is called without any lock, so that a slow watcher delays nobody;
+  // progress that it had no time for is skipped.
   absl::Status Watch(const std::string& owner, const std::string& job_id, uint64_t after_sequence,
                      const std::function<bool(const v1::JobEvent&)>& send, const std::function<bool()>& gone);
 
@@ -88,13 +88,14 @@ class JobManager {
   // Gives the job's first ready task to `worker` under a new token: what it is and does, without paths and lease time.
   // With `spare`, a task that this very worker has failed is left for another. Nothing if there is none to give.
   absl::StatusOr<std::optional<v1::Task>> Lease(const std::string& job_id, const std::string& worker, bool spare);
-  // Whether the task is leased under exactly this token.
+  // Whether the task is leased under exactly this token. Does not wait for a step that is under way.
   bool Holds(const TaskId& task, uint64_t token);
   // Takes note of what a worker says of a task it holds; ignored when it does not hold it.
   void Report(const TaskId& task, const v1::TaskStatus& status);
 
   enum class Completion { kPending, kDone };
-  // Whether the lease may deliver (kPending) or has delivered already (kDone). STALE_LEASE otherwise.
+  // Whether the lease may deliver (kPending) or has delivered already (kDone). STALE_LEASE otherwise. Waits for a step
+  // that is under way.
   absl::StatusOr<Completion> CheckDelivery(const TaskId& task, uint64_t token);
   // Makes the task DONE, with its boxes committed, in one transaction, together with all that follows: the tile tasks
   // after an analysis, the end of the job after its last task. OK without effect when this lease has delivered before.
@@ -129,6 +130,8 @@ class JobManager {
   // --- finding ---
   std::shared_ptr<LiveJob> FindLive(const std::string& job_id);
   absl::StatusOr<JobRecord> FindStored(const std::string& owner, const std::string& job_id);
+  // REQUIRES: the job's turn is held.
+  absl::StatusOr<Completion> CheckLive(const LiveJob& job, const TaskId& task, uint64_t token);
   absl::StatusOr<Completion> CheckStored(const TaskId& task, uint64_t token);
 
   // Applies a step to the store, takes it over and tells everybody. REQUIRES: the job's turn is held.

@@ -213,10 +213,11 @@ absl::Status Examiner::CheckOutputs() {
   result.report.set_result_bytes(static_cast<uint64_t>(bytes));
   ASSIGN_OR_RETURN(const int64_t free, volumes_.FreeBytes());
   if (bytes <= free) return absl::OkStatus();
-  return Refuse(MakeError({.reason = v1::DISK_FULL,
-                           .remedy = "Delete volumes that are no longer needed, or choose a smaller output type.",
-                           .metadata = {{"need_bytes", fmt::to_string(bytes)}, {"free_bytes", fmt::to_string(free)}}},
-                          fmt::format("the result needs {} bytes, but the spool of the server has room for {}", bytes, free)));
+  return Refuse(
+      MakeError({.reason = v1::DISK_FULL,
+                 .remedy = "Delete volumes that are no longer needed, or choose a smaller output type.",
+                 .metadata = {{"need_bytes", fmt::to_string(bytes)}, {"free_bytes", fmt::to_string(free)}}},
+                fmt::format("the result needs {} bytes, but the spool of the server has room for {}", bytes, free)));
 }
 
 void Examiner::NoteTimes(double queued_work) {

@@ -64,19 +64,18 @@ void JobManager::Report(const TaskId& task, const v1::TaskStatus& status) {
 }
 
 absl::StatusOr<JobManager::Completion> JobManager::CheckDelivery(const TaskId& task, uint64_t token) {
-  {
-    std::lock_guard lock(mutex_);
-    const auto found = live_.find(task.job_id);
-    if (found != live_.end()) {
-      const LiveJob& job = *found->second;
-      if (job.Holds(task.number, token)) return Completion::kPending;
-      const bool done = job.has_task(task.number) && job.task(task.number).token == token &&
-                        job.task(task.number).state == TaskState::kDone;
-      if (done) return Completion::kDone;
-      return StaleLease(task, token);
-    }
-  }
-  return CheckStored(task, token);
+  const std::shared_ptr<LiveJob> job = FindLive(task.job_id);
+  if (job == nullptr) return CheckStored(task, token);
+  std::lock_guard turn(job->turn);
+  return CheckLive(*job, task, token);
+}
+
+absl::StatusOr<JobManager::Completion> JobManager::CheckLive(const LiveJob& job, const TaskId& task, uint64_t token) {
+  if (job.Holds(task.number, token)) return Completion::kPending;
+  const bool done = job.has_task(task.number) && job.task(task.number).token == token &&
+                    job.task(task.number).state == TaskState::kDone;
+  if (done) return Completion::kDone;
+  return StaleLease(task, token);
 }
 
 absl::StatusOr<JobManager::Completion> JobManager::CheckStored(const TaskId& task, uint64_t token) {
@@ -93,7 +92,8 @@ absl::Status JobManager::Complete(const TaskId& task, uint64_t token, const v1::
   const std::shared_ptr<LiveJob> job = FindLive(task.job_id);
   if (job == nullptr) return CheckStored(task, token).status();
   std::lock_guard turn(job->turn);
-  if (!job->Holds(task.number, token)) return CheckDelivery(task, token).status();
+  ASSIGN_OR_RETURN(const Completion completion, CheckLive(*job, task, token));
+  if (completion == Completion::kDone) return absl::OkStatus();
   JobStep step(*job, clock_.Wall());
   RETURN_IF_ERROR(TakeResult(step, task.number, result, box_crc32c, capabilities_));
   return Finish(*job, std::move(step));

@@ -1,11 +1,13 @@
 // JobManager: watching a job.
 #include <fmt/format.h>
-
 #include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
 
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "server/jobs/job_manager.h"
+#include "server/jobs/job_state.h"
 #include "server/jobs/live_job.h"
 
 namespace deconvoy::server {
@@ -35,9 +37,10 @@ absl::StatusOr<Sent> SendKept(Store& store, const std::string& job_id, uint64_t&
 absl::Status JobManager::Watch(const std::string& owner, const std::string& job_id, uint64_t after_sequence,
                                const std::function<bool(const v1::JobEvent&)>& send,
                                const std::function<bool()>& gone) {
-  RETURN_IF_ERROR(FindStored(owner, job_id).status());
+  ASSIGN_OR_RETURN(const JobRecord record, FindStored(owner, job_id));
   const absl::Status cancelled = absl::CancelledError("the watcher has left");
-  uint64_t sequence = after_sequence;
+  // Who has seen the end already is told again, rather than nothing.
+  uint64_t sequence = IsEnd(record.state) ? std::min(after_sequence, record.job.last_sequence() - 1) : after_sequence;
   std::string last_progress;
   while (true) {
     // Seen before the store is read, so that what comes in between is not slept through.

@@ -161,11 +161,11 @@ absl::StatusOr<std::vector<uint32_t>> Dispatcher::MoveOutputs(const Delivery& de
 absl::Status Dispatcher::CommitHeld(const Delivery& delivery, const v1::TaskResult& result) {
   CrashPoint("deliver-before-transfer");
   const absl::StatusOr<std::vector<uint32_t>> checksums = MoveOutputs(delivery, result);
-  // The volumes are gone when the job has been cancelled meanwhile: that is why, whatever went wrong.
-  if (!checksums.ok() && !jobs_.Holds(delivery.task_, delivery.token_)) {
-    return Stale(TaskName(delivery.task_.job_id, delivery.task_.number), delivery.token_);
+  if (!checksums.ok()) {
+    // The volumes are gone when the job has been cancelled meanwhile: that is why, whatever went wrong.
+    RETURN_IF_ERROR(jobs_.CheckDelivery(delivery.task_, delivery.token_).status());
+    return checksums.status();
   }
-  RETURN_IF_ERROR(checksums.status());
   CrashPoint("deliver-before-commit");
   RETURN_IF_ERROR(jobs_.Complete(delivery.task_, delivery.token_, result, *checksums));
   CrashPoint("deliver-after-commit");

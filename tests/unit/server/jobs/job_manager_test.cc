@@ -376,6 +376,18 @@ TEST_F(JobManagerTest, WatchReplaysEverythingThatIsKept) {
   EXPECT_EQ(rest.front().sequence(), 3U);
 }
 
+TEST_F(JobManagerTest, TheEndIsToldAlsoToThoseWhoHaveSeenIt) {
+  const std::string job = service_.Submit(Spec());
+  worker_.WorkOff();
+  const uint64_t last = service_.Get(job).last_sequence();
+  for (const uint64_t after : {last, last + 7}) {
+    const std::vector<v1::JobEvent> events = service_.WatchAll(job, after);
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_TRUE(events.front().has_ended());
+    EXPECT_EQ(events.front().sequence(), last);
+  }
+}
+
 TEST_F(JobManagerTest, WatchersFollowAJobLive) {
   const std::string job = service_.Submit(Spec());
   std::vector<std::thread> watchers;

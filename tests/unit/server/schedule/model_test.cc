@@ -111,7 +111,7 @@ class ModelTest : public ::testing::Test {
   // An honest worker finishes everything.
   void Finish() {
     held_.clear();
-    for (int i = 0; i < 200; ++i) {
+    for (int i = 0; i < 40; ++i) {
       service_.Advance(absl::Seconds(60));
       workers_[0].WorkOff();
     }
@@ -157,7 +157,7 @@ TEST_F(ModelTest, EveryJobEndsAsItMust) {
   for (uint32_t i = 0; i < 4; ++i) {
     workers_.emplace_back(service_, "w" + std::to_string(i)).registration.set_process_id(i);
   }
-  for (int i = 0; i < 1500 && !HasFailure(); ++i) Step();
+  for (int i = 0; i < 700 && !HasFailure(); ++i) Step();
   Finish();
   size_t succeeded = 0;
   for (const auto& [id, expected] : expected_) {

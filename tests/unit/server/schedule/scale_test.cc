@@ -8,10 +8,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Seconds for 200 tasks to be taken and delivered.
+// Seconds for 100 tasks to be taken and delivered.
 double SecondsForSomeTasks(TestWorker& worker) {
   const auto start = Clock::now();
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 100; ++i) {
     const std::optional<v1::Task> task = worker.Take();
     EXPECT_TRUE(task);
     if (!task) break;
@@ -24,7 +24,7 @@ double SecondsForSomeTasks(TestWorker& worker) {
 TEST(ScaleTest, AHundredThousandTasks) {
   JobService service;
   TestWorker worker(service, "w");
-  service.Submit(service.Deconvolve({1, 1, 2, 10, 10}, {1, 1, 1}));
+  service.Submit(service.Deconvolve({1, 1, 1, 10, 10}, {1, 1, 1}));
   ASSERT_OK(worker.Deliver(*worker.Take()));
   const double few = SecondsForSomeTasks(worker);
 
@@ -39,7 +39,7 @@ TEST(ScaleTest, AHundredThousandTasks) {
   service.Reopen();
   EXPECT_LT(std::chrono::duration<double>(Clock::now() - reopening).count(), 30) << "reopening";
   EXPECT_LT(SecondsForSomeTasks(worker), 5 * few + 1);
-  EXPECT_EQ(service.Get(job).progress().tasks_done(), 401U);
+  EXPECT_EQ(service.Get(job).progress().tasks_done(), 201U);
   const auto cancelling = Clock::now();
   ASSERT_OK(service.jobs().Cancel(JobService::kOwner, job));
   EXPECT_LT(std::chrono::duration<double>(Clock::now() - cancelling).count(), 30) << "cancelling";
