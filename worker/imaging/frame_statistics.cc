@@ -9,6 +9,7 @@ namespace {
 
 constexpr int64_t kBlock = 8;
 constexpr uint64_t kPercent = 100;
+constexpr int kMostSteps = 20;
 // A positive float's bits rise with its value; the leading ones are the histogram's bin: 12 of the mantissa, so that a
 // bin is 1/4096 wide.
 constexpr int kDroppedBits = 11;
@@ -18,8 +19,10 @@ size_t BinOf(double mean) {
   return std::bit_cast<uint32_t>(static_cast<float>(std::max(mean, 0.0))) >> kDroppedBits;
 }
 
+// The middle of a bin.
 double ValueOf(size_t bin) {
-  return std::bit_cast<float>(static_cast<uint32_t>(bin << kDroppedBits));
+  constexpr uint32_t kHalf = 1U << (kDroppedBits - 1);
+  return bin == 0 ? 0 : std::bit_cast<float>(static_cast<uint32_t>(bin << kDroppedBits) + kHalf);
 }
 
 }  // namespace
@@ -50,6 +53,7 @@ void FrameStatistics::AddRow(std::span<const float> row, int64_t y) {
     sum_ += std::max(v + variance, 0.0);
     Block& block = blocks_[x / kBlock];
     block.sum += v;
+    block.squares += v * v;
     ++block.voxels;
   }
 }
@@ -57,26 +61,48 @@ void FrameStatistics::AddRow(std::span<const float> row, int64_t y) {
 void FrameStatistics::AddBlocks() {
   for (Block& block : blocks_) {
     if (block.voxels > 0) {
-      ++histogram_[BinOf(block.sum / static_cast<double>(block.voxels))];
+      const auto n = static_cast<double>(block.voxels);
+      const double mean = block.sum / n;
+      Bin& bin = histogram_[BinOf(mean)];
+      ++bin.blocks;
+      if (block.voxels > 1) bin.variances += std::max(block.squares - n * mean * mean, 0.0) / (n - 1) / n;
       ++block_count_;
     }
     block = {};
   }
 }
 
-double FrameStatistics::Percentile() const {
+double FrameStatistics::Background() const {
   uint64_t below = 0;
-  for (size_t bin = 0; bin < histogram_.size(); ++bin) {
-    below += histogram_[bin];
-    if (below > block_count_ / kPercent) return ValueOf(bin);
+  double variances = 0;
+  size_t first = 0;
+  for (; first < histogram_.size(); ++first) {
+    below += histogram_[first].blocks;
+    variances += histogram_[first].variances;
+    if (below > block_count_ / kPercent) break;
   }
-  return 0;
+  if (below == 0) return 0;
+  const double deviation = std::sqrt(variances / static_cast<double>(below));
+  double background = ValueOf(first);
+  for (int step = 0; step < kMostSteps; ++step) {
+    const double before = background;
+    const size_t last = BinOf(background + 2 * deviation);
+    double sum = 0;
+    uint64_t blocks = 0;
+    for (size_t bin = 0; bin <= last; ++bin) {
+      sum += ValueOf(bin) * static_cast<double>(histogram_[bin].blocks);
+      blocks += histogram_[bin].blocks;
+    }
+    background = std::max(background, sum / static_cast<double>(blocks));
+    if (background - before <= 0.01 * deviation) break;
+  }
+  return background;
 }
 
 FrameFacts FrameStatistics::Finish() const {
   FrameFacts facts = facts_;
   facts.mean = finite_ > 0 ? sum_ / static_cast<double>(finite_) : 0;
-  facts.automatic_background = Percentile();
+  facts.automatic_background = Background();
   return facts;
 }
 

@@ -1,8 +1,10 @@
 // Facts about one frame, gathered plane by plane in bounded memory. The same on any machine.
 //
-// Automatic background: the frame is cut into blocks of 8 x 8 voxels inside each plane (smaller at the far edges);
-// the background is the 1st percentile of the blocks' means, and at least 0. Averaging 64 voxels first keeps
-// noise from pulling the percentile down; the percentile finds the background where only a few blocks are dark.
+// Automatic background: the frame is cut into blocks of 8 x 8 voxels inside each plane (smaller at the far edges). It
+// starts at the 1st percentile of the blocks' means, which finds the dark even where few blocks are dark, but lies
+// below it by chance. Then it moves to the mean of all blocks that are at most two deviations of a block's mean
+// brighter than it, until it rests; the deviation is that of the noise inside the blocks below the percentile. So it
+// rises by a few such deviations at most, however much light there is. At least 0.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +40,18 @@ class FrameStatistics {
  private:
   void AddRow(std::span<const float> row, int64_t y);
   void AddBlocks();
-  double Percentile() const;
+  double Background() const;
+
+  // Voxels of a block that is being added.
+  struct Block {
+    double sum = 0, squares = 0;
+    int64_t voxels = 0;
+  };
+  // Blocks whose means are about the same.
+  struct Bin {
+    uint64_t blocks = 0;
+    double variances = 0;  // of the blocks' means, summed
+  };
 
   const Shape3 frame_;
   const CountScale scale_;
@@ -46,12 +59,8 @@ class FrameStatistics {
   int64_t finite_ = 0;
   double sum_ = 0;
   FrameFacts facts_;
-  struct Block {
-    double sum = 0;
-    int64_t voxels = 0;
-  };
-  std::vector<Block> blocks_;        // one row of blocks
-  std::vector<uint64_t> histogram_;  // of block means, by the leading bits of the float
+  std::vector<Block> blocks_;   // one row of blocks
+  std::vector<Bin> histogram_;  // of block means, by the leading bits of the float
   uint64_t block_count_ = 0;
 };
 
