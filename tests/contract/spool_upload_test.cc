@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 #include <random>
 #include <thread>
 
@@ -51,6 +52,25 @@ TEST_P(SpoolUploadTest, OddBoxesMakeTheVolume) {
   ASSERT_OK(Upload(id, chunks));
   ASSERT_OK(volumes_->Finish(id, DigestOf(spec)));
   ExpectContent(id, spec);
+}
+
+// The worked example of docs/formats/spool.md.
+TEST_P(SpoolUploadTest, BytesLieAsDocumented) {
+  const std::string id = Make(MakeSpec(1, 2, 2, 2, 3));
+  v1::Chunk chunk;
+  *chunk.mutable_box() = ToProto(FrameBox{0, 1, {{0, 0, 1}, {2, 2, 2}}});
+  for (char value = 1; value <= 8; ++value) chunk.mutable_data()->append({value, '\0'});
+  chunk.set_crc32c(0xedc127c3);
+  ASSERT_OK(Upload(id, {chunk}));
+  std::string expected(48, '\0');
+  for (const auto& [offset, value] :
+       std::map<size_t, char>{{26, 1}, {28, 2}, {32, 3}, {34, 4}, {38, 5}, {40, 6}, {44, 7}, {46, 8}}) {
+    expected[offset] = value;
+  }
+  ASSERT_OK_AND_ASSIGN(const auto file, files_.Open(options_.directory / "volumes" / (id + ".raw"), false));
+  std::string bytes(48, '?');
+  ASSERT_OK(file->ReadAt(0, std::as_writable_bytes(std::span(bytes))));
+  EXPECT_TRUE(bytes == expected);
 }
 
 TEST_P(SpoolUploadTest, RegionsAreReadInSmallChunksAlsoAcrossTheirBorders) {

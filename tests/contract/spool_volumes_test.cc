@@ -144,6 +144,18 @@ TEST_P(SpoolVolumesTest, NoRoomIsDiskFullAndLeavesNothing) {
   EXPECT_OK(Create(spec_, "r"));
 }
 
+TEST_P(SpoolVolumesTest, FailedCreationTakesNoSpace) {
+  int64_t n = 0;
+  absl::Status status = absl::UnknownError("not tried yet");
+  while (!status.ok()) {
+    ASSERT_EQ(volumes_->UsedBytes(), 0) << "after operation " << n << " failed";
+    ASSERT_EQ(FilesIn("volumes"), 0) << "after operation " << n << " failed";
+    files_.FailAt(++n, deconvoy::testing::Fault::kIoError);
+    status = Create(spec_, "r").status();
+  }
+  EXPECT_GE(n, 5);
+}
+
 TEST_P(SpoolVolumesTest, FinishChecksCompletenessAndDigest) {
   const std::string id = Make(spec_);
   std::vector<v1::Chunk> chunks = AllChunks(spec_, 256);
