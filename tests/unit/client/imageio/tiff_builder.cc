@@ -186,6 +186,8 @@ std::string FileBytes(const std::filesystem::path& path) {
 }
 
 void WriteBytes(const std::filesystem::path& path, const std::string& bytes) {
+  // A new file: to overwrite one, some file systems wait for the disk.
+  std::filesystem::remove(path);
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
