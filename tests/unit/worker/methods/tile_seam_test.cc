@@ -1,0 +1,167 @@
+// The seam promise: tiles with the planned halo, computed one by one and put together, are the untiled result.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "proto/contract/tile_plan.h"
+#include "tests/reference/engine.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy::worker {
+namespace {
+
+using reference::Psf;
+using reference::Volume;
+
+constexpr double kBackground = 5;
+
+Psf BlurringPsf(const Shape3& shape) {
+  Psf psf{.h = Volume(shape.z, shape.y, shape.x), .cz = shape.z / 2, .cy = shape.y / 2, .cx = shape.x / 2};
+  const auto part = [](int64_t i, int64_t n) {
+    const double d = (static_cast<double>(i) - static_cast<double>(n / 2)) / (static_cast<double>(n) / 6);
+    return d * d;
+  };
+  double sum = 0;
+  for (int64_t z = 0; z < shape.z; ++z) {
+    for (int64_t y = 0; y < shape.y; ++y) {
+      for (int64_t x = 0; x < shape.x; ++x) {
+        psf.h.at(z, y, x) = std::exp(-(part(z, shape.z) + part(y, shape.y) + part(x, shape.x)) / 2);
+        sum += psf.h.at(z, y, x);
+      }
+    }
+  }
+  for (double& value : psf.h.values) value /= sum;
+  return psf;
+}
+
+// Beads, a shell and a filament, some of them on the borders of tiles, and beyond the frame.
+Volume Specimen(const Shape3& shape, std::mt19937_64& random) {
+  Volume truth(shape.z, shape.y, shape.x);
+  std::uniform_real_distribution<double> unit(0, 1);
+  for (int bead = 0; bead < 120; ++bead) {
+    const auto at = [&](int64_t n) { return static_cast<int64_t>(unit(random) * static_cast<double>(n)); };
+    truth.at(at(shape.z), at(shape.y), at(shape.x)) += 20000 * unit(random);
+  }
+  for (int64_t z = 0; z < shape.z; ++z) {
+    for (int64_t y = 0; y < shape.y; ++y) {
+      for (int64_t x = 0; x < shape.x; ++x) {
+        const auto square = [](double d) { return d * d; };
+        const double r =
+            std::sqrt(square(2.0 * static_cast<double>(z - shape.z / 2)) +
+                      square(static_cast<double>(y - shape.y / 2)) + square(static_cast<double>(x - shape.x / 2)));
+        if (std::abs(r - 25) < 1.5) truth.at(z, y, x) += 400;
+        if (std::abs(static_cast<double>(y - x / 2 - 20)) < 1 && z == (x / 6) % shape.z) truth.at(z, y, x) += 2000;
+      }
+    }
+  }
+  return truth;
+}
+
+// Photons of the specimen's middle: light comes in from beyond the frame.
+Volume Image(const Shape3& frame, const Psf& psf, std::mt19937_64& random) {
+  const Shape3 larger{frame.z + 8, frame.y + 8, frame.x + 8};
+  const Volume blurred = Convolve(Specimen(larger, random), psf);
+  Volume image(frame.z, frame.y, frame.x);
+  for (int64_t z = 0; z < frame.z; ++z) {
+    for (int64_t y = 0; y < frame.y; ++y) {
+      for (int64_t x = 0; x < frame.x; ++x) {
+        std::poisson_distribution<int> photons(std::max(blurred.at(z + 4, y + 4, x + 4), 0.0) + kBackground);
+        image.at(z, y, x) = photons(random);
+      }
+    }
+  }
+  return image;
+}
+
+Volume Part(const Volume& volume, const Box3& box) {
+  Volume part(box.shape.z, box.shape.y, box.shape.x);
+  for (int64_t z = 0; z < box.shape.z; ++z) {
+    for (int64_t y = 0; y < box.shape.y; ++y) {
+      for (int64_t x = 0; x < box.shape.x; ++x) {
+        part.at(z, y, x) = volume.at(box.origin.z + z, box.origin.y + y, box.origin.x + x);
+      }
+    }
+  }
+  return part;
+}
+
+absl::StatusOr<Volume> Deconvolved(const Volume& y, const Shape3& padded, const Psf& psf, double mean) {
+  return reference::RunRl({.y = y,
+                           .domain = padded,
+                           .origin = {},
+                           .psf = psf,
+                           .parameters = {{"iterations", "20"}},
+                           .boundary = v1::EXTEND,
+                           .background = kBackground,
+                           .mean = mean});
+}
+
+// Of the difference over the range, and over the planes of voxels on both sides of a cut alone.
+struct Seam {
+  double nrmse;
+  double nrmse_at_cuts;
+};
+
+Seam Compare(const Volume& tiled, const Volume& whole, const Shape3& core) {
+  const auto [low, high] = std::minmax_element(whole.values.begin(), whole.values.end());
+  double all = 0, cuts = 0;
+  int64_t cut_voxels = 0;
+  const auto at_cut = [](int64_t i, int64_t n, int64_t extent) {
+    return (i % n == 0 && i > 0) || (i % n == n - 1 && i + 1 < extent);
+  };
+  for (int64_t z = 0; z < whole.nz; ++z) {
+    for (int64_t y = 0; y < whole.ny; ++y) {
+      for (int64_t x = 0; x < whole.nx; ++x) {
+        const double square = std::pow(tiled.at(z, y, x) - whole.at(z, y, x), 2);
+        all += square;
+        if (!at_cut(z, core.z, whole.nz) && !at_cut(y, core.y, whole.ny) && !at_cut(x, core.x, whole.nx)) continue;
+        cuts += square;
+        ++cut_voxels;
+      }
+    }
+  }
+  const double range = *high - *low;
+  return {std::sqrt(all / static_cast<double>(whole.size())) / range,
+          std::sqrt(cuts / static_cast<double>(cut_voxels)) / range};
+}
+
+TEST(TileSeamTest, TiledEqualsUntiled) {
+  std::mt19937_64 random(testing::Seed());
+  const Shape3 frame{32, 96, 96}, psf_shape{9, 15, 15};
+  const Psf psf = BlurringPsf(psf_shape);
+  const Volume image = Image(frame, psf, random);
+  const double mean = reference::MeanOf(image);
+
+  TilePlanRequest request{.frame = frame, .psf = psf_shape, .core = {}, .whole = true};
+  ASSERT_OK_AND_ASSIGN(const TilePlan one, PlanTiles(request));
+  ASSERT_OK_AND_ASSIGN(const Volume whole, Deconvolved(image, one.padded, psf, mean));
+
+  request.whole = false;
+  request.core = {16, 48, 48};
+  ASSERT_OK_AND_ASSIGN(const TilePlan plan, PlanTiles(request));
+  ASSERT_EQ(plan.tiles(), 8);
+  Volume tiled(frame.z, frame.y, frame.x);
+  for (int64_t i = 0; i < plan.tiles(); ++i) {
+    const Tile tile = plan.At(i, frame);
+    ASSERT_OK_AND_ASSIGN(const Volume part, Deconvolved(Part(image, tile.loaded), plan.padded, psf, mean));
+    const Voxel offset = tile.core.origin - tile.loaded.origin;
+    for (int64_t z = 0; z < tile.core.shape.z; ++z) {
+      for (int64_t y = 0; y < tile.core.shape.y; ++y) {
+        for (int64_t x = 0; x < tile.core.shape.x; ++x) {
+          const Voxel& o = tile.core.origin;
+          tiled.at(o.z + z, o.y + y, o.x + x) = part.at(offset.z + z, offset.y + y, offset.x + x);
+        }
+      }
+    }
+  }
+  const Seam seam = Compare(tiled, whole, plan.core);
+  RecordProperty("nrmse", std::to_string(seam.nrmse));
+
+  EXPECT_LE(seam.nrmse, 1e-3);
+  EXPECT_LE(seam.nrmse_at_cuts, 2e-3) << "a seam would be seen";
+}
+
+}  // namespace
+}  // namespace deconvoy::worker
