@@ -35,6 +35,11 @@ Shape3 FrameOf(const v1::VolumeSpec& volume) {
 
 // --- Analysis ---
 
+// Whether a crop that is symmetric about a voxel of the PSF can be this large.
+bool AtMostTwice(const Shape3& crop, const Shape3& psf) {
+  return crop.z < 2 * psf.z && crop.y < 2 * psf.y && crop.x < 2 * psf.x;
+}
+
 absl::Status CheckAnalysis(const LiveJob& job, const v1::AnalyseResult& analysis) {
   const v1::VolumeSpec& input = VolumeNamed(job, job.spec().deconvolve().input_volume());
   const v1::VolumeSpec& psf = VolumeNamed(job, job.spec().deconvolve().psf_volume());
@@ -48,9 +53,10 @@ absl::Status CheckAnalysis(const LiveJob& job, const v1::AnalyseResult& analysis
   }
   const Box3 whole{{}, FrameOf(psf)};
   for (const v1::PsfReport& report : analysis.psfs()) {
-    const Box3 crop{ToVoxel(report.crop_origin()), ToShape3(report.crop_shape())};
-    if (crop.empty() || !whole.Contains(crop)) {
-      return WrongResult(fmt::format("the analysis crops the PSF of channel {} outside its volume", report.c()));
+    const Shape3 crop = ToShape3(report.crop_shape());
+    const Voxel centre = ToVoxel(report.centre());
+    if (!whole.Contains({centre, {1, 1, 1}}) || crop.empty() || !AtMostTwice(crop, whole.shape)) {
+      return WrongResult(fmt::format("the analysis places the PSF of channel {} outside its volume", report.c()));
     }
   }
   return absl::OkStatus();
