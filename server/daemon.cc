@@ -101,7 +101,7 @@ class WholeDaemon final : public Daemon {
       ASSIGN_OR_RETURN(const Address address, ParseAddress(text));
       addresses.push_back(address);
     }
-    ASSIGN_OR_RETURN(WorkerCredential credential, WorkerCredential::Create(state_->worker_credential()));
+    ASSIGN_OR_RETURN(WorkerCredential credential, WorkerCredential::Open(state_->worker_credential()));
     const ApiParts parts{*store_, *volumes_, *jobs_, capabilities_, *dispatcher_, clock_};
     ASSIGN_OR_RETURN(api_, ApiServer::Start(addresses, config_.open_calls, std::move(credential), parts));
     return absl::OkStatus();

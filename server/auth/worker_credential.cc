@@ -3,7 +3,9 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <array>
+#include <fstream>
 
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
@@ -12,8 +14,27 @@
 
 namespace deconvoy::server {
 
-absl::StatusOr<WorkerCredential> WorkerCredential::Create(const std::filesystem::path& file) {
-  std::array<std::byte, 32> secret;
+namespace {
+
+constexpr size_t kSecretBytes = 32;
+
+// The secret in hexadecimal that `file` holds, or empty when it holds none.
+std::string ReadSecret(const std::filesystem::path& file) {
+  std::string text;
+  std::ifstream(file) >> text;
+  const bool whole = text.size() == 2 * kSecretBytes &&
+                     std::ranges::all_of(text, [](unsigned char c) { return std::isxdigit(c) != 0; });
+  return whole ? text : "";
+}
+
+}  // namespace
+
+absl::StatusOr<WorkerCredential> WorkerCredential::Open(const std::filesystem::path& file) {
+  if (const std::string kept = ReadSecret(file); !kept.empty()) {
+    RETURN_IF_ERROR(ReplaceFile(file, kept + "\n", 0600));
+    return WorkerCredential("Bearer " + kept);
+  }
+  std::array<std::byte, kSecretBytes> secret;
   if (RAND_bytes(reinterpret_cast<unsigned char*>(secret.data()), static_cast<int>(secret.size())) != 1) {
     return MakeError({.reason = v1::STORAGE_FAILURE}, "the system gave no random bytes for the worker credential");
   }

@@ -1,5 +1,5 @@
-// The secret that tells workers from users: 32 random bytes, made anew at every start, in a file only the server's user
-// reads.
+// The secret that tells workers from users: 32 random bytes in a file that only the server's user reads. It is kept
+// across restarts, so that workers from elsewhere find their server again; deleting the file makes a new one.
 #pragma once
 
 #include <absl/status/status.h>
@@ -14,8 +14,9 @@ namespace deconvoy::server {
 // Immutable, thread safe.
 class WorkerCredential {
  public:
-  // Makes a secret and writes it to `file` (mode 0600, replaced in one step). STORAGE_FAILURE when that fails.
-  static absl::StatusOr<WorkerCredential> Create(const std::filesystem::path& file);
+  // The secret in `file`, or a new one when the file holds none. The file has mode 0600 afterwards. STORAGE_FAILURE
+  // when it cannot be written.
+  static absl::StatusOr<WorkerCredential> Open(const std::filesystem::path& file);
 
   // OK when `authorization` is `Bearer` and the secret, else UNAUTHENTICATED_WORKER. Takes as long for a nearly right
   // one as for any other.

@@ -27,10 +27,10 @@ class BadInputTest : public ::testing::Test {
 
   CliResult Run(const std::string& raw, const std::string& psf, std::vector<std::string> more = {},
                 std::map<std::string, std::string> environment = {}) {
-    std::vector<std::string> arguments = {"run", file(raw).string(), "--psf", file(psf).string(), "--iterations",
-                                          "2",   "--local"};
-    if (std::find(more.begin(), more.end(), "-o") == more.end())
-      more.insert(more.end(), {"-o", file("out.tif").string()});
+    std::vector<std::string> arguments = {"run", file(raw).string(), "--psf", file(psf).string(), "--local"};
+    const auto has = [&](const char* option) { return std::find(more.begin(), more.end(), option) != more.end(); };
+    if (!has("--iterations")) more.insert(more.end(), {"--iterations", "2"});
+    if (!has("-o")) more.insert(more.end(), {"-o", file("out.tif").string()});
     arguments.insert(arguments.end(), more.begin(), more.end());
     environment.try_emplace("DECONVOY_SCRATCH", folder_.path().string());
     return RunCli(arguments, folder_.path(), environment);
@@ -105,7 +105,7 @@ TEST_F(BadInputTest, NumbersThatCannotBeDeconvolved) {
   std::vector<double> voxels(8 * 24 * 24, 50);
   voxels[3 * 24 * 24 + 4 * 24 + 5] = std::numeric_limits<double>::quiet_NaN();
   ASSERT_OK(SaveImage(file("nan.tif"), MakeSpec({1, 1, 8, 24, 24}, v1::F32), voxels));
-  ExpectRefused(Run("nan.tif", "psf.tif"), 3, {"NaN", "z 3", "y 4", "x 5"});
+  ExpectRefused(Run("nan.tif", "psf.tif"), 3, {"NaN", "z=3", "y=4", "x=5"});
   ASSERT_OK(SaveImage(file("zeros.tif"), MakeSpec({1, 1, 5, 7, 7}, v1::F32), std::vector<double>(5 * 7 * 7, 0)));
   ExpectRefused(Run("raw.tif", "zeros.tif"), 3, {"PSF", "zero"});
   ASSERT_OK(SaveImage(file("negative.tif"), MakeSpec({1, 1, 5, 7, 7}, v1::F32), std::vector<double>(5 * 7 * 7, -1)));
@@ -145,7 +145,7 @@ TEST_F(BadInputTest, WrongOptions) {
   ExpectRefused(Run("raw.tif", "psf.tif", {"--method", "rll"}), 3, {"rll", "rl"});
   ExpectRefused(Run("raw.tif", "psf.tif", {"--set", "acceleratoin=none"}), 3, {"acceleratoin", "acceleration"});
   ExpectRefused(Run("raw.tif", "psf.tif", {"--set", "acceleration=warp"}), 3, {"warp", "heavy-ball"});
-  ExpectRefused(Run("raw.tif", "psf.tif", {"--set", "iterations=0"}), 3, {"iterations", "1"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"--iterations", "0"}), 3, {"iterations", "1"});
   ExpectRefused(Run("raw.tif", "psf.tif", {"--psf-energy", "1.5"}), 3, {"energy"});
   ExpectRefused(Run("raw.tif", "psf.tif", {"--gain", "-1"}), 3, {"gain"});
   ExpectRefused(Run("raw.tif", "psf.tif", {"--tile", "8,9999,8"}), 3, {"tile"});

@@ -62,8 +62,7 @@ TEST(ServiceTest, FourClientsTwoWorkersEachItsOwnResultAndProgress) {
     const fs::path own = folder.path() / std::to_string(i);
     Simulate(own, i + 1, "32,96,80");
     std::vector<std::string> arguments = RunArguments(own, "alone.tif", 10 + i);
-    arguments.push_back("--local");
-    alone[static_cast<size_t>(i)] = RunCli(arguments, own);
+    alone[static_cast<size_t>(i)] = server.Cli(arguments);
     ASSERT_EQ(alone[static_cast<size_t>(i)].exit.code, 0) << alone[static_cast<size_t>(i)].err;
   }
   std::vector<std::thread> clients;
@@ -90,15 +89,12 @@ TEST(ServiceTest, FourClientsTwoWorkersEachItsOwnResultAndProgress) {
 TEST(ServiceTest, AWorkerThatDoesNotSeeTheSpoolStreams) {
   TemporaryFolder folder;
   Simulate(folder.path(), 1, "16,64,64");
-  std::vector<std::string> local = RunArguments(folder.path(), "direct.tif", 10);
-  local.push_back("--local");
-  ASSERT_EQ(RunCli(local, folder.path()).exit.code, 0);
   ServerProcess server(folder.path(), 0);
   ASSERT_TRUE(server.Start()) << server.Log();
-  auto worker = server.StartWorker("remote", false);
-  ASSERT_TRUE(Eventually([&] {
-    return server.Cli({"workers", "--json"}).out.find("process_id") != std::string::npos;
-  })) << worker->Errors();
+  auto worker = server.StartWorker("here", true);
+  ASSERT_EQ(server.Cli(RunArguments(folder.path(), "direct.tif", 10)).exit.code, 0) << worker->Errors();
+  worker->Kill();
+  worker = server.StartWorker("elsewhere", false);
   const CliResult result = server.Cli(RunArguments(folder.path(), "streamed.tif", 10));
   ASSERT_EQ(result.exit.code, 0) << result.err << worker->Errors();
   ASSERT_OK_AND_ASSIGN(const Image direct, LoadImage(folder.path() / "direct.tif"));

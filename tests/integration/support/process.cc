@@ -96,11 +96,18 @@ std::string Process::Errors() const {
   return ReadText(err_);
 }
 
+const fs::path& PlanCache() {
+  static const TemporaryFolder folder;
+  static const fs::path cache = folder.path() / "deconvoy";
+  return cache;
+}
+
 CliResult RunCli(const std::vector<std::string>& arguments, const fs::path& folder,
                  const std::map<std::string, std::string>& environment, std::chrono::seconds limit) {
   static std::atomic<int> count = 0;
   Process::Options options{environment, folder, "cli-" + std::to_string(getpid()) + "-" + std::to_string(count++)};
   options.environment.try_emplace("XDG_CONFIG_HOME", (folder / "no-config").string());
+  options.environment.try_emplace("XDG_CACHE_HOME", PlanCache().parent_path().string());
   Process process("deconvoy", arguments, options);
   const auto exit = process.Wait(limit);
   process.Kill();

@@ -49,6 +49,9 @@ class Process {
   std::filesystem::path out_, err_;
 };
 
+// Where all programs of one test program keep transform plans, so that equal work gives equal bits.
+const std::filesystem::path& PlanCache();
+
 // Runs `deconvoy` with `arguments` to its end.
 struct CliResult {
   Exit exit;

@@ -8,9 +8,9 @@ ServerProcess::ServerProcess(std::filesystem::path folder, int workers)
     : folder_(std::move(folder)), workers_(workers) {}
 
 bool ServerProcess::Start(const std::map<std::string, std::string>& environment, const std::vector<std::string>& more) {
-  std::vector<std::string> arguments = {
-      "--state", state().string(), "--listen", address(), "--workers", std::to_string(workers_), "--worker-threads",
-      "1",       "--lease-ms",     "3000"};
+  std::vector<std::string> arguments = {"--state",        state().string(),         "--listen",         address(),
+                                        "--workers",      std::to_string(workers_), "--worker-threads", "1",
+                                        "--worker-cache", PlanCache().string(),     "--lease-ms",       "3000"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   std::filesystem::remove(state() / "address");
   process_ = std::make_unique<Process>("deconvoyd", arguments,
@@ -33,7 +33,7 @@ std::unique_ptr<Process> ServerProcess::StartWorker(const std::string& label, bo
                                                     const std::map<std::string, std::string>& environment) const {
   std::vector<std::string> arguments = {
       "--server",  address(), "--credential-file", (state() / "worker.credential").string(),
-      "--threads", "1",       "--state",           (folder_ / "wisdom").string()};
+      "--threads", "1",       "--state",           PlanCache().string()};
   if (same_host) arguments.insert(arguments.end(), {"--spool", (state() / "spool").string()});
   return std::make_unique<Process>("deconvoy-worker", arguments, Process::Options{environment, folder_, label});
 }

@@ -1,15 +1,17 @@
 #include "worker/backends/cpu/fft_plans.h"
 
+#include <fcntl.h>
 #include <fftw3.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <sys/file.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <fstream>
 #include <map>
 #include <mutex>
-#include <set>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -70,6 +72,28 @@ class FftwColumns final : public ColumnTransform {
   fftwf_plan forward_, inverse_;
 };
 
+// Held while planning: workers that share a folder plan one after another, each with the others' wisdom, so that all
+// choose the same plans and give the same bits. Without a folder, or where it cannot be written, it holds nothing.
+class PlanningTurn {
+ public:
+  explicit PlanningTurn(const fs::path& folder) {
+    if (folder.empty()) return;
+    std::error_code ignored;
+    fs::create_directories(folder, ignored);
+    file_ = open((folder / "planning.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    while (file_ >= 0 && flock(file_, LOCK_EX) != 0 && errno == EINTR) {
+    }
+  }
+  ~PlanningTurn() {
+    if (file_ >= 0) close(file_);
+  }
+  PlanningTurn(const PlanningTurn&) = delete;
+  PlanningTurn& operator=(const PlanningTurn&) = delete;
+
+ private:
+  int file_ = -1;
+};
+
 // Everything about planning; one per process.
 class Planner {
  public:
@@ -79,6 +103,7 @@ class Planner {
     const std::lock_guard lock(mutex_);
     auto& transform = kept[key];
     if (transform != nullptr) return *transform;
+    const PlanningTurn turn(folder);
     Import(folder);
     transform = std::make_unique<const Transform>(extents...);
     Export(folder);
@@ -94,12 +119,11 @@ class Planner {
   void Export(const fs::path& folder);
 
   std::mutex mutex_;
-  std::set<fs::path> imported_;                  // folders read
   std::map<fs::path, std::string> last_export_;  // by folder
 };
 
 void Planner::Import(const fs::path& folder) {
-  if (folder.empty() || !imported_.insert(folder).second) return;
+  if (folder.empty()) return;
   const fs::path file = WisdomFile(folder);
   std::ifstream stream(file, std::ios::binary);
   if (!stream) return;
@@ -120,7 +144,6 @@ void Planner::Export(const fs::path& folder) {
   const fs::path file = WisdomFile(folder);
   const fs::path part = fmt::format("{}.{}.part", file.string(), getpid());
   std::error_code error;
-  fs::create_directories(folder, error);
   std::ofstream stream(part, std::ios::binary);
   stream << wisdom;
   stream.close();

@@ -62,7 +62,7 @@ TEST(ToGrpc, MetadataGoesFirst) {
 
 class CallTest : public ::testing::Test {
  protected:
-  CallTest() : credential_(WorkerCredential::Create(folder_.path() / "credential").value()) {}
+  CallTest() : credential_(WorkerCredential::Open(folder_.path() / "credential").value()) {}
 
   testing::TemporaryFolder folder_;
   WorkerCredential credential_;

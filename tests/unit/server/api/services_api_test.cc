@@ -266,7 +266,7 @@ TEST_F(ServicesApiTest, ADeliveryOutOfOrderIsRefused) {
 }
 
 TEST_F(ServicesApiTest, AnAddressInUseIsRefusedAndTheServerThereGoesOn) {
-  ASSERT_OK_AND_ASSIGN(WorkerCredential credential, WorkerCredential::Create(folder_.path() / "second"));
+  ASSERT_OK_AND_ASSIGN(WorkerCredential credential, WorkerCredential::Open(folder_.path() / "second"));
   const ApiParts parts{*store_, *volumes_, *jobs_, capabilities_, *dispatcher_, SystemClock()};
   const auto second = ApiServer::Start({address_}, kOpenCalls, std::move(credential), parts);
   EXPECT_THAT(std::string(second.status().message()), HasSubstr("another server"));
@@ -276,7 +276,7 @@ TEST_F(ServicesApiTest, AnAddressInUseIsRefusedAndTheServerThereGoesOn) {
 }
 
 TEST_F(ServicesApiTest, PortZeroIsChosenAndTwoServersDoNotShareAPort) {
-  ASSERT_OK_AND_ASSIGN(WorkerCredential credential, WorkerCredential::Create(folder_.path() / "tcp"));
+  ASSERT_OK_AND_ASSIGN(WorkerCredential credential, WorkerCredential::Open(folder_.path() / "tcp"));
   const ApiParts parts{*store_, *volumes_, *jobs_, capabilities_, *dispatcher_, SystemClock()};
   ASSERT_OK_AND_ASSIGN(const auto first, ApiServer::Start({{.kind = Address::Kind::kTcp4, .host = "127.0.0.1"}},
                                                           kOpenCalls, credential, parts));

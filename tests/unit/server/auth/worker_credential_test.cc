@@ -25,7 +25,7 @@ class WorkerCredentialTest : public ::testing::Test {
 };
 
 TEST_F(WorkerCredentialTest, TheFileHoldsTheSecretAndIsPrivate) {
-  ASSERT_OK_AND_ASSIGN(const WorkerCredential credential, WorkerCredential::Create(file_));
+  ASSERT_OK_AND_ASSIGN(const WorkerCredential credential, WorkerCredential::Open(file_));
   const std::string content = Content(file_);
   EXPECT_THAT(content, ::testing::MatchesRegex("[0-9a-f]{64}\n"));
   struct stat info {};
@@ -35,7 +35,7 @@ TEST_F(WorkerCredentialTest, TheFileHoldsTheSecretAndIsPrivate) {
 }
 
 TEST_F(WorkerCredentialTest, EverythingElseIsRefused) {
-  ASSERT_OK_AND_ASSIGN(const WorkerCredential credential, WorkerCredential::Create(file_));
+  ASSERT_OK_AND_ASSIGN(const WorkerCredential credential, WorkerCredential::Open(file_));
   std::string secret = Content(file_).substr(0, 64);
   const std::string right = "Bearer " + secret;
   secret.back() = secret.back() == '0' ? '1' : '0';
@@ -48,16 +48,19 @@ TEST_F(WorkerCredentialTest, EverythingElseIsRefused) {
   }
 }
 
-TEST_F(WorkerCredentialTest, EveryStartMakesAnother) {
-  ASSERT_OK_AND_ASSIGN(const WorkerCredential first, WorkerCredential::Create(file_));
+TEST_F(WorkerCredentialTest, IsKeptAcrossRestartsUntilItsFileIsDeletedOrDamaged) {
+  ASSERT_OK(WorkerCredential::Open(file_));
   const std::string old = Content(file_).substr(0, 64);
-  ASSERT_OK_AND_ASSIGN(const WorkerCredential second, WorkerCredential::Create(file_));
+  ASSERT_OK_AND_ASSIGN(const WorkerCredential again, WorkerCredential::Open(file_));
+  EXPECT_OK(again.Check("Bearer " + old));
+  std::ofstream(file_) << old.substr(1);
+  ASSERT_OK_AND_ASSIGN(const WorkerCredential other, WorkerCredential::Open(file_));
   EXPECT_NE(Content(file_).substr(0, 64), old);
-  EXPECT_FALSE(second.Check("Bearer " + old).ok());
+  EXPECT_FALSE(other.Check("Bearer " + old).ok());
 }
 
 TEST_F(WorkerCredentialTest, AFolderThatIsNotThereIsAStorageFailure) {
-  const auto credential = WorkerCredential::Create(folder_.path() / "none" / "credential");
+  const auto credential = WorkerCredential::Open(folder_.path() / "none" / "credential");
   EXPECT_EQ(ReasonOf(credential.status()), v1::STORAGE_FAILURE);
   EXPECT_THAT(std::string(credential.status().message()), ::testing::HasSubstr("none/credential"));
 }
