@@ -42,7 +42,7 @@ std::vector<std::string> Wrap(const std::string& text, size_t width) {
 }  // namespace
 
 HelpFormatter::HelpFormatter(int columns)
-    : width_(std::clamp(static_cast<size_t>(std::max(columns, 0)), kMeaningColumn + 30, kWidest)) {
+    : width_(std::clamp(static_cast<size_t>(std::max(columns, 0)), kMeaningColumn + 34, kWidest)) {
   column_width(kMeaningColumn);
 }
 

@@ -19,9 +19,7 @@ void WaitForSignals(const sigset_t& signals, std::stop_source stop) {
   _exit(static_cast<int>(ExitCode::kCancelled));
 }
 
-}  // namespace
-
-std::stop_token TakeInterrupts() {
+std::stop_token Start() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
@@ -30,6 +28,13 @@ std::stop_token TakeInterrupts() {
   std::stop_source stop;
   std::thread(WaitForSignals, signals, stop).detach();
   return stop.get_token();
+}
+
+}  // namespace
+
+std::stop_token TakeInterrupts() {
+  static const std::stop_token token = Start();
+  return token;
 }
 
 }  // namespace deconvoy::client

@@ -6,7 +6,8 @@
 namespace deconvoy::client {
 
 // Takes SIGINT and SIGTERM over for the rest of the process's life. The token's stop is requested at the first of them;
-// the second ends the process with exit code 6, whatever it is doing. Call once, before other threads start.
+// the second ends the process with exit code 6, whatever it is doing. The first call must come before other
+// threads start.
 std::stop_token TakeInterrupts();
 
 }  // namespace deconvoy::client

@@ -40,7 +40,7 @@ class Connection;
 
 struct ConnectOptions {
   // How long to try to reach the server in the first place.
-  absl::Duration connect_timeout = absl::Seconds(5);
+  absl::Duration connect_timeout = absl::Seconds(3);
   // For calls on a connection that has worked.
   RetryPolicy retry;
 };

@@ -1,0 +1,90 @@
+#include "client/cli/options/deconvolution_options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "client/cli/outcome.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy::client {
+namespace {
+
+using ::testing::HasSubstr;
+
+absl::StatusOr<v1::DeconvolveSpec> Parse(const std::string& line) {
+  CLI::App verb;
+  DeconvolutionOptions options;
+  AddDeconvolutionOptions(verb, options);
+  try {
+    verb.parse(line);
+  } catch (const CLI::ParseError& error) {
+    return UsageError(error.what());
+  }
+  return ToSpec(options);
+}
+
+TEST(DeconvolutionOptionsTest, Defaults) {
+  ASSERT_OK_AND_ASSIGN(const v1::DeconvolveSpec spec, Parse(""));
+  EXPECT_EQ(spec.method(), "rl");
+  EXPECT_TRUE(spec.parameters().empty());
+  EXPECT_EQ(spec.boundary(), v1::BOUNDARY_UNSPECIFIED);
+  EXPECT_TRUE(spec.background_auto());
+  EXPECT_EQ(spec.psf_centre(), v1::AUTO_CENTRE);
+  EXPECT_EQ(spec.psf_energy(), 0.999);
+  EXPECT_EQ(spec.gain_photons_per_count(), 1);
+  EXPECT_FALSE(spec.has_tile());
+  EXPECT_EQ(spec.output_type(), v1::F32);
+  EXPECT_EQ(spec.backend(), "");
+}
+
+TEST(DeconvolutionOptionsTest, EveryOptionArrives) {
+  ASSERT_OK_AND_ASSIGN(const v1::DeconvolveSpec spec,
+                       Parse("--method rl --iterations 12 --set acceleration=none --set initial=image "
+                             "--boundary periodic --background 7.5 --offset 100 --gain 0.46 --read-noise 1.6 "
+                             "--psf-centre geometric-low --psf-energy 0.99 --tile 32,96,97 --dtype u16 --keep-offset "
+                             "--backend cpu"));
+  EXPECT_EQ(spec.parameters().at("iterations"), "12");
+  EXPECT_EQ(spec.parameters().at("acceleration"), "none");
+  EXPECT_EQ(spec.parameters().at("initial"), "image");
+  EXPECT_EQ(spec.boundary(), v1::PERIODIC);
+  EXPECT_EQ(spec.background_counts(), 7.5);
+  EXPECT_EQ(spec.offset_counts(), 100);
+  EXPECT_EQ(spec.gain_photons_per_count(), 0.46);
+  EXPECT_EQ(spec.read_noise_photons(), 1.6);
+  EXPECT_EQ(spec.psf_centre(), v1::GEOMETRIC_LOW);
+  EXPECT_EQ(spec.psf_energy(), 0.99);
+  EXPECT_EQ(spec.tile().core().z(), 32);
+  EXPECT_EQ(spec.tile().core().x(), 97);
+  EXPECT_EQ(spec.output_type(), v1::U16);
+  EXPECT_TRUE(spec.keep_offset());
+  EXPECT_EQ(spec.backend(), "cpu");
+}
+
+TEST(DeconvolutionOptionsTest, OtherForms) {
+  EXPECT_TRUE(Parse("--tile none")->tile().whole());
+  EXPECT_EQ(Parse("--psf-centre 3,4,5")->psf_centre(), v1::GIVEN);
+  EXPECT_EQ(Parse("--psf-centre 3,4,5")->psf_centre_voxel().y(), 4);
+  EXPECT_EQ(Parse("--dtype same")->output_type(), v1::VOXEL_TYPE_UNSPECIFIED);
+  EXPECT_EQ(Parse("--background 0")->background_case(), v1::DeconvolveSpec::kBackgroundCounts);
+  EXPECT_EQ(Parse("--offset -3")->offset_counts(), -3);
+}
+
+TEST(DeconvolutionOptionsTest, WrongUseExitsWith2) {
+  for (const char* line :
+       {"--tile 1,2", "--tile 0,1,1", "--tile all", "--psf-centre middle", "--psf-centre 1,2", "--background dark",
+        "--background -1", "--dtype u32", "--boundary wrap", "--set iterations", "--set a=1 --set a=2",
+        "--iterations 3 --set iterations=4", "--iterations many", "--backend tpu", "--gain x"}) {
+    EXPECT_EQ(ExitCodeOf(Parse(line).status()), ExitCode::kUsage) << line << ": " << Parse(line).status();
+  }
+}
+
+TEST(DeconvolutionOptionsTest, ValuesOutOfRangeExitWith3BeforeAnythingIsSent) {
+  for (const char* line : {"--gain -1", "--gain 0", "--psf-energy 1.5", "--psf-energy 0", "--read-noise -1",
+                           "--method rl!", "--offset 1e300"}) {
+    EXPECT_EQ(ExitCodeOf(Parse(line).status()), ExitCode::kInvalidInput) << line << ": " << Parse(line).status();
+  }
+  EXPECT_THAT(std::string(Parse("--psf-energy 1.5").status().message()), HasSubstr("1.5"));
+}
+
+}  // namespace
+}  // namespace deconvoy::client

@@ -1,0 +1,111 @@
+#include "client/cli/option_model.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "client/cli/help.h"
+#include "client/cli/program.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy::client {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class OptionModelTest : public ::testing::Test {
+ protected:
+  std::ostringstream out_, err_;
+  Program program_{.console = {.out = out_, .err = err_}};
+  std::unique_ptr<CLI::App> root_ = MakeParser(program_);
+  std::vector<VerbModel> verbs_ = ModelOf(*root_);
+
+  const OptionModel& Find(const std::string& verb, const std::string& name) {
+    for (const VerbModel& one : verbs_)
+      if (one.name == verb)
+        for (const OptionModel& option : one.options)
+          if (std::find(option.names.begin(), option.names.end(), name) != option.names.end()) return option;
+    ADD_FAILURE() << verb << " " << name;
+    static const OptionModel none;
+    return none;
+  }
+};
+
+TEST_F(OptionModelTest, KnowsChoicesDefaultsAndValues) {
+  EXPECT_THAT(Find("run", "--dtype").choices, ElementsAre("f32", "u16", "same"));
+  EXPECT_EQ(Find("run", "--dtype").fallback, "f32");
+  EXPECT_EQ(Find("run", "--psf").value, "FILE");
+  EXPECT_TRUE(Find("run", "--output").required);
+  EXPECT_TRUE(Find("run", "INPUT").positional);
+  EXPECT_EQ(Find("run", "--json").value, "");
+}
+
+TEST_F(OptionModelTest, HidesWhatTheHelpHides) {
+  for (const VerbModel& verb : verbs_) EXPECT_NE(verb.name, "help-markdown");
+}
+
+TEST_F(OptionModelTest, EveryVerbAndOptionIsExplained) {
+  for (const VerbModel& verb : verbs_) {
+    EXPECT_NE(verb.about, "") << verb.name;
+    EXPECT_THAT(verb.examples, HasSubstr("deconvoy " + verb.name)) << verb.name;
+    for (const OptionModel& option : verb.options)
+      EXPECT_NE(option.meaning, "") << verb.name << " " << option.names.front();
+  }
+}
+
+// What a shell itself says of a completion script; nothing where the shell is not installed.
+void ExpectShellTakes(const std::string& shell, const std::string& script) {
+  if (std::system(("command -v " + shell + " > /dev/null").c_str()) != 0) return;
+  const testing::TemporaryFolder folder;
+  const std::string file = (folder.path() / "script").string();
+  std::ofstream(file) << script;
+  EXPECT_EQ(std::system((shell + " -n " + file).c_str()), 0) << shell;
+}
+
+TEST_F(OptionModelTest, CompletionScriptsNameEverythingAndParse) {
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const std::string script = CompletionScript(verbs_, shell);
+    EXPECT_THAT(script, HasSubstr("psf-energy")) << shell;
+    EXPECT_THAT(script, HasSubstr("extend periodic mirror")) << shell;
+    for (const VerbModel& verb : verbs_) EXPECT_THAT(script, HasSubstr(verb.name)) << shell;
+    ExpectShellTakes(shell, script);
+  }
+}
+
+TEST_F(OptionModelTest, BashCompletes) {
+  const testing::TemporaryFolder folder;
+  const std::string file = (folder.path() / "script").string();
+  std::ofstream(file) << CompletionScript(verbs_, "bash") << R"(
+check() { local expected="$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _deconvoy
+  [[ "${COMPREPLY[*]}" == "$expected" ]] || { echo "$*: ${COMPREPLY[*]}"; exit 1; }; }
+check 'simulate' deconvoy sim
+check '--psf-centre' deconvoy run --psf-c
+check 'extend' deconvoy run --boundary ex
+)";
+  EXPECT_EQ(std::system(("bash " + file).c_str()), 0);
+}
+
+TEST_F(OptionModelTest, TheReferencePageIsUpToDate) {
+  std::ifstream file(testing::SourceDir() / "docs" / "cli.md");
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_TRUE(page == MarkdownPage(verbs_)) << "write it anew: deconvoy help-markdown > docs/cli.md";
+}
+
+TEST_F(OptionModelTest, HelpKeepsToTheTerminal) {
+  for (const int columns : {20, 80, 100, 300}) {
+    const HelpFormatter formatter(columns);
+    for (const CLI::App* verb : root_->get_subcommands({}))
+      for (const CLI::Option* option : verb->get_options()) {
+        std::istringstream lines(formatter.make_option(option, false));
+        for (std::string line; std::getline(lines, line);)
+          EXPECT_LE(line.size(), static_cast<size_t>(std::clamp(columns, 64, 100))) << line;
+      }
+  }
+}
+
+}  // namespace
+}  // namespace deconvoy::client

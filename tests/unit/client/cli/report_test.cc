@@ -1,0 +1,116 @@
+#include "client/cli/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "client/cli/job_run.h"
+#include "proto/contract/error.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy::client {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+v1::Job Done() {
+  v1::Job job;
+  job.set_name("jobs/a");
+  job.set_state(v1::SUCCEEDED);
+  job.mutable_spec()->mutable_deconvolve()->set_method("rl");
+  job.mutable_spec()->mutable_deconvolve()->set_output_type(v1::U16);
+  v1::FrameStatistics& frame = *job.add_frames();
+  frame.set_minimum(1);
+  frame.set_maximum(250.25);
+  frame.set_mean(17.5);
+  frame.set_background(9);
+  v1::ResultStatistics& result = *job.mutable_result();
+  result.set_maximum(4096);
+  result.set_input_sum(2e6);
+  result.set_sum(1.99e6);
+  job.mutable_create_time()->set_seconds(1000);
+  job.mutable_start_time()->set_seconds(1002);
+  job.mutable_end_time()->set_seconds(1007);
+  job.mutable_end_time()->set_nanos(250'000'000);
+  return job;
+}
+
+TEST(JobReportTest, SaysCountsFluxClippingAndTime) {
+  EXPECT_THAT(JobReport(Done()),
+              ElementsAre("input: 1 to 250.25 photons, mean 17.5, background 9", "result: 0 to 4096 counts",
+                          "flux: 2e+06 counts above background in, 1.99e+06 out (ratio 0.9950)", "clipped: no voxel",
+                          "time: 5.2 s computing, 2.0 s in the queue"));
+}
+
+TEST(JobReportTest, CountsWhatWasClipped) {
+  v1::Job job = Done();
+  job.mutable_result()->set_clipped_voxels(12);
+  EXPECT_THAT(JobReport(job), Contains("clipped: 12 voxels did not fit the result's type u16 (0 to 65535)"));
+  job.mutable_spec()->mutable_deconvolve()->set_output_type(v1::F32);
+  job.mutable_result()->set_clipped_voxels(0);
+  EXPECT_THAT(JobReport(job), Not(Contains(HasSubstr("clipped"))));
+}
+
+TEST(JobReportTest, ListsFewFrames) {
+  v1::Job job = Done();
+  for (int i = 0; i < 20; ++i) *job.add_frames() = job.frames(0);
+  EXPECT_THAT(JobReport(job), Contains("input: and 13 more frames (deconvoy job, --json)"));
+}
+
+TEST(JobDetailsTest, ShowsErrorAndLogEscaped) {
+  v1::Job job = Done();
+  job.set_state(v1::FAILED);
+  *job.mutable_error() = ToStored(MakeError({.reason = v1::OUT_OF_MEMORY, .remedy = "Take smaller tiles."}, "no room"));
+  job.set_worker_log("one\ntwo\x1b[31m\n");
+  const auto lines = JobDetails(job);
+  EXPECT_THAT(lines, Contains("state: failed"));
+  EXPECT_THAT(lines, Contains("error: no room"));
+  EXPECT_THAT(lines, Contains("  Take smaller tiles."));
+  EXPECT_THAT(lines, Contains("  one"));
+  EXPECT_THAT(lines, Contains("  two\\x1B[31m"));
+}
+
+TEST(TableTest, AlignsColumns) {
+  EXPECT_THAT(Table({"A", "LONGER", "B"}, {{"first", "x", ""}, {"2", "y", "z"}}),
+              ElementsAre("A      LONGER  B", "first  x", "2      y       z"));
+}
+
+TEST(ToProgressTest, NamesThePhaseByTheActivity) {
+  v1::JobProgress progress;
+  progress.set_fraction(0.25);
+  progress.set_activity("tile 3 of 8");
+  progress.set_iteration(7);
+  progress.set_iterations_total(20);
+  progress.set_megavoxels_per_second(41.25);
+  const ProgressState tile = ToProgress(progress);
+  EXPECT_EQ(tile.phase, "deconvolve");
+  EXPECT_EQ(tile.fraction, 0.25);
+  EXPECT_EQ(tile.detail, "tile 3 of 8, iteration 7 of 20");
+  EXPECT_EQ(tile.rate, "41.2 Mvoxel/s");
+  EXPECT_EQ(tile.figures["iterations_total"], 20);
+  progress.Clear();
+  progress.set_activity("analyse");
+  EXPECT_EQ(ToProgress(progress).phase, "analyse");
+  EXPECT_EQ(ToProgress(progress).detail, "");
+}
+
+TEST(FindingTextTest, SaysSeverityMessageAndRemedy) {
+  v1::Finding finding;
+  finding.set_severity(v1::WARNING);
+  finding.set_message("the PSF is cut off");
+  finding.mutable_info()->set_remedy("Give a larger one.");
+  EXPECT_EQ(FindingText(finding), "warning: the PSF is cut off. Give a larger one.");
+  finding.set_severity(v1::INFO);
+  finding.clear_info();
+  EXPECT_EQ(FindingText(finding), "note: the PSF is cut off");
+}
+
+TEST(JobArgumentTest, TakesNameOrId) {
+  EXPECT_EQ(JobArgument("abc"), "jobs/abc");
+  EXPECT_EQ(JobArgument("jobs/abc"), "jobs/abc");
+}
+
+}  // namespace
+}  // namespace deconvoy::client
