@@ -237,7 +237,7 @@ absl::Status CheckWritable(const std::filesystem::path& path) {
     return FileError(path, fmt::format("has the extension \"{}\", and only TIFF is written", path.extension().string()),
                      "Name it .tif, .tiff, .ome.tif or .ome.tiff.");
   }
-  return CheckPlace(path);
+  return OutputFile::Create(path, /*need_bytes=*/0, /*overwrite=*/true).status();
 }
 
 absl::StatusOr<std::unique_ptr<ImageWriter>> CreateImage(const std::filesystem::path& path, const v1::VolumeSpec& spec,

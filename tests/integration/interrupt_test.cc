@@ -98,7 +98,7 @@ TEST_F(InterruptTest, CtrlCAgainstAServerCancelsTheJob) {
   EXPECT_TRUE(Eventually([&] {
     return server.Cli({"workers", "--json"}).out.find("IDLE") != std::string::npos;
   })) << "the worker goes on with a cancelled job";
-  EXPECT_EQ(server.Cli({"jobs"}).out.find("RUNNING"), std::string::npos);
+  EXPECT_EQ(server.Cli({"jobs", "--all", "--json"}).out.find("RUNNING"), std::string::npos);
   EXPECT_FALSE(fs::exists(output()));
 }
 

@@ -151,7 +151,7 @@ TEST_F(DurabilityTest, ServerKilledInTheMiddleOfAJobAndStoppedInOrder) {
   ASSERT_TRUE(server.Start()) << server.Log();
   const std::string job = Submit(server);
   ASSERT_FALSE(job.empty());
-  ASSERT_TRUE(Eventually([&] { return server.Cli({"job", job}).out.find("RUNNING") != std::string::npos; }));
+  ASSERT_TRUE(Eventually([&] { return server.Cli({"job", job, "--json"}).out.find("RUNNING") != std::string::npos; }));
   server.Kill();
   ASSERT_TRUE(Eventually([&] { return ProcessesNaming(server.address()).empty(); })) << "workers outlive their server";
   ASSERT_TRUE(server.Start()) << server.Log();
