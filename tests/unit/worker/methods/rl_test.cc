@@ -1,0 +1,134 @@
+#include "worker/methods/rl.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/reference/engine.h"
+#include "tests/reference/random_volume.h"
+#include "tests/support/test_support.h"
+#include "worker/backends/cpu/cpu_backend.h"
+#include "worker/methods/registry.h"
+
+namespace deconvoy::worker {
+namespace {
+
+class Counting : public Monitor {
+ public:
+  explicit Counting(int64_t stop_after = 1 << 30) : stop_after_(stop_after) {}
+  absl::Status Iterated(int64_t done, int64_t total, std::optional<double> objective) override {
+    EXPECT_EQ(done, static_cast<int64_t>(objectives.size()) + 1);
+    EXPECT_EQ(total, 6);
+    objectives.push_back(objective);
+    return done == stop_after_ ? absl::CancelledError("enough") : absl::OkStatus();
+  }
+  std::vector<std::optional<double>> objectives;
+
+ private:
+  int64_t stop_after_;
+};
+
+absl::Status SixIterations(Monitor& monitor, const char* objective) {
+  std::mt19937_64 random(testing::Seed());
+  return reference::RunRl({.y = reference::RandomImage(4, 6, 8, random),
+                           .domain = {6, 8, 10},
+                           .origin = {},
+                           .psf = reference::RandomPsf(3, 3, 3, random),
+                           .parameters = {{"iterations", "6"}, {"objective", objective}},
+                           .monitor = &monitor})
+      .status();
+}
+
+TEST(RichardsonLucyTest, IsRegisteredAndDescribesItself) {
+  const Method* method = FindMethod("rl");
+  ASSERT_NE(method, nullptr);
+  EXPECT_EQ(FindMethod("no-such-method"), nullptr);
+  const v1::Method& d = method->description();
+  EXPECT_EQ(d.boundaries(0), v1::EXTEND);
+  EXPECT_EQ(d.transforms_per_iteration(), 4U);
+  ASSERT_OK_AND_ASSIGN(const Parameters parameters, ResolveParameters(d, {}));
+  EXPECT_EQ(parameters.Integer("iterations"), 30);
+  EXPECT_EQ(parameters.Choice("acceleration"), "heavy-ball");
+  EXPECT_EQ(parameters.Choice("initial"), "mean");
+  EXPECT_FALSE(parameters.Boolean("objective"));
+  EXPECT_EQ(BytesPerPaddedVoxel(d, parameters), 21);
+  EXPECT_FALSE(ResolveParameters(d, {{"iterations", "0"}}).ok());
+  EXPECT_FALSE(ResolveParameters(d, {{"iterations", "10001"}}).ok());
+}
+
+TEST(RichardsonLucyTest, TellsEveryIteration) {
+  Counting monitor;
+  ASSERT_OK(SixIterations(monitor, "false"));
+  EXPECT_EQ(monitor.objectives, std::vector<std::optional<double>>(6));
+  Counting with_objective;
+  ASSERT_OK(SixIterations(with_objective, "true"));
+  ASSERT_EQ(with_objective.objectives.size(), 6U);
+  for (const auto& objective : with_objective.objectives) EXPECT_GT(objective.value_or(-1), 0);
+}
+
+TEST(RichardsonLucyTest, StopsWhenTheMonitorSaysSo) {
+  Counting monitor(3);
+  EXPECT_EQ(SixIterations(monitor, "false").code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(monitor.objectives.size(), 3U);
+}
+
+int64_t ResidentBytes() {
+  std::ifstream stream("/proc/self/statm");
+  int64_t total = 0, resident = 0;
+  stream >> total >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+class Resident final : public Monitor {
+ public:
+  absl::Status Iterated(int64_t, int64_t, std::optional<double>) override {
+    most = std::max(most, ResidentBytes());
+    return absl::OkStatus();
+  }
+  int64_t most = 0;
+};
+
+// Growth of the resident set over the padded voxels.
+double BytesPerVoxel(const Shape3& measured, const Shape3& psf, const Shape3& domain, const char* acceleration) {
+  const Method& method = *FindMethod("rl");
+  const auto backend = MakeCpuBackend({.threads = 2, .wisdom_folder = {}});
+  const auto parameters =
+      ResolveParameters(method.description(), {{"iterations", "2"}, {"acceleration", acceleration}});
+  const std::vector<float> psf_values(static_cast<size_t>(psf.voxels()), 1.0F / static_cast<float>(psf.voxels()));
+  { EXPECT_OK(backend->Open(domain)); }  // planning is not part of the method
+  const int64_t before = ResidentBytes();
+  const auto ops = backend->Open(domain).value();
+  const auto otf = ops->MakeOtf(psf_values, psf, {psf.z / 2, psf.y / 2, psf.x / 2}).value();
+  const auto y = ops->Allocate({{}, measured}).value();
+  EXPECT_OK(ops->Fill(*y, 10));
+  Problem problem;
+  problem.ops = ops.get();
+  problem.otf = otf.get();
+  problem.measured = y.get();
+  problem.mean = 10;
+  Resident resident;
+  EXPECT_OK(method.Run(problem, *parameters, resident));
+  return static_cast<double>(resident.most - before) / static_cast<double>(domain.voxels());
+}
+
+TEST(RichardsonLucyTest, NeedsTheMemoryThatItDescribes) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "SKIPPED: a sanitizer's own memory would be counted";
+#endif
+  const struct {
+    Shape3 measured, psf, domain;
+  } cases[] = {{{64, 256, 256}, {1, 1, 1}, {64, 256, 256}},
+               {{64, 256, 256}, {9, 15, 15}, {72, 270, 270}},
+               {{40, 128, 128}, {41, 129, 129}, {80, 256, 256}}};
+  for (const auto& c : cases) {
+    EXPECT_LE(BytesPerVoxel(c.measured, c.psf, c.domain, "none"), 17) << c.psf.z;
+    EXPECT_LE(BytesPerVoxel(c.measured, c.psf, c.domain, "heavy-ball"), 21) << c.psf.z;
+  }
+}
+
+}  // namespace
+}  // namespace deconvoy::worker
