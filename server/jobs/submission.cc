@@ -137,8 +137,11 @@ absl::Status JobManager::Insert(const JobChange& first, const v1::SubmitJobReque
     if (!status.ok()) break;
     ++reserved;
   }
-  if (status.ok()) status = store_.InsertJob(first, request.request_id(), digest);
+  const bool all_reserved = status.ok();
+  if (all_reserved) status = store_.InsertJob(first, request.request_id(), digest);
   if (status.ok()) return status;
+  // After a failure of the disk the record may be there after all at the next start, which removes the files otherwise.
+  if (all_reserved && ReasonOf(status) == v1::STORAGE_FAILURE) return AddContext(status, "submitting the job");
   for (size_t i = 0; i < reserved; ++i) volumes_.Discard(first.new_volumes[i].id);
   return AddContext(status, "submitting the job");
 }
