@@ -58,7 +58,7 @@ class ApiTest : public ::testing::Test {
   }
 
   void Listen() {
-    ASSERT_OK_AND_ASSIGN(WorkerCredential credential, WorkerCredential::Create(folder_.path() / "credential"));
+    ASSERT_OK_AND_ASSIGN(WorkerCredential credential, WorkerCredential::Open(folder_.path() / "credential"));
     const ApiParts parts{*store_, *volumes_, *jobs_, capabilities_, *dispatcher_, SystemClock()};
     ASSERT_OK_AND_ASSIGN(server_, ApiServer::Start({address_}, kOpenCalls, std::move(credential), parts));
   }
