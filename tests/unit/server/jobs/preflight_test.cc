@@ -29,7 +29,8 @@ class PreflightTest : public ::testing::Test {
     EXPECT_EQ(first.info().field(), field) << first.message();
     const absl::Status refused = service_.TrySubmit(spec).status();
     EXPECT_EQ(ReasonOf(refused), reason);
-    EXPECT_EQ(refused.message(), first.message());
+    // Other programs change the free space that the message tells, even between two calls.
+    EXPECT_TRUE(reason == v1::DISK_FULL || refused.message() == first.message()) << refused;
     EXPECT_EQ(refused.code(), CodeOf(reason));
     EXPECT_EQ(service_.CountVolumes(), volumes);
     return first;
