@@ -52,6 +52,11 @@ void DefineImageJTags(TIFF* handle) {
   TIFFMergeFieldInfo(handle, fields.data(), static_cast<uint32_t>(fields.size()));
 }
 
+// ImageJ's pages run over channels fastest, so one time point's planes wait until it is whole.
+bool NeedsSpool(Format format, const Shape5& shape) {
+  return format == Format::kImageJ && shape.c > 1 && shape.z > 1;
+}
+
 class TiffWriter : public ImageWriter {
  public:
   TiffWriter(std::unique_ptr<OutputFile> file, Format format, v1::VolumeSpec spec, const Shape5& shape,
@@ -65,7 +70,7 @@ class TiffWriter : public ImageWriter {
 
   // Opens the TIFF, and the spool where planes do not come in the order of the pages.
   absl::Status Begin(bool big) {
-    if (NeedsSpool()) {
+    if (NeedsSpool(format_, shape_)) {
       ASSIGN_OR_RETURN(spool_, OutputFile::Create(file_->path(), 0, true));
       plane_.resize(static_cast<size_t>(plane_bytes_));
     }
@@ -73,9 +78,6 @@ class TiffWriter : public ImageWriter {
     if (format_ == Format::kImageJ) DefineImageJTags(tiff_->handle());
     return absl::OkStatus();
   }
-
-  // ImageJ's pages run over channels fastest, so one time point's planes wait until it is whole.
-  bool NeedsSpool() const { return format_ == Format::kImageJ && shape_.c > 1 && shape_.z > 1; }
 
   absl::Status WritePlane(std::span<const std::byte> plane) override {
     RETURN_IF_ERROR(failure_);
@@ -249,7 +251,8 @@ absl::StatusOr<std::unique_ptr<ImageWriter>> CreateImage(const std::filesystem::
   const int64_t total = bytes + shape.frames() * shape.z * kDirectoryBytes;
   const Format format = *FormatOf(path);
   // What compression saves is not known before; the disk then tells when it is full.
-  const int64_t need_bytes = options.compression == Compression::kNone ? total : 0;
+  int64_t need_bytes = options.compression == Compression::kNone ? total : 0;
+  if (NeedsSpool(format, shape)) need_bytes += bytes / shape.t;
   ASSIGN_OR_RETURN(std::unique_ptr<OutputFile> file, OutputFile::Create(path, need_bytes, options.overwrite));
   auto writer = std::make_unique<TiffWriter>(std::move(file), format, spec, shape, options.compression);
   RETURN_IF_ERROR(writer->Begin(total > kClassicBytes));
