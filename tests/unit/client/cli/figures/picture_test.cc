@@ -10,15 +10,12 @@
 #include <limits>
 
 #include "client/cli/figures/canvas.h"
-#include "client/cli/figures/projection.h"
 #include "proto/contract/error.h"
 #include "tests/support/test_support.h"
-#include "tests/unit/client/cli/figures/memory_image.h"
 
 namespace deconvoy::client::testing {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 struct Grey {
@@ -160,36 +157,6 @@ TEST_F(PictureTest, ErrorsLeaveNothing) {
   EXPECT_THAT(std::string(WritePicture(folder_.path() / "none" / "p.png", {{Ramp(9, 9)}}).message()),
               HasSubstr("does not exist"));
   EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
-}
-
-TEST(Projection, MaximaAlongZAndY) {
-  MemoryImage<uint8_t> image({1, 1, 2, 2, 3}, {1, 2, 3, 4, 5, 6, 6, 5, 4, 3, 2, 1}, "stack.tif");
-  image.mutable_spec().mutable_voxel_size()->set_z_um(0.3);
-  image.mutable_spec().mutable_voxel_size()->set_y_um(0.2);
-  image.mutable_spec().mutable_voxel_size()->set_x_um(0.1);
-  ASSERT_OK_AND_ASSIGN(const Projections projections, ProjectMaximum(image, 0, 0));
-  EXPECT_THAT(projections.xy.pixels, ElementsAre(6, 5, 4, 4, 5, 6));
-  EXPECT_THAT(projections.xz.pixels, ElementsAre(4, 5, 6, 6, 5, 4));
-  EXPECT_EQ(projections.xy.title, "stack.tif xy");
-  EXPECT_EQ(projections.xz.title, "stack.tif xz");
-  EXPECT_EQ(projections.xy.pixel_height_um, 0.2);
-  EXPECT_EQ(projections.xz.pixel_height_um, 0.3);
-  EXPECT_EQ(projections.xz.height, 2);
-}
-
-TEST(Projection, ChannelsAndMissingOnes) {
-  MemoryImage<uint8_t> two({1, 2, 1, 1, 2}, {1, 2, 3, 4}, "two.tif"), one({1, 1, 2, 1, 2}, {5, 6, 7, 8}, "one.tif");
-  two.mutable_spec().add_channels()->set_name("DAPI");
-  two.mutable_spec().add_channels();
-  const std::vector<imageio::ImageReader*> images{&two, &one};
-  ASSERT_OK_AND_ASSIGN(const auto rows, ProjectStacks(images));
-  ASSERT_EQ(rows.size(), 3U);  // xy and xz of channel 0, xy of channel 1
-  EXPECT_EQ(rows[0][0].title, "two.tif channel 0 DAPI xy");
-  EXPECT_THAT(rows[0][1].pixels, ElementsAre(7, 8));
-  EXPECT_TRUE(rows[1][0].pixels.empty());
-  EXPECT_THAT(rows[1][1].pixels, ElementsAre(5, 6, 7, 8));
-  EXPECT_THAT(rows[2][0].pixels, ElementsAre(3, 4));
-  EXPECT_TRUE(rows[2][1].pixels.empty());
 }
 
 }  // namespace
