@@ -94,9 +94,12 @@ ProgressState ToProgress(const v1::JobProgress& progress) {
   ProgressState state{.phase = "deconvolve", .fraction = progress.fraction()};
   const std::string activity = Printable(progress.activity());
   const auto is = [&activity](const char* name) { return activity.starts_with(name); };
-  if (is("analyse") || is("simulate") || is("project")) {
+  if (is("analyse") || is("simulate")) {
     state.phase = activity;
+  } else if (is("waiting") && progress.fraction() == 0) {
+    state = {.phase = "queue"};
   } else {
+    if (is("frame")) state.phase = "project";
     state.detail = activity;
   }
   if (progress.iterations_total() > 0)

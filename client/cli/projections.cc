@@ -55,7 +55,7 @@ std::string Title(const v1::VolumeSpec& spec, size_t channel, const std::string&
     const bool named =
         static_cast<int>(channel) < spec.channels_size() && !spec.channels(static_cast<int>(channel)).name().empty();
     title += named ? " " + Printable(spec.channels(static_cast<int>(channel)).name())
-                   : fmt::format(" channel {}", channel + 1);
+                   : fmt::format(" c={}", channel);
   }
   return title + " " + axes;
 }

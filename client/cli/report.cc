@@ -20,7 +20,7 @@ using google::protobuf::util::TimeUtil;
 constexpr int kFramesListed = 8;
 
 std::string FrameName(const v1::FrameStatistics& frame) {
-  return fmt::format("time {}, channel {}", frame.t() + 1, frame.c() + 1);
+  return fmt::format("t={} c={}", frame.t(), frame.c());
 }
 
 std::vector<std::string> FrameLines(const v1::Job& job) {

@@ -37,6 +37,11 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const ServerOptions& opti
   return session;
 }
 
+absl::Status Session::Explain(const absl::Status& status) const {
+  if (local_ && IsRetryable(status)) RETURN_IF_ERROR(local_->Check());
+  return status;
+}
+
 absl::StatusOr<v1::Job> Session::Submit(const v1::JobSpec& spec, Progress& progress, const std::stop_token& stop) {
   if (local_) RETURN_IF_ERROR(WaitForWorker(kLocalWorkerLimit, progress, stop));
   auto job = client_->Submit(spec);
@@ -53,12 +58,12 @@ absl::StatusOr<bool> Session::HasWorker() const {
 }
 
 absl::Status Session::WaitForWorker(absl::Duration limit, Progress& progress, const std::stop_token& stop) {
-  progress.Show({.phase = "wait for a worker"});
   for (const absl::Time end = absl::Now() + limit; absl::Now() < end; absl::SleepFor(kWorkerPoll)) {
     if (stop.stop_requested()) return MakeError({.reason = v1::CANCELLED_BY_USER}, "stopped on request");
     if (local_) RETURN_IF_ERROR(local_->Check());
     ASSIGN_OR_RETURN(const bool has_worker, HasWorker());
     if (has_worker) return absl::OkStatus();
+    progress.Show({.phase = "wait for a worker"});
   }
   return MakeError(
       {.reason = v1::NO_WORKER, .remedy = "Run `deconvoy-worker --self-test` to see whether one can work."},

@@ -24,6 +24,9 @@ class Session {
   const Client& client() const { return *client_; }
   bool local() const { return local_ != nullptr; }
 
+  // The reason behind an error: a local server that cannot be reached has ended, and its log tells why.
+  absl::Status Explain(const absl::Status& status) const;
+
   // Submits a job. Where the server has no worker yet, because it has just been started, waits for one first.
   absl::StatusOr<v1::Job> Submit(const v1::JobSpec& spec, Progress& progress, const std::stop_token& stop);
 

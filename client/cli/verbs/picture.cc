@@ -55,7 +55,7 @@ absl::Status Draw(const PictureOptions& options, const Console& console) {
   absl::Status status;
   for (size_t i = 0; i < options.files.size() && status.ok(); ++i) {
     auto panels = ProjectStack(*session, options.files[i], leftovers, *progress, stop);
-    status = panels.status();
+    status = session->Explain(panels.status());
     if (panels.ok()) columns.push_back(*std::move(panels));
   }
   if (!session->local() && !IsRetryable(status)) leftovers.Remove(session->client(), *progress);

@@ -58,7 +58,7 @@ class Run {
     RETURN_IF_ERROR(CheckOutput(options_));
     ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, *progress_));
     ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server));
-    const absl::Status status = DoWith(*session, inputs, spec);
+    const absl::Status status = session->Explain(DoWith(*session, inputs, spec));
     if (!session->local()) TidyUp(session->client(), status);
     progress_->Clear();
     return status;

@@ -103,7 +103,7 @@ class Simulation {
       ASSIGN_OR_RETURN(psf, OpenInput(options_.psf, std::nullopt, *progress_));
     }
     ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server));
-    const absl::Status status = DoWith(*session, spec, psf);
+    const absl::Status status = session->Explain(DoWith(*session, spec, psf));
     if (!session->local() && !IsRetryable(status)) leftovers_.Remove(session->client(), *progress_);
     progress_->Clear();
     return status;
