@@ -1,0 +1,227 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <new>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+#include "proto/contract/error.h"
+#include "proto/contract/volume_layout.h"
+#include "tests/support/test_support.h"
+#include "tests/unit/worker/support/memory_task.h"
+#include "worker/backends/cpu/cpu_backend.h"
+#include "worker/executor/cancellable_executor.h"
+#include "worker/executor/crash_point.h"
+#include "worker/executor/guarded_executor.h"
+#include "worker/executor/logged_executor.h"
+#include "worker/executor/pipeline_executor.h"
+#include "worker/executor/timed_executor.h"
+
+namespace deconvoy::worker {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::MemoryTask;
+
+// An executor that does what a test says.
+class Scripted : public TaskExecutor {
+ public:
+  using Script = std::function<absl::StatusOr<v1::TaskResult>(const v1::Task&, TaskContext&)>;
+  explicit Scripted(Script script) : script_(std::move(script)) {}
+  absl::StatusOr<v1::TaskResult> Execute(const v1::Task& task, TaskContext& context) override {
+    ++calls;
+    return script_(task, context);
+  }
+  int calls = 0;
+
+ private:
+  const Script script_;
+};
+
+v1::TaskResult TileResult() {
+  v1::TaskResult result;
+  result.mutable_tile()->mutable_statistics()->set_sum(7);
+  return result;
+}
+
+MemoryTask TileTask(const Shape3& padded) {
+  MemoryTask task;
+  task.task.set_name("jobs/a/tasks/3");
+  v1::TileTask& tile = *task.task.mutable_tile();
+  tile.mutable_spec()->set_method("rl");
+  (*tile.mutable_spec()->mutable_parameters())["acceleration"] = "none";
+  *tile.mutable_padded() = ToProto(padded);
+  return task;
+}
+
+// --- guarded ---
+
+TEST(GuardedExecutor, RefusesATaskAboveTheBudgetBeforeItStarts) {
+  Scripted next([](const v1::Task&, TaskContext&) { return TileResult(); });
+  MemoryTask task = TileTask({100, 100, 100});
+  ASSERT_OK_AND_ASSIGN(const int64_t need, NeedBytes(task.task));
+  EXPECT_GE(need, 17'000'000);
+  EXPECT_LT(need, 22'000'000);
+  GuardedExecutor tight(next, need - 1);
+  EXPECT_EQ(ReasonOf(tight.Execute(task.task, task).status()), v1::OUT_OF_MEMORY);
+  EXPECT_EQ(next.calls, 0);
+  GuardedExecutor enough(next, need);
+  EXPECT_OK(enough.Execute(task.task, task));
+}
+
+TEST(GuardedExecutor, CountsWhatAChoiceNeeds) {
+  MemoryTask task = TileTask({100, 100, 100});
+  const int64_t plain = *NeedBytes(task.task);
+  (*task.task.mutable_tile()->mutable_spec()->mutable_parameters())["acceleration"] = "heavy-ball";
+  EXPECT_EQ(*NeedBytes(task.task), plain + 4'000'000);
+}
+
+TEST(GuardedExecutor, AFailedAllocationIsOutOfMemory) {
+  Scripted next([](const v1::Task&, TaskContext&) -> absl::StatusOr<v1::TaskResult> { throw std::bad_alloc(); });
+  MemoryTask task = TileTask({10, 10, 10});
+  EXPECT_EQ(ReasonOf(GuardedExecutor(next, 1 << 30).Execute(task.task, task).status()), v1::OUT_OF_MEMORY);
+}
+
+TEST(GuardedExecutor, AnyOtherExceptionIsAnError) {
+  Scripted next([](const v1::Task&, TaskContext&) -> absl::StatusOr<v1::TaskResult> {
+    throw std::runtime_error("a plan went wrong");
+  });
+  MemoryTask task = TileTask({10, 10, 10});
+  const absl::Status status = GuardedExecutor(next, 1 << 30).Execute(task.task, task).status();
+  EXPECT_TRUE(absl::IsInternal(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("a plan went wrong"));
+}
+
+// --- cancellable ---
+
+TEST(CancellableExecutor, StopsAtEveryDoor) {
+  MemoryTask task;
+  task.AddInput("volumes/in", {1, 1, 1, 1, 1}, std::vector<float>{1});
+  const std::vector<Scripted::Script> doors{
+      [&](const v1::Task&, TaskContext& c) -> absl::StatusOr<v1::TaskResult> { return c.Progress(1, 2); },
+      [&](const v1::Task& t, TaskContext& c) -> absl::StatusOr<v1::TaskResult> {
+        std::vector<std::byte> byte(4);
+        return c.source().Read(t.inputs(0), {0, 0, {{}, {1, 1, 1}}}, byte);
+      },
+      [&](const v1::Task&, TaskContext& c) -> absl::StatusOr<v1::TaskResult> {
+        return c.sink().Append(std::vector<std::byte>(1));
+      }};
+  for (const Scripted::Script& door : doors) {
+    task.cancel = false;
+    Scripted next([&](const v1::Task& t, TaskContext& c) {
+      task.cancel = true;
+      return door(t, c);
+    });
+    EXPECT_TRUE(absl::IsCancelled(CancellableExecutor(next).Execute(task.task, task).status()));
+    EXPECT_EQ(next.calls, 1);
+  }
+  EXPECT_TRUE(task.output.empty());
+}
+
+TEST(CancellableExecutor, DoesNotStartWhatIsCancelledAlready) {
+  Scripted next([](const v1::Task&, TaskContext&) { return TileResult(); });
+  MemoryTask task;
+  task.cancel = true;
+  EXPECT_TRUE(absl::IsCancelled(CancellableExecutor(next).Execute(task.task, task).status()));
+  EXPECT_EQ(next.calls, 0);
+}
+
+TEST(CancellableExecutor, LetsEverythingThroughOtherwise) {
+  Scripted next([](const v1::Task&, TaskContext& c) -> absl::StatusOr<v1::TaskResult> {
+    EXPECT_OK(c.Progress(1, 2));
+    EXPECT_OK(c.sink().Append(std::vector<std::byte>(3)));
+    return TileResult();
+  });
+  MemoryTask task;
+  EXPECT_OK(CancellableExecutor(next).Execute(task.task, task));
+  EXPECT_EQ(task.output.size(), 3U);
+  EXPECT_EQ(task.progress.size(), 1U);
+}
+
+// --- timed, logged ---
+
+TEST(TimedExecutor, SaysHowLongATileTook) {
+  Scripted next([](const v1::Task&, TaskContext&) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return TileResult();
+  });
+  MemoryTask task;
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, TimedExecutor(next).Execute(task.task, task));
+  EXPECT_GE(result.tile().compute_seconds(), 0.02);
+  EXPECT_LT(result.tile().compute_seconds(), 2);
+  EXPECT_EQ(result.tile().statistics().sum(), 7);
+}
+
+TEST(LoggedExecutor, LogsStartAndEnd) {
+  std::ostringstream log;
+  const auto before = spdlog::default_logger();
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log)));
+  bool fails = false;
+  Scripted next([&](const v1::Task&, TaskContext&) -> absl::StatusOr<v1::TaskResult> {
+    if (fails) return MakeError({.reason = v1::BAD_PSF}, "the PSF is blank");
+    return TileResult();
+  });
+  MemoryTask task = TileTask({4, 5, 6});
+  EXPECT_OK(LoggedExecutor(next).Execute(task.task, task));
+  fails = true;
+  EXPECT_FALSE(LoggedExecutor(next).Execute(task.task, task).ok());
+  spdlog::set_default_logger(before);
+  EXPECT_THAT(log.str(), HasSubstr("jobs/a/tasks/3"));
+  EXPECT_THAT(log.str(), HasSubstr("padded 4x5x6, method rl"));
+  EXPECT_THAT(log.str(), HasSubstr("computed in"));
+  EXPECT_THAT(log.str(), HasSubstr("the PSF is blank"));
+}
+
+// --- dispatch ---
+
+TEST(PipelineExecutor, RefusesWorkItDoesNotKnow) {
+  const auto backend = MakeCpuBackend({.threads = 1, .wisdom_folder = {}});
+  PipelineExecutor executor(*backend);
+  MemoryTask task;
+  EXPECT_EQ(ReasonOf(executor.Execute(task.task, task).status()), v1::INVALID_FIELD);
+}
+
+TEST(PipelineExecutor, HandsAProjectionToItsPipeline) {
+  const auto backend = MakeCpuBackend({.threads = 1, .wisdom_folder = {}});
+  PipelineExecutor executor(*backend);
+  MemoryTask task;
+  task.AddInput("volumes/in", {1, 1, 2, 1, 2}, std::vector<float>{1, 5, 4, 2});
+  task.AddOutput("volumes/out", v1::F32, {0, 0, {{}, {1, 1, 2}}});
+  task.task.mutable_project()->mutable_spec()->set_input_volume("volumes/in");
+  task.task.mutable_project()->mutable_spec()->set_axis(v1::ProjectSpec::Z);
+  ASSERT_OK(executor.Execute(task.task, task));
+  EXPECT_EQ(testing::FromBytes<float>(task.output), (std::vector<float>{4, 5}));
+}
+
+// --- crash points ---
+
+TEST(CrashPointDeathTest, EndsTheProcessAtTheNthPass) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(
+      {
+        setenv("DECONVOY_WORKER_CRASH_POINT", "worker-task-started:2", 1);
+        CrashPoint("worker-task-started");
+        CrashPoint("worker-before-delivery");
+        fprintf(stderr, "still here\n");
+        CrashPoint("worker-task-started");
+        _exit(0);
+      },
+      ::testing::KilledBySignal(SIGKILL), "still here");
+}
+
+TEST(CrashPointDeathTest, IsHarmlessUnset) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(
+      {
+        CrashPoint("worker-task-started");
+        _exit(0);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace deconvoy::worker

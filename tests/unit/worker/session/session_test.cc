@@ -1,0 +1,447 @@
+#include "worker/session/session.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <fstream>
+#include <optional>
+#include <thread>
+
+#include "tests/support/test_support.h"
+#include "tests/unit/worker/session/fake_server.h"
+#include "worker/pipeline/piece_writer.h"
+#include "worker/session/registration.h"
+
+namespace deconvoy::worker {
+namespace {
+
+using testing::FakeServer;
+using testing::FakeWorkers;
+using ::testing::HasSubstr;
+using namespace std::chrono_literals;
+
+std::vector<std::byte> Numbers(size_t count) {
+  std::vector<std::byte> bytes(count);
+  for (size_t i = 0; i < count; ++i) bytes[i] = static_cast<std::byte>(i * 31 + i / 251);
+  return bytes;
+}
+
+// Copies the 4 x 4 x 4 input to the output; waits where a test wants it busy.
+class CopyExecutor : public TaskExecutor {
+ public:
+  absl::StatusOr<v1::TaskResult> Execute(const v1::Task& task, TaskContext& context) override {
+    ++started;
+    for (int i = 1; hold && !context.cancelled(); ++i) {
+      if (absl::Status status = context.Progress(i, 1000); !status.ok()) return status;
+      std::this_thread::sleep_for(5ms);
+    }
+    if (context.cancelled()) return absl::CancelledError("stopped");
+    if (!failure.ok()) {
+      spdlog::warn("about to fail");
+      return failure;
+    }
+    std::vector<std::byte> bytes = extra;
+    if (task.inputs_size() > 0) {
+      bytes.resize(64);
+      if (absl::Status s = context.source().Read(task.inputs(0), {0, 0, {{}, {4, 4, 4}}}, bytes); !s.ok()) return s;
+    }
+    PieceWriter writer(task, context.sink());
+    if (absl::Status status = writer.Append(bytes); !status.ok()) return status;
+    v1::TaskResult result;
+    result.mutable_tile()->set_compute_seconds(1.5);
+    if (absl::Status status = writer.Finish(result); !status.ok()) return status;
+    return result;
+  }
+
+  std::atomic<bool> hold{false};
+  std::atomic<int> started{0};
+  absl::Status failure;
+  std::vector<std::byte> extra;
+};
+
+class Sessions : public ::testing::Test {
+ protected:
+  Sessions() {
+    std::ofstream(folder_.path() / "credential") << "secret\n";
+    before_ = spdlog::default_logger();
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", log_.sink()));
+    registration_.set_contract_version(1);
+    registration_.set_backend("cpu");
+    workers_.SetVolume("volumes/in", Numbers(64));
+  }
+  ~Sessions() override {
+    executor_.hold = false;
+    if (session_) session_->Leave();
+    if (thread_.joinable()) thread_.join();
+    spdlog::set_default_logger(before_);
+  }
+
+  std::string Address() const { return "unix:" + (folder_.path() / "socket").string(); }
+  void StartServer() { server_.emplace(workers_, Address()); }
+
+  void StartSession() {
+    SessionOptions options;
+    options.server = Address();
+    options.credential_file = folder_.path() / "credential";
+    options.worker = "workers/w1";
+    options.first_backoff = 10ms;
+    options.last_backoff = 100ms;
+    options.farewell = 500ms;
+    session_.emplace(options, registration_, executor_, log_);
+    thread_ = std::thread([this] { ended_ = session_->Run(); });
+  }
+  void Start() {
+    StartServer();
+    StartSession();
+  }
+  absl::Status Join() {
+    thread_.join();
+    return ended_;
+  }
+
+  v1::Task Task(bool same_host = false) {
+    v1::Task task;
+    task.set_name("jobs/j/tasks/1");
+    task.set_token(17);
+    v1::VolumeAccess& input = *task.add_inputs();
+    input.set_volume("volumes/in");
+    input.mutable_spec()->set_type(v1::U8);
+    *input.mutable_spec()->mutable_shape() = ToProto(Shape5{1, 1, 4, 4, 4});
+    v1::OutputPiece& output = *task.add_outputs();
+    output.set_type(v1::U8);
+    *output.mutable_box() = ToProto(FrameBox{0, 0, {{}, {4, 4, 4}}});
+    task.mutable_tile();
+    if (!same_host) return task;
+    const std::string volume = (folder_.path() / "volume").string(), scratch = (folder_.path() / "scratch").string();
+    const std::vector<std::byte> bytes = Numbers(64);
+    std::ofstream(volume, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), 64);
+    std::ofstream(scratch, std::ios::binary) << std::string(64, ' ');
+    input.set_spool_path(volume);
+    task.set_scratch_path(scratch);
+    return task;
+  }
+
+  bool Delivered(size_t count) {
+    return workers_.WaitFor([&] { return workers_.deliveries.size() >= count; });
+  }
+  // The statuses of tasks given up that have come in these requests.
+  static std::vector<v1::TaskStatus> GivenUp(const std::vector<v1::SynchronizeRequest>& requests) {
+    std::vector<v1::TaskStatus> found;
+    for (const v1::SynchronizeRequest& request : requests) {
+      std::copy_if(request.tasks().begin(), request.tasks().end(), std::back_inserter(found),
+                   [](const v1::TaskStatus& status) { return status.has_error(); });
+    }
+    return found;
+  }
+  // Waits for one, and for the request after it.
+  v1::TaskStatus WaitForGivenUp() {
+    EXPECT_TRUE(workers_.WaitFor(
+        [&] { return !GivenUp(workers_.requests).empty() && GivenUp({workers_.requests.back()}).empty(); }));
+    const std::vector<v1::TaskStatus> found = GivenUp(workers_.Requests());
+    EXPECT_EQ(found.size(), 1U);
+    return found.empty() ? v1::TaskStatus() : found[0];
+  }
+
+  deconvoy::testing::TemporaryFolder folder_;
+  const LogExcerpt log_;
+  std::shared_ptr<spdlog::logger> before_;
+  v1::WorkerRegistration registration_;
+  CopyExecutor executor_;
+  FakeWorkers workers_;
+  std::optional<FakeServer> server_;
+  std::optional<Session> session_;
+  std::thread thread_;
+  absl::Status ended_ = absl::UnknownError("not ended");
+};
+
+TEST_F(Sessions, IntroducesItselfWithItsCredential) {
+  Start();
+  ASSERT_TRUE(workers_.WaitFor([&] { return workers_.requests.size() >= 2; }));
+  const std::vector<v1::SynchronizeRequest> requests = workers_.Requests();
+  const v1::SynchronizeRequest& first = requests[0];
+  EXPECT_EQ(first.worker(), "workers/w1");
+  EXPECT_EQ(first.registration().backend(), "cpu");
+  EXPECT_EQ(first.free_slots(), 1U);
+  EXPECT_FALSE(requests[1].has_registration());
+  EXPECT_TRUE(workers_.WaitFor([&] { return workers_.credentials[0] == "Bearer secret"; }));
+}
+
+TEST_F(Sessions, IntroducesItselfAgainWhenAsked) {
+  Start();
+  ASSERT_TRUE(workers_.WaitFor([&] { return workers_.requests.size() >= 2; }));
+  workers_.AskToRegister();
+  EXPECT_TRUE(
+      workers_.WaitFor([&] { return workers_.requests.back().has_registration() && workers_.requests.size() > 2; }));
+}
+
+TEST_F(Sessions, StreamsInputAndOutput) {
+  Start();
+  workers_.Give(Task());
+  ASSERT_TRUE(Delivered(1));
+  const testing::Delivered delivered = workers_.Deliveries()[0];
+  EXPECT_EQ(delivered.header.worker(), "workers/w1");
+  EXPECT_EQ(delivered.header.task(), "jobs/j/tasks/1");
+  EXPECT_EQ(delivered.header.token(), 17U);
+  EXPECT_FALSE(delivered.header.in_scratch_file());
+  EXPECT_EQ(delivered.bytes, Numbers(64));
+  EXPECT_EQ(delivered.result.tile().compute_seconds(), 1.5);
+  ASSERT_EQ(delivered.result.piece_crc32c_size(), 1);
+  EXPECT_EQ(delivered.result.piece_crc32c(0), Crc32c(Numbers(64)));
+  EXPECT_TRUE(workers_.WaitFor([&] { return workers_.fetches == 1; }));
+}
+
+TEST_F(Sessions, SendsLargeOutputsInChunks) {
+  executor_.extra = Numbers(3 * limits::kChunkBytes + 100);
+  v1::Task task = Task();
+  task.clear_inputs();
+  *task.mutable_outputs(0)->mutable_box() =
+      ToProto(FrameBox{0, 0, {{}, {1, 1, static_cast<int64_t>(executor_.extra.size())}}});
+  Start();
+  workers_.Give(task);
+  ASSERT_TRUE(Delivered(1));
+  EXPECT_EQ(workers_.Deliveries()[0].bytes, executor_.extra);
+  EXPECT_EQ(workers_.Deliveries()[0].chunk_sizes,
+            (std::vector<size_t>{limits::kChunkBytes, limits::kChunkBytes, limits::kChunkBytes, 100}));
+}
+
+TEST_F(Sessions, UsesTheSpoolWhereItSeesIt) {
+  Start();
+  workers_.Give(Task(/*same_host=*/true));
+  ASSERT_TRUE(Delivered(1));
+  EXPECT_TRUE(workers_.Deliveries()[0].header.in_scratch_file());
+  EXPECT_TRUE(workers_.Deliveries()[0].bytes.empty());
+  EXPECT_TRUE(workers_.WaitFor([&] { return workers_.fetches == 0; }));
+  std::ifstream file(folder_.path() / "scratch", std::ios::binary);
+  const std::string written{std::istreambuf_iterator<char>(file), {}};
+  ASSERT_EQ(written.size(), 64U);
+  EXPECT_EQ(std::memcmp(written.data(), Numbers(64).data(), 64), 0);
+}
+
+TEST_F(Sessions, ABusyWorkerCallsOftenAndTellsItsProgress) {
+  executor_.hold = true;
+  Start();
+  workers_.Give(Task());
+  ASSERT_TRUE(workers_.WaitFor([&] {
+    const auto& times = workers_.request_times;
+    return std::count_if(workers_.requests.begin(), workers_.requests.end(),
+                         [](const auto& r) { return r.tasks_size() == 1; }) >= 5 &&
+           times.back() - times[times.size() - 2] < 500ms;
+  }));
+  const std::vector<v1::SynchronizeRequest> requests = workers_.Requests();
+  const v1::SynchronizeRequest& last = requests.back();
+  EXPECT_EQ(last.free_slots(), 0U);
+  EXPECT_EQ(last.tasks(0).token(), 17U);
+  EXPECT_GT(last.tasks(0).iteration(), requests[requests.size() - 2].tasks(0).iteration());
+  EXPECT_EQ(last.tasks(0).iterations_total(), 1000U);
+}
+
+TEST_F(Sessions, AsksForMoreAsSoonAsATaskIsDone) {
+  Start();
+  workers_.Give(Task());
+  workers_.Give(Task());
+  workers_.Give(Task());
+  EXPECT_TRUE(Delivered(3));
+  EXPECT_EQ(executor_.started, 3);
+}
+
+TEST_F(Sessions, StopsACancelledTaskAndTakesTheNext) {
+  executor_.hold = true;
+  Start();
+  workers_.Give(Task());
+  ASSERT_TRUE(
+      workers_.WaitFor([&] { return !workers_.requests.empty() && workers_.requests.back().tasks_size() == 1; }));
+  workers_.Cancel("jobs/j/tasks/1");
+  ASSERT_TRUE(workers_.WaitFor([&] {
+    return !workers_.requests.empty() && workers_.requests.back().free_slots() == 1 && executor_.started == 1;
+  }));
+  EXPECT_TRUE(GivenUp(workers_.Requests()).empty());
+  executor_.hold = false;
+  workers_.Give(Task());
+  ASSERT_TRUE(Delivered(1));
+  EXPECT_EQ(executor_.started, 2);
+}
+
+TEST_F(Sessions, ReportsAFailureOnceWithItsLog) {
+  executor_.failure = MakeError({.reason = v1::BAD_OUTPUT}, "the result is NaN");
+  Start();
+  workers_.Give(Task());
+  const v1::TaskStatus status = WaitForGivenUp();
+  EXPECT_EQ(status.token(), 17U);
+  EXPECT_EQ(status.error().info().reason(), v1::BAD_OUTPUT);
+  EXPECT_EQ(status.error().message(), "the result is NaN");
+  EXPECT_TRUE(status.retry_elsewhere());
+  EXPECT_THAT(status.log_excerpt(), HasSubstr("about to fail"));
+  EXPECT_LE(status.log_excerpt().size(), limits::kLogExcerptBytes);
+}
+
+TEST_F(Sessions, WhatNoRetryCuresIsSaidSo) {
+  executor_.failure = MakeError({.reason = v1::NOT_FINITE_INPUT}, "NaN at z=1");
+  Start();
+  workers_.Give(Task());
+  EXPECT_FALSE(WaitForGivenUp().retry_elsewhere());
+}
+
+TEST_F(Sessions, ADeliveryUnderALostLeaseIsDropped) {
+  Start();
+  workers_.FailDeliveries({MakeError({.reason = v1::STALE_LEASE}, "the lease was lost")});
+  workers_.Give(Task());
+  ASSERT_TRUE(Delivered(1));
+  workers_.Give(Task());
+  ASSERT_TRUE(Delivered(2));
+  EXPECT_TRUE(GivenUp(workers_.Requests()).empty());
+}
+
+TEST_F(Sessions, ADeliveryIsTriedAgainWhileTheServerIsAway) {
+  Start();
+  workers_.FailDeliveries({absl::UnavailableError("stopping"), absl::UnavailableError("stopping")});
+  workers_.Give(Task());
+  ASSERT_TRUE(Delivered(3));
+  EXPECT_EQ(workers_.Deliveries()[2].bytes, Numbers(64));
+  EXPECT_EQ(executor_.started, 1);
+}
+
+TEST_F(Sessions, ADeliveryThatTheDiskRefusesIsReported) {
+  Start();
+  workers_.FailDeliveries({MakeError({.reason = v1::DISK_FULL}, "no room")});
+  workers_.Give(Task());
+  const v1::TaskStatus status = WaitForGivenUp();
+  EXPECT_EQ(status.error().info().reason(), v1::DISK_FULL);
+  EXPECT_TRUE(status.retry_elsewhere());
+}
+
+TEST_F(Sessions, ABrokenFetchStartsAgain) {
+  Start();
+  workers_.BreakFetches(1);
+  workers_.Give(Task());
+  ASSERT_TRUE(Delivered(1));
+  EXPECT_TRUE(workers_.WaitFor([&] { return workers_.fetches == 2; }));
+  EXPECT_EQ(workers_.Deliveries()[0].bytes, Numbers(64));
+}
+
+TEST_F(Sessions, ADamagedChunkIsFetchedAgainButNotForEver) {
+  Start();
+  workers_.DamageChunks(1);
+  workers_.Give(Task());
+  ASSERT_TRUE(Delivered(1));
+  EXPECT_EQ(workers_.Deliveries()[0].bytes, Numbers(64));
+  workers_.DamageChunks(1000);
+  workers_.Give(Task());
+  EXPECT_EQ(WaitForGivenUp().error().info().reason(), v1::CHECKSUM_MISMATCH);
+}
+
+TEST_F(Sessions, FindsAServerThatComesLate) {
+  StartSession();
+  std::this_thread::sleep_for(200ms);
+  StartServer();
+  EXPECT_TRUE(workers_.WaitFor([&] { return !workers_.requests.empty(); }));
+}
+
+TEST_F(Sessions, KeepsItsTaskOverARestartOfTheServer) {
+  executor_.hold = true;
+  Start();
+  workers_.Give(Task());
+  ASSERT_TRUE(workers_.WaitFor([&] { return executor_.started == 1; }));
+  server_->Stop();
+  std::this_thread::sleep_for(300ms);
+  const size_t before = workers_.Requests().size();
+  server_->Start();
+  ASSERT_TRUE(workers_.WaitFor([&] { return workers_.requests.size() > before; }));
+  EXPECT_EQ(workers_.Requests()[before].tasks_size(), 1);
+  executor_.hold = false;
+  EXPECT_TRUE(Delivered(1));
+  EXPECT_EQ(executor_.started, 1);
+}
+
+TEST_F(Sessions, EndsWhenTheServerRefusesIt) {
+  workers_.FailSynchronize(MakeError({.reason = v1::WORKER_REFUSED}, "another contract version"));
+  Start();
+  const absl::Status status = Join();
+  EXPECT_EQ(ReasonOf(status), v1::WORKER_REFUSED);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("another contract version"));
+}
+
+TEST_F(Sessions, NeedsACredential) {
+  std::filesystem::remove(folder_.path() / "credential");
+  StartSession();
+  EXPECT_EQ(ReasonOf(Join()), v1::UNAUTHENTICATED_WORKER);
+}
+
+TEST_F(Sessions, DrainingFinishesTheTaskAndSaysGoodbye) {
+  executor_.hold = true;
+  Start();
+  workers_.Give(Task());
+  ASSERT_TRUE(workers_.WaitFor([&] { return executor_.started == 1; }));
+  session_->Drain();
+  ASSERT_TRUE(workers_.WaitFor([&] { return workers_.requests.back().draining(); }));
+  executor_.hold = false;
+  EXPECT_OK(Join());
+  EXPECT_EQ(workers_.Deliveries().size(), 1U);
+  const v1::SynchronizeRequest last = workers_.Requests().back();
+  EXPECT_TRUE(last.draining());
+  EXPECT_TRUE(last.tasks().empty());
+  EXPECT_EQ(last.free_slots(), 0U);
+}
+
+TEST_F(Sessions, DrainingEndsALongPollAtOnce) {
+  Start();
+  ASSERT_TRUE(workers_.WaitFor([&] { return workers_.requests.size() >= 2; }));
+  const auto start = std::chrono::steady_clock::now();
+  session_->Drain();
+  EXPECT_OK(Join());
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 2s);
+}
+
+TEST_F(Sessions, DrainsWhenTheServerSaysSo) {
+  Start();
+  ASSERT_TRUE(workers_.WaitFor([&] { return workers_.requests.size() >= 2; }));
+  workers_.AskToDrain();
+  EXPECT_OK(Join());
+}
+
+TEST_F(Sessions, LeavingGivesUpTheTaskAtHand) {
+  executor_.hold = true;
+  Start();
+  workers_.Give(Task());
+  ASSERT_TRUE(workers_.WaitFor([&] { return executor_.started == 1; }));
+  session_->Leave();
+  EXPECT_OK(Join());
+  EXPECT_TRUE(workers_.Deliveries().empty());
+}
+
+TEST_F(Sessions, ADrainingWorkerDoesNotWaitForAServerThatIsGone) {
+  Start();
+  ASSERT_TRUE(workers_.WaitFor([&] { return workers_.requests.size() >= 2; }));
+  server_->Stop();
+  session_->Drain();
+  EXPECT_OK(Join());
+}
+
+TEST(Registration, NamesAreFreshAndWellFormed) {
+  EXPECT_NE(NewWorkerName(), NewWorkerName());
+  EXPECT_EQ(NewWorkerName().substr(0, 8), "workers/");
+}
+
+TEST(Registration, ReadsTheNonceOfASpool) {
+  deconvoy::testing::TemporaryFolder folder;
+  EXPECT_EQ(ReasonOf(ReadSpoolNonce(folder.path()).status()), v1::STORAGE_FAILURE);
+  std::ofstream(folder.path() / "nonce") << "abc123\n";
+  ASSERT_OK_AND_ASSIGN(const std::string nonce, ReadSpoolNonce(folder.path()));
+  EXPECT_EQ(nonce, "abc123");
+}
+
+TEST(LogExcerpt, KeepsWholeLinesWithinTheLimit) {
+  const LogExcerpt log;
+  spdlog::logger logger("test", log.sink());
+  logger.set_pattern("%v");
+  for (int i = 0; i < 100; ++i) logger.info("{:03} {}", i, std::string(496, 'x'));
+  const std::string text = log.Last();
+  EXPECT_LE(text.size(), limits::kLogExcerptBytes);
+  EXPECT_GT(text.size(), limits::kLogExcerptBytes - 502);
+  EXPECT_EQ(text.substr(text.size() - 501, 3), "099");
+  EXPECT_TRUE(text.substr(0, 3) > "060");
+}
+
+}  // namespace
+}  // namespace deconvoy::worker
