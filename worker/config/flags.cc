@@ -23,7 +23,7 @@ void AddResources(CLI::App& app, Flags& flags, std::string& backend) {
   app.add_option("--state", flags.state, "Folder where measured FFT plans are kept");
   app.add_option("--backend", backend, "Device to compute on")->check(CLI::IsMember({"auto", "cpu"}));
   app.add_option("--log-level", flags.log_level, "Least level of messages on standard error")
-      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error"}));
+      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}));
 }
 
 }  // namespace

@@ -1,0 +1,64 @@
+#include "worker/config/flags.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace deconvoy::worker {
+namespace {
+
+ParsedFlags Parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "deconvoy-worker");
+  return ParseFlags(static_cast<int>(arguments.size()), arguments.data());
+}
+
+TEST(Flags, ServingNeedsServerAndCredential) {
+  EXPECT_EQ(Parse({}).exit_code, 2);
+  EXPECT_EQ(Parse({"--server", "unix:/a"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--credential-file", "/c"}).exit_code, 2);
+  const ParsedFlags parsed = Parse({"--server", "unix:/a", "--credential-file", "/c"});
+  EXPECT_FALSE(parsed.exit_code.has_value());
+  EXPECT_EQ(parsed.flags.action, Flags::Action::kServe);
+  EXPECT_EQ(parsed.flags.server, "unix:/a");
+  EXPECT_FALSE(parsed.flags.die_with_parent);
+}
+
+TEST(Flags, AreTakenAsGiven) {
+  const ParsedFlags parsed =
+      Parse({"--server", "h:1", "--credential-file", "/c", "--spool", "/s", "--threads", "3", "--memory-mib", "512",
+             "--state", "/t", "--backend", "cpu", "--log-level", "debug", "--die-with-parent"});
+  ASSERT_FALSE(parsed.exit_code.has_value());
+  EXPECT_EQ(parsed.flags.spool, "/s");
+  EXPECT_EQ(parsed.flags.threads, 3);
+  EXPECT_EQ(parsed.flags.memory_mib, 512);
+  EXPECT_EQ(parsed.flags.state, "/t");
+  EXPECT_EQ(parsed.flags.log_level, "debug");
+  EXPECT_TRUE(parsed.flags.die_with_parent);
+}
+
+TEST(Flags, MistakesAreUsageErrors) {
+  const std::vector<const char*> good{"--server", "h:1", "--credential-file", "/c"};
+  for (const auto& [name, value] : {std::pair{"--threads", "-1"},
+                                    {"--threads", "many"},
+                                    {"--memory-mib", "-5"},
+                                    {"--backend", "abacus"},
+                                    {"--log-level", "loud"},
+                                    {"--nonsense", "1"}}) {
+    std::vector<const char*> arguments = good;
+    arguments.insert(arguments.end(), {name, value});
+    EXPECT_EQ(Parse(arguments).exit_code, 2) << name << ' ' << value;
+  }
+}
+
+TEST(Flags, OtherActionsNeedNoServer) {
+  EXPECT_EQ(Parse({"--describe", "--json"}).flags.action, Flags::Action::kDescribe);
+  EXPECT_TRUE(Parse({"--describe", "--json"}).flags.json);
+  EXPECT_EQ(Parse({"--self-test"}).flags.action, Flags::Action::kSelfTest);
+  EXPECT_EQ(Parse({"--self-test", "--describe"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--json", "--self-test"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--version"}).exit_code, 0);
+  EXPECT_EQ(Parse({"--help"}).exit_code, 0);
+}
+
+}  // namespace
+}  // namespace deconvoy::worker
