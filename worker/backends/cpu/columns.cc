@@ -40,6 +40,13 @@ void GatherColumns(const Complex* source, int64_t stride, std::span<const int64_
   }
 }
 
+void PrefetchColumns(const Complex* source, int64_t stride, std::span<const int64_t> indices, int64_t width) {
+  constexpr int64_t kLine = 8;
+  for (const int64_t i : indices) {
+    for (int64_t j = 0; j < width; j += kLine) __builtin_prefetch(source + i * stride + j, /*rw=*/1, /*locality=*/2);
+  }
+}
+
 void ScatterColumns(const Complex* block, int64_t width, int64_t columns, std::span<const int64_t> indices,
                     int64_t stride, Complex* target) {
   if (columns == width && width == 8) return ScatterFull<8>(block, indices, stride, target);

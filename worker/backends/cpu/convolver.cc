@@ -178,6 +178,7 @@ void Convolver::ColumnPass(std::span<const int64_t> input, const CpuOtf& otf, bo
   ForEachBundle([&](int64_t bundle, Complex* columns) {
     Complex* place = Plane(0) + bundle * width;
     GatherColumns(place, layout_.plane, input, planes, width, width, columns);
+    if (bundle + 1 < layout_.bundles) PrefetchColumns(place + width, layout_.plane, input, width);
     if (planes > 1) along_z_->Forward(columns);
     MultiplyComplex(otf.data() + bundle * width * planes, adjoint, width * planes, columns);
     if (planes > 1) along_z_->Inverse(columns);
