@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <map>
 
 #include "client/cli/job_run.h"
 #include "client/cli/values.h"
@@ -131,7 +132,8 @@ std::vector<std::string> JobDetails(const v1::Job& job) {
   AppendTimes(job, lines);
   lines.push_back(fmt::format("progress: {:.0f} %, {} of {} tasks", job.progress().fraction() * 100,
                               job.progress().tasks_done(), job.progress().tasks_total()));
-  for (const auto& [key, value] : job.spec().deconvolve().parameters())
+  const auto& parameters = job.spec().deconvolve().parameters();
+  for (const auto& [key, value] : std::map<std::string, std::string>(parameters.begin(), parameters.end()))
     lines.push_back(fmt::format("parameter: {} = {}", Printable(key), Printable(value)));
   for (const v1::JobOutput& output : job.outputs())
     lines.push_back(fmt::format("output: {} in {}", Printable(output.role()), Printable(output.volume())));

@@ -2,16 +2,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <new>
 #include <optional>
-#include <thread>
 #include <tuple>
 #include <utility>
 
 #include "client/cpp/client.h"
 #include "client/cpp/connection.h"
+#include "client/cpp/write_stream.h"
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
@@ -21,76 +19,6 @@
 
 namespace deconvoy::client {
 namespace {
-
-// Chunks sent but not yet durable: at most this many.
-constexpr uint64_t kWindowChunks = 32;
-
-// One Write call. The calling thread sends, a second one hears the acknowledgements.
-class WriteStream {
- public:
-  WriteStream(Connection& connection, std::stop_token stop)
-      : connection_(connection),
-        cancel_(stop, [this] { context_.TryCancel(); }),
-        stream_(connection.volumes().Write(&context_)),
-        listener_([this] { Listen(); }) {}
-
-  ~WriteStream() {
-    context_.TryCancel();
-    if (listener_.joinable()) listener_.join();
-  }
-
-  // False when the stream is broken: Close tells why.
-  bool Send(const v1::WriteVolumeRequest& request) {
-    std::unique_lock lock(mutex_);
-    acknowledged_.wait(lock, [this] { return broken_ || sent_ - chunks_committed_ < kWindowChunks; });
-    if (broken_) return false;
-    lock.unlock();
-    ++sent_;
-    return stream_->Write(request);
-  }
-
-  // Waits until everything sent is durable or the stream breaks.
-  absl::Status Close() {
-    stream_->WritesDone();
-    listener_.join();
-    return connection_.ToStatus(stream_->Finish());
-  }
-
-  // Durable bytes of the volume, as far as heard.
-  int64_t committed_bytes() const {
-    const std::lock_guard lock(mutex_);
-    return committed_bytes_;
-  }
-
- private:
-  void Listen() {
-    v1::WriteVolumeResponse response;
-    while (stream_->Read(&response)) {
-      const std::lock_guard lock(mutex_);
-      chunks_committed_ = std::max(chunks_committed_, response.chunks_committed());
-      committed_bytes_ = static_cast<int64_t>(response.committed_bytes());
-      acknowledged_.notify_all();
-    }
-    const std::lock_guard lock(mutex_);
-    broken_ = true;
-    acknowledged_.notify_all();
-  }
-
-  Connection& connection_;
-  grpc::ClientContext context_;
-  const std::stop_callback<std::function<void()>> cancel_;
-  const std::unique_ptr<grpc::ClientReaderWriter<v1::WriteVolumeRequest, v1::WriteVolumeResponse>> stream_;
-  uint64_t sent_ = 0;  // only by the sending thread
-
-  mutable std::mutex mutex_;
-  std::condition_variable acknowledged_;
-  // Guarded by mutex_.
-  uint64_t chunks_committed_ = 0;
-  int64_t committed_bytes_ = 0;
-  bool broken_ = false;
-
-  std::thread listener_;
-};
 
 // Which pieces the server still misses. Its list may be cut short: what comes after its last box counts as missing.
 class MissingBoxes {

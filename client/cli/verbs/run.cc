@@ -44,6 +44,12 @@ absl::Status CheckOutput(const RunOptions& options) {
   return imageio::CheckWritable(options.output);
 }
 
+absl::Status CheckKeep(const RunOptions& options) {
+  ASSIGN_OR_RETURN(const auto server, ChooseServer(options.server));
+  if (server || !options.keep) return absl::OkStatus();
+  return UsageError("--keep is for a server, but a local one leaves nothing", "Leave it out, or name a --server.");
+}
+
 // What one `run` needs from beginning to end.
 class Run {
  public:
@@ -55,6 +61,7 @@ class Run {
 
   absl::Status Do() {
     ASSIGN_OR_RETURN(const v1::DeconvolveSpec spec, ToSpec(options_.deconvolution));
+    RETURN_IF_ERROR(CheckKeep(options_));
     RETURN_IF_ERROR(CheckOutput(options_));
     ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, *progress_));
     ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server));
