@@ -6,6 +6,14 @@
 #include "worker/session/backoff.h"
 
 namespace deconvoy::worker {
+namespace {
+
+// A server that goes away in the middle of a call ends it with one of these.
+bool MeansAway(const absl::Status& status) {
+  return IsRetryable(status) || absl::IsCancelled(status) || absl::IsUnknown(status);
+}
+
+}  // namespace
 
 absl::Status Retry(StopSignal& stop, std::string_view what, const std::function<absl::Status()>& attempt) {
   constexpr int kDamagedAttempts = 3;
@@ -15,7 +23,7 @@ absl::Status Retry(StopSignal& stop, std::string_view what, const std::function<
     if (status.ok()) return status;
     if (stop.stopped()) break;
     if (absl::IsDataLoss(status) && ++damaged == kDamagedAttempts) return status;
-    if (!absl::IsDataLoss(status) && !IsRetryable(status)) return status;
+    if (!absl::IsDataLoss(status) && !MeansAway(status)) return status;
     spdlog::warn("{}: {}; trying again", what, status.ToString());
     if (stop.WaitFor(backoff.Next())) break;
   }

@@ -10,8 +10,9 @@
 
 namespace deconvoy::worker {
 
-// Calls `attempt` until it succeeds or fails for good. UNAVAILABLE is tried for ever, with backoff; damage on the way
-// (DATA_LOSS) three times. CANCELLED once `stop` has stopped.
+// Calls `attempt` until it succeeds or fails for good. A server that is away (UNAVAILABLE, or a call that it broke off:
+// CANCELLED, UNKNOWN) is tried for ever, with backoff; damage on the way (DATA_LOSS) three times. CANCELLED once `stop`
+// has stopped.
 absl::Status Retry(StopSignal& stop, std::string_view what, const std::function<absl::Status()>& attempt);
 
 }  // namespace deconvoy::worker

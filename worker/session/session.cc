@@ -90,7 +90,8 @@ absl::Status Session::Talk(ServerLink& link) {
       WaitForNext(milliseconds(response->next_call_ms()));
       continue;
     }
-    if (absl::IsCancelled(response.status())) continue;  // a long poll ended by Drain or Leave
+    const bool interrupted = request.free_slots() > 0 && polling_.stopped();
+    if (interrupted && absl::IsCancelled(response.status())) continue;  // a long poll ended by Drain or Leave
     if (IsFinal(response.status())) return AddContext(response.status(), "the server refused this worker");
     if (!std::exchange(away, true)) {
       spdlog::warn("{}: the server is away: {}", options_.worker, response.status().ToString());

@@ -295,7 +295,7 @@ TEST_F(Sessions, ADeliveryUnderALostLeaseIsDropped) {
 
 TEST_F(Sessions, ADeliveryIsTriedAgainWhileTheServerIsAway) {
   Start();
-  workers_.FailDeliveries({absl::UnavailableError("stopping"), absl::UnavailableError("stopping")});
+  workers_.FailDeliveries({absl::UnavailableError("stopping"), absl::CancelledError("broken off")});
   workers_.Give(Task());
   ASSERT_TRUE(Delivered(3));
   EXPECT_EQ(workers_.Deliveries()[2].bytes, Numbers(64));
@@ -336,6 +336,19 @@ TEST_F(Sessions, FindsAServerThatComesLate) {
   std::this_thread::sleep_for(200ms);
   StartServer();
   EXPECT_TRUE(workers_.WaitFor([&] { return !workers_.requests.empty(); }));
+}
+
+// A stopping server breaks calls off; the worker waits for it as for one that is away.
+TEST_F(Sessions, ACallThatTheServerBreaksOffIsTriedAgainWithPauses) {
+  workers_.FailSynchronize(absl::CancelledError("broken off"));
+  Start();
+  std::this_thread::sleep_for(200ms);
+  const size_t calls = workers_.Requests().size();
+  EXPECT_GE(calls, 2U);
+  EXPECT_LE(calls, 20U);
+  workers_.FailSynchronize(absl::OkStatus());
+  workers_.Give(Task());
+  EXPECT_TRUE(Delivered(1));
 }
 
 TEST_F(Sessions, KeepsItsTaskOverARestartOfTheServer) {
