@@ -1,0 +1,185 @@
+// What the fake service keeps, and how its volumes are written and read. Only for fake_service.cc.
+#pragma once
+
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <thread>
+#include <utility>
+
+#include "proto/contract/checksum.h"
+#include "proto/contract/error.h"
+#include "proto/contract/limits.h"
+#include "proto/contract/validation.h"
+#include "proto/contract/volume_layout.h"
+#include "tests/support/test_support.h"
+
+#include "tests/support/fake_service.h"
+
+namespace deconvoy::testing {
+inline grpc::Status ToGrpc(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message()), SerializedInfo(status)};
+}
+
+inline grpc::Status Broken() {
+  return {grpc::StatusCode::UNAVAILABLE, "the connection broke"};
+}
+
+inline grpc::Status NoSuch(const std::string& name) {
+  return ToGrpc(MakeError({.reason = v1::NOT_FOUND}, fmt::format("there is no {}", name)));
+}
+
+inline Shape5 ShapeOf(const v1::VolumeSpec& spec) {
+  return *ToShape(spec.shape(), spec.type(), "shape");
+}
+
+inline bool IsCommitted(const FakeVolume& volume, const v1::Box& box) {
+  return std::any_of(volume.committed.begin(), volume.committed.end(),
+                     [&box](const v1::Box& one) { return ToFrameBox(one) == ToFrameBox(box); });
+}
+
+inline void Commit(FakeVolume& volume, const v1::Chunk& chunk) {
+  if (!IsCommitted(volume, chunk.box())) {
+    volume.committed.push_back(chunk.box());
+    volume.volume.set_committed_bytes(volume.volume.committed_bytes() + chunk.data().size());
+  }
+  const auto put = [&](const ByteRun& run) {
+    std::memcpy(volume.bytes.data() + run.volume_offset, chunk.data().data() + run.box_offset,
+                static_cast<size_t>(run.bytes));
+    return absl::OkStatus();
+  };
+  const v1::VolumeSpec& spec = volume.volume.spec();
+  (void)ForEachRun(ShapeOf(spec), spec.type(), ToFrameBox(chunk.box()), put);
+}
+
+inline std::vector<FrameBox> Frames(const Shape5& shape) {
+  std::vector<FrameBox> frames;
+  for (int64_t t = 0; t < shape.t; ++t)
+    for (int64_t c = 0; c < shape.c; ++c) frames.push_back({t, c, {{}, shape.frame()}});
+  return frames;
+}
+
+// The pieces of a client's upload that have not come: as good a list of missing boxes as any.
+inline void ListMissing(FakeVolume& volume) {
+  const v1::VolumeSpec& spec = volume.volume.spec();
+  volume.volume.clear_missing();
+  for (const FrameBox& frame : Frames(ShapeOf(spec)))
+    (void)ForEachPiece(frame, spec.type(), limits::kChunkBytes, [&volume](const FrameBox& piece) {
+      if (const v1::Box box = ToProto(piece); !IsCommitted(volume, box) && volume.volume.missing_size() < 1000)
+        *volume.volume.add_missing() = box;
+      return absl::OkStatus();
+    });
+}
+
+inline v1::Chunk MakeChunk(const FakeVolume& volume, const FrameBox& box) {
+  const v1::VolumeSpec& spec = volume.volume.spec();
+  v1::Chunk chunk;
+  *chunk.mutable_box() = ToProto(box);
+  (void)ForEachRun(ShapeOf(spec), spec.type(), box, [&](const ByteRun& run) {
+    chunk.mutable_data()->append(volume.bytes, static_cast<size_t>(run.volume_offset), static_cast<size_t>(run.bytes));
+    return absl::OkStatus();
+  });
+  chunk.set_crc32c(Crc32c(std::as_bytes(std::span(chunk.data()))));
+  return chunk;
+}
+
+struct FakeService::State {
+  struct Fault {
+    int times = 0;
+    absl::Status error;
+  };
+
+  mutable std::mutex mutex;
+  std::condition_variable changed;
+  // All guarded by mutex.
+  uint32_t contract_version = limits::kContractVersion;
+  std::vector<v1::Method> methods;
+  int workers = 1;
+  std::map<std::string, Fault> faults;
+  std::map<std::string, int> lost_answers;
+  std::map<std::string, std::vector<int>> breaks;
+  std::optional<int> corrupt_chunk;
+  std::vector<v1::JobEvent> events;
+  absl::Status outcome;
+  bool hold = false;
+  bool stopping = false;
+  std::map<std::string, int> calls;
+  std::map<std::string, std::vector<std::string>> request_ids;
+  std::map<std::string, std::string> by_request;  // request id to name
+  std::map<std::string, FakeVolume> volumes;
+  std::map<std::string, v1::Job> jobs;
+  uint64_t chunks = 0;
+  int next_id = 0;
+
+  // Counts the call; the fault that it is to fail with, if any. REQUIRES: mutex held.
+  grpc::Status Enter(const std::string& call) {
+    ++calls[call];
+    Fault& fault = faults[call];
+    if (fault.times == 0) return grpc::Status::OK;
+    --fault.times;
+    return ToGrpc(fault.error);
+  }
+
+  grpc::Status Leave(const std::string& call) {
+    if (lost_answers[call] == 0) return grpc::Status::OK;
+    --lost_answers[call];
+    return Broken();
+  }
+
+  // After how many messages the stream now opened breaks; -1 for never.
+  int NextBreak(const std::string& call) {
+    auto& list = breaks[call];
+    if (list.empty()) return -1;
+    const int after = list.front();
+    list.erase(list.begin());
+    return after;
+  }
+
+  std::string AddVolume(const v1::VolumeSpec& spec) {
+    FakeVolume volume;
+    volume.volume.set_name(fmt::format("volumes/v{}", ++next_id));
+    *volume.volume.mutable_spec() = spec;
+    volume.volume.set_state(v1::WRITING);
+    volume.volume.set_size_bytes(static_cast<uint64_t>(VolumeBytes(ShapeOf(spec), spec.type())));
+    volume.bytes.resize(volume.volume.size_bytes());
+    ListMissing(volume);
+    const std::string name = volume.volume.name();
+    volumes[name] = std::move(volume);
+    return name;
+  }
+
+  void AddOutput(v1::Job& job, const std::string& role, const v1::VolumeSpec& spec, const std::string& bytes) {
+    const std::string name = AddVolume(spec);
+    volumes[name].volume.set_state(v1::COMPLETE);
+    volumes[name].volume.clear_missing();
+    if (bytes.size() == volumes[name].bytes.size()) volumes[name].bytes = bytes;
+    v1::JobOutput& output = *job.add_outputs();
+    output.set_role(role);
+    output.set_volume(name);
+  }
+
+  void AddOutputs(v1::Job& job) {
+    if (!job.spec().has_deconvolve()) return;
+    const FakeVolume input = volumes.at(job.spec().deconvolve().input_volume());
+    v1::VolumeSpec spec = input.volume.spec();
+    spec.set_type(job.spec().deconvolve().output_type());
+    AddOutput(job, "estimate", spec, input.bytes);
+  }
+
+  void End(v1::Job& job) {
+    if (job.state() == v1::CANCELLED) return;
+    job.set_state(outcome.ok() ? v1::SUCCEEDED : v1::FAILED);
+    if (!outcome.ok()) *job.mutable_error() = ToStored(outcome);
+  }
+};
+
+}  // namespace deconvoy::testing
