@@ -54,8 +54,7 @@ std::string Title(const v1::VolumeSpec& spec, size_t channel, const std::string&
   if (spec.shape().c() > 1) {
     const bool named =
         static_cast<int>(channel) < spec.channels_size() && !spec.channels(static_cast<int>(channel)).name().empty();
-    title += named ? " " + Printable(spec.channels(static_cast<int>(channel)).name())
-                   : fmt::format(" c={}", channel);
+    title += named ? " " + Printable(spec.channels(static_cast<int>(channel)).name()) : fmt::format(" c={}", channel);
   }
   return title + " " + axes;
 }

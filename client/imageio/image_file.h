@@ -63,8 +63,8 @@ class ImageWriter {
 absl::StatusOr<std::unique_ptr<ImageWriter>> CreateImage(const std::filesystem::path& path, const v1::VolumeSpec& spec,
                                                          const WriteOptions& options);
 
-// Whether CreateImage would succeed as far as the place goes, found by making a file there and dropping it again, so that
-// a job is not run for a result that cannot be written. An existing file stays as it is.
+// Whether CreateImage would succeed as far as the place goes, found by making a file there and dropping it again, so
+// that a job is not run for a result that cannot be written. An existing file stays as it is.
 absl::Status CheckWritable(const std::filesystem::path& path);
 
 }  // namespace deconvoy::imageio

@@ -16,8 +16,8 @@ namespace {
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 
 // Slack of the halo beyond half the PSF: at least this many voxels, and three quarters of the PSF's extent. Measured
-// under a widefield PSF with 20 heavy-ball iterations and cores thinner than the PSF: an NRMSE of 1.5e-3 with a quarter,
-// 1.1e-3 with a half, 0.5e-3 with three quarters, where 1e-3 is promised.
+// under a widefield PSF with 20 heavy-ball iterations and cores thinner than the PSF: an NRMSE of 1.5e-3 with a
+// quarter, 1.1e-3 with a half, 0.5e-3 with three quarters, where 1e-3 is promised.
 constexpr int64_t kLeastSlack = 4;
 
 // Numbers of tiles along one axis that the search tries: each up to this one, then in steps of an eighth.

@@ -11,10 +11,18 @@ uint64_t Seed() {
   return text != nullptr ? std::strtoull(text, nullptr, 10) : 20240611;
 }
 
-fs::path SourceDir() { return DECONVOY_SOURCE_DIR; }
-fs::path ProgramDir() { return DECONVOY_BIN_DIR; }
-fs::path SharedData() { return SourceDir().parent_path() / "shared" / "data"; }
-fs::path SharedReference() { return SourceDir().parent_path() / "shared" / "reference"; }
+fs::path SourceDir() {
+  return DECONVOY_SOURCE_DIR;
+}
+fs::path ProgramDir() {
+  return DECONVOY_BIN_DIR;
+}
+fs::path SharedData() {
+  return SourceDir().parent_path() / "shared" / "data";
+}
+fs::path SharedReference() {
+  return SourceDir().parent_path() / "shared" / "reference";
+}
 
 TemporaryFolder::TemporaryFolder() {
   std::string pattern = (fs::temp_directory_path() / "deconvoy-test-XXXXXX").string();

@@ -19,20 +19,21 @@ namespace deconvoy::worker {
 class Monitor {
  public:
   virtual ~Monitor() = default;
-  // After iteration `done` of `total`; `objective` where the method has been asked for it. An error (CANCELLED) ends the run with it.
+  // After iteration `done` of `total`; `objective` where the method has been asked for it. An error (CANCELLED) ends
+  // the run with it.
   virtual absl::Status Iterated(int64_t done, int64_t total, std::optional<double> objective) = 0;
 };
 
 // One tile of one frame, on a padded domain.
 struct Problem {
   Ops* ops = nullptr;
-  const Otf* otf = nullptr;          // PSF of sum 1
-  const Array* measured = nullptr;   // y: photons, covers the measured box M (the whole domain without EXTEND)
-  const Array* mask = nullptr;       // m on M, or null for 1 everywhere
-  const Array* previous = nullptr;   // estimate to start from, on M; null unless `initial = previous` and there is one
+  const Otf* otf = nullptr;         // PSF of sum 1
+  const Array* measured = nullptr;  // y: photons, covers the measured box M (the whole domain without EXTEND)
+  const Array* mask = nullptr;      // m on M, or null for 1 everywhere
+  const Array* previous = nullptr;  // estimate to start from, on M; null unless `initial = previous` and there is one
   v1::Boundary boundary = v1::EXTEND;
-  float background = 0;              // b, photons
-  float mean = 0;                    // mean of y over the whole frame, photons: the same for every tile
+  float background = 0;  // b, photons
+  float mean = 0;        // mean of y over the whole frame, photons: the same for every tile
 };
 
 // One implementation per method. Stateless and shared between threads.
