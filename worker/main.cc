@@ -14,9 +14,11 @@
 #include <thread>
 
 #include "proto/contract/error.h"
+#include "proto/contract/log_text.h"
 #include "proto/contract/status_macros.h"
 #include "worker/backends/cpu/cpu_backend.h"
 #include "worker/config/describe.h"
+#include "worker/config/device_list.h"
 #include "worker/config/flags.h"
 #include "worker/executor/cancellable_executor.h"
 #include "worker/executor/guarded_executor.h"
@@ -130,12 +132,15 @@ int Main(int argc, const char* const* argv) {
     }
     case Flags::Action::kSelfTest:
       return SelfTest(parsed.flags);
+    case Flags::Action::kDevices:
+      fmt::print("{}", ListDevices(*MakeBackend(parsed.flags)));
+      return 0;
     default:
       break;
   }
   const absl::Status status = Serve(parsed.flags);
   if (status.ok()) return 0;
-  spdlog::critical("{} {}", status.ToString(), InfoOf(status).remedy());
+  spdlog::critical("{} {}", LogText(status), InfoOf(status).remedy());
   return 1;
 }
 

@@ -17,6 +17,11 @@ find_package(Boost REQUIRED COMPONENTS system filesystem)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(FFTW3F REQUIRED IMPORTED_TARGET fftw3f)
 
+option(DECONVOY_CUDA "Build what needs the CUDA toolkit" OFF)
+if(DECONVOY_CUDA)
+  find_package(CUDAToolkit REQUIRED)
+endif()
+
 if(DECONVOY_TESTS)
   find_package(GTest CONFIG REQUIRED)
   find_package(benchmark CONFIG REQUIRED)

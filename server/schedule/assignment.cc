@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "proto/contract/error.h"
+#include "proto/contract/log_text.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
@@ -45,7 +46,7 @@ bool Dispatcher::AnotherSuits(const std::string& worker, const WaitingJob& job) 
 void Dispatcher::Assign(const std::string& worker, uint32_t slots, v1::SynchronizeResponse& response) {
   for (uint32_t slot = 0; slot < slots; ++slot) {
     const absl::StatusOr<bool> given = AssignOne(worker, response);
-    if (!given.ok()) spdlog::error("no task for {}: {}", WorkerName(worker), given.status().ToString());
+    if (!given.ok()) spdlog::error("no task for {}: {}", WorkerName(worker), LogText(given.status()));
     if (!given.ok() || !*given) return;
   }
 }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "proto/contract/error.h"
+#include "proto/contract/log_text.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 
@@ -124,7 +125,7 @@ void Dispatcher::HandBack(const TaskId& task, uint64_t token) {
     }
   }
   if (!status.ok()) {
-    spdlog::error("{} cannot be returned to the queue: {}", TaskName(task.job_id, task.number), status.ToString());
+    spdlog::error("{} cannot be returned to the queue: {}", TaskName(task.job_id, task.number), LogText(status));
   }
   Wake();
 }

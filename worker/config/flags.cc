@@ -33,18 +33,21 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
   Flags& flags = parsed.flags;
   CLI::App app("Takes tasks from a deconvoy server, computes them and brings the results.", "deconvoy-worker");
   std::string backend = "auto";
-  bool describe = false, self_test = false;
+  bool describe = false, self_test = false, devices = false;
   AddServing(app, flags);
   AddResources(app, flags, backend);
   app.add_flag("--describe", describe, "Print the methods of this worker and end");
   app.add_flag("--json", flags.json, "With --describe: as JSON (deconvoy.v1.ListMethodsResponse)");
   app.add_flag("--self-test", self_test, "Compute a small phantom, print the report and end");
+  app.add_flag("--devices", devices, "Print the devices that could compute here and end");
   app.set_version_flag("--version", std::string("deconvoy-worker " DECONVOY_VERSION));
   try {
     app.parse(argc, argv);
-    if (describe && self_test) throw CLI::ValidationError("--describe", "does not go with --self-test");
+    if (describe + self_test + devices > 1) {
+      throw CLI::ValidationError("--describe, --self-test and --devices", "exclude one another");
+    }
     if (flags.json && !describe) throw CLI::ValidationError("--json", "needs --describe");
-    const bool serves = !describe && !self_test;
+    const bool serves = !describe && !self_test && !devices;
     if (serves && flags.server.empty()) throw CLI::RequiredError("--server");
     if (serves && flags.credential_file.empty()) throw CLI::RequiredError("--credential-file");
   } catch (const CLI::ParseError& error) {
@@ -53,6 +56,7 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
   }
   if (describe) flags.action = Flags::Action::kDescribe;
   if (self_test) flags.action = Flags::Action::kSelfTest;
+  if (devices) flags.action = Flags::Action::kDevices;
   return parsed;
 }
 

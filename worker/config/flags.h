@@ -9,7 +9,7 @@
 namespace deconvoy::worker {
 
 struct Flags {
-  enum class Action { kServe, kDescribe, kSelfTest };
+  enum class Action { kServe, kDescribe, kSelfTest, kDevices };
   Action action = Action::kServe;
   bool json = false;  // --describe as JSON
 

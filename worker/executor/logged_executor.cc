@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "proto/contract/error.h"
+#include "proto/contract/log_text.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -42,7 +43,7 @@ absl::StatusOr<v1::TaskResult> LoggedExecutor::Execute(const v1::Task& task, Tas
   if (result.ok()) {
     spdlog::info("{}: computed in {:.3f} s", task.name(), taken.count());
   } else {
-    spdlog::error("{}: ended after {:.3f} s: {}", task.name(), taken.count(), result.status().ToString());
+    spdlog::error("{}: ended after {:.3f} s: {}", task.name(), taken.count(), LogText(result.status()));
   }
   return result;
 }

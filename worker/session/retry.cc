@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include "proto/contract/error.h"
+#include "proto/contract/log_text.h"
 #include "worker/session/backoff.h"
 
 namespace deconvoy::worker {
@@ -24,7 +25,7 @@ absl::Status Retry(StopSignal& stop, std::string_view what, const std::function<
     if (stop.stopped()) break;
     if (absl::IsDataLoss(status) && ++damaged == kDamagedAttempts) return status;
     if (!absl::IsDataLoss(status) && !MeansAway(status)) return status;
-    spdlog::warn("{}: {}; trying again", what, status.ToString());
+    spdlog::warn("{}: {}; trying again", what, LogText(status));
     if (stop.WaitFor(backoff.Next())) break;
   }
   return absl::CancelledError("the task was cancelled");

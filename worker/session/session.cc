@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "proto/contract/error.h"
+#include "proto/contract/log_text.h"
 #include "proto/contract/status_macros.h"
 #include "worker/executor/crash_point.h"
 #include "worker/session/backoff.h"
@@ -94,7 +95,7 @@ absl::Status Session::Talk(ServerLink& link) {
     if (interrupted && absl::IsCancelled(response.status())) continue;  // a long poll ended by Drain or Leave
     if (IsFinal(response.status())) return AddContext(response.status(), "the server refused this worker");
     if (!std::exchange(away, true)) {
-      spdlog::warn("{}: the server is away: {}", options_.worker, response.status().ToString());
+      spdlog::warn("{}: the server is away: {}", options_.worker, LogText(response.status()));
     }
     if (!MayWaitForServer(last_answer)) break;
     WaitForEvent(backoff.Next());
@@ -213,9 +214,9 @@ void Session::Finish(HeldTask& held, const absl::Status& status) {
   if (status.ok()) {
     spdlog::info("{}: delivered", report.task());
   } else if (lost) {
-    spdlog::info("{}: dropped: {}", report.task(), status.ToString());
+    spdlog::info("{}: dropped: {}", report.task(), LogText(status));
   } else {
-    spdlog::error("{}: given up: {}", report.task(), status.ToString());
+    spdlog::error("{}: given up: {}", report.task(), LogText(status));
     *report.mutable_error() = ToStored(status);
     // What the request or its data got wrong stays wrong on any worker.
     report.set_retry_elsewhere(!absl::IsInvalidArgument(status));
