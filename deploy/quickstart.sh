@@ -25,7 +25,7 @@ echo "== 4/5 deconvolution with Richardson-Lucy, 30 iterations"
   --method rl --iterations 30 --offset 100 --background auto --local
 
 echo "== 5/5 against the truth"
-echo "-- the raw image:"
+echo "-- the raw image (its offset of 100 counts and its background still in it):"
 "$deconvoy" compare "$out/raw.ome.tif" "$out/truth.ome.tif"
 echo "-- the result:"
 "$deconvoy" compare "$out/deconvolved.ome.tif" "$out/truth.ome.tif"

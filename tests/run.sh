@@ -46,14 +46,14 @@ deploy/ci/verify-generated
 if ! $long; then exit 0; fi
 
 deploy/ci/verify-tidy
-if time_for "address and undefined-behaviour sanitizers" 15; then build_and_test asan long; fi
-if time_for "thread sanitizer" 15; then build_and_test tsan "long"; fi
-if time_for "fault loops" 5; then
+if time_for "fault loops" 3; then
   echo "== fault loops"
   ctest --test-dir build/release --output-on-failure -L long
 fi
-if time_for "fuzzing" 5; then
+if time_for "fuzzing" 6; then
   echo "== fuzzing"
   tests/fuzz/run.sh 20
 fi
+if time_for "address and undefined-behaviour sanitizers" 20; then build_and_test asan "long|whole-programs"; fi
+if time_for "thread sanitizer" 20; then build_and_test tsan "long|whole-programs"; fi
 if [ ${#left_out[@]} -gt 0 ]; then printf '== left out for lack of time: %s\n' "${left_out[@]}"; fi

@@ -1,6 +1,7 @@
 #include "worker/pipeline/tile.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cmath>
@@ -139,11 +140,12 @@ absl::Status LoadPrevious(const TileJob& job, TaskContext& context, Ops& ops, Ar
   });
 }
 
-// Hands a method's iterations to the task's context.
+// Hands a method's iterations to the task's context, and its objective, where it was asked for, to the log.
 class ContextMonitor : public Monitor {
  public:
   explicit ContextMonitor(TaskContext& context) : context_(context) {}
-  absl::Status Iterated(int64_t done, int64_t total, std::optional<double>) override {
+  absl::Status Iterated(int64_t done, int64_t total, std::optional<double> objective) override {
+    if (objective) spdlog::info("iteration {} of {}: objective {:.9g}", done, total, *objective);
     return context_.Progress(done, total);
   }
 
