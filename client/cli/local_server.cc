@@ -81,7 +81,7 @@ absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(const LocalServe
   ASSIGN_OR_RETURN(auto folder, MakePrivateFolder());
   std::unique_ptr<LocalServer> server(new LocalServer(std::move(folder)));
   RETURN_IF_ERROR(server->Spawn(options));
-  RETURN_IF_ERROR(server->WaitForSocket());
+  RETURN_IF_ERROR(server->WaitUntilServing());
   return server;
 }
 
@@ -125,10 +125,10 @@ absl::Status LocalServer::Spawn(const LocalServerOptions& options) {
   return absl::InternalError(fmt::format("cannot start {} ({})", Printable(program.string()), std::strerror(error)));
 }
 
-absl::Status LocalServer::WaitForSocket() {
+absl::Status LocalServer::WaitUntilServing() {
   const absl::Time limit = absl::Now() + kStartLimit;
   std::error_code ignored;
-  while (!std::filesystem::exists(socket_, ignored)) {
+  while (!std::filesystem::exists(folder_ / "address", ignored)) {
     RETURN_IF_ERROR(Check());
     if (absl::Now() > limit)
       return absl::InternalError(fmt::format("the local server did not start within {}: {}",

@@ -40,7 +40,7 @@ class LocalServer {
   explicit LocalServer(std::filesystem::path folder);
 
   absl::Status Spawn(const LocalServerOptions& options);
-  absl::Status WaitForSocket();
+  absl::Status WaitUntilServing();
   std::string LastLogLines() const;
   bool Ended();  // reaps the process
   void Stop();
