@@ -37,7 +37,8 @@ v1::Method Describe() {
   AddChoice(method, "acceleration", "heavy-ball", "How iterations are extrapolated",
             {{"none", "Plain iterations", 0}, {"heavy-ball", "Momentum from the step before", 4}});
   AddInitialEstimate(method);
-  AddBoolean(method, "objective", false, "Write the I-divergence of every iteration into the worker's log; takes longer");
+  AddBoolean(method, "objective", false,
+             "Write the I-divergence of every iteration into the worker's log; takes longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
   method.set_bytes_per_padded_voxel(17);
