@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <grpc/grpc.h>
 
+#include <algorithm>
 #include <charconv>
 #include <random>
 #include <utility>
@@ -43,6 +44,18 @@ absl::Status TransportError(const std::string& address, const grpc::Status& stat
       info.SerializeAsString());
 }
 
+// Waits until there is a connection, at most for `duration`. gRPC moves an attempt to connect forward only while
+// somebody waits for it: one that is made during a sleep finds nobody to read the server's answer, and runs into its
+// limit.
+void WaitForConnection(grpc::Channel& channel, absl::Duration duration, const std::stop_token& stop) {
+  constexpr absl::Duration kLongestUnstoppable = absl::Milliseconds(50);
+  if (channel.GetState(true) == GRPC_CHANNEL_READY) return Sleep(duration, stop);
+  const absl::Time end = absl::Now() + duration;
+  while (!stop.stop_requested() && absl::Now() < end) {
+    if (channel.WaitForConnected(absl::ToChronoTime(std::min(end, absl::Now() + kLongestUnstoppable)))) return;
+  }
+}
+
 }  // namespace
 
 Connection::Connection(std::string address, const RetryPolicy& retry)
@@ -51,6 +64,7 @@ Connection::Connection(std::string address, const RetryPolicy& retry)
 Connection::Connection(std::string address, const RetryPolicy& retry, const std::shared_ptr<grpc::Channel>& channel)
     : address_(std::move(address)),
       retry_(retry),
+      channel_(channel),
       volumes_(v1::Volumes::NewStub(channel)),
       jobs_(v1::Jobs::NewStub(channel)),
       methods_(v1::Methods::NewStub(channel)),
@@ -61,6 +75,13 @@ absl::Status Connection::ToStatus(const grpc::Status& status) const {
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty())
     return TransportError(address_, status);
   return FromWire(static_cast<int>(status.error_code()), status.error_message(), status.error_details());
+}
+
+Retrier Connection::MakeRetrier(const RetryPolicy& policy, std::stop_token stop) const {
+  return Retrier(policy, std::move(stop),
+                 [channel = channel_](absl::Duration duration, const std::stop_token& stopped) {
+                   WaitForConnection(*channel, duration, stopped);
+                 });
 }
 
 absl::Status CheckAddress(const std::string& address) {

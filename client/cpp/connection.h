@@ -43,6 +43,10 @@ class Connection {
   // A gRPC status as the service's own; failures of the transport name the server and say what to do.
   absl::Status ToStatus(const grpc::Status& status) const;
 
+  // Waits by this connection's policy, or another, between attempts.
+  Retrier MakeRetrier(std::stop_token stop) const { return MakeRetrier(retry_, std::move(stop)); }
+  Retrier MakeRetrier(const RetryPolicy& policy, std::stop_token stop) const;
+
   // Makes a unary call, again and again while the answer is UNAVAILABLE. `limit` is per attempt; `stop` cancels.
   template <class Stub, class Request, class Response>
   absl::StatusOr<Response> Call(Stub& stub,
@@ -57,7 +61,7 @@ class Connection {
   absl::StatusOr<Response> CallWith(const RetryPolicy& policy, Stub& stub,
                                     grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                                     const Request& request, absl::Duration limit, std::stop_token stop) const {
-    Retrier retrier(policy, stop);
+    Retrier retrier = MakeRetrier(policy, stop);
     for (;;) {
       grpc::ClientContext context;
       if (limit != absl::InfiniteDuration()) context.set_deadline(absl::ToChronoTime(absl::Now() + limit));
@@ -72,6 +76,7 @@ class Connection {
  private:
   const std::string address_;
   const RetryPolicy retry_;
+  const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::Volumes::Stub> volumes_;
   const std::unique_ptr<v1::Jobs::Stub> jobs_;
   const std::unique_ptr<v1::Methods::Stub> methods_;

@@ -34,7 +34,7 @@ class Downloader {
 
   absl::Status Run(const std::stop_token& stop) {
     RETURN_IF_ERROR(AllocatePlane());
-    Retrier retrier(connection_.retry(), stop);
+    Retrier retrier = connection_.MakeRetrier(stop);
     while (delivered_planes_ < planes_) {
       const int64_t before = delivered_planes_;
       absl::Status status = ReadOn(stop);

@@ -21,16 +21,14 @@ double RandomFraction() {
   return std::uniform_real_distribution<double>(0.0, 1.0)(engine);
 }
 
-// Returns early, with false, when stop is requested.
-bool Sleep(absl::Duration duration, const std::stop_token& stop) {
+}  // namespace
+
+void Sleep(absl::Duration duration, const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any changed;
   std::unique_lock lock(mutex);
   changed.wait_for(lock, stop, absl::ToChronoNanoseconds(duration), [] { return false; });
-  return !stop.stop_requested();
 }
-
-}  // namespace
 
 std::optional<absl::Duration> WaitBeforeRetry(const RetryPolicy& policy, int retry, absl::Duration elapsed,
                                               double random) {
@@ -41,7 +39,8 @@ std::optional<absl::Duration> WaitBeforeRetry(const RetryPolicy& policy, int ret
   return wait;
 }
 
-Retrier::Retrier(const RetryPolicy& policy, std::stop_token stop) : policy_(policy), stop_(std::move(stop)) {}
+Retrier::Retrier(const RetryPolicy& policy, std::stop_token stop, Wait wait)
+    : policy_(policy), stop_(std::move(stop)), wait_(std::move(wait)) {}
 
 absl::Status Retrier::Pause(const absl::Status& error) {
   if (stop_.stop_requested()) return MakeError({.reason = v1::CANCELLED_BY_USER}, "stopped on request");
@@ -50,7 +49,8 @@ absl::Status Retrier::Pause(const absl::Status& error) {
   const auto wait = WaitBeforeRetry(policy_, retries_, absl::Now() - first_failure_, RandomFraction());
   if (!wait) return error;
   ++retries_;
-  if (!Sleep(*wait, stop_)) return MakeError({.reason = v1::CANCELLED_BY_USER}, "stopped on request");
+  wait_(*wait, stop_);
+  if (stop_.stop_requested()) return MakeError({.reason = v1::CANCELLED_BY_USER}, "stopped on request");
   return absl::OkStatus();
 }
 

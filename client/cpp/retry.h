@@ -24,10 +24,14 @@ struct RetryPolicy {
 std::optional<absl::Duration> WaitBeforeRetry(const RetryPolicy& policy, int retry, absl::Duration elapsed,
                                               double random);
 
+// Waits; returns early once `stop` is requested, and may when there is no reason to wait any longer.
+using Wait = std::function<void(absl::Duration duration, const std::stop_token& stop)>;
+void Sleep(absl::Duration duration, const std::stop_token& stop);
+
 // Follows one call through its repetitions. One thread at a time.
 class Retrier {
  public:
-  Retrier(const RetryPolicy& policy, std::stop_token stop);
+  Retrier(const RetryPolicy& policy, std::stop_token stop, Wait wait = Sleep);
 
   // Waits and returns OK when trying again makes sense; else the error to return: `error` itself when it is not
   // UNAVAILABLE or the time is over, CANCELLED when stop was requested.
@@ -39,6 +43,7 @@ class Retrier {
  private:
   const RetryPolicy policy_;
   const std::stop_token stop_;
+  const Wait wait_;
   int retries_ = 0;
   absl::Time first_failure_ = absl::InfinitePast();
 };

@@ -61,7 +61,7 @@ class Uploader {
   // Sends everything that `volume` misses, however often the stream breaks, and finishes it.
   absl::Status Run(v1::Volume volume) {
     RETURN_IF_ERROR(AllocatePlane());
-    Retrier retrier(connection_.retry(), stop_);
+    Retrier retrier = connection_.MakeRetrier(stop_);
     for (;;) {
       const int64_t before = committed_;
       const absl::Status status = SendMissing(volume);

@@ -54,7 +54,7 @@ class Watcher {
 absl::StatusOr<v1::Job> Client::Watch(const std::string& job, uint64_t after_sequence, const JobObserver& observer,
                                       std::stop_token stop) const {
   Watcher watcher(*connection_, job, after_sequence, observer);
-  Retrier retrier(connection_->retry(), stop);
+  Retrier retrier = connection_->MakeRetrier(stop);
   for (;;) {
     absl::Status status = watcher.Attach(stop);
     if (watcher.ended()) return *watcher.ended();

@@ -40,6 +40,7 @@ ServerLink::ServerLink(std::string address, std::string credential)
 std::unique_ptr<grpc::ClientContext> ServerLink::NewContext(std::chrono::milliseconds timeout) const {
   auto context = std::make_unique<grpc::ClientContext>();
   context->AddMetadata("authorization", "Bearer " + credential_);
+  context->set_wait_for_ready(true);
   context->set_deadline(std::chrono::system_clock::now() + timeout);
   return context;
 }

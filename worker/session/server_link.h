@@ -23,7 +23,8 @@ class ServerLink {
                                                           const std::filesystem::path& credential_file);
 
   v1::Workers::Stub& stub() { return *stub_; }
-  // The context of one call: credential and deadline.
+  // The context of one call: credential and deadline. The call waits for a server that is away, unless told otherwise:
+  // gRPC moves an attempt to connect forward only while a call waits for it.
   std::unique_ptr<grpc::ClientContext> NewContext(std::chrono::milliseconds timeout) const;
   const std::string& address() const { return address_; }
 

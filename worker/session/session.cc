@@ -81,7 +81,7 @@ absl::Status Session::Talk(ServerLink& link) {
   bool away = false;
   while (!leaving_.stopped()) {
     const v1::SynchronizeRequest request = MakeRequest();
-    const absl::StatusOr<v1::SynchronizeResponse> response = Call(link, request);
+    const absl::StatusOr<v1::SynchronizeResponse> response = Call(link, request, away);
     if (response.ok()) {
       if (std::exchange(away, false)) spdlog::info("{}: the server is back", options_.worker);
       backoff.Reset();
@@ -103,9 +103,11 @@ absl::Status Session::Talk(ServerLink& link) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::SynchronizeResponse> Session::Call(ServerLink& link, const v1::SynchronizeRequest& request) {
+absl::StatusOr<v1::SynchronizeResponse> Session::Call(ServerLink& link, const v1::SynchronizeRequest& request,
+                                                      bool wait_for_server) {
   const bool polls = request.free_slots() > 0;
   const auto context = link.NewContext(polls ? options_.idle_timeout : options_.busy_timeout);
+  context->set_wait_for_ready(wait_for_server);
   const StopSignal::Guard guard(polls ? polling_ : leaving_, *context);
   v1::SynchronizeResponse response;
   RETURN_IF_ERROR(FromGrpc(link.stub().Synchronize(context.get(), request, &response)));

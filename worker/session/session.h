@@ -53,7 +53,8 @@ class Session {
  private:
   // Of the talking thread.
   absl::Status Talk(ServerLink& link);
-  absl::StatusOr<v1::SynchronizeResponse> Call(ServerLink& link, const v1::SynchronizeRequest& request);
+  absl::StatusOr<v1::SynchronizeResponse> Call(ServerLink& link, const v1::SynchronizeRequest& request,
+                                               bool wait_for_server);
   v1::SynchronizeRequest MakeRequest();
   void Absorb(const v1::SynchronizeRequest& request, const v1::SynchronizeResponse& response);
   void AbsorbCancelled(const v1::SynchronizeRequest& request, const v1::SynchronizeResponse& response);
