@@ -1,17 +1,18 @@
 // Image stacks in files: TIFF, OME-TIFF and BigTIFF, read and written plane by plane.
 //
-// A leaf on the contract alone: the worker's import and export use it as well. Foreign bytes are never trusted: every
-// size is checked before memory is taken, loops of directories end, and errors say file, directory and what is wrong.
-// Nothing half-written stays: a writer works on a temporary file beside its target and renames it when finished.
-// One thread at a time per object.
+// A leaf on the contract alone. Foreign bytes are never trusted: every size is checked before memory is taken, loops of
+// directories end, and errors say file, directory and what is wrong. Nothing half-written stays: a file gets its name
+// when it is finished. One thread at a time per object.
 #pragma once
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -43,9 +44,17 @@ absl::StatusOr<std::unique_ptr<ImageReader>> OpenImage(const std::filesystem::pa
 
 enum class Compression { kNone, kDeflate, kZstd };
 
+// Values that a viewer shows as black and white.
+struct DisplayRange {
+  double minimum = 0;
+  double maximum = 0;
+};
+
 struct WriteOptions {
   Compression compression = Compression::kNone;
   bool overwrite = true;
+  // Of all voxels; kept by ImageJ TIFF of one channel only. Without it ImageJ takes the range of the first plane.
+  std::optional<DisplayRange> display_range = {};
 };
 
 // A file being written. Dropped without Finish, it leaves nothing behind.
@@ -63,8 +72,13 @@ class ImageWriter {
 absl::StatusOr<std::unique_ptr<ImageWriter>> CreateImage(const std::filesystem::path& path, const v1::VolumeSpec& spec,
                                                          const WriteOptions& options);
 
+// Room on the disk that CreateImage asks for, spool included; 0 where compression leaves it unknown. REQUIRES: the name
+// and the spec are such that CreateImage takes them.
+int64_t RoomFor(const std::filesystem::path& path, const v1::VolumeSpec& spec, const WriteOptions& options);
+
 // Whether CreateImage would succeed as far as the place goes, found by making a file there and dropping it again, so
-// that a job is not run for a result that cannot be written. An existing file stays as it is.
-absl::Status CheckWritable(const std::filesystem::path& path);
+// that a job is not run for a result that cannot be written. An existing file stays as it is. `need_bytes` is compared
+// with the room on the disk (RESOURCE_EXHAUSTED); 0 for unknown.
+absl::Status CheckWritable(const std::filesystem::path& path, int64_t need_bytes = 0);
 
 }  // namespace deconvoy::imageio

@@ -71,7 +71,7 @@ std::optional<ImageJDescription> ParseImageJ(std::string_view text) {
   return result;
 }
 
-std::string FormatImageJ(const v1::VolumeSpec& spec) {
+std::string FormatImageJ(const v1::VolumeSpec& spec, const std::optional<DisplayRange>& range) {
   const v1::Shape5& shape = spec.shape();
   const bool composite = shape.c() > 1 && shape.c() <= kCompositeChannels;
   std::string text = fmt::format("ImageJ=1.53t\nimages={}\n", uint64_t{shape.t()} * shape.c() * shape.z());
@@ -84,7 +84,10 @@ std::string FormatImageJ(const v1::VolumeSpec& spec) {
     text += "unit=micron\n";
     if (spec.voxel_size().z_um() > 0) text += fmt::format("spacing={}\n", spec.voxel_size().z_um());
   }
-  return text + "loop=false\n";
+  text += "loop=false\n";
+  if (range && shape.c() == 1 && range->maximum > range->minimum)
+    text += fmt::format("min={}\nmax={}\n", range->minimum, range->maximum);
+  return text;
 }
 
 ImageJMetadata EncodeLabels(const std::vector<std::string>& labels) {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "client/imageio/image_file.h"
 #include "deconvoy/v1/volumes.pb.h"
 
 namespace deconvoy::imageio {
@@ -29,8 +30,9 @@ struct ImageJDescription {
 // Nothing unless `text` begins as ImageJ's descriptions do.
 std::optional<ImageJDescription> ParseImageJ(std::string_view text);
 
-// The description of a stack. The unit is micron where the voxel size in the plane is known.
-std::string FormatImageJ(const v1::VolumeSpec& spec);
+// The description of a stack. The unit is micron where the voxel size in the plane is known. `range` is left out of
+// stacks of several channels, for all of which ImageJ would take it.
+std::string FormatImageJ(const v1::VolumeSpec& spec, const std::optional<DisplayRange>& range = {});
 
 // ImageJ's metadata holding one label per page: `bytes` for its tag, `counts` for the byte counts' tag. Little endian.
 struct ImageJMetadata {

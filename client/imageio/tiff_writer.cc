@@ -23,7 +23,7 @@ namespace {
 
 enum class Format { kImageJ, kOme };
 
-constexpr int64_t kDirectoryBytes = 512;        // more than one page takes beside its pixels
+constexpr int64_t kDirectoryBytes = 1024;       // more than one page takes beside its pixels, label included
 constexpr int64_t kClassicBytes = 0xffff'0000;  // classic TIFF counts bytes in 32 bits
 constexpr int64_t kCompressedStripBytes = 256 * 1024;
 constexpr int64_t kStripBytes = int64_t{1} << 30;
@@ -39,6 +39,24 @@ std::optional<Format> FormatOf(const std::filesystem::path& path) {
   if (EndsWith(name, ".ome.tif") || EndsWith(name, ".ome.tiff")) return Format::kOme;
   if (EndsWith(name, ".tif") || EndsWith(name, ".tiff")) return Format::kImageJ;
   return std::nullopt;
+}
+
+absl::Status CheckName(const std::filesystem::path& path) {
+  constexpr std::string_view kRemedy = "Name it .tif, .tiff, .ome.tif or .ome.tiff.";
+  std::error_code ignored;
+  if (!path.has_filename() || std::filesystem::is_directory(path, ignored)) {
+    return FileError(path, "is a folder, not a file",
+                     fmt::format("Name a file in it, for instance {}.", (path / "result.tif").string()));
+  }
+  if (FormatOf(path)) return absl::OkStatus();
+  const std::string extension = path.extension().string();
+  if (extension.empty()) return FileError(path, "has no extension, and only TIFF is written", kRemedy);
+  return FileError(path, fmt::format("has the extension \"{}\", and only TIFF is written", extension), kRemedy);
+}
+
+// At most what a file of these planes takes without compression.
+int64_t FileBytes(const Shape5& shape, v1::VoxelType type) {
+  return VolumeBytes(shape, type) + shape.frames() * shape.z * kDirectoryBytes;
 }
 
 // ImageJ's private tags, which libtiff must be told of.
@@ -60,12 +78,13 @@ bool NeedsSpool(Format format, const Shape5& shape) {
 class TiffWriter : public ImageWriter {
  public:
   TiffWriter(std::unique_ptr<OutputFile> file, Format format, v1::VolumeSpec spec, const Shape5& shape,
-             Compression compression)
+             const WriteOptions& options)
       : file_(std::move(file)),
         format_(format),
         spec_(std::move(spec)),
         shape_(shape),
-        compression_(compression),
+        compression_(options.compression),
+        display_range_(options.display_range),
         plane_bytes_(shape.y * shape.x * BytesPerVoxel(spec_.type())) {}
 
   // Opens the TIFF, and the spool where planes do not come in the order of the pages.
@@ -181,7 +200,7 @@ class TiffWriter : public ImageWriter {
   }
 
   void SetDescription() {
-    const std::string text = format_ == Format::kOme ? FormatOme(spec_) : FormatImageJ(spec_);
+    const std::string text = format_ == Format::kOme ? FormatOme(spec_) : FormatImageJ(spec_, display_range_);
     TIFFSetField(tiff_->handle(), TIFFTAG_IMAGEDESCRIPTION, text.c_str());
     const bool named = std::any_of(spec_.channels().begin(), spec_.channels().end(),
                                    [](const v1::Channel& channel) { return !channel.name().empty(); });
@@ -223,6 +242,7 @@ class TiffWriter : public ImageWriter {
   const v1::VolumeSpec spec_;
   const Shape5 shape_;
   const Compression compression_;
+  const std::optional<DisplayRange> display_range_;
   const int64_t plane_bytes_;
   std::unique_ptr<OutputFile> spool_;  // planes of the time point under way, where they must be reordered
   std::vector<std::byte> plane_;       // one plane out of the spool
@@ -234,28 +254,28 @@ class TiffWriter : public ImageWriter {
 
 }  // namespace
 
-absl::Status CheckWritable(const std::filesystem::path& path) {
-  if (!FormatOf(path)) {
-    return FileError(path, fmt::format("has the extension \"{}\", and only TIFF is written", path.extension().string()),
-                     "Name it .tif, .tiff, .ome.tif or .ome.tiff.");
-  }
-  return OutputFile::Create(path, /*need_bytes=*/0, /*overwrite=*/true).status();
+int64_t RoomFor(const std::filesystem::path& path, const v1::VolumeSpec& spec, const WriteOptions& options) {
+  const Shape5 shape = ToShape(spec.shape(), spec.type(), "shape").value();
+  const int64_t bytes = VolumeBytes(shape, spec.type());
+  // What compression saves is not known before; the disk then tells when it is full.
+  const int64_t file = options.compression == Compression::kNone ? FileBytes(shape, spec.type()) : 0;
+  return file + (NeedsSpool(*FormatOf(path), shape) ? bytes / shape.t : 0);
+}
+
+absl::Status CheckWritable(const std::filesystem::path& path, int64_t need_bytes) {
+  RETURN_IF_ERROR(CheckName(path));
+  return OutputFile::Create(path, need_bytes, /*overwrite=*/true).status();
 }
 
 absl::StatusOr<std::unique_ptr<ImageWriter>> CreateImage(const std::filesystem::path& path, const v1::VolumeSpec& spec,
                                                          const WriteOptions& options) {
-  RETURN_IF_ERROR(CheckWritable(path));
+  RETURN_IF_ERROR(CheckName(path));
   RETURN_IF_ERROR(ValidateVolumeSpec(spec));
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(spec.shape(), spec.type(), "shape"));
-  const int64_t bytes = VolumeBytes(shape, spec.type());
-  const int64_t total = bytes + shape.frames() * shape.z * kDirectoryBytes;
-  const Format format = *FormatOf(path);
-  // What compression saves is not known before; the disk then tells when it is full.
-  int64_t need_bytes = options.compression == Compression::kNone ? total : 0;
-  if (NeedsSpool(format, shape)) need_bytes += bytes / shape.t;
-  ASSIGN_OR_RETURN(std::unique_ptr<OutputFile> file, OutputFile::Create(path, need_bytes, options.overwrite));
-  auto writer = std::make_unique<TiffWriter>(std::move(file), format, spec, shape, options.compression);
-  RETURN_IF_ERROR(writer->Begin(total > kClassicBytes));
+  ASSIGN_OR_RETURN(std::unique_ptr<OutputFile> file,
+                   OutputFile::Create(path, RoomFor(path, spec, options), options.overwrite));
+  auto writer = std::make_unique<TiffWriter>(std::move(file), *FormatOf(path), spec, shape, options);
+  RETURN_IF_ERROR(writer->Begin(FileBytes(shape, spec.type()) > kClassicBytes));
   return writer;
 }
 
