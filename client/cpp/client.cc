@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/cpp/address.h"
 #include "client/cpp/connection.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
@@ -31,125 +32,130 @@ absl::Status CheckVersion(const std::string& address, const v1::ServerInfo& info
 
 Client::Client(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
 
-absl::StatusOr<Client> Client::Connect(const std::string& address, const ConnectOptions& options) {
+absl::StatusOr<Client> Client::Connect(const std::string& address, const ConnectOptions& options,
+                                       std::stop_token stop) {
   RETURN_IF_ERROR(CheckAddress(address));
-  auto connection = std::make_shared<Connection>(address, options.retry);
+  auto connection = std::make_shared<Connection>(address, options.retry, options.on_outage);
   RetryPolicy policy = options.retry;
   policy.longest = std::min(policy.longest, absl::Milliseconds(500));
   policy.total = options.connect_timeout;
-  auto info = connection->CallWith(policy, connection->admin(), &v1::Admin::Stub::GetServerInfo,
-                                   v1::GetServerInfoRequest(), options.connect_timeout, {});
+  Retrier retrier = connection->MakeQuietRetrier(policy, stop);
+  auto info = connection->Repeat(retrier, connection->admin(), &v1::Admin::Stub::GetServerInfo,
+                                 v1::GetServerInfoRequest(), stop, options.connect_timeout);
   if (absl::IsDeadlineExceeded(info.status()))
-    return connection->ToStatus(
-        grpc::Status(grpc::StatusCode::UNAVAILABLE,
-                     fmt::format("no answer within {}", absl::FormatDuration(options.connect_timeout))));
+    return NotReached(address, fmt::format("no answer within {}", absl::FormatDuration(options.connect_timeout)));
   if (!info.ok()) return info.status();
   RETURN_IF_ERROR(CheckVersion(address, *info));
   connection->server_info = *std::move(info);
   return Client(std::move(connection));
 }
 
+const std::string& Client::address() const {
+  return connection_->address();
+}
+
 const v1::ServerInfo& Client::server() const {
   return connection_->server_info;
 }
 
-absl::StatusOr<v1::ServerInfo> Client::GetServerInfo() const {
-  return connection_->Call(connection_->admin(), &v1::Admin::Stub::GetServerInfo, v1::GetServerInfoRequest());
+absl::StatusOr<v1::ServerInfo> Client::GetServerInfo(std::stop_token stop) const {
+  return connection_->Call(connection_->admin(), &v1::Admin::Stub::GetServerInfo, v1::GetServerInfoRequest(), stop);
 }
 
-absl::StatusOr<v1::Volume> Client::GetVolume(const std::string& volume) const {
+absl::StatusOr<v1::Volume> Client::GetVolume(const std::string& volume, std::stop_token stop) const {
   v1::GetVolumeRequest request;
   request.set_volume(volume);
-  return connection_->Call(connection_->volumes(), &v1::Volumes::Stub::Get, request);
+  return connection_->Call(connection_->volumes(), &v1::Volumes::Stub::Get, request, stop);
 }
 
-absl::StatusOr<std::vector<v1::Volume>> Client::ListVolumes() const {
+absl::StatusOr<std::vector<v1::Volume>> Client::ListVolumes(std::stop_token stop) const {
   std::vector<v1::Volume> all;
   v1::ListVolumesRequest request;
   do {
     ASSIGN_OR_RETURN(const v1::ListVolumesResponse page,
-                     connection_->Call(connection_->volumes(), &v1::Volumes::Stub::List, request));
+                     connection_->Call(connection_->volumes(), &v1::Volumes::Stub::List, request, stop));
     all.insert(all.end(), page.volumes().begin(), page.volumes().end());
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
   return all;
 }
 
-absl::Status Client::DeleteVolume(const std::string& volume) const {
+absl::Status Client::DeleteVolume(const std::string& volume, std::stop_token stop) const {
   v1::DeleteVolumeRequest request;
   request.set_volume(volume);
-  return connection_->Call(connection_->volumes(), &v1::Volumes::Stub::Delete, request).status();
+  return connection_->Call(connection_->volumes(), &v1::Volumes::Stub::Delete, request, stop).status();
 }
 
-absl::StatusOr<v1::Job> Client::Submit(const v1::JobSpec& spec) const {
+absl::StatusOr<v1::Job> Client::Submit(const v1::JobSpec& spec, std::stop_token stop) const {
   v1::SubmitJobRequest request;
   request.set_request_id(NewRequestId());
   *request.mutable_spec() = spec;
-  return connection_->Call(connection_->jobs(), &v1::Jobs::Stub::Submit, request, kReservingCall);
+  return connection_->Create(connection_->jobs(), &v1::Jobs::Stub::Submit, request, stop);
 }
 
-absl::StatusOr<v1::PreflightReport> Client::Preflight(const v1::JobSpec& spec) const {
+absl::StatusOr<v1::PreflightReport> Client::Preflight(const v1::JobSpec& spec, std::stop_token stop) const {
   v1::PreflightRequest request;
   *request.mutable_spec() = spec;
-  return connection_->Call(connection_->jobs(), &v1::Jobs::Stub::Preflight, request);
+  return connection_->Call(connection_->jobs(), &v1::Jobs::Stub::Preflight, request, stop);
 }
 
-absl::StatusOr<v1::Job> Client::GetJob(const std::string& job) const {
+absl::StatusOr<v1::Job> Client::GetJob(const std::string& job, std::stop_token stop) const {
   v1::GetJobRequest request;
   request.set_job(job);
-  return connection_->Call(connection_->jobs(), &v1::Jobs::Stub::Get, request);
+  return connection_->Call(connection_->jobs(), &v1::Jobs::Stub::Get, request, stop);
 }
 
-absl::StatusOr<std::vector<v1::Job>> Client::ListJobs(bool unfinished_only, size_t at_most) const {
+absl::StatusOr<std::vector<v1::Job>> Client::ListJobs(bool unfinished_only, size_t at_most,
+                                                      std::stop_token stop) const {
   std::vector<v1::Job> all;
   v1::ListJobsRequest request;
   request.set_unfinished_only(unfinished_only);
   do {
     request.set_page_size(static_cast<uint32_t>(std::min<size_t>(at_most - all.size(), limits::kDefaultPageSize)));
     ASSIGN_OR_RETURN(const v1::ListJobsResponse page,
-                     connection_->Call(connection_->jobs(), &v1::Jobs::Stub::List, request));
+                     connection_->Call(connection_->jobs(), &v1::Jobs::Stub::List, request, stop));
     all.insert(all.end(), page.jobs().begin(), page.jobs().end());
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty() && all.size() < at_most);
   return all;
 }
 
-absl::StatusOr<v1::Job> Client::CancelJob(const std::string& job) const {
+absl::StatusOr<v1::Job> Client::CancelJob(const std::string& job, std::stop_token stop) const {
   v1::CancelJobRequest request;
   request.set_job(job);
-  return connection_->Call(connection_->jobs(), &v1::Jobs::Stub::Cancel, request);
+  return connection_->Call(connection_->jobs(), &v1::Jobs::Stub::Cancel, request, stop);
 }
 
-absl::Status Client::DeleteJob(const std::string& job) const {
+absl::Status Client::DeleteJob(const std::string& job, std::stop_token stop) const {
   v1::DeleteJobRequest request;
   request.set_job(job);
-  return connection_->Call(connection_->jobs(), &v1::Jobs::Stub::Delete, request).status();
+  return connection_->Call(connection_->jobs(), &v1::Jobs::Stub::Delete, request, stop).status();
 }
 
-absl::StatusOr<std::vector<v1::Method>> Client::ListMethods() const {
+absl::StatusOr<std::vector<v1::Method>> Client::ListMethods(std::stop_token stop) const {
   std::vector<v1::Method> all;
   v1::ListMethodsRequest request;
   do {
     ASSIGN_OR_RETURN(const v1::ListMethodsResponse page,
-                     connection_->Call(connection_->methods(), &v1::Methods::Stub::List, request));
+                     connection_->Call(connection_->methods(), &v1::Methods::Stub::List, request, stop));
     all.insert(all.end(), page.methods().begin(), page.methods().end());
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
   return all;
 }
 
-absl::StatusOr<v1::Method> Client::GetMethod(const std::string& name) const {
+absl::StatusOr<v1::Method> Client::GetMethod(const std::string& name, std::stop_token stop) const {
   v1::GetMethodRequest request;
   request.set_method(name);
-  return connection_->Call(connection_->methods(), &v1::Methods::Stub::Get, request);
+  return connection_->Call(connection_->methods(), &v1::Methods::Stub::Get, request, stop);
 }
 
-absl::StatusOr<std::vector<v1::Worker>> Client::ListWorkers() const {
+absl::StatusOr<std::vector<v1::Worker>> Client::ListWorkers(std::stop_token stop) const {
   std::vector<v1::Worker> all;
   v1::ListWorkersRequest request;
   do {
     ASSIGN_OR_RETURN(const v1::ListWorkersResponse page,
-                     connection_->Call(connection_->admin(), &v1::Admin::Stub::ListWorkers, request));
+                     connection_->Call(connection_->admin(), &v1::Admin::Stub::ListWorkers, request, stop));
     all.insert(all.end(), page.workers().begin(), page.workers().end());
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());

@@ -12,6 +12,9 @@
 // UNAVAILABLE is retried with growing waits (`RetryPolicy`), anything else is returned as it comes; every call that
 // creates something carries an id that is the same in every repetition, so that nothing is created twice.
 //
+// Every call takes a stop token and ends with CANCELLED soon after stop was requested. The attempts of Submit, and of
+// an upload to create its volume, are not broken off: what they create is known before the call ends.
+//
 // Thread safe; copies share one connection. Callbacks run on the calling thread.
 #pragma once
 
@@ -43,6 +46,9 @@ struct ConnectOptions {
   absl::Duration connect_timeout = absl::Seconds(3);
   // For calls on a connection that has worked.
   RetryPolicy retry;
+  // Hears when one of these calls has to wait for the server, and when the server answers again. Where several threads
+  // use the client, each tells of its own call.
+  OutageObserver on_outage;
 };
 
 // How much of a volume has been moved: durable at the server for uploads, handed to the sink for downloads.
@@ -64,30 +70,33 @@ using JobObserver = std::function<void(const v1::JobEvent&)>;
 class Client {
  public:
   // Connects to `unix:/path` or `host:port` and asks the server which contract it speaks. Errors: UNAVAILABLE (nobody
-  // answers), INVALID_ARGUMENT (not an address), INCOMPATIBLE_VERSION (naming both versions).
-  static absl::StatusOr<Client> Connect(const std::string& address, const ConnectOptions& options = {});
+  // answers), INVALID_ARGUMENT (not an address), INCOMPATIBLE_VERSION (naming both versions, or no deconvoyd at all).
+  static absl::StatusOr<Client> Connect(const std::string& address, const ConnectOptions& options = {},
+                                        std::stop_token stop = {});
+
+  const std::string& address() const;
 
   // What the server said of itself when the connection was made, and what it says now.
   const v1::ServerInfo& server() const;
-  absl::StatusOr<v1::ServerInfo> GetServerInfo() const;
+  absl::StatusOr<v1::ServerInfo> GetServerInfo(std::stop_token stop = {}) const;
 
   // Creates a volume, sends its planes, finishes it with its digest, and returns its name. A stream that breaks is
-  // resumed where the server misses boxes. On any error the volume is removed from the server where that is possible.
-  // Memory: one plane and 16 MiB. `stop` ends it with CANCELLED.
+  // resumed where the server misses boxes. On any other error the volume is removed from the server if that takes no
+  // longer than a second. Memory: one plane and 16 MiB.
   absl::StatusOr<std::string> Upload(const v1::VolumeSpec& spec, const PlaneSource& source,
                                      const TransferObserver& progress = {}, std::stop_token stop = {}) const;
 
   // Reads a whole complete volume; every chunk's checksum is checked (CHECKSUM_MISMATCH). Memory: one plane and a few
-  // chunks; a slow sink slows only this call. `stop` ends it with CANCELLED.
+  // chunks; a slow sink slows only this call.
   absl::Status Download(const std::string& volume, const PlaneSink& sink, const TransferObserver& progress = {},
                         std::stop_token stop = {}) const;
 
-  absl::StatusOr<v1::Volume> GetVolume(const std::string& volume) const;
-  absl::StatusOr<std::vector<v1::Volume>> ListVolumes() const;
-  absl::Status DeleteVolume(const std::string& volume) const;
+  absl::StatusOr<v1::Volume> GetVolume(const std::string& volume, std::stop_token stop = {}) const;
+  absl::StatusOr<std::vector<v1::Volume>> ListVolumes(std::stop_token stop = {}) const;
+  absl::Status DeleteVolume(const std::string& volume, std::stop_token stop = {}) const;
 
-  absl::StatusOr<v1::Job> Submit(const v1::JobSpec& spec) const;
-  absl::StatusOr<v1::PreflightReport> Preflight(const v1::JobSpec& spec) const;
+  absl::StatusOr<v1::Job> Submit(const v1::JobSpec& spec, std::stop_token stop = {}) const;
+  absl::StatusOr<v1::PreflightReport> Preflight(const v1::JobSpec& spec, std::stop_token stop = {}) const;
 
   // Hands every event after `after_sequence` to `observer` until the job has ended, and returns it as it ended.
   // Re-attaches when the connection breaks: kept events come once each, in order. `stop` ends the watching with
@@ -95,15 +104,15 @@ class Client {
   absl::StatusOr<v1::Job> Watch(const std::string& job, uint64_t after_sequence, const JobObserver& observer = {},
                                 std::stop_token stop = {}) const;
 
-  absl::StatusOr<v1::Job> GetJob(const std::string& job) const;
+  absl::StatusOr<v1::Job> GetJob(const std::string& job, std::stop_token stop = {}) const;
   // Newest first, at most `at_most`.
-  absl::StatusOr<std::vector<v1::Job>> ListJobs(bool unfinished_only, size_t at_most) const;
-  absl::StatusOr<v1::Job> CancelJob(const std::string& job) const;
-  absl::Status DeleteJob(const std::string& job) const;
+  absl::StatusOr<std::vector<v1::Job>> ListJobs(bool unfinished_only, size_t at_most, std::stop_token stop = {}) const;
+  absl::StatusOr<v1::Job> CancelJob(const std::string& job, std::stop_token stop = {}) const;
+  absl::Status DeleteJob(const std::string& job, std::stop_token stop = {}) const;
 
-  absl::StatusOr<std::vector<v1::Method>> ListMethods() const;
-  absl::StatusOr<v1::Method> GetMethod(const std::string& name) const;
-  absl::StatusOr<std::vector<v1::Worker>> ListWorkers() const;
+  absl::StatusOr<std::vector<v1::Method>> ListMethods(std::stop_token stop = {}) const;
+  absl::StatusOr<v1::Method> GetMethod(const std::string& name, std::stop_token stop = {}) const;
+  absl::StatusOr<std::vector<v1::Worker>> ListWorkers(std::stop_token stop = {}) const;
 
  private:
   explicit Client(std::shared_ptr<Connection> connection);

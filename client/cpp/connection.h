@@ -9,9 +9,10 @@
 #include <memory>
 #include <stop_token>
 #include <string>
-#include <string_view>
+#include <utility>
 
 #include "client/cpp/retry.h"
+#include "client/cpp/transport_error.h"
 #include "deconvoy/v1/admin.grpc.pb.h"
 #include "deconvoy/v1/jobs.grpc.pb.h"
 #include "deconvoy/v1/methods.grpc.pb.h"
@@ -24,13 +25,16 @@ inline constexpr absl::Duration kShortCall = absl::Seconds(60);
 // For calls that may reserve space on slow storage.
 inline constexpr absl::Duration kReservingCall = absl::Minutes(10);
 
+// A unary call of a stub.
+template <class Stub, class Request, class Response>
+using Method = grpc::Status (Stub::*)(grpc::ClientContext*, const Request&, Response*);
+
 // One server. Thread safe.
 class Connection {
  public:
-  Connection(std::string address, const RetryPolicy& retry);
+  Connection(std::string address, const RetryPolicy& retry, OutageObserver observer);
 
   const std::string& address() const { return address_; }
-  const RetryPolicy& retry() const { return retry_; }
 
   v1::Volumes::Stub& volumes() { return *volumes_; }
   v1::Jobs::Stub& jobs() { return *jobs_; }
@@ -40,28 +44,40 @@ class Connection {
   // What the server said of itself first. Set once, before the connection is shared.
   v1::ServerInfo server_info;
 
-  // A gRPC status as the service's own; failures of the transport name the server and say what to do.
-  absl::Status ToStatus(const grpc::Status& status) const;
+  // How a call ended (`client/cpp/transport_error.h`).
+  absl::Status ToStatus(const grpc::Status& status) const { return FromGrpc(address_, status); }
 
-  // Waits by this connection's policy, or another, between attempts.
-  Retrier MakeRetrier(std::stop_token stop) const { return MakeRetrier(retry_, std::move(stop)); }
-  Retrier MakeRetrier(const RetryPolicy& policy, std::stop_token stop) const;
+  // Waits by this connection's policy between attempts, and tells the observer.
+  Retrier MakeRetrier(std::stop_token stop) const;
+  // Waits by another policy, and tells nobody.
+  Retrier MakeQuietRetrier(const RetryPolicy& policy, std::stop_token stop) const;
 
   // Makes a unary call, again and again while the answer is UNAVAILABLE. `limit` is per attempt; `stop` cancels.
   template <class Stub, class Request, class Response>
-  absl::StatusOr<Response> Call(Stub& stub,
-                                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                                const Request& request, absl::Duration limit = kShortCall,
-                                std::stop_token stop = {}) const {
-    return CallWith(retry_, stub, method, request, limit, stop);
+  absl::StatusOr<Response> Call(Stub& stub, Method<Stub, Request, Response> method, const Request& request,
+                                std::stop_token stop, absl::Duration limit = kShortCall) const {
+    Retrier retrier = MakeRetrier(stop);
+    auto response = Repeat(retrier, stub, method, request, stop, limit);
+    if (response.ok()) retrier.Reset();
+    return response;
   }
 
-  // The same with another policy.
+  // The same for a call that creates something: `stop` ends the repetitions only, so that what an attempt has created
+  // is known.
   template <class Stub, class Request, class Response>
-  absl::StatusOr<Response> CallWith(const RetryPolicy& policy, Stub& stub,
-                                    grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                                    const Request& request, absl::Duration limit, std::stop_token stop) const {
-    Retrier retrier = MakeRetrier(policy, stop);
+  absl::StatusOr<Response> Create(Stub& stub, Method<Stub, Request, Response> method, const Request& request,
+                                  std::stop_token stop) const {
+    Retrier retrier = MakeRetrier(std::move(stop));
+    auto response = Repeat(retrier, stub, method, request, {}, kReservingCall);
+    if (response.ok()) retrier.Reset();
+    return response;
+  }
+
+  // The repetitions of `Call` as part of a longer work, which `retrier` follows.
+  template <class Stub, class Request, class Response>
+  absl::StatusOr<Response> Repeat(Retrier& retrier, Stub& stub, Method<Stub, Request, Response> method,
+                                  const Request& request, const std::stop_token& stop,
+                                  absl::Duration limit = kShortCall) const {
     for (;;) {
       grpc::ClientContext context;
       if (limit != absl::InfiniteDuration()) context.set_deadline(absl::ToChronoTime(absl::Now() + limit));
@@ -76,17 +92,16 @@ class Connection {
  private:
   const std::string address_;
   const RetryPolicy retry_;
+  const OutageObserver observer_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::Volumes::Stub> volumes_;
   const std::unique_ptr<v1::Jobs::Stub> jobs_;
   const std::unique_ptr<v1::Methods::Stub> methods_;
   const std::unique_ptr<v1::Admin::Stub> admin_;
 
-  Connection(std::string address, const RetryPolicy& retry, const std::shared_ptr<grpc::Channel>& channel);
+  Connection(std::string address, const RetryPolicy& retry, OutageObserver observer,
+             const std::shared_ptr<grpc::Channel>& channel);
 };
-
-// Refuses what is neither `unix:/path` nor `host:port`.
-absl::Status CheckAddress(const std::string& address);
 
 // A new id for a request that creates something: 32 hexadecimal digits.
 std::string NewRequestId();

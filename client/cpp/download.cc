@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include "client/cpp/client.h"
 #include "client/cpp/connection.h"
+#include "client/cpp/plane.h"
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
@@ -22,7 +22,7 @@ constexpr int64_t kFramesPerCall = 1024;
 class Downloader {
  public:
   Downloader(Connection& connection, const v1::Volume& volume, const Shape5& shape, const PlaneSink& sink,
-             const TransferObserver& progress)
+             const TransferObserver& progress, const std::stop_token& stop)
       : connection_(connection),
         name_(volume.name()),
         spec_(volume.spec()),
@@ -30,38 +30,28 @@ class Downloader {
         plane_bytes_(shape.y * shape.x * BytesPerVoxel(spec_.type())),
         planes_(shape.t * shape.c * shape.z),
         sink_(sink),
-        progress_(progress) {}
+        progress_(progress),
+        stop_(stop),
+        retrier_(connection.MakeRetrier(stop)) {}
 
-  absl::Status Run(const std::stop_token& stop) {
-    RETURN_IF_ERROR(AllocatePlane());
-    Retrier retrier = connection_.MakeRetrier(stop);
+  absl::Status Run() {
+    ASSIGN_OR_RETURN(plane_, AllocatePlane(plane_bytes_));
     while (delivered_planes_ < planes_) {
       const int64_t before = delivered_planes_;
-      absl::Status status = ReadOn(stop);
-      if (delivered_planes_ > before) retrier.Reset();
+      absl::Status status = ReadOn();
       if (status.ok() && delivered_planes_ == before)
         status = absl::UnavailableError("the server ended the download early");
-      if (!status.ok()) RETURN_IF_ERROR(retrier.Pause(status));
+      if (!status.ok()) RETURN_IF_ERROR(retrier_.Pause(status));
     }
     return absl::OkStatus();
   }
 
  private:
-  absl::Status AllocatePlane() {
-    try {
-      plane_.resize(static_cast<size_t>(plane_bytes_));
-    } catch (const std::bad_alloc&) {
-      return MakeError({.reason = v1::OUT_OF_MEMORY, .remedy = "Use a machine with more memory."},
-                       fmt::format("no memory for one plane of {} bytes", plane_bytes_));
-    }
-    return absl::OkStatus();
-  }
-
   // One Read call from the first plane that has not been delivered.
-  absl::Status ReadOn(const std::stop_token& stop) {
+  absl::Status ReadOn() {
     in_plane_ = 0;
     grpc::ClientContext context;
-    const std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
+    const std::stop_callback cancel(stop_, [&context] { context.TryCancel(); });
     const auto stream = connection_.volumes().Read(&context, NextRequest());
     v1::ReadVolumeResponse response;
     while (stream->Read(&response)) {
@@ -122,6 +112,7 @@ class Downloader {
     RETURN_IF_ERROR(sink_(frame / shape_.c, frame % shape_.c, delivered_planes_ % shape_.z, plane_));
     ++delivered_planes_;
     in_plane_ = 0;
+    retrier_.Reset();
     if (progress_) progress_({.bytes_done = delivered_planes_ * plane_bytes_, .bytes_total = planes_ * plane_bytes_});
     return absl::OkStatus();
   }
@@ -134,6 +125,8 @@ class Downloader {
   const int64_t planes_;
   const PlaneSink& sink_;
   const TransferObserver& progress_;
+  const std::stop_token stop_;
+  Retrier retrier_;
 
   std::vector<std::byte> plane_;
   int64_t in_plane_ = 0;  // bytes of the current plane that have come
@@ -144,9 +137,9 @@ class Downloader {
 
 absl::Status Client::Download(const std::string& volume, const PlaneSink& sink, const TransferObserver& progress,
                               std::stop_token stop) const {
-  ASSIGN_OR_RETURN(const v1::Volume found, GetVolume(volume));
+  ASSIGN_OR_RETURN(const v1::Volume found, GetVolume(volume, stop));
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(found.spec().shape(), found.spec().type(), "spec.shape"));
-  return Downloader(*connection_, found, shape, sink, progress).Run(stop);
+  return Downloader(*connection_, found, shape, sink, progress, stop).Run();
 }
 
 }  // namespace deconvoy::client

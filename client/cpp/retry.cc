@@ -39,22 +39,25 @@ std::optional<absl::Duration> WaitBeforeRetry(const RetryPolicy& policy, int ret
   return wait;
 }
 
-Retrier::Retrier(const RetryPolicy& policy, std::stop_token stop, Wait wait)
-    : policy_(policy), stop_(std::move(stop)), wait_(std::move(wait)) {}
+Retrier::Retrier(const RetryPolicy& policy, std::stop_token stop, OutageObserver observer, Wait wait)
+    : policy_(policy), stop_(std::move(stop)), observer_(std::move(observer)), wait_(std::move(wait)) {}
 
 absl::Status Retrier::Pause(const absl::Status& error) {
   if (stop_.stop_requested()) return MakeError({.reason = v1::CANCELLED_BY_USER}, "stopped on request");
   if (!IsRetryable(error)) return error;
   if (retries_ == 0) first_failure_ = absl::Now();
-  const auto wait = WaitBeforeRetry(policy_, retries_, absl::Now() - first_failure_, RandomFraction());
+  const absl::Duration elapsed = absl::Now() - first_failure_;
+  const auto wait = WaitBeforeRetry(policy_, retries_, elapsed, RandomFraction());
   if (!wait) return error;
   ++retries_;
+  if (observer_) observer_({.error = error, .tries_for = policy_.total - elapsed});
   wait_(*wait, stop_);
   if (stop_.stop_requested()) return MakeError({.reason = v1::CANCELLED_BY_USER}, "stopped on request");
   return absl::OkStatus();
 }
 
 void Retrier::Reset() {
+  if (retries_ > 0 && observer_) observer_({.over = true});
   retries_ = 0;
 }
 

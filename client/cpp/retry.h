@@ -28,10 +28,21 @@ std::optional<absl::Duration> WaitBeforeRetry(const RetryPolicy& policy, int ret
 using Wait = std::function<void(absl::Duration duration, const std::stop_token& stop)>;
 void Sleep(absl::Duration duration, const std::stop_token& stop);
 
+// A call has to wait for its server, or has waited long enough.
+struct Outage {
+  bool over = false;              // the server answers again
+  absl::Status error = {};        // why the last attempt failed; OK when it is over
+  absl::Duration tries_for = {};  // for how much longer the call is tried; zero when it is over
+};
+
+// Hears of an outage before every pause of the call, and once when it is over. A call that gives up returns its error
+// instead.
+using OutageObserver = std::function<void(const Outage&)>;
+
 // Follows one call through its repetitions. One thread at a time.
 class Retrier {
  public:
-  Retrier(const RetryPolicy& policy, std::stop_token stop, Wait wait = Sleep);
+  Retrier(const RetryPolicy& policy, std::stop_token stop, OutageObserver observer = {}, Wait wait = Sleep);
 
   // Waits and returns OK when trying again makes sense; else the error to return: `error` itself when it is not
   // UNAVAILABLE or the time is over, CANCELLED when stop was requested.
@@ -43,6 +54,7 @@ class Retrier {
  private:
   const RetryPolicy policy_;
   const std::stop_token stop_;
+  const OutageObserver observer_;
   const Wait wait_;
   int retries_ = 0;
   absl::Time first_failure_ = absl::InfinitePast();

@@ -2,13 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <new>
 #include <optional>
 #include <tuple>
 #include <utility>
 
 #include "client/cpp/client.h"
 #include "client/cpp/connection.h"
+#include "client/cpp/plane.h"
 #include "client/cpp/write_stream.h"
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
@@ -56,37 +56,26 @@ class Uploader {
         source_(source),
         progress_(progress),
         stop_(std::move(stop)),
+        retrier_(connection.MakeRetrier(stop_)),
         digester_(plane_bytes_) {}
 
   // Sends everything that `volume` misses, however often the stream breaks, and finishes it.
   absl::Status Run(v1::Volume volume) {
-    RETURN_IF_ERROR(AllocatePlane());
-    Retrier retrier = connection_.MakeRetrier(stop_);
+    ASSIGN_OR_RETURN(plane_, AllocatePlane(plane_bytes_));
     for (;;) {
-      const int64_t before = committed_;
       const absl::Status status = SendMissing(volume);
       if (status.ok()) break;
-      if (committed_ > before) retrier.Reset();
-      RETURN_IF_ERROR(retrier.Pause(status));
+      RETURN_IF_ERROR(retrier_.Pause(status));
       v1::GetVolumeRequest request;
       request.set_volume(volume.name());
       ASSIGN_OR_RETURN(volume,
-                       connection_.Call(connection_.volumes(), &v1::Volumes::Stub::Get, request, kShortCall, stop_));
+                       connection_.Repeat(retrier_, connection_.volumes(), &v1::Volumes::Stub::Get, request, stop_));
     }
+    retrier_.Reset();
     return Finish(volume.name());
   }
 
  private:
-  absl::Status AllocatePlane() {
-    try {
-      plane_.resize(static_cast<size_t>(plane_bytes_));
-    } catch (const std::bad_alloc&) {
-      return MakeError({.reason = v1::OUT_OF_MEMORY, .remedy = "Use a machine with more memory."},
-                       fmt::format("no memory for one plane of {} bytes", plane_bytes_));
-    }
-    return absl::OkStatus();
-  }
-
   absl::Status SendMissing(const v1::Volume& volume) {
     const MissingBoxes missing(volume);
     WriteStream stream(connection_, stop_);
@@ -155,6 +144,7 @@ class Uploader {
   }
 
   void Report(int64_t committed) {
+    if (committed > committed_) retrier_.Reset();
     committed_ = std::max(committed_, committed);
     if (progress_) progress_({.bytes_done = committed_, .bytes_total = VolumeBytes(shape_, type_)});
   }
@@ -165,7 +155,7 @@ class Uploader {
     request.set_volume(volume);
     request.set_digest(reinterpret_cast<const char*>(digest.data()), digest.size());
     const auto finished =
-        connection_.Call(connection_.volumes(), &v1::Volumes::Stub::Finish, request, absl::InfiniteDuration(), stop_);
+        connection_.Call(connection_.volumes(), &v1::Volumes::Stub::Finish, request, stop_, absl::InfiniteDuration());
     // An answer that got lost: this volume has no other writer, so the digest has been checked.
     if (ReasonOf(finished.status()) == v1::VOLUME_COMPLETE) return absl::OkStatus();
     return finished.status();
@@ -178,6 +168,7 @@ class Uploader {
   const PlaneSource& source_;
   const TransferObserver& progress_;
   const std::stop_token stop_;
+  Retrier retrier_;
 
   VolumeDigester digester_;
   int64_t digested_planes_ = 0;
@@ -186,6 +177,17 @@ class Uploader {
   v1::WriteVolumeRequest request_;
   int64_t committed_ = 0;
 };
+
+// Removes an upload that nobody finishes, where the server takes it at once.
+void RemoveRest(Connection& connection, const std::string& volume) {
+  constexpr absl::Duration kPatience = absl::Seconds(1);
+  v1::DeleteVolumeRequest request;
+  request.set_volume(volume);
+  Retrier retrier = connection.MakeQuietRetrier({.total = kPatience}, {});
+  connection.Repeat(retrier, connection.volumes(), &v1::Volumes::Stub::Delete, request, {}, kPatience)
+      .status()
+      .IgnoreError();
+}
 
 }  // namespace
 
@@ -196,12 +198,12 @@ absl::StatusOr<std::string> Client::Upload(const v1::VolumeSpec& spec, const Pla
   v1::CreateVolumeRequest request;
   request.set_request_id(NewRequestId());
   *request.mutable_spec() = spec;
-  ASSIGN_OR_RETURN(const v1::Volume volume, connection_->Call(connection_->volumes(), &v1::Volumes::Stub::Create,
-                                                              request, kReservingCall, stop));
+  ASSIGN_OR_RETURN(const v1::Volume volume,
+                   connection_->Create(connection_->volumes(), &v1::Volumes::Stub::Create, request, stop));
   if (volume.state() == v1::COMPLETE) return volume.name();
   const absl::Status status = Uploader(*connection_, spec, shape, source, progress, stop).Run(volume);
   if (status.ok()) return volume.name();
-  if (!IsRetryable(status)) DeleteVolume(volume.name()).IgnoreError();
+  if (!IsRetryable(status)) RemoveRest(*connection_, volume.name());
   return status;
 }
 

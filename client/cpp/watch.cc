@@ -1,5 +1,6 @@
 // Watching a job through broken connections.
 #include <algorithm>
+#include <optional>
 
 #include "client/cpp/client.h"
 #include "client/cpp/connection.h"
@@ -12,18 +13,17 @@ namespace {
 // Follows the events of one job. `Attach` is called until it has seen the end.
 class Watcher {
  public:
-  Watcher(Connection& connection, const std::string& job, uint64_t after_sequence, const JobObserver& observer)
-      : connection_(connection), observer_(observer) {
+  Watcher(Connection& connection, Retrier& retrier, const std::string& job, uint64_t after_sequence,
+          const JobObserver& observer)
+      : connection_(connection), retrier_(retrier), observer_(observer) {
     request_.set_job(job);
     request_.set_after_sequence(after_sequence);
   }
 
   const std::optional<v1::Job>& ended() const { return ended_; }
-  bool heard() const { return heard_; }
 
   // Reads one stream to its end.
   absl::Status Attach(const std::stop_token& stop) {
-    heard_ = false;
     grpc::ClientContext context;
     const std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
     const auto stream = connection_.jobs().Watch(&context, request_);
@@ -34,7 +34,7 @@ class Watcher {
 
  private:
   void Take(const v1::JobEvent& event) {
-    heard_ = true;
+    retrier_.Reset();
     const bool kept = !event.has_progress();
     if (kept && !event.has_ended() && event.sequence() <= request_.after_sequence()) return;
     request_.set_after_sequence(std::max(request_.after_sequence(), event.sequence()));
@@ -43,22 +43,21 @@ class Watcher {
   }
 
   Connection& connection_;
+  Retrier& retrier_;
   const JobObserver& observer_;
   v1::WatchJobRequest request_;
   std::optional<v1::Job> ended_;
-  bool heard_ = false;
 };
 
 }  // namespace
 
 absl::StatusOr<v1::Job> Client::Watch(const std::string& job, uint64_t after_sequence, const JobObserver& observer,
                                       std::stop_token stop) const {
-  Watcher watcher(*connection_, job, after_sequence, observer);
   Retrier retrier = connection_->MakeRetrier(stop);
+  Watcher watcher(*connection_, retrier, job, after_sequence, observer);
   for (;;) {
     absl::Status status = watcher.Attach(stop);
     if (watcher.ended()) return *watcher.ended();
-    if (watcher.heard()) retrier.Reset();
     if (status.ok()) status = absl::UnavailableError("the server stopped reporting on the job");
     RETURN_IF_ERROR(retrier.Pause(status));
   }

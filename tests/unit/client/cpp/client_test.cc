@@ -1,9 +1,16 @@
 #include "client/cpp/client.h"
 
+#include <absl/time/clock.h>
 #include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <thread>
+
+#include "deconvoy/v1/admin.grpc.pb.h"
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "tests/support/fake_service.h"
 #include "tests/support/test_support.h"
 
@@ -40,17 +47,52 @@ TEST(ConnectTest, SaysWhoTheServerIs) {
 }
 
 TEST(ConnectTest, RefusesWhatIsNoAddress) {
-  for (const char* address : {"", "localhost", "localhost:", ":80", "localhost:http", "localhost:70000", "unix:"}) {
+  for (const char* address : {"", "localhost", "localhost:", ":80", "localhost:http", "localhost:70000",
+                              "unix:", "a b:80", "host/path:80", "user@host:80", "[::1:80", "[]:80", "[host]:80"}) {
     const auto client = Client::Connect(address, Impatient());
     EXPECT_EQ(ReasonOf(client.status()), v1::INVALID_FIELD) << address;
   }
 }
 
+std::string RemedyFor(const char* address) {
+  return InfoOf(Client::Connect(address, Impatient()).status()).remedy();
+}
+
+TEST(ConnectTest, SaysHowAnAddressIsWritten) {
+  EXPECT_THAT(RemedyFor("http://localhost:7450"), HasSubstr("without http://"));
+  EXPECT_THAT(RemedyFor("grpc://localhost:7450/"), HasSubstr("without http://"));
+  EXPECT_THAT(RemedyFor("::1:7450"), HasSubstr("in brackets"));
+  EXPECT_THAT(RemedyFor("localhost"), HasSubstr("localhost:7450"));
+}
+
 TEST(ConnectTest, NamesTheServerThatDoesNotAnswer) {
   const auto client = Client::Connect("unix:/nonexistent/socket", Impatient());
   EXPECT_TRUE(absl::IsUnavailable(client.status()));
-  EXPECT_THAT(std::string(client.status().message()), HasSubstr("unix:/nonexistent/socket"));
-  EXPECT_THAT(InfoOf(client.status()).remedy(), HasSubstr("deconvoyd"));
+  EXPECT_EQ(client.status().message(), "the server at unix:/nonexistent/socket cannot be reached (no such file)");
+  const v1::ErrorInfo info = InfoOf(client.status());
+  EXPECT_THAT(info.remedy(), HasSubstr("deconvoyd"));
+  EXPECT_THAT(info.metadata().at("transport"), HasSubstr("No such file or directory"));
+}
+
+TEST(ConnectTest, SaysWhenNobodyListens) {
+  for (const char* address : {"localhost:1", "[::1]:1"}) {
+    const auto client = Client::Connect(address, Impatient());
+    EXPECT_THAT(std::string(client.status().message()), HasSubstr("cannot be reached (connection refused)")) << address;
+  }
+}
+
+TEST(ConnectTest, StopEndsIt) {
+  ConnectOptions patient;
+  patient.connect_timeout = absl::Minutes(2);
+  std::stop_source stop;
+  std::jthread stopper([&stop] {
+    absl::SleepFor(absl::Milliseconds(50));
+    stop.request_stop();
+  });
+  const absl::Time start = absl::Now();
+  const auto client = Client::Connect("unix:/nonexistent/socket", patient, stop.get_token());
+  EXPECT_TRUE(absl::IsCancelled(client.status())) << client.status();
+  EXPECT_LT(absl::Now() - start, absl::Seconds(1));
 }
 
 TEST(ConnectTest, RefusesAnotherContractAndSaysBoth) {
@@ -60,6 +102,57 @@ TEST(ConnectTest, RefusesAnotherContractAndSaysBoth) {
   EXPECT_EQ(ReasonOf(client.status()), v1::INCOMPATIBLE_VERSION);
   EXPECT_THAT(std::string(client.status().message()), HasSubstr("version 7"));
   EXPECT_THAT(std::string(client.status().message()), HasSubstr("version 1"));
+}
+
+// A server that only says who it is.
+class Greeter {
+ public:
+  explicit Greeter(const std::string& address) {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials());
+    builder.RegisterService(&admin_);
+    server_ = builder.BuildAndStart();
+  }
+
+ private:
+  struct Admin final : v1::Admin::Service {
+    grpc::Status GetServerInfo(grpc::ServerContext*, const v1::GetServerInfoRequest*, v1::ServerInfo* info) override {
+      info->set_contract_version(limits::kContractVersion);
+      return grpc::Status::OK;
+    }
+  };
+
+  Admin admin_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+TEST(ConnectTest, FindsAServerThatComesLater) {
+  const testing::TemporaryFolder folder;
+  const std::string address = "unix:" + (folder.path() / "socket").string();
+  ConnectOptions patient;
+  patient.connect_timeout = absl::Seconds(20);
+  std::unique_ptr<Greeter> server;
+  absl::Time started;
+  std::jthread starter([&] {
+    absl::SleepFor(absl::Milliseconds(400));
+    server = std::make_unique<Greeter>(address);
+    started = absl::Now();
+  });
+  const auto client = Client::Connect(address, patient);
+  const absl::Time connected = absl::Now();
+  starter.join();
+  ASSERT_OK(client.status());
+  EXPECT_LT(connected - started, absl::Seconds(1));
+}
+
+TEST(ConnectTest, AServerThatDoesNotKnowTheCallIsNotOurs) {
+  const testing::TemporaryFolder folder;
+  const std::string address = "unix:" + (folder.path() / "socket").string();
+  const Greeter server(address);
+  ASSERT_OK_AND_ASSIGN(const Client client, Client::Connect(address, Impatient()));
+  const auto job = client.GetJob("jobs/a");
+  EXPECT_EQ(ReasonOf(job.status()), v1::INCOMPATIBLE_VERSION);
+  EXPECT_THAT(std::string(job.status().message()), HasSubstr(address));
 }
 
 class CallTest : public ::testing::Test {
@@ -84,6 +177,28 @@ TEST_F(CallTest, GivesUpAfterTheTotalTime) {
   const auto job = client_->Submit(Projection());
   EXPECT_EQ(ReasonOf(job.status()), v1::SHUTTING_DOWN) << "the server's own words stand";
   EXPECT_GT(service_.calls("Jobs.Submit"), 5);
+}
+
+TEST_F(CallTest, StopEndsTheRepetitions) {
+  service_.FailNext("Jobs.Submit", 1'000'000, Gone());
+  service_.FailNext("Jobs.Get", 1'000'000, Gone());
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_TRUE(absl::IsCancelled(client_->Submit(Projection(), stop.get_token()).status()));
+  EXPECT_TRUE(absl::IsCancelled(client_->GetJob("jobs/a", stop.get_token()).status()));
+}
+
+TEST_F(CallTest, WhatAnAttemptHasCreatedIsKnownThoughStopWasRequested) {
+  std::stop_source stop;
+  stop.request_stop();
+  ASSERT_OK_AND_ASSIGN(const v1::Job job, client_->Submit(Projection(), stop.get_token()));
+  EXPECT_TRUE(service_.jobs().contains(job.name()));
+}
+
+TEST_F(CallTest, ACallThatIsBrokenOffIsTriedAgain) {
+  service_.FailNext("Jobs.Submit", 1, absl::CancelledError("CANCELLED"));
+  EXPECT_OK(client_->Submit(Projection()));
+  EXPECT_EQ(service_.calls("Jobs.Submit"), 2);
 }
 
 TEST_F(CallTest, TriesNothingElseAgain) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <thread>
+#include <vector>
 
 #include "proto/contract/error.h"
 #include "tests/support/test_support.h"
@@ -51,6 +52,35 @@ TEST(RetrierTest, StartsAnewAfterAReset) {
     EXPECT_OK(retrier.Pause(absl::UnavailableError("gone")));
     retrier.Reset();
   }
+}
+
+TEST(RetrierTest, TellsOfEveryPauseAndOnceThatItIsOver) {
+  std::vector<Outage> heard;
+  const auto observer = [&heard](const Outage& outage) { heard.push_back(outage); };
+  Retrier retrier(kPolicy, {}, observer, [](absl::Duration, const std::stop_token&) {});
+  retrier.Reset();
+  EXPECT_TRUE(heard.empty()) << "nothing was wrong";
+  EXPECT_OK(retrier.Pause(absl::UnavailableError("gone")));
+  EXPECT_OK(retrier.Pause(absl::UnavailableError("still gone")));
+  ASSERT_EQ(heard.size(), 2u);
+  EXPECT_FALSE(heard[1].over);
+  EXPECT_EQ(heard[1].error.message(), "still gone");
+  EXPECT_LE(heard[1].tries_for, heard[0].tries_for);
+  EXPECT_LE(heard[0].tries_for, kPolicy.total);
+  EXPECT_GT(heard[1].tries_for, kPolicy.total - absl::Seconds(5));
+  retrier.Reset();
+  retrier.Reset();
+  ASSERT_EQ(heard.size(), 3u);
+  EXPECT_TRUE(heard[2].over);
+}
+
+TEST(RetrierTest, WhatIsNotTriedAgainIsNoOutage) {
+  int heard = 0;
+  Retrier retrier({.initial = absl::Seconds(2), .total = absl::Milliseconds(1)}, {},
+                  [&heard](const Outage&) { ++heard; });
+  EXPECT_FALSE(retrier.Pause(absl::InternalError("broken")).ok());
+  EXPECT_FALSE(retrier.Pause(absl::UnavailableError("the time is over")).ok());
+  EXPECT_EQ(heard, 0);
 }
 
 TEST(RetrierTest, StopEndsTheWaitAtOnce) {

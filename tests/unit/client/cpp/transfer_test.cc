@@ -69,6 +69,7 @@ class TransferTest : public ::testing::Test {
     ConnectOptions options;
     options.retry = {
         .initial = absl::Milliseconds(2), .longest = absl::Milliseconds(10), .total = absl::Milliseconds(500)};
+    options.on_outage = [this](const Outage& outage) { outages_ += outage.over ? "b" : "a"; };
     ASSERT_OK_AND_ASSIGN(Client connected, Client::Connect(service_.address(), options));
     client_ = std::make_unique<Client>(connected);
   }
@@ -100,6 +101,7 @@ class TransferTest : public ::testing::Test {
 
   FakeService service_;
   std::unique_ptr<Client> client_;
+  std::string outages_;  // `a` for each time the server was away, `b` for back
 };
 
 // Planes that share a chunk, that fill several, and rows longer than one.
@@ -121,6 +123,7 @@ TEST_F(TransferTest, ResumesAnUploadThatBreaksAgainAndAgain) {
   const TestVolume volume({2, 1, 4, 900, 700}, v1::U16);
   service_.BreakStreams("Volumes.Write", {3, 0, 5, 1});
   ExpectUpload(volume);
+  EXPECT_EQ(outages_, "aababab");
   EXPECT_EQ(service_.calls("Volumes.Write"), 5);
   EXPECT_EQ(service_.request_ids("Volumes.Create").size(), 1u);
 }
@@ -198,6 +201,7 @@ TEST_F(TransferTest, ResumesADownloadAtTheFirstPlaneNotDelivered) {
   ASSERT_OK_AND_ASSIGN(const std::string name, client_->Upload(volume.spec(), volume.Source()));
   service_.BreakStreams("Volumes.Read", {0, 4, 7, 1, 12});
   EXPECT_OK(Download(name, volume));
+  EXPECT_EQ(outages_, "ababaabab");
   EXPECT_EQ(service_.calls("Volumes.Read"), 6);
 }
 

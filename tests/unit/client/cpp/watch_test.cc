@@ -13,8 +13,10 @@ namespace deconvoy::client {
 namespace {
 
 using ::deconvoy::testing::FakeService;
+using ::testing::Each;
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
+using ::testing::Gt;
+using ::testing::SizeIs;
 
 v1::JobEvent State(v1::JobState state) {
   v1::JobEvent event;
@@ -40,6 +42,7 @@ class WatchTest : public ::testing::Test {
     ConnectOptions options;
     options.retry = {
         .initial = absl::Milliseconds(2), .longest = absl::Milliseconds(10), .total = absl::Milliseconds(300)};
+    options.on_outage = [this](const Outage& outage) { heard_.push_back(outage.over ? "back" : "away"); };
     ASSERT_OK_AND_ASSIGN(Client connected, Client::Connect(service_.address(), options));
     client_ = std::make_unique<Client>(connected);
     service_.SetEvents({State(v1::PENDING), Found("a"), At(0.1), State(v1::RUNNING), At(0.5), Found("b"), At(0.9)});
@@ -50,7 +53,8 @@ class WatchTest : public ::testing::Test {
     job_ = job.name();
   }
 
-  // Watches, and keeps what was heard: findings by message, states by number, the end as `end`.
+  // Watches, and keeps what was heard: findings by message, states by name, the end as `end`; outages as `away` and
+  // `back`.
   absl::StatusOr<v1::Job> Watch(uint64_t after = 0, std::stop_token stop = {}) {
     return client_->Watch(
         job_, after,
@@ -82,14 +86,15 @@ TEST_F(WatchTest, StartsAfterASequenceNumber) {
 TEST_F(WatchTest, ReattachesAndHearsKeptEventsOnce) {
   service_.BreakStreams("Jobs.Watch", {2, 0, 3});
   ASSERT_OK(Watch());
-  EXPECT_THAT(heard_, ElementsAre("PENDING", "a", "RUNNING", "b", "end"));
+  EXPECT_THAT(heard_, ElementsAre("PENDING", "a", "away", "away", "back", "RUNNING", "away", "back", "b", "end"));
   EXPECT_EQ(service_.calls("Jobs.Watch"), 4);
 }
 
 TEST_F(WatchTest, GivesUpWhenTheServerStaysAway) {
   service_.FailNext("Jobs.Watch", 1'000'000, MakeError({.reason = v1::SHUTTING_DOWN}, "stopping"));
   EXPECT_TRUE(absl::IsUnavailable(Watch().status()));
-  EXPECT_THAT(heard_, IsEmpty());
+  EXPECT_THAT(heard_, SizeIs(Gt(5)));
+  EXPECT_THAT(heard_, Each("away"));
 }
 
 TEST_F(WatchTest, AFailedJobIsAnAnswerNotAnError) {
