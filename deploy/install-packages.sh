@@ -30,10 +30,12 @@ done
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
   command -v sudo >/dev/null || fail "needs root to install ${missing[*]}: run as root or install sudo"
+  sudo true || fail "needs root to install ${missing[*]}: sudo does not let this user; run as root"
   as_root=(sudo)
 fi
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300)
 echo "== installing ${#missing[@]} packages: ${missing[*]}"
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q >/dev/null ||
-  fail "apt-get update failed: check the network and /etc/apt/sources.list"
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null ||
-  fail "apt-get could not install the packages above; the lines before this one say why"
+"${apt[@]}" update >/dev/null || echo "install-packages: apt-get update failed; trying with the lists that are there" >&2
+"${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null ||
+  fail "apt-get could not install the packages above; the lines before this one say why (network? disk? /etc/apt/sources.list?)." \
+    "After an interruption, \`dpkg --configure -a\` as root, then run this again"
