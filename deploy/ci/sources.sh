@@ -1,12 +1,26 @@
+# shellcheck shell=bash
 # Sourced by the scripts beside it: where the project is, and which sources are its own.
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+fail() { echo "$(basename "$0"): $*" >&2; exit 1; }
+need() { command -v "$1" >/dev/null || fail "$1 is missing; run deploy/install-packages.sh"; }
+need git
 # Whoever owns the files: a mounted checkout often belongs to another user.
 git() { command git -c safe.directory="$PWD" "$@"; }
-git rev-parse --git-dir >/dev/null 2>&1 || { echo "$(basename "$0"): $PWD is not a git checkout, and git tells which files are the project's" >&2; exit 1; }
+git rev-parse --git-dir >/dev/null 2>&1 || fail "$PWD is not a git checkout, and git tells which files are the project's"
 cxx_sources() { git ls-files -- '*.h' '*.cc' '*.cu'; }
-# Those that differ from the branch's start: $1, else main's merge base, on main itself the commit before.
+
+# The commit that a change starts from: main's merge base, on main itself 20 commits before. Fails where that is not known, as in
+# a clone of a single commit.
+start_of_change() {
+  local base
+  base=$(git merge-base HEAD origin/main 2>/dev/null) || base=
+  if [ -n "$base" ] && [ "$base" != "$(git rev-parse HEAD)" ]; then echo "$base"; else git rev-parse -q --verify HEAD~20; fi
+}
+
+# Sources that differ from commit $1, new ones too; for a header one that includes it.
 changed_sources() {
-  local base=${1:-$(git merge-base HEAD origin/main 2>/dev/null || true)}
-  if [ -z "$base" ] || [ "$base" = "$(git rev-parse HEAD)" ]; then base=$(git rev-parse HEAD~1 2>/dev/null || git rev-parse HEAD); fi
-  { git diff --name-only --diff-filter=d "$base" -- '*.cc'; git ls-files --others --exclude-standard -- '*.cc'; } | sort -u
+  { git diff --name-only --diff-filter=d "$1" -- '*.cc' '*.h'; git ls-files --others --exclude-standard -- '*.cc' '*.h'; } |
+    while read -r file; do
+      if [[ $file == *.h ]]; then git grep -lF "#include \"$file\"" -- '*.cc' | head -n 1; else echo "$file"; fi
+    done | sort -u
 }
