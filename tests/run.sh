@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs, builds and runs the tests. Safe to run again.
+# Installs, builds and runs the tests. Safe to run again: goes on where it stopped.
 #   tests/run.sh          everything that belongs to a change
-#   tests/run.sh --long   also sanitizers, fuzzing and fault loops; stops starting new parts after $DECONVOY_LONG_MINUTES
-#                         (default 60) and says which were left out
+#   tests/run.sh --long   also clang-tidy, sanitizers, fault loops and fuzzing; starts no part that would not end within
+#                         $DECONVOY_LONG_MINUTES (default 120) on two cores, and says which were left out
 set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 long=false
@@ -11,25 +11,45 @@ case "${1:-}" in
   --long) long=true ;;
   *) echo "usage: tests/run.sh [--long]" >&2; exit 2 ;;
 esac
+minutes=${DECONVOY_LONG_MINUTES:-120}
+if ! [[ $minutes =~ ^[0-9]+$ ]]; then echo "tests/run.sh: DECONVOY_LONG_MINUTES is '$minutes', not a number of minutes" >&2; exit 2; fi
 trap 'echo "tests/run.sh: stopped at line $LINENO: $BASH_COMMAND" >&2' ERR
-started=$SECONDS
-minutes=${DECONVOY_LONG_MINUTES:-60}
-left_out=()
+trap 'echo "tests/run.sh: interrupted; run it again to go on" >&2; exit 130' INT TERM
+left_out=() asan_built=false tsan_built=false
+rm -f build/*/ctest-*.log
 
-# Builds a preset and runs its tests but for those with the labels in $2.
-build_and_test() {
-  local preset=$1 without=$2
-  echo "== $preset: build"
-  cmake --preset "$preset" >"build-$preset.log" 2>&1 || { cat "build-$preset.log" >&2; rm -f "build-$preset.log"; return 1; }
-  rm -f "build-$preset.log"
-  cmake --build --preset "$preset"
-  echo "== $preset: tests"
-  ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j 2 ${without:+-LE "$without"} | tee "build/$preset/ctest.log"
+# Runs tests of preset $1; $2 names the run; the rest are CTest's arguments.
+run_tests() {
+  echo "== $1: $2"
+  ctest --test-dir "build/$1" --output-on-failure --no-tests=error "${@:3}" | tee "build/$1/ctest-$2.log"
 }
 
-# Whether there is time for another part of about $2 minutes; notes what is left out.
+build_and_test() {
+  echo "== $1: build"
+  deploy/build.sh "$1"
+  run_tests "$1" tests -j 2 "${@:2}"
+}
+
+# The tests that start whole programs, under the sanitizer of preset $1, but for those that judge figures only. Sanitizers write to
+# files: what they say of a private server or its worker would go down with its log. (What is undefined behaviour goes to standard
+# error in any case, and ends the program.)
+whole_programs() {
+  local reports=$PWD/build/$1/reports failed=false
+  rm -rf "$reports"
+  mkdir -p "$reports"
+  ASAN_OPTIONS=log_path=$reports/asan UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=log_path=$reports/tsan \
+    run_tests "$1" whole-programs -L whole-programs -LE long -E '_(parity|tiles)_test$' || failed=true
+  if [ -n "$(ls "$reports")" ]; then
+    head -n 100 "$reports"/* >&2
+    echo "tests/run.sh: the sanitizers of preset $1 complain; all they say is in $reports" >&2
+    failed=true
+  fi
+  ! $failed
+}
+
+# Whether a part of about $2 minutes ends in time; notes what is left out.
 time_for() {
-  if [ $(((SECONDS - started) / 60 + $2)) -le "$minutes" ]; then return 0; fi
+  if [ $((SECONDS / 60 + $2)) -le "$minutes" ]; then return 0; fi
   left_out+=("$1")
   return 1
 }
@@ -41,19 +61,24 @@ echo "== checks of the sources"
 deploy/ci/verify-format
 deploy/ci/verify-layering
 
-build_and_test release long
+build_and_test release -LE long
 deploy/ci/verify-generated
 if ! $long; then exit 0; fi
 
-deploy/ci/verify-tidy
-if time_for "fault loops" 3; then
-  echo "== fault loops"
-  ctest --test-dir build/release --output-on-failure -L long
+if time_for "clang-tidy" 5; then DECONVOY_TIDY_MINUTES=${DECONVOY_TIDY_MINUTES:-4} deploy/ci/verify-tidy; fi
+if time_for "address and undefined-behaviour sanitizers" 14; then
+  build_and_test asan -LE 'long|whole-programs'
+  asan_built=true
+fi
+if time_for "fault loops" 3; then run_tests release fault-loops -L long; fi
+if time_for "thread sanitizer" 14; then
+  build_and_test tsan -LE 'long|whole-programs'
+  tsan_built=true
 fi
 if time_for "fuzzing" 6; then
   echo "== fuzzing"
   tests/fuzz/run.sh 20
 fi
-if time_for "address and undefined-behaviour sanitizers" 20; then build_and_test asan "long|whole-programs"; fi
-if time_for "thread sanitizer" 20; then build_and_test tsan "long|whole-programs"; fi
+if $asan_built && time_for "whole programs under the address sanitizer" 6; then whole_programs asan; fi
+if $tsan_built && time_for "whole programs under the thread sanitizer" 12; then whole_programs tsan; fi
 if [ ${#left_out[@]} -gt 0 ]; then printf '== left out for lack of time: %s\n' "${left_out[@]}"; fi
