@@ -164,7 +164,7 @@ absl::Status ForEachRun(const Shape5& volume, v1::VoxelType type, const FrameBox
 absl::Status ForEachPiece(const FrameBox& box, v1::VoxelType type, int64_t max_bytes,
                           const std::function<absl::Status(const FrameBox&)>& visit) {
   const Shape3 whole = box.box.shape;
-  const int64_t room = std::max<int64_t>(max_bytes / BytesPerVoxel(type), 1);
+  const int64_t room = std::max<int64_t>(max_bytes / std::max<int64_t>(BytesPerVoxel(type), 1), 1);
   Shape3 step{1, 1, std::min(room, whole.x)};
   if (step.x == whole.x) step.y = std::min(room / whole.x, whole.y);
   if (step.x == whole.x && step.y == whole.y) step.z = std::min(room / (whole.x * whole.y), whole.z);
