@@ -48,7 +48,7 @@ class Sums {
     const double rmse = std::sqrt(squares_ / moments_.count);
     return {.nrmse = Ratio(rmse, range()),
             .relative_l2 = Ratio(std::sqrt(squares_), std::sqrt(reference_squares_)),
-            .psnr_db = range() > 0 ? 20 * std::log10(range() / rmse) : std::numeric_limits<double>::quiet_NaN(),
+            .psnr = range() > 0 ? 20 * std::log10(range() / rmse) : std::numeric_limits<double>::quiet_NaN(),
             .ssim = ssim,
             .ncc = Ratio(moments_.ab, std::sqrt(moments_.aa) * std::sqrt(moments_.bb)),
             .max_abs = max_abs_,

@@ -14,7 +14,7 @@ struct ComparisonFigures {
   double nrmse = 0;        // sqrt(sum (a-b)^2 / N) / (max b - min b)
   double relative_l2 = 0;  // sqrt(sum (a-b)^2 / sum b^2)
   // 20 log10((max b - min b) / sqrt(sum (a-b)^2 / N)) in dB; infinite for equal stacks.
-  double psnr_db = 0;
+  double psnr = 0;
   // Structural similarity of Wang et al. 2004 of every plane, averaged over planes: Gaussian window of sigma 1.5 cut at
   // 5 pixels and at the border (weights then sum to 1 again), K1 = 0.01, K2 = 0.03, range = max b - min b of the stack.
   double ssim = 0;

@@ -32,7 +32,7 @@ struct Figure {
 constexpr std::array<Figure, 7> kFigures = {{
     {"nrmse", "root of the mean squared difference over the range of B", &ComparisonFigures::nrmse},
     {"relative_l2", "norm of the difference over the norm of B", &ComparisonFigures::relative_l2},
-    {"psnr_db", "range of B over the root of the mean squared difference, dB", &ComparisonFigures::psnr_db},
+    {"psnr", "in dB: range of B over the root of the mean squared difference", &ComparisonFigures::psnr},
     {"ssim", "structural similarity, mean over planes", &ComparisonFigures::ssim},
     {"ncc", "correlation coefficient", &ComparisonFigures::ncc},
     {"max_abs", "largest difference", &ComparisonFigures::max_abs},

@@ -90,7 +90,7 @@ TEST(Compare, EqualStacks) {
   const ComparisonFigures figures = Figures(b, b);
   EXPECT_EQ(figures.nrmse, 0);
   EXPECT_EQ(figures.relative_l2, 0);
-  EXPECT_EQ(figures.psnr_db, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(figures.psnr, std::numeric_limits<double>::infinity());
   EXPECT_NEAR(figures.ssim, 1, 1e-12);
   EXPECT_NEAR(figures.ncc, 1, 1e-12);
   EXPECT_EQ(figures.max_abs, 0);
@@ -102,7 +102,7 @@ TEST(Compare, AConstantAdded) {
   const std::vector<float> b = Map(Noise(kShape.voxels(), 2), [](float value) { return std::floor(value); });
   const ComparisonFigures figures = Figures(Map(b, [](float value) { return value + 5; }), b);
   EXPECT_NEAR(figures.nrmse, 5 / Range(b), 1e-12);
-  EXPECT_NEAR(figures.psnr_db, 20 * std::log10(Range(b) / 5), 1e-9);
+  EXPECT_NEAR(figures.psnr, 20 * std::log10(Range(b) / 5), 1e-9);
   EXPECT_NEAR(figures.ncc, 1, 1e-12);
   EXPECT_EQ(figures.max_abs, 5);
 }
@@ -168,7 +168,7 @@ TEST(Compare, FiguresWithoutMeaningAreNaN) {
   const std::vector<float> constant(static_cast<size_t>(kShape.voxels()), 0), a = Noise(kShape.voxels(), 10);
   const ComparisonFigures figures = Figures(a, constant);
   EXPECT_TRUE(std::isnan(figures.nrmse));
-  EXPECT_TRUE(std::isnan(figures.psnr_db));
+  EXPECT_TRUE(std::isnan(figures.psnr));
   EXPECT_TRUE(std::isnan(figures.ncc));
   EXPECT_TRUE(std::isnan(figures.flux_ratio));
   EXPECT_GT(figures.max_abs, 0);
