@@ -41,22 +41,16 @@ std::pair<double, double> PixelSize(const Panel& panel) {
           panel.pixel_height_um > 0 ? panel.pixel_height_um : other};
 }
 
-struct Contrast {
-  float black = 0, white = 1;
-};
+// A figure of a caption; what is nothing beside `largest` is 0.
+std::string FigureText(float value, float largest) {
+  constexpr float kNothing = 1e-6F, kLeast = 1e-20F;
+  const bool nothing = std::abs(value) < std::max(kNothing * largest, kLeast);
+  return fmt::format("{:.6g}", nothing ? 0.0F : value);
+}
 
-Contrast ContrastOf(const Panel& panel) {
-  std::vector<float> values;
-  std::copy_if(panel.pixels.begin(), panel.pixels.end(), std::back_inserter(values),
-               [](float value) { return std::isfinite(value); });
-  if (values.empty()) return {};
-  const float black = *std::min_element(values.begin(), values.end());
-  const auto rank = static_cast<int64_t>(kWhitePercentile * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), values.begin() + rank, values.end());
-  const float white = values[static_cast<size_t>(rank)];
-  if (white > black) return {black, white};
-  // A few bright pixels on an even ground lie above the percentile.
-  return {black, *std::max_element(values.begin(), values.end())};
+std::string CaptionText(const Contrast& contrast) {
+  const float largest = std::max(std::abs(contrast.black), std::abs(contrast.white));
+  return fmt::format("{} to {}", FigureText(contrast.black, largest), FigureText(contrast.white, largest));
 }
 
 std::vector<uint8_t> ToGrey(const std::vector<float>& values, const Contrast& contrast) {
@@ -145,11 +139,10 @@ class Composer {
 
   void DrawPanel(Canvas& canvas, int64_t x, int64_t y, int64_t column_width, const Panel& panel) const {
     const auto [width, height] = Size(panel);
-    const Contrast contrast = ContrastOf(panel);
+    const Contrast contrast = panel.contrast ? *panel.contrast : ContrastOf(panel);
     const auto letters = static_cast<size_t>(column_width / kCharacterWidth);
     canvas.Text(x, y, std::string_view(panel.title).substr(0, letters), kText);
-    const std::string range = fmt::format("{:.6g} to {:.6g} (99.8 %)", contrast.black, contrast.white);
-    canvas.Text(x, y + kLineHeight, std::string_view(range).substr(0, letters), kFaint);
+    canvas.Text(x, y + kLineHeight, CaptionText(contrast).substr(0, letters), kFaint);
     y += kCaptionLines * kLineHeight;
 
     std::vector<float> values = panel.pixels;
@@ -209,6 +202,20 @@ absl::StatusOr<std::vector<std::byte>> EncodePng(const Canvas& canvas) {
 }
 
 }  // namespace
+
+Contrast ContrastOf(const Panel& panel) {
+  std::vector<float> values;
+  std::copy_if(panel.pixels.begin(), panel.pixels.end(), std::back_inserter(values),
+               [](float value) { return std::isfinite(value); });
+  if (values.empty()) return {};
+  const float black = *std::min_element(values.begin(), values.end());
+  const auto rank = static_cast<int64_t>(kWhitePercentile * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), values.begin() + rank, values.end());
+  const float white = values[static_cast<size_t>(rank)];
+  if (white > black) return {black, white};
+  // A few bright pixels on an even ground lie above the percentile.
+  return {black, *std::max_element(values.begin(), values.end())};
+}
 
 absl::Status WritePicture(const std::filesystem::path& path, const std::vector<std::vector<Panel>>& rows) {
   RETURN_IF_ERROR(CheckPanels(rows));

@@ -110,6 +110,20 @@ TEST_F(PictureTest, ConstantAndUnsoundPanelsAreBlack) {
   EXPECT_EQ(Write({{panel}}).At(kMargin + 100, kMargin + kCaption + 100), 0);
 }
 
+TEST_F(PictureTest, AGivenContrastIsUsed) {
+  Panel panel = Ramp(100, 100);
+  panel.contrast = Contrast{0, 2};
+  EXPECT_NEAR(Write({{panel}}).At(kMargin + 399, kMargin + kCaption), 128, 2);
+}
+
+TEST_F(PictureTest, ATinyFigureOfACaptionIsZero) {
+  Panel panel = Ramp(100, 100);
+  panel.contrast = Contrast{0, 1};
+  const Grey zero = Write({{panel}});
+  panel.contrast = Contrast{1e-30F, 1};
+  EXPECT_EQ(Write({{panel}}).pixels, zero.pixels);
+}
+
 TEST_F(PictureTest, AScaleBarOfARoundLength) {
   // 400 canvas pixels are 10 um; the largest round length up to a quarter of that is 2 um, 80 pixels.
   Panel panel = Ramp(100, 100, 0.1, 0.1);
