@@ -75,23 +75,74 @@ v1::Finding NegativeFinding(uint32_t c, const Sums& sums) {
 std::string Text(const v1::Voxel3& v) {
   return fmt::format("{},{},{}", v.z(), v.y(), v.x());
 }
-std::string ShapeText(const v1::Voxel3& v) {
-  return fmt::format("{}x{}x{}", v.z(), v.y(), v.x());
+std::string Text(const Shape3& s) {
+  return fmt::format("{}x{}x{}", s.z, s.y, s.x);
 }
 
-v1::Finding Summary(const v1::PsfReport& report) {
+// The extent in um; empty where the voxel size is not known.
+std::string SizeText(const Shape3& shape, const v1::VoxelSize& voxel) {
+  if (!(voxel.z_um() > 0 && voxel.y_um() > 0 && voxel.x_um() > 0)) return {};
+  const auto um = [](int64_t voxels, double size) { return static_cast<double>(voxels) * size; };
+  return fmt::format(" of {:.3g} x {:.3g} x {:.3g} um", um(shape.z, voxel.z_um()), um(shape.y, voxel.y_um()),
+                     um(shape.x, voxel.x_um()));
+}
+
+std::string ShiftText(const v1::Voxel3& shift) {
+  if (shift.z() == 0 && shift.y() == 0 && shift.x() == 0) return "in the middle of the file";
+  return fmt::format("{} voxels from the middle of the file", Text(shift));
+}
+
+v1::Finding Summary(const v1::PsfReport& report, const Shape3& shape, const PsfOptions& options) {
+  const Shape3 used = ToShape3(report.crop_shape());
   return MakeFinding(
-      v1::INFO, fmt::format("PSF of channel {}: centre {} by rule {}, {} from n/2; a box of {} voxels with {:.5g} % of "
-                            "its sum is used",
-                            report.c(), Text(report.centre()), CentreName(report.rule()), Text(report.shift()),
-                            ShapeText(report.crop_shape()), 100 * report.energy()));
+      v1::INFO,
+      fmt::format("PSF of channel {}: {} of its {} voxels (z,y,x) are used: a box{} around the centre with {:.4g} % of "
+                  "the light; the centre is voxel {} by the rule `{}`, {}",
+                  report.c(), Text(used), Text(shape), SizeText(used, options.voxel), 100 * report.energy(),
+                  Text(report.centre()), CentreName(report.rule()), ShiftText(report.shift())));
 }
 
-v1::Finding LimitFinding(const v1::PsfReport& report, const Shape3& shape, const Shape3& image, double share) {
-  return MakeFinding(v1::INFO,
-                     fmt::format("PSF of channel {}: its {}x{}x{} voxels reach farther than the image of "
-                                 "{}x{}x{}; cut to at most 2M-1 on every axis, which keeps {:.5g} % of its sum",
-                                 report.c(), shape.z, shape.y, shape.x, image.z, image.y, image.x, 100 * share));
+// Along every axis on which either is more than one voxel.
+bool LargerThanImage(const Shape3& psf, const Shape3& image) {
+  const auto larger = [](int64_t p, int64_t m) { return p > m || (p == 1 && m == 1); };
+  return !(psf == Shape3{1, 1, 1}) && larger(psf.z, image.z) && larger(psf.y, image.y) && larger(psf.x, image.x);
+}
+
+// Whether at least half of the PSF along some axis lies where no image of this extent can use it.
+bool MuchIsCut(const Shape3& psf, const Shape3& image) {
+  const auto much = [](int64_t p, int64_t m) { return p >= 2 * (2 * m - 1) && p > 1; };
+  return much(psf.z, image.z) || much(psf.y, image.y) || much(psf.x, image.x);
+}
+
+v1::Finding SwapFinding(uint32_t c, const Shape3& shape, const Shape3& image) {
+  v1::Finding finding =
+      MakeFinding(v1::WARNING,
+                  fmt::format("PSF of channel {}: with {} voxels (z,y,x) it is larger than the image of {} along every "
+                              "axis; are image and PSF swapped?",
+                              c, Text(shape), Text(image)));
+  finding.mutable_info()->set_field("deconvolve.psf_volume");
+  finding.mutable_info()->set_remedy(
+      "Give the recorded stack as the image and the PSF as the PSF; if they are right, cut the PSF to its bright "
+      "part.");
+  return finding;
+}
+
+// `share`: of the PSF's light, what the image's limit leaves.
+v1::Finding LimitFinding(uint32_t c, const Shape3& shape, const PsfOptions& options, double share) {
+  const Shape3& m = options.image;
+  const Shape3 most{2 * m.z - 1, 2 * m.y - 1, 2 * m.x - 1};
+  const bool warns = share < options.energy || MuchIsCut(shape, m);
+  v1::Finding finding = MakeFinding(
+      warns ? v1::WARNING : v1::INFO,
+      fmt::format("PSF of channel {}: its {} voxels (z,y,x) reach farther from its centre than the image of {} voxels "
+                  "does; at most {} voxels are used, which hold {:.4g} % of its light (asked for: {:.4g} %)",
+                  c, Text(shape), Text(m), Text(most), 100 * share, 100 * options.energy));
+  if (!warns) return finding;
+  finding.mutable_info()->set_field("deconvolve.psf_volume");
+  finding.mutable_info()->set_remedy(
+      "Check that this PSF belongs to this image; keep more planes, rows or columns of the image around the object, or "
+      "cut the PSF to its bright part.");
+  return finding;
 }
 
 void SetBox(const Box3& box, v1::PsfReport& report) {
@@ -112,6 +163,7 @@ absl::StatusOr<PsfAnalysis> AnalysePsf(std::span<const float> values, const Shap
   *report.mutable_centre() = ToProto(origin.centre);
   *report.mutable_shift() = ToProto(origin.centre - Voxel{shape.z / 2, shape.y / 2, shape.x / 2});
   if (sums.negative > 0) analysis.findings.push_back(NegativeFinding(c, sums));
+  if (LargerThanImage(shape, options.image)) analysis.findings.push_back(SwapFinding(c, shape, options.image));
   if (options.periodic) {
     SetBox({{}, shape}, report);
     report.set_sum(sums.positive);
@@ -124,10 +176,10 @@ absl::StatusOr<PsfAnalysis> AnalysePsf(std::span<const float> values, const Shap
     report.set_sum(crop.sum);
     report.set_energy(crop.sum / sums.positive);
     if (crop.limited) {
-      analysis.findings.push_back(LimitFinding(report, shape, options.image, crop.limited_sum / sums.positive));
+      analysis.findings.push_back(LimitFinding(c, shape, options, crop.limited_sum / sums.positive));
     }
   }
-  analysis.findings.push_back(Summary(report));
+  analysis.findings.push_back(Summary(report, shape, options));
   return analysis;
 }
 

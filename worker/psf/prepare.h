@@ -28,8 +28,13 @@ struct PsfOptions {
   Voxel given = {};       // the centre, with rule GIVEN
   double energy = 0.999;  // above 0, at most 1
   Shape3 image = {};      // extent of a frame
+  v1::VoxelSize voxel;    // of the PSF, for what is said; 0 where not known
   bool periodic = false;
 };
+
+// Memory that reading and analysing a PSF takes at most: the values 4, which of them are at the peak 1/8, and the
+// peak's voxels or the sums over boxes 8.
+inline constexpr double kAnalysisBytesPerPsfVoxel = 12.125;
 
 // What was found, and what the user should hear about it.
 struct PsfAnalysis {
@@ -37,9 +42,11 @@ struct PsfAnalysis {
   std::vector<v1::Finding> findings;
 };
 
-// Decides how the PSF of channel `c` is prepared. `values` holds shape.voxels() values in z,y,x order. Errors: BAD_PSF
-// (NaN or infinity with count and first position, all zero, sum not positive); INVALID_FIELD (a given centre outside
-// the PSF).
+// Decides how the PSF of channel `c` is prepared. `values` holds shape.voxels() values in z,y,x order. Findings: what
+// is used (INFO); negative values, a PSF larger than the image along every axis (swapped?), and one of which the
+// image's limit cuts off more than `energy` allows or at least half along an axis (WARNING). Errors: BAD_PSF (NaN or
+// infinity with count and first position, all zero, sum not positive, no light within reach of the centre);
+// INVALID_FIELD (a given centre outside the PSF).
 absl::StatusOr<PsfAnalysis> AnalysePsf(std::span<const float> values, const Shape3& shape, uint32_t c,
                                        const PsfOptions& options);
 

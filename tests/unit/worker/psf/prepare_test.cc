@@ -1,12 +1,17 @@
 #include "worker/psf/prepare.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <iterator>
 #include <limits>
 #include <numeric>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "proto/contract/error.h"
@@ -189,16 +194,90 @@ TEST(AnalysePsf, BoxIsSymmetricAboutAnOffCentrePeakAndZerosStandIn) {
   EXPECT_EQ(psf.values[At(psf.shape, psf.centre.z, psf.centre.y, 0)], 0);
 }
 
-TEST(AnalysePsf, IsCutToWhatTheImageCanUseAndSaysSo) {
+std::vector<v1::Finding> Warnings(const PsfAnalysis& analysis) {
+  std::vector<v1::Finding> found;
+  std::copy_if(analysis.findings.begin(), analysis.findings.end(), std::back_inserter(found),
+               [](const v1::Finding& finding) { return finding.severity() == v1::WARNING; });
+  return found;
+}
+
+TEST(AnalysePsf, IsCutToWhatTheImageCanUseWithAWarningWhereLightIsLost) {
   const Shape3 shape{31, 31, 31};
   PsfOptions options = Options(v1::GEOMETRIC, 1);
   options.image = {4, 100, 1};
   const PsfAnalysis analysis = Analyse(std::vector<float>(31 * 31 * 31, 1), shape, options);
   EXPECT_EQ(ToShape3(analysis.report.crop_shape()), (Shape3{7, 31, 1}));
-  ASSERT_EQ(analysis.findings.size(), 2U);
-  EXPECT_EQ(analysis.findings[0].severity(), v1::INFO);
-  EXPECT_THAT(analysis.findings[0].message(), HasSubstr("2M-1"));
   EXPECT_NEAR(analysis.report.energy(), 7.0 / (31 * 31), 1e-12);
+  const std::vector<v1::Finding> warnings = Warnings(analysis);
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_THAT(warnings[0].message(), HasSubstr("image of 4x100x1 voxels does; at most 7x199x1 voxels are used, which "
+                                               "hold 0.7284 % of its light (asked for: 100 %)"));
+  EXPECT_THAT(warnings[0].info().remedy(), HasSubstr("belongs to this image"));
+}
+
+TEST(AnalysePsf, AHarmlessCutIsANoteAndACutByHalfAWarning) {
+  PsfOptions options = Options(v1::GEOMETRIC, 0.999);
+  options.image = {20, 100, 100};
+  for (const auto& [planes, severity] : {std::pair{41, v1::INFO}, {77, v1::INFO}, {78, v1::WARNING}}) {
+    const Shape3 shape{planes, 9, 9};
+    const PsfAnalysis analysis = Analyse(Gaussian(shape, planes / 2, 4, 4), shape, options);
+    ASSERT_EQ(analysis.findings.size(), 2U) << planes;
+    EXPECT_EQ(analysis.findings[0].severity(), severity) << planes;
+    EXPECT_THAT(analysis.findings[0].message(), HasSubstr("at most 39x199x199 voxels are used"));
+  }
+}
+
+struct SizeCase {
+  Shape3 psf, image;
+  bool asks;
+};
+
+class SwappedFiles : public ::testing::TestWithParam<SizeCase> {};
+
+TEST_P(SwappedFiles, AreAskedForWhereThePsfIsLargerAlongEveryAxis) {
+  const auto& [shape, image, asks] = GetParam();
+  for (const bool periodic : {false, true}) {
+    PsfOptions options = Options(v1::GEOMETRIC);
+    options.image = image;
+    options.periodic = periodic;
+    const auto psf = Gaussian(shape, static_cast<double>(shape.z / 2), static_cast<double>(shape.y / 2),
+                              static_cast<double>(shape.x / 2));
+    const PsfAnalysis analysis = Analyse(psf, shape, options);
+    const std::vector<v1::Finding> warnings = Warnings(analysis);
+    const auto swapped = std::count_if(warnings.begin(), warnings.end(), [](const v1::Finding& finding) {
+      return finding.message().find("are image and PSF swapped?") != std::string::npos &&
+             !finding.info().remedy().empty();
+    });
+    EXPECT_EQ(swapped, asks ? 1 : 0) << "periodic: " << periodic;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Sizes, SwappedFiles,
+    ::testing::Values(SizeCase{{12, 14, 16}, {11, 13, 15}, true}, SizeCase{{12, 14, 16}, {12, 13, 15}, false},
+                      SizeCase{{12, 14, 16}, {12, 14, 16}, false}, SizeCase{{1, 14, 16}, {1, 13, 15}, true},
+                      SizeCase{{5, 14, 16}, {1, 13, 15}, true}, SizeCase{{1, 14, 16}, {5, 13, 15}, false},
+                      SizeCase{{1, 1, 1}, {1, 1, 1}, false}));
+
+TEST(AnalysePsf, SaysWhatIsUsedInVoxelsPercentAndMicrometres) {
+  const Shape3 shape{41, 41, 41};
+  PsfOptions options = Options(v1::PEAK);
+  const std::vector<float> values = Gaussian(shape, 20, 18, 20);
+  EXPECT_THAT(Analyse(values, shape, options).findings.back().message(), HasSubstr("a box around the centre"));
+  options.voxel.set_z_um(0.2);
+  options.voxel.set_y_um(0.1);
+  options.voxel.set_x_um(0.1);
+  const PsfAnalysis analysis = Analyse(values, shape, options);
+  const v1::Voxel3& used = analysis.report.crop_shape();
+  const std::string message = analysis.findings.back().message();
+  EXPECT_EQ(analysis.findings.back().severity(), v1::INFO);
+  EXPECT_THAT(message,
+              HasSubstr(fmt::format("{}x{}x{} of its 41x41x41 voxels (z,y,x) are used: a box of {:.3g} x "
+                                    "{:.3g} x {:.3g} um around the centre with 99.9",
+                                    used.z(), used.y(), used.x(), static_cast<double>(used.z()) * 0.2,
+                                    static_cast<double>(used.y()) * 0.1, static_cast<double>(used.x()) * 0.1)));
+  EXPECT_THAT(message, HasSubstr("% of the light; the centre is voxel 20,18,20 by the rule `peak`, 0,-2,0 voxels from "
+                                 "the middle of the file"));
 }
 
 TEST(AnalysePsf, PeriodicIsNeverCropped) {
