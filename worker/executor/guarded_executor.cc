@@ -11,6 +11,9 @@
 #include "proto/contract/volume_layout.h"
 #include "worker/memory/budget.h"
 #include "worker/methods/registry.h"
+#include "worker/pipeline/analyse.h"
+#include "worker/pipeline/piece_writer.h"
+#include "worker/pipeline/project.h"
 #include "worker/pipeline/simulate.h"
 
 namespace deconvoy::worker {
@@ -25,21 +28,37 @@ absl::StatusOr<int64_t> TileNeed(const v1::TileTask& tile) {
   return TaskBytes(ToShape3(tile.padded()), BytesPerPaddedVoxel(method->description(), parameters));
 }
 
+// Outputs that are streamed lie in memory until they are delivered. A tile's take the place of its working arrays.
+int64_t BufferBytes(const v1::Task& task) {
+  return task.scratch_path().empty() ? OutputBytes(task) : 0;
+}
+
+const char* Remedy(const v1::Task& task) {
+  return task.has_tile() ? "Use smaller tiles, or a worker with more memory."
+                         : "Use a smaller image or PSF, or a worker with more memory.";
+}
+
 }  // namespace
 
 absl::StatusOr<int64_t> NeedBytes(const v1::Task& task) {
   if (task.has_tile()) return TileNeed(task.tile());
-  if (task.has_simulate()) return SimulationBytes(task);
-  return 0;
+  if (task.has_analyse()) return AnalysisBytes(task);
+  int64_t need = 0;
+  if (task.has_simulate()) {
+    ASSIGN_OR_RETURN(need, SimulationBytes(task));
+  } else if (task.has_project()) {
+    ASSIGN_OR_RETURN(need, ProjectionBytes(task));
+  }
+  return need + BufferBytes(task);
 }
 
 absl::StatusOr<v1::TaskResult> GuardedExecutor::Execute(const v1::Task& task, TaskContext& context) {
   ASSIGN_OR_RETURN(const int64_t need, NeedBytes(task));
-  RETURN_IF_ERROR(CheckBudget(need, budget_bytes_));
+  RETURN_IF_ERROR(CheckBudget(need, budget_bytes_, Remedy(task)));
   try {
     return next_.Execute(task, context);
   } catch (const std::bad_alloc&) {
-    return MakeError({.reason = v1::OUT_OF_MEMORY, .remedy = "Use smaller tiles, or a worker with more memory."},
+    return MakeError({.reason = v1::OUT_OF_MEMORY, .remedy = Remedy(task)},
                      fmt::format("the worker ran out of memory in a task planned for {} MiB", need >> 20));
   } catch (const std::exception& error) {
     return absl::InternalError(fmt::format("the task ended with an exception: {}", error.what()));

@@ -7,7 +7,8 @@
 
 namespace deconvoy::worker {
 
-// Memory that a task will need, from its padded size and the cost of its method; 0 where it is small in any case.
+// Memory that a task will need: for a tile from its padded size and the cost of its method. 0 for unknown work.
+// Errors: those of the task's parameters, INVALID_FIELD.
 absl::StatusOr<int64_t> NeedBytes(const v1::Task& task);
 
 class GuardedExecutor : public TaskExecutor {

@@ -28,7 +28,9 @@ double ValueOf(size_t bin) {
 }  // namespace
 
 FrameStatistics::FrameStatistics(const Shape3& frame, const CountScale& scale)
-    : frame_(frame), scale_(scale), blocks_(static_cast<size_t>((frame.x + kBlock - 1) / kBlock)), histogram_(kBins) {}
+    : frame_(frame), scale_(scale), blocks_(static_cast<size_t>((frame.x + kBlock - 1) / kBlock)), histogram_(kBins) {
+  static_assert(kBins * sizeof(Bin) == kHistogramBytes);
+}
 
 void FrameStatistics::AddPlane(std::span<const float> photons) {
   for (int64_t y = 0; y < frame_.y; ++y) {

@@ -30,6 +30,9 @@ struct FrameFacts {
 // Takes the planes of one frame in order. Not thread safe.
 class FrameStatistics {
  public:
+  // Memory of one, beside a few rows.
+  static constexpr int64_t kHistogramBytes = 16 << 20;
+
   FrameStatistics(const Shape3& frame, const CountScale& scale);
 
   // The next plane in photons, before the read noise rule. REQUIRES: frame.y * frame.x values.

@@ -81,11 +81,11 @@ int64_t TaskBytes(const Shape3& padded, double bytes_per_padded_voxel) {
   return static_cast<int64_t>(std::ceil(static_cast<double>(padded.voxels()) * bytes_per_padded_voxel));
 }
 
-absl::Status CheckBudget(int64_t need_bytes, int64_t budget_bytes) {
+absl::Status CheckBudget(int64_t need_bytes, int64_t budget_bytes, std::string_view remedy) {
   if (need_bytes <= budget_bytes) return absl::OkStatus();
   return MakeError(
       {.reason = v1::OUT_OF_MEMORY,
-       .remedy = "Use smaller tiles, or a worker with more memory.",
+       .remedy = std::string(remedy),
        .metadata = {{"need_bytes", std::to_string(need_bytes)}, {"budget_bytes", std::to_string(budget_bytes)}}},
       fmt::format("the task needs {} MiB of memory and this worker may use {} MiB", (need_bytes + kMiB - 1) / kMiB,
                   budget_bytes / kMiB));

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string_view>
 
 #include "proto/contract/geometry.h"
 
@@ -24,7 +25,7 @@ int64_t DefaultBudgetBytes(const MemoryFiles& files = {});
 // Bytes of a task whose method needs `bytes_per_padded_voxel`.
 int64_t TaskBytes(const Shape3& padded, double bytes_per_padded_voxel);
 
-// OUT_OF_MEMORY, saying both, when `need_bytes` is above `budget_bytes`.
-absl::Status CheckBudget(int64_t need_bytes, int64_t budget_bytes);
+// OUT_OF_MEMORY, saying both and what can be done, when `need_bytes` is above `budget_bytes`.
+absl::Status CheckBudget(int64_t need_bytes, int64_t budget_bytes, std::string_view remedy);
 
 }  // namespace deconvoy::worker

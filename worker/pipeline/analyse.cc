@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -9,6 +11,7 @@
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
 #include "worker/imaging/frame_statistics.h"
+#include "worker/memory/budget.h"
 #include "worker/pipeline/count_scale.h"
 #include "worker/pipeline/plane_reader.h"
 #include "worker/psf/prepare.h"
@@ -35,6 +38,7 @@ class Analysis {
     options.given = ToVoxel(spec_.psf_centre_voxel());
     if (spec_.psf_energy() > 0) options.energy = spec_.psf_energy();
     options.image = image;
+    options.voxel = psf.spec().voxel_size();
     options.periodic = spec_.boundary() == v1::PERIODIC;
     for (int64_t c = 0; c < shape.c; ++c) {
       ASSIGN_OR_RETURN(const std::vector<float> values,
@@ -54,7 +58,7 @@ class Analysis {
         RETURN_IF_ERROR(AnalyseFrame(input, {t, c, {{}, shape.frame()}}, done, total));
       }
     }
-    return absl::OkStatus();
+    return CheckLight();
   }
 
   v1::AnalyseResult& result() { return result_; }
@@ -75,34 +79,67 @@ class Analysis {
   }
 
   void Record(const FrameBox& frame, const FrameFacts& facts) {
-    const bool given = spec_.background_case() == v1::DeconvolveSpec::kBackgroundCounts;
     v1::FrameStatistics& entry = *result_.add_frames();
     entry.set_t(static_cast<uint32_t>(frame.t));
     entry.set_c(static_cast<uint32_t>(frame.c));
     entry.set_minimum(facts.minimum);
     entry.set_maximum(facts.maximum);
     entry.set_mean(facts.mean);
-    entry.set_background(given ? spec_.background_counts() * ScaleOf(spec_).gain : facts.automatic_background);
-    Warn(frame, facts, entry, given);
+    entry.set_background(BackgroundIsGiven() ? GivenPhotons() : facts.automatic_background);
+    const std::string where = fmt::format("frame t={} c={}", frame.t, frame.c);
+    WarnOfLight(where, facts);
+    WarnOfOffset(where, frame.box.shape.voxels(), facts.negative);
   }
 
-  void Warn(const FrameBox& frame, const FrameFacts& facts, const v1::FrameStatistics& entry, bool given) {
-    const std::string where = fmt::format("frame t={} c={}", frame.t, frame.c);
-    const auto voxels = static_cast<double>(frame.box.shape.voxels());
+  bool BackgroundIsGiven() const { return spec_.background_case() == v1::DeconvolveSpec::kBackgroundCounts; }
+  // 0 where it is estimated: an estimate never takes all the light.
+  double GivenPhotons() const { return BackgroundIsGiven() ? spec_.background_counts() * ScaleOf(spec_).gain : 0; }
+
+  void WarnOfLight(const std::string& where, const FrameFacts& facts) {
     if (facts.maximum == facts.minimum) {
       AddWarning(fmt::format("{}: every voxel has the same value", where), "deconvolve.input_volume",
                  "Check that the frame is not blank.", result_);
-    } else if (given && entry.background() >= facts.mean) {
-      AddWarning(fmt::format("{}: the background of {:g} photons is above the mean of {:g}", where, entry.background(),
+    } else if (facts.maximum <= GivenPhotons()) {
+      dark_maximum_ = std::max(dark_maximum_.value_or(facts.maximum), facts.maximum);
+      AddWarning(fmt::format("{}: {}; its result is dark", where, NoLightText(facts.maximum)), LightField(),
+                 kLightRemedy, result_);
+    } else if (BackgroundIsGiven() && GivenPhotons() >= facts.mean) {
+      AddWarning(fmt::format("{}: the background of {:g} photons is above the mean of {:g}", where, GivenPhotons(),
                              facts.mean),
-                 "deconvolve.background_counts", "Give less, or let it be estimated.", result_);
+                 LightField(), kLightRemedy, result_);
     }
-    if (static_cast<double>(facts.negative) > kNegativeShare * voxels) {
-      AddWarning(fmt::format("{}: {:.3g} % of the voxels lie below the offset of {:g} counts", where,
-                             100 * static_cast<double>(facts.negative) / voxels, spec_.offset_counts()),
-                 "deconvolve.offset_counts", "Give the camera's own offset, or its read noise.", result_);
-    }
+    lit_ = lit_ || facts.maximum > GivenPhotons();
   }
+
+  void WarnOfOffset(const std::string& where, int64_t voxels, int64_t negative) {
+    const double share = static_cast<double>(negative) / static_cast<double>(voxels);
+    if (share <= kNegativeShare) return;
+    AddWarning(fmt::format("{}: {:.3g} % of the voxels lie below the offset of {:g} counts", where, 100 * share,
+                           spec_.offset_counts()),
+               "deconvolve.offset_counts", "Give the camera's own offset, or its read noise.", result_);
+  }
+
+  std::string NoLightText(double maximum) const {
+    const std::string background =
+        BackgroundIsGiven() ? fmt::format(" and the background of {:g} counts", spec_.background_counts()) : "";
+    return fmt::format("no voxel is above the offset of {:g} counts{}, the largest has {:g} counts",
+                       spec_.offset_counts(), background, maximum / ScaleOf(spec_).gain + spec_.offset_counts());
+  }
+
+  const char* LightField() const {
+    return BackgroundIsGiven() ? "deconvolve.background_counts" : "deconvolve.offset_counts";
+  }
+
+  // One dark frame among others is only warned of; where all are, offset or background are wrong.
+  absl::Status CheckLight() const {
+    if (lit_ || !dark_maximum_) return absl::OkStatus();
+    return MakeError({.reason = v1::INVALID_FIELD, .field = LightField(), .remedy = kLightRemedy},
+                     "the result would be dark everywhere: " + NoLightText(*dark_maximum_));
+  }
+
+  static constexpr char kLightRemedy[] =
+      "Give the camera's counts in the dark as the offset, and as the background what the dark parts have above it, or "
+      "let it be estimated.";
 
   // Voxels below the offset that read noise explains.
   static constexpr double kNegativeShare = 0.05;
@@ -110,9 +147,23 @@ class Analysis {
   const v1::DeconvolveSpec& spec_;
   TaskContext& context_;
   v1::AnalyseResult result_;
+  bool lit_ = false;                    // some frame has light, or is blank above the background
+  std::optional<double> dark_maximum_;  // photons, of the frames that vary, but not above the background
 };
 
 }  // namespace
+
+absl::StatusOr<int64_t> AnalysisBytes(const v1::Task& task) {
+  const v1::DeconvolveSpec& spec = task.analyse().spec();
+  ASSIGN_OR_RETURN(const v1::VolumeAccess* input, FindInput(task, spec.input_volume()));
+  ASSIGN_OR_RETURN(const v1::VolumeAccess* psf, FindInput(task, spec.psf_volume()));
+  const Shape3 psf_shape = FrameShape(psf->spec());
+  const int64_t for_psf =
+      PlaneReadingBytes(psf->spec().type(), psf_shape) + TaskBytes(psf_shape, kAnalysisBytesPerPsfVoxel);
+  const int64_t for_image =
+      PlaneReadingBytes(input->spec().type(), FrameShape(input->spec())) + FrameStatistics::kHistogramBytes;
+  return std::max(for_psf, for_image);
+}
 
 absl::StatusOr<v1::TaskResult> RunAnalyse(const v1::Task& task, TaskContext& context) {
   const v1::DeconvolveSpec& spec = task.analyse().spec();

@@ -1,4 +1,5 @@
-// The task that comes first in a job: checks the PSF and measures every frame, plane by plane in bounded memory.
+// The task that comes first in a job: checks the PSF and measures every frame, the image plane by plane
+// and the PSF as a whole.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -7,8 +8,12 @@
 
 namespace deconvoy::worker {
 
-// Progress counts planes. Errors: NOT_FINITE_INPUT (count and first place, per frame), BAD_PSF, those of the source.
+// Progress counts planes. Errors: NOT_FINITE_INPUT (count and first place, per frame), BAD_PSF, INVALID_FIELD when
+// offset and given background leave no light in any frame (blank frames, of one value, are fine), those of the source.
 // REQUIRES: task.has_analyse().
 absl::StatusOr<v1::TaskResult> RunAnalyse(const v1::Task& task, TaskContext& context);
+
+// Memory that such a task needs. Errors: INVALID_FIELD.
+absl::StatusOr<int64_t> AnalysisBytes(const v1::Task& task);
 
 }  // namespace deconvoy::worker

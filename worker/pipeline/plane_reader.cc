@@ -15,6 +15,10 @@ namespace {
 
 constexpr int64_t kReadBytes = 8 << 20;  // read at once, where a plane is not larger
 
+int64_t PlanesAtOnce(v1::VoxelType type, const Shape3& region) {
+  return std::clamp<int64_t>(kReadBytes / (region.y * region.x * BytesPerVoxel(type)), 1, region.z);
+}
+
 }  // namespace
 
 absl::StatusOr<const v1::VolumeAccess*> FindInput(const v1::Task& task, std::string_view volume) {
@@ -34,7 +38,7 @@ absl::Status ForEachPlane(VolumeSource& source, const v1::VolumeAccess& volume, 
   const v1::VoxelType type = volume.spec().type();
   const Shape3& shape = region.box.shape;
   const int64_t plane_voxels = shape.y * shape.x, plane_bytes = plane_voxels * BytesPerVoxel(type);
-  const int64_t at_once = std::clamp<int64_t>(kReadBytes / plane_bytes, 1, shape.z);
+  const int64_t at_once = PlanesAtOnce(type, shape);
   std::vector<std::byte> raw(static_cast<size_t>(at_once * plane_bytes));
   std::vector<float> plane(static_cast<size_t>(plane_voxels));
   for (int64_t z = 0; z < shape.z; ++z) {
@@ -51,6 +55,11 @@ absl::Status ForEachPlane(VolumeSource& source, const v1::VolumeAccess& volume, 
     RETURN_IF_ERROR(visit(z, plane));
   }
   return absl::OkStatus();
+}
+
+int64_t PlaneReadingBytes(v1::VoxelType type, const Shape3& region) {
+  const auto plane = static_cast<int64_t>(sizeof(float)) + PlanesAtOnce(type, region) * BytesPerVoxel(type);
+  return region.y * region.x * plane;
 }
 
 absl::StatusOr<std::vector<float>> ReadRegion(VolumeSource& source, const v1::VolumeAccess& volume,

@@ -4,6 +4,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
@@ -26,6 +27,9 @@ using PlaneVisitor = std::function<absl::Status(int64_t z, std::span<float> plan
 // Calls `visit` for each plane of `region` in order; several planes are read at once where they are small.
 absl::Status ForEachPlane(VolumeSource& source, const v1::VolumeAccess& volume, const FrameBox& region,
                           const PlaneVisitor& visit);
+
+// Memory that this takes.
+int64_t PlaneReadingBytes(v1::VoxelType type, const Shape3& region);
 
 // A whole region as float.
 absl::StatusOr<std::vector<float>> ReadRegion(VolumeSource& source, const v1::VolumeAccess& volume,

@@ -11,6 +11,15 @@
 
 namespace deconvoy::worker {
 
+absl::StatusOr<int64_t> ProjectionBytes(const v1::Task& task) {
+  const v1::ProjectSpec& spec = task.project().spec();
+  ASSIGN_OR_RETURN(const v1::VolumeAccess* input, FindInput(task, spec.input_volume()));
+  const v1::VoxelType type = input->spec().type();
+  const Shape3 shape = FrameShape(input->spec());
+  const auto per_voxel = static_cast<int64_t>(sizeof(float)) + BytesPerVoxel(type);  // as float and as written
+  return PlaneReadingBytes(type, shape) + ProjectedShape(shape, spec.axis()).voxels() * per_voxel;
+}
+
 absl::StatusOr<v1::TaskResult> RunProject(const v1::Task& task, TaskContext& context) {
   const v1::ProjectTask& work = task.project();
   ASSIGN_OR_RETURN(const v1::VolumeAccess* input, FindInput(task, work.spec().input_volume()));

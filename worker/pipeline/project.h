@@ -11,4 +11,7 @@ namespace deconvoy::worker {
 // and sink. REQUIRES: task.has_project().
 absl::StatusOr<v1::TaskResult> RunProject(const v1::Task& task, TaskContext& context);
 
+// Memory that such a task needs. Errors: INVALID_FIELD.
+absl::StatusOr<int64_t> ProjectionBytes(const v1::Task& task);
+
 }  // namespace deconvoy::worker

@@ -131,11 +131,12 @@ absl::StatusOr<int64_t> SimulationBytes(const v1::Task& task) {
   const v1::SimulateSpec& spec = task.simulate().spec();
   const Shape3 shape = ToShape3(spec.shape());
   constexpr double kImageBytes = 8;    // specimen and image
-  constexpr double kDomainBytes = 24;  // OTF, spectrum and two arrays
+  constexpr double kDomainBytes = 24;  // OTF, spectrum and two arrays are 16; the rest is for padding and threads
   if (spec.psf_volume().empty()) return TaskBytes(shape, kImageBytes);
   ASSIGN_OR_RETURN(const v1::VolumeAccess* psf, FindInput(task, spec.psf_volume()));
   return TaskBytes(shape, kImageBytes) +
-         TaskBytes(DomainOf(shape, FrameShape(psf->spec()), spec.periodic()), kDomainBytes);
+         TaskBytes(DomainOf(shape, FrameShape(psf->spec()), spec.periodic()), kDomainBytes) +
+         TaskBytes(FrameShape(psf->spec()), kAnalysisBytesPerPsfVoxel);
 }
 
 absl::StatusOr<v1::TaskResult> RunSimulate(const v1::Task& task, Backend& backend, TaskContext& context) {

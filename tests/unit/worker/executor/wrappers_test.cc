@@ -79,6 +79,57 @@ TEST(GuardedExecutor, CountsWhatAChoiceNeeds) {
   EXPECT_EQ(*NeedBytes(task.task), plain + 4'000'000);
 }
 
+void ExpectGuarded(MemoryTask& task, int64_t least, int64_t most) {
+  Scripted next([](const v1::Task&, TaskContext&) { return v1::TaskResult(); });
+  ASSERT_OK_AND_ASSIGN(const int64_t need, NeedBytes(task.task));
+  EXPECT_GE(need, least);
+  EXPECT_LE(need, most);
+  const absl::Status status = GuardedExecutor(next, need - 1).Execute(task.task, task).status();
+  EXPECT_EQ(ReasonOf(status), v1::OUT_OF_MEMORY);
+  EXPECT_EQ(InfoOf(status).metadata().at("need_bytes"), std::to_string(need));
+  EXPECT_THAT(InfoOf(status).remedy(), HasSubstr("smaller image or PSF"));
+  EXPECT_EQ(next.calls, 0);
+  EXPECT_OK(GuardedExecutor(next, need).Execute(task.task, task));
+}
+
+constexpr int64_t kBillion = 1'000'000'000;
+
+// The volumes are named only: nothing is read before the check.
+TEST(GuardedExecutor, CountsTheWholePsfOfAnAnalysis) {
+  MemoryTask task;
+  task.AddInput("volumes/in", {1, 1, 10, 1000, 1000}, v1::U16, {});
+  task.AddInput("volumes/psf", {1, 2, 1000, 1000, 1000}, v1::F32, {});
+  v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
+  spec.set_input_volume("volumes/in");
+  spec.set_psf_volume("volumes/psf");
+  ExpectGuarded(task, 12 * kBillion, 13 * kBillion);
+  task.AddInput("volumes/wide", {1, 1, 2, 20'000, 50'000}, v1::U16, {});
+  spec.set_input_volume("volumes/wide");
+  spec.set_psf_volume("volumes/in");
+  ExpectGuarded(task, 6 * kBillion, 7 * kBillion);  // a plane as read and as float
+}
+
+TEST(GuardedExecutor, CountsTheProjectionAndItsPlanes) {
+  MemoryTask task;
+  task.AddInput("volumes/in", {1, 1, 5, 20'000, 50'000}, v1::U16, {});
+  task.AddOutput("volumes/out", v1::U16, {0, 0, {{}, {1, 20'000, 50'000}}});
+  task.task.mutable_project()->mutable_spec()->set_input_volume("volumes/in");
+  task.task.mutable_project()->mutable_spec()->set_axis(v1::ProjectSpec::Z);
+  ExpectGuarded(task, 14 * kBillion, 14 * kBillion);  // two more bytes a voxel wait for their delivery
+  task.task.set_scratch_path("/spool/scratch");
+  ExpectGuarded(task, 12 * kBillion, 12 * kBillion);
+}
+
+TEST(GuardedExecutor, CountsTheOutputsOfASimulationThatAreStreamed) {
+  MemoryTask task;
+  *task.task.mutable_simulate()->mutable_spec()->mutable_shape() = ToProto(Shape3{1000, 1000, 1000});
+  task.AddOutput("volumes/truth", v1::F32, {0, 0, {{}, {1000, 1000, 1000}}});
+  task.AddOutput("volumes/raw", v1::U16, {0, 0, {{}, {1000, 1000, 1000}}});
+  ExpectGuarded(task, 14 * kBillion, 15 * kBillion);
+  task.task.set_scratch_path("/spool/scratch");
+  ExpectGuarded(task, 8 * kBillion, 9 * kBillion);
+}
+
 TEST(GuardedExecutor, AFailedAllocationIsOutOfMemory) {
   Scripted next([](const v1::Task&, TaskContext&) -> absl::StatusOr<v1::TaskResult> { throw std::bad_alloc(); });
   MemoryTask task = TileTask({10, 10, 10});

@@ -65,9 +65,10 @@ TEST(TaskBytes, CountsPaddedVoxels) {
 }
 
 TEST(CheckBudget, RefusesMoreThanTheBudgetSayingBoth) {
-  EXPECT_OK(CheckBudget(5 << 20, 5 << 20));
-  const absl::Status status = CheckBudget((5 << 20) + 1, 5 << 20);
+  EXPECT_OK(CheckBudget(5 << 20, 5 << 20, "Take less."));
+  const absl::Status status = CheckBudget((5 << 20) + 1, 5 << 20, "Take less.");
   EXPECT_EQ(ReasonOf(status), v1::OUT_OF_MEMORY);
+  EXPECT_EQ(InfoOf(status).remedy(), "Take less.");
   EXPECT_EQ(InfoOf(status).metadata().at("budget_bytes"), "5242880");
   EXPECT_NE(std::string(status.message()).find("needs 6 MiB of memory and this worker may use 5 MiB"),
             std::string::npos);

@@ -81,7 +81,8 @@ TEST(Analyse, ReportsThePsfOfEachChannel) {
   EXPECT_EQ(result.analyse().psfs(0).sum(), 36);
   EXPECT_EQ(result.analyse().psfs(1).sum(), 46);
   EXPECT_EQ(result.analyse().psfs(1).rule(), v1::GEOMETRIC);
-  EXPECT_THAT(Messages(result.analyse(), v1::INFO), HasSubstr("channel 1: centre 1,1,1 by rule geometric"));
+  EXPECT_THAT(Messages(result.analyse(), v1::INFO),
+              HasSubstr("PSF of channel 1: 3x3x3 of its 3x3x3 voxels (z,y,x) are used"));
 }
 
 TEST(Analyse, AGivenBackgroundIsInCountsAndWarnedOfWhenTooHigh) {
@@ -100,6 +101,55 @@ TEST(Analyse, WarnsOfAnOffsetAboveTheImage) {
   task.task.mutable_analyse()->mutable_spec()->set_offset_counts(125);
   ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
   EXPECT_THAT(Messages(result.analyse(), v1::WARNING), HasSubstr("frame t=0 c=0: 99.9 % of the voxels lie below"));
+}
+
+void ExpectNoLight(MemoryTask& task, const std::string& field, const std::string& words) {
+  const absl::Status status = RunAnalyse(task.task, task).status();
+  EXPECT_EQ(ReasonOf(status), v1::INVALID_FIELD) << status;
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_EQ(InfoOf(status).field(), field);
+  EXPECT_NE(InfoOf(status).remedy(), "");
+  EXPECT_THAT(std::string(status.message()), HasSubstr(words));
+}
+
+// The largest voxel of all frames has 190 counts.
+TEST(Analyse, RefusesAnOffsetThatLeavesNoLight) {
+  MemoryTask task;
+  Fill(task);
+  v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
+  spec.set_offset_counts(190);
+  ExpectNoLight(task, "deconvolve.offset_counts",
+                "no voxel is above the offset of 190 counts, the largest has 190 counts");
+  spec.set_offset_counts(189);
+  EXPECT_OK(RunAnalyse(task.task, task));
+}
+
+TEST(Analyse, RefusesABackgroundThatLeavesNoLight) {
+  MemoryTask task;
+  Fill(task);
+  v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
+  spec.set_background_counts(90);
+  ExpectNoLight(task, "deconvolve.background_counts",
+                "no voxel is above the offset of 100 counts and the background of 90 counts, the largest has 190");
+  spec.set_background_counts(89);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  EXPECT_THAT(
+      Messages(result.analyse(), v1::WARNING),
+      HasSubstr("frame t=0 c=1: no voxel is above the offset of 100 counts and the background of 89 counts, the "
+                "largest has 170 counts; its result is dark"));
+}
+
+// Blank frames alone are no mistake; beside a dark one they do not count as light.
+TEST(Analyse, ABlankVolumeIsFineUnderAnyOffset) {
+  MemoryTask task;
+  Fill(task);
+  task.task.mutable_analyse()->mutable_spec()->set_offset_counts(500);
+  std::vector<uint16_t> raw(4 * 768, 0);
+  task.AddInput("volumes/in", kShape, v1::U16, AsBytes(raw));
+  EXPECT_OK(RunAnalyse(task.task, task));
+  raw[5] = 1;
+  task.AddInput("volumes/in", kShape, v1::U16, AsBytes(raw));
+  ExpectNoLight(task, "deconvolve.offset_counts", "the offset of 500 counts, the largest has 1 counts");
 }
 
 TEST(Analyse, WarnsOfABlankFrame) {
