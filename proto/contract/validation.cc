@@ -19,6 +19,7 @@ namespace {
 
 constexpr double kSameVoxelSize = 0.03;       // relative difference up to which voxel sizes count as equal
 constexpr double kIdenticalVoxelSize = 1e-5;  // and up to which they are not worth a word: file formats round
+constexpr double kMostUsualUm = 10;           // voxels above this are rather nm than um
 constexpr size_t kMethodNameBytes = 64;
 
 absl::Status Invalid(std::string_view field, std::string_view what, std::string_view remedy) {
@@ -262,6 +263,25 @@ std::string SizeText(const v1::VoxelSize& size) {
   return fmt::format("{:.6g} x {:.6g} x {:.6g} um", size.z_um(), size.y_um(), size.x_um());
 }
 
+// What to try when the sizes are a factor of a thousand apart: then one of them is in another unit. Empty otherwise.
+std::string UnitHint(const v1::VoxelSize& image, const v1::VoxelSize& psf) {
+  const auto thousandfold = [](double one, double other) {
+    return one == 0 || other == 0 || std::abs(one / other - 1000) <= 1000 * kSameVoxelSize;
+  };
+  const auto all = [&](const v1::VoxelSize& one, const v1::VoxelSize& other) {
+    return thousandfold(one.z_um(), other.z_um()) && thousandfold(one.y_um(), other.y_um()) &&
+           thousandfold(one.x_um(), other.x_um());
+  };
+  const bool image_larger = all(image, psf);
+  if (!image_larger && !all(psf, image)) return "";
+  const v1::VoxelSize& larger = image_larger ? image : psf;
+  const bool nanometres = std::max({larger.z_um(), larger.y_um(), larger.x_um()}) > kMostUsualUm;
+  const bool image_wrong = image_larger == nanometres;
+  return fmt::format("The sizes of the {} look like {} taken for um: give them in um (`{}`).",
+                     image_wrong ? "image" : "PSF", nanometres ? "nm" : "mm",
+                     image_wrong ? "--voxel-um" : "--psf-voxel-um");
+}
+
 // Largest relative difference along the axes where both are known.
 double SizeDifference(const v1::VoxelSize& a, const v1::VoxelSize& b) {
   const auto along = [](double one, double other) {
@@ -348,10 +368,13 @@ absl::Status ValidatePair(const v1::VolumeSpec& image, const v1::VolumeSpec& psf
   const std::string sizes = fmt::format("voxels of {} (z,y,x) in the image and {} in the PSF",
                                         SizeText(image.voxel_size()), SizeText(psf.voxel_size()));
   if (difference > kSameVoxelSize + 1e-9) {
-    return MakeError({.reason = v1::VOXEL_SIZE_MISMATCH,
-                      .field = "deconvolve.psf_volume",
-                      .remedy = "Resample the PSF to the image's voxel size, or correct the size that is wrong."},
-                     fmt::format("{} differ by {:.1f} %", sizes, 100 * difference));
+    const std::string hint = UnitHint(image.voxel_size(), psf.voxel_size());
+    return MakeError(
+        {.reason = v1::VOXEL_SIZE_MISMATCH,
+         .field = "deconvolve.psf_volume",
+         .remedy =
+             hint.empty() ? "Resample the PSF to the image's voxel size, or correct the size that is wrong." : hint},
+        fmt::format("{} differ by {:.1f} %", sizes, 100 * difference));
   }
   if (note != nullptr) {
     *note = difference > kIdenticalVoxelSize ? fmt::format("{} count as equal", sizes) : std::string();

@@ -8,17 +8,10 @@
 
 #include "proto/contract/error.h"
 #include "tests/support/test_support.h"
+#include "tests/unit/contract/voxel_size.h"
 
 namespace deconvoy {
 namespace {
-
-v1::VoxelSize Size(double z, double y, double x) {
-  v1::VoxelSize size;
-  size.set_z_um(z);
-  size.set_y_um(y);
-  size.set_x_um(x);
-  return size;
-}
 
 TEST(SigmaOfFwhm, HalvesTheGaussianAtHalfTheWidth) {
   const double sigma = SigmaOfFwhm(0.6);

@@ -14,21 +14,15 @@
 #include "proto/contract/limits.h"
 #include "proto/contract/volume_layout.h"
 #include "tests/support/test_support.h"
+#include "tests/unit/contract/voxel_size.h"
 
 namespace deconvoy {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-v1::VoxelSize Size(double z, double y, double x) {
-  v1::VoxelSize size;
-  size.set_z_um(z);
-  size.set_y_um(y);
-  size.set_x_um(x);
-  return size;
-}
 
 v1::VolumeSpec GoodVolume() {
   v1::VolumeSpec spec;
@@ -401,6 +395,22 @@ TEST(ValidatePair, RefusesOtherVoxelSizesWhereBothAreKnown) {
   EXPECT_EQ(ReasonOf(status), v1::VOXEL_SIZE_MISMATCH);
   EXPECT_THAT(std::string(status.message()), HasSubstr("3.1 %"));
   EXPECT_OK(ValidatePair(GoodVolume(), Psf({1, 1, 9, 9, 9}, Size(0.3, 0, 0)), nullptr));
+}
+
+TEST(ValidatePair, NamesTheUnitThatIsProbablyWrong) {
+  const auto remedy = [](const v1::VoxelSize& image, const v1::VoxelSize& psf) {
+    v1::VolumeSpec volume = GoodVolume();
+    *volume.mutable_voxel_size() = image;
+    const absl::Status status = ValidatePair(volume, Psf({1, 1, 9, 9, 9}, psf), nullptr);
+    EXPECT_EQ(ReasonOf(status), v1::VOXEL_SIZE_MISMATCH);
+    return InfoOf(status).remedy();
+  };
+  const v1::VoxelSize um = Size(0.2, 0.065, 0.065), nm = Size(200, 65, 66), mm = Size(2e-4, 6.5e-5, 0);
+  EXPECT_THAT(remedy(nm, um), AllOf(HasSubstr("of the image look like nm"), HasSubstr("`--voxel-um`")));
+  EXPECT_THAT(remedy(um, nm), AllOf(HasSubstr("of the PSF look like nm"), HasSubstr("`--psf-voxel-um`")));
+  EXPECT_THAT(remedy(mm, um), HasSubstr("of the image look like mm"));
+  EXPECT_THAT(remedy(um, mm), HasSubstr("of the PSF look like mm"));
+  EXPECT_THAT(remedy(Size(200, 0.065, 0.065), um), HasSubstr("Resample")) << "on one axis alone it is no unit";
 }
 
 }  // namespace
