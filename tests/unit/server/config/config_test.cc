@@ -136,6 +136,9 @@ TEST(CommandLine, WrongFlagsAreRefused) {
 TEST(CommandLine, AnswersThatStartNothing) {
   ASSERT_OK_AND_ASSIGN(const Invocation help, CommandLineOf({"--help"}));
   for (const Key& key : Keys()) EXPECT_THAT(help.answer, HasSubstr(std::string(key.flag)));
+  for (const char* code : {"0 ok", "2 usage", "3 state", "4 address", "130 left"}) {
+    EXPECT_THAT(help.answer, HasSubstr(code));
+  }
   ASSERT_OK_AND_ASSIGN(const Invocation version, CommandLineOf({"--version"}));
   EXPECT_THAT(version.answer, HasSubstr(DECONVOY_VERSION));
   ASSERT_OK_AND_ASSIGN(const Invocation printed,
