@@ -16,7 +16,7 @@
 #include "server/auth/worker_credential.h"
 #include "server/fleet/local_launcher.h"
 #include "server/fleet/worker_command.h"
-#include "server/spool/file_system.h"
+#include "server/schedule/server_core.h"
 #include "server/store/state_folder.h"
 
 namespace deconvoy::server {
@@ -26,6 +26,9 @@ namespace {
 constexpr std::chrono::seconds kEndOfWorkers{2};
 constexpr std::chrono::seconds kEndOfCalls{1};
 
+constexpr const char* kPrivateRoomRemedy =
+    "Set TMPDIR to a folder with more room, or DECONVOY_SCRATCH, which `deconvoy` takes first where it is set.";
+
 std::string HostName() {
   char name[256] = "";
   gethostname(name, sizeof name - 1);
@@ -34,7 +37,7 @@ std::string HostName() {
 
 class WholeDaemon final : public Daemon {
  public:
-  explicit WholeDaemon(const ServerConfig& config) : config_(config), clock_(SystemClock()), ids_(RandomIds()) {}
+  WholeDaemon(const ServerConfig& config, bool is_private) : config_(config), is_private_(is_private) {}
 
   ~WholeDaemon() override {
     if (state_) std::filesystem::remove(address_file());
@@ -51,12 +54,12 @@ class WholeDaemon final : public Daemon {
   void Stop() override {
     spdlog::info("stopping: running tasks have {} ms to finish", config_.shutdown_grace_ms);
     api_->Drain();
-    dispatcher_->Drain();
-    if (!dispatcher_->WaitIdle(absl::Milliseconds(config_.shutdown_grace_ms))) {
+    core_->dispatcher().Drain();
+    if (!core_->dispatcher().WaitIdle(absl::Milliseconds(config_.shutdown_grace_ms))) {
       spdlog::warn("some tasks have not finished; they are done again after the next start");
     }
-    jobs_->Stop();
-    dispatcher_->Stop();
+    core_->jobs().Stop();
+    core_->dispatcher().Stop();
     if (launcher_) launcher_->Stop(kEndOfWorkers);
     api_->Stop(kEndOfCalls);
     spdlog::info("stopped");
@@ -70,28 +73,31 @@ class WholeDaemon final : public Daemon {
     state_.emplace(std::move(state));
     std::filesystem::remove(address_file());
     spdlog::info("deconvoyd {}, state folder {}", DECONVOY_VERSION, Printable(state_->path().string()));
-    ASSIGN_OR_RETURN(store_, Store::Open(state_->database()));
-    ASSIGN_OR_RETURN(
-        volumes_, VolumeStore::Open({.directory = state_->spool(), .keep_free_bytes = config_.keep_free_bytes}, *store_,
-                                    *files_, clock_, ids_));
-    const RetryRules rules{.failure_cap = static_cast<int32_t>(config_.attempts)};
-    ASSIGN_OR_RETURN(jobs_, JobManager::Open(rules, *store_, *volumes_, capabilities_, clock_, ids_));
-    Dispatcher::Options options;
-    options.lease = absl::Milliseconds(config_.lease_ms);
-    options.busy_call = std::min(options.busy_call, options.lease / 4);
-    options.host = HostName();
-    dispatcher_ = std::make_unique<Dispatcher>(options, *store_, *volumes_, *jobs_, capabilities_, clock_);
-    const JobManager::Counts tasks = jobs_->CountTasks();
+    ASSIGN_OR_RETURN(core_, ServerCore::Open(CoreOptions(), SystemClock(), RandomIds()));
+    const JobManager::Counts tasks = core_->jobs().CountTasks();
     if (tasks.ready > 0) spdlog::info("{} tasks of unfinished jobs are waiting", tasks.ready);
     return absl::OkStatus();
+  }
+
+  ServerCore::Options CoreOptions() const {
+    ServerCore::Options options;
+    options.database = state_->database();
+    options.spool.directory = state_->spool();
+    options.spool.keep_free_bytes = config_.keep_free_bytes;
+    if (is_private_) options.spool.room_remedy = kPrivateRoomRemedy;
+    options.retry.failure_cap = static_cast<int32_t>(config_.attempts);
+    options.dispatcher.lease = absl::Milliseconds(config_.lease_ms);
+    options.dispatcher.busy_call = std::min(options.dispatcher.busy_call, options.dispatcher.lease / 4);
+    options.dispatcher.host = HostName();
+    return options;
   }
 
   absl::Status LearnMethods() {
     if (config_.worker_count == 0) return absl::OkStatus();
     ASSIGN_OR_RETURN(worker_program_, FindWorkerProgram(config_.worker_command));
     ASSIGN_OR_RETURN(const std::vector<v1::Method> methods, DescribeMethods(worker_program_));
-    capabilities_.AddMethods(methods);
-    capabilities_.SetExpectedMemory(WorkerMemory());
+    core_->capabilities().AddMethods(methods);
+    core_->capabilities().SetExpectedMemory(WorkerMemory());
     return absl::OkStatus();
   }
 
@@ -102,8 +108,7 @@ class WholeDaemon final : public Daemon {
       addresses.push_back(address);
     }
     ASSIGN_OR_RETURN(WorkerCredential credential, WorkerCredential::Open(state_->worker_credential()));
-    const ApiParts parts{*store_, *volumes_, *jobs_, capabilities_, *dispatcher_, clock_};
-    ASSIGN_OR_RETURN(api_, ApiServer::Start(addresses, config_.open_calls, std::move(credential), parts));
+    ASSIGN_OR_RETURN(api_, ApiServer::Start(addresses, config_.open_calls, std::move(credential), *core_));
     return absl::OkStatus();
   }
 
@@ -111,7 +116,7 @@ class WholeDaemon final : public Daemon {
     if (config_.worker_count == 0) return absl::OkStatus();
     launcher_ = std::make_unique<LocalLauncher>(
         WorkerCommand(), config_.worker_count,
-        [this](uint32_t process_id, bool by_signal) { dispatcher_->WorkerExited(process_id, by_signal); });
+        [this](uint32_t process_id, bool by_signal) { core_->dispatcher().WorkerExited(process_id, by_signal); });
     return launcher_->Start();
   }
 
@@ -148,26 +153,20 @@ class WholeDaemon final : public Daemon {
 
   // Constant.
   const ServerConfig config_;
-  Clock& clock_;
-  IdSource& ids_;
+  const bool is_private_;
   std::filesystem::path worker_program_;
 
   // In the order in which they are made; each uses those before it.
   std::optional<StateFolder> state_;
-  const std::unique_ptr<FileSystem> files_ = MakePosixFileSystem();
-  std::unique_ptr<Store> store_;
-  std::unique_ptr<VolumeStore> volumes_;
-  Capabilities capabilities_;
-  std::unique_ptr<JobManager> jobs_;
-  std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<ServerCore> core_;
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<Launcher> launcher_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const ServerConfig& config) {
-  auto daemon = std::make_unique<WholeDaemon>(config);
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const ServerConfig& config, bool is_private) {
+  auto daemon = std::make_unique<WholeDaemon>(config, is_private);
   RETURN_IF_ERROR(daemon->Start());
   return daemon;
 }

@@ -16,7 +16,8 @@ class Daemon {
  public:
   // Takes the state folder, recovers what is in it, and only then listens and starts workers. The file `address` in the
   // state folder, one address per line, is written last. Errors are those of the rooms: ExitCodeOf tells them apart.
-  static absl::StatusOr<std::unique_ptr<Daemon>> Start(const ServerConfig& config);
+  // `is_private`: the state folder is a temporary one of a single caller, who is advised accordingly when it is full.
+  static absl::StatusOr<std::unique_ptr<Daemon>> Start(const ServerConfig& config, bool is_private = false);
   virtual ~Daemon() = default;
 
   // Takes nothing new, lets running tasks finish for the configured time, then ends workers and calls. Everything is

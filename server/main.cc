@@ -61,10 +61,10 @@ int WaitForSignal() {
   return number;
 }
 
-// Serves until the first signal; a second one during the stop leaves at once.
-// `leave_nothing` is removed then too, unless empty.
+// Serves until the first signal; a second one during the stop leaves at once. `leave_nothing`, the state folder of a
+// private server, is removed then too; it is empty for others.
 int Serve(const ServerConfig& config, const std::filesystem::path& leave_nothing) {
-  auto daemon = Daemon::Start(config);
+  auto daemon = Daemon::Start(config, !leave_nothing.empty());
   if (!daemon.ok()) return Fail(daemon.status(), ExitCodeOf(daemon.status()));
   spdlog::info("{} received", sigabbrev_np(WaitForSignal()));
   std::thread([leave_nothing] {

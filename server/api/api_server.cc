@@ -64,14 +64,14 @@ void Configure(grpc::ServerBuilder& builder, int64_t open_calls) {
 
 class GrpcServer final : public ApiServer {
  public:
-  GrpcServer(std::vector<Address> addresses, int64_t open_calls, WorkerCredential credential, const ApiParts& parts)
+  GrpcServer(std::vector<Address> addresses, int64_t open_calls, WorkerCredential credential, ServerCore& core)
       : addresses_(std::move(addresses)),
         door_(open_calls, std::move(credential)),
-        volumes_(door_, parts.store, parts.volumes),
-        jobs_(door_, parts.jobs),
-        methods_(door_, parts.capabilities),
-        workers_(door_, parts.dispatcher, parts.volumes),
-        admin_(door_, parts.jobs, parts.dispatcher, parts.volumes, parts.clock),
+        volumes_(door_, core.store(), core.volumes()),
+        jobs_(door_, core.jobs()),
+        methods_(door_, core.capabilities()),
+        workers_(door_, core.dispatcher(), core.volumes()),
+        admin_(door_, core.jobs(), core.dispatcher(), core.volumes(), core.clock()),
         open_calls_(open_calls) {}
 
   ~GrpcServer() override { Stop({}); }
@@ -139,8 +139,8 @@ class GrpcServer final : public ApiServer {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const std::vector<Address>& addresses, int64_t open_calls,
-                                                            WorkerCredential credential, const ApiParts& parts) {
-  auto server = std::make_unique<GrpcServer>(addresses, open_calls, std::move(credential), parts);
+                                                            WorkerCredential credential, ServerCore& core) {
+  auto server = std::make_unique<GrpcServer>(addresses, open_calls, std::move(credential), core);
   RETURN_IF_ERROR(server->Listen());
   return server;
 }

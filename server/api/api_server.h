@@ -12,30 +12,16 @@
 
 #include "server/auth/worker_credential.h"
 #include "server/config/address.h"
-#include "server/jobs/job_manager.h"
-#include "server/observe/environment.h"
-#include "server/schedule/dispatcher.h"
-#include "server/spool/volume_store.h"
-#include "server/store/store.h"
+#include "server/schedule/server_core.h"
 
 namespace deconvoy::server {
-
-// What the services work on. Everything must outlive the server.
-struct ApiParts {
-  Store& store;
-  VolumeStore& volumes;
-  JobManager& jobs;
-  Capabilities& capabilities;
-  Dispatcher& dispatcher;
-  Clock& clock;
-};
 
 class ApiServer {
  public:
   // Listens on `addresses` and serves at once; health says SERVING. `open_calls` limits the calls of users that are
-  // open at once. INVALID_FIELD with field `listen` when an address cannot be used.
+  // open at once. `core` must outlive the server. INVALID_FIELD with field `listen` when an address cannot be used.
   static absl::StatusOr<std::unique_ptr<ApiServer>> Start(const std::vector<Address>& addresses, int64_t open_calls,
-                                                          WorkerCredential credential, const ApiParts& parts);
+                                                          WorkerCredential credential, ServerCore& core);
   virtual ~ApiServer() = default;  // as Stop without grace
 
   // Where it listens, with the ports that were chosen.

@@ -23,7 +23,7 @@ absl::Status SystemError(const fs::path& path, std::string_view action, int erro
   ErrorDetails details{.reason = v1::STORAGE_FAILURE, .metadata = {{"path", path.string()}}};
   if (error == ENOSPC || error == EDQUOT) {
     details.reason = v1::DISK_FULL;
-    details.remedy = "Delete volumes that are not needed any more, or free space on the disk of the spool.";
+    details.remedy = "Free space on the disk of this file.";
     details.metadata["need_bytes"] = fmt::to_string(need_bytes);
   }
   return MakeError(details, text);

@@ -11,16 +11,21 @@
 
 namespace deconvoy::server {
 
+absl::Status SpoolSpace::NoRoom(const std::filesystem::path& path, int64_t bytes, int64_t free,
+                                std::string_view message) const {
+  return MakeError({.reason = v1::DISK_FULL,
+                    .remedy = remedy_,
+                    .metadata = {{"path", path.string()},
+                                 {"need_bytes", fmt::to_string(bytes)},
+                                 {"free_bytes", fmt::to_string(free)}}},
+                   message);
+}
+
 absl::Status SpoolSpace::CheckRoom(const std::filesystem::path& path, int64_t bytes) const {
   ASSIGN_OR_RETURN(const int64_t free, FreeBytes());
   if (bytes <= free) return absl::OkStatus();
-  return MakeError(
-      {.reason = v1::DISK_FULL,
-       .remedy = "Delete volumes that are not needed any more, or free space on the disk of the spool.",
-       .metadata = {{"path", path.string()},
-                    {"need_bytes", fmt::to_string(bytes)},
-                    {"free_bytes", fmt::to_string(free)}}},
-      fmt::format("{}: {} bytes are needed, but only {} are free for volumes", path.string(), bytes, free));
+  return NoRoom(path, bytes, free,
+                fmt::format("{}: {} bytes are needed, but only {} are free for volumes", path.string(), bytes, free));
 }
 
 absl::StatusOr<std::unique_ptr<File>> SpoolSpace::CreateFile(const std::filesystem::path& path, int64_t bytes) {
@@ -29,7 +34,9 @@ absl::StatusOr<std::unique_ptr<File>> SpoolSpace::CreateFile(const std::filesyst
   Count(path, bytes);
   if (absl::Status reserved = file->Reserve(bytes); !reserved.ok()) {
     RemoveFile(path);
-    return reserved;
+    if (ReasonOf(reserved) != v1::DISK_FULL) return reserved;
+    // Others have taken the room meanwhile, or a quota of the system leaves less than the disk has.
+    return NoRoom(path, bytes, FreeBytes().value_or(0), std::string(reserved.message()));
   }
   return file;
 }

@@ -9,6 +9,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "server/spool/file_system.h"
 
@@ -16,11 +19,16 @@ namespace deconvoy::server {
 
 class SpoolSpace {
  public:
-  SpoolSpace(std::filesystem::path directory, int64_t keep_free_bytes, FileSystem& files)
-      : directory_(std::move(directory)), keep_free_bytes_(keep_free_bytes), files_(files) {}
+  // `remedy` tells a caller for whom there is no room what to do.
+  SpoolSpace(std::filesystem::path directory, int64_t keep_free_bytes, std::string remedy, FileSystem& files)
+      : directory_(std::move(directory)),
+        keep_free_bytes_(keep_free_bytes),
+        remedy_(std::move(remedy)),
+        files_(files) {}
 
-  // A new file of `bytes` whose space is reserved; nothing is left behind on failure. DISK_FULL with `path`,
-  // `need_bytes` and `free_bytes`.
+  // Whether `bytes` more would fit now: DISK_FULL with `path`, `need_bytes` and `free_bytes` when not.
+  absl::Status CheckRoom(int64_t bytes) const { return CheckRoom(directory_, bytes); }
+  // A new file of `bytes` whose space is reserved; nothing is left behind on failure. DISK_FULL as from CheckRoom.
   absl::StatusOr<std::unique_ptr<File>> CreateFile(const std::filesystem::path& path, int64_t bytes);
   // Counts a file that is there already.
   void Count(const std::filesystem::path& path, int64_t bytes);
@@ -32,9 +40,11 @@ class SpoolSpace {
 
  private:
   absl::Status CheckRoom(const std::filesystem::path& path, int64_t bytes) const;
+  absl::Status NoRoom(const std::filesystem::path& path, int64_t bytes, int64_t free, std::string_view message) const;
 
   const std::filesystem::path directory_;
   const int64_t keep_free_bytes_;
+  const std::string remedy_;
   FileSystem& files_;
   mutable std::mutex mutex_;
   // --- guarded by mutex_ ---

@@ -57,7 +57,7 @@ SpoolVolumeStore::SpoolVolumeStore(const Options& options, Store& store, FileSys
       files_(files),
       clock_(clock),
       ids_(ids),
-      space_(options.directory, options.keep_free_bytes, files) {}
+      space_(options.directory, options.keep_free_bytes, options.room_remedy, files) {}
 
 std::filesystem::path SpoolVolumeStore::PathOf(const std::string& volume_id) const {
   return options_.directory / "volumes" / (volume_id + ".raw");

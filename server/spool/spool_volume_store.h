@@ -38,6 +38,7 @@ class SpoolVolumeStore final : public VolumeStore {
   const std::string& nonce() const override { return nonce_; }
   absl::StatusOr<int64_t> FreeBytes() override { return space_.FreeBytes(); }
   int64_t UsedBytes() override { return space_.UsedBytes(); }
+  absl::Status CheckRoom(int64_t bytes) override { return space_.CheckRoom(bytes); }
 
  private:
   // --- Prepare ---

@@ -43,6 +43,10 @@ class VolumeStore {
   struct Options {
     std::filesystem::path directory;      // the spool
     int64_t keep_free_bytes = 256 << 20;  // of the disk, refused to volumes
+    // What users can do when there is no room.
+    std::string room_remedy =
+        "Remove jobs that have ended, with their volumes: `deconvoy jobs` lists them, `deconvoy job NAME --delete` "
+        "removes one.";
   };
   // Makes the folder where needed, removes files that no record names and scratch files left behind. STORAGE_FAILURE,
   // naming it, when the file of a volume is missing or has the wrong size.
@@ -87,6 +91,8 @@ class VolumeStore {
   virtual const std::string& nonce() const = 0;     // content of `nonce` in the spool, made anew at every Open
   virtual absl::StatusOr<int64_t> FreeBytes() = 0;  // that volumes and scratch files may still take
   virtual int64_t UsedBytes() = 0;                  // that they take
+  // Whether `bytes` more would fit now; DISK_FULL, saying what to do, when not. Reserves nothing.
+  virtual absl::Status CheckRoom(int64_t bytes) = 0;
 };
 
 }  // namespace deconvoy::server

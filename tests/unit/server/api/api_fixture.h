@@ -35,13 +35,11 @@ class ApiTest : public ::testing::Test {
   static constexpr int64_t kOpenCalls = 16;
 
   void SetUp() override {
-    ASSERT_OK_AND_ASSIGN(store_, Store::Open(folder_.path() / "store.sqlite"));
-    ASSERT_OK_AND_ASSIGN(volumes_, VolumeStore::Open({.directory = folder_.path() / "spool", .keep_free_bytes = 0},
-                                                     *store_, *files_, SystemClock(), RandomIds()));
-    ASSERT_OK_AND_ASSIGN(jobs_, JobManager::Open({}, *store_, *volumes_, capabilities_, SystemClock(), RandomIds()));
-    Dispatcher::Options options;
-    options.poll = absl::Milliseconds(200);
-    dispatcher_ = std::make_unique<Dispatcher>(options, *store_, *volumes_, *jobs_, capabilities_, SystemClock());
+    ServerCore::Options options;
+    options.database = folder_.path() / "store.sqlite";
+    options.spool = {.directory = folder_.path() / "spool", .keep_free_bytes = 0};
+    options.dispatcher.poll = absl::Milliseconds(200);
+    ASSERT_OK_AND_ASSIGN(core_, ServerCore::Open(options, SystemClock(), RandomIds()));
     Listen();
     channel_ = grpc::CreateChannel(address_.Text(), grpc::InsecureChannelCredentials());
     volume_stub_ = v1::Volumes::NewStub(channel_);
@@ -52,15 +50,14 @@ class ApiTest : public ::testing::Test {
   }
 
   void TearDown() override {
-    jobs_->Stop();
-    dispatcher_->Stop();
+    core_->jobs().Stop();
+    core_->dispatcher().Stop();
     server_.reset();
   }
 
   void Listen() {
     ASSERT_OK_AND_ASSIGN(WorkerCredential credential, WorkerCredential::Open(folder_.path() / "credential"));
-    const ApiParts parts{*store_, *volumes_, *jobs_, capabilities_, *dispatcher_, SystemClock()};
-    ASSERT_OK_AND_ASSIGN(server_, ApiServer::Start({address_}, kOpenCalls, std::move(credential), parts));
+    ASSERT_OK_AND_ASSIGN(server_, ApiServer::Start({address_}, kOpenCalls, std::move(credential), *core_));
   }
 
   // The secret of workers, as they send it.
@@ -123,12 +120,7 @@ class ApiTest : public ::testing::Test {
 
   testing::TemporaryFolder folder_;
   const Address address_{.kind = Address::Kind::kUnix, .path = (folder_.path() / "socket").string()};
-  const std::unique_ptr<FileSystem> files_ = MakePosixFileSystem();
-  std::unique_ptr<Store> store_;
-  std::unique_ptr<VolumeStore> volumes_;
-  Capabilities capabilities_;
-  std::unique_ptr<JobManager> jobs_;
-  std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<ServerCore> core_;
   std::unique_ptr<ApiServer> server_;
 
   std::shared_ptr<grpc::Channel> channel_;

@@ -267,8 +267,7 @@ TEST_F(ServicesApiTest, ADeliveryOutOfOrderIsRefused) {
 
 TEST_F(ServicesApiTest, AnAddressInUseIsRefusedAndTheServerThereGoesOn) {
   ASSERT_OK_AND_ASSIGN(WorkerCredential credential, WorkerCredential::Open(folder_.path() / "second"));
-  const ApiParts parts{*store_, *volumes_, *jobs_, capabilities_, *dispatcher_, SystemClock()};
-  const auto second = ApiServer::Start({address_}, kOpenCalls, std::move(credential), parts);
+  const auto second = ApiServer::Start({address_}, kOpenCalls, std::move(credential), *core_);
   EXPECT_THAT(std::string(second.status().message()), HasSubstr("another server"));
   grpc::ClientContext context;
   v1::ServerInfo info;
@@ -277,11 +276,10 @@ TEST_F(ServicesApiTest, AnAddressInUseIsRefusedAndTheServerThereGoesOn) {
 
 TEST_F(ServicesApiTest, PortZeroIsChosenAndTwoServersDoNotShareAPort) {
   ASSERT_OK_AND_ASSIGN(WorkerCredential credential, WorkerCredential::Open(folder_.path() / "tcp"));
-  const ApiParts parts{*store_, *volumes_, *jobs_, capabilities_, *dispatcher_, SystemClock()};
   ASSERT_OK_AND_ASSIGN(const auto first, ApiServer::Start({{.kind = Address::Kind::kTcp4, .host = "127.0.0.1"}},
-                                                          kOpenCalls, credential, parts));
+                                                          kOpenCalls, credential, *core_));
   EXPECT_GT(first->addresses()[0].port, 0);
-  EXPECT_FALSE(ApiServer::Start(first->addresses(), kOpenCalls, credential, parts).ok());
+  EXPECT_FALSE(ApiServer::Start(first->addresses(), kOpenCalls, credential, *core_).ok());
   const auto channel = grpc::CreateChannel(first->addresses()[0].Text(), grpc::InsecureChannelCredentials());
   grpc::ClientContext context;
   v1::ServerInfo info;

@@ -180,7 +180,7 @@ TEST_F(VolumesApiTest, AVolumeOfSomeoneElseIsNotThere) {
   v1::CreateVolumeRequest request;
   request.set_request_id("other");
   *request.mutable_spec() = spec_;
-  ASSERT_OK_AND_ASSIGN(const v1::Volume foreign, volumes_->Create("someone", request));
+  ASSERT_OK_AND_ASSIGN(const v1::Volume foreign, core_->volumes().Create("someone", request));
   v1::Volume volume;
   const grpc::Status status = Get(foreign.name(), &volume);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);

@@ -19,8 +19,7 @@
 #include "proto/contract/resource_name.h"
 #include "proto/contract/volume_layout.h"
 #include "server/jobs/job_manager.h"
-#include "server/schedule/dispatcher.h"
-#include "server/spool/file_system.h"
+#include "server/schedule/server_core.h"
 #include "server/spool/volume_store.h"
 #include "server/store/store.h"
 #include "tests/support/fake_environment.h"
@@ -92,26 +91,19 @@ class JobService {
   }
 
   void Open() {
-    auto opened_store = Store::Open(folder_.path() / "store.sqlite");
-    ASSERT_OK(opened_store);
-    store_ = *std::move(opened_store);
-    auto opened_volumes =
-        VolumeStore::Open({.directory = folder_.path() / "spool", .keep_free_bytes = 0}, *store_, *files_, clock, ids_);
-    ASSERT_OK(opened_volumes);
-    volumes_ = *std::move(opened_volumes);
-    capabilities_ = std::make_unique<Capabilities>();
-    capabilities_->AddMethods({RlMethod()});
-    auto opened_jobs = JobManager::Open(rules_, *store_, *volumes_, *capabilities_, clock, ids_);
-    ASSERT_OK(opened_jobs);
-    jobs_ = *std::move(opened_jobs);
-    dispatcher_ = std::make_unique<Dispatcher>(options_, *store_, *volumes_, *jobs_, *capabilities_, clock);
+    ServerCore::Options options;
+    options.database = folder_.path() / "store.sqlite";
+    options.spool = {.directory = folder_.path() / "spool", .keep_free_bytes = 0};
+    options.retry = rules_;
+    options.dispatcher = options_;
+    auto opened = ServerCore::Open(options, clock, ids_);
+    ASSERT_OK(opened);
+    core_ = *std::move(opened);
+    capabilities().AddMethods({RlMethod()});
   }
   void Close() {
-    if (jobs_) jobs_->Stop();
-    dispatcher_.reset();
-    jobs_.reset();
-    volumes_.reset();
-    store_.reset();
+    if (core_) jobs().Stop();
+    core_.reset();
   }
   // As after a crash: everything that was only in memory is gone.
   void Reopen() {
@@ -120,7 +112,7 @@ class JobService {
   }
   void Advance(absl::Duration by) {
     clock.Advance(absl::ToChronoNanoseconds(by));
-    dispatcher_->Tick();
+    dispatcher().Tick();
   }
 
   // A complete volume of zeros.
@@ -128,11 +120,11 @@ class JobService {
     v1::CreateVolumeRequest request;
     request.set_request_id("v" + std::to_string(++requests_));
     *request.mutable_spec() = spec;
-    auto volume = volumes_->Create(kOwner, request);
+    auto volume = volumes().Create(kOwner, request);
     EXPECT_OK(volume);
     const std::string id = VolumeId(volume->name(), "").value();
     if (!complete) return volume->name();
-    auto writer = volumes_->Write(id);
+    auto writer = volumes().Write(id);
     EXPECT_OK(writer);
     const Shape5 shape = ToShape(spec.shape(), spec.type(), "").value();
     for (int64_t frame = 0; frame < shape.frames(); ++frame) {
@@ -146,7 +138,7 @@ class JobService {
       }));
     }
     EXPECT_OK((*writer)->Commit());
-    EXPECT_OK(volumes_->Finish(id, ""));
+    EXPECT_OK(volumes().Finish(id, ""));
     return volume->name();
   }
 
@@ -181,7 +173,7 @@ class JobService {
     v1::SubmitJobRequest request;
     request.set_request_id(request_id.empty() ? "j" + std::to_string(++requests_) : request_id);
     *request.mutable_spec() = spec;
-    return jobs_->Submit(kOwner, request);
+    return jobs().Submit(kOwner, request);
   }
   // Returns the job's id.
   std::string Submit(const v1::JobSpec& spec) {
@@ -190,7 +182,7 @@ class JobService {
     return job.ok() ? JobId(job->name(), "").value() : "";
   }
   v1::Job Get(const std::string& job_id) {
-    auto job = jobs_->Get(kOwner, job_id);
+    auto job = jobs().Get(kOwner, job_id);
     EXPECT_OK(job);
     return job.ok() ? *std::move(job) : v1::Job();
   }
@@ -198,7 +190,7 @@ class JobService {
   // Everything that Watch sends until the job has ended or `limit` events were sent.
   std::vector<v1::JobEvent> WatchAll(const std::string& job_id, uint64_t after = 0, size_t limit = 1'000'000) {
     std::vector<v1::JobEvent> events;
-    EXPECT_OK(jobs_->Watch(
+    EXPECT_OK(jobs().Watch(
         kOwner, job_id, after,
         [&](const v1::JobEvent& event) {
           events.push_back(event);
@@ -212,14 +204,14 @@ class JobService {
   void CheckResult(const v1::Job& job) {
     ASSERT_EQ(job.state(), v1::SUCCEEDED) << job.ShortDebugString();
     const std::string id = VolumeId(job.outputs(0).volume(), "").value();
-    auto volume = volumes_->Get(id, false);
+    auto volume = volumes().Get(id, false);
     ASSERT_OK(volume);
     EXPECT_EQ(volume->state(), v1::COMPLETE);
     const v1::Shape5& shape = volume->spec().shape();
     int64_t wrong = 0, seen = 0;
     for (uint32_t frame = 0; frame < shape.t() * shape.c(); ++frame) {
       const FrameBox whole{frame / shape.c(), frame % shape.c(), {{}, {shape.z(), shape.y(), shape.x()}}};
-      ASSERT_OK(volumes_->Read(id, ToProto(whole), [&](v1::Chunk chunk) {
+      ASSERT_OK(volumes().Read(id, ToProto(whole), [&](v1::Chunk chunk) {
         const FrameBox box = ToFrameBox(chunk.box());
         size_t i = 0;
         for (int64_t z = 0; z < box.box.shape.z; ++z)
@@ -237,7 +229,7 @@ class JobService {
 
   // Volumes that the owner has.
   size_t CountVolumes() {
-    auto page = store_->ListVolumes(kOwner, 1000, "");
+    auto page = store().ListVolumes(kOwner, 1000, "");
     EXPECT_OK(page);
     return page->items.size();
   }
@@ -250,11 +242,11 @@ class JobService {
     return count;
   }
 
-  Store& store() { return *store_; }
-  VolumeStore& volumes() { return *volumes_; }
-  Capabilities& capabilities() { return *capabilities_; }
-  JobManager& jobs() { return *jobs_; }
-  Dispatcher& dispatcher() { return *dispatcher_; }
+  Store& store() { return core_->store(); }
+  VolumeStore& volumes() { return core_->volumes(); }
+  Capabilities& capabilities() { return core_->capabilities(); }
+  JobManager& jobs() { return core_->jobs(); }
+  Dispatcher& dispatcher() { return core_->dispatcher(); }
 
   testing::FakeClock clock;
 
@@ -264,12 +256,7 @@ class JobService {
   testing::TemporaryFolder folder_;
   testing::CountingIds ids_;
   int requests_ = 0;
-  std::unique_ptr<FileSystem> files_ = MakePosixFileSystem();
-  std::unique_ptr<Store> store_;
-  std::unique_ptr<VolumeStore> volumes_;
-  std::unique_ptr<Capabilities> capabilities_;
-  std::unique_ptr<JobManager> jobs_;
-  std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<ServerCore> core_;
 };
 
 // What a real worker would bring for the task.

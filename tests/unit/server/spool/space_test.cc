@@ -21,7 +21,7 @@ class SpoolSpaceTest : public ::testing::Test {
 };
 
 TEST_F(SpoolSpaceTest, CountsWhatFilesTake) {
-  SpoolSpace space(folder_.path(), 0, files_);
+  SpoolSpace space(folder_.path(), 0, "sweep up", files_);
   ASSERT_OK(space.CreateFile(path_, 1000));
   EXPECT_EQ(std::filesystem::file_size(path_), 1000u);
   space.Count(folder_.path() / "other", 50);
@@ -35,7 +35,7 @@ TEST_F(SpoolSpaceTest, CountsWhatFilesTake) {
 
 TEST_F(SpoolSpaceTest, KeepsSomeOfTheDiskFree) {
   ASSERT_OK_AND_ASSIGN(const int64_t free, real_->FreeBytes(folder_.path()));
-  SpoolSpace space(folder_.path(), free + (int64_t{1} << 40), files_);
+  SpoolSpace space(folder_.path(), free + (int64_t{1} << 40), "sweep up", files_);
   ASSERT_OK_AND_ASSIGN(const int64_t left, space.FreeBytes());
   EXPECT_EQ(left, 0);
   const auto created = space.CreateFile(path_, 1);
@@ -43,13 +43,18 @@ TEST_F(SpoolSpaceTest, KeepsSomeOfTheDiskFree) {
   EXPECT_EQ(InfoOf(created.status()).metadata().at("path"), path_.string());
   EXPECT_EQ(InfoOf(created.status()).metadata().at("need_bytes"), "1");
   EXPECT_EQ(InfoOf(created.status()).metadata().at("free_bytes"), "0");
+  EXPECT_EQ(InfoOf(created.status()).remedy(), "sweep up");
   EXPECT_FALSE(std::filesystem::exists(path_));
+  EXPECT_EQ(ReasonOf(space.CheckRoom(1)), v1::DISK_FULL);
+  EXPECT_OK(space.CheckRoom(0));
 }
 
 TEST_F(SpoolSpaceTest, FailedReservationLeavesNothing) {
-  SpoolSpace space(folder_.path(), 0, files_);
+  SpoolSpace space(folder_.path(), 0, "sweep up", files_);
   files_.FailAt(3, Fault::kNoSpace);  // free space, create, reserve
-  EXPECT_EQ(ReasonOf(space.CreateFile(path_, 1000).status()), v1::DISK_FULL);
+  const absl::Status full = space.CreateFile(path_, 1000).status();
+  EXPECT_EQ(ReasonOf(full), v1::DISK_FULL);
+  EXPECT_EQ(InfoOf(full).remedy(), "sweep up");
   EXPECT_TRUE(files_.failed());
   EXPECT_FALSE(std::filesystem::exists(path_));
   EXPECT_EQ(space.UsedBytes(), 0);

@@ -1,0 +1,52 @@
+// A server without its doors and its workers: store, spool, jobs and dispatcher, put together.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "server/jobs/capabilities.h"
+#include "server/jobs/job_manager.h"
+#include "server/observe/environment.h"
+#include "server/schedule/dispatcher.h"
+#include "server/spool/file_system.h"
+#include "server/spool/volume_store.h"
+#include "server/store/store.h"
+
+namespace deconvoy::server {
+
+// Its parts are as thread safe as each of them says.
+class ServerCore {
+ public:
+  struct Options {
+    std::filesystem::path database;
+    VolumeStore::Options spool;
+    RetryRules retry = {};
+    Dispatcher::Options dispatcher = {};
+  };
+  // Opens or makes the files, and recovers what an earlier run has left. `clock` and `ids` must outlive it. Errors are
+  // those of the rooms.
+  static absl::StatusOr<std::unique_ptr<ServerCore>> Open(const Options& options, Clock& clock, IdSource& ids);
+
+  Store& store() { return *store_; }
+  VolumeStore& volumes() { return *volumes_; }
+  Capabilities& capabilities() { return capabilities_; }
+  JobManager& jobs() { return *jobs_; }
+  Dispatcher& dispatcher() { return *dispatcher_; }
+  Clock& clock() { return clock_; }
+
+ private:
+  explicit ServerCore(Clock& clock) : clock_(clock) {}
+
+  Clock& clock_;
+  // In the order in which they are made; each uses those before it.
+  const std::unique_ptr<FileSystem> files_ = MakePosixFileSystem();
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<VolumeStore> volumes_;
+  Capabilities capabilities_;
+  std::unique_ptr<JobManager> jobs_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+};
+
+}  // namespace deconvoy::server
