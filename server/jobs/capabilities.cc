@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "proto/contract/error.h"
 
@@ -11,6 +12,14 @@ namespace {
 
 bool Matches(const WorkerCapacity& worker, const std::string& backend) {
   return backend.empty() || worker.backend == backend;
+}
+
+// Rounded up: that much suffices.
+std::string MemoryText(int64_t bytes) {
+  constexpr int64_t kMiB = 1 << 20;
+  const int64_t mib = (bytes + kMiB - 1) / kMiB;
+  return mib < 1024 ? fmt::format("{} MiB", mib)
+                    : fmt::format("{:.1f} GiB", std::ceil(static_cast<double>(mib) / 102.4) / 10);
 }
 
 }  // namespace
@@ -55,11 +64,13 @@ absl::StatusOr<v1::Method> Capabilities::FindMethod(const std::string& name, con
 void Capabilities::SetWorker(const std::string& worker, const WorkerCapacity& capacity) {
   std::lock_guard lock(mutex_);
   workers_[worker] = capacity;
+  ++version_;
 }
 
 void Capabilities::RemoveWorker(const std::string& worker) {
   std::lock_guard lock(mutex_);
   workers_.erase(worker);
+  ++version_;
 }
 
 void Capabilities::SetExpectedMemory(int64_t bytes) {
@@ -80,6 +91,22 @@ bool Capabilities::HasWorker(const std::string& backend) const {
   std::lock_guard lock(mutex_);
   return std::any_of(workers_.begin(), workers_.end(),
                      [&](const auto& entry) { return Matches(entry.second, backend); });
+}
+
+std::string Capabilities::Lacking(const std::string& backend, int64_t memory_bytes) const {
+  std::lock_guard lock(mutex_);
+  const auto takes = [&](const auto& entry) {
+    const int64_t budget = entry.second.memory_budget_bytes;
+    return Matches(entry.second, backend) && (budget == 0 || memory_bytes <= budget);
+  };
+  if (std::any_of(workers_.begin(), workers_.end(), takes)) return "";
+  return fmt::format("a {}worker{}", backend.empty() ? "" : fmt::format("`{}` ", backend),
+                     memory_bytes > 0 ? fmt::format(" with {} of memory", MemoryText(memory_bytes)) : "");
+}
+
+uint64_t Capabilities::version() const {
+  std::lock_guard lock(mutex_);
+  return version_;
 }
 
 double Capabilities::Rate(const std::string& backend) const {

@@ -46,6 +46,10 @@ class Capabilities {
   int64_t MemoryBudget(const std::string& backend) const;
   // Whether a worker of `backend` (empty: any) is alive.
   bool HasWorker(const std::string& backend) const;
+  // What a task of `memory_bytes` on `backend` (empty: any) waits for, such as `a worker with 12.5 GiB of memory`;
+  // empty when a live worker could take it.
+  std::string Lacking(const std::string& backend, int64_t memory_bytes) const;
+  uint64_t version() const;  // rises whenever a worker comes, changes or goes
   // Sum of the measured rates of live workers of `backend` (empty: any); 0 if none has been measured.
   double Rate(const std::string& backend) const;
 
@@ -54,6 +58,7 @@ class Capabilities {
   std::map<std::string, v1::Method> methods_;      // guarded by mutex_
   std::map<std::string, WorkerCapacity> workers_;  // guarded by mutex_
   int64_t expected_memory_ = 0;                    // guarded by mutex_
+  uint64_t version_ = 0;                           // guarded by mutex_
 };
 
 }  // namespace deconvoy::server

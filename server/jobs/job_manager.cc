@@ -142,6 +142,22 @@ absl::StatusOr<JobRecord> JobManager::FindStored(const std::string& owner, const
   return record;
 }
 
+// --- Showing ---
+
+v1::JobProgress JobManager::ProgressOf(const LiveJob& job) const {
+  v1::JobProgress progress = job.Progress();
+  if (job.leased_tasks() > 0 || job.record().state == v1::PAUSED || IsEnd(job.record().state)) return progress;
+  const std::string lacking = capabilities_.Lacking(job.spec().deconvolve().backend(), job.memory_bytes());
+  if (!lacking.empty()) progress.set_activity("waiting for " + lacking);
+  return progress;
+}
+
+v1::Job JobManager::Show(const LiveJob& job) const {
+  v1::Job shown = job.Show();
+  *shown.mutable_progress() = ProgressOf(job);
+  return shown;
+}
+
 // --- Steps ---
 
 absl::Status JobManager::Finish(LiveJob& job, JobStep step) {
@@ -168,7 +184,7 @@ absl::StatusOr<v1::Job> JobManager::Get(const std::string& owner, const std::str
   {
     std::lock_guard lock(mutex_);
     const auto found = live_.find(job_id);
-    if (found != live_.end() && found->second->record().owner == owner) return found->second->Show();
+    if (found != live_.end() && found->second->record().owner == owner) return Show(*found->second);
   }
   ASSIGN_OR_RETURN(JobRecord record, FindStored(owner, job_id));
   return std::move(record.job);
@@ -183,7 +199,7 @@ absl::StatusOr<v1::ListJobsResponse> JobManager::List(const std::string& owner, 
   for (JobRecord& record : page.items) {
     const auto live = live_.find(record.id);
     v1::Job& job = *response.add_jobs();
-    job = live == live_.end() ? std::move(record.job) : live->second->Show();
+    job = live == live_.end() ? std::move(record.job) : Show(*live->second);
     job.clear_frames();
     job.clear_worker_log();
   }

@@ -127,6 +127,11 @@ class JobManager {
   absl::Status Insert(const JobChange& first, const v1::SubmitJobRequest& request, const std::string& digest);
   double QueuedWork();
 
+  // --- showing ---
+  // As users see it, with what a job waits for that no worker can take. REQUIRES: mutex_ is held.
+  v1::Job Show(const LiveJob& job) const;
+  v1::JobProgress ProgressOf(const LiveJob& job) const;
+
   // --- finding ---
   std::shared_ptr<LiveJob> FindLive(const std::string& job_id);
   absl::StatusOr<JobRecord> FindStored(const std::string& owner, const std::string& job_id);

@@ -7,6 +7,7 @@
 
 #include "proto/contract/resource_name.h"
 #include "server/jobs/job_state.h"
+#include "server/jobs/tile_planning.h"
 
 namespace deconvoy::server {
 namespace {
@@ -25,10 +26,26 @@ LiveTask Compact(const TaskRecord& task) {
           .token = task.token};
 }
 
+using Volumes = std::map<std::string, v1::VolumeSpec>;
+
+// Null where the spec names no volume.
+const v1::VolumeSpec* Named(const Volumes& volumes, const std::string& name) {
+  const absl::StatusOr<std::string> id = VolumeId(name, "volume");
+  return id.ok() ? &volumes.at(*id) : nullptr;
+}
+
+const v1::VolumeSpec* InputOf(const v1::JobSpec& spec, const Volumes& volumes) {
+  return Named(volumes, spec.has_project() ? spec.project().input_volume() : spec.deconvolve().input_volume());
+}
+
+const v1::VolumeSpec* PsfOf(const v1::JobSpec& spec, const Volumes& volumes) {
+  return Named(volumes, spec.has_simulate() ? spec.simulate().psf_volume() : spec.deconvolve().psf_volume());
+}
+
 // Channels of a deconvolution's input.
-int64_t ChannelsOf(const JobRecord& record, const std::map<std::string, v1::VolumeSpec>& volumes) {
-  const absl::StatusOr<std::string> input = VolumeId(record.job.spec().deconvolve().input_volume(), "input_volume");
-  return input.ok() ? volumes.at(*input).shape().c() : 1;
+int64_t ChannelsOf(const v1::JobSpec& spec, const Volumes& volumes) {
+  const v1::VolumeSpec* input = Named(volumes, spec.deconvolve().input_volume());
+  return input == nullptr ? 1 : input->shape().c();
 }
 
 }  // namespace
@@ -37,7 +54,8 @@ LiveJob::LiveJob(JobRecord record, std::map<std::string, v1::VolumeSpec> volumes
                  std::optional<JobPlan> plan, absl::Time wall, SteadyTime steady)
     : record_(std::move(record)),
       volumes_(std::move(volumes)),
-      channels_(ChannelsOf(record_, volumes_)),
+      channels_(ChannelsOf(spec(), volumes_)),
+      whole_task_bytes_(WholeTaskBytes(spec(), InputOf(spec(), volumes_), PsfOf(spec(), volumes_))),
       plan_(std::move(plan)) {
   record_.plan.clear();
   for (const TaskRecord& task : tasks) Take(task, wall, steady);
@@ -72,7 +90,7 @@ int64_t LiveJob::OpenTiles(int64_t t, int64_t c) const {
 }
 
 int64_t LiveJob::memory_bytes() const {
-  return plan_ ? plan_->tiles.memory_bytes : 0;
+  return plan_ ? plan_->tiles.memory_bytes : whole_task_bytes_;
 }
 
 void LiveJob::Accept(const JobChange& change, std::optional<JobPlan> plan, absl::Time wall, SteadyTime steady) {

@@ -29,10 +29,6 @@ const v1::VolumeSpec& VolumeNamed(const LiveJob& job, const std::string& name) {
   return job.volume(VolumeId(name, "volume").value());
 }
 
-Shape3 FrameOf(const v1::VolumeSpec& volume) {
-  return {volume.shape().z(), volume.shape().y(), volume.shape().x()};
-}
-
 // --- Analysis ---
 
 // Whether a crop that is symmetric about a voxel of the PSF can be this large.

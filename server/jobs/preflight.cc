@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 
@@ -19,9 +20,9 @@ namespace {
 // Frames of one deconvolution: the analysis of all of them must fit into one message.
 constexpr int64_t kDeconvolvedFrames = 10'000;
 
-Shape3 FrameOf(const v1::VolumeSpec& volume) {
-  return {volume.shape().z(), volume.shape().y(), volume.shape().x()};
-}
+// Voxel sizes that microscopes have; beyond them it is most likely the unit that is wrong.
+constexpr double kLeastUsualUm = 0.001;
+constexpr double kMostUsualUm = 10;
 
 std::string Text(const Shape3& shape) {
   return fmt::format("{} x {} x {}", shape.z, shape.y, shape.x);
@@ -49,8 +50,10 @@ class Examiner {
                           const v1::VolumeSpec& psf);
   absl::StatusOr<TilePlan> UpperPlan(const v1::DeconvolveSpec& spec, const v1::Method& method, const Shape3& frame,
                                      const Shape3& psf);
+  void NoteVoxelSize(const v1::VoxelSize& size, std::string_view what, const std::string& field);
   void NotePsfSize(v1::Boundary boundary, const Shape3& frame, const Shape3& psf);
   absl::Status CheckOutputs();
+  absl::Status CheckWholeTasks();
   void NoteTimes(double queued_work);
 
   const std::string& owner_;
@@ -195,6 +198,8 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   const absl::Status pair = ValidatePair(*input_, *psf_, &note);
   if (!pair.ok()) return Refuse(pair);
   if (!note.empty()) Add(v1::INFO, note);
+  NoteVoxelSize(input_->voxel_size(), "image", "deconvolve.input_volume");
+  NoteVoxelSize(psf_->voxel_size(), "PSF", "deconvolve.psf_volume");
   RETURN_IF_ERROR(CheckCentre(spec, *psf_));
   if (refused_) return absl::OkStatus();
   return CheckTiles(spec, *method, *input_, *psf_);
@@ -211,13 +216,37 @@ absl::Status Examiner::CheckOutputs() {
   }
   result.outputs = *std::move(outputs);
   result.report.set_result_bytes(static_cast<uint64_t>(bytes));
-  ASSIGN_OR_RETURN(const int64_t free, volumes_.FreeBytes());
-  if (bytes <= free) return absl::OkStatus();
+  const absl::Status room = volumes_.CheckRoom(bytes);
+  return room.ok() ? room : Refuse(AddContext(room, "the result"));
+}
+
+// What no worker could hold is refused; tiles have been planned for the memory there is.
+absl::Status Examiner::CheckWholeTasks() {
+  const int64_t need = WholeTaskBytes(result.spec, input_ ? &*input_ : nullptr, psf_ ? &*psf_ : nullptr);
+  const uint64_t known = result.report.worker_memory_bytes();
+  result.report.set_worker_memory_bytes(std::max(known, static_cast<uint64_t>(need)));
+  const int64_t budget = capabilities_.MemoryBudget(result.spec.deconvolve().backend());
+  if (budget == 0 || need <= budget) return absl::OkStatus();
   return Refuse(
-      MakeError({.reason = v1::DISK_FULL,
-                 .remedy = "Delete volumes that are no longer needed, or choose a smaller output type.",
-                 .metadata = {{"need_bytes", fmt::to_string(bytes)}, {"free_bytes", fmt::to_string(free)}}},
-                fmt::format("the result needs {} bytes, but the spool of the server has room for {}", bytes, free)));
+      MakeError({.reason = v1::OUT_OF_MEMORY,
+                 .remedy = "Use a smaller image or PSF, or start a worker with more memory.",
+                 .metadata = {{"need_bytes", fmt::to_string(need)}, {"budget_bytes", fmt::to_string(budget)}}},
+                fmt::format("one task needs {} MiB of memory, but no worker may use more than {} MiB",
+                            (need + (1 << 20) - 1) >> 20, budget >> 20)));
+}
+
+void Examiner::NoteVoxelSize(const v1::VoxelSize& size, std::string_view what, const std::string& field) {
+  const auto odd = [](double um) { return um > 0 && (um < kLeastUsualUm || um > kMostUsualUm); };
+  if (!odd(size.z_um()) && !odd(size.y_um()) && !odd(size.x_um())) return;
+  v1::ErrorInfo info;
+  info.set_reason(v1::INVALID_FIELD);
+  info.set_field(field);
+  info.set_remedy("Check whether the size is in another unit, such as nm, and give it in um.");
+  Add(v1::WARNING,
+      fmt::format("the {} has voxels of {:.6g} x {:.6g} x {:.6g} um (z,y,x): outside {} to {} um, which is unusual for "
+                  "a microscope",
+                  what, size.z_um(), size.y_um(), size.x_um(), kLeastUsualUm, kMostUsualUm),
+      info);
 }
 
 void Examiner::NoteTimes(double queued_work) {
@@ -241,6 +270,7 @@ absl::Status Examiner::Run(const v1::JobSpec& spec, double queued_work) {
       RETURN_IF_ERROR(CheckDeconvolve(spec.deconvolve()));
       break;
     case v1::JobSpec::kSimulate:
+      NoteVoxelSize(spec.simulate().voxel_size(), "specimen", "simulate.voxel_size");
       if (!spec.simulate().psf_volume().empty()) {
         RETURN_IF_ERROR(FindVolume(spec.simulate().psf_volume(), "simulate.psf_volume", psf_));
       }
@@ -251,6 +281,7 @@ absl::Status Examiner::Run(const v1::JobSpec& spec, double queued_work) {
   }
   if (refused_) return absl::OkStatus();
   RETURN_IF_ERROR(CheckOutputs());
+  if (!refused_) RETURN_IF_ERROR(CheckWholeTasks());
   NoteTimes(queued_work);
   result.report.set_accepted(!refused_);
   return absl::OkStatus();

@@ -124,7 +124,7 @@ absl::StatusOr<v1::Job> JobManager::Accept(const std::string& owner, const v1::S
   }
   Publish(*job, step);
   std::lock_guard lock(mutex_);
-  return job->Show();
+  return Show(*job);
 }
 
 // Reserves the files of the results and inserts the job; nothing stays of it when that fails.

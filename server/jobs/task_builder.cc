@@ -2,6 +2,7 @@
 
 #include "proto/contract/resource_name.h"
 #include "proto/contract/volume_layout.h"
+#include "server/jobs/tile_planning.h"
 
 namespace deconvoy::server {
 namespace {
@@ -14,7 +15,7 @@ void AddInput(const LiveJob& job, const std::string& volume_name, v1::Task& task
 
 Tile TileOf(const LiveJob& job, const LiveTask& task) {
   const v1::VolumeSpec& input = job.volume(VolumeId(job.spec().deconvolve().input_volume(), "input").value());
-  return job.plan()->tiles.At(task.tile, {input.shape().z(), input.shape().y(), input.shape().x()});
+  return job.plan()->tiles.At(task.tile, FrameOf(input));
 }
 
 void FillTile(const LiveJob& job, const LiveTask& live, v1::Task& task) {
@@ -63,7 +64,7 @@ void FillProject(const LiveJob& job, const LiveTask& live, v1::Task& task) {
 v1::OutputPiece Piece(const LiveJob& job, int output, const LiveTask& task, Box3 box) {
   const std::string& name = job.record().job.outputs(output).volume();
   const v1::VolumeSpec& spec = job.volume(VolumeId(name, "output").value());
-  if (box.empty()) box.shape = {spec.shape().z(), spec.shape().y(), spec.shape().x()};
+  if (box.empty()) box.shape = FrameOf(spec);
   v1::OutputPiece piece;
   piece.set_volume(name);
   piece.set_type(spec.type());

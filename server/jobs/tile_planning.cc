@@ -23,6 +23,46 @@ constexpr double kRlTransforms = 4;
 // The given PSF as floats, and once more while it is cropped and normalised.
 constexpr int64_t kBytesPerPsfVoxel = 8;
 
+// A PSF as its analysis holds it: its values, twice.
+constexpr int64_t kBytesPerAnalysedPsfVoxel = 12;
+
+// Specimen and image of a simulation; and where a given PSF blurs it, the arrays of the transforms.
+constexpr int64_t kBytesPerSimulatedVoxel = 8;
+constexpr int64_t kBytesPerBlurredVoxel = 24;
+
+// Voxels as they are stored and as floats.
+int64_t StoredAndFloat(int64_t voxels, v1::VoxelType type) {
+  return voxels * (BytesPerVoxel(type) + static_cast<int64_t>(sizeof(float)));
+}
+
+int64_t PlaneBytes(const v1::VolumeSpec& volume) {
+  const Shape3 frame = FrameOf(volume);
+  return StoredAndFloat(frame.y * frame.x, volume.type());
+}
+
+int64_t AnalysedPsfBytes(const v1::VolumeSpec& psf) {
+  return kBytesPerAnalysedPsfVoxel * FrameOf(psf).voxels();
+}
+
+int64_t SimulationBytes(const v1::SimulateSpec& spec, const v1::VolumeSpec* psf) {
+  const Shape3 shape = ToShape3(spec.shape());
+  const int64_t images = kBytesPerSimulatedVoxel * shape.voxels();
+  if (psf == nullptr) return images;
+  const v1::Boundary boundary = spec.periodic() ? v1::PERIODIC : v1::EXTEND;
+  const Shape3 given = FrameOf(*psf);
+  const Shape3 domain{PaddedExtent(shape.z, given.z, boundary, false), PaddedExtent(shape.y, given.y, boundary, false),
+                      PaddedExtent(shape.x, given.x, boundary, true)};
+  return images + kBytesPerBlurredVoxel * domain.voxels() + AnalysedPsfBytes(*psf);
+}
+
+int64_t ProjectionBytes(const v1::ProjectSpec& spec, const v1::VolumeSpec& input) {
+  const Shape3 frame = FrameOf(input);
+  const int64_t projected = spec.axis() == v1::ProjectSpec::Z   ? frame.y * frame.x
+                            : spec.axis() == v1::ProjectSpec::Y ? frame.z * frame.x
+                                                                : frame.z * frame.y;
+  return PlaneBytes(input) + StoredAndFloat(projected, input.type());
+}
+
 absl::StatusOr<v1::Boundary> ResolveBoundary(v1::Boundary asked, const v1::Method& method) {
   const auto& offered = method.boundaries();
   if (offered.empty()) return absl::InternalError(fmt::format("method `{}` names no boundary", method.name()));
@@ -42,7 +82,7 @@ absl::Status CheckBackend(const std::string& backend, const v1::Method& method) 
   return MakeError(
       {.reason = v1::NO_WORKER,
        .field = "deconvolve.backend",
-       .remedy = fmt::format("Leave the backend open, or start a worker with `{}`.", backend)},
+       .remedy = fmt::format("Leave the backend open (`--backend auto`), or start a worker with `{}`.", backend)},
       fmt::format("no worker has offered `{}` on `{}`, only on {}", method.name(), backend, fmt::join(offered, ", ")));
 }
 
@@ -51,6 +91,10 @@ absl::StatusOr<Parameters> ParametersOf(const v1::DeconvolveSpec& spec, const v1
 }
 
 }  // namespace
+
+Shape3 FrameOf(const v1::VolumeSpec& volume) {
+  return {volume.shape().z(), volume.shape().y(), volume.shape().x()};
+}
 
 absl::StatusOr<v1::DeconvolveSpec> ResolveSpec(const v1::DeconvolveSpec& spec, const v1::Method& method) {
   ASSIGN_OR_RETURN(const Parameters parameters, ParametersOf(spec, method));
@@ -86,6 +130,13 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
   request.core = ToShape3(spec.tile().core());
   request.whole = spec.tile().whole();
   return PlanTiles(request);
+}
+
+int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, const v1::VolumeSpec* psf) {
+  if (spec.has_simulate()) return SimulationBytes(spec.simulate(), psf);
+  if (input == nullptr) return 0;
+  if (spec.has_project()) return ProjectionBytes(spec.project(), *input);
+  return psf == nullptr ? 0 : std::max(PlaneBytes(*input), PlaneBytes(*psf) + AnalysedPsfBytes(*psf));
 }
 
 int64_t IterationsOf(const v1::DeconvolveSpec& spec) {

@@ -1,4 +1,4 @@
-// The tile plan of a deconvolution: what it depends on besides the volumes.
+// What tasks take: the tile plan of a deconvolution and what it depends on besides the volumes, memory, work.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -8,6 +8,9 @@
 #include "proto/contract/tile_plan.h"
 
 namespace deconvoy::server {
+
+// Extent of each frame of a volume.
+Shape3 FrameOf(const v1::VolumeSpec& volume);
 
 // A job's parameters filled in with every default, so that a worker of another version computes the same. Errors as
 // ResolveParameters, and INVALID_FIELD for a boundary that the method cannot do, NO_WORKER for a backend that nobody
@@ -22,6 +25,11 @@ Shape3 UsablePsf(const Shape3& psf, const Shape3& frame, v1::Boundary boundary);
 // worker holds beside its tile. REQUIRES: `spec` comes from ResolveSpec. Errors as PlanTiles.
 absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const Shape3& frame,
                                       const Shape3& psf, const Shape3& given_psf, int64_t memory_budget_bytes);
+
+// Least memory of a task that is not a tile: the analysis of a deconvolution, a simulation, a projection. Workers count
+// a little more before they start: what they read at once, and outputs that they stream. `input` and `psf` are the
+// volumes that the spec names, null where it names none. REQUIRES: all have been validated, or are empty.
+int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, const v1::VolumeSpec* psf);
 
 // Iterations of one tile; 1 for a method without any. REQUIRES: as above.
 int64_t IterationsOf(const v1::DeconvolveSpec& spec);

@@ -45,12 +45,13 @@ absl::Status JobManager::Watch(const std::string& owner, const std::string& job_
   while (true) {
     // Seen before the store is read, so that what comes in between is not slept through.
     uint64_t version = 0;
+    const uint64_t workers = capabilities_.version();
     const std::shared_ptr<LiveJob> job = FindLive(job_id);
     v1::JobEvent progress;
     if (job != nullptr) {
       std::lock_guard lock(mutex_);
       version = job->version();
-      *progress.mutable_progress() = job->Progress();
+      *progress.mutable_progress() = ProgressOf(*job);
     }
     ASSIGN_OR_RETURN(const Sent sent, SendKept(store_, job_id, sequence, send));
     if (sent != Sent::kAll || job == nullptr) return absl::OkStatus();
@@ -62,11 +63,12 @@ absl::Status JobManager::Watch(const std::string& owner, const std::string& job_
       if (!send(progress)) return absl::OkStatus();
     }
     std::unique_lock lock(mutex_);
-    while (!stopped_ && job->version() == version) {
+    const auto news = [&] { return stopped_ || job->version() != version || capabilities_.version() != workers; };
+    while (!news()) {
       lock.unlock();
       if (gone()) return cancelled;
       lock.lock();
-      if (stopped_ || job->version() != version) break;
+      if (news()) break;
       changed_.wait_for(lock, kLookAround);
     }
     if (stopped_) {

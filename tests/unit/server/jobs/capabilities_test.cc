@@ -55,5 +55,21 @@ TEST(CapabilitiesTest, MemoryIsThatOfTheLargestLiveWorker) {
   EXPECT_EQ(capabilities.MemoryBudget("cuda"), 7);
 }
 
+TEST(CapabilitiesTest, SaysWhatATaskWaitsFor) {
+  constexpr int64_t kGiB = int64_t{1} << 30;
+  Capabilities capabilities;
+  EXPECT_EQ(capabilities.Lacking("", 0), "a worker");
+  EXPECT_EQ(capabilities.Lacking("cuda", 0), "a `cuda` worker");
+  capabilities.SetWorker("a", {.backend = "cpu", .memory_budget_bytes = 2 * kGiB});
+  EXPECT_EQ(capabilities.Lacking("", 2 * kGiB), "");
+  EXPECT_EQ(capabilities.Lacking("cpu", 2 * kGiB + 1), "a `cpu` worker with 2.1 GiB of memory");
+  EXPECT_EQ(capabilities.Lacking("cuda", 5 << 20), "a `cuda` worker with 5 MiB of memory");
+  capabilities.SetWorker("b", {.backend = "cuda"});
+  EXPECT_EQ(capabilities.Lacking("cuda", 100 * kGiB), "") << "its memory is not known";
+  const uint64_t before = capabilities.version();
+  capabilities.RemoveWorker("b");
+  EXPECT_GT(capabilities.version(), before);
+}
+
 }  // namespace
 }  // namespace deconvoy::server

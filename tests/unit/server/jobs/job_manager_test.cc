@@ -153,6 +153,26 @@ TEST_F(JobManagerTest, AVolumeInUseCannotBeDeleted) {
   EXPECT_OK(service_.volumes().Delete(input));
 }
 
+TEST_F(JobManagerTest, AnInputIsFreedOnlyAfterTheLastJobThatUsesIt) {
+  const v1::JobSpec spec = Spec();
+  const std::string first = service_.Submit(spec);
+  worker_.WorkOff();
+  const std::string second = service_.Submit(spec);
+  ASSERT_OK(service_.jobs().Delete(JobService::kOwner, first));
+  for (const std::string& name : {spec.deconvolve().input_volume(), spec.deconvolve().psf_volume()}) {
+    const absl::Status refused = service_.volumes().Delete(VolumeId(name, "").value());
+    EXPECT_EQ(ReasonOf(refused), v1::VOLUME_IN_USE);
+    EXPECT_THAT(std::string(refused.message()), HasSubstr(JobName(second)));
+    EXPECT_THAT(InfoOf(refused).remedy(), HasSubstr("Wait"));
+  }
+  worker_.WorkOff();
+  service_.CheckResult(service_.Get(second));
+  for (const std::string& name : {spec.deconvolve().input_volume(), spec.deconvolve().psf_volume()}) {
+    EXPECT_OK(service_.volumes().Delete(VolumeId(name, "").value()));
+  }
+  service_.CheckResult(service_.Get(second));
+}
+
 // --- Tasks ---
 
 TEST_F(JobManagerTest, TilesCarryWhatTheAnalysisFound) {
@@ -285,6 +305,9 @@ TEST_F(JobManagerTest, WhatNoRetryCanCureFailsAtOnce) {
   EXPECT_EQ(shown.error().message(), "NaN at 0,0,1");
   EXPECT_EQ(service_.CountVolumes(), volumes);
   EXPECT_EQ(StatesOf(job), (std::map<TaskState, int>{{TaskState::kFailed, 1}}));
+  service_.Advance(absl::Hours(1));
+  EXPECT_FALSE(worker_.Take()) << "it is never tried again";
+  for (const v1::JobEvent& event : service_.WatchAll(job)) EXPECT_FALSE(event.has_retry());
 }
 
 TEST_F(JobManagerTest, LostLeasesHaveACapOfTheirOwn) {
@@ -422,6 +445,35 @@ TEST_F(JobManagerTest, WatchersFollowAJobLive) {
     }
     EXPECT_TRUE(events.back().has_ended());
   }
+}
+
+TEST_F(JobManagerTest, AWatcherIsToldWhenNoWorkerIsLeftThatCouldGoOn) {
+  v1::JobSpec spec = service_.Deconvolve({1, 1, 32, 32, 32}, {0, 0, 0});
+  spec.mutable_deconvolve()->mutable_tile()->set_whole(true);
+  const std::string job = service_.Submit(spec);
+  const std::string lacking = "waiting for a worker with 1 MiB of memory";
+  EXPECT_EQ(service_.Get(job).progress().activity(), lacking);
+  TestWorker small(service_, "small");
+  small.registration.set_memory_budget_bytes(1000);
+  ASSERT_OK(small.Register());
+  worker_.registration.set_process_id(7);
+  ASSERT_OK(worker_.Deliver(*worker_.Take()));
+  EXPECT_EQ(service_.Get(job).progress().activity(), "waiting");
+  std::vector<std::string> told;
+  std::thread watcher([&] {
+    EXPECT_OK(service_.jobs().Watch(
+        JobService::kOwner, job, 0,
+        [&](const v1::JobEvent& event) {
+          if (!event.has_progress()) return true;
+          told.push_back(event.progress().activity());
+          if (told.size() == 1) service_.dispatcher().WorkerExited(7, false);
+          return told.size() < 2;
+        },
+        kNobodyLeft));
+  });
+  watcher.join();
+  EXPECT_THAT(told, ::testing::ElementsAre("waiting", lacking));
+  EXPECT_FALSE(small.Take());
 }
 
 TEST_F(JobManagerTest, AWatcherThatLeavesIsLetGo) {

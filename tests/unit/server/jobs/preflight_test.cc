@@ -176,6 +176,90 @@ TEST_F(PreflightTest, RefusesWhatTheDiskCannotHold) {
   work.mutable_shape()->set_x(16384);
   const v1::Finding finding = ExpectRefused(spec, v1::DISK_FULL, "");
   EXPECT_FALSE(finding.info().metadata().at("need_bytes").empty());
+  EXPECT_THAT(finding.info().remedy(), HasSubstr("`deconvoy job NAME --delete`"));
+}
+
+TEST_F(PreflightTest, RefusesASimulationThatNoWorkerCouldHold) {
+  const v1::JobSpec spec = service_.Simulate(64);
+  service_.capabilities().SetExpectedMemory(8 * 64 * 64 * 64);
+  const v1::PreflightReport report = Report(spec);
+  EXPECT_TRUE(report.accepted()) << report.ShortDebugString();
+  EXPECT_EQ(report.worker_memory_bytes(), 8U * 64 * 64 * 64);
+  service_.capabilities().SetExpectedMemory(8 * 64 * 64 * 64 - 1);
+  const v1::Finding finding = ExpectRefused(spec, v1::OUT_OF_MEMORY, "");
+  EXPECT_EQ(finding.info().metadata().at("need_bytes"), std::to_string(8 * 64 * 64 * 64));
+}
+
+TEST_F(PreflightTest, AGivenPsfTakesMoreMemoryThanAGaussian) {
+  v1::JobSpec spec = service_.Simulate(16);
+  spec.mutable_simulate()->clear_psf_fwhm();
+  spec.mutable_simulate()->set_psf_volume(service_.AddVolume(MakeSpec({1, 1, 3, 3, 3}, v1::F32)));
+  EXPECT_EQ(Report(spec).worker_memory_bytes(), 8U * 16 * 16 * 16 + 24U * 18 * 18 * 18 + 12U * 27);
+  spec.mutable_simulate()->set_periodic(true);
+  EXPECT_EQ(Report(spec).worker_memory_bytes(), (8U + 24U) * 16 * 16 * 16 + 12U * 27);
+}
+
+TEST_F(PreflightTest, RefusesAProjectionOfPlanesThatNoWorkerCouldHold) {
+  v1::JobSpec spec;
+  spec.mutable_project()->set_input_volume(service_.AddVolume(MakeSpec({1, 1, 2, 64, 32})));
+  spec.mutable_project()->set_axis(v1::ProjectSpec::Y);
+  EXPECT_EQ(Report(spec).worker_memory_bytes(), 5U * (64 * 32 + 2 * 32));
+  service_.capabilities().SetExpectedMemory(1000);
+  ExpectRefused(spec, v1::OUT_OF_MEMORY, "");
+}
+
+TEST_F(PreflightTest, RefusesAnAnalysisThatNoWorkerCouldHold) {
+  v1::JobSpec spec = service_.Deconvolve({1, 1, 2, 64, 64}, {1, 8, 8});
+  service_.capabilities().SetExpectedMemory(5 * 64 * 64);
+  const v1::PreflightReport report = Report(spec);
+  EXPECT_TRUE(report.accepted()) << report.ShortDebugString();
+  EXPECT_EQ(report.worker_memory_bytes(), 5U * 64 * 64) << "more than a tile";
+  service_.capabilities().SetExpectedMemory(5 * 64 * 64 - 1);
+  ExpectRefused(spec, v1::OUT_OF_MEMORY, "");
+}
+
+TEST_F(PreflightTest, WarnsOfVoxelSizesInAnotherUnit) {
+  struct Case {
+    double z_um, y_um, x_um;
+    bool odd;
+  };
+  for (const Case& given : {Case{0.2, 0.065, 0.065, false}, Case{200, 65, 65, true}, Case{10, 10, 0.001, false},
+                            Case{10.1, 1, 1, true}, Case{0.1, 0.1, 0.0009, true}, Case{0, 0, 0, false}}) {
+    v1::VolumeSpec volume = MakeSpec({1, 1, 4, 4, 4});
+    volume.mutable_voxel_size()->set_z_um(given.z_um);
+    volume.mutable_voxel_size()->set_y_um(given.y_um);
+    volume.mutable_voxel_size()->set_x_um(given.x_um);
+    v1::JobSpec spec = service_.Deconvolve({1, 1, 4, 4, 4}, {4, 4, 4});
+    spec.mutable_deconvolve()->set_input_volume(service_.AddVolume(volume));
+    const v1::PreflightReport report = Report(spec);
+    EXPECT_TRUE(report.accepted());
+    EXPECT_EQ(Says(report, v1::WARNING, "the image has voxels of"), given.odd) << report.ShortDebugString();
+    EXPECT_FALSE(Says(report, v1::WARNING, "the PSF has voxels of"));
+  }
+}
+
+TEST_F(PreflightTest, BeforeTheUploadAllButTheVolumesIsChecked) {
+  v1::JobSpec spec;
+  spec.mutable_deconvolve()->set_input_volume("volumes/later");
+  spec.mutable_deconvolve()->set_psf_volume("volumes/later");
+  const auto fields = [&] {
+    std::vector<std::string> found;
+    const v1::PreflightReport report = Report(spec);
+    for (const v1::Finding& finding : report.findings()) {
+      if (!finding.info().field().ends_with("_volume")) found.push_back(finding.info().field());
+    }
+    return found;
+  };
+  spec.mutable_deconvolve()->set_method("rl");
+  EXPECT_THAT(fields(), ::testing::IsEmpty());
+  spec.mutable_deconvolve()->set_backend("cuda");
+  EXPECT_THAT(fields(), ::testing::ElementsAre("deconvolve.backend"));
+  spec.mutable_deconvolve()->set_boundary(v1::MIRROR);
+  EXPECT_THAT(fields(), ::testing::ElementsAre("deconvolve.boundary"));
+  (*spec.mutable_deconvolve()->mutable_parameters())["iterations"] = "99999999999999999999";
+  EXPECT_THAT(fields(), ::testing::ElementsAre("deconvolve.parameters[\"iterations\"]"));
+  spec.mutable_deconvolve()->set_method("lr");
+  EXPECT_THAT(fields(), ::testing::ElementsAre("deconvolve.method"));
 }
 
 TEST_F(PreflightTest, TheJobKeepsEveryDefault) {

@@ -117,6 +117,14 @@ TEST_F(DispatcherTest, ATaskGoesOnlyWhereItFits) {
   EXPECT_TRUE(b_.Take());
 }
 
+TEST_F(DispatcherTest, ASimulationGoesOnlyWhereItFits) {
+  ASSERT_OK(b_.Register());
+  service_.Submit(service_.Simulate(32));
+  a_.registration.set_memory_budget_bytes(8 * 32 * 32 * 32 - 1);
+  EXPECT_FALSE(a_.Take());
+  EXPECT_TRUE(b_.Take());
+}
+
 TEST_F(DispatcherTest, ATaskGoesOnlyToItsBackendAndMethod) {
   service_.capabilities().AddMethods({RlMethod("cuda")});
   v1::JobSpec spec = service_.Deconvolve({1, 1, 2, 4, 4}, {2, 4, 4});
