@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "client/cli/console.h"
 
@@ -16,6 +17,9 @@ struct Program {
   Console console;
   std::function<absl::Status()> action = {};
 };
+
+// "deconvoy 1.2.3 (contract 1)".
+std::string VersionText();
 
 // The parser with every verb. `program` must outlive it.
 std::unique_ptr<CLI::App> MakeParser(Program& program);

@@ -21,6 +21,7 @@ void AddSimulate(CLI::App& root, Program& program);
 void AddCompare(CLI::App& root, Program& program);
 void AddPicture(CLI::App& root, Program& program);
 void AddVersion(CLI::App& root, Program& program);
+void AddHelp(CLI::App& root, Program& program);
 void AddCompletion(CLI::App& root, Program& program);
 void AddHelpMarkdown(CLI::App& root, Program& program);  // not shown in the help
 

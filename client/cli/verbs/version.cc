@@ -17,11 +17,11 @@ struct VersionOptions {
   ServerOptions server;
 };
 
-constexpr char kExamples[] = "  deconvoy version --server facility:7450";
+constexpr char kExamples[] = "  deconvoy version --server localhost:7450";
 
 absl::Status Show(const VersionOptions& options, const Console& console) {
   nlohmann::json json = {{"client", {{"version", DECONVOY_VERSION}, {"contract_version", limits::kContractVersion}}}};
-  console.Say(fmt::format("deconvoy {} (contract {})", DECONVOY_VERSION, limits::kContractVersion));
+  console.Say(VersionText());
   ASSIGN_OR_RETURN(const auto server, ChooseServer(options.server));
   if (server) {
     ASSIGN_OR_RETURN(const Client client, Client::Connect(*server));
@@ -41,8 +41,9 @@ void AddVersion(CLI::App& root, Program& program) {
       root, program, "version", "Print the version of the client, and of the server where one is configured.",
       kExamples,
       [&program](CLI::App& verb, VersionOptions& options) {
-        verb.add_option("--server", options.server.server,
-                        "Server to ask: host:port or unix:/path. Without it $DECONVOY_SERVER, then the settings file")
+        verb.add_option(
+                "--server", options.server.server,
+                "Server to ask: localhost:7450 or unix:/path. Without it $DECONVOY_SERVER, then the settings file")
             ->type_name("ADDRESS");
         AddJsonOption(verb, program.console);
       },
