@@ -72,7 +72,8 @@ absl::Status OutcomeOf(const v1::Job& job) {
     case v1::SUCCEEDED:
       return absl::OkStatus();
     case v1::CANCELLED:
-      return MakeError({.reason = v1::CANCELLED_BY_USER}, fmt::format("{} was cancelled", Printable(job.name())));
+      return MakeError({.reason = v1::CANCELLED_BY_USER},
+                       fmt::format("{} was cancelled on request", Printable(job.name())));
     case v1::FAILED: {
       absl::Status error = FromStored(job.error());
       if (error.ok()) error = absl::InternalError("the server does not say why");
@@ -88,8 +89,16 @@ absl::Status OutcomeOf(const v1::Job& job) {
 
 ExitCode ExitCodeOf(const absl::Status& status) {
   if (const auto given = Given(status)) return *given;
-  if (ReasonOf(status) == v1::INCOMPATIBLE_VERSION) return ExitCode::kUnreachable;
-  return OfCode(status.code());
+  switch (ReasonOf(status)) {
+    case v1::INCOMPATIBLE_VERSION:
+      return ExitCode::kUnreachable;
+    case v1::UNKNOWN_METHOD:
+    case v1::UNKNOWN_PARAMETER:
+    case v1::PARAMETER_OUT_OF_RANGE:
+      return ExitCode::kUsage;
+    default:
+      return OfCode(status.code());
+  }
 }
 
 std::string ErrorText(const absl::Status& status) {

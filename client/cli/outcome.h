@@ -13,7 +13,7 @@ namespace deconvoy::client {
 
 enum class ExitCode : int {
   kOk = 0,
-  kUsage = 2,         // the command line is wrong
+  kUsage = 2,         // the command line is wrong: an option, a method or a value of theirs
   kInvalidInput = 3,  // a file, a volume or what is in it
   kUnreachable = 4,   // no server, or one of another major version
   kFailed = 5,        // the job failed, or something broke

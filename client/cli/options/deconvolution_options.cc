@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <string_view>
 
 #include "client/cli/outcome.h"
 #include "client/cli/values.h"
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/validation.h"
@@ -80,14 +83,18 @@ absl::Status SetParameters(const DeconvolutionOptions& options, v1::DeconvolveSp
   if (!options.iterations) return absl::OkStatus();
   if (values.contains("iterations"))
     return UsageError("the number of iterations is given twice, by --iterations and by --set", "Leave one out.");
-  (*spec.mutable_parameters())["iterations"] = std::to_string(*options.iterations);
+  // How many are allowed is the method's to say.
+  const std::string_view digits = std::string_view(*options.iterations).substr(options.iterations->starts_with('-'));
+  if (digits.empty() || !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }))
+    return UsageError(fmt::format("--iterations '{}' is not a whole number", Printable(*options.iterations)));
+  (*spec.mutable_parameters())["iterations"] = *options.iterations;
   return absl::OkStatus();
 }
 
 // The contract takes 0 for the default, which is not what somebody means who types it.
-absl::Status CheckNotZero(double value, std::string_view option) {
+absl::Status CheckNotZero(double value, std::string_view option, double least, double most) {
   if (value != 0) return absl::OkStatus();
-  return MakeError({.reason = v1::INVALID_FIELD}, fmt::format("{} is 0, but must be above 0", option));
+  return UsageError(fmt::format("{} is 0, but must be a number from {} to {}", option, least, most));
 }
 
 // What the server would say, before anything is sent to it.
@@ -96,7 +103,7 @@ absl::Status Check(const v1::DeconvolveSpec& spec) {
   *job.mutable_deconvolve() = spec;
   job.mutable_deconvolve()->set_input_volume(VolumeName("image"));
   job.mutable_deconvolve()->set_psf_volume(VolumeName("psf"));
-  return ValidateJobSpec(job);
+  return WithExitCode(ValidateJobSpec(job), ExitCode::kUsage);
 }
 
 void AddMethodOptions(CLI::App& verb, DeconvolutionOptions& options) {
@@ -170,8 +177,8 @@ void AddDeconvolutionOptions(CLI::App& verb, DeconvolutionOptions& options) {
 }
 
 absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options) {
-  RETURN_IF_ERROR(CheckNotZero(options.gain, "--gain"));
-  RETURN_IF_ERROR(CheckNotZero(options.psf_energy, "--psf-energy"));
+  RETURN_IF_ERROR(CheckNotZero(options.gain, "--gain", 1 / limits::kMaximumCounts, limits::kMaximumCounts));
+  RETURN_IF_ERROR(CheckNotZero(options.psf_energy, "--psf-energy", 1e-6, 1));
   v1::DeconvolveSpec spec;
   spec.set_method(options.method);
   RETURN_IF_ERROR(SetParameters(options, spec));

@@ -4,7 +4,6 @@
 #include <absl/status/statusor.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,8 +14,8 @@ namespace deconvoy::client {
 
 struct DeconvolutionOptions {
   std::string method = "rl";
-  std::optional<int64_t> iterations;
-  std::vector<std::string> set;  // key=value
+  std::optional<std::string> iterations;  // a whole number, of any size
+  std::vector<std::string> set;           // key=value
   std::string background = "auto";
   std::string boundary;  // empty: the method's default
   std::string tile = "auto";
@@ -32,8 +31,8 @@ struct DeconvolutionOptions {
 
 void AddDeconvolutionOptions(CLI::App& verb, DeconvolutionOptions& options);
 
-// As the server takes it, without the volumes; the output's type is left open for `--dtype same`. Errors are of usage,
-// or those that the server would give for a value out of range.
+// As the server takes it, without the volumes; the output's type is left open for `--dtype same`. Errors are of usage;
+// those for a value out of range are in the server's words.
 absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options);
 
 }  // namespace deconvoy::client

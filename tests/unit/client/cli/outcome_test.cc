@@ -15,10 +15,11 @@ absl::Status Of(v1::ErrorReason reason) {
 TEST(ExitCodeTest, FollowsTheErrorsKind) {
   EXPECT_EQ(ExitCodeOf(absl::OkStatus()), ExitCode::kOk);
   EXPECT_EQ(ExitCodeOf(UsageError("x")), ExitCode::kUsage);
-  for (const auto reason :
-       {v1::INVALID_FIELD, v1::LIMIT_EXCEEDED, v1::UNKNOWN_METHOD, v1::UNKNOWN_PARAMETER, v1::PARAMETER_OUT_OF_RANGE,
-        v1::NOT_FOUND, v1::VOXEL_SIZE_MISMATCH, v1::SHAPE_MISMATCH, v1::NOT_FINITE_INPUT, v1::BAD_PSF})
+  for (const auto reason : {v1::INVALID_FIELD, v1::LIMIT_EXCEEDED, v1::NOT_FOUND, v1::VOXEL_SIZE_MISMATCH,
+                            v1::SHAPE_MISMATCH, v1::NOT_FINITE_INPUT, v1::BAD_PSF})
     EXPECT_EQ(ExitCodeOf(Of(reason)), ExitCode::kInvalidInput) << v1::ErrorReason_Name(reason);
+  for (const auto reason : {v1::UNKNOWN_METHOD, v1::UNKNOWN_PARAMETER, v1::PARAMETER_OUT_OF_RANGE})
+    EXPECT_EQ(ExitCodeOf(Of(reason)), ExitCode::kUsage) << v1::ErrorReason_Name(reason);
   for (const auto reason : {v1::SHUTTING_DOWN, v1::INCOMPATIBLE_VERSION})
     EXPECT_EQ(ExitCodeOf(Of(reason)), ExitCode::kUnreachable) << v1::ErrorReason_Name(reason);
   for (const auto reason : {v1::CHECKSUM_MISMATCH, v1::BAD_OUTPUT, v1::WORKER_CRASHED, v1::ATTEMPTS_EXHAUSTED})
