@@ -1,9 +1,16 @@
-// deconvoy job: everything about one job.
+// deconvoy job: everything about one job, or its removal.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
 #include "client/cli/job_run.h"
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/report.h"
+#include "client/cli/session.h"
 #include "client/cli/verbs/verbs.h"
+#include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 
 namespace deconvoy::client {
@@ -16,23 +23,79 @@ struct JobOptions {
 };
 
 constexpr char kExamples[] = R"(  deconvoy job jobs/3f2a
-      state, findings, PSF, background, counts, error and worker log
+      state, what was asked for, findings, counts, error and worker log
   deconvoy job jobs/3f2a --delete
-      remove an ended job and its results from the server)";
+      remove an ended job, its results, and the stacks uploaded for it that no other job uses)";
 
-absl::Status Delete(const Client& client, const v1::Job& job) {
-  RETURN_IF_ERROR(client.DeleteJob(job.name()));
-  for (const v1::JobOutput& output : job.outputs())
-    if (absl::Status status = client.DeleteVolume(output.volume()); !status.ok() && !absl::IsNotFound(status))
-      return status;
-  return absl::OkStatus();
+std::vector<std::string> InputsOf(const v1::JobSpec& spec) {
+  std::vector<std::string> inputs = {spec.deconvolve().input_volume(), spec.deconvolve().psf_volume(),
+                                     spec.simulate().psf_volume(), spec.project().input_volume()};
+  std::erase(inputs, "");
+  return inputs;
 }
 
-absl::Status Show(const JobOptions& options, const Console& console) {
-  ASSIGN_OR_RETURN(const std::string server, RequireServer(options.server));
-  ASSIGN_OR_RETURN(const Client client, Client::Connect(server));
+bool Uses(const v1::Job& job, const std::string& volume) {
+  const auto inputs = InputsOf(job.spec());
+  return std::find(inputs.begin(), inputs.end(), volume) != inputs.end() ||
+         std::any_of(job.outputs().begin(), job.outputs().end(),
+                     [&volume](const v1::JobOutput& output) { return output.volume() == volume; });
+}
+
+// Removes one job with its volumes, and tells what went and what stayed.
+class Removal {
+ public:
+  Removal(const Client& client, const Console& console) : client_(client), console_(console) {}
+
+  absl::Status Remove(const v1::Job& job) {
+    ASSIGN_OR_RETURN(others_, client_.ListJobs(false, std::numeric_limits<uint32_t>::max()));
+    std::erase_if(others_, [&job](const v1::Job& other) { return other.name() == job.name(); });
+    RETURN_IF_ERROR(client_.DeleteJob(job.name()));
+    console_.Say("removed " + Printable(job.name()));
+    for (const v1::JobOutput& output : job.outputs())
+      RETURN_IF_ERROR(RemoveVolume(output.volume(), "the result " + Printable(output.role())));
+    for (const std::string& input : InputsOf(job.spec())) RETURN_IF_ERROR(RemoveInput(input));
+    if (console_.json)
+      console_.Json({{"event", "removed"}, {"job", job.name()}, {"volumes", removed_}, {"kept", kept_}});
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status RemoveInput(const std::string& volume) {
+    const auto user =
+        std::find_if(others_.begin(), others_.end(), [&volume](const v1::Job& other) { return Uses(other, volume); });
+    if (user == others_.end()) return RemoveVolume(volume, "an input");
+    Keep(volume, fmt::format("{} uses it too", Printable(user->name())));
+    return absl::OkStatus();
+  }
+
+  absl::Status RemoveVolume(const std::string& volume, const std::string& what) {
+    const absl::Status status = client_.DeleteVolume(volume);
+    if (absl::IsNotFound(status)) return absl::OkStatus();
+    if (ReasonOf(status) == v1::VOLUME_IN_USE) {
+      Keep(volume, Printable(std::string(status.message())));
+      return absl::OkStatus();
+    }
+    RETURN_IF_ERROR(status);
+    removed_.push_back(volume);
+    console_.Say(fmt::format("removed {}, {}", Printable(volume), what));
+    return absl::OkStatus();
+  }
+
+  void Keep(const std::string& volume, const std::string& why) {
+    kept_.push_back({{"volume", volume}, {"message", why}});
+    console_.Say(fmt::format("{} stays: {}", Printable(volume), why));
+  }
+
+  const Client& client_;
+  const Console& console_;
+  std::vector<v1::Job> others_;
+  nlohmann::json removed_ = nlohmann::json::array(), kept_ = nlohmann::json::array();
+};
+
+absl::Status ShowOrRemove(const JobOptions& options, const Console& console) {
+  ASSIGN_OR_RETURN(const Client client, ConnectToServer(options.server));
   ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(JobArgument(options.job)));
-  if (options.remove) return Delete(client, job);
+  if (options.remove) return Removal(client, console).Remove(job);
   if (console.json) console.Json(ToJson(job));
   for (const std::string& line : JobDetails(job)) console.Say(line);
   return absl::OkStatus();
@@ -44,12 +107,14 @@ void AddJob(CLI::App& root, Program& program) {
   AddVerb<JobOptions>(
       root, program, "job", "Show one job with everything known about it.", kExamples,
       [&program](CLI::App& verb, JobOptions& options) {
-        verb.add_option("JOB", options.job, "Name of the job")->type_name("NAME")->required();
-        verb.add_flag("--delete", options.remove, "Remove the ended job and its results from the server");
+        verb.add_option("JOB", options.job, "Name of the job")->type_name("JOB")->required();
+        verb.add_flag("--delete", options.remove,
+                      "Remove the ended job from the server, with its results and with the image and PSF uploaded for "
+                      "it; what another job uses stays");
         AddServerOption(verb, options.server);
         AddJsonOption(verb, program.console);
       },
-      [&program](const JobOptions& options) { return Show(options, program.console); });
+      [&program](const JobOptions& options) { return ShowOrRemove(options, program.console); });
 }
 
 }  // namespace deconvoy::client

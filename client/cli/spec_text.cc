@@ -1,0 +1,113 @@
+#include "client/cli/spec_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "client/cli/values.h"
+#include "proto/contract/error.h"
+
+namespace deconvoy::client {
+namespace {
+
+// As it is written on the command line: GEOMETRIC_LOW is geometric-low.
+std::string Choice(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  return Lower(std::move(name));
+}
+
+std::string VoxelText(const v1::Voxel3& voxel) {
+  return fmt::format("{},{},{}", voxel.z(), voxel.y(), voxel.x());
+}
+
+std::string SizeText(const v1::VoxelSize& size) {
+  return fmt::format("{:g},{:g},{:g} um", size.z_um(), size.y_um(), size.x_um());
+}
+
+std::string TypeText(v1::VoxelType type, v1::VoxelType fallback) {
+  return Choice(v1::VoxelType_Name(type == v1::VOXEL_TYPE_UNSPECIFIED ? fallback : type));
+}
+
+std::string BoundaryText(v1::Boundary boundary) {
+  return boundary == v1::BOUNDARY_UNSPECIFIED ? "the method's default" : Choice(v1::Boundary_Name(boundary));
+}
+
+std::string TileText(const v1::TileRequest& tile) {
+  if (tile.whole()) return "none, the whole frame at once";
+  return tile.core().z() == 0 ? "auto" : "core of " + VoxelText(tile.core());
+}
+
+std::string CentreText(const v1::DeconvolveSpec& spec) {
+  if (spec.psf_centre() == v1::GIVEN) return "voxel " + VoxelText(spec.psf_centre_voxel());
+  const bool automatic = spec.psf_centre() == v1::AUTO_CENTRE || spec.psf_centre() == v1::PSF_CENTRE_UNSPECIFIED;
+  return automatic ? "auto" : Choice(v1::PsfCentre_Name(spec.psf_centre()));
+}
+
+std::string BackgroundText(const v1::DeconvolveSpec& spec) {
+  if (spec.background_case() == v1::DeconvolveSpec::kBackgroundCounts)
+    return fmt::format("{:g} counts above the offset", spec.background_counts());
+  return "auto";
+}
+
+// Zero stands for `fallback` in the contract.
+double Or(double value, double fallback) {
+  return value == 0 ? fallback : value;
+}
+
+std::vector<std::string> Lines(const v1::DeconvolveSpec& spec) {
+  std::vector<std::string> lines = {"method: " + Printable(spec.method())};
+  for (const auto& [key, value] :
+       std::map<std::string, std::string>(spec.parameters().begin(), spec.parameters().end()))
+    lines.push_back(fmt::format("  {}: {}", Printable(key), Printable(value)));
+  lines.insert(lines.end(),
+               {"  boundary: " + BoundaryText(spec.boundary()), "  tile: " + TileText(spec.tile()),
+                "  backend: " + (spec.backend().empty() ? "auto" : Printable(spec.backend())),
+                "image: " + Printable(spec.input_volume()), fmt::format("  offset: {:g} counts", spec.offset_counts()),
+                fmt::format("  gain: {:g} photons per count", Or(spec.gain_photons_per_count(), 1)),
+                fmt::format("  read noise: {:g} photons", spec.read_noise_photons()),
+                "  background: " + BackgroundText(spec), "PSF: " + Printable(spec.psf_volume()),
+                "  centre: " + CentreText(spec), fmt::format("  energy: {:g}", Or(spec.psf_energy(), 0.999)),
+                "result type: " + TypeText(spec.output_type(), v1::F32),
+                std::string("  camera offset: ") + (spec.keep_offset() ? "kept" : "removed")});
+  return lines;
+}
+
+std::vector<std::string> Lines(const v1::SimulateSpec& spec) {
+  return {"specimen: " + Choice(v1::SpecimenKind_Name(spec.kind())),
+          "  shape: " + VoxelText(spec.shape()),
+          fmt::format("  seed: {}", spec.seed()),
+          "  voxel size: " + SizeText(spec.voxel_size()),
+          "PSF: " + (spec.psf_volume().empty() ? "Gaussian of width " + SizeText(spec.psf_fwhm())
+                                               : Printable(spec.psf_volume())),
+          std::string("  periodic: ") + (spec.periodic() ? "yes" : "no"),
+          "camera:",
+          fmt::format("  photons: {:g}", spec.peak_photons()),
+          fmt::format("  background: {:g} photons", spec.background_photons()),
+          fmt::format("  read noise: {:g} photons", spec.read_noise_photons()),
+          fmt::format("  gain: {:g} photons per count", Or(spec.gain_photons_per_count(), 1)),
+          fmt::format("  offset: {:g} counts", spec.offset_counts()),
+          "  type: " + TypeText(spec.raw_type(), v1::U16)};
+}
+
+std::vector<std::string> Lines(const v1::ProjectSpec& spec) {
+  return {"image: " + Printable(spec.input_volume()),
+          "  maximum along: " + Choice(v1::ProjectSpec::Axis_Name(spec.axis()))};
+}
+
+}  // namespace
+
+std::vector<std::string> SpecLines(const v1::JobSpec& spec) {
+  switch (spec.work_case()) {
+    case v1::JobSpec::kDeconvolve:
+      return Lines(spec.deconvolve());
+    case v1::JobSpec::kSimulate:
+      return Lines(spec.simulate());
+    case v1::JobSpec::kProject:
+      return Lines(spec.project());
+    default:
+      return {};
+  }
+}
+
+}  // namespace deconvoy::client
