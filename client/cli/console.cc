@@ -17,6 +17,10 @@ void Console::Say(std::string_view line) const {
   if (!json && !quiet) out << line << '\n';
 }
 
+void Console::Remark(std::string_view line) const {
+  if (!json && !quiet) err << line << std::endl;
+}
+
 Console StandardConsole() {
   Console console{.out = std::cout, .err = std::cerr};
   const char* terminal = std::getenv("TERM");

@@ -19,6 +19,8 @@ struct Console {
   void Json(const nlohmann::json& line) const;
   // A line for people on `out`; nothing with `json` or `quiet`.
   void Say(std::string_view line) const;
+  // The same on `err`: what helps a person, but is no result.
+  void Remark(std::string_view line) const;
 };
 
 // Standard output and error of this process.

@@ -5,11 +5,10 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
-#include <map>
 
 #include "client/cli/job_run.h"
+#include "client/cli/spec_text.h"
 #include "client/cli/values.h"
 #include "proto/contract/error.h"
 
@@ -19,9 +18,32 @@ namespace {
 using google::protobuf::util::TimeUtil;
 
 constexpr int kFramesListed = 8;
+constexpr double kNothing = 1e-6;  // share of the maximum below which a figure is shown as 0
 
-std::string FrameName(const v1::FrameStatistics& frame) {
-  return fmt::format("t={} c={}", frame.t(), frame.c());
+double Seconds(const google::protobuf::Timestamp& from, const google::protobuf::Timestamp& to) {
+  return static_cast<double>(TimeUtil::DurationToMilliseconds(to - from)) / 1000.0;
+}
+
+// Counts as people read them: digits that matter, and none where they are nothing beside `scale`.
+std::string Counts(double value, double scale) {
+  if (std::abs(value) < kNothing * std::abs(scale)) return "0";
+  if (std::abs(value) >= 1e5 && std::abs(value) < 1e7) return fmt::format("{:.0f}", value);
+  return fmt::format("{:.5g}", value);
+}
+
+double GainOf(const v1::DeconvolveSpec& spec) {
+  return spec.gain_photons_per_count() > 0 ? spec.gain_photons_per_count() : 1;
+}
+
+// Frames are reported in photons; the files hold counts.
+std::string FrameLine(const v1::DeconvolveSpec& spec, const v1::FrameStatistics& frame) {
+  const double gain = GainOf(spec), offset = spec.offset_counts();
+  const double maximum = frame.maximum() / gain + offset, background = frame.background() / gain;
+  std::string line = fmt::format("{} to {} counts, background {}", Counts(frame.minimum() / gain + offset, maximum),
+                                 Counts(maximum, maximum), Counts(background, maximum));
+  if (offset != 0) line += fmt::format(" above the offset of {}", Counts(offset, offset));
+  if (gain != 1) line += fmt::format("; brightest voxel {} photons", Counts(frame.maximum(), frame.maximum()));
+  return line;
 }
 
 std::vector<std::string> FrameLines(const v1::Job& job) {
@@ -32,32 +54,43 @@ std::vector<std::string> FrameLines(const v1::Job& job) {
           fmt::format("input: and {} more frames (deconvoy job, --json)", job.frames_size() - kFramesListed));
       break;
     }
-    lines.push_back(fmt::format("input{}: {:.6g} to {:.6g} photons, mean {:.6g}, background {:.6g}",
-                                job.frames_size() > 1 ? " at " + FrameName(frame) : "", frame.minimum(),
-                                frame.maximum(), frame.mean(), frame.background()));
+    const std::string which =
+        job.frames_size() > 1 ? fmt::format(", time point {}, channel {}", frame.t(), frame.c()) : std::string();
+    lines.push_back(fmt::format("input{}: {}", which, FrameLine(job.spec().deconvolve(), frame)));
   }
   return lines;
 }
 
+std::string ClippingLine(v1::VoxelType type, uint64_t voxels) {
+  if (voxels == 0) return "clipped: no voxel";
+  return fmt::format("clipped: {} voxels did not fit the result's type {}", voxels,
+                     type == v1::U8 ? "u8 (0 to 255)" : "u16 (0 to 65535)");
+}
+
 std::vector<std::string> ResultLines(const v1::Job& job) {
+  const v1::DeconvolveSpec& spec = job.spec().deconvolve();
   const v1::ResultStatistics& result = job.result();
-  std::vector<std::string> lines = {fmt::format("result: {:.6g} to {:.6g} counts", result.minimum(), result.maximum())};
-  std::string flux =
-      fmt::format("flux: {:.6g} counts above background in, {:.6g} out", result.input_sum(), result.sum());
-  if (result.input_sum() > 0) flux += fmt::format(" (ratio {:.4f})", result.sum() / result.input_sum());
-  lines.push_back(flux);
-  const v1::VoxelType type = job.spec().deconvolve().output_type();
-  if (result.clipped_voxels() > 0)
-    lines.push_back(fmt::format("clipped: {} voxels did not fit the result's type {}", result.clipped_voxels(),
-                                type == v1::U8 ? "u8 (0 to 255)" : "u16 (0 to 65535)"));
-  else if (type == v1::U8 || type == v1::U16)
-    lines.push_back("clipped: no voxel");
+  const std::string removed = spec.keep_offset()          ? "background removed, offset kept"
+                              : spec.offset_counts() != 0 ? "background and offset removed"
+                                                          : "background removed";
+  std::vector<std::string> lines = {fmt::format("result: {} to {} counts, {}",
+                                                Counts(result.minimum(), result.maximum()),
+                                                Counts(result.maximum(), result.maximum()), removed)};
+  // A kept offset is no light.
+  if (result.input_sum() > 0 && !spec.keep_offset())
+    lines.push_back(fmt::format("light: {} counts above background in the input, {} in the result ({:.1f} %)",
+                                Counts(result.input_sum(), result.input_sum()), Counts(result.sum(), result.sum()),
+                                100 * result.sum() / result.input_sum()));
+  if (spec.output_type() == v1::U8 || spec.output_type() == v1::U16)
+    lines.push_back(ClippingLine(spec.output_type(), result.clipped_voxels()));
   return lines;
 }
 
-std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
+std::string DurationLine(const v1::Job& job) {
+  const double queue = Seconds(job.create_time(), job.start_time());
+  std::string line = fmt::format("time: {:.1f} s computing", Seconds(job.start_time(), job.end_time()));
+  if (queue >= 0.05) line += fmt::format(", {:.1f} s in the queue", queue);
+  return line;
 }
 
 std::string StateText(const v1::Job& job) {
@@ -79,10 +112,6 @@ std::string WorkText(const v1::Job& job) {
 
 std::string TimeText(const google::protobuf::Timestamp& time) {
   return absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::FromUnixSeconds(time.seconds()), absl::LocalTimeZone());
-}
-
-double Seconds(const google::protobuf::Timestamp& from, const google::protobuf::Timestamp& to) {
-  return static_cast<double>(TimeUtil::DurationToMilliseconds(to - from)) / 1000.0;
 }
 
 void Append(std::vector<std::string>& lines, std::vector<std::string> more) {
@@ -118,10 +147,7 @@ std::vector<std::string> JobReport(const v1::Job& job) {
   std::vector<std::string> lines;
   Append(lines, FrameLines(job));
   if (job.has_result()) Append(lines, ResultLines(job));
-  if (job.has_start_time() && job.has_end_time())
-    lines.push_back(fmt::format("time: {:.1f} s computing, {:.1f} s in the queue",
-                                Seconds(job.start_time(), job.end_time()),
-                                Seconds(job.create_time(), job.start_time())));
+  if (job.has_start_time() && job.has_end_time()) lines.push_back(DurationLine(job));
   return lines;
 }
 
@@ -132,13 +158,11 @@ std::vector<std::string> JobDetails(const v1::Job& job) {
   AppendTimes(job, lines);
   lines.push_back(fmt::format("progress: {:.0f} %, {} of {} tasks", job.progress().fraction() * 100,
                               job.progress().tasks_done(), job.progress().tasks_total()));
-  const auto& parameters = job.spec().deconvolve().parameters();
-  for (const auto& [key, value] : std::map<std::string, std::string>(parameters.begin(), parameters.end()))
-    lines.push_back(fmt::format("parameter: {} = {}", Printable(key), Printable(value)));
+  Append(lines, SpecLines(job.spec()));
   for (const v1::JobOutput& output : job.outputs())
     lines.push_back(fmt::format("output: {} in {}", Printable(output.role()), Printable(output.volume())));
   Append(lines, JobReport(job));
-  for (const v1::Finding& finding : job.findings()) lines.push_back(FindingText(finding));
+  for (const v1::Finding& finding : job.findings()) lines.push_back(NoteText(ToNote(finding)));
   AppendError(job, lines);
   AppendLog(job, lines);
   return lines;
@@ -165,6 +189,12 @@ std::vector<std::string> Table(const std::vector<std::string>& heading,
   std::vector<std::string> lines = {line(heading)};
   for (const auto& row : rows) lines.push_back(line(row));
   return lines;
+}
+
+void SayTable(const Console& console, const std::vector<std::string>& heading,
+              const std::vector<std::vector<std::string>>& rows, std::string_view nothing) {
+  if (rows.empty()) return console.Say(nothing);
+  for (const std::string& line : Table(heading, rows)) console.Say(line);
 }
 
 }  // namespace deconvoy::client

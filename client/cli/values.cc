@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -112,6 +114,11 @@ CLI::Option* AddVoxelSize(CLI::App& verb, const std::string& name, std::optional
 CLI::Option* AddVoxel(CLI::App& verb, const std::string& name, std::optional<Voxel>& target, int64_t least,
                       const std::string& meaning) {
   return AddParsed(verb, name, target, meaning, [least](const std::string& text) { return ParseVoxel(text, least); });
+}
+
+std::string Lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
 }
 
 std::string BytesText(double bytes) {

@@ -33,6 +33,9 @@ CLI::Option* AddVoxelSize(CLI::App& verb, const std::string& name, std::optional
 CLI::Option* AddVoxel(CLI::App& verb, const std::string& name, std::optional<Voxel>& target, int64_t least,
                       const std::string& meaning);
 
+// ASCII letters made small, as names of enumerations are shown.
+std::string Lower(std::string text);
+
 // "1.5 GB", "12 kB": powers of 1000, three digits.
 std::string BytesText(double bytes);
 // "0:42", "12:05", "3:20:11".

@@ -1,10 +1,9 @@
 // deconvoy jobs: the jobs there are.
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
-#include "client/cli/options/server_options.h"
 #include "client/cli/report.h"
+#include "client/cli/session.h"
 #include "client/cli/verbs/verbs.h"
-#include "client/cpp/client.h"
 #include "proto/contract/status_macros.h"
 
 namespace deconvoy::client {
@@ -22,19 +21,15 @@ constexpr char kExamples[] = R"(  deconvoy jobs
       ended ones too, one JSON object per line)";
 
 absl::Status List(const JobsOptions& options, const Console& console) {
-  ASSIGN_OR_RETURN(const std::string server, RequireServer(options.server));
-  ASSIGN_OR_RETURN(const Client client, Client::Connect(server));
+  ASSIGN_OR_RETURN(const Client client, ConnectToServer(options.server));
   ASSIGN_OR_RETURN(const auto jobs, client.ListJobs(!options.all, options.limit));
   std::vector<std::vector<std::string>> rows;
   for (const v1::Job& job : jobs) {
     rows.push_back(JobRow(job));
     if (console.json) console.Json(ToJson(job));
   }
-  if (rows.empty()) {
-    console.Say(options.all ? "no jobs" : "no jobs that have not ended (see --all)");
-    return absl::OkStatus();
-  }
-  for (const std::string& line : Table({"JOB", "STATE", "DONE", "CREATED", "WORK", "NAME"}, rows)) console.Say(line);
+  SayTable(console, {"JOB", "STATE", "DONE", "CREATED", "WORK", "NAME"}, rows,
+           options.all ? "no jobs" : "no jobs that have not ended (see --all)");
   return absl::OkStatus();
 }
 

@@ -1,16 +1,12 @@
 // deconvoy workers: who computes.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cctype>
-
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
-#include "client/cli/options/server_options.h"
 #include "client/cli/report.h"
+#include "client/cli/session.h"
 #include "client/cli/values.h"
 #include "client/cli/verbs/verbs.h"
-#include "client/cpp/client.h"
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 
@@ -26,10 +22,8 @@ constexpr char kExamples[] = R"(  deconvoy workers
 
 std::vector<std::string> Row(const v1::Worker& worker) {
   const v1::WorkerRegistration& is = worker.registration();
-  std::string state = v1::WorkerState_Name(worker.state());
-  std::transform(state.begin(), state.end(), state.begin(), [](unsigned char c) { return std::tolower(c); });
   return {Printable(worker.name()),
-          state,
+          Lower(v1::WorkerState_Name(worker.state())),
           Printable(is.host()),
           fmt::format("{}, {} threads", Printable(is.backend()), is.threads()),
           BytesText(static_cast<double>(is.memory_budget_bytes())),
@@ -38,20 +32,14 @@ std::vector<std::string> Row(const v1::Worker& worker) {
 }
 
 absl::Status List(const WorkersOptions& options, const Console& console) {
-  ASSIGN_OR_RETURN(const std::string server, RequireServer(options.server));
-  ASSIGN_OR_RETURN(const Client client, Client::Connect(server));
+  ASSIGN_OR_RETURN(const Client client, ConnectToServer(options.server));
   ASSIGN_OR_RETURN(const auto workers, client.ListWorkers());
   std::vector<std::vector<std::string>> rows;
   for (const v1::Worker& worker : workers) {
     rows.push_back(Row(worker));
     if (console.json) console.Json(ToJson(worker));
   }
-  if (rows.empty()) {
-    console.Say("no workers");
-    return absl::OkStatus();
-  }
-  for (const std::string& line : Table({"WORKER", "STATE", "HOST", "BACKEND", "MEMORY", "TASKS", "NOW"}, rows))
-    console.Say(line);
+  SayTable(console, {"WORKER", "STATE", "HOST", "BACKEND", "MEMORY", "TASKS", "NOW"}, rows, "no workers");
   return absl::OkStatus();
 }
 
