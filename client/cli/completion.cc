@@ -27,36 +27,92 @@ std::string Quoted(const std::string& text) {
   return quoted;
 }
 
-std::string Bash(const std::vector<VerbModel>& verbs) {
-  std::string values, options;
-  for (const VerbModel& verb : verbs) {
-    options += fmt::format("    {}) words='{}' ;;\n", verb.name, OptionNames(verb));
+// Prints the names of jobs, newest first; nothing without a server that answers soon.
+constexpr char kJobs[] = "timeout 2 deconvoy jobs --all --limit 50 2>/dev/null | grep -o '^jobs/[^ ]*'";
+
+// What may stand in the place of a value, as words for the shell's `compgen`; nothing where only the user knows.
+std::string BashSource(const std::vector<VerbModel>& verbs, const OptionModel& option) {
+  if (!option.choices.empty()) return fmt::format("-W '{}'", fmt::join(option.choices, " "));
+  if (option.takes_file()) return "-f";
+  if (option.value == "JOB") return fmt::format("-W \"$({})\"", kJobs);
+  if (option.value == "COMMAND") return fmt::format("-W '{}'", VerbNames(verbs));
+  return "-W ''";
+}
+
+// Lines of a `case "$verb $previous"`: what comes after an option that takes a value.
+std::string BashValues(const std::vector<VerbModel>& verbs) {
+  std::string lines;
+  for (const VerbModel& verb : verbs)
     for (const OptionModel& option : verb.options)
       for (const std::string& name : option.names)
-        if (!option.choices.empty())
-          values += fmt::format("    '{} {}') COMPREPLY=($(compgen -W '{}' -- \"$current\")); return ;;\n", verb.name,
-                                name, fmt::join(option.choices, " "));
+        if (!option.positional && !option.value.empty())
+          lines += fmt::format("    '{} {}') COMPREPLY=($(compgen {} -- \"$current\")); return ;;\n", verb.name, name,
+                               BashSource(verbs, option));
+  return lines;
+}
+
+// A pattern of `verb option` for all options that take a value, which is no positional argument.
+std::string BashValued(const std::vector<VerbModel>& verbs) {
+  std::vector<std::string> patterns;
+  for (const VerbModel& verb : verbs)
+    for (const OptionModel& option : verb.options)
+      for (const std::string& name : option.names)
+        if (!option.positional && !option.value.empty()) patterns.push_back(fmt::format("'{} {}'", verb.name, name));
+  return fmt::format("{}", fmt::join(patterns, "|"));
+}
+
+// Lines of a `case "$verb"`: its options, and what the positional argument at `place` may be.
+std::string BashVerbs(const std::vector<VerbModel>& verbs) {
+  std::string lines;
+  for (const VerbModel& verb : verbs) {
+    lines += fmt::format("    {})\n      words='{}'\n", verb.name, OptionNames(verb));
+    int place = 0;
+    for (const OptionModel& option : verb.options)
+      if (option.positional)
+        lines += fmt::format("      [[ $place -{} {} ]] && reply=($(compgen {} -- \"$current\"))\n",
+                             option.repeated ? "ge" : "eq", place++, BashSource(verbs, option));
+    lines += "      ;;\n";
   }
+  return lines;
+}
+
+std::string Bash(const std::vector<VerbModel>& verbs) {
   return fmt::format(R"(# bash completion of deconvoy; put it into ~/.local/share/bash-completion/completions/deconvoy
 _deconvoy() {{
-  local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} verb=${{COMP_WORDS[1]}} words=''
+  local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} verb=${{COMP_WORDS[1]}}
+  local words='' place=0 i
+  local -a reply=()
+  [[ $previous == = ]] && previous=${{COMP_WORDS[COMP_CWORD-2]}}
+  [[ $current == = ]] && current=''
   if [[ $COMP_CWORD -eq 1 ]]; then
-    COMPREPLY=($(compgen -W '{} --help' -- "$current"))
+    COMPREPLY=($(compgen -W '{} --help --version' -- "$current"))
     return
   fi
   case "$verb $previous" in
 {}  esac
+  _deconvoy_place "$verb"
   case "$verb" in
 {}  esac
   if [[ $current == -* ]]; then
     COMPREPLY=($(compgen -W "$words" -- "$current"))
   else
-    COMPREPLY=($(compgen -f -- "$current"))
+    COMPREPLY=("${{reply[@]}}")
   fi
+}}
+# Sets `place` to the number of positional arguments before the cursor. The shell cuts words at = and :.
+_deconvoy_place() {{
+  for ((i = 2; i < COMP_CWORD; i++)); do
+    case "$1 ${{COMP_WORDS[i]}}" in
+      {}) ((i++)); [[ ${{COMP_WORDS[i]}} == = ]] && ((i++)) ;;
+      "$1 "[=:]) ((i++)) ;;
+      "$1 "-*) ;;
+      *) ((place++)) ;;
+    esac
+  done
 }}
 complete -o filenames -F _deconvoy deconvoy
 )",
-                     VerbNames(verbs), values, options);
+                     VerbNames(verbs), BashValues(verbs), BashVerbs(verbs), BashValued(verbs));
 }
 
 // Text inside a [description] of zsh's _arguments.
@@ -74,8 +130,10 @@ std::string ZshArgument(const OptionModel& option, const std::string& name) {
   if (!option.choices.empty())
     action = fmt::format(":value:({})", fmt::join(option.choices, " "));
   else if (!option.value.empty())
-    action = option.takes_file() ? ":file:_files" : fmt::format(":{}:", ZshText(option.value));
-  if (option.positional) return fmt::format("'{}'", action.empty() ? "::" : action.substr(0));
+    action = option.takes_file()     ? ":file:_files"
+             : option.value == "JOB" ? fmt::format(":job:{{compadd $({})}}", Quoted(kJobs))
+                                     : fmt::format(":{}:", ZshText(option.value));
+  if (option.positional) return fmt::format("'{}{}'", option.repeated ? "*" : "", action);
   return fmt::format("'*{}[{}]{}'", name, ZshText(option.meaning), action);
 }
 
@@ -120,11 +178,25 @@ std::string FishOption(const VerbModel& verb, const OptionModel& option) {
   return line + fmt::format(" -d '{}'\n", Quoted(option.meaning));
 }
 
+// What the positional arguments of a verb may be; files are the shell's own default.
+std::string FishPositionals(const std::vector<VerbModel>& verbs, const VerbModel& verb) {
+  std::string line = fmt::format("complete -c deconvoy -n '__fish_seen_subcommand_from {}' -f", verb.name);
+  for (const OptionModel& option : verb.options) {
+    if (!option.positional) continue;
+    if (option.takes_file()) return "";
+    if (!option.choices.empty()) line += fmt::format(" -a '{}'", fmt::join(option.choices, " "));
+    if (option.value == "JOB") line += fmt::format(" -a '({})'", Quoted(kJobs));
+    if (option.value == "COMMAND") line += fmt::format(" -a '{}'", VerbNames(verbs));
+  }
+  return line + "\n";
+}
+
 std::string Fish(const std::vector<VerbModel>& verbs) {
   std::string text = "# fish completion of deconvoy; put it into ~/.config/fish/completions/deconvoy.fish\n";
   for (const VerbModel& verb : verbs) {
     text +=
         fmt::format("complete -c deconvoy -n __fish_use_subcommand -f -a {} -d '{}'\n", verb.name, Quoted(verb.about));
+    text += FishPositionals(verbs, verb);
     for (const OptionModel& option : verb.options)
       if (!option.positional) text += FishOption(verb, option);
   }

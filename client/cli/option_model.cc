@@ -39,6 +39,7 @@ OptionModel ModelOf(const CLI::Option& option) {
   if (option.get_expected_max() == 0 || option.get_type_size_max() == 0) return model;
   const std::string type = option.get_type_name();
   model.choices = Choices(type);
+  model.repeated = option.get_items_expected_max() > 1;
   model.value = model.choices.empty() ? type.substr(0, type.find(':')) : "NAME";
   model.fallback = option.get_default_str();
   return model;

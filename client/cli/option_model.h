@@ -12,6 +12,7 @@ struct OptionModel {
   std::string meaning;
   std::string value;                 // `FILE`, `Z,Y,X`; empty for a flag
   std::vector<std::string> choices;  // the values there are, where they are few
+  bool repeated = false;             // takes several values
   std::string fallback;              // the default, empty if none
   std::string group;
   bool positional = false;

@@ -85,8 +85,22 @@ check() { local expected="$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1));
 check 'simulate' deconvoy sim
 check '--psf-centre' deconvoy run --psf-c
 check 'extend' deconvoy run --boundary ex
+check 'zsh' deconvoy completion z
+check '' deconvoy completion zsh b
+check 'simulate' deconvoy help sim
+check '' deconvoy run --iterations ''
+check 'option-model-probe' deconvoy run option-mo
+check '' deconvoy run image.tif option-mo
+check 'option-model-probe' deconvoy run --server = unix : a --psf option-mo
+check 'option-model-probe' deconvoy run --server = unix : a option-mo
+check 'f32' deconvoy run --dtype = f
+check 'option-model-probe' deconvoy picture a b option-mo
+deconvoy() { [[ $1 == jobs ]] && printf 'JOB  STATE\njobs/12  running\n'; }
+timeout() { shift; "$@"; }
+check 'jobs/12' deconvoy watch j
 )";
-  EXPECT_EQ(std::system(("bash " + file).c_str()), 0);
+  std::ofstream(folder.path() / "option-model-probe");
+  EXPECT_EQ(std::system(("cd " + folder.path().string() + " && bash " + file).c_str()), 0);
 }
 
 TEST_F(OptionModelTest, TheReferencePageIsUpToDate) {
