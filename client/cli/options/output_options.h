@@ -9,6 +9,9 @@
 
 namespace deconvoy::client {
 
+// What happens to a file that is there already, for the help of -o.
+inline constexpr char kReplaced[] = "; a file of this name is replaced when the new one is complete";
+
 // --json, for commands that only print.
 void AddJsonOption(CLI::App& verb, Console& console);
 

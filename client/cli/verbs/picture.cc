@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "client/cli/figures/picture.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
 #include "client/cli/projections.h"
+#include "client/cli/values.h"
 #include "client/cli/verbs/verbs.h"
+#include "client/imageio/output_file.h"
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 
@@ -23,11 +26,20 @@ struct PictureOptions {
 };
 
 constexpr char kExamples[] = R"(  deconvoy picture raw.tif truth.tif out.tif -o before-truth-after.png
-      one column per stack; maximum projections along z (xy) and along y (xz) of the first time point)";
+      one column per stack; maximum projections along z (xy) and along y (xz) of the first time point; black is the
+      smallest value of the xy projection, white its 99.8th percentile)";
+
+absl::Status CheckOutput(const std::filesystem::path& path) {
+  if (Lower(path.extension().string()) == ".png")
+    return imageio::OutputFile::Create(path, 0, /*overwrite=*/true).status();
+  return MakeError({.reason = v1::INVALID_FIELD, .remedy = "Choose a name that ends with .png."},
+                   fmt::format("{}: a picture is written as PNG only", Printable(path.string())));
+}
 
 using Columns = std::vector<std::vector<ChannelPanels>>;
 
-// For every channel a row of xy panels and one of xz panels; a stack with fewer channels leaves its place empty.
+// For every channel a row of xy panels and one of xz panels in the same contrast; a stack with fewer channels leaves
+// its place empty.
 std::vector<std::vector<Panel>> Rows(Columns& columns) {
   size_t channels = 0;
   for (const auto& column : columns) channels = std::max(channels, column.size());
@@ -35,6 +47,7 @@ std::vector<std::vector<Panel>> Rows(Columns& columns) {
   for (size_t c = 0; c < channels; ++c) {
     std::vector<Panel> xy, xz;
     for (auto& column : columns) {
+      if (c < column.size()) column[c].xz.contrast = ContrastOf(column[c].xy);
       xy.push_back(c < column.size() ? std::move(column[c].xy) : Panel());
       xz.push_back(c < column.size() ? std::move(column[c].xz) : Panel());
     }
@@ -48,8 +61,9 @@ std::vector<std::vector<Panel>> Rows(Columns& columns) {
 absl::Status Draw(const PictureOptions& options, const Console& console) {
   const std::stop_token stop = TakeInterrupts();
   const auto progress = MakeProgress(console, [] { return absl::Now(); });
+  RETURN_IF_ERROR(CheckOutput(options.output));
   for (const std::string& file : options.files) RETURN_IF_ERROR(imageio::OpenImage(file).status());
-  ASSIGN_OR_RETURN(const auto session, Session::Open(options.server));
+  ASSIGN_OR_RETURN(const auto session, Session::Open(options.server, *progress, stop));
   Leftovers leftovers;
   Columns columns;
   absl::Status status;
@@ -74,7 +88,9 @@ void AddPicture(CLI::App& root, Program& program) {
       root, program, "picture", "Draw projections of stacks side by side into a PNG.", kExamples,
       [&program](CLI::App& verb, PictureOptions& options) {
         verb.add_option("FILE", options.files, "Stacks")->type_name("FILE")->required();
-        verb.add_option("-o,--output", options.output, "Picture to write: .png")->type_name("FILE")->required();
+        verb.add_option("-o,--output", options.output, std::string("Picture to write: .png") + kReplaced)
+            ->type_name("FILE")
+            ->required();
         AddServerOrLocalOptions(verb, options.server);
         AddProgressOptions(verb, program.console);
       },
