@@ -12,12 +12,26 @@ constexpr char kHead[] = R"(# Command line
 Made by `deconvoy help-markdown`; do not edit.
 
 Order is Z,Y,X everywhere, lengths are in micrometres, counts are what the camera gave. Errors go to standard error as
-`deconvoy: what is wrong.` and a line on what to do. Exit codes: 0 ok, 2 wrong command line, 3 invalid input, 4 server not
-reached, 5 job failed, 6 cancelled, 7 refused.
+`deconvoy: what is wrong.` and a line on what to do. Options come after the command;
+`deconvoy help COMMAND` and `deconvoy COMMAND --help` print its help, `deconvoy --version` the version.
 
-Commands that compute use the server of `--server`, else of `$DECONVOY_SERVER`, else of `server = "host:port"` in
+| exit code | means |
+|---|---|
+| 0 | ok |
+| 2 | wrong command line: an unknown command, option, method or parameter, or a value that it does not take |
+| 3 | invalid input: a file, a stack or what is in it; a job that does not exist |
+| 4 | server not reached |
+| 5 | job failed |
+| 6 | cancelled |
+| 7 | refused: no room, no permission, or not in this state |
+
+Commands that compute use the server of `--server`, else of `$DECONVOY_SERVER`, else of `server = "localhost:7450"` in
 `~/.config/deconvoy/client.toml`, else (or with `--local`) a private one that lasts as long as the command. Its data lie in
-a temporary folder under `$DECONVOY_SCRATCH`, else `$TMPDIR`, else `/var/tmp`.
+a temporary folder under `$DECONVOY_SCRATCH`, else `$TMPDIR`, else `/var/tmp`. A server listens on its own machine only;
+one on another machine is reached through an SSH tunnel, `ssh -L 7450:localhost:7450 HOST`, as `--server localhost:7450`.
+
+A file that is written replaces one of the same name at once when it is complete; until then, and after an error, the old
+one stays as it was.
 )";
 
 std::string Cell(const std::string& text) {

@@ -37,7 +37,7 @@ absl::StatusOr<Settings> FromTable(const toml::table& table, const std::filesyst
                     nearest.empty() ? "The only setting is `server`." : fmt::format("Did you mean `{}`?", nearest));
     }
     if (!value.is_string())
-      return Refuse(file, value.source(), "`server` is not a text", "Write for instance: server = \"host:7450\"");
+      return Refuse(file, value.source(), "`server` is not a text", "Write for instance: server = \"localhost:7450\"");
     settings.server = value.as_string()->get();
   }
   return settings;

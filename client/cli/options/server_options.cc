@@ -14,7 +14,8 @@ constexpr char kGroup[] = "Server";
 CLI::Option* AddServer(CLI::App& verb, ServerOptions& options, const std::string& fallback) {
   return verb
       .add_option("--server", options.server,
-                  "Server to use: host:port or unix:/path. Without it $DECONVOY_SERVER, then `server` in "
+                  "Server to use: localhost:7450 (one on another machine: ssh -L 7450:localhost:7450 HOST) or "
+                  "unix:/path. Without it $DECONVOY_SERVER, then `server` in "
                   "~/.config/deconvoy/client.toml, " +
                       fallback)
       ->type_name("ADDRESS")
@@ -70,9 +71,11 @@ absl::StatusOr<std::optional<std::string>> ChooseServer(const ServerOptions& opt
 absl::StatusOr<std::string> RequireServer(const ServerOptions& options) {
   ASSIGN_OR_RETURN(const auto server, ChooseServer(options));
   if (server) return *server;
-  return UsageError("no server is configured",
-                    "Name it with --server host:port, with $DECONVOY_SERVER, or as `server = \"host:port\"` in "
-                    "~/.config/deconvoy/client.toml.");
+  return UsageError(
+      "no server is configured",
+      "Name it with --server localhost:7450, with $DECONVOY_SERVER, or as `server = \"localhost:7450\"` in "
+      "~/.config/deconvoy/client.toml; one on another machine is reached through "
+      "ssh -L 7450:localhost:7450 HOST.");
 }
 
 LocalServerOptions ToLocal(const ServerOptions& options) {

@@ -49,9 +49,10 @@ void AddMethods(CLI::App& root, Program& program) {
       [&program](CLI::App& verb, MethodsOptions& options) {
         verb.add_option("NAME", options.name, "One method, with everything about it")->type_name("NAME");
         CLI::Option* server =
-            verb.add_option("--server", options.server.server,
-                            "Ask a server: host:port or unix:/path. Without it $DECONVOY_SERVER, then the settings "
-                            "file, else the worker program on this machine")
+            verb.add_option(
+                    "--server", options.server.server,
+                    "Ask a server: localhost:7450 or unix:/path. Without it $DECONVOY_SERVER, then the settings "
+                    "file, else the worker program on this machine")
                 ->type_name("ADDRESS");
         verb.add_flag("--local", options.server.local, "Ask the worker program on this machine")->excludes(server);
         AddJsonOption(verb, program.console);
