@@ -19,8 +19,7 @@ struct CancelOptions {
 constexpr char kExamples[] = "  deconvoy cancel jobs/3f2a";
 
 absl::Status Cancel(const CancelOptions& options, const Console& console) {
-  ASSIGN_OR_RETURN(const std::string server, RequireServer(options.server));
-  ASSIGN_OR_RETURN(const Client client, Client::Connect(server));
+  ASSIGN_OR_RETURN(const Client client, ConnectToServer(options.server));
   ASSIGN_OR_RETURN(const v1::Job job, client.CancelJob(JobArgument(options.job)));
   if (console.json) console.Json(ToJson(job));
   console.Say(job.state() == v1::CANCELLED ? Printable(job.name()) + " is cancelled"
@@ -34,7 +33,7 @@ void AddCancel(CLI::App& root, Program& program) {
   AddVerb<CancelOptions>(
       root, program, "cancel", "Stop a job.", kExamples,
       [&program](CLI::App& verb, CancelOptions& options) {
-        verb.add_option("JOB", options.job, "Name of the job")->type_name("NAME")->required();
+        verb.add_option("JOB", options.job, "Name of the job")->type_name("JOB")->required();
         AddServerOption(verb, options.server);
         AddJsonOption(verb, program.console);
       },
