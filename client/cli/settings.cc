@@ -62,7 +62,7 @@ std::optional<std::filesystem::path> SettingsFile() {
 }
 
 std::optional<std::filesystem::path> CacheFolder() {
-  const auto folder = UnderHome("XDG_CACHE_HOME", ".cache");
+  auto folder = UnderHome("XDG_CACHE_HOME", ".cache");
   if (!folder) return std::nullopt;
   std::error_code error;
   std::filesystem::create_directories(*folder, error);

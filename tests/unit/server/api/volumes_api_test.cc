@@ -40,7 +40,7 @@ class VolumesApiTest : public ApiTest {
     v1::ReadVolumeRequest request;
     request.set_volume(name);
     std::vector<v1::Chunk> chunks;
-    const grpc::Status status = Read(request, &chunks);
+    grpc::Status status = Read(request, &chunks);
     for (const v1::Chunk& chunk : chunks) {
       EXPECT_EQ(chunk.crc32c(), Crc32c(std::as_bytes(std::span(chunk.data()))));
       EXPECT_LE(chunk.data().size(), limits::kChunkBytes);
