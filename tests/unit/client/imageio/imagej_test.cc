@@ -59,6 +59,18 @@ TEST(ImageJ, WhatIsWritten) {
   EXPECT_THAT(FormatImageJ(spec), HasSubstr("mode=grayscale\n"));
 }
 
+TEST(ImageJ, TheRangeToShowIsThatOfOneChannel) {
+  v1::VolumeSpec spec;
+  spec.mutable_shape()->set_t(1);
+  spec.mutable_shape()->set_c(1);
+  spec.mutable_shape()->set_z(2);
+  EXPECT_EQ(FormatImageJ(spec, DisplayRange{0.25, 812.5}),
+            "ImageJ=1.53t\nimages=2\nslices=2\nloop=false\nmin=0.25\nmax=812.5\n");
+  EXPECT_THAT(FormatImageJ(spec, DisplayRange{7, 7}), Not(HasSubstr("min="))) << "a range of nothing shows nothing";
+  spec.mutable_shape()->set_c(2);
+  EXPECT_THAT(FormatImageJ(spec, DisplayRange{0.25, 812.5}), Not(HasSubstr("min=")));
+}
+
 TEST(ImageJLabels, RoundTrip) {
   const std::vector<std::string> labels{"DAPI", "", "\xce\xb1-tubulin \xf0\x9f\x94\xac"};
   const ImageJMetadata metadata = EncodeLabels(labels);

@@ -284,7 +284,9 @@ TEST_F(TiffWriterTest, PlanesOfAnotherSizeAndTooManyAreRefused) {
 
 TEST_F(TiffWriterTest, PlacesThatCannotBeWritten) {
   ExpectRefused(CheckWritable(folder_.path() / "out.png"), "extension \".png\"");
-  ExpectRefused(CheckWritable(folder_.path() / "out"), "extension \"\"");
+  ExpectRefused(CheckWritable(folder_.path() / "out"), "has no extension");
+  ExpectRefused(CheckWritable(folder_.path()), "is a folder, not a file");
+  ExpectRefused(CheckWritable(folder_.path() / ""), "is a folder, not a file");
   ExpectRefused(CheckWritable(folder_.path() / "none" / "out.tif"), "does not exist");
   WriteBytes(folder_.path() / "file", "");
   ExpectRefused(CheckWritable(folder_.path() / "file" / "out.tif"), "cannot be");
@@ -314,6 +316,20 @@ TEST_F(TiffWriterTest, MoreThanTheDiskHoldsIsRefusedBeforehand) {
   EXPECT_EQ(InfoOf(status).metadata().at("path"), path_.string());
   EXPECT_THAT(InfoOf(status).metadata().at("need_bytes"), Not(IsEmpty()));
   EXPECT_THAT(Names(folder_.path()), IsEmpty());
+}
+
+TEST_F(TiffWriterTest, TheRoomIsKnownBeforeThereIsAnyPlane) {
+  v1::VolumeSpec spec = Spec(v1::U16, 2, 3, 4, 50, 60);
+  const int64_t bytes = 2 * 3 * 4 * 50 * 60 * 2;
+  ASSERT_OK(Write(folder_.path() / "a.ome.tif", spec, Planes(spec)));
+  const int64_t ome = RoomFor(folder_.path() / "a.ome.tif", spec, {});
+  EXPECT_GE(ome, static_cast<int64_t>(std::filesystem::file_size(folder_.path() / "a.ome.tif")));
+  EXPECT_LT(ome, bytes * 11 / 10 + 25'000);
+  EXPECT_EQ(RoomFor(path_, spec, {}), ome + bytes / 2) << "one time point waits for the order of ImageJ's pages";
+  EXPECT_EQ(RoomFor(folder_.path() / "a.ome.tif", spec, {.compression = Compression::kZstd}), 0);
+  const absl::Status status = CheckWritable(path_, int64_t{1} << 60);
+  ExpectRefused(status, "bytes are needed", absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReasonOf(status), v1::DISK_FULL);
 }
 
 // A file size limit stands for a disk that fills up: the writes fail in the same way.
