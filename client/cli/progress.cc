@@ -17,16 +17,36 @@ constexpr absl::Duration kRedraw = absl::Milliseconds(100);
 constexpr absl::Duration kLogLeast = absl::Seconds(1);
 constexpr absl::Duration kLogEvery = absl::Seconds(5);
 constexpr absl::Duration kJsonEvery = absl::Milliseconds(200);
-constexpr int kBarCells = 24;
+constexpr size_t kBarCells = 24;
+constexpr size_t kLeastBarCells = 10;
+constexpr size_t kLeastPhase = 4;
+constexpr std::string_view kGap = "  ";
 
 std::string Percent(double fraction) {
   return fmt::format("{:3d} %", static_cast<int>(std::floor(std::clamp(fraction, 0.0, 1.0) * 100 + 1e-9)));
 }
 
-std::string Bar(double fraction) {
-  const int full = static_cast<int>(std::lround(std::clamp(fraction, 0.0, 1.0) * kBarCells));
-  return fmt::format("[{}{}]", std::string(static_cast<size_t>(full), '#'),
-                     std::string(static_cast<size_t>(kBarCells - full), '-'));
+std::string Bar(double fraction, size_t cells) {
+  const auto full = static_cast<size_t>(std::lround(std::clamp(fraction, 0.0, 1.0) * static_cast<double>(cells)));
+  return fmt::format("[{}{}]", std::string(full, '#'), std::string(cells - full, '-'));
+}
+
+bool BeginsCharacter(char c) {
+  return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
+}
+
+// Characters of UTF-8, each taken to be one column wide.
+size_t Columns(std::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), BeginsCharacter));
+}
+
+// The first characters of `text`, ending in "..." where some are left out.
+std::string Cut(std::string_view text, size_t columns) {
+  if (Columns(text) <= columns) return std::string(text);
+  if (columns < 4) return std::string(columns, '.');
+  size_t end = 0, seen = 0;
+  while (end < text.size() && (seen += BeginsCharacter(text[end]) ? 1U : 0U) <= columns - 3) ++end;
+  return std::string(text.substr(0, end)) + "...";
 }
 
 std::string Left(std::optional<double> seconds) {
@@ -98,9 +118,9 @@ class BarProgress : public PacedProgress {
       : PacedProgress(console, std::move(now), Pacer(kRedraw, false)) {}
   ~BarProgress() override { BarProgress::Clear(); }
 
-  void Say(std::string_view line) override {
+  void Say(const Note& note) override {
     Clear();
-    console().err << line << std::endl;
+    console().err << NoteText(note) << std::endl;
   }
 
   void Clear() override {
@@ -122,7 +142,7 @@ class PlainProgress : public PacedProgress {
   PlainProgress(const Console& console, NowFunction now)
       : PacedProgress(console, std::move(now), Pacer(kLogEvery, true)) {}
 
-  void Say(std::string_view line) override { console().err << line << std::endl; }
+  void Say(const Note& note) override { console().err << NoteText(note) << std::endl; }
   void Clear() override {}
 
  private:
@@ -136,7 +156,11 @@ class JsonProgress : public PacedProgress {
   JsonProgress(const Console& console, NowFunction now)
       : PacedProgress(console, std::move(now), Pacer(kJsonEvery, false)) {}
 
-  void Say(std::string_view line) override { console().Json({{"event", "note"}, {"message", line}}); }
+  void Say(const Note& note) override {
+    nlohmann::json line = {{"event", "note"}, {"severity", note.severity}, {"message", note.message}};
+    if (!note.remedy.empty()) line["remedy"] = note.remedy;
+    console().Json(line);
+  }
   void Clear() override {}
 
  private:
@@ -151,11 +175,17 @@ class JsonProgress : public PacedProgress {
 class NoProgress : public Progress {
  public:
   void Show(const ProgressState&) override {}
-  void Say(std::string_view) override {}
+  void Say(const Note&) override {}
   void Clear() override {}
 };
 
 }  // namespace
+
+std::string NoteText(const Note& note) {
+  std::string text = note.severity + ": " + note.message;
+  if (!note.remedy.empty()) text += ". " + note.remedy;
+  return text;
+}
 
 std::optional<double> TimeLeft::Seconds(const std::string& phase, double fraction, absl::Time now) {
   if (phase != phase_ || fraction < last_fraction_) {
@@ -180,20 +210,28 @@ std::optional<double> TimeLeft::Seconds(const std::string& phase, double fractio
 
 std::string RenderBar(const ProgressState& state, std::optional<double> seconds_left, int columns) {
   const auto width = static_cast<size_t>(std::max(columns - 1, 20));
-  const std::string percent = state.fraction ? Percent(*state.fraction) : std::string();
-  const std::string bar = state.fraction ? Bar(*state.fraction) : std::string();
   const std::string left = Left(seconds_left);
-  // From the fullest form to the barest.
-  const std::vector<std::vector<std::string>> forms = {
-      {state.phase, bar, percent, state.detail, state.rate, left},
-      {state.phase, bar, percent, state.detail, left},
-      {state.phase, percent, state.detail, left},
-      {state.phase, percent, left},
-      {state.phase, percent},
+  const std::string first_detail = state.detail.substr(0, state.detail.find(','));
+  if (!state.fraction) {
+    const std::string line = Joined({state.phase, state.detail}, kGap);
+    return Columns(line) <= width ? line : Cut(state.phase, width);
+  }
+  const auto line = [&](const std::string& phase, size_t cells, const std::vector<std::string>& rest) {
+    std::vector<std::string> parts = {phase, Bar(*state.fraction, cells), Percent(*state.fraction)};
+    parts.insert(parts.end(), rest.begin(), rest.end());
+    return Joined(parts, kGap);
   };
-  for (const auto& form : forms)
-    if (std::string line = Joined(form, "  "); line.size() <= width) return line;
-  return Joined(forms.back(), " ").substr(0, width);
+  if (std::string full = line(state.phase, kBarCells, {state.detail, state.rate, left}); Columns(full) <= width)
+    return full;
+  // From the fullest form to the barest; the bar takes what room there is.
+  for (const auto& rest :
+       std::vector<std::vector<std::string>>{{state.detail, left}, {first_detail, left}, {left}, {}}) {
+    const size_t least = Columns(line(state.phase, kLeastBarCells, rest));
+    if (least <= width) return line(state.phase, std::min(kBarCells, kLeastBarCells + width - least), rest);
+  }
+  const std::string bare = line("", kLeastBarCells, {});
+  if (Columns(bare) + kGap.size() + kLeastPhase > width) return bare;
+  return line(Cut(state.phase, width - Columns(bare) - kGap.size()), kLeastBarCells, {});
 }
 
 std::string RenderLine(const ProgressState& state, std::optional<double> seconds_left) {

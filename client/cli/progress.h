@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "client/cli/console.h"
 
@@ -37,19 +36,30 @@ class TimeLeft {
   std::optional<double> pace_;  // fraction per second
 };
 
-// One line for a terminal, at most `columns - 1` wide: what matters less is left out first.
+// One line for a terminal, at most `columns - 1` wide (and at least 20): what matters less is left out first, the bar
+// of a known fraction never.
 std::string RenderBar(const ProgressState& state, std::optional<double> seconds_left, int columns);
 
 // One line for a log.
 std::string RenderLine(const ProgressState& state, std::optional<double> seconds_left);
+
+// A line that stays, such as a note or a warning.
+struct Note {
+  std::string message;
+  std::string severity = "note";  // `note`, `warning`, `refused`
+  std::string remedy = {};        // what to do, a sentence; empty for nothing
+};
+
+// "warning: message. Remedy." for people.
+std::string NoteText(const Note& note);
 
 // Shows progress. One thread at a time.
 class Progress {
  public:
   virtual ~Progress() = default;
   virtual void Show(const ProgressState& state) = 0;
-  // A line that stays, such as a note or a warning.
-  virtual void Say(std::string_view line) = 0;
+  // For programs {"event":"note","severity":"warning","message":...,"remedy":...}, the remedy where there is one.
+  virtual void Say(const Note& note) = 0;
   // The work is over, or somebody else wants to write.
   virtual void Clear() = 0;
 };

@@ -18,9 +18,35 @@ TEST(RenderBarTest, LeavesOutWhatMattersLessAsItGetsNarrow) {
             "deconvolve  [############------------]   52 %  tile 3 of 8, iteration 7 of 20  41.2 Mvoxel/s  0:42 left");
   EXPECT_EQ(RenderBar(kTile, 42, 95),
             "deconvolve  [############------------]   52 %  tile 3 of 8, iteration 7 of 20  0:42 left");
-  EXPECT_EQ(RenderBar(kTile, 42, 70), "deconvolve   52 %  tile 3 of 8, iteration 7 of 20  0:42 left");
-  EXPECT_EQ(RenderBar(kTile, 42, 40), "deconvolve   52 %  0:42 left");
-  EXPECT_EQ(RenderBar(kTile, 42, 25), "deconvolve   52 %");
+  EXPECT_EQ(RenderBar(kTile, 42, 80),
+            "deconvolve  [########-------]   52 %  tile 3 of 8, iteration 7 of 20  0:42 left");
+  EXPECT_EQ(RenderBar(kTile, 42, 70), "deconvolve  [############------------]   52 %  tile 3 of 8  0:42 left");
+  EXPECT_EQ(RenderBar(kTile, 42, 60), "deconvolve  [#######-------]   52 %  tile 3 of 8  0:42 left");
+  EXPECT_EQ(RenderBar(kTile, 42, 45), "deconvolve  [######------]   52 %  0:42 left");
+  EXPECT_EQ(RenderBar(kTile, 42, 40), "deconvolve  [#########---------]   52 %");
+  EXPECT_EQ(RenderBar(kTile, 42, 30), "decon...  [#####-----]   52 %");
+  EXPECT_EQ(RenderBar(kTile, 42, 20), "[#####-----]   52 %");
+}
+
+TEST(RenderBarTest, TheBarStaysWhateverTheWidth) {
+  ProgressState state = kTile;
+  state.detail = "tile 123456 of 654321, iteration 12345 of 23456";
+  for (const char* phase : {"analyse", "deconvolve", "upload a-file-with-a-very-long-name-that-fits-nowhere.ome.tif"}) {
+    state.phase = phase;
+    for (int columns = 20; columns < 200; ++columns) {
+      const std::string line = RenderBar(state, 4200, columns);
+      const size_t begin = line.find('['), end = line.find(']');
+      ASSERT_TRUE(begin != std::string::npos && end != std::string::npos) << columns << ": " << line;
+      EXPECT_GE(end - begin, 11u) << line;
+      EXPECT_NE(line.find("52 %"), std::string::npos) << line;
+    }
+  }
+}
+
+TEST(RenderBarTest, NamesAreCutBetweenCharacters) {
+  ProgressState state = kTile;
+  state.phase = "upload \xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9";
+  EXPECT_EQ(RenderBar(state, 42, 35), "upload \xc3\xa9\xc3\xa9\xc3\xa9...  [#####-----]   52 %");
 }
 
 TEST(RenderBarTest, NeverWiderThanTheTerminal) {
@@ -124,7 +150,7 @@ TEST_F(ProgressTest, ABarIsDrawnOverItselfAndGivesWayToLines) {
     const auto progress = Make();
     progress->Show({.phase = "work", .fraction = 0.5});
     progress->Show({.phase = "work", .fraction = 0.51});  // too soon
-    progress->Say("note: x");
+    progress->Say({.message = "x"});
     Pass(1);
     progress->Show({.phase = "work", .fraction = 0.75});
   }
@@ -139,10 +165,11 @@ TEST_F(ProgressTest, JsonLinesHaveTheFigures) {
   console_.json = true;
   const auto progress = Make();
   progress->Show(kTile);
-  progress->Say("a note");
+  progress->Say({.message = "the PSF is cut off", .severity = "warning", .remedy = "Give a larger one."});
   EXPECT_EQ(out_.str(),
             "{\"event\":\"progress\",\"fraction\":0.52,\"iteration\":7,\"phase\":\"deconvolve\"}\n"
-            "{\"event\":\"note\",\"message\":\"a note\"}\n");
+            "{\"event\":\"note\",\"message\":\"the PSF is cut off\",\"remedy\":\"Give a larger one.\","
+            "\"severity\":\"warning\"}\n");
   EXPECT_EQ(err_.str(), "");
 }
 
@@ -151,7 +178,7 @@ TEST_F(ProgressTest, QuietSaysNothing) {
   console_.err_is_terminal = true;
   const auto progress = Make();
   progress->Show(kTile);
-  progress->Say("a note");
+  progress->Say({.message = "a note"});
   EXPECT_EQ(out_.str() + err_.str(), "");
 }
 
