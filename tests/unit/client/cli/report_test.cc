@@ -37,11 +37,44 @@ v1::Job Done() {
   return job;
 }
 
-TEST(JobReportTest, SaysCountsFluxClippingAndTime) {
+TEST(JobReportTest, SaysInputResultLightClippingAndTime) {
   EXPECT_THAT(JobReport(Done()),
-              ElementsAre("input: 1 to 250.25 photons, mean 17.5, background 9", "result: 0 to 4096 counts",
-                          "flux: 2e+06 counts above background in, 1.99e+06 out (ratio 0.9950)", "clipped: no voxel",
-                          "time: 5.2 s computing, 2.0 s in the queue"));
+              ElementsAre("input: 1 to 250.25 counts, background 9", "result: 0 to 4096 counts, background removed",
+                          "light: 2000000 counts above background in the input, 1990000 in the result (99.5 %)",
+                          "clipped: no voxel", "time: 5.2 s computing, 2.0 s in the queue"));
+}
+
+TEST(JobReportTest, CountsAreThoseOfTheFileAndPhotonsAreNamed) {
+  v1::Job job = Done();
+  job.mutable_spec()->mutable_deconvolve()->set_offset_counts(100);
+  job.mutable_spec()->mutable_deconvolve()->set_gain_photons_per_count(0.5);
+  EXPECT_THAT(JobReport(job), Contains("input: 102 to 600.5 counts, background 18 above the offset of 100; brightest "
+                                       "voxel 250.25 photons"));
+  EXPECT_THAT(JobReport(job), Contains("result: 0 to 4096 counts, background and offset removed"));
+}
+
+TEST(JobReportTest, AKeptOffsetIsNoLight) {
+  v1::Job job = Done();
+  job.mutable_spec()->mutable_deconvolve()->set_offset_counts(100);
+  job.mutable_spec()->mutable_deconvolve()->set_keep_offset(true);
+  EXPECT_THAT(JobReport(job), Contains("result: 0 to 4096 counts, background removed, offset kept"));
+  EXPECT_THAT(JobReport(job), Not(Contains(HasSubstr("light"))));
+}
+
+TEST(JobReportTest, WhatIsNothingBesideTheMaximumIsZero) {
+  v1::Job job = Done();
+  job.mutable_result()->set_minimum(1.25e-30);
+  EXPECT_THAT(JobReport(job), Contains("result: 0 to 4096 counts, background removed"));
+  job.mutable_result()->set_maximum(8e-30);
+  EXPECT_THAT(JobReport(job), Contains("result: 1.25e-30 to 8e-30 counts, background removed"))
+      << "a dim image is none the less an image";
+}
+
+TEST(JobReportTest, NamesTimePointAndChannelOfSeveralFrames) {
+  v1::Job job = Done();
+  *job.add_frames() = job.frames(0);
+  job.mutable_frames(1)->set_c(1);
+  EXPECT_THAT(JobReport(job), Contains("input, time point 0, channel 1: 1 to 250.25 counts, background 9"));
 }
 
 TEST(JobReportTest, CountsWhatWasClipped) {
@@ -72,6 +105,31 @@ TEST(JobDetailsTest, ShowsErrorAndLogEscaped) {
   EXPECT_THAT(lines, Contains("  two\\x1B[31m"));
 }
 
+TEST(JobDetailsTest, ShowsTheWholeSpecification) {
+  v1::Job job = Done();
+  v1::DeconvolveSpec& spec = *job.mutable_spec()->mutable_deconvolve();
+  (*spec.mutable_parameters())["iterations"] = "12";
+  spec.set_boundary(v1::MIRROR);
+  spec.set_offset_counts(100);
+  spec.set_gain_photons_per_count(0.46);
+  spec.set_read_noise_photons(1.6);
+  spec.set_background_counts(7);
+  spec.set_psf_centre(v1::GEOMETRIC_LOW);
+  spec.set_backend("cpu");
+  spec.mutable_tile()->mutable_core()->set_z(32);
+  const auto lines = JobDetails(job);
+  for (const char* line :
+       {"method: rl", "  iterations: 12", "  boundary: mirror", "  tile: core of 32,0,0", "  backend: cpu",
+        "  offset: 100 counts", "  gain: 0.46 photons per count", "  read noise: 1.6 photons",
+        "  background: 7 counts above the offset", "  centre: geometric-low", "  energy: 0.999", "result type: u16",
+        "  camera offset: removed"})
+    EXPECT_THAT(lines, Contains(line));
+  job.mutable_spec()->mutable_simulate()->set_kind(v1::FILAMENTS);
+  EXPECT_THAT(JobDetails(job), Contains("specimen: filaments"));
+  job.mutable_spec()->mutable_project()->set_axis(v1::ProjectSpec::Y);
+  EXPECT_THAT(JobDetails(job), Contains("  maximum along: y"));
+}
+
 TEST(TableTest, AlignsColumns) {
   EXPECT_THAT(Table({"A", "LONGER", "B"}, {{"first", "x", ""}, {"2", "y", "z"}}),
               ElementsAre("A      LONGER  B", "first  x", "2      y       z"));
@@ -96,15 +154,15 @@ TEST(ToProgressTest, NamesThePhaseByTheActivity) {
   EXPECT_EQ(ToProgress(progress).detail, "");
 }
 
-TEST(FindingTextTest, SaysSeverityMessageAndRemedy) {
+TEST(NoteTest, SaysSeverityMessageAndRemedy) {
   v1::Finding finding;
   finding.set_severity(v1::WARNING);
   finding.set_message("the PSF is cut off");
   finding.mutable_info()->set_remedy("Give a larger one.");
-  EXPECT_EQ(FindingText(finding), "warning: the PSF is cut off. Give a larger one.");
+  EXPECT_EQ(NoteText(ToNote(finding)), "warning: the PSF is cut off. Give a larger one.");
   finding.set_severity(v1::INFO);
   finding.clear_info();
-  EXPECT_EQ(FindingText(finding), "note: the PSF is cut off");
+  EXPECT_EQ(NoteText(ToNote(finding)), "note: the PSF is cut off");
 }
 
 TEST(JobArgumentTest, TakesNameOrId) {
