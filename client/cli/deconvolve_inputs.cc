@@ -1,26 +1,98 @@
 #include "client/cli/deconvolve_inputs.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "client/cli/methods.h"
 #include "client/cli/outcome.h"
 #include "client/cli/values.h"
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/tile_plan.h"
 #include "proto/contract/validation.h"
+#include "proto/contract/volume_layout.h"
 
 namespace deconvoy::client {
 namespace {
 
-absl::Status CheckMethod(const Session& session, const v1::DeconvolveSpec& spec) {
-  if (session.local()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const auto methods, session.client().ListMethods());
-  if (methods.empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const v1::Method method, FindMethod(methods, spec.method()));
-  return ResolveParameters(method, {spec.parameters().begin(), spec.parameters().end()}).status();
+// A worker program describes itself without a server, whose worker may still be starting.
+absl::StatusOr<std::vector<v1::Method>> OfferedMethods(const Session& session) {
+  return session.local() ? InstalledMethods() : session.client().ListMethods();
+}
+
+std::string BoundaryName(int boundary) {
+  return Lower(v1::Boundary_Name(static_cast<v1::Boundary>(boundary)));
+}
+
+absl::StatusOr<v1::Boundary> BoundaryOf(const v1::DeconvolveSpec& spec, const v1::Method& method) {
+  const auto& offered = method.boundaries();
+  if (spec.boundary() == v1::BOUNDARY_UNSPECIFIED)
+    return offered.empty() ? v1::EXTEND : static_cast<v1::Boundary>(offered[0]);
+  if (std::find(offered.begin(), offered.end(), spec.boundary()) != offered.end()) return spec.boundary();
+  std::vector<std::string> names;
+  for (const int boundary : offered) names.push_back(BoundaryName(boundary));
+  return MakeError(
+      {.reason = v1::INVALID_FIELD,
+       .field = "deconvolve.boundary",
+       .remedy = fmt::format("Choose one of: {}.", fmt::join(names, ", "))},
+      fmt::format("the method '{}' cannot do --boundary {}", method.name(), BoundaryName(spec.boundary())));
+}
+
+absl::Status CheckBackend(const v1::DeconvolveSpec& spec, const v1::Method& method) {
+  const auto& offered = method.backends();
+  const bool known = std::find(offered.begin(), offered.end(), spec.backend()) != offered.end();
+  if (spec.backend().empty() || known) return absl::OkStatus();
+  return MakeError(
+      {.reason = v1::NO_WORKER,
+       .field = "deconvolve.backend",
+       .remedy = fmt::format("Leave --backend out, or use a server that has a worker with {}.", spec.backend())},
+      fmt::format("no worker offers '{}' on {}, only on {}", method.name(), spec.backend(), fmt::join(offered, ", ")));
+}
+
+absl::Status CheckTiles(const v1::DeconvolveSpec& spec, v1::Boundary boundary, const v1::Shape5& image) {
+  if (!spec.tile().has_core()) return absl::OkStatus();
+  TilePlanRequest request;
+  request.frame = {image.z(), image.y(), image.x()};
+  request.psf = {1, 1, 1};
+  request.boundary = boundary;
+  request.core = ToShape3(spec.tile().core());
+  ASSIGN_OR_RETURN(const TilePlan plan, PlanTiles(request));
+  const int64_t frames = int64_t{image.t()} * image.c();
+  if (plan.tiles() <= (limits::kTasksPerJob - 1) / frames) return absl::OkStatus();
+  return MakeError(
+      {.reason = v1::LIMIT_EXCEEDED,
+       .field = "deconvolve.tile.core",
+       .remedy = "Give larger tiles with --tile, or leave it out."},
+      fmt::format("{} frames of {} tiles each are more than {} tasks", frames, plan.tiles(), limits::kTasksPerJob));
+}
+
+absl::Status CheckCentre(const v1::DeconvolveSpec& spec, const v1::Shape5& psf) {
+  const Shape3 shape{psf.z(), psf.y(), psf.x()};
+  const Voxel centre = ToVoxel(spec.psf_centre_voxel());
+  if (spec.psf_centre() != v1::GIVEN || Box3{{}, shape}.Contains({centre, {1, 1, 1}})) return absl::OkStatus();
+  return MakeError({.reason = v1::INVALID_FIELD,
+                    .field = "deconvolve.psf_centre_voxel",
+                    .remedy = fmt::format("Give a voxel of the PSF, from 0,0,0 to {},{},{}.", shape.z - 1, shape.y - 1,
+                                          shape.x - 1)},
+                   fmt::format("--psf-centre {},{},{} lies outside the PSF of {} x {} x {} voxels", centre.z, centre.y,
+                               centre.x, shape.z, shape.y, shape.x));
+}
+
+// A bead's image in the place of the specimen's gives a result without any other sign of the mistake.
+void WarnOfSwappedFiles(const DeconvolveInputs& inputs, Progress& progress) {
+  const v1::Shape5& image = inputs.image.spec.shape();
+  const v1::Shape5& psf = inputs.psf.spec.shape();
+  if (psf.x() <= image.x() || psf.y() <= image.y() || psf.z() < image.z()) return;
+  progress.Say({.message = fmt::format("the PSF {} ({}) is larger than the image {} ({})",
+                                       Printable(inputs.psf.spec.display_name()), ShapeText(inputs.psf.spec),
+                                       Printable(inputs.image.spec.display_name()), ShapeText(inputs.image.spec)),
+                .severity = "warning",
+                .remedy = "Were the two files swapped?"});
 }
 
 }  // namespace
@@ -44,21 +116,39 @@ absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, Progres
   DeconvolveInputs inputs;
   ASSIGN_OR_RETURN(inputs.image, OpenInput(options.input, options.voxel_um, progress));
   ASSIGN_OR_RETURN(inputs.psf, OpenInput(options.psf, options.psf_voxel_um, progress));
-  std::string note;
-  RETURN_IF_ERROR(ValidatePair(inputs.image.spec, inputs.psf.spec, &note));
+  WarnOfSwappedFiles(inputs, progress);
+  RETURN_IF_ERROR(ValidatePair(inputs.image.spec, inputs.psf.spec, nullptr));
   return inputs;
+}
+
+v1::VolumeSpec ResultSpec(const DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve) {
+  v1::VolumeSpec result = inputs.image.spec;
+  if (deconvolve.output_type() != v1::VOXEL_TYPE_UNSPECIFIED) result.set_type(deconvolve.output_type());
+  return result;
+}
+
+absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const DeconvolveInputs& inputs,
+                          const std::vector<v1::Method>& methods) {
+  ASSIGN_OR_RETURN(const v1::Method method, FindMethod(methods, deconvolve.method()));
+  const auto& parameters = deconvolve.parameters();
+  RETURN_IF_ERROR(ResolveParameters(method, {parameters.begin(), parameters.end()}).status());
+  ASSIGN_OR_RETURN(const v1::Boundary boundary, BoundaryOf(deconvolve, method));
+  RETURN_IF_ERROR(CheckBackend(deconvolve, method));
+  RETURN_IF_ERROR(CheckTiles(deconvolve, boundary, inputs.image.spec.shape()));
+  return CheckCentre(deconvolve, inputs.psf.spec.shape());
 }
 
 absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inputs, v1::DeconvolveSpec deconvolve,
                                          Leftovers& leftovers, Progress& progress, const std::stop_token& stop) {
-  RETURN_IF_ERROR(CheckMethod(session, deconvolve));
+  ASSIGN_OR_RETURN(const auto methods, OfferedMethods(session));
+  if (!methods.empty()) RETURN_IF_ERROR(CheckRequest(deconvolve, inputs, methods));
   ASSIGN_OR_RETURN(const std::string psf, UploadImage(session.client(), inputs.psf, progress, stop));
   leftovers.AddVolume(psf);
   ASSIGN_OR_RETURN(const std::string image, UploadImage(session.client(), inputs.image, progress, stop));
   leftovers.AddVolume(image);
   deconvolve.set_psf_volume(psf);
   deconvolve.set_input_volume(image);
-  if (deconvolve.output_type() == v1::VOXEL_TYPE_UNSPECIFIED) deconvolve.set_output_type(inputs.image.spec.type());
+  deconvolve.set_output_type(ResultSpec(inputs, deconvolve).type());
   v1::JobSpec spec;
   spec.set_display_name(inputs.image.spec.display_name());
   *spec.mutable_deconvolve() = std::move(deconvolve);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "client/cli/images.h"
 #include "client/cli/job_run.h"
@@ -31,11 +32,20 @@ struct DeconvolveInputs {
   InputImage psf;
 };
 
-// Opens both files and checks that they go together, before anything is sent.
+// Opens both files and checks that they go together, before anything is sent. A PSF larger than the image is warned of:
+// the two may have been swapped.
 absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, Progress& progress);
 
-// Checks method and parameters with what the session's server offers, uploads both volumes, and returns the job to
-// submit. A local server is not asked first: its worker may still be starting, and Submit checks the same.
+// What the result will be, whatever its name.
+v1::VolumeSpec ResultSpec(const DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve);
+
+// Refuses what the server would refuse without having seen a voxel: method, parameters, boundary, backend, tiles, the
+// PSF's centre. Memory and room are the server's to judge.
+absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const DeconvolveInputs& inputs,
+                          const std::vector<v1::Method>& methods);
+
+// Checks the request with the methods that the session's server offers (for a local server, those of the worker program
+// beside this one; nothing where no worker has ever told), uploads both volumes, and returns the job to submit.
 absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inputs, v1::DeconvolveSpec deconvolve,
                                          Leftovers& leftovers, Progress& progress, const std::stop_token& stop);
 
