@@ -32,7 +32,7 @@ constexpr char kExamples[] = R"(  deconvoy run raw.tif --psf psf.tif -o out.tif
       plain Richardson-Lucy; see deconvoy methods rl
   deconvoy run raw.tif --psf psf.tif -o out.ome.tif --offset 100 --gain 0.46 --read-noise 1.6 --dtype u16
       camera calibration in, 16-bit counts out
-  deconvoy run raw.tif --psf psf.tif -o out.tif --server facility:7450
+  deconvoy run raw.tif --psf psf.tif -o out.tif --server localhost:7450
       on a server; nothing stays there)";
 
 absl::Status CheckOutput(const RunOptions& options) {
@@ -64,7 +64,8 @@ class Run {
     RETURN_IF_ERROR(CheckKeep(options_));
     RETURN_IF_ERROR(CheckOutput(options_));
     ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, *progress_));
-    ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server));
+    RETURN_IF_ERROR(CheckRoom(ResultSpec(inputs, spec)));
+    ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
     const absl::Status status = session->Explain(DoWith(*session, inputs, spec));
     if (!session->local()) TidyUp(session->client(), status);
     progress_->Clear();
@@ -72,13 +73,19 @@ class Run {
   }
 
  private:
+  absl::Status CheckRoom(const v1::VolumeSpec& result) const {
+    const int64_t need_bytes = imageio::RoomFor(options_.output, result, ToWriteOptions(options_.image_output));
+    return imageio::CheckWritable(options_.output, need_bytes);
+  }
+
   absl::Status DoWith(Session& session, DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve) {
     ASSIGN_OR_RETURN(const v1::JobSpec spec, UploadInputs(session, inputs, deconvolve, leftovers_, *progress_, stop_));
     ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
     ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "estimate"));
+    imageio::WriteOptions write = ToWriteOptions(options_.image_output);
+    if (job.has_result()) write.display_range = {job.result().minimum(), job.result().maximum()};
     ASSIGN_OR_RETURN(const v1::VolumeSpec result,
-                     DownloadImage(session.client(), volume, options_.output, ToWriteOptions(options_.image_output),
-                                   *progress_, stop_));
+                     DownloadImage(session.client(), volume, options_.output, write, *progress_, stop_));
     progress_->Clear();
     Report(job, result);
     return absl::OkStatus();
@@ -93,8 +100,9 @@ class Run {
   // Nothing of a one-shot run stays on a server, unless asked for or the server is out of reach.
   void TidyUp(const Client& client, const absl::Status& status) {
     if (!options_.keep && !IsRetryable(status)) return leftovers_.Remove(client, *progress_);
-    for (const std::string& name : leftovers_.jobs()) progress_->Say("on the server: " + Printable(name));
-    for (const std::string& name : leftovers_.volumes()) progress_->Say("on the server: " + Printable(name));
+    for (const std::string& name : leftovers_.jobs()) progress_->Say({.message = "on the server: " + Printable(name)});
+    for (const std::string& name : leftovers_.volumes())
+      progress_->Say({.message = "on the server: " + Printable(name)});
   }
 
   const RunOptions& options_;
@@ -111,8 +119,9 @@ void AddRun(CLI::App& root, Program& program) {
       root, program, "run", "Deconvolve a stack and wait for the result.", kExamples,
       [&program](CLI::App& verb, RunOptions& options) {
         AddInputOptions(verb, options.inputs);
-        verb.add_option("-o,--output", options.output,
-                        "Result: .ome.tif for OME-TIFF, .tif for ImageJ TIFF; BigTIFF where needed")
+        verb.add_option(
+                "-o,--output", options.output,
+                std::string("Result: .ome.tif for OME-TIFF, .tif for ImageJ TIFF; BigTIFF where needed") + kReplaced)
             ->type_name("FILE")
             ->required();
         AddDeconvolutionOptions(verb, options.deconvolution);

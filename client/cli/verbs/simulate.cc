@@ -2,10 +2,11 @@
 #include <absl/time/clock.h>
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstring>
+#include <array>
 #include <filesystem>
 #include <map>
+#include <utility>
+#include <vector>
 
 #include "client/cli/images.h"
 #include "client/cli/interrupt.h"
@@ -15,7 +16,10 @@
 #include "client/cli/values.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
+#include "proto/contract/outputs.h"
+#include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
 
 namespace deconvoy::client {
@@ -74,15 +78,38 @@ v1::SimulateSpec ToSpec(const SimulateOptions& options) {
   return spec;
 }
 
-absl::Status MakeFolder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (!error && std::filesystem::is_directory(folder, error)) return absl::OkStatus();
-  return WithExitCode(MakeError({.reason = v1::INVALID_FIELD, .remedy = "Choose another folder with -o."},
-                                fmt::format("cannot make the folder {} ({})", Printable(folder.string()),
-                                            error ? error.message() : "there is a file of this name")),
-                      ExitCode::kInvalidInput);
-}
+// The folder of the results; made where it is missing, and unmade by the destructor where it is still empty.
+class ResultFolder {
+ public:
+  explicit ResultFolder(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  ~ResultFolder() {
+    std::error_code ignored;
+    for (const auto& made : made_) std::filesystem::remove(made, ignored);
+  }
+  ResultFolder(const ResultFolder&) = delete;
+  ResultFolder& operator=(const ResultFolder&) = delete;
+
+  absl::Status Make() {
+    std::error_code error;
+    const auto lacks = [](const std::filesystem::path& path) {
+      std::error_code ignored;
+      return !path.empty() &&
+             std::filesystem::symlink_status(path, ignored).type() == std::filesystem::file_type::not_found;
+    };
+    for (auto path = folder_; lacks(path); path = path.parent_path())
+      if (path.has_filename()) made_.push_back(path);
+    std::filesystem::create_directories(folder_, error);
+    if (!error && std::filesystem::is_directory(folder_, error)) return absl::OkStatus();
+    return WithExitCode(MakeError({.reason = v1::INVALID_FIELD, .remedy = "Choose another folder with -o."},
+                                  fmt::format("cannot make the folder {} ({})", Printable(folder_.string()),
+                                              error ? error.message() : "there is a file of this name")),
+                        ExitCode::kInvalidInput);
+  }
+
+ private:
+  const std::filesystem::path folder_;
+  std::vector<std::filesystem::path> made_;  // innermost first
+};
 
 class Simulation {
  public:
@@ -93,16 +120,19 @@ class Simulation {
         progress_(MakeProgress(console, [] { return absl::Now(); })) {}
 
   absl::Status Do() {
-    RETURN_IF_ERROR(MakeFolder(options_.folder));
-    for (const char* role : kRoles) RETURN_IF_ERROR(imageio::CheckWritable(FileOf(role)));
     v1::JobSpec spec;
     spec.set_display_name("simulate " + options_.kind);
     *spec.mutable_simulate() = ToSpec(options_);
     std::optional<InputImage> psf;
     if (!options_.psf.empty()) {
       ASSIGN_OR_RETURN(psf, OpenInput(options_.psf, std::nullopt, *progress_));
+      spec.mutable_simulate()->set_psf_volume(VolumeName("psf"));  // until it is uploaded
     }
-    ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server));
+    RETURN_IF_ERROR(ValidateJobSpec(spec));
+    ResultFolder folder(options_.folder);
+    RETURN_IF_ERROR(folder.Make());
+    RETURN_IF_ERROR(CheckPlaces(spec, psf));
+    ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
     const absl::Status status = session->Explain(DoWith(*session, spec, psf));
     if (!session->local() && !IsRetryable(status)) leftovers_.Remove(session->client(), *progress_);
     progress_->Clear();
@@ -114,6 +144,22 @@ class Simulation {
 
   std::filesystem::path FileOf(const std::string& role) const {
     return std::filesystem::path(options_.folder) / (role + ".ome.tif");
+  }
+
+  // Room for all results, and that none would replace the PSF.
+  absl::Status CheckPlaces(const v1::JobSpec& spec, const std::optional<InputImage>& psf) const {
+    ASSIGN_OR_RETURN(const auto outputs, PlanOutputs(spec, nullptr, psf ? &psf->spec : nullptr));
+    int64_t need_bytes = 0;
+    for (const PlannedOutput& output : outputs) {
+      const auto file = FileOf(output.role);
+      need_bytes += imageio::RoomFor(file, output.spec, ToWriteOptions(options_.image_output));
+      RETURN_IF_ERROR(imageio::CheckWritable(file, need_bytes));
+      std::error_code ignored;
+      if (psf && std::filesystem::equivalent(options_.psf, file, ignored))
+        return UsageError(fmt::format("the output {} is also the PSF", Printable(file.string())),
+                          "Choose another folder with -o.");
+    }
+    return absl::OkStatus();
   }
 
   absl::Status DoWith(Session& session, v1::JobSpec& spec, std::optional<InputImage>& psf) {
@@ -146,7 +192,8 @@ class Simulation {
 };
 
 void AddSpecimen(CLI::App& verb, SimulateOptions& options) {
-  verb.add_option("-o,--output", options.folder, "Folder to write to, made where missing")
+  verb.add_option("-o,--output", options.folder,
+                  "Folder to write to, made where missing; files of the same names are replaced")
       ->type_name("DIR")
       ->required();
   AddVoxel(verb, "--shape", options.shape, 1, "Extent in voxels")->required();
