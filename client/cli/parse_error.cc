@@ -4,8 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <limits>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -103,18 +101,17 @@ std::string Form(const CLI::Option& option) {
   return model.names.back() + " " + model.value;
 }
 
-// "at least 0" for the bounds that the parser's words end with, `... not in range 0 to 1.7e308`.
-std::optional<std::string> Bounds(std::string_view complaint) {
+// "a number from 1 to 9" for the bounds that the parser's words end with, `... not in range 1 to 9`.
+std::optional<std::string> Bounds(const CLI::Option& option, std::string_view complaint) {
   constexpr std::string_view kMark = " not in range ", kTo = " to ";
   const size_t mark = complaint.find(kMark);
   if (mark == std::string_view::npos) return std::nullopt;
-  const std::string bounds(complaint.substr(mark + kMark.size()));
+  const std::string_view bounds = complaint.substr(mark + kMark.size());
   const size_t to = bounds.find(kTo);
-  if (to == std::string::npos) return std::nullopt;
-  const std::string least = bounds.substr(0, to), most = bounds.substr(to + kTo.size());
-  const double low = std::strtod(least.c_str(), nullptr), high = std::strtod(most.c_str(), nullptr);
-  if (high < 1e300) return fmt::format("a number from {} to {}", least, most);
-  return low > 0 && low < 1e-300 ? std::string("a number above 0") : fmt::format("a number of at least {}", least);
+  if (to == std::string_view::npos) return std::nullopt;
+  if (option.get_type_name().find("POSITIVE") != std::string::npos) return "a number above 0";
+  if (option.get_type_name().find("NONNEGATIVE") != std::string::npos) return "a number of at least 0";
+  return fmt::format("a number from {} to {}", bounds.substr(0, to), bounds.substr(to + kTo.size()));
 }
 
 absl::Status BadValue(const CLI::App& root, const CLI::Option& option, const std::string& complaint) {
@@ -126,7 +123,7 @@ absl::Status BadValue(const CLI::App& root, const CLI::Option& option, const std
     return UsageError(fmt::format("{}none of {}", what, fmt::join(model.choices, ", ")),
                       nearest.empty() ? See(root) : fmt::format("Did you mean `{}`? {}", nearest, See(root)));
   }
-  if (const auto bounds = Bounds(complaint)) return UsageError(what + "not " + *bounds, See(root));
+  if (const auto bounds = Bounds(option, complaint)) return UsageError(what + "not " + *bounds, See(root));
   // What our own checks said, after the name that the parser puts before it.
   if (const std::string head = option.get_name() + ": "; complaint.starts_with(head))
     return UsageError(fmt::format("{}: {}", model.names.back(), Printable(complaint.substr(head.size()))), See(root));
