@@ -35,7 +35,7 @@ absl::StatusOr<InputImage> OpenInput(const std::filesystem::path& file, const st
   image.spec = image.reader->spec();
   if (voxel_size) *image.spec.mutable_voxel_size() = *voxel_size;
   for (const std::string& note : image.reader->notes())
-    progress.Say(fmt::format("note: {}: {}", Printable(file.filename().string()), Printable(note)));
+    progress.Say({.message = fmt::format("{}: {}", Printable(file.filename().string()), Printable(note))});
   return image;
 }
 
@@ -52,7 +52,7 @@ absl::StatusOr<std::string> UploadImage(const Client& client, InputImage& image,
 absl::StatusOr<v1::VolumeSpec> DownloadImage(const Client& client, const std::string& volume,
                                              const std::filesystem::path& file, const imageio::WriteOptions& options,
                                              Progress& progress, const std::stop_token& stop) {
-  ASSIGN_OR_RETURN(const v1::Volume found, client.GetVolume(volume));
+  ASSIGN_OR_RETURN(const v1::Volume found, client.GetVolume(volume, stop));
   ASSIGN_OR_RETURN(const auto writer, imageio::CreateImage(file, found.spec(), options));
   const auto write = [&writer](int64_t, int64_t, int64_t, std::span<const std::byte> plane) {
     return writer->WritePlane(plane);

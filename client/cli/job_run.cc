@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -16,7 +17,10 @@
 namespace deconvoy::client {
 namespace {
 
-constexpr std::chrono::seconds kCancelPatience{10};
+constexpr std::chrono::seconds kDeliveryPatience{5};  // with a server that may be away
+constexpr std::chrono::seconds kEndPatience{10};      // with a job that has been cancelled
+constexpr std::chrono::seconds kRemovalPatience{10};
+constexpr char kBetweenTasks[] = "work";  // a phase while no task runs
 
 // Requests stop of its token after a time, unless destroyed before.
 class Timeout {
@@ -49,7 +53,7 @@ class Narrator {
         if (event.state() == v1::PAUSED) progress_.Show({.phase = "paused"});
         break;
       case v1::JobEvent::kProgress:
-        progress_.Show(ToProgress(event.progress()));
+        Show(ToProgress(event.progress()));
         break;
       case v1::JobEvent::kFinding:
         Say(event.finding());
@@ -66,24 +70,54 @@ class Narrator {
   }
 
  private:
+  // Between tasks and at the end the phase is that of the task before.
+  void Show(ProgressState state) {
+    if (state.phase == kBetweenTasks && !phase_.empty()) state.phase = phase_;
+    phase_ = state.phase;
+    progress_.Show(state);
+  }
+
   void Say(const v1::Finding& finding) {
-    if (std::string text = FindingText(finding); said_.insert(text).second) progress_.Say(text);
+    const Note note = ToNote(finding);
+    if (said_.insert(NoteText(note)).second) progress_.Say(note);
   }
 
   void Say(const v1::TaskRetry& retry) {
-    progress_.Say(fmt::format("note: {} is done again after attempt {}: {}", Printable(retry.task()), retry.attempt(),
-                              retry.lost_lease() ? "its worker vanished" : Printable(retry.error().message())));
+    progress_.Say(
+        {.message = fmt::format("{} is done again after attempt {}: {}", Printable(retry.task()), retry.attempt(),
+                                retry.lost_lease() ? "its worker vanished" : Printable(retry.error().message()))});
   }
 
   Progress& progress_;
+  std::string phase_;
   std::set<std::string> said_;
 };
 
+// Whether a call ended because the server was away, or took longer than there was patience.
+bool NotAnswered(const absl::Status& status) {
+  return IsRetryable(status) || absl::IsCancelled(status) || absl::IsDeadlineExceeded(status);
+}
+
+absl::Status NotCancelled(const Client& client, const std::string& job) {
+  v1::ErrorInfo info;
+  info.set_remedy(fmt::format("Cancel it later with: deconvoy cancel {} --server {}", job, client.address()));
+  const std::string message = fmt::format("{} was not cancelled: the server at {} does not answer, and the job goes on",
+                                          Printable(job), Printable(client.address()));
+  return WithExitCode(FromWire(static_cast<int>(absl::StatusCode::kUnavailable), message, info.SerializeAsString()),
+                      ExitCode::kCancelled);
+}
+
+absl::StatusOr<v1::Job> DeliverCancel(const Client& client, const std::string& job) {
+  const Timeout patience(kDeliveryPatience);
+  return client.CancelJob(job, patience.token());
+}
+
 absl::Status Cancel(const Client& client, const std::string& job, Progress& progress) {
-  progress.Say(fmt::format("cancelling {} (Ctrl-C again leaves at once)", Printable(job)));
-  const auto cancelled = client.CancelJob(job);
+  progress.Say({.message = fmt::format("cancelling {} (Ctrl-C again leaves at once)", Printable(job))});
+  const auto cancelled = DeliverCancel(client, job);
+  if (NotAnswered(cancelled.status())) return NotCancelled(client, job);
   if (!cancelled.ok()) return AddContext(cancelled.status(), "cancelling");
-  const Timeout patience(kCancelPatience);
+  const Timeout patience(kEndPatience);
   client.Watch(job, cancelled->last_sequence(), {}, patience.token()).IgnoreError();
   return MakeError({.reason = v1::CANCELLED_BY_USER}, fmt::format("{} was cancelled on request", Printable(job)));
 }
@@ -91,7 +125,7 @@ absl::Status Cancel(const Client& client, const std::string& job, Progress& prog
 }  // namespace
 
 ProgressState ToProgress(const v1::JobProgress& progress) {
-  ProgressState state{.phase = "deconvolve", .fraction = progress.fraction()};
+  ProgressState state{.phase = kBetweenTasks, .fraction = progress.fraction()};
   const std::string activity = Printable(progress.activity());
   const auto is = [&activity](const char* name) { return activity.starts_with(name); };
   if (is("analyse") || is("simulate")) {
@@ -99,6 +133,7 @@ ProgressState ToProgress(const v1::JobProgress& progress) {
   } else if (is("waiting") && progress.fraction() == 0) {
     state = {.phase = "queue"};
   } else {
+    if (is("tile")) state.phase = "deconvolve";
     if (is("frame")) state.phase = "project";
     state.detail = activity;
   }
@@ -117,13 +152,12 @@ ProgressState ToProgress(const v1::JobProgress& progress) {
   return state;
 }
 
-std::string FindingText(const v1::Finding& finding) {
-  std::string text = finding.severity() == v1::WARNING   ? "warning: "
-                     : finding.severity() == v1::REFUSAL ? "refused: "
-                                                         : "note: ";
-  text += Printable(std::string(finding.message()));
-  if (!finding.info().remedy().empty()) text += ". " + Printable(finding.info().remedy());
-  return text;
+Note ToNote(const v1::Finding& finding) {
+  return {.message = Printable(finding.message()),
+          .severity = finding.severity() == v1::WARNING   ? "warning"
+                      : finding.severity() == v1::REFUSAL ? "refused"
+                                                          : "note",
+          .remedy = Printable(finding.info().remedy())};
 }
 
 absl::StatusOr<v1::Job> FollowJob(const Client& client, const std::string& job, Progress& progress,
@@ -141,16 +175,18 @@ void Leftovers::AddJob(const v1::Job& job) {
 }
 
 void Leftovers::Remove(const Client& client, Progress& progress) {
-  const auto report = [&progress](const std::string& name, const absl::Status& status) {
-    if (status.ok() || absl::IsNotFound(status)) return true;
-    progress.Say(
-        fmt::format("warning: {} stays on the server: {}", Printable(name), Printable(std::string(status.message()))));
-    return !IsRetryable(status);
+  const Timeout patience(kRemovalPatience);
+  bool answers = true;
+  const auto remove = [&](const std::string& name, const std::function<absl::Status()>& call) {
+    const absl::Status status = answers ? call() : absl::UnavailableError("");
+    if (status.ok() || absl::IsNotFound(status)) return;
+    if (NotAnswered(status)) answers = false;
+    const std::string why = answers ? Printable(std::string(status.message())) : "it does not answer";
+    progress.Say({.message = fmt::format("{} stays on the server: {}", Printable(name), why), .severity = "warning"});
   };
-  for (const std::string& job : jobs_)
-    if (!report(job, client.DeleteJob(job))) return;
+  for (const std::string& job : jobs_) remove(job, [&] { return client.DeleteJob(job, patience.token()); });
   for (const std::string& volume : volumes_)
-    if (!report(volume, client.DeleteVolume(volume))) return;
+    remove(volume, [&] { return client.DeleteVolume(volume, patience.token()); });
 }
 
 absl::StatusOr<v1::Job> RunJob(Session& session, const v1::JobSpec& spec, Leftovers& leftovers, Progress& progress,

@@ -18,8 +18,8 @@ namespace deconvoy::client {
 // How a job's progress is shown.
 ProgressState ToProgress(const v1::JobProgress& progress);
 
-// "warning: ... Remedy." for people.
-std::string FindingText(const v1::Finding& finding);
+// How a finding is shown.
+Note ToNote(const v1::Finding& finding);
 
 // Follows a job to its end with progress; findings and retries are said as they come, each once. Returns the ended job,
 // whatever its end. `stop` ends the following with CANCELLED.
@@ -35,7 +35,7 @@ class Leftovers {
   const std::vector<std::string>& volumes() const { return volumes_; }
   const std::vector<std::string>& jobs() const { return jobs_; }
 
-  // Removes all of it; what cannot be removed is said.
+  // Removes all of it, within a few seconds where the server does not answer; what stays is said.
   void Remove(const Client& client, Progress& progress);
 
  private:
@@ -44,7 +44,9 @@ class Leftovers {
 };
 
 // Submits a job and follows it; a failed or cancelled one is an error (OutcomeOf). Volumes and the job are added to
-// `leftovers`. When `stop` is requested the job is cancelled, and its end awaited for a few seconds.
+// `leftovers`. When `stop` is requested the job is cancelled, and its end awaited for a few seconds. Where the server
+// cannot be told so within a few seconds, the error is UNAVAILABLE (with the exit code for `cancelled`): the job goes
+// on.
 absl::StatusOr<v1::Job> RunJob(Session& session, const v1::JobSpec& spec, Leftovers& leftovers, Progress& progress,
                                const std::stop_token& stop);
 

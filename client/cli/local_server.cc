@@ -29,31 +29,12 @@ namespace {
 constexpr absl::Duration kStartLimit = absl::Seconds(30);
 constexpr absl::Duration kStopLimit = absl::Seconds(10);
 constexpr absl::Duration kPoll = absl::Milliseconds(5);
-constexpr size_t kSocketPathLimit = 100;  // of 107 that the system takes
 constexpr size_t kLogLinesShown = 3;
 
 std::filesystem::path ScratchFolder() {
   for (const char* variable : {"DECONVOY_SCRATCH", "TMPDIR"})
     if (const char* value = std::getenv(variable); value != nullptr && *value != '\0') return value;
   return "/var/tmp";
-}
-
-absl::StatusOr<std::filesystem::path> MakePrivateFolder() {
-  std::error_code ignored;
-  const auto base = std::filesystem::absolute(ScratchFolder(), ignored);
-  std::string name = (base / "deconvoy-XXXXXX").string();
-  if (mkdtemp(name.data()) != nullptr) return std::filesystem::path(name);
-  return MakeError(
-      {.reason = v1::STORAGE_FAILURE,
-       .remedy = "Set DECONVOY_SCRATCH to a folder that you may write to and that has room for the data."},
-      fmt::format("cannot make a temporary folder in {} ({})", Printable(base.string()), std::strerror(errno)));
-}
-
-// Beside everything else, or in /tmp where the path would be too long for a socket.
-std::filesystem::path SocketIn(const std::filesystem::path& folder) {
-  auto socket = folder / "socket";
-  if (socket.string().size() <= kSocketPathLimit) return socket;
-  return std::filesystem::path("/tmp") / (folder.filename().string() + ".socket");
 }
 
 // In the child, between fork and exec: only calls that are safe there.
@@ -74,22 +55,21 @@ std::filesystem::path SocketIn(const std::filesystem::path& folder) {
 
 }  // namespace
 
-LocalServer::LocalServer(std::filesystem::path folder)
-    : folder_(std::move(folder)), socket_(SocketIn(folder_)), log_(folder_ / "log") {}
+LocalServer::LocalServer(std::unique_ptr<PrivateFolder> folder) : folder_(std::move(folder)) {}
 
-absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(const LocalServerOptions& options) {
-  ASSIGN_OR_RETURN(auto folder, MakePrivateFolder());
+absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(const LocalServerOptions& options,
+                                                                const std::stop_token& stop) {
+  const std::filesystem::path scratch = ScratchFolder();
+  SweepPrivateFolders(scratch);
+  ASSIGN_OR_RETURN(auto folder, PrivateFolder::Make(scratch));
   std::unique_ptr<LocalServer> server(new LocalServer(std::move(folder)));
   RETURN_IF_ERROR(server->Spawn(options));
-  RETURN_IF_ERROR(server->WaitUntilServing());
+  RETURN_IF_ERROR(server->WaitUntilServing(stop));
   return server;
 }
 
 LocalServer::~LocalServer() {
   Stop();
-  std::error_code ignored;
-  std::filesystem::remove(socket_, ignored);
-  std::filesystem::remove_all(folder_, ignored);
 }
 
 absl::Status LocalServer::Spawn(const LocalServerOptions& options) {
@@ -97,7 +77,7 @@ absl::Status LocalServer::Spawn(const LocalServerOptions& options) {
   std::vector<std::string> arguments = {program.string(),
                                         "--local",
                                         "--state",
-                                        folder_.string(),
+                                        folder_->path().string(),
                                         "--listen",
                                         address(),
                                         "--workers",
@@ -113,23 +93,21 @@ absl::Status LocalServer::Spawn(const LocalServerOptions& options) {
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
 
-  const int log = open(log_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (log < 0) return absl::InternalError(fmt::format("cannot write {} ({})", log_.string(), std::strerror(errno)));
   const pid_t parent = getpid();
   process_ = fork();
-  if (process_ == 0) BecomeServer(parent, log, pointers.data());
+  if (process_ == 0) BecomeServer(parent, folder_->log_descriptor(), pointers.data());
   const int error = errno;
-  close(log);
   if (process_ > 0) return absl::OkStatus();
   process_ = 0;
   return absl::InternalError(fmt::format("cannot start {} ({})", Printable(program.string()), std::strerror(error)));
 }
 
-absl::Status LocalServer::WaitUntilServing() {
+absl::Status LocalServer::WaitUntilServing(const std::stop_token& stop) {
   const absl::Time limit = absl::Now() + kStartLimit;
   std::error_code ignored;
-  while (!std::filesystem::exists(folder_ / "address", ignored)) {
+  while (!std::filesystem::exists(folder_->path() / "address", ignored)) {
     RETURN_IF_ERROR(Check());
+    if (stop.stop_requested()) return MakeError({.reason = v1::CANCELLED_BY_USER}, "stopped on request");
     if (absl::Now() > limit)
       return absl::InternalError(fmt::format("the local server did not start within {}: {}",
                                              absl::FormatDuration(kStartLimit), LastLogLines()));
@@ -146,7 +124,7 @@ absl::Status LocalServer::Check() {
 }
 
 std::string LocalServer::LastLogLines() const {
-  std::ifstream file(log_);
+  std::ifstream file(folder_->log());
   std::deque<std::string> lines;
   for (std::string line; std::getline(file, line);) {
     if (!line.empty()) lines.push_back(Printable(line));

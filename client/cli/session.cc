@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
+#include "client/cli/values.h"
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 
@@ -19,18 +22,47 @@ bool TakesWork(const v1::Worker& worker) {
   return worker.state() == v1::IDLE || worker.state() == v1::BUSY;
 }
 
+OutageObserver TellOutages(const std::string& address, Progress& progress) {
+  return [address, &progress, told = std::make_shared<bool>(false)](const Outage& outage) {
+    if (outage.over) {
+      if (std::exchange(*told, false))
+        progress.Say({.message = fmt::format("the server at {} answers again", address)});
+      return;
+    }
+    const double seconds = std::round(absl::ToDoubleSeconds(outage.tries_for));
+    if (!std::exchange(*told, true))
+      progress.Say({.message = fmt::format("{}; trying again for {}", Printable(std::string(outage.error.message())),
+                                           DurationText(seconds))});
+    progress.Show({.phase = "reconnect",
+                   .detail = fmt::format("giving up in {}", DurationText(seconds)),
+                   .figures = {{"gives_up_in_s", seconds}}});
+  };
+}
+
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Session>> Session::Open(const ServerOptions& options) {
+absl::StatusOr<Client> ConnectTo(const std::string& address, Progress& progress, const std::stop_token& stop,
+                                 ConnectOptions options) {
+  options.on_outage = TellOutages(Printable(address), progress);
+  return Client::Connect(address, options, stop);
+}
+
+absl::StatusOr<Client> ConnectToServer(const ServerOptions& options) {
+  ASSIGN_OR_RETURN(const std::string server, RequireServer(options));
+  return Client::Connect(server);
+}
+
+absl::StatusOr<std::unique_ptr<Session>> Session::Open(const ServerOptions& options, Progress& progress,
+                                                       const std::stop_token& stop) {
   auto session = std::make_unique<Session>();
   ASSIGN_OR_RETURN(const auto server, ChooseServer(options));
   ConnectOptions connect;
   if (!server) {
-    ASSIGN_OR_RETURN(session->local_, LocalServer::Start(ToLocal(options)));
+    ASSIGN_OR_RETURN(session->local_, LocalServer::Start(ToLocal(options), stop));
     // A private server that is gone does not come back.
     connect.retry.total = absl::Seconds(5);
   }
-  auto client = Client::Connect(server ? *server : session->local_->address(), connect);
+  auto client = ConnectTo(server ? *server : session->local_->address(), progress, stop, connect);
   if (!client.ok() && session->local_) RETURN_IF_ERROR(session->local_->Check());
   if (!client.ok()) return client.status();
   session->client_ = *std::move(client);
@@ -44,16 +76,16 @@ absl::Status Session::Explain(const absl::Status& status) const {
 
 absl::StatusOr<v1::Job> Session::Submit(const v1::JobSpec& spec, Progress& progress, const std::stop_token& stop) {
   if (local_) RETURN_IF_ERROR(WaitForWorker(kLocalWorkerLimit, progress, stop));
-  auto job = client_->Submit(spec);
+  auto job = client_->Submit(spec, stop);
   if (local_ || ReasonOf(job.status()) != v1::NO_WORKER) return job;
-  ASSIGN_OR_RETURN(const bool has_worker, HasWorker());
+  ASSIGN_OR_RETURN(const bool has_worker, HasWorker(stop));
   if (has_worker) return job;
   RETURN_IF_ERROR(WaitForWorker(kRemoteWorkerLimit, progress, stop));
-  return client_->Submit(spec);
+  return client_->Submit(spec, stop);
 }
 
-absl::StatusOr<bool> Session::HasWorker() const {
-  ASSIGN_OR_RETURN(const auto workers, client_->ListWorkers());
+absl::StatusOr<bool> Session::HasWorker(const std::stop_token& stop) const {
+  ASSIGN_OR_RETURN(const auto workers, client_->ListWorkers(stop));
   return std::any_of(workers.begin(), workers.end(), TakesWork);
 }
 
@@ -61,7 +93,7 @@ absl::Status Session::WaitForWorker(absl::Duration limit, Progress& progress, co
   for (const absl::Time end = absl::Now() + limit; absl::Now() < end; absl::SleepFor(kWorkerPoll)) {
     if (stop.stop_requested()) return MakeError({.reason = v1::CANCELLED_BY_USER}, "stopped on request");
     if (local_) RETURN_IF_ERROR(local_->Check());
-    ASSIGN_OR_RETURN(const bool has_worker, HasWorker());
+    ASSIGN_OR_RETURN(const bool has_worker, HasWorker(stop));
     if (has_worker) return absl::OkStatus();
     progress.Show({.phase = "wait for a worker"});
   }

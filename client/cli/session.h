@@ -16,10 +16,19 @@
 
 namespace deconvoy::client {
 
+// Connects to a server. Whenever a call has to wait for it, a note to `progress` says so and why, and another one that
+// it answers again; in between the phase is `reconnect`. `progress` must outlive the client.
+absl::StatusOr<Client> ConnectTo(const std::string& address, Progress& progress, const std::stop_token& stop,
+                                 ConnectOptions options = {});
+
+// A client of the server that is named or configured; RequireServer's error where there is none.
+absl::StatusOr<Client> ConnectToServer(const ServerOptions& options);
+
 class Session {
  public:
-  // Connects to the chosen server, or starts a local one. REQUIRES: on the main thread.
-  static absl::StatusOr<std::unique_ptr<Session>> Open(const ServerOptions& options);
+  // Connects to the chosen server (ConnectTo), or starts a local one. REQUIRES: on the main thread.
+  static absl::StatusOr<std::unique_ptr<Session>> Open(const ServerOptions& options, Progress& progress,
+                                                       const std::stop_token& stop);
 
   const Client& client() const { return *client_; }
   bool local() const { return local_ != nullptr; }
@@ -31,7 +40,7 @@ class Session {
   absl::StatusOr<v1::Job> Submit(const v1::JobSpec& spec, Progress& progress, const std::stop_token& stop);
 
  private:
-  absl::StatusOr<bool> HasWorker() const;
+  absl::StatusOr<bool> HasWorker(const std::stop_token& stop) const;
   absl::Status WaitForWorker(absl::Duration limit, Progress& progress, const std::stop_token& stop);
 
   std::unique_ptr<LocalServer> local_;

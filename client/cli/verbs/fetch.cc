@@ -35,13 +35,14 @@ absl::Status Fetch(const FetchOptions& options, const Console& console) {
   const std::stop_token stop = TakeInterrupts();
   ASSIGN_OR_RETURN(const std::string server, RequireServer(options.server));
   RETURN_IF_ERROR(imageio::CheckWritable(options.output));
-  ASSIGN_OR_RETURN(const Client client, Client::Connect(server));
-  ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(JobArgument(options.job)));
+  const auto progress = MakeProgress(console, [] { return absl::Now(); });
+  ASSIGN_OR_RETURN(const Client client, ConnectTo(server, *progress, stop));
+  ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(JobArgument(options.job), stop));
   RETURN_IF_ERROR(OutcomeOf(job));
   ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, RoleOf(job, options.role)));
-  const auto progress = MakeProgress(console, [] { return absl::Now(); });
-  ASSIGN_OR_RETURN(const v1::VolumeSpec spec, DownloadImage(client, volume, options.output,
-                                                            ToWriteOptions(options.image_output), *progress, stop));
+  imageio::WriteOptions write = ToWriteOptions(options.image_output);
+  if (job.has_result()) write.display_range = {job.result().minimum(), job.result().maximum()};
+  ASSIGN_OR_RETURN(const v1::VolumeSpec spec, DownloadImage(client, volume, options.output, write, *progress, stop));
   progress->Clear();
   console.Say(fmt::format("wrote {}: {}", Printable(options.output), ShapeText(spec)));
   if (console.json) console.Json({{"event", "result"}, {"output", options.output}});
@@ -54,8 +55,8 @@ void AddFetch(CLI::App& root, Program& program) {
   AddVerb<FetchOptions>(
       root, program, "fetch", "Download a result of a job.", kExamples,
       [&program](CLI::App& verb, FetchOptions& options) {
-        verb.add_option("JOB", options.job, "Name of the job")->type_name("NAME")->required();
-        verb.add_option("-o,--output", options.output, "File to write: .ome.tif or .tif")
+        verb.add_option("JOB", options.job, "Name of the job")->type_name("JOB")->required();
+        verb.add_option("-o,--output", options.output, std::string("File to write: .ome.tif or .tif") + kReplaced)
             ->type_name("FILE")
             ->required();
         verb.add_option("--role", options.role, "Which result, where there are several: see deconvoy job [estimate]")
