@@ -44,7 +44,10 @@ Retrier::Retrier(const RetryPolicy& policy, std::stop_token stop, OutageObserver
 
 absl::Status Retrier::Pause(const absl::Status& error) {
   if (stop_.stop_requested()) return MakeError({.reason = v1::CANCELLED_BY_USER}, "stopped on request");
-  if (!IsRetryable(error)) return error;
+  if (!IsRetryable(error)) {
+    Reset();  // it is an answer
+    return error;
+  }
   if (retries_ == 0) first_failure_ = absl::Now();
   const absl::Duration elapsed = absl::Now() - first_failure_;
   const auto wait = WaitBeforeRetry(policy_, retries_, elapsed, RandomFraction());

@@ -72,6 +72,10 @@ TEST(RetrierTest, TellsOfEveryPauseAndOnceThatItIsOver) {
   retrier.Reset();
   ASSERT_EQ(heard.size(), 3u);
   EXPECT_TRUE(heard[2].over);
+  EXPECT_OK(retrier.Pause(absl::UnavailableError("gone again")));
+  EXPECT_FALSE(retrier.Pause(absl::InternalError("an answer, if a bad one")).ok());
+  ASSERT_EQ(heard.size(), 5u);
+  EXPECT_TRUE(heard[4].over);
 }
 
 TEST(RetrierTest, WhatIsNotTriedAgainIsNoOutage) {
