@@ -69,16 +69,16 @@ absl::StatusOr<std::unique_ptr<CpuOtf>> Convolver::MakeOtf(std::span<const float
 void Convolver::Convolve(const RowSource& source, const CpuOtf& otf, bool adjoint, RowSink& sink) {
   ForwardPlanes(source);
   ColumnPass(source.extent().planes, otf, adjoint, sink.extent().planes);
-  InversePlanes(sink);
+  InversePlanes(sink, /*onward=*/false);
 }
 
 void Convolver::ConvolveThen(const RowSource& source, const CpuOtf& first, bool first_adjoint, RowSink& middle,
                              const CpuOtf& second, bool second_adjoint, RowSink& sink) {
   ForwardPlanes(source);
   ColumnPass(source.extent().planes, first, first_adjoint, middle.extent().planes);
-  MiddlePlanes(middle);
+  InversePlanes(middle, /*onward=*/true);
   ColumnPass(middle.extent().planes, second, second_adjoint, sink.extent().planes);
-  InversePlanes(sink);
+  InversePlanes(sink, /*onward=*/false);
 }
 
 void Convolver::ForwardPlanes(const RowSource& source) {
@@ -94,23 +94,7 @@ void Convolver::ForwardPlanes(const RowSource& source) {
   });
 }
 
-void Convolver::MiddlePlanes(RowSink& middle) {
-  const Extent& extent = middle.extent();
-  pool_->ForEach(static_cast<int64_t>(extent.planes.size()), [&](int64_t i, int thread) {
-    Scratch& scratch = scratch_[static_cast<size_t>(thread)];
-    const int64_t z = extent.planes[static_cast<size_t>(i)];
-    InverseStrips(Plane(z), extent, scratch);
-    for (int64_t y = extent.row_begin; y < extent.row_end; ++y) {
-      SpectrumToRow(Plane(z), y, scratch);
-      middle.Write(z, y, scratch.row, scratch.sink);
-      RowToSpectrum(Plane(z), y, scratch);
-    }
-    ForwardStrips(Plane(z), extent, scratch);
-  });
-  middle.Finish();
-}
-
-void Convolver::InversePlanes(RowSink& sink) {
+void Convolver::InversePlanes(RowSink& sink, bool onward) {
   const Extent& extent = sink.extent();
   pool_->ForEach(static_cast<int64_t>(extent.planes.size()), [&](int64_t i, int thread) {
     Scratch& scratch = scratch_[static_cast<size_t>(thread)];
@@ -119,7 +103,9 @@ void Convolver::InversePlanes(RowSink& sink) {
     for (int64_t y = extent.row_begin; y < extent.row_end; ++y) {
       SpectrumToRow(Plane(z), y, scratch);
       sink.Write(z, y, scratch.row, scratch.sink);
+      if (onward) RowToSpectrum(Plane(z), y, scratch);
     }
+    if (onward) ForwardStrips(Plane(z), extent, scratch);
   });
   sink.Finish();
 }

@@ -73,8 +73,8 @@ class Convolver {
   Complex* Plane(int64_t z) { return reinterpret_cast<Complex*>(work_.data()) + z * layout_.plane; }
 
   void ForwardPlanes(const RowSource& source);
-  void MiddlePlanes(RowSink& middle);
-  void InversePlanes(RowSink& sink);
+  // Planes back into the sink; with `onward` the rows that it leaves go forward again, as the next convolution's input.
+  void InversePlanes(RowSink& sink, bool onward);
   void ColumnPass(std::span<const int64_t> input, const CpuOtf& otf, bool adjoint, std::span<const int64_t> output);
   void StoreOtf(std::span<const int64_t> input, CpuOtf& otf);
   // Calls work(bundle, memory for its columns) for all of them.
