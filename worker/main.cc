@@ -140,7 +140,8 @@ int Main(int argc, const char* const* argv) {
   }
   const absl::Status status = Serve(parsed.flags);
   if (status.ok()) return 0;
-  spdlog::critical("{} {}", LogText(status), InfoOf(status).remedy());
+  const std::string remedy = InfoOf(status).remedy();
+  spdlog::critical("{}{}{}", LogText(status), remedy.empty() ? "" : ". What to do: ", remedy);
   return 1;
 }
 

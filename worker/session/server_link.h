@@ -17,8 +17,8 @@ namespace deconvoy::worker {
 // Thread safe.
 class ServerLink {
  public:
-  // `address` as gRPC takes it, for instance `unix:/path` or `host:port`; each reading of `credential_file` gives the
-  // secret anew. Errors: UNAUTHENTICATED_WORKER when the file cannot be read or is empty.
+  // `address` as gRPC takes it, for instance `unix:/path` or `host:port`. `credential_file` is read once, here. Errors:
+  // UNAUTHENTICATED_WORKER when it cannot be read or is empty.
   static absl::StatusOr<std::unique_ptr<ServerLink>> Open(const std::string& address,
                                                           const std::filesystem::path& credential_file);
 

@@ -79,7 +79,7 @@ absl::Status Session::Talk(ServerLink& link) {
   Backoff backoff(options_.first_backoff, options_.last_backoff);
   auto last_answer = steady_clock::now();
   bool away = false;
-  while (!leaving_.stopped()) {
+  while (!leaving_.stopped() && (!away || MayWaitForServer(last_answer))) {
     const v1::SynchronizeRequest request = MakeRequest();
     const absl::StatusOr<v1::SynchronizeResponse> response = Call(link, request, away);
     if (response.ok()) {
@@ -97,8 +97,7 @@ absl::Status Session::Talk(ServerLink& link) {
     if (!std::exchange(away, true)) {
       spdlog::warn("{}: the server is away: {}", options_.worker, LogText(response.status()));
     }
-    if (!MayWaitForServer(last_answer)) break;
-    WaitForEvent(backoff.Next());
+    if (MayWaitForServer(last_answer)) WaitForEvent(backoff.Next());
   }
   return absl::OkStatus();
 }

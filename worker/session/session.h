@@ -2,7 +2,8 @@
 //
 // One thread talks (Synchronize at least twice a second while busy, long polls while idle), one computes. While the
 // server is away the talking thread tries again with backoff, for as long as the process lives, and the task at hand
-// goes on: when the server is back it says whether it still wants it.
+// goes on: when the server is back it says whether it still wants it. A draining worker waits for it only with a task
+// at hand, and not for long.
 #pragma once
 
 #include <absl/status/status.h>
@@ -32,7 +33,7 @@ struct SessionOptions {
   std::chrono::milliseconds idle_timeout{90'000};  // of one long poll
   std::chrono::milliseconds first_backoff{100};
   std::chrono::milliseconds last_backoff{5'000};
-  std::chrono::milliseconds farewell{10'000};  // how long a draining worker waits for a server that is away
+  std::chrono::milliseconds farewell{10'000};  // how long a draining worker keeps its task without an answer
 };
 
 class Session {
@@ -42,7 +43,8 @@ class Session {
   ~Session();
 
   // Serves until it has drained or left: OK. Errors, when the server will never take this worker: WORKER_REFUSED,
-  // INCOMPATIBLE_VERSION, UNAUTHENTICATED_WORKER. Call once.
+  // INCOMPATIBLE_VERSION, UNAUTHENTICATED_WORKER (also when the server has come back with another credential). Call
+  // once.
   absl::Status Run();
 
   // Takes nothing more and ends when the task at hand is done. Thread safe.

@@ -89,6 +89,7 @@ class Sessions : public ::testing::Test {
     options.first_backoff = 10ms;
     options.last_backoff = 100ms;
     options.farewell = 500ms;
+    options.busy_timeout = 1s;
     session_.emplace(options, registration_, executor_, log_);
     thread_ = std::thread([this] { ended_ = session_->Run(); });
   }
@@ -99,6 +100,12 @@ class Sessions : public ::testing::Test {
   absl::Status Join() {
     thread_.join();
     return ended_;
+  }
+  absl::Status JoinWithin(std::chrono::seconds most) {
+    const auto start = std::chrono::steady_clock::now();
+    absl::Status status = Join();
+    EXPECT_LT(std::chrono::steady_clock::now() - start, most);
+    return status;
   }
 
   v1::Task Task(bool same_host = false) {
@@ -375,6 +382,19 @@ TEST_F(Sessions, EndsWhenTheServerRefusesIt) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("another contract version"));
 }
 
+// The server comes back with another credential: only a person can mend that.
+TEST_F(Sessions, EndsWithWhatToDoWhenItsCredentialIsRefused) {
+  Start();
+  ASSERT_TRUE(workers_.WaitFor([&] { return workers_.requests.size() >= 2; }));
+  server_->Stop();
+  workers_.FailSynchronize(MakeError({.reason = v1::UNAUTHENTICATED_WORKER, .remedy = "Give it the new credential."},
+                                     "a credential that is not this server's"));
+  server_->Start();
+  const absl::Status status = Join();
+  EXPECT_EQ(ReasonOf(status), v1::UNAUTHENTICATED_WORKER);
+  EXPECT_EQ(InfoOf(status).remedy(), "Give it the new credential.");
+}
+
 TEST_F(Sessions, NeedsACredential) {
   std::filesystem::remove(folder_.path() / "credential");
   StartSession();
@@ -428,7 +448,59 @@ TEST_F(Sessions, ADrainingWorkerDoesNotWaitForAServerThatIsGone) {
   ASSERT_TRUE(workers_.WaitFor([&] { return workers_.requests.size() >= 2; }));
   server_->Stop();
   session_->Drain();
-  EXPECT_OK(Join());
+  EXPECT_OK(JoinWithin(2s));
+}
+
+// It has noticed, and waits in a call or between two.
+TEST_F(Sessions, ADrainingWorkerLeavesAServerThatHasBeenAwayForLong) {
+  Start();
+  ASSERT_TRUE(workers_.WaitFor([&] { return workers_.requests.size() >= 2; }));
+  server_->Stop();
+  std::this_thread::sleep_for(500ms);
+  session_->Drain();
+  EXPECT_OK(JoinWithin(2s));
+}
+
+TEST_F(Sessions, ADrainingWorkerThatNeverFoundItsServerEnds) {
+  StartSession();
+  std::this_thread::sleep_for(300ms);
+  session_->Drain();
+  EXPECT_OK(JoinWithin(2s));
+}
+
+TEST_F(Sessions, LeavingDoesNotWaitForAServerThatIsAway) {
+  executor_.hold = true;
+  Start();
+  workers_.Give(Task());
+  ASSERT_TRUE(workers_.WaitFor([&] { return executor_.started == 1; }));
+  server_->Stop();
+  std::this_thread::sleep_for(300ms);
+  session_->Leave();
+  EXPECT_OK(JoinWithin(2s));
+}
+
+// The farewell is half a second here, and a call that waits for the server lasts a second at most.
+TEST_F(Sessions, ADrainingWorkerGivesUpItsTaskWhenTheServerStaysAway) {
+  executor_.hold = true;
+  Start();
+  workers_.Give(Task());
+  ASSERT_TRUE(workers_.WaitFor([&] { return executor_.started == 1; }));
+  server_->Stop();
+  session_->Drain();
+  EXPECT_OK(JoinWithin(4s));
+  EXPECT_TRUE(workers_.Deliveries().empty());
+}
+
+TEST_F(Sessions, ADrainingWorkerDoesNotDeliverForEverToAServerThatIsAway) {
+  executor_.hold = true;
+  Start();
+  workers_.Give(Task(/*same_host=*/true));
+  ASSERT_TRUE(workers_.WaitFor([&] { return executor_.started == 1; }));
+  server_->Stop();
+  executor_.hold = false;
+  std::this_thread::sleep_for(300ms);
+  session_->Drain();
+  EXPECT_OK(JoinWithin(4s));
 }
 
 TEST(Registration, NamesAreFreshAndWellFormed) {
