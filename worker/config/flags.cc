@@ -8,7 +8,7 @@ namespace {
 constexpr int kUsageError = 2;
 
 void AddServing(CLI::App& app, Flags& flags) {
-  app.add_option("--server", flags.server, "Address of the server, for instance unix:/path or 127.0.0.1:7400");
+  app.add_option("--server", flags.server, "Address of the server, for instance unix:/path or 127.0.0.1:7450");
   app.add_option("--credential-file", flags.credential_file, "File with the worker credential of the server");
   app.add_option("--spool", flags.spool,
                  "The server's spool, when this host sees it: voxels are read and written there");

@@ -29,7 +29,7 @@ struct Problem {
   Ops* ops = nullptr;
   const Otf* otf = nullptr;         // PSF of sum 1
   const Array* measured = nullptr;  // y: photons, covers the measured box M (the whole domain without EXTEND)
-  const Array* mask = nullptr;      // m on M, or null for 1 everywhere
+  const Array* mask = nullptr;      // m on M; null for 1 everywhere, as in every task
   const Array* previous = nullptr;  // estimate to start from, on M; null unless `initial = previous` and there is one
   v1::Boundary boundary = v1::EXTEND;
   float background = 0;  // b, photons
