@@ -5,16 +5,10 @@
 #include <numeric>
 #include <vector>
 
+#include "tests/unit/contract/voxel_size.h"
+
 namespace deconvoy::worker {
 namespace {
-
-v1::VoxelSize Size(double z, double y, double x) {
-  v1::VoxelSize size;
-  size.set_z_um(z);
-  size.set_y_um(y);
-  size.set_x_um(x);
-  return size;
-}
 
 const GaussianPsf& Psf() {
   static const GaussianPsf psf = MakeGaussianPsf(Size(0.6, 0.2, 0.3), Size(0.2, 0.1, 0.1), {9, 7, 11});

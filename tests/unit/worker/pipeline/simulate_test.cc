@@ -10,6 +10,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/simulation.h"
 #include "tests/support/test_support.h"
+#include "tests/unit/contract/voxel_size.h"
 #include "tests/unit/worker/support/memory_task.h"
 #include "worker/backends/cpu/cpu_backend.h"
 #include "worker/imaging/gaussian.h"
@@ -22,22 +23,14 @@ using testing::MemoryTask;
 
 constexpr Shape3 kShape{12, 30, 32};
 
-v1::VoxelSize Size(double z, double xy) {
-  v1::VoxelSize size;
-  size.set_z_um(z);
-  size.set_y_um(xy);
-  size.set_x_um(xy);
-  return size;
-}
-
 v1::SimulateSpec Spec() {
   v1::SimulateSpec spec;
   *spec.mutable_shape() = ToProto(kShape);
   spec.set_kind(v1::MIXED);
   spec.set_seed(5);
   spec.set_peak_photons(200);
-  *spec.mutable_voxel_size() = Size(0.2, 0.1);
-  *spec.mutable_psf_fwhm() = Size(0.5, 0.25);
+  *spec.mutable_voxel_size() = Size(0.2, 0.1, 0.1);
+  *spec.mutable_psf_fwhm() = Size(0.5, 0.25, 0.25);
   spec.set_background_photons(3);
   spec.set_raw_type(v1::F32);
   return spec;

@@ -17,6 +17,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/volume_layout.h"
 #include "tests/support/test_support.h"
+#include "tests/unit/contract/voxel_size.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -264,9 +265,7 @@ TEST(AnalysePsf, SaysWhatIsUsedInVoxelsPercentAndMicrometres) {
   PsfOptions options = Options(v1::PEAK);
   const std::vector<float> values = Gaussian(shape, 20, 18, 20);
   EXPECT_THAT(Analyse(values, shape, options).findings.back().message(), HasSubstr("a box around the centre"));
-  options.voxel.set_z_um(0.2);
-  options.voxel.set_y_um(0.1);
-  options.voxel.set_x_um(0.1);
+  options.voxel = Size(0.2, 0.1, 0.1);
   const PsfAnalysis analysis = Analyse(values, shape, options);
   const v1::Voxel3& used = analysis.report.crop_shape();
   const std::string message = analysis.findings.back().message();
