@@ -96,6 +96,10 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case v1::UNKNOWN_PARAMETER:
     case v1::PARAMETER_OUT_OF_RANGE:
       return ExitCode::kUsage;
+    case v1::INVALID_FIELD:
+      // A parameter's text that is no number of its type, as one out of range.
+      if (InfoOf(status).field().starts_with("deconvolve.parameters")) return ExitCode::kUsage;
+      [[fallthrough]];
     default:
       return OfCode(status.code());
   }

@@ -20,6 +20,8 @@ TEST(ExitCodeTest, FollowsTheErrorsKind) {
     EXPECT_EQ(ExitCodeOf(Of(reason)), ExitCode::kInvalidInput) << v1::ErrorReason_Name(reason);
   for (const auto reason : {v1::UNKNOWN_METHOD, v1::UNKNOWN_PARAMETER, v1::PARAMETER_OUT_OF_RANGE})
     EXPECT_EQ(ExitCodeOf(Of(reason)), ExitCode::kUsage) << v1::ErrorReason_Name(reason);
+  const ErrorDetails parameter = {.reason = v1::INVALID_FIELD, .field = "deconvolve.parameters[\"iterations\"]"};
+  EXPECT_EQ(ExitCodeOf(MakeError(parameter, "x")), ExitCode::kUsage);
   for (const auto reason : {v1::SHUTTING_DOWN, v1::INCOMPATIBLE_VERSION})
     EXPECT_EQ(ExitCodeOf(Of(reason)), ExitCode::kUnreachable) << v1::ErrorReason_Name(reason);
   for (const auto reason : {v1::CHECKSUM_MISMATCH, v1::BAD_OUTPUT, v1::WORKER_CRASHED, v1::ATTEMPTS_EXHAUSTED})
