@@ -93,7 +93,7 @@ std::string ShiftText(const v1::Voxel3& shift) {
 }
 
 v1::Finding Summary(const v1::PsfReport& report, const Shape3& shape, const PsfOptions& options) {
-  const Shape3 used = ToShape3(report.crop_shape());
+  const Shape3 used = PsfBoxToRead(report, shape).shape;  // without the zeros that stand in
   return MakeFinding(
       v1::INFO,
       fmt::format("PSF of channel {}: {} of its {} voxels (z,y,x) are used: a box{} around the centre with {:.4g} % of "

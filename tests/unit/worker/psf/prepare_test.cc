@@ -260,6 +260,14 @@ INSTANTIATE_TEST_SUITE_P(
                       SizeCase{{5, 14, 16}, {1, 13, 15}, true}, SizeCase{{1, 14, 16}, {5, 13, 15}, false},
                       SizeCase{{1, 1, 1}, {1, 1, 1}, false}));
 
+TEST(AnalysePsf, ZerosThatStandInDoNotCountAsUsed) {
+  PsfOptions options = Options(v1::GIVEN, 1);
+  options.given = {1, 1, 0};
+  const PsfAnalysis analysis = Analyse(std::vector<float>(45, 1), {3, 3, 5}, options);
+  EXPECT_EQ(ToShape3(analysis.report.crop_shape()), (Shape3{3, 3, 9}));
+  EXPECT_THAT(analysis.findings.back().message(), HasSubstr(": 3x3x5 of its 3x3x5 voxels (z,y,x) are used"));
+}
+
 TEST(AnalysePsf, SaysWhatIsUsedInVoxelsPercentAndMicrometres) {
   const Shape3 shape{41, 41, 41};
   PsfOptions options = Options(v1::PEAK);
