@@ -36,11 +36,9 @@ absl::StatusOr<v1::Boundary> BoundaryOf(const v1::DeconvolveSpec& spec, const v1
   if (std::find(offered.begin(), offered.end(), spec.boundary()) != offered.end()) return spec.boundary();
   std::vector<std::string> names;
   for (const int boundary : offered) names.push_back(BoundaryName(boundary));
-  return MakeError(
-      {.reason = v1::INVALID_FIELD,
-       .field = "deconvolve.boundary",
-       .remedy = fmt::format("Choose one of: {}.", fmt::join(names, ", "))},
-      fmt::format("the method '{}' cannot do --boundary {}", method.name(), BoundaryName(spec.boundary())));
+  return UsageError(
+      fmt::format("the method '{}' cannot do --boundary {}", method.name(), BoundaryName(spec.boundary())),
+      fmt::format("Choose one of: {}.", fmt::join(names, ", ")));
 }
 
 absl::Status CheckBackend(const v1::DeconvolveSpec& spec, const v1::Method& method) {
@@ -131,7 +129,8 @@ absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const Deconvolve
                           const std::vector<v1::Method>& methods) {
   ASSIGN_OR_RETURN(const v1::Method method, FindMethod(methods, deconvolve.method()));
   const auto& parameters = deconvolve.parameters();
-  RETURN_IF_ERROR(ResolveParameters(method, {parameters.begin(), parameters.end()}).status());
+  const absl::Status resolved = ResolveParameters(method, {parameters.begin(), parameters.end()}).status();
+  RETURN_IF_ERROR(WithExitCode(resolved, ExitCode::kUsage));
   ASSIGN_OR_RETURN(const v1::Boundary boundary, BoundaryOf(deconvolve, method));
   RETURN_IF_ERROR(CheckBackend(deconvolve, method));
   RETURN_IF_ERROR(CheckTiles(deconvolve, boundary, inputs.image.spec.shape()));
