@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const int64_t max_bytes = 4 + input.Take<uint16_t>();
   v1::VolumeSpec volume;
   v1::Chunk chunk;
-  if (!fuzz::Parse(volume, input.TakeText()) || !fuzz::Parse(chunk, input.Rest())) return 0;
+  if (!fuzz::ParseTwo(input, volume, chunk)) return 0;
   // Otherwise hardly any chunk would get past the checksum.
   chunk.set_crc32c(Crc32c(std::as_bytes(std::span(chunk.data()))));
   if (!ValidateVolumeSpec(volume).ok() || !ValidateChunk(chunk, volume).ok()) return 0;

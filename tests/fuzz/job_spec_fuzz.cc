@@ -1,6 +1,5 @@
 // A job as it comes over the wire, with the volumes it would work on.
 #include "deconvoy/v1/jobs.pb.h"
-#include "proto/contract/error.h"
 #include "proto/contract/outputs.h"
 #include "proto/contract/validation.h"
 #include "tests/fuzz/input.h"
@@ -9,14 +8,9 @@
 namespace deconvoy {
 namespace {
 
-void CheckError(const absl::Status& status) {
-  fuzz::Require(ReasonOf(status) != v1::ERROR_REASON_UNSPECIFIED, "a refusal has a reason");
-  fuzz::Require(IsUtf8(std::string(status.message())), "a refusal can be sent");
-}
-
 void CheckOutputs(const v1::JobSpec& job, const v1::VolumeSpec& volume) {
   const auto outputs = PlanOutputs(job, &volume, &volume);
-  if (!outputs.ok()) return CheckError(outputs.status());
+  if (!outputs.ok()) return fuzz::CheckRefusal(outputs.status());
   for (const PlannedOutput& output : *outputs) {
     fuzz::Require(ValidateVolumeSpec(output.spec).ok(), "an output of a valid job on a valid volume is a valid volume");
   }
@@ -30,10 +24,10 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);
   v1::VolumeSpec volume;
   v1::JobSpec job;
-  if (!fuzz::Parse(volume, input.TakeText()) || !fuzz::Parse(job, input.Rest())) return 0;
+  if (!fuzz::ParseTwo(input, volume, job)) return 0;
   const absl::Status valid = ValidateJobSpec(job);
   if (!valid.ok()) {
-    CheckError(valid);
+    fuzz::CheckRefusal(valid);
   } else if (ValidateVolumeSpec(volume).ok()) {
     CheckOutputs(job, volume);
   }

@@ -3,7 +3,6 @@
 
 #include "deconvoy/v1/jobs.pb.h"
 #include "deconvoy/v1/methods.pb.h"
-#include "proto/contract/error.h"
 #include "proto/contract/parameters.h"
 #include "tests/fuzz/input.h"
 #include "tests/fuzz/wire.h"
@@ -36,10 +35,10 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);
   v1::Method method;
   v1::DeconvolveSpec spec;
-  if (!fuzz::Parse(method, input.TakeText()) || !fuzz::Parse(spec, input.Rest())) return 0;
+  if (!fuzz::ParseTwo(input, method, spec)) return 0;
   const auto resolved = ResolveParameters(method, {spec.parameters().begin(), spec.parameters().end()});
   if (!resolved.ok()) {
-    fuzz::Require(ReasonOf(resolved.status()) != v1::ERROR_REASON_UNSPECIFIED, "a refusal has a reason");
+    fuzz::CheckRefusal(resolved.status());
     return 0;
   }
   for (const auto& parameter : method.parameters()) {

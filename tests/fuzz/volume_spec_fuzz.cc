@@ -10,10 +10,10 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace deconvoy;
   fuzz::Input input(data, size);
   v1::VolumeSpec psf, image;
-  if (!fuzz::Parse(psf, input.TakeText()) || !fuzz::Parse(image, input.Rest())) return 0;
+  if (!fuzz::ParseTwo(input, psf, image)) return 0;
   const absl::Status valid = ValidateVolumeSpec(image);
   if (!valid.ok()) {
-    fuzz::Require(ReasonOf(valid) != v1::ERROR_REASON_UNSPECIFIED, "a refusal has a reason");
+    fuzz::CheckRefusal(valid);
     return 0;
   }
   const auto shape = ToShape(image.shape(), image.type(), "shape");
