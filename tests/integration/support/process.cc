@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cctype>
 #include <cstdlib>
@@ -19,9 +21,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-Exit ToExit(int status) {
-  if (WIFEXITED(status)) return {WEXITSTATUS(status), 0};
-  return {-1, WTERMSIG(status)};
+Exit ToExit(int status, const rusage& used) {
+  const int64_t peak = int64_t{used.ru_maxrss} * 1024;
+  if (WIFEXITED(status)) return {WEXITSTATUS(status), 0, peak};
+  return {-1, WTERMSIG(status), peak};
 }
 
 void Redirect(const fs::path& path, int target) {
@@ -31,6 +34,20 @@ void Redirect(const fs::path& path, int target) {
 }
 
 }  // namespace
+
+bool Sanitized() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return true;
+#else
+  return false;
+#endif
+}
+
+int Slowness() {
+  const char* text = std::getenv("DECONVOY_TEST_SLOWNESS");
+  if (text != nullptr) return std::max(1, std::atoi(text));
+  return Sanitized() ? 20 : 1;
+}
 
 std::string ReadText(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -76,7 +93,8 @@ std::optional<Exit> Process::Wait(std::chrono::seconds limit) {
       [this] {
         if (exit_) return true;
         int status = 0;
-        if (waitpid(pid_, &status, WNOHANG) == pid_) exit_ = ToExit(status);
+        rusage used{};
+        if (wait4(pid_, &status, WNOHANG, &used) == pid_) exit_ = ToExit(status, used);
         return exit_.has_value();
       },
       limit);
@@ -87,8 +105,9 @@ void Process::Kill() {
   if (exit_ || pid_ <= 0) return;
   kill(pid_, SIGKILL);
   int status = 0;
-  waitpid(pid_, &status, 0);
-  exit_ = ToExit(status);
+  rusage used{};
+  wait4(pid_, &status, 0, &used);
+  exit_ = ToExit(status, used);
 }
 
 std::string Process::Output() const {
@@ -113,7 +132,13 @@ CliResult RunCli(const std::vector<std::string>& arguments, const fs::path& fold
   Process process("deconvoy", arguments, options);
   const auto exit = process.Wait(limit);
   process.Kill();
-  return {exit.value_or(Exit{-1, SIGKILL}), process.Output(), process.Errors()};
+  return {exit.value_or(Exit{-1, SIGKILL, 0}), process.Output(), process.Errors()};
+}
+
+nlohmann::json LastJson(const std::string& text) {
+  const size_t end = text.find_last_not_of('\n');
+  const size_t start = text.rfind('\n', end);
+  return nlohmann::json::parse(text.substr(start == std::string::npos ? 0 : start + 1), nullptr, false);
 }
 
 std::vector<pid_t> ProcessesNaming(const std::string& text) {

@@ -4,18 +4,29 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace deconvoy::testing {
 
+// How many times slower than usual programs run here: $DECONVOY_TEST_SLOWNESS, else 20 in a build with sanitizers, else
+// 1. Every limit of time below is multiplied by it.
+int Slowness();
+
+// Whether this build has sanitizers, under which memory and time are not those of the programs.
+bool Sanitized();
+
 // How a process ended.
 struct Exit {
-  int code = -1;   // exit code, or -1 when ended by a signal
-  int signal = 0;  // 0 when it exited
+  int code = -1;                    // exit code, or -1 when ended by a signal
+  int signal = 0;                   // 0 when it exited
+  int64_t peak_resident_bytes = 0;  // at most: what the test held when it started the program counts, too
 };
 
 // A running program. Its output goes to files in `folder`. Killed and reaped by the destructor.
@@ -61,9 +72,20 @@ CliResult RunCli(const std::vector<std::string>& arguments, const std::filesyste
                  const std::map<std::string, std::string>& environment = {},
                  std::chrono::seconds limit = std::chrono::seconds(240));
 
-// Polls until `condition` holds or the limit passes; the condition's last value.
+// Polls until `condition` holds or the limit passes; whether it came to hold.
 template <typename Condition>
-bool Eventually(Condition condition, std::chrono::seconds limit = std::chrono::seconds(30));
+bool Eventually(Condition condition, std::chrono::seconds limit = std::chrono::seconds(30)) {
+  const auto end = std::chrono::steady_clock::now() + limit * Slowness();
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
+// The last line of `text` as JSON: with --json every line is an object, and the last one is the verb's answer.
+// Discarded (is_discarded) when it is none.
+nlohmann::json LastJson(const std::string& text);
 
 // Pids of live processes (no zombies) whose command line contains `text`.
 std::vector<pid_t> ProcessesNaming(const std::string& text);
@@ -74,15 +96,3 @@ int64_t PeakResidentBytes(pid_t pid);
 std::string ReadText(const std::filesystem::path& path);
 
 }  // namespace deconvoy::testing
-
-#include <thread>
-
-template <typename Condition>
-bool deconvoy::testing::Eventually(Condition condition, std::chrono::seconds limit) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return true;
-}

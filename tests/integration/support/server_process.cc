@@ -8,9 +8,10 @@ ServerProcess::ServerProcess(std::filesystem::path folder, int workers)
     : folder_(std::move(folder)), workers_(workers) {}
 
 bool ServerProcess::Start(const std::map<std::string, std::string>& environment, const std::vector<std::string>& more) {
-  std::vector<std::string> arguments = {"--state",        state().string(),         "--listen",         address(),
-                                        "--workers",      std::to_string(workers_), "--worker-threads", "1",
-                                        "--worker-cache", PlanCache().string(),     "--lease-ms",       "3000"};
+  std::vector<std::string> arguments = {
+      "--state",        state().string(),         "--listen",         address(),
+      "--workers",      std::to_string(workers_), "--worker-threads", "1",
+      "--worker-cache", PlanCache().string(),     "--lease-ms",       std::to_string(3000 * Slowness())};
   arguments.insert(arguments.end(), more.begin(), more.end());
   std::filesystem::remove(state() / "address");
   process_ = std::make_unique<Process>("deconvoyd", arguments,
