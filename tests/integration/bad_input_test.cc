@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <tiffio.h>
 
-#include <cmath>
+#include <algorithm>
 #include <fstream>
 #include <limits>
 
@@ -98,7 +98,7 @@ TEST_F(BadInputTest, KindsOfTiffThatAreNotGreyStacks) {
   loop.seekg(directory).read(reinterpret_cast<char*>(&entries), 2);
   loop.seekp(directory + 2 + 12 * entries).write(reinterpret_cast<char*>(&directory), 4);
   loop.close();
-  ExpectRefused(Run("loop.tif", "psf.tif"), 3, {"loop.tif"});
+  ExpectRefused(Run("loop.tif", "psf.tif"), 3, {"loop.tif", "directories loop"});
 }
 
 TEST_F(BadInputTest, NumbersThatCannotBeDeconvolved) {
@@ -142,12 +142,12 @@ TEST_F(BadInputTest, ALargePsfIsCroppedAndSaidAndAFlatImageWorks) {
 }
 
 TEST_F(BadInputTest, WrongOptions) {
-  ExpectRefused(Run("raw.tif", "psf.tif", {"--method", "rll"}), 3, {"rll", "rl"});
-  ExpectRefused(Run("raw.tif", "psf.tif", {"--set", "acceleratoin=none"}), 3, {"acceleratoin", "acceleration"});
-  ExpectRefused(Run("raw.tif", "psf.tif", {"--set", "acceleration=warp"}), 3, {"warp", "heavy-ball"});
-  ExpectRefused(Run("raw.tif", "psf.tif", {"--iterations", "0"}), 3, {"iterations", "1"});
-  ExpectRefused(Run("raw.tif", "psf.tif", {"--psf-energy", "1.5"}), 3, {"energy"});
-  ExpectRefused(Run("raw.tif", "psf.tif", {"--gain", "-1"}), 3, {"gain"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"--method", "rll"}), 2, {"rll", "rl"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"--set", "acceleratoin=none"}), 2, {"acceleratoin", "acceleration"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"--set", "acceleration=warp"}), 2, {"warp", "heavy-ball"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"--iterations", "0"}), 2, {"iterations", "1"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"--psf-energy", "1.5"}), 2, {"energy"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"--gain", "-1"}), 2, {"gain"});
   ExpectRefused(Run("raw.tif", "psf.tif", {"--tile", "8,9999,8"}), 3, {"tile"});
   ExpectRefused(Run("raw.tif", "psf.tif", {"--no-such-option"}), 2, {"--no-such-option"});
   ExpectRefused(Run("raw.tif", "psf.tif", {"--voxel-um", "0.2,0.1"}), 2, {"--voxel-um"});
@@ -168,33 +168,48 @@ TEST_F(BadInputTest, ServersThatAreNotThere) {
   ExpectRefused(RunCli(arguments, folder_.path()), 4, {"127.0.0.1:1"});
 }
 
-TEST_F(BadInputTest, StateFoldersThatCannotBeUsed) {
+// A second server on `state` ends with exit code 3 and says each of `words`.
+void ExpectStateRefused(const fs::path& state, const fs::path& folder, const std::vector<std::string>& words) {
+  Process server("deconvoyd",
+                 {"--state", state.string(), "--listen", "unix:" + (folder / "second").string(), "--workers", "0"},
+                 {{}, folder, "refused"});
+  const auto exit = server.Wait(std::chrono::seconds(20));
+  ASSERT_TRUE(exit.has_value()) << "it serves a folder that it must not touch";
+  EXPECT_EQ(exit->code, 3) << server.Errors();
+  for (const std::string& word : words)
+    EXPECT_NE(server.Errors().find(word), std::string::npos) << word << "\n" << server.Errors();
+}
+
+TEST_F(BadInputTest, AStateFolderInUse) {
   ServerProcess server(folder_.path(), 0);
   ASSERT_TRUE(server.Start()) << server.Log();
-  Process second("deconvoyd",
-                 {"--state", server.state().string(), "--listen", "unix:" + file("s2").string(), "--workers", "0"},
-                 {{}, folder_.path(), "second"});
-  const auto exit = second.Wait(std::chrono::seconds(20));
-  ASSERT_TRUE(exit.has_value());
-  EXPECT_NE(exit->code, 0);
-  EXPECT_NE(second.Errors().find(std::to_string(server.process().pid())), std::string::npos) << second.Errors();
+  ExpectStateRefused(server.state(), folder_.path(),
+                     {server.state().string(), "in use by another deconvoyd", std::to_string(server.process().pid()),
+                      "give another folder"});
+  EXPECT_EQ(server.Cli({"jobs"}).exit.code, 0) << "the first server must not suffer: " << server.Log();
+}
+
+TEST_F(BadInputTest, AStateFolderOfANewerVersion) {
+  ServerProcess server(folder_.path(), 0);
+  ASSERT_TRUE(server.Start()) << server.Log();
   ASSERT_TRUE(server.Stop().has_value());
-  std::ofstream(server.state() / "format") << "999\n";
-  Process older("deconvoyd",
-                {"--state", server.state().string(), "--listen", "unix:" + file("s3").string(), "--workers", "0"},
-                {{}, folder_.path(), "older"});
-  const auto refused = older.Wait(std::chrono::seconds(20));
-  ASSERT_TRUE(refused.has_value());
-  EXPECT_NE(refused->code, 0);
-  EXPECT_NE(older.Errors().find("999"), std::string::npos) << older.Errors();
+  const std::string newer = "999 77.8.9\n";
+  std::ofstream(server.state() / "format") << newer;
+  ExpectStateRefused(server.state(), folder_.path(),
+                     {server.state().string(), "format 999", "77.8.9", "knows formats up to", "newer deconvoyd"});
+  EXPECT_EQ(ReadText(server.state() / "format"), newer);
 }
 
 TEST_F(BadInputTest, NamesWithControlCharactersAreShownEscaped) {
   const std::string name = "evil\x1b[31m\x07.tif";
   fs::copy_file(file("raw.tif"), file(name));
-  const CliResult result = Run(name, "missing.tif");
-  EXPECT_EQ(result.exit.code, 3);
-  EXPECT_EQ(result.err.find('\x1b'), std::string::npos);
+  const std::string shown = "evil\\x1B[31m\\x07.tif";
+  fs::resize_file(file(name), 100);
+  const CliResult refused = Run(name, "psf.tif");
+  EXPECT_EQ(refused.exit.code, 3);
+  EXPECT_EQ(refused.err.find('\x1b'), std::string::npos);
+  EXPECT_NE(refused.err.find(shown), std::string::npos) << refused.err;
+  fs::copy_file(file("raw.tif"), file(name), fs::copy_options::overwrite_existing);
   ServerProcess server(folder_.path(), 1);
   ASSERT_TRUE(server.Start()) << server.Log();
   const CliResult submitted =
@@ -202,6 +217,7 @@ TEST_F(BadInputTest, NamesWithControlCharactersAreShownEscaped) {
   EXPECT_EQ(submitted.exit.code, 0) << submitted.err;
   const CliResult jobs = server.Cli({"jobs", "--all"});
   EXPECT_EQ(jobs.out.find('\x1b'), std::string::npos) << jobs.out;
+  EXPECT_NE(jobs.out.find(shown), std::string::npos) << jobs.out;
   EXPECT_EQ(server.Log().find('\x1b'), std::string::npos);
 }
 

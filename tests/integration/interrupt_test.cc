@@ -4,6 +4,7 @@
 
 #include "tests/integration/support/image.h"
 #include "tests/integration/support/server_process.h"
+#include "tests/integration/support/verbs.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::testing {
@@ -66,11 +67,19 @@ TEST_F(InterruptTest, FirstCtrlCCancelsAndCleansUp) {
   ExpectNothingLeft();
 }
 
+// With a server that stands still the first Ctrl-C has nobody to tell.
 TEST_F(InterruptTest, SecondCtrlCLeavesAtOnce) {
   auto client = StartLocal();
+  const std::vector<pid_t> service = ProcessesNaming(scratch().string());
+  ASSERT_FALSE(service.empty());
+  for (const pid_t pid : service) kill(pid, SIGSTOP);
   client->Signal(SIGINT);
+  EXPECT_TRUE(Eventually([&] { return client->Output().find("cancelling") != std::string::npos; }))
+      << client->Errors();
+  EXPECT_TRUE(client->Running());
   client->Signal(SIGINT);
   const auto exit = client->Wait(std::chrono::seconds(5));
+  for (const pid_t pid : service) kill(pid, SIGCONT);
   ASSERT_TRUE(exit.has_value());
   EXPECT_EQ(exit->code, 6) << client->Errors();
   ExpectNothingLeft();
@@ -83,23 +92,33 @@ TEST_F(InterruptTest, KilledRunLeavesNoProcessAndNoFolder) {
   ExpectNothingLeft();
 }
 
-TEST_F(InterruptTest, CtrlCAgainstAServerCancelsTheJob) {
+// Whether a folder of the spool holds no file.
+bool EmptyInSpool(const ServerProcess& server, const std::string& name) {
+  return fs::is_empty(server.state() / "spool" / name);
+}
+
+TEST_F(InterruptTest, CtrlCAgainstAServerCancelsTheJobAndLeavesNothingThere) {
   ServerProcess server(folder_.path(), 1);
   ASSERT_TRUE(server.Start()) << server.Log();
-  std::vector<std::string> arguments = Arguments();
-  arguments.insert(arguments.end(), {"--json", "--server", server.address()});
-  Process client("deconvoy", arguments, {{}, folder_.path(), "run"});
-  ASSERT_TRUE(Eventually([&] { return client.Output().find("\"iteration\":") != std::string::npos; }))
-      << client.Errors();
-  client.Signal(SIGINT);
-  const auto exit = client.Wait(std::chrono::seconds(20));
-  ASSERT_TRUE(exit.has_value());
-  EXPECT_EQ(exit->code, 6) << client.Errors();
-  EXPECT_TRUE(Eventually([&] {
-    return server.Cli({"workers", "--json"}).out.find("IDLE") != std::string::npos;
-  })) << "the worker goes on with a cancelled job";
-  EXPECT_EQ(server.Cli({"jobs", "--all", "--json"}).out.find("RUNNING"), std::string::npos);
-  EXPECT_FALSE(fs::exists(output()));
+  const auto interrupted = [&](const std::string& label, const std::vector<std::string>& more) {
+    Process client("deconvoy", With(With(Arguments(), {"--json", "--server", server.address()}), more),
+                   {{}, folder_.path(), label});
+    EXPECT_TRUE(Eventually([&] { return client.Output().find("\"iteration\":") != std::string::npos; }))
+        << client.Errors();
+    EXPECT_FALSE(EmptyInSpool(server, "volumes")) << "this test looks at the wrong folder";
+    client.Signal(SIGINT);
+    EXPECT_EQ(client.Wait(std::chrono::seconds(20)).value_or(Exit{}).code, 6) << client.Errors();
+    EXPECT_TRUE(Eventually([&] { return EmptyInSpool(server, "scratch"); })) << "the task's output stays";
+    EXPECT_TRUE(Eventually([&] {
+      return server.Cli({"workers", "--json"}).out.find("IDLE") != std::string::npos;
+    })) << "the worker goes on with a cancelled job";
+    EXPECT_FALSE(fs::exists(output()));
+  };
+  interrupted("run", {});
+  EXPECT_TRUE(EmptyInSpool(server, "volumes")) << "a volume of the cancelled job stays";
+  EXPECT_EQ(server.Cli({"jobs", "--all", "--json"}).out.find("jobs/"), std::string::npos);
+  interrupted("keep", {"--keep"});
+  EXPECT_EQ(LastJson(server.Cli({"jobs", "--all", "--json"}).out).value("state", ""), "CANCELLED");
 }
 
 }  // namespace

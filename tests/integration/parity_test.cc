@@ -1,10 +1,11 @@
 // Real stacks through the whole service, against other software's outputs and known truths.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/integration/support/image.h"
-#include "tests/integration/support/process.h"
+#include "tests/integration/support/verbs.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::testing {
@@ -12,27 +13,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// `deconvoy run` in a private service; the result.
-Image Deconvolve(const fs::path& folder, const fs::path& raw, const fs::path& psf, std::vector<std::string> options,
-                 const std::string& output = "out.tif") {
-  std::vector<std::string> arguments = {
-      "run", raw.string(), "--psf", psf.string(), "--local", "-o", (folder / output).string()};
-  arguments.insert(arguments.end(), options.begin(), options.end());
-  const CliResult result = RunCli(arguments, folder);
-  EXPECT_EQ(result.exit.code, 0) << result.err;
-  auto image = LoadImage(folder / output);
-  EXPECT_OK(image);
-  return image.ok() ? *std::move(image) : Image{};
-}
-
 const std::vector<std::string> kPlainPeriodic = {
     "--method",      "rl",           "--boundary", "periodic",     "--set",    "acceleration=none", "--set",
     "initial=image", "--background", "0",          "--psf-centre", "geometric"};
-
-std::vector<std::string> With(std::vector<std::string> options, std::initializer_list<std::string> more) {
-  options.insert(options.end(), more);
-  return options;
-}
 
 // Another tool's Richardson-Lucy with the same formula, boundary and start.
 struct Reference {
@@ -49,7 +32,7 @@ TEST_P(ParityTest, EqualsOtherSoftware) {
   const fs::path shared = SharedData().parent_path();
   SKIP_WITHOUT(shared / reference.raw);
   TemporaryFolder folder;
-  const Image result = Deconvolve(folder.path(), shared / reference.raw, shared / reference.psf,
+  const Image result = Deconvolve(shared / reference.raw, shared / reference.psf, folder.path() / "out.tif",
                                   With(kPlainPeriodic, {"--iterations", reference.iterations}));
   ASSERT_OK_AND_ASSIGN(const Image expected, LoadImage(shared / reference.expected));
   ASSERT_EQ(result.voxels.size(), expected.voxels.size());
@@ -72,9 +55,9 @@ TEST(QualityTest, BarsReachTheKnownFigureAndHeavyBallIsBetter) {
   TemporaryFolder folder;
   const std::vector<std::string> common = {"--iterations", "20", "--boundary",   "extend",
                                            "--background", "0",  "--psf-energy", "1"};
-  const Image plain = Deconvolve(folder.path(), bars / "raw_g15.tif", bars / "psf.tif",
-                                 With(common, {"--set", "acceleration=none"}), "plain.tif");
-  const Image fast = Deconvolve(folder.path(), bars / "raw_g15.tif", bars / "psf.tif", common, "fast.tif");
+  const Image plain = Deconvolve(bars / "raw_g15.tif", bars / "psf.tif", folder.path() / "plain.tif",
+                                 With(common, {"--set", "acceleration=none"}));
+  const Image fast = Deconvolve(bars / "raw_g15.tif", bars / "psf.tif", folder.path() / "fast.tif", common);
   ASSERT_OK_AND_ASSIGN(const Image truth, LoadImage(bars / "truth.tif"));
   ASSERT_EQ(plain.voxels.size(), truth.voxels.size());
   ASSERT_EQ(fast.voxels.size(), truth.voxels.size());
@@ -98,26 +81,42 @@ std::vector<double> PlaneGains(const Image& result, const Image& raw, double off
   return gains;
 }
 
+// How far the gains of the outer three planes at either end are from 1 at most: a dark or bright band.
+double Band(const std::vector<double>& gains) {
+  double worst = 0;
+  for (size_t i = 0; i < 3; ++i) {
+    worst = std::max({worst, std::abs(gains[i] - 1), std::abs(gains[gains.size() - 1 - i] - 1)});
+  }
+  return worst;
+}
+
+// The whole field of a widefield image sees all light of the specimen in every plane, so that plane means say next to
+// nothing about where along z it comes from: at the ends of the stack, far from focus, a plane keeps the mean that it
+// started from, unless light that the boundary has to explain is put there. Measured: bands of 0.05, 0.08 and 0.01 with
+// the unknown surroundings estimated, 0.16, 0.18 and 0.13 with the far end of the stack as surroundings.
+constexpr double kMostBand = 0.1;
+
 TEST(QualityTest, ThreeChannelsWithTheirOwnPsfKeepMetadataAndHaveNoBandsInZ) {
   const fs::path cell = SharedData() / "dividing_cell";
   SKIP_WITHOUT(cell / "raw.tif");
   TemporaryFolder folder;
-  const Image result = Deconvolve(folder.path(), cell / "raw.tif", cell / "psf.tif",
-                                  {"--iterations", "15", "--offset", "105", "--background", "0"}, "out.ome.tif");
+  const std::vector<std::string> options = {"--iterations", "15", "--offset", "105", "--background", "0"};
+  const Image result = Deconvolve(cell / "raw.tif", cell / "psf.tif", folder.path() / "out.ome.tif", options);
+  const Image wrapped = Deconvolve(cell / "raw.tif", cell / "psf.tif", folder.path() / "wrapped.ome.tif",
+                                   With(options, {"--boundary", "periodic"}));
   ASSERT_OK_AND_ASSIGN(const Image raw, LoadImage(cell / "raw.tif"));
   ASSERT_EQ(result.shape(), raw.shape());
+  ASSERT_EQ(wrapped.shape(), raw.shape());
   EXPECT_NEAR(result.spec.voxel_size().z_um(), 0.2, 1e-6);
   EXPECT_NEAR(result.spec.voxel_size().x_um(), 0.066813, 1e-5);
   for (int64_t c = 0; c < 3; ++c) {
+    SCOPED_TRACE(::testing::Message() << "channel " << c);
     const std::vector<double> gains = PlaneGains(result, raw, 105, c);
-    // Light from outside the stack is explained by the estimate outside it: the outer planes lose it, yet none goes
-    // dark or flares up against its neighbour.
-    for (size_t z = 0; z < gains.size(); ++z) {
-      EXPECT_GT(gains[z], 0.25) << "channel " << c << " plane " << z;
-      EXPECT_LT(gains[z], 1.6) << "channel " << c << " plane " << z;
-      if (z > 0) {
-        EXPECT_LT(std::abs(gains[z] - gains[z - 1]), 0.25) << "channel " << c << " planes " << z - 1 << ", " << z;
-      }
+    EXPECT_LT(Band(gains), kMostBand);
+    EXPECT_GT(Band(PlaneGains(wrapped, raw, 105, c)), kMostBand) << "this test no longer sees a wrong boundary";
+    // Planes in focus gather light, little by little.
+    for (size_t z = 1; z < gains.size(); ++z) {
+      EXPECT_LT(std::abs(gains[z] - gains[z - 1]), 0.15) << "planes " << z - 1 << ", " << z;
     }
   }
 }

@@ -1,13 +1,14 @@
-// One server, several workers and clients at once, streaming workers, big volumes.
+// One server, several workers and clients at once; streaming workers; time points; the scale of results.
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
-#include <cstdlib>
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <thread>
 
 #include "tests/integration/support/image.h"
 #include "tests/integration/support/server_process.h"
+#include "tests/integration/support/verbs.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::testing {
@@ -15,80 +16,83 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A specimen of its own for each number, written to `folder`.
-void Simulate(const fs::path& folder, int number, const std::string& shape) {
-  fs::create_directories(folder);
-  const CliResult made =
-      RunCli({"simulate", "-o", folder.string(), "--shape", shape, "--seed", std::to_string(number), "--photons", "200",
-              "--voxel-um", "0.2,0.1,0.1", "--psf-fwhm-um", "0.6,0.25,0.25", "--background", "5", "--local"},
-             folder);
-  ASSERT_EQ(made.exit.code, 0) << made.err;
-}
-
-std::vector<std::string> RunArguments(const fs::path& folder, const std::string& output, int iterations) {
+std::vector<std::string> RunArguments(const fs::path& folder, const std::string& output, int iterations,
+                                      const std::string& tile = "16,48,48") {
   return {"run",          (folder / "raw.ome.tif").string(),
           "--psf",        (folder / "psf.ome.tif").string(),
           "--background", "5",
-          "--tile",       "16,48,48",
+          "--tile",       tile,
           "--iterations", std::to_string(iterations),
           "-o",           (folder / output).string()};
 }
 
-// Progress lines in a client's JSON output never go back, end at 1 and count its own iterations only.
-void ExpectOwnProgress(const std::string& lines, int iterations) {
+// A client and its job on a specimen of 32x96x80; each job can be told by its numbers.
+struct OneClient {
+  std::string tile;
+  int tiles;
+  int iterations;
+  fs::path folder;
+  CliResult result;
+};
+
+// Progress lines in the client's JSON output never go back and count its own iterations and tasks only (its tiles and
+// their analysis), and the job ends whole.
+void ExpectOwnProgress(const OneClient& client) {
   double last = 0;
-  bool seen = false;
-  std::istringstream in(lines);
+  int told = 0;
+  std::istringstream in(client.result.out);
   for (std::string line; std::getline(in, line);) {
     const auto json = nlohmann::json::parse(line, nullptr, false);
     if (json.is_discarded() || !json.contains("fraction")) continue;
-    seen = true;
+    ++told;
     const double fraction = json["fraction"].get<double>();
     EXPECT_GE(fraction, last - 1e-9) << line;
     last = std::max(last, fraction);
     const int total = json.value("iterations_total", 0);
-    EXPECT_TRUE(total == 0 || total == iterations) << line;
+    EXPECT_TRUE(total == 0 || total == client.iterations) << line;
+    EXPECT_LE(json.value("iteration", 0), total) << line;
+    EXPECT_EQ(json.value("tasks_total", 0), client.tiles + 1) << line;
+    EXPECT_LE(json.value("tasks_done", 0), client.tiles + 1) << line;
   }
-  EXPECT_TRUE(seen) << lines;
+  EXPECT_GT(told, 0) << client.result.out;
+  const auto ended = LastJson(client.result.out)["job"]["progress"];
+  EXPECT_EQ(ended["fraction"], 1.0) << client.result.out;
+  EXPECT_EQ(ended["tasks_done"], client.tiles + 1) << client.result.out;
 }
 
 TEST(ServiceTest, FourClientsTwoWorkersEachItsOwnResultAndProgress) {
   TemporaryFolder folder;
   ServerProcess server(folder.path(), 2);
   ASSERT_TRUE(server.Start()) << server.Log();
-  constexpr int kClients = 4;
-  std::vector<CliResult> alone(kClients), together(kClients);
-  for (int i = 0; i < kClients; ++i) {
-    const fs::path own = folder.path() / std::to_string(i);
-    Simulate(own, i + 1, "32,96,80");
-    std::vector<std::string> arguments = RunArguments(own, "alone.tif", 10 + i);
-    alone[static_cast<size_t>(i)] = server.Cli(arguments);
-    ASSERT_EQ(alone[static_cast<size_t>(i)].exit.code, 0) << alone[static_cast<size_t>(i)].err;
+  std::vector<OneClient> clients = {
+      {"16,48,48", 8, 10, {}, {}}, {"32,48,48", 4, 11, {}, {}}, {"32,96,48", 2, 12, {}, {}}, {"none", 1, 13, {}, {}}};
+  for (OneClient& client : clients) {
+    client.folder = folder.path() / std::to_string(client.tiles);
+    Simulate(client.folder, "32,96,80", client.tiles);
+    const CliResult alone = server.Cli(RunArguments(client.folder, "alone.tif", client.iterations, client.tile));
+    ASSERT_EQ(alone.exit.code, 0) << alone.err;
   }
-  std::vector<std::thread> clients;
-  for (int i = 0; i < kClients; ++i)
-    clients.emplace_back([&, i] {
-      const fs::path own = folder.path() / std::to_string(i);
-      std::vector<std::string> arguments = RunArguments(own, "together.tif", 10 + i);
-      arguments.insert(arguments.end(), {"--json", "--server", server.address()});
-      together[static_cast<size_t>(i)] = RunCli(arguments, own);
+  std::vector<std::jthread> threads;
+  for (OneClient& client : clients)
+    threads.emplace_back([&client, &server] {
+      client.result = RunCli(With(RunArguments(client.folder, "together.tif", client.iterations, client.tile),
+                                  {"--json", "--server", server.address()}),
+                             client.folder);
     });
-  for (std::thread& client : clients) client.join();
-  for (int i = 0; i < kClients; ++i) {
-    SCOPED_TRACE(i);
-    const CliResult& result = together[static_cast<size_t>(i)];
-    ASSERT_EQ(result.exit.code, 0) << result.err << server.Log();
-    const fs::path own = folder.path() / std::to_string(i);
-    ASSERT_OK_AND_ASSIGN(const Image expected, LoadImage(own / "alone.tif"));
-    ASSERT_OK_AND_ASSIGN(const Image got, LoadImage(own / "together.tif"));
+  threads.clear();
+  for (const OneClient& client : clients) {
+    SCOPED_TRACE(client.tiles);
+    ASSERT_EQ(client.result.exit.code, 0) << client.result.err << server.Log();
+    ASSERT_OK_AND_ASSIGN(const Image expected, LoadImage(client.folder / "alone.tif"));
+    ASSERT_OK_AND_ASSIGN(const Image got, LoadImage(client.folder / "together.tif"));
     EXPECT_LE(RelativeL2(got.voxels, expected.voxels), 1e-6);
-    ExpectOwnProgress(result.out, 10 + i);
+    ExpectOwnProgress(client);
   }
 }
 
 TEST(ServiceTest, AWorkerThatDoesNotSeeTheSpoolStreams) {
   TemporaryFolder folder;
-  Simulate(folder.path(), 1, "16,64,64");
+  Simulate(folder.path(), "16,64,64", 1);
   ServerProcess server(folder.path(), 0);
   ASSERT_TRUE(server.Start()) << server.Log();
   auto worker = server.StartWorker("here", true);
@@ -133,43 +137,16 @@ TEST(ServiceTest, TimePointsMayStartFromTheOneBefore) {
 // Counts in, counts out: the light of beads on a periodic grid is kept, and u16 clipping is counted.
 TEST(ServiceTest, ScaleIsThatOfTheInputAndClippingIsCounted) {
   TemporaryFolder folder;
-  const CliResult made = RunCli({"simulate",
-                                 "-o",
-                                 folder.path().string(),
-                                 "--shape",
-                                 "24,64,64",
-                                 "--kind",
-                                 "beads",
-                                 "--seed",
-                                 "2",
-                                 "--photons",
-                                 "30000",
-                                 "--voxel-um",
-                                 "0.2,0.1,0.1",
-                                 "--psf-fwhm-um",
-                                 "0.7,0.3,0.3",
-                                 "--background",
-                                 "0",
-                                 "--offset",
-                                 "100",
-                                 "--gain",
-                                 "0.5",
-                                 "--periodic",
-                                 "--local"},
-                                folder.path());
-  ASSERT_EQ(made.exit.code, 0) << made.err;
-  const auto run = [&](const std::string& type) {
-    return RunCli({"run",          (folder.path() / "raw.ome.tif").string(),
-                   "--psf",        (folder.path() / "psf.ome.tif").string(),
-                   "--boundary",   "periodic",
-                   "--offset",     "100",
-                   "--gain",       "0.5",
-                   "--background", "0",
-                   "--iterations", "30",
-                   "--dtype",      type,
-                   "--local",      "--json",
-                   "-o",           (folder.path() / (type + ".tif")).string()},
-                  folder.path());
+  Simulate(folder.path(), "24,64,64", 2,
+           {"--kind", "beads", "--photons", "30000", "--psf-fwhm-um", "0.7,0.3,0.3", "--background", "0", "--offset",
+            "100", "--gain", "0.5", "--periodic"});
+  const auto run = [&](const std::string& type, const std::vector<std::string>& more = {"--json"}) {
+    return RunCli(
+        With({"run", (folder.path() / "raw.ome.tif").string(), "--psf", (folder.path() / "psf.ome.tif").string(),
+              "--boundary", "periodic", "--offset", "100", "--gain", "0.5", "--background", "0", "--iterations", "30",
+              "--dtype", type, "--local", "-o", (folder.path() / (type + ".tif")).string()},
+             more),
+        folder.path());
   };
   ASSERT_EQ(run("f32").exit.code, 0);
   ASSERT_OK_AND_ASSIGN(const Image raw, LoadImage(folder.path() / "raw.ome.tif"));
@@ -177,12 +154,17 @@ TEST(ServiceTest, ScaleIsThatOfTheInputAndClippingIsCounted) {
   double light = 0;
   for (const double count : raw.voxels) light += count - 100;
   EXPECT_NEAR(Sum(result.voxels) / light, 1.0, 0.01);
-  const CliResult clipped = run("u16");
+  const CliResult clipped = run("u16"), said = run("u16", {});
   ASSERT_EQ(clipped.exit.code, 0) << clipped.err;
   ASSERT_OK_AND_ASSIGN(const Image whole, LoadImage(folder.path() / "u16.tif"));
   const auto above = std::count_if(result.voxels.begin(), result.voxels.end(), [](double v) { return v >= 65535.5; });
   ASSERT_GT(above, 0) << "the specimen is meant to overflow 16 bits";
-  EXPECT_NE(clipped.out.find("\"clipped_voxels\":" + std::to_string(above)), std::string::npos) << clipped.out;
+  EXPECT_EQ(LastJson(clipped.out)["job"]["result"]["clipped_voxels"], above) << clipped.out;
+  EXPECT_NE((said.out + said.err).find("clipped: " + std::to_string(above) + " voxels"), std::string::npos)
+      << said.out << said.err;
+  ASSERT_EQ(whole.voxels.size(), result.voxels.size());
+  for (size_t i = 0; i < whole.voxels.size(); ++i)
+    ASSERT_NEAR(whole.voxels[i], std::min(result.voxels[i], 65535.0), 0.6) << "voxel " << i;
 }
 
 }  // namespace

@@ -4,26 +4,13 @@
 #include <cmath>
 
 #include "tests/integration/support/image.h"
-#include "tests/integration/support/process.h"
+#include "tests/integration/support/verbs.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::testing {
 namespace {
 
 namespace fs = std::filesystem;
-
-Image Deconvolve(const fs::path& folder, const fs::path& raw, const fs::path& psf, const std::string& tile,
-                 std::vector<std::string> options) {
-  const fs::path out = folder / ("out-" + tile + ".tif");
-  std::vector<std::string> arguments = {"run",    raw.string(), "--psf", psf.string(), "--local",
-                                        "--tile", tile,         "-o",    out.string()};
-  arguments.insert(arguments.end(), options.begin(), options.end());
-  const CliResult result = RunCli(arguments, folder);
-  EXPECT_EQ(result.exit.code, 0) << result.err;
-  auto image = LoadImage(out);
-  EXPECT_OK(image);
-  return image.ok() ? *std::move(image) : Image{};
-}
 
 // What tiling has changed at a voxel.
 double Difference(const Image& tiled, const Image& whole, const Voxel& v) {
@@ -95,28 +82,26 @@ void ExpectSeamless(const Image& tiled, const Image& whole, const Shape3& core) 
   }
 }
 
-TEST(TilesTest, BarsUnderAWidePsf) {
-  const fs::path bars = SharedData() / "dvbars";
-  SKIP_WITHOUT(bars / "raw_g15.tif");
-  TemporaryFolder folder;
-  const std::vector<std::string> options = {"--iterations", "20", "--background", "0"};
-  const Image whole = Deconvolve(folder.path(), bars / "raw_g15.tif", bars / "psf.tif", "none", options);
-  const Image tiled = Deconvolve(folder.path(), bars / "raw_g15.tif", bars / "psf.tif", "32,96,96", options);
+// Deconvolves the stack whole and in tiles, and compares.
+void ExpectSameInTiles(const fs::path& raw, const fs::path& psf, const std::vector<std::string>& options) {
+  const TemporaryFolder folder;
+  const Image whole = Deconvolve(raw, psf, folder.path() / "whole.tif", With(options, {"--tile", "none"}));
+  const Image tiled = Deconvolve(raw, psf, folder.path() / "tiled.tif", With(options, {"--tile", "32,96,96"}));
   ExpectSeamless(tiled, whole, {32, 96, 96});
 }
 
+TEST(TilesTest, BarsUnderAWidePsf) {
+  const fs::path bars = SharedData() / "dvbars";
+  SKIP_WITHOUT(bars / "raw_g15.tif");
+  ExpectSameInTiles(bars / "raw_g15.tif", bars / "psf.tif", {"--iterations", "20", "--background", "0"});
+}
+
 TEST(TilesTest, SimulatedSpecimenUnderASmallPsf) {
-  TemporaryFolder folder;
-  const CliResult made = RunCli(
-      {"simulate", "-o", folder.path().string(), "--shape", "64,256,256", "--kind", "mixed", "--seed", "3", "--photons",
-       "300", "--voxel-um", "0.2,0.1,0.1", "--psf-fwhm-um", "0.7,0.25,0.25", "--background", "5", "--local"},
-      folder.path());
-  ASSERT_EQ(made.exit.code, 0) << made.err;
-  const std::vector<std::string> options = {"--iterations", "20", "--background", "5"};
-  const fs::path raw = folder.path() / "raw.ome.tif", psf = folder.path() / "psf.ome.tif";
-  const Image whole = Deconvolve(folder.path(), raw, psf, "none", options);
-  const Image tiled = Deconvolve(folder.path(), raw, psf, "32,96,96", options);
-  ExpectSeamless(tiled, whole, {32, 96, 96});
+  const TemporaryFolder folder;
+  Simulate(folder.path(), "64,256,256", 3,
+           {"--kind", "mixed", "--photons", "300", "--psf-fwhm-um", "0.7,0.25,0.25", "--background", "5"});
+  ExpectSameInTiles(folder.path() / "raw.ome.tif", folder.path() / "psf.ome.tif",
+                    {"--iterations", "20", "--background", "5"});
 }
 
 }  // namespace
