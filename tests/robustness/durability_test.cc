@@ -2,10 +2,13 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <thread>
 
+#include "client/cpp/client.h"
 #include "tests/integration/support/image.h"
 #include "tests/integration/support/server_process.h"
+#include "tests/integration/support/verbs.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::testing {
@@ -13,22 +16,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// With --json every line is an object of its own; the last one is the verb's answer.
-std::string LastLine(const std::string& text) {
-  const size_t end = text.find_last_not_of('\n');
-  const size_t start = text.rfind('\n', end);
-  return text.substr(start == std::string::npos ? 0 : start + 1);
-}
+// Points of the server's process where it may end during an upload.
+constexpr const char* kUploadPoints[] = {"upload-before-sync", "upload-before-commit", "upload-after-commit"};
 
 // A noisy stack of 24x64x64, cut into eight tiles by the jobs here, and its PSF.
 class DurabilityTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const CliResult made =
-        RunCli({"simulate", "-o", folder(), "--shape", "24,64,64", "--seed", "5", "--photons", "200", "--voxel-um",
-                "0.2,0.1,0.1", "--psf-fwhm-um", "0.6,0.25,0.25", "--background", "5", "--local"},
-               folder_.path());
-    ASSERT_EQ(made.exit.code, 0) << made.err;
+    Simulate(folder_.path(), "24,64,64", 5);
     expected_ = Undisturbed();
   }
 
@@ -58,7 +53,7 @@ class DurabilityTest : public ::testing::Test {
     for (const std::string& option : JobOptions()) arguments.push_back(option);
     const CliResult result = server.Cli(arguments);
     EXPECT_EQ(result.exit.code, 0) << result.err;
-    const auto answer = nlohmann::json::parse(LastLine(result.out), nullptr, false);
+    const auto answer = LastJson(result.out);
     return answer.is_discarded() ? "" : answer["job"].value("name", "");
   }
 
@@ -123,13 +118,14 @@ TEST_F(DurabilityTest, ServerKilledBetweenDeliveryAndCommit) {
   }
 }
 
-TEST_F(DurabilityTest, ServerKilledInTheMiddleOfAnUpload) {
-  for (const std::string point : {"upload-before-sync:1", "upload-before-commit:1", "upload-after-commit:1"}) {
+// The first commit is that of the PSF, the second that of the image: each is small enough for one.
+TEST_F(DurabilityTest, ServerKilledInAnUploadOfARun) {
+  for (const std::string point : kUploadPoints) {
     SCOPED_TRACE(point);
-    const fs::path place = folder_.path() / point.substr(0, point.find(':'));
+    const fs::path place = folder_.path() / point;
     fs::create_directories(place);
     ServerProcess server(place, 1);
-    ASSERT_TRUE(server.Start({{"DECONVOY_CRASH_POINT", point}})) << server.Log();
+    ASSERT_TRUE(server.Start({{"DECONVOY_CRASH_POINT", point + ":2"}})) << server.Log();
     std::vector<std::string> arguments = {"run", "-o", file("resumed.tif"), "--server", server.address()};
     for (const std::string& option : JobOptions()) arguments.push_back(option);
     Process client("deconvoy", arguments, {{}, place, "client"});
@@ -143,6 +139,68 @@ TEST_F(DurabilityTest, ServerKilledInTheMiddleOfAnUpload) {
     ASSERT_EQ(ended->code, 0) << client.Errors() << server.Log();
     ASSERT_OK_AND_ASSIGN(const Image result, LoadImage(file("resumed.tif")));
     EXPECT_LE(RelativeL2(result.voxels, expected_), 1e-6);
+  }
+}
+
+// A volume of many commits, whose planes are as large as chunks, and which of them were asked for again.
+class ManyCommits {
+ public:
+  static constexpr int64_t kPlanes = 64, kPlaneVoxels = 512, kPlaneBytes = kPlaneVoxels * kPlaneVoxels * 2;
+
+  absl::Status Read(int64_t z, std::span<std::byte> plane) {
+    if (z <= highest_) first_again_ = std::min(first_again_, z);
+    highest_ = std::max(highest_, z);
+    std::fill(plane.begin(), plane.end(), static_cast<std::byte>(z + 1));
+    return absl::OkStatus();
+  }
+  // kPlanes when none was.
+  int64_t first_again() const { return first_again_; }
+  static v1::VolumeSpec Spec() { return MakeSpec({1, 1, kPlanes, kPlaneVoxels, kPlaneVoxels}, v1::U16); }
+
+ private:
+  int64_t highest_ = -1;
+  int64_t first_again_ = kPlanes;
+};
+
+// How many planes of `volume` are as sent.
+int64_t RightPlanes(const client::Client& client, const std::string& volume) {
+  int64_t right = 0;
+  EXPECT_OK(client.Download(volume, [&](int64_t, int64_t, int64_t z, std::span<const std::byte> plane) {
+    const auto same = [z](std::byte value) { return value == static_cast<std::byte>(z + 1); };
+    right += std::all_of(plane.begin(), plane.end(), same) ? 1 : 0;
+    return absl::OkStatus();
+  }));
+  return right;
+}
+
+TEST(UploadDurabilityTest, ServerKilledAtALaterCommitMissesOnlyWhatWasNotDurable) {
+  for (const std::string point : kUploadPoints) {
+    SCOPED_TRACE(point);
+    const TemporaryFolder folder;
+    ServerProcess server(folder.path(), 0);
+    ASSERT_TRUE(server.Start({{"DECONVOY_CRASH_POINT", point + ":3"}})) << server.Log();
+    ASSERT_OK_AND_ASSIGN(const client::Client client, client::Client::Connect(server.address()));
+    ManyCommits planes;
+    int64_t acknowledged = 0;  // bytes, before anything was sent again
+    absl::StatusOr<std::string> volume;
+    std::thread upload([&] {
+      volume = client.Upload(
+          ManyCommits::Spec(),
+          [&](int64_t, int64_t, int64_t z, std::span<std::byte> plane) { return planes.Read(z, plane); },
+          [&](const client::TransferProgress& progress) {
+            if (planes.first_again() == ManyCommits::kPlanes) acknowledged = progress.bytes_done;
+          });
+    });
+    const auto exit = server.process().Wait(std::chrono::seconds(60));
+    const bool restarted = server.Start();
+    upload.join();
+    ASSERT_TRUE(restarted) << server.Log();
+    ASSERT_TRUE(exit.has_value());
+    EXPECT_EQ(exit->signal, SIGKILL);
+    ASSERT_OK(volume);
+    EXPECT_GT(acknowledged, 0) << "the server ended before its first commit was heard of";
+    EXPECT_GE(planes.first_again() * ManyCommits::kPlaneBytes, acknowledged) << "what was durable was sent again";
+    EXPECT_EQ(RightPlanes(client, *volume), ManyCommits::kPlanes);
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "tests/integration/support/image.h"
 #include "tests/integration/support/server_process.h"
+#include "tests/integration/support/verbs.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::testing {
@@ -91,11 +92,7 @@ void KillAWorker(const ServerProcess& server, std::mt19937_64& random) {
 
 TEST(RandomKillsTest, NothingIsLostAndNothingIsWrong) {
   TemporaryFolder folder;
-  const CliResult made =
-      RunCli({"simulate", "-o", folder.path().string(), "--shape", "24,64,64", "--seed", "9", "--photons", "200",
-              "--voxel-um", "0.2,0.1,0.1", "--psf-fwhm-um", "0.6,0.25,0.25", "--background", "5", "--local"},
-             folder.path());
-  ASSERT_EQ(made.exit.code, 0) << made.err;
+  Simulate(folder.path(), "24,64,64", 9);
   ServerProcess server(folder.path(), 2);
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < kClients; ++i) clients.push_back(std::make_unique<Client>(folder.path(), i, server.address()));
