@@ -1,160 +1,28 @@
-// Whole commands against a server inside the test process.
+// `run`, `submit`, `watch` and `fetch` as whole commands.
 #include "client/cli/program.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <array>
-#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
 
-#include "client/cpp/client.h"
 #include "client/imageio/image_file.h"
 #include "proto/contract/error.h"
-#include "proto/contract/volume_layout.h"
-#include "tests/support/fake_service.h"
-#include "tests/support/test_support.h"
+#include "tests/unit/client/cli/program_fixture.h"
 
 namespace deconvoy::client {
 namespace {
 
-using ::deconvoy::testing::FakeService;
 using ::testing::Each;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
-
-struct Result {
-  int code = -1;
-  std::string out, err;
-};
-
-class ProgramTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    setenv("XDG_CONFIG_HOME", folder_.path().c_str(), 1);
-    unsetenv("DECONVOY_SERVER");
-    Save("raw.tif", {1, 2, 3, 8, 9}, v1::F32);
-    Save("psf.tif", {1, 1, 3, 5, 5}, v1::F32);
-  }
-  void TearDown() override { unsetenv("XDG_CONFIG_HOME"); }
-
-  std::string File(const std::string& name) const { return (folder_.path() / name).string(); }
-
-  void Save(const std::string& name, const Shape5& shape, v1::VoxelType type) {
-    v1::VolumeSpec spec;
-    *spec.mutable_shape() = ToProto(shape);
-    spec.set_type(type);
-    spec.mutable_voxel_size()->set_z_um(0.2);
-    spec.mutable_voxel_size()->set_y_um(0.1);
-    spec.mutable_voxel_size()->set_x_um(0.1);
-    ASSERT_OK_AND_ASSIGN(const auto writer, imageio::CreateImage(File(name), spec, {}));
-    std::vector<float> plane(static_cast<size_t>(shape.y * shape.x));
-    for (int64_t i = 0; i < shape.t * shape.c * shape.z; ++i) {
-      for (float& value : plane) value = static_cast<float>(i) + 1;
-      ASSERT_OK(writer->WritePlane(
-          std::as_bytes(std::span(plane)).first(static_cast<size_t>(shape.y * shape.x * BytesPerVoxel(type)))));
-    }
-    ASSERT_OK(writer->Finish());
-  }
-
-  Result Run(std::vector<std::string> arguments) {
-    std::ostringstream out, err;
-    Program program{.console = {.out = out, .err = err}};
-    arguments.insert(arguments.begin(), "deconvoy");
-    std::vector<const char*> pointers;
-    for (const std::string& argument : arguments) pointers.push_back(argument.c_str());
-    Result result;
-    result.code = RunProgram(program, static_cast<int>(pointers.size()), pointers.data());
-    result.out = out.str();
-    result.err = err.str();
-    return result;
-  }
-
-  // The same with the fake server.
-  Result Served(std::vector<std::string> arguments) {
-    arguments.insert(arguments.end(), {"--server", service_.address()});
-    return Run(arguments);
-  }
-
-  Result RunJob(std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments = {"run", File("raw.tif"), "--psf", File("psf.tif"), "-o", File("out.tif")};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return Served(arguments);
-  }
-
-  testing::TemporaryFolder folder_;
-  FakeService service_;
-};
-
-TEST_F(ProgramTest, WrongCommandLinesExitWith2AndSuggest) {
-  const Result verb = Run({"rnu", "x"});
-  EXPECT_EQ(verb.code, 2);
-  EXPECT_EQ(verb.err, "deconvoy: unknown command 'rnu'.\n  Did you mean `run`? See `deconvoy --help`.\n");
-  const Result option = Run({"run", "x", "-o", "y", "--boundry", "extend"});
-  EXPECT_EQ(option.code, 2);
-  EXPECT_EQ(option.err,
-            "deconvoy: unknown option '--boundry'.\n  Did you mean `--boundary`? See `deconvoy run --help`.\n");
-  const Result nothing = Run({});
-  EXPECT_EQ(nothing.code, 2);
-  EXPECT_THAT(nothing.err, HasSubstr("deconvoy --help"));
-  EXPECT_EQ(Run({"run", "x"}).code, 2) << "no output";
-  EXPECT_EQ(Run({"jobs"}).code, 2) << "no server";
-  EXPECT_EQ(Run({"run", "x", "--psf", "y", "-o", "z.tif", "--keep", "--local"}).code, 2) << "nothing to keep it on";
-  EXPECT_EQ(Run({"simulate", "-o", "x", "--shape", "1,2"}).code, 2);
-}
-
-TEST_F(ProgramTest, WrongCommandLinesAreExplainedInOurOwnWords) {
-  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
-      {{"--json", "methods"},
-       "the option '--json' stands before the command.\n  Options come after it: deconvoy methods --json.\n"},
-      {{"--server", "a:1", "jobs"},
-       "the option '--server' stands before the command.\n  Options come after it: deconvoy jobs --server.\n"},
-      {{"run"}, "INPUT and --output FILE are missing.\n  See `deconvoy run --help`.\n"},
-      {{"run", "x", "-o"}, "--output FILE needs one value, once.\n  See `deconvoy run --help`.\n"},
-      {{"run", "x", "-o", "y", "--dtype", "u166"},
-       "--dtype 'u166' is none of f32, u16, same.\n  Did you mean `u16`? See `deconvoy run --help`.\n"},
-      {{"run", "x", "-o", "y", "--offset", "abc"}, "--offset 'abc' is not a number.\n  See `deconvoy run --help`.\n"},
-      {{"simulate", "-o", "x", "--shape", "1,1,1", "--seed", "x"},
-       "--seed 'x' is not a whole number.\n  See `deconvoy simulate --help`.\n"},
-      {{"jobs", "--limit", "0"}, "--limit '0' is not a number from 1 to 100000.\n  See `deconvoy jobs --help`.\n"},
-      {{"simulate", "-o", "x", "--shape", "1,1,1", "--photons", "0"},
-       "--photons '0' is not a number above 0.\n  See `deconvoy simulate --help`.\n"},
-      {{"run", "x", "-o", "y", "--local", "--server", "a:1"},
-       "--server and --local exclude each other.\n  Leave one out. See `deconvoy run --help`.\n"},
-      {{"jobs", "extra"}, "unknown argument 'extra'.\n  See `deconvoy jobs --help`.\n"},
-      {{"help", "rnu"}, "unknown command 'rnu'.\n  Did you mean `run`? See `deconvoy --help`.\n"},
-  };
-  for (const auto& [arguments, text] : cases) {
-    const Result result = Run(arguments);
-    EXPECT_EQ(result.code, 2) << text;
-    EXPECT_EQ(result.err, "deconvoy: " + text);
-  }
-}
-
-TEST_F(ProgramTest, HelpIsTheSameInEveryForm) {
-  EXPECT_EQ(Run({"help"}).out, Run({"--help"}).out);
-  EXPECT_EQ(Run({"help", "run"}).out, Run({"run", "--help"}).out);
-  EXPECT_EQ(Run({"help", "run"}).code, 0);
-  EXPECT_EQ(Run({"--version"}).out, Run({"version"}).out);
-  EXPECT_EQ(Run({"--version"}).code, 0);
-}
-
-TEST_F(ProgramTest, HelpGoesToStandardOutput) {
-  for (const auto& arguments : std::vector<std::vector<std::string>>{{"--help"}, {"run", "--help"}, {"run", "-h"}}) {
-    const Result help = Run(arguments);
-    EXPECT_EQ(help.code, 0);
-    EXPECT_THAT(help.out, HasSubstr("Examples:"));
-    EXPECT_EQ(help.err, "");
-  }
-}
 
 TEST_F(ProgramTest, RunWritesTheResultAndLeavesNothingOnTheServer) {
   const Result result = RunJob();
@@ -414,60 +282,6 @@ TEST_F(ProgramTest, SubmitPrintsTheNameAndFetchTakesIt) {
   EXPECT_THAT(role.err, HasSubstr("estimate"));
 }
 
-TEST_F(ProgramTest, SubmitAndWatchSayHowToGoOn) {
-  const Result submitted = Served({"submit", File("raw.tif"), "--psf", File("psf.tif")});
-  const std::string name = service_.jobs().begin()->first;
-  EXPECT_EQ(submitted.out, name + "\n") << "the name alone is for scripts";
-  for (const char* verb : {"watch ", "fetch ", "cancel "})
-    EXPECT_THAT(submitted.err, HasSubstr("deconvoy " + (verb + name)));
-  EXPECT_THAT(submitted.err, HasSubstr("deconvoy watch " + name + " --server " + service_.address()));
-  EXPECT_THAT(Served({"watch", name}).err, HasSubstr("deconvoy fetch " + name + " -o out.tif"));
-  const Result json = Served({"submit", File("raw.tif"), "--psf", File("psf.tif"), "--json"});
-  EXPECT_EQ((json.out + json.err).find("deconvoy watch"), std::string::npos);
-}
-
-TEST_F(ProgramTest, DeletingAJobFreesWhatNoOtherJobUses) {
-  const std::vector<std::string> submit = {"submit", File("raw.tif"), "--psf", File("psf.tif"), "--wait"};
-  ASSERT_EQ(Served(submit).code, 0);
-  const std::string first = service_.jobs().begin()->first;
-  EXPECT_THAT(service_.volumes(), SizeIs(3));
-  const Result removed = Served({"job", first, "--delete"});
-  EXPECT_EQ(removed.code, 0) << removed.err;
-  EXPECT_THAT(removed.out, StartsWith("removed " + first));
-  EXPECT_THAT(service_.volumes(), IsEmpty());
-
-  ASSERT_EQ(Served(submit).code, 0);
-  service_.FailNext("Volumes.Delete", 1, MakeError({.reason = v1::VOLUME_IN_USE}, "jobs/other reads it"));
-  const Result kept = Served({"job", service_.jobs().begin()->first, "--delete"});
-  EXPECT_EQ(kept.code, 0) << kept.err;
-  EXPECT_THAT(kept.out, HasSubstr("stays: jobs/other reads it"));
-  EXPECT_THAT(service_.volumes(), SizeIs(1));
-}
-
-TEST_F(ProgramTest, DeletingAJobLeavesTheResultOfAnother) {
-  ASSERT_EQ(Served({"submit", File("raw.tif"), "--psf", File("psf.tif"), "--wait"}).code, 0);
-  const v1::Job first = service_.jobs().begin()->second;
-  ASSERT_OK_AND_ASSIGN(const Client client, Client::Connect(service_.address()));
-  v1::JobSpec spec = first.spec();
-  spec.mutable_deconvolve()->set_input_volume(first.outputs(0).volume());
-  ASSERT_OK_AND_ASSIGN(const v1::Job second, client.Submit(spec));
-  ASSERT_OK(client.Watch(second.name(), 0));
-  const Result removed = Served({"job", second.name(), "--delete"});
-  EXPECT_EQ(removed.code, 0) << removed.err;
-  EXPECT_THAT(removed.out, HasSubstr(first.outputs(0).volume() + " stays: " + first.name() + " uses it too"));
-  EXPECT_THAT(service_.volumes(), SizeIs(3));
-}
-
-TEST_F(ProgramTest, PicturesAreRefusedBeforeAnythingIsSent) {
-  const Result jpeg = Served({"picture", File("raw.tif"), "-o", File("x.jpg")});
-  EXPECT_EQ(jpeg.code, 3);
-  EXPECT_THAT(jpeg.err, HasSubstr("Choose a name that ends with .png."));
-  const Result nowhere = Served({"picture", File("raw.tif"), "-o", File("none/x.png")});
-  EXPECT_EQ(nowhere.code, 3);
-  EXPECT_THAT(nowhere.err, HasSubstr("none"));
-  EXPECT_EQ(service_.calls("Volumes.Create"), 0);
-}
-
 TEST_F(ProgramTest, SubmitWaitsForTheFirstWorker) {
   service_.SetWorkers(0);
   std::jthread starter([this] {
@@ -475,56 +289,6 @@ TEST_F(ProgramTest, SubmitWaitsForTheFirstWorker) {
     service_.SetWorkers(1);
   });
   EXPECT_EQ(Served({"submit", File("raw.tif"), "--psf", File("psf.tif")}).code, 0);
-}
-
-TEST_F(ProgramTest, JobsAreListedShownCancelledAndDeleted) {
-  ASSERT_EQ(Served({"submit", File("raw.tif"), "--psf", File("psf.tif")}).code, 0);
-  const std::string name = service_.jobs().begin()->first;
-  EXPECT_THAT(Served({"jobs"}).out, HasSubstr(name));
-  EXPECT_THAT(Served({"jobs", "--json"}).out, HasSubstr("\"name\":\"" + name + "\""));
-  EXPECT_THAT(Served({"job", name}).out, HasSubstr("state: pending"));
-  EXPECT_THAT(Served({"job", name.substr(5)}).out, HasSubstr(name)) << "the id alone will do";
-  EXPECT_THAT(Served({"cancel", name}).out, HasSubstr("cancelled"));
-  EXPECT_EQ(Served({"watch", name}).code, 6);
-  EXPECT_EQ(Served({"job", name, "--delete"}).code, 0);
-  EXPECT_EQ(Served({"job", name}).code, 3);
-  EXPECT_THAT(Served({"workers"}).out, HasSubstr("workers/w0"));
-}
-
-TEST_F(ProgramTest, VersionOfBothSides) {
-  EXPECT_THAT(Run({"version"}).out, StartsWith("deconvoy " DECONVOY_VERSION));
-  EXPECT_THAT(Served({"version"}).out, HasSubstr("deconvoyd 9.8.7"));
-  const auto json = nlohmann::json::parse(Served({"version", "--json"}).out);
-  EXPECT_EQ(json["server"]["version"], "9.8.7");
-  EXPECT_EQ(Run({"version", "--server", "unix:/nonexistent"}).code, 4);
-}
-
-TEST_F(ProgramTest, MethodsOfAServer) {
-  v1::Method method;
-  method.set_name("rl");
-  method.set_title("Richardson-Lucy");
-  v1::Parameter& parameter = *method.add_parameters();
-  parameter.set_name("iterations");
-  parameter.set_type(v1::INTEGER);
-  parameter.set_minimum(1);
-  parameter.set_maximum(10000);
-  parameter.set_default_value("30");
-  service_.SetMethods({method});
-  EXPECT_THAT(Served({"methods"}).out, HasSubstr("Richardson-Lucy"));
-  EXPECT_THAT(Served({"methods", "rl"}).out, HasSubstr("1 to 10000"));
-  EXPECT_EQ(nlohmann::json::parse(Served({"methods", "rl", "--json"}).out)["parameters"][0]["default_value"], "30");
-  EXPECT_EQ(Served({"methods", "lr"}).code, 2);
-}
-
-TEST_F(ProgramTest, CompareGivesFigures) {
-  Save("same.tif", {1, 2, 3, 8, 9}, v1::F32);
-  const Result result = Run({"compare", File("raw.tif"), File("same.tif"), "--json"});
-  EXPECT_EQ(result.code, 0) << result.err;
-  const auto json = nlohmann::json::parse(result.out);
-  EXPECT_EQ(json["nrmse"], 0.0);
-  EXPECT_EQ(json["psnr"], "inf");
-  EXPECT_EQ(json["flux_ratio"], 1.0);
-  EXPECT_EQ(Run({"compare", File("raw.tif"), File("psf.tif")}).code, 3);
 }
 
 }  // namespace
