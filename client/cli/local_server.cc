@@ -14,7 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
-#include <fstream>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -124,7 +124,7 @@ absl::Status LocalServer::Check() {
 }
 
 std::string LocalServer::LastLogLines() const {
-  std::ifstream file(folder_->log());
+  std::istringstream file(folder_->EndOfLog());
   std::deque<std::string> lines;
   for (std::string line; std::getline(file, line);) {
     if (!line.empty()) lines.push_back(Printable(line));

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -72,7 +73,7 @@ absl::StatusOr<std::unique_ptr<PrivateFolder>> PrivateFolder::Make(const fs::pat
   std::unique_ptr<PrivateFolder> folder(new PrivateFolder(name));
   // Locked before it has its name, so that no sweep finds it unlocked.
   const fs::path unnamed = folder->path_ / "log.new";
-  folder->log_ = open(unnamed.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  folder->log_ = open(unnamed.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (folder->log_ < 0) return CannotMake(unnamed, errno);
   flock(folder->log_, LOCK_EX | LOCK_NB);
   if (rename(unnamed.c_str(), folder->log().c_str()) != 0) return CannotMake(folder->log(), errno);
@@ -82,6 +83,16 @@ absl::StatusOr<std::unique_ptr<PrivateFolder>> PrivateFolder::Make(const fs::pat
 PrivateFolder::~PrivateFolder() {
   RemoveAll(path_);
   if (log_ >= 0) close(log_);
+}
+
+std::string PrivateFolder::EndOfLog() const {
+  constexpr off_t kMost = 8192;
+  struct stat about {};
+  if (fstat(log_, &about) != 0) return "";
+  std::string text(static_cast<size_t>(std::min(about.st_size, kMost)), '\0');
+  const ssize_t got = pread(log_, text.data(), text.size(), about.st_size - static_cast<off_t>(text.size()));
+  text.resize(got < 0 ? 0 : static_cast<size_t>(got));
+  return text;
 }
 
 fs::path PrivateFolder::socket() const {

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 namespace deconvoy::client {
 
@@ -24,6 +25,8 @@ class PrivateFolder {
   std::filesystem::path log() const { return path_ / "log"; }
   // Open for appending, closed by exec.
   int log_descriptor() const { return log_; }
+  // The last few thousand bytes of the log, also when somebody has removed the file.
+  std::string EndOfLog() const;
   // Of the server: in the folder, or in /tmp where the path would be too long for a socket.
   std::filesystem::path socket() const;
 

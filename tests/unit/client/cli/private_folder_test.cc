@@ -26,6 +26,17 @@ TEST(PrivateFolderTest, IsForItsUserAloneAndGoesWithEverythingInIt) {
   EXPECT_FALSE(fs::exists(path));
 }
 
+// A private server that fails at its start removes the folder before it ends.
+TEST(PrivateFolderTest, TheLogCanBeReadWhenItsFileIsGone) {
+  const testing::TemporaryFolder base;
+  ASSERT_OK_AND_ASSIGN(const auto folder, PrivateFolder::Make(base.path()));
+  EXPECT_EQ(folder->EndOfLog(), "");
+  std::ofstream(folder->log(), std::ios::app) << std::string(100'000, 'x') << "\nwhat went wrong\n";
+  fs::remove_all(folder->path());
+  EXPECT_TRUE(folder->EndOfLog().ends_with("\nwhat went wrong\n"));
+  EXPECT_LT(folder->EndOfLog().size(), 10'000u);
+}
+
 TEST(PrivateFolderTest, SaysWhereItCannotBeMade) {
   const auto folder = PrivateFolder::Make("/nonexistent/scratch");
   EXPECT_THAT(std::string(folder.status().message()), ::testing::HasSubstr("/nonexistent/scratch"));
