@@ -12,7 +12,6 @@
 #include "tests/support/test_support.h"
 #include "tests/unit/worker/session/fake_server.h"
 #include "worker/pipeline/piece_writer.h"
-#include "worker/session/registration.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -96,6 +95,13 @@ class Sessions : public ::testing::Test {
   void Start() {
     StartServer();
     StartSession();
+  }
+  // With a task that goes on until `executor_.hold` is false.
+  void StartBusy(const v1::Task& task) {
+    executor_.hold = true;
+    Start();
+    workers_.Give(task);
+    ASSERT_TRUE(workers_.WaitFor([&] { return executor_.started == 1; }));
   }
   absl::Status Join() {
     thread_.join();
@@ -359,10 +365,7 @@ TEST_F(Sessions, ACallThatTheServerBreaksOffIsTriedAgainWithPauses) {
 }
 
 TEST_F(Sessions, KeepsItsTaskOverARestartOfTheServer) {
-  executor_.hold = true;
-  Start();
-  workers_.Give(Task());
-  ASSERT_TRUE(workers_.WaitFor([&] { return executor_.started == 1; }));
+  StartBusy(Task());
   server_->Stop();
   std::this_thread::sleep_for(300ms);
   const size_t before = workers_.Requests().size();
@@ -402,10 +405,7 @@ TEST_F(Sessions, NeedsACredential) {
 }
 
 TEST_F(Sessions, DrainingFinishesTheTaskAndSaysGoodbye) {
-  executor_.hold = true;
-  Start();
-  workers_.Give(Task());
-  ASSERT_TRUE(workers_.WaitFor([&] { return executor_.started == 1; }));
+  StartBusy(Task());
   session_->Drain();
   ASSERT_TRUE(workers_.WaitFor([&] { return workers_.requests.back().draining(); }));
   executor_.hold = false;
@@ -434,10 +434,7 @@ TEST_F(Sessions, DrainsWhenTheServerSaysSo) {
 }
 
 TEST_F(Sessions, LeavingGivesUpTheTaskAtHand) {
-  executor_.hold = true;
-  Start();
-  workers_.Give(Task());
-  ASSERT_TRUE(workers_.WaitFor([&] { return executor_.started == 1; }));
+  StartBusy(Task());
   session_->Leave();
   EXPECT_OK(Join());
   EXPECT_TRUE(workers_.Deliveries().empty());
@@ -469,10 +466,7 @@ TEST_F(Sessions, ADrainingWorkerThatNeverFoundItsServerEnds) {
 }
 
 TEST_F(Sessions, LeavingDoesNotWaitForAServerThatIsAway) {
-  executor_.hold = true;
-  Start();
-  workers_.Give(Task());
-  ASSERT_TRUE(workers_.WaitFor([&] { return executor_.started == 1; }));
+  StartBusy(Task());
   server_->Stop();
   std::this_thread::sleep_for(300ms);
   session_->Leave();
@@ -481,10 +475,7 @@ TEST_F(Sessions, LeavingDoesNotWaitForAServerThatIsAway) {
 
 // The farewell is half a second here, and a call that waits for the server lasts a second at most.
 TEST_F(Sessions, ADrainingWorkerGivesUpItsTaskWhenTheServerStaysAway) {
-  executor_.hold = true;
-  Start();
-  workers_.Give(Task());
-  ASSERT_TRUE(workers_.WaitFor([&] { return executor_.started == 1; }));
+  StartBusy(Task());
   server_->Stop();
   session_->Drain();
   EXPECT_OK(JoinWithin(4s));
@@ -492,40 +483,12 @@ TEST_F(Sessions, ADrainingWorkerGivesUpItsTaskWhenTheServerStaysAway) {
 }
 
 TEST_F(Sessions, ADrainingWorkerDoesNotDeliverForEverToAServerThatIsAway) {
-  executor_.hold = true;
-  Start();
-  workers_.Give(Task(/*same_host=*/true));
-  ASSERT_TRUE(workers_.WaitFor([&] { return executor_.started == 1; }));
+  StartBusy(Task(/*same_host=*/true));
   server_->Stop();
   executor_.hold = false;
   std::this_thread::sleep_for(300ms);
   session_->Drain();
   EXPECT_OK(JoinWithin(4s));
-}
-
-TEST(Registration, NamesAreFreshAndWellFormed) {
-  EXPECT_NE(NewWorkerName(), NewWorkerName());
-  EXPECT_EQ(NewWorkerName().substr(0, 8), "workers/");
-}
-
-TEST(Registration, ReadsTheNonceOfASpool) {
-  deconvoy::testing::TemporaryFolder folder;
-  EXPECT_EQ(ReasonOf(ReadSpoolNonce(folder.path()).status()), v1::STORAGE_FAILURE);
-  std::ofstream(folder.path() / "nonce") << "abc123\n";
-  ASSERT_OK_AND_ASSIGN(const std::string nonce, ReadSpoolNonce(folder.path()));
-  EXPECT_EQ(nonce, "abc123");
-}
-
-TEST(LogExcerpt, KeepsWholeLinesWithinTheLimit) {
-  const LogExcerpt log;
-  spdlog::logger logger("test", log.sink());
-  logger.set_pattern("%v");
-  for (int i = 0; i < 100; ++i) logger.info("{:03} {}", i, std::string(496, 'x'));
-  const std::string text = log.Last();
-  EXPECT_LE(text.size(), limits::kLogExcerptBytes);
-  EXPECT_GT(text.size(), limits::kLogExcerptBytes - 502);
-  EXPECT_EQ(text.substr(text.size() - 501, 3), "099");
-  EXPECT_TRUE(text.substr(0, 3) > "060");
 }
 
 }  // namespace
