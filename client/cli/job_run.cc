@@ -131,7 +131,7 @@ ProgressState ToProgress(const v1::JobProgress& progress) {
   if (is("analyse") || is("simulate")) {
     state.phase = activity;
   } else if (is("waiting") && progress.fraction() == 0) {
-    state = {.phase = "queue"};
+    state = {.phase = "queue", .detail = activity == "waiting" ? "" : activity};
   } else {
     if (is("tile")) state.phase = "deconvolve";
     if (is("frame")) state.phase = "project";

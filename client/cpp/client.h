@@ -1,6 +1,6 @@
 // The C++ client of a deconvoy server.
 //
-//   ASSIGN_OR_RETURN(Client client, Client::Connect("facility:7450"));
+//   ASSIGN_OR_RETURN(Client client, Client::Connect("localhost:7450"));
 //   ASSIGN_OR_RETURN(std::string image, client.Upload(image_spec, read_plane));
 //   ASSIGN_OR_RETURN(std::string psf, client.Upload(psf_spec, read_psf_plane));
 //   v1::JobSpec spec;  ... spec.mutable_deconvolve()->set_input_volume(image); ...

@@ -209,16 +209,16 @@ absl::StatusOr<v1::ListJobsResponse> JobManager::List(const std::string& owner, 
 absl::StatusOr<v1::Job> JobManager::Cancel(const std::string& owner, const std::string& job_id) {
   const std::shared_ptr<LiveJob> job = FindLive(job_id);
   if (job == nullptr) return Get(owner, job_id);
-  {
-    std::lock_guard turn(job->turn);
-    if (job->record().owner != owner) return JobNotFound(job_id);
-    if (!IsEnd(job->record().state)) {
-      JobStep step(*job, clock_.Wall());
-      RETURN_IF_ERROR(step.Cancel());
-      RETURN_IF_ERROR(Finish(*job, std::move(step)));
-    }
+  const std::lock_guard turn(job->turn);
+  if (job->record().owner != owner) return JobNotFound(job_id);
+  if (!IsEnd(job->record().state)) {
+    JobStep step(*job, clock_.Wall());
+    RETURN_IF_ERROR(step.Cancel());
+    RETURN_IF_ERROR(Finish(*job, std::move(step)));
   }
-  return Get(owner, job_id);
+  // Not what is stored: whoever saw the end first may have deleted that already.
+  const std::lock_guard lock(mutex_);
+  return Show(*job);
 }
 
 absl::Status JobManager::Delete(const std::string& owner, const std::string& job_id) {

@@ -124,8 +124,9 @@ void Examiner::NotePsfSize(v1::Boundary boundary, const Shape3& frame, const Sha
                                 Text(psf), Text(frame)));
     }
   } else if (!(usable == psf)) {
-    Add(v1::INFO, fmt::format("the PSF of {} voxels is cropped to {}: more cannot matter in a volume of {}", Text(psf),
-                              Text(usable), Text(frame)));
+    Add(v1::INFO,
+        fmt::format("the PSF of {} voxels is cropped to {}: in a volume of {} no two voxels are further apart",
+                    Text(psf), Text(usable), Text(frame)));
   }
 }
 
