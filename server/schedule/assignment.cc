@@ -88,7 +88,7 @@ absl::Status Dispatcher::GiveOut(v1::Task task, const std::string& worker, v1::S
         input.set_spool_path(volumes_.PathOf(volume).string());
       }
     }
-    Lease& lease = leases_[task.name()];
+    Lease& lease = leases_[task.token()];
     lease = {.id = id, .worker = worker, .token = task.token(), .deadline = {}, .task = task, .status = {}, .over = {}};
     lease.deadline = clock_.Steady() + absl::ToChronoNanoseconds(options_.lease);
     lease.status.set_task(task.name());

@@ -179,7 +179,7 @@ void Dispatcher::EndCommit(const TaskId& task, uint64_t token, const absl::Statu
     WorkerEntry* worker = workers_.contains(lease->worker) ? &workers_[lease->worker] : nullptr;
     if (status.ok()) {
       if (worker != nullptr) ++worker->tasks_done;
-      leases_.erase(TaskName(task.job_id, task.number));
+      leases_.erase(token);
     } else {
       lease->busy = false;
       if (!lease->over && (SpoilsAttempt(status) || ReasonOf(status) == v1::STALE_LEASE)) {

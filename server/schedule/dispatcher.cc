@@ -100,8 +100,8 @@ void Dispatcher::RunTicks() {
 // --- Ends of leases ---
 
 Dispatcher::Lease* Dispatcher::FindLease(const TaskId& task, uint64_t token) {
-  const auto found = leases_.find(TaskName(task.job_id, task.number));
-  if (found == leases_.end() || found->second.token != token) return nullptr;
+  const auto found = leases_.find(token);
+  if (found == leases_.end() || found->second.id != task) return nullptr;
   return &found->second;
 }
 
@@ -119,7 +119,7 @@ void Dispatcher::HandBack(const TaskId& task, uint64_t token) {
   {
     std::lock_guard lock(mutex_);
     if (status.ok()) {
-      leases_.erase(TaskName(task.job_id, task.number));
+      leases_.erase(token);
     } else {
       FindLease(task, token)->busy = false;
     }
@@ -136,7 +136,7 @@ void Dispatcher::Tick() {
   std::vector<std::pair<TaskId, uint64_t>> over;
   {
     std::lock_guard lock(mutex_);
-    for (auto& [name, lease] : leases_) {
+    for (auto& [token, lease] : leases_) {
       if (lease.busy) continue;
       if (!lease.over && lease.deadline <= now) lease.over = LostLease(lease.worker, options_.lease);
       if (lease.over) over.emplace_back(lease.id, lease.token);
@@ -164,7 +164,7 @@ void Dispatcher::WorkerExited(uint32_t process_id, bool by_signal) {
       if (!here || worker.lost || worker.registration.process_id() != process_id) continue;
       worker.lost = true;
       capabilities_.RemoveWorker(id);
-      for (auto& [name, lease] : leases_) {
+      for (auto& [token, lease] : leases_) {
         if (lease.worker != id) continue;
         if (!lease.over) lease.over = Exited(id, by_signal);
         over.emplace_back(lease.id, lease.token);
@@ -180,7 +180,7 @@ v1::Worker Dispatcher::Describe(const std::string& worker, const WorkerEntry& en
   v1::Worker shown;
   shown.set_name(WorkerName(worker));
   *shown.mutable_registration() = entry.registration;
-  for (const auto& [name, lease] : leases_) {
+  for (const auto& [token, lease] : leases_) {
     if (lease.worker == worker && !lease.over) *shown.add_tasks() = lease.status;
   }
   shown.set_state(entry.lost                     ? v1::LOST

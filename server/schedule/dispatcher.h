@@ -196,7 +196,7 @@ class Dispatcher {
   std::condition_variable changed_;             // notified when wakes_ rises
   uint64_t wakes_ = 0;                          // rises when work may be ready, a lease has ended, or life goes on
   std::map<std::string, WorkerEntry> workers_;  // registered, by id
-  std::map<std::string, Lease> leases_;         // by task name
+  std::map<uint64_t, Lease> leases_;            // by token: a task may have a new one before the old one is cleared
   bool draining_ = false;
   bool stopped_ = false;
 

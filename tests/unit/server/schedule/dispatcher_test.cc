@@ -181,6 +181,23 @@ TEST_F(DispatcherTest, ALeaseThatIsNotRenewedIsLost) {
   EXPECT_OK(b_.Deliver(again));
 }
 
+TEST_F(DispatcherTest, ATaskTakenWhileItsOldLeaseIsClearedIsHeld) {
+  ASSERT_OK(b_.Register());
+  for (int round = 0; round < 50; ++round) {
+    SCOPED_TRACE(round);
+    SubmitOne();
+    ASSERT_TRUE(a_.Take());
+    std::optional<v1::Task> again;
+    std::thread waiting([&] {
+      while (!again) again = b_.Take();
+    });
+    service_.Advance(absl::Seconds(10));
+    waiting.join();
+    EXPECT_TRUE(b_.Continue(*again));
+    ASSERT_OK(b_.Deliver(*again));
+  }
+}
+
 TEST_F(DispatcherTest, ACallThatDoesNotNameTheTaskDoesNotKeepIt) {
   SubmitOne();
   const v1::Task task = *a_.Take();
