@@ -10,8 +10,9 @@ build=(
   libboost-dev libboost-system-dev libboost-filesystem-dev
   libfftw3-dev libsqlite3-dev libtiff-dev libpng-dev libpugixml-dev libtomlplusplus-dev libcli11-dev
   nlohmann-json3-dev libspdlog-dev libfmt-dev libssl-dev zlib1g-dev
+  libgtest-dev libgmock-dev libbenchmark-dev
 )
-tests=(libgtest-dev libgmock-dev libbenchmark-dev git clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev)
+tests=(git clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev)
 
 case "${1:-test}" in
   build) wanted=("${build[@]}") ;;

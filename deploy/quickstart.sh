@@ -14,8 +14,8 @@ echo "== 1/5 packages"
 deploy/install-packages.sh build
 
 echo "== 2/5 build (release, a few minutes the first time)"
-deploy/build.sh release build/quickstart -DDECONVOY_TESTS=OFF
-deconvoy=build/quickstart/bin/deconvoy
+deploy/build.sh release deconvoy deconvoyd deconvoy-worker
+deconvoy=build/release/bin/deconvoy
 
 echo "== 3/5 a synthetic specimen: truth, PSF, and the blurred, noisy image of it"
 mkdir -p "$out"

@@ -146,7 +146,6 @@ class WholeDaemon final : public Daemon {
                           "--state", cache,                                                         //
                           "--threads", fmt::format("{}", threads),                                  //
                           "--memory-mib", fmt::format("{}", WorkerMemory() >> 20),                  //
-                          "--backend", config_.worker_backend,                                      //
                           "--log-level", config_.log_level == "off" ? "error" : config_.log_level,  //
                           "--die-with-parent"}};
   }

@@ -14,11 +14,6 @@ namespace {
 
 constexpr char kExitCodeUrl[] = "deconvoy.client/exit-code";
 
-std::string Sentence(std::string text) {
-  if (!text.empty() && std::string_view(".!?").find(text.back()) == std::string_view::npos) text += '.';
-  return text;
-}
-
 std::string Capital(std::string text) {
   // A remedy that starts with an option or a name in quotes stays as it is.
   if (!text.empty()) text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
@@ -56,6 +51,11 @@ std::optional<ExitCode> Given(const absl::Status& status) {
 }
 
 }  // namespace
+
+std::string Sentence(std::string text) {
+  if (!text.empty() && std::string_view(".!?").find(text.back()) == std::string_view::npos) text += '.';
+  return text;
+}
 
 absl::Status WithExitCode(absl::Status status, ExitCode code) {
   if (!status.ok()) status.SetPayload(kExitCodeUrl, absl::Cord(std::to_string(static_cast<int>(code))));

@@ -24,6 +24,9 @@ enum class ExitCode : int {
 // `status` with an exit code of its own, whatever its canonical code.
 absl::Status WithExitCode(absl::Status status, ExitCode code);
 
+// With a full stop, unless it ends like a sentence already.
+std::string Sentence(std::string text);
+
 // The command line is wrong.
 absl::Status UsageError(std::string_view message, std::string_view remedy = "");
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/cli/outcome.h"
 #include "client/cli/values.h"
 
 namespace deconvoy::client {
@@ -183,7 +184,7 @@ class NoProgress : public Progress {
 
 std::string NoteText(const Note& note) {
   std::string text = note.severity + ": " + note.message;
-  if (!note.remedy.empty()) text += ". " + note.remedy;
+  if (!note.remedy.empty()) text = Sentence(std::move(text)) + " " + note.remedy;
   return text;
 }
 

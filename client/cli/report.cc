@@ -110,10 +110,6 @@ std::string WorkText(const v1::Job& job) {
   }
 }
 
-std::string TimeText(const google::protobuf::Timestamp& time) {
-  return absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::FromUnixSeconds(time.seconds()), absl::LocalTimeZone());
-}
-
 void Append(std::vector<std::string>& lines, std::vector<std::string> more) {
   lines.insert(lines.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
@@ -142,6 +138,10 @@ void AppendLog(const v1::Job& job, std::vector<std::string>& lines) {
 }
 
 }  // namespace
+
+std::string TimeText(const google::protobuf::Timestamp& time) {
+  return absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::FromUnixSeconds(time.seconds()), absl::LocalTimeZone());
+}
 
 std::vector<std::string> JobReport(const v1::Job& job) {
   std::vector<std::string> lines;

@@ -17,6 +17,9 @@ std::vector<std::string> JobReport(const v1::Job& job);
 // Everything about a job, whatever its state: lines of `deconvoy job`.
 std::vector<std::string> JobDetails(const v1::Job& job);
 
+// A time as people here read it.
+std::string TimeText(const google::protobuf::Timestamp& time);
+
 // One row of `deconvoy jobs`: name, state, progress, age, display name.
 std::vector<std::string> JobRow(const v1::Job& job);
 

@@ -31,7 +31,8 @@ absl::Status SystemError(const std::filesystem::path& path, std::string_view doi
   const std::string reason = std::generic_category().message(error_number);
   if (error_number == ENOENT) {
     return MakeError({.reason = v1::NOT_FOUND,
-                      .remedy = "Check the name; it is taken relative to the current folder.",
+                      .remedy = path.is_absolute() ? "Check the name."
+                                                   : "Check the name; it is taken relative to the current folder.",
                       .metadata = {{"path", path.string()}}},
                      fmt::format("{}: cannot be {}: {}", path.string(), doing, reason));
   }

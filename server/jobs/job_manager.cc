@@ -100,7 +100,10 @@ absl::StatusOr<std::map<std::string, v1::VolumeSpec>> JobManager::VolumesOf(cons
 absl::Status JobManager::RecoverJob(JobRecord record) {
   absl::Status broken;
   ASSIGN_OR_RETURN(auto volumes, VolumesOf(record.job, broken));
-  ASSIGN_OR_RETURN(const std::vector<TaskRecord> tasks, store_.GetTasks(record.id));
+  ASSIGN_OR_RETURN(std::vector<TaskRecord> tasks, store_.GetTasks(record.id));
+  // The clock may have been set back since.
+  const absl::Time latest = clock_.Wall() + rules_.longest_backoff;
+  for (TaskRecord& task : tasks) task.not_before = std::min(task.not_before, latest);
   std::optional<JobPlan> plan;
   if (!record.plan.empty()) {
     absl::StatusOr<JobPlan> decoded = DecodePlan(record.plan);

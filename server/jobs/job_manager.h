@@ -160,9 +160,10 @@ class JobManager {
   // Order of locks: a job's turn (held over its transaction, see live_job.h), then mutex_ (never held over I/O or
   // callbacks).
   std::mutex mutex_;
-  std::condition_variable changed_;                       // notified after every step, report and Stop
-  std::map<std::string, std::shared_ptr<LiveJob>> live_;  // guarded by mutex_: jobs that have not ended
-  bool stopped_ = false;                                  // guarded by mutex_
+  std::condition_variable changed_;  // notified after every step, report and Stop
+  // Guarded by mutex_: jobs that have not ended. Every such job of the store is here, and one that is being submitted.
+  std::map<std::string, std::shared_ptr<LiveJob>> live_;
+  bool stopped_ = false;  // guarded by mutex_
 };
 
 }  // namespace deconvoy::server

@@ -204,7 +204,7 @@ v1::JobProgress LiveJob::Progress() const {
 }
 
 double LiveJob::Fraction() const {
-  if (open_tasks_ == 0) return 1;
+  if (open_tasks_ == 0) return tasks_.empty() ? 0 : 1;
   double done = static_cast<double>(done_tasks_);
   double total = static_cast<double>(task_count());
   for (const auto& [number, running] : running_) {

@@ -117,10 +117,15 @@ absl::StatusOr<v1::Job> JobManager::Accept(const std::string& owner, const v1::S
   step.change.new_volumes = std::move(results);
   step.AnnounceState();
   for (const v1::Finding& finding : examination.report.findings()) step.AddFinding(finding);
-  RETURN_IF_ERROR(Insert(step.change, request, digest));
   {
+    // Before it is stored, so that who finds it in the store and cancels or watches it finds it here, too.
     std::lock_guard lock(mutex_);
     live_[job->id()] = job;
+  }
+  if (const absl::Status inserted = Insert(step.change, request, digest); !inserted.ok()) {
+    std::lock_guard lock(mutex_);
+    live_.erase(job->id());
+    return inserted;
   }
   Publish(*job, step);
   std::lock_guard lock(mutex_);

@@ -79,11 +79,13 @@ absl::StatusOr<JobManager::Completion> JobManager::CheckLive(const LiveJob& job,
 }
 
 absl::StatusOr<JobManager::Completion> JobManager::CheckStored(const TaskId& task, uint64_t token) {
-  ASSIGN_OR_RETURN(const std::vector<TaskRecord> tasks, store_.GetTasks(task.job_id));
-  const auto found = std::find_if(tasks.begin(), tasks.end(), [&](const TaskRecord& stored) {
+  const absl::StatusOr<std::vector<TaskRecord>> tasks = store_.GetTasks(task.job_id);
+  if (ReasonOf(tasks.status()) == v1::NOT_FOUND) return StaleLease(task, token);  // the job has been deleted
+  RETURN_IF_ERROR(tasks.status());
+  const auto found = std::find_if(tasks->begin(), tasks->end(), [&](const TaskRecord& stored) {
     return stored.number == task.number && stored.token == token && stored.state == TaskState::kDone;
   });
-  if (found == tasks.end()) return StaleLease(task, token);
+  if (found == tasks->end()) return StaleLease(task, token);
   return Completion::kDone;
 }
 

@@ -39,8 +39,8 @@ absl::Status JobManager::Watch(const std::string& owner, const std::string& job_
                                const std::function<bool()>& gone) {
   ASSIGN_OR_RETURN(const JobRecord record, FindStored(owner, job_id));
   const absl::Status cancelled = absl::CancelledError("the watcher has left");
-  // Who has seen the end already is told again, rather than nothing.
-  uint64_t sequence = IsEnd(record.state) ? std::min(after_sequence, record.job.last_sequence() - 1) : after_sequence;
+  // Who has seen the end already is told again, rather than nothing; nobody has seen what is still to come.
+  uint64_t sequence = std::min(after_sequence, record.job.last_sequence() - (IsEnd(record.state) ? 1U : 0U));
   std::string last_progress;
   while (true) {
     // Seen before the store is read, so that what comes in between is not slept through.

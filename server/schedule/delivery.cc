@@ -92,6 +92,7 @@ absl::Status Delivery::Write(const v1::OutputChunk& chunk) {
         fmt::format("the chunk at {} of {} arrived damaged", chunk.position(), TaskName(task_.job_id, task_.number)));
   }
   if (already_done_) return absl::OkStatus();
+  if (scratch_ == nullptr) return Invalid("chunk", "no bytes of this task come in chunks");
   const auto size = static_cast<int64_t>(data.size());
   if (chunk.position() != static_cast<uint64_t>(received_bytes_) || size > expected_bytes_ - received_bytes_) {
     return Invalid("chunk.position", fmt::format("the chunk at {} of {} bytes does not follow the {} before it, of {}",

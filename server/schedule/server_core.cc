@@ -1,11 +1,36 @@
 #include "server/schedule/server_core.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 
 namespace deconvoy::server {
+namespace {
+
+// Opening removes the files of volumes that the database does not name. That must not happen to all of them because
+// the database has been moved away: a spool with volumes is never older than its database.
+absl::Status CheckDatabaseIsThere(const ServerCore::Options& options) {
+  std::error_code ignored;
+  if (std::filesystem::exists(options.database, ignored)) return absl::OkStatus();
+  std::filesystem::directory_iterator entries(options.spool.directory / "volumes", ignored);
+  const bool volumes = !ignored && std::any_of(begin(entries), end(entries),
+                                               [](const auto& entry) { return entry.path().extension() == ".raw"; });
+  if (!volumes) return absl::OkStatus();
+  return MakeError({.reason = v1::STORAGE_FAILURE,
+                    .remedy = "Restore the whole state folder from a backup, or move the spool away to start anew.",
+                    .metadata = {{"path", options.database.string()}}},
+                   fmt::format("{} is missing, but there are volumes in {}", options.database.string(),
+                               options.spool.directory.string()));
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Open(const Options& options, Clock& clock, IdSource& ids) {
   std::unique_ptr<ServerCore> core(new ServerCore(clock));
+  RETURN_IF_ERROR(CheckDatabaseIsThere(options));
   ASSIGN_OR_RETURN(core->store_, Store::Open(options.database));
   ASSIGN_OR_RETURN(core->volumes_, VolumeStore::Open(options.spool, *core->store_, *core->files_, clock, ids));
   ASSIGN_OR_RETURN(core->jobs_,

@@ -26,7 +26,7 @@ class ServerCore {
     Dispatcher::Options dispatcher = {};
   };
   // Opens or makes the files, and recovers what an earlier run has left. `clock` and `ids` must outlive it. Errors are
-  // those of the rooms.
+  // those of the rooms; STORAGE_FAILURE, too, when there are volumes but no database.
   static absl::StatusOr<std::unique_ptr<ServerCore>> Open(const Options& options, Clock& clock, IdSource& ids);
 
   Store& store() { return *store_; }

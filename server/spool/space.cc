@@ -29,6 +29,7 @@ absl::Status SpoolSpace::CheckRoom(const std::filesystem::path& path, int64_t by
 }
 
 absl::StatusOr<std::unique_ptr<File>> SpoolSpace::CreateFile(const std::filesystem::path& path, int64_t bytes) {
+  std::lock_guard creating(creating_);
   RETURN_IF_ERROR(CheckRoom(path, bytes));
   ASSIGN_OR_RETURN(std::unique_ptr<File> file, files_.Create(path));
   Count(path, bytes);

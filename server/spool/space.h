@@ -46,6 +46,8 @@ class SpoolSpace {
   const int64_t keep_free_bytes_;
   const std::string remedy_;
   FileSystem& files_;
+  // Makes new files take turns, so that no two count on the same room. Held over I/O; taken before mutex_.
+  std::mutex creating_;
   mutable std::mutex mutex_;
   // --- guarded by mutex_ ---
   std::map<std::filesystem::path, int64_t> sizes_;

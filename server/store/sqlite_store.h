@@ -11,7 +11,7 @@
 
 namespace deconvoy::server {
 
-class SqliteStore final : public Store {
+class SqliteStore : public Store {
  public:
   explicit SqliteStore(std::unique_ptr<Database> database) : database_(std::move(database)) {}
 

@@ -90,10 +90,10 @@ TEST(ServiceTest, FourClientsTwoWorkersEachItsOwnResultAndProgress) {
   }
 }
 
-TEST(ServiceTest, AWorkerThatDoesNotSeeTheSpoolStreams) {
+TEST(ServiceTest, AWorkerThatDoesNotSeeTheSpoolStreamsOverAPort) {
   TemporaryFolder folder;
   Simulate(folder.path(), "16,64,64", 1);
-  ServerProcess server(folder.path(), 0);
+  ServerProcess server(folder.path(), 0, ServerProcess::Door::kPort);
   ASSERT_TRUE(server.Start()) << server.Log();
   auto worker = server.StartWorker("here", true);
   ASSERT_EQ(server.Cli(RunArguments(folder.path(), "direct.tif", 10)).exit.code, 0) << worker->Errors();
@@ -104,6 +104,35 @@ TEST(ServiceTest, AWorkerThatDoesNotSeeTheSpoolStreams) {
   ASSERT_OK_AND_ASSIGN(const Image direct, LoadImage(folder.path() / "direct.tif"));
   ASSERT_OK_AND_ASSIGN(const Image streamed, LoadImage(folder.path() / "streamed.tif"));
   EXPECT_LE(RelativeL2(streamed.voxels, direct.voxels), 1e-6);
+}
+
+TEST(ServiceTest, VolumesAreListedAndGivenBack) {
+  TemporaryFolder folder;
+  Simulate(folder.path(), "8,32,32", 1);
+  ServerProcess server(folder.path(), 0);
+  ASSERT_TRUE(server.Start()) << server.Log();
+  const CliResult submitted = server.Cli({"submit", "--json", (folder.path() / "raw.ome.tif").string(), "--psf",
+                                          (folder.path() / "psf.ome.tif").string(), "--voxel-um", "0.2,0.1,0.1"});
+  ASSERT_EQ(submitted.exit.code, 7) << "no worker has told its methods yet: " << submitted.err;
+  auto worker = server.StartWorker("worker");
+  ASSERT_TRUE(Eventually([&] { return server.Cli({"workers"}).out.find("workers/") != std::string::npos; }));
+  worker->Kill();
+  const CliResult waiting = server.Cli({"submit", "--json", (folder.path() / "raw.ome.tif").string(), "--psf",
+                                        (folder.path() / "psf.ome.tif").string()});
+  ASSERT_EQ(waiting.exit.code, 0) << waiting.err;
+  const auto job = LastJson(waiting.out)["job"];
+  const std::string input = job["spec"]["deconvolve"]["input_volume"].get<std::string>();
+  const CliResult listed = server.Cli({"volumes"});
+  EXPECT_NE(listed.out.find(input), std::string::npos) << listed.out;
+  EXPECT_NE(listed.out.find("1 x 1 x 8 x 32 x 32"), std::string::npos) << listed.out;
+  const CliResult refused = server.Cli({"volumes", "--delete", input});
+  EXPECT_NE(refused.exit.code, 0);
+  EXPECT_NE(refused.err.find(job["name"].get<std::string>()), std::string::npos) << refused.err;
+  EXPECT_EQ(server.Cli({"cancel", job["name"].get<std::string>()}).exit.code, 0);
+  EXPECT_EQ(server.Cli({"volumes", "--delete", input}).exit.code, 0);
+  EXPECT_EQ(server.Cli({"volumes"}).out.find(input), std::string::npos);
+  EXPECT_EQ(server.Cli({"job", job["name"].get<std::string>(), "--delete"}).exit.code, 0);
+  EXPECT_NE(server.Cli({"volumes"}).out.find("no volumes"), std::string::npos);
 }
 
 TEST(ServiceTest, TimePointsMayStartFromTheOneBefore) {

@@ -51,11 +51,12 @@ void CheckEnum(const pb::EnumDescriptor* type) {
   }
 }
 
-// The messages of a call are explained by the call, all others explain themselves.
+// The messages of a call are explained by the call, all others explain themselves; every field says what it means.
 void CheckMessage(const pb::Descriptor* message) {
   const bool of_a_call = message->name().ends_with("Request") || message->name().ends_with("Response");
   if (message->options().map_entry()) return;
   if (!of_a_call) ExpectComment(message, "message");
+  for (int i = 0; i < message->field_count(); ++i) ExpectComment(message->field(i), "field");
   for (int i = 0; i < message->nested_type_count(); ++i) CheckMessage(message->nested_type(i));
   for (int i = 0; i < message->enum_type_count(); ++i) CheckEnum(message->enum_type(i));
 }

@@ -12,12 +12,12 @@
 
 namespace deconvoy::testing {
 
-// Both times move together. Thread safe.
+// Both times move together, unless the wall clock is set. Thread safe.
 class FakeClock final : public server::Clock {
  public:
   absl::Time Wall() const override {
     std::lock_guard lock(mutex_);
-    return absl::FromUnixSeconds(1'700'000'000) + absl::FromChrono(passed_);
+    return absl::FromUnixSeconds(1'700'000'000) + absl::FromChrono(passed_ + set_by_);
   }
   std::chrono::steady_clock::time_point Steady() const override {
     std::lock_guard lock(mutex_);
@@ -27,10 +27,15 @@ class FakeClock final : public server::Clock {
     std::lock_guard lock(mutex_);
     passed_ += by;
   }
+  // Sets the wall clock forward, or back.
+  void SetWall(std::chrono::nanoseconds by) {
+    std::lock_guard lock(mutex_);
+    set_by_ += by;
+  }
 
  private:
   mutable std::mutex mutex_;
-  std::chrono::nanoseconds passed_{0};
+  std::chrono::nanoseconds passed_{0}, set_by_{0};
 };
 
 // `aaaa...0001`, `aaaa...0002` and so on, with a letter of choice. Thread safe.

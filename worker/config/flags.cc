@@ -15,13 +15,12 @@ void AddServing(CLI::App& app, Flags& flags) {
   app.add_flag("--die-with-parent", flags.die_with_parent, "End at once when the process that started this one ends");
 }
 
-void AddResources(CLI::App& app, Flags& flags, std::string& backend) {
+void AddResources(CLI::App& app, Flags& flags) {
   app.add_option("--threads", flags.threads, "Threads that compute; 0 for one per processor")
       ->check(CLI::Range(0, 1024));
   app.add_option("--memory-mib", flags.memory_mib, "Memory that one task may use; 0 for 70 % of what is available")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 30));
   app.add_option("--state", flags.state, "Folder where measured FFT plans are kept");
-  app.add_option("--backend", backend, "Device to compute on")->check(CLI::IsMember({"auto", "cpu"}));
   app.add_option("--log-level", flags.log_level, "Least level of messages on standard error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}));
 }
@@ -32,10 +31,9 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
   ParsedFlags parsed;
   Flags& flags = parsed.flags;
   CLI::App app("Takes tasks from a deconvoy server, computes them and brings the results.", "deconvoy-worker");
-  std::string backend = "auto";
   bool describe = false, self_test = false, devices = false;
   AddServing(app, flags);
-  AddResources(app, flags, backend);
+  AddResources(app, flags);
   app.add_flag("--describe", describe, "Print the methods of this worker and end");
   app.add_flag("--json", flags.json, "With --describe: as JSON (deconvoy.v1.ListMethodsResponse)");
   app.add_flag("--self-test", self_test, "Compute a small phantom, print the report and end");

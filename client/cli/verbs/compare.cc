@@ -20,7 +20,7 @@ struct CompareOptions {
 };
 
 constexpr char kExamples[] = R"(  deconvoy compare out.tif truth.tif
-      nothing is rescaled, shifted or clipped first
+      nothing is rescaled, shifted or clipped first; a figure that would divide by zero is undefined (null in JSON)
   deconvoy compare out.tif truth.tif --json | jq .nrmse)";
 
 struct Figure {
@@ -39,10 +39,15 @@ constexpr std::array<Figure, 7> kFigures = {{
     {"flux_ratio", "sum of A over sum of B", &ComparisonFigures::flux_ratio},
 }};
 
-// JSON has neither infinity nor NaN: these become texts.
+// JSON has neither infinity nor NaN: they become "inf" and null.
 nlohmann::json Number(double value) {
   if (std::isfinite(value)) return value;
+  if (std::isnan(value)) return nullptr;
   return fmt::format("{}", value);
+}
+
+std::string Text(double value) {
+  return std::isnan(value) ? "undefined" : fmt::format("{:.6g}", value);
 }
 
 absl::Status CompareFiles(const CompareOptions& options, const Console& console) {
@@ -52,7 +57,7 @@ absl::Status CompareFiles(const CompareOptions& options, const Console& console)
   nlohmann::json json = {{"a", options.a}, {"b", options.b}};
   for (const Figure& figure : kFigures) {
     json[figure.name] = Number(figures.*figure.value);
-    console.Say(fmt::format("{:<12} {:<13.6g} {}", figure.name, figures.*figure.value, figure.meaning));
+    console.Say(fmt::format("{:<12} {:<13} {}", figure.name, Text(figures.*figure.value), figure.meaning));
   }
   if (console.json) console.Json(json);
   return absl::OkStatus();

@@ -4,7 +4,7 @@ namespace deconvoy::client {
 
 const std::vector<void (*)(CLI::App&, Program&)>& AllVerbs() {
   static const std::vector<void (*)(CLI::App&, Program&)> verbs = {
-      AddRun,     AddSubmit,   AddWatch,   AddFetch,   AddJobs,    AddJob,  AddCancel,     AddWorkers,
+      AddRun,     AddSubmit,   AddWatch,   AddFetch,   AddJobs,    AddJob,  AddCancel,     AddVolumes,      AddWorkers,
       AddMethods, AddSimulate, AddCompare, AddPicture, AddVersion, AddHelp, AddCompletion, AddHelpMarkdown,
   };
   return verbs;

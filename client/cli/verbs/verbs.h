@@ -13,6 +13,7 @@ void AddSubmit(CLI::App& root, Program& program);
 void AddWatch(CLI::App& root, Program& program);
 void AddFetch(CLI::App& root, Program& program);
 void AddJobs(CLI::App& root, Program& program);
+void AddVolumes(CLI::App& root, Program& program);
 void AddJob(CLI::App& root, Program& program);
 void AddCancel(CLI::App& root, Program& program);
 void AddWorkers(CLI::App& root, Program& program);

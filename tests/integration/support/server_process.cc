@@ -2,14 +2,23 @@
 
 #include <signal.h>
 
+#include <fstream>
+
 namespace deconvoy::testing {
 
-ServerProcess::ServerProcess(std::filesystem::path folder, int workers)
-    : folder_(std::move(folder)), workers_(workers) {}
+ServerProcess::ServerProcess(std::filesystem::path folder, int workers, Door door)
+    : folder_(std::move(folder)), workers_(workers), door_(door) {}
+
+std::string ServerProcess::address() const {
+  if (door_ == Door::kUnixSocket) return "unix:" + (folder_ / "s").string();
+  std::string chosen;
+  std::ifstream(state() / "address") >> chosen;
+  return chosen;
+}
 
 bool ServerProcess::Start(const std::map<std::string, std::string>& environment, const std::vector<std::string>& more) {
   std::vector<std::string> arguments = {
-      "--state",        state().string(),         "--listen",         address(),
+      "--state",        state().string(),         "--listen",         door_ == Door::kPort ? "127.0.0.1:0" : address(),
       "--workers",      std::to_string(workers_), "--worker-threads", "1",
       "--worker-cache", PlanCache().string(),     "--lease-ms",       std::to_string(3000 * Slowness())};
   arguments.insert(arguments.end(), more.begin(), more.end());

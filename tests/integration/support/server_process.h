@@ -1,4 +1,5 @@
-// A real `deconvoyd` on a Unix socket with a state folder of its own, and workers started by the test.
+// A real `deconvoyd` on a Unix socket, or on a free port, with a state folder of its own, and workers started by the
+// test.
 #pragma once
 
 #include <map>
@@ -14,7 +15,8 @@ namespace deconvoy::testing {
 class ServerProcess {
  public:
   // `workers` local ones are started and supervised by the server. `folder` holds state, socket and logs.
-  explicit ServerProcess(std::filesystem::path folder, int workers = 1);
+  enum class Door { kUnixSocket, kPort };
+  explicit ServerProcess(std::filesystem::path folder, int workers = 1, Door door = Door::kUnixSocket);
 
   // Starts it and waits until it serves; false when it ended instead or is not ready in time.
   bool Start(const std::map<std::string, std::string>& environment = {}, const std::vector<std::string>& more = {});
@@ -23,7 +25,8 @@ class ServerProcess {
   std::optional<Exit> Stop();
   Process& process() { return *process_; }
 
-  std::string address() const { return "unix:" + (folder_ / "s").string(); }
+  // Of a port: once it has started.
+  std::string address() const;
   std::filesystem::path state() const { return folder_ / "state"; }
   std::string Log() const { return process_ ? process_->Errors() : ""; }
 
@@ -37,6 +40,7 @@ class ServerProcess {
  private:
   const std::filesystem::path folder_;
   const int workers_;
+  const Door door_;
   int starts_ = 0;
   std::unique_ptr<Process> process_;
 };

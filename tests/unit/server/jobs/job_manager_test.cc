@@ -1,5 +1,6 @@
 #include "server/jobs/job_manager.h"
 
+#include <atomic>
 #include <thread>
 
 #include "tests/unit/server/jobs/job_service.h"
@@ -363,6 +364,16 @@ TEST_F(JobManagerTest, ABackoffSurvivesACrash) {
   EXPECT_TRUE(worker_.Take());
 }
 
+TEST_F(JobManagerTest, ABackoffDoesNotGrowWhenTheClockIsSetBack) {
+  service_.Submit(Spec());
+  worker_.GiveUp(*worker_.Take(), absl::InternalError("broken"));
+  service_.clock.SetWall(-std::chrono::hours(24));
+  service_.Reopen();
+  EXPECT_FALSE(worker_.Take());
+  service_.Advance(absl::Minutes(1));
+  EXPECT_TRUE(worker_.Take());
+}
+
 // --- Watching ---
 
 TEST_F(JobManagerTest, WatchReplaysEverythingThatIsKept) {
@@ -409,6 +420,25 @@ TEST_F(JobManagerTest, TheEndIsToldAlsoToThoseWhoHaveSeenIt) {
     EXPECT_TRUE(events.front().has_ended());
     EXPECT_EQ(events.front().sequence(), last);
   }
+}
+
+TEST_F(JobManagerTest, TheEndIsToldAlsoToThoseWhoAskForWhatComesLater) {
+  const std::string job = service_.Submit(Spec());
+  std::atomic<bool> attached = false, ended = false;
+  std::thread watcher([&] {
+    EXPECT_OK(service_.jobs().Watch(
+        JobService::kOwner, job, 1000,
+        [&](const v1::JobEvent& event) {
+          attached = true;
+          if (event.has_ended()) ended = true;
+          return true;
+        },
+        kNobodyLeft));
+  });
+  while (!attached) std::this_thread::yield();
+  worker_.WorkOff();
+  watcher.join();
+  EXPECT_TRUE(ended);
 }
 
 TEST_F(JobManagerTest, WatchersFollowAJobLive) {

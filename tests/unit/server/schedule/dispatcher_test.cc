@@ -337,6 +337,27 @@ TEST_F(DispatcherTest, TheSameLeaseDeliveredByManyAtOnceIsCommittedOnce) {
   EXPECT_EQ(job.result().sum(), 1);
 }
 
+TEST_F(DispatcherTest, ChunksThatNobodyAskedForAreRefused) {
+  service_.Submit(service_.Deconvolve({1, 1, 2, 4, 4}, {2, 4, 4}));
+  const v1::Task analysis = *a_.Take();
+  ASSERT_OK_AND_ASSIGN(const auto delivery, service_.dispatcher().BeginDelivery(a_.Header(analysis)));
+  v1::OutputChunk empty;
+  empty.set_crc32c(Crc32c({}));
+  EXPECT_EQ(ReasonOf(delivery->Write(empty)), v1::INVALID_FIELD);
+  EXPECT_OK(a_.Deliver(analysis));
+}
+
+TEST_F(DispatcherTest, TheResultOfADeletedJobIsStale) {
+  const std::string job = SubmitOne();
+  const v1::Task task = *a_.Take();
+  EXPECT_OK(service_.jobs().Cancel(JobService::kOwner, job));
+  EXPECT_OK(service_.jobs().Delete(JobService::kOwner, job));
+  EXPECT_EQ(ReasonOf(a_.Deliver(task)), v1::STALE_LEASE);
+  EXPECT_EQ(ReasonOf(a_.Deliver(task)), v1::STALE_LEASE) << "and so it is when it is delivered again";
+  EXPECT_EQ(Shown("a").tasks_failed(), 0U);
+  EXPECT_EQ(service_.CountScratchFiles(), 0U);
+}
+
 TEST_F(DispatcherTest, CancellingRacesWithDelivery) {
   for (int round = 0; round < 10; ++round) {
     const size_t volumes = service_.CountVolumes();

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
 #include "proto/contract/error.h"
 #include "tests/support/faulty_file_system.h"
 #include "tests/support/test_support.h"
@@ -47,6 +52,68 @@ TEST_F(SpoolSpaceTest, KeepsSomeOfTheDiskFree) {
   EXPECT_FALSE(std::filesystem::exists(path_));
   EXPECT_EQ(ReasonOf(space.CheckRoom(1)), v1::DISK_FULL);
   EXPECT_OK(space.CheckRoom(0));
+}
+
+// A disk of 1000 bytes, with files that hold none. Reserving takes a while, which ends early when somebody else asks
+// for the room meanwhile.
+class SmallDisk final : public FileSystem {
+ public:
+  absl::StatusOr<std::unique_ptr<File>> Create(const std::filesystem::path& /*path*/) override {
+    return std::make_unique<EmptyFile>(*this);
+  }
+  absl::StatusOr<std::unique_ptr<File>> Open(const std::filesystem::path& path, bool /*writable*/) override {
+    return Create(path);
+  }
+  absl::Status Remove(const std::filesystem::path& /*path*/) override { return absl::OkStatus(); }
+  absl::Status MakeDirectories(const std::filesystem::path& /*path*/) override { return absl::OkStatus(); }
+  absl::Status SyncDirectory(const std::filesystem::path& /*path*/) override { return absl::OkStatus(); }
+  absl::StatusOr<std::vector<std::filesystem::path>> List(const std::filesystem::path& /*path*/) override {
+    return std::vector<std::filesystem::path>();
+  }
+  absl::StatusOr<int64_t> FreeBytes(const std::filesystem::path& /*path*/) override {
+    const std::lock_guard lock(mutex_);
+    ++asked_;
+    changed_.notify_all();
+    return free_;
+  }
+
+ private:
+  class EmptyFile final : public File {
+   public:
+    explicit EmptyFile(SmallDisk& disk) : disk_(disk) {}
+    absl::Status ReadAt(int64_t /*offset*/, std::span<std::byte> /*target*/) const override { return absl::OkStatus(); }
+    absl::Status WriteAt(int64_t /*offset*/, std::span<const std::byte> /*source*/) override {
+      return absl::OkStatus();
+    }
+    absl::Status Reserve(int64_t bytes) override {
+      std::unique_lock lock(disk_.mutex_);
+      disk_.changed_.wait_for(lock, std::chrono::milliseconds(200), [this] { return disk_.asked_ > 1; });
+      disk_.free_ -= bytes;
+      return absl::OkStatus();
+    }
+    absl::Status Sync() override { return absl::OkStatus(); }
+    absl::StatusOr<int64_t> Size() const override { return 0; }
+
+   private:
+    SmallDisk& disk_;
+  };
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int64_t free_ = 1000;  // guarded by mutex_
+  int asked_ = 0;        // guarded by mutex_
+};
+
+TEST_F(SpoolSpaceTest, TwoFilesAtOnceDoNotCountOnTheSameRoom) {
+  SmallDisk disk;
+  SpoolSpace space(folder_.path(), 300, "sweep up", disk);
+  absl::Status one, other;
+  std::thread thread([&] { one = space.CreateFile("one", 500).status(); });
+  other = space.CreateFile("other", 500).status();
+  thread.join();
+  EXPECT_NE(one.ok(), other.ok());
+  EXPECT_EQ(ReasonOf(one.ok() ? other : one), v1::DISK_FULL);
+  EXPECT_EQ(space.UsedBytes(), 500);
 }
 
 TEST_F(SpoolSpaceTest, FailedReservationLeavesNothing) {

@@ -26,7 +26,7 @@ TEST(Flags, ServingNeedsServerAndCredential) {
 TEST(Flags, AreTakenAsGiven) {
   const ParsedFlags parsed =
       Parse({"--server", "h:1", "--credential-file", "/c", "--spool", "/s", "--threads", "3", "--memory-mib", "512",
-             "--state", "/t", "--backend", "cpu", "--log-level", "debug", "--die-with-parent"});
+             "--state", "/t", "--log-level", "debug", "--die-with-parent"});
   ASSERT_FALSE(parsed.exit_code.has_value());
   EXPECT_EQ(parsed.flags.spool, "/s");
   EXPECT_EQ(parsed.flags.threads, 3);
@@ -41,7 +41,6 @@ TEST(Flags, MistakesAreUsageErrors) {
   for (const auto& [name, value] : {std::pair{"--threads", "-1"},
                                     {"--threads", "many"},
                                     {"--memory-mib", "-5"},
-                                    {"--backend", "abacus"},
                                     {"--log-level", "loud"},
                                     {"--nonsense", "1"}}) {
     std::vector<const char*> arguments = good;
