@@ -63,6 +63,8 @@ int RunProgram(Program& program, int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     status = ToStatus(*root, error);
   }
+  if (status.ok() && !program.console.out.flush())
+    status = absl::InternalError("standard output cannot be written: not everything that was to be said has been");
   if (!status.ok()) Report(program.console, status);
   return static_cast<int>(ExitCodeOf(status));
 }

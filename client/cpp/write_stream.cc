@@ -1,6 +1,7 @@
 #include "client/cpp/write_stream.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace deconvoy::client {
@@ -8,6 +9,8 @@ namespace {
 
 // Chunks sent but not yet durable: at most this many.
 constexpr uint64_t kWindowChunks = 32;
+// Without an acknowledgement for this long the server takes nothing more: it tells why once the stream is closed.
+constexpr std::chrono::seconds kPatience{60};
 
 }  // namespace
 
@@ -24,8 +27,8 @@ WriteStream::~WriteStream() {
 
 bool WriteStream::Send(const v1::WriteVolumeRequest& request) {
   std::unique_lock lock(mutex_);
-  acknowledged_.wait(lock, [this] { return broken_ || sent_ - chunks_committed_ < kWindowChunks; });
-  if (broken_) return false;
+  const auto may_send = [this] { return broken_ || sent_ - chunks_committed_ < kWindowChunks; };
+  if (!acknowledged_.wait_for(lock, kPatience, may_send) || broken_) return false;
   lock.unlock();
   ++sent_;
   return stream_->Write(request);

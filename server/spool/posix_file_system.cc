@@ -69,6 +69,11 @@ class PosixFile final : public File {
 
   absl::Status Reserve(int64_t bytes) override {
     if (bytes == 0) return absl::OkStatus();
+    // What cannot fit is not tried: it would take all room from others until it fails.
+    struct statvfs disk;
+    if (fstatvfs(descriptor_, &disk) == 0 &&
+        bytes / static_cast<int64_t>(disk.f_frsize) > static_cast<int64_t>(disk.f_bavail))
+      return SystemError(path_, fmt::format("reserve {} bytes", bytes), ENOSPC, bytes);
     if (Retry([&] { return fallocate(descriptor_, 0, 0, bytes); }) == 0) return absl::OkStatus();
     if (errno != EOPNOTSUPP) return SystemError(path_, fmt::format("reserve {} bytes", bytes), errno, bytes);
     int error = posix_fallocate(descriptor_, 0, bytes);

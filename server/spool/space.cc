@@ -25,7 +25,9 @@ absl::Status SpoolSpace::CheckRoom(const std::filesystem::path& path, int64_t by
   ASSIGN_OR_RETURN(const int64_t free, FreeBytes());
   if (bytes <= free) return absl::OkStatus();
   return NoRoom(path, bytes, free,
-                fmt::format("{}: {} bytes are needed, but only {} are free for volumes", path.string(), bytes, free));
+                fmt::format("{}: {} bytes are needed, but only {} are free for volumes (`limits.keep_free_bytes` keeps "
+                            "{} of the disk free)",
+                            directory_.string(), bytes, free, keep_free_bytes_));
 }
 
 absl::StatusOr<std::unique_ptr<File>> SpoolSpace::CreateFile(const std::filesystem::path& path, int64_t bytes) {

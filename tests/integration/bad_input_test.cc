@@ -158,7 +158,7 @@ TEST_F(BadInputTest, WrongOptions) {
 TEST_F(BadInputTest, PlacesThatCannotBeWritten) {
   ExpectRefused(Run("raw.tif", "psf.tif", {"-o", file("nowhere/out.tif").string()}), 3, {"nowhere"});
   ExpectRefused(Run("raw.tif", "psf.tif", {"-o", file("out.png").string()}), 3, {"out.png"});
-  ExpectRefused(Run("raw.tif", "psf.tif", {"-o", "/proc/out.tif"}), 3, {"/proc", "cannot be written"});
+  ExpectRefused(Run("raw.tif", "psf.tif", {"-o", "/proc/out.tif"}), 3, {"/proc", "cannot be created"});
 }
 
 TEST_F(BadInputTest, ServersThatAreNotThere) {

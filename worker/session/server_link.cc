@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
+#include <iomanip>
 #include <utility>
 
 #include "proto/contract/error.h"
@@ -10,6 +12,8 @@
 
 namespace deconvoy::worker {
 namespace {
+
+constexpr int kLongestCredential = 1024;
 
 std::unique_ptr<v1::Workers::Stub> MakeStub(const std::string& address) {
   grpc::ChannelArguments arguments;
@@ -27,7 +31,10 @@ absl::StatusOr<std::unique_ptr<ServerLink>> ServerLink::Open(const std::string& 
                                                              const std::filesystem::path& credential_file) {
   std::ifstream file(credential_file);
   std::string credential;
-  if (file >> credential) return std::unique_ptr<ServerLink>(new ServerLink(address, std::move(credential)));
+  const auto printable = [](char c) { return c > ' ' && c < 127; };
+  if (file >> std::setw(kLongestCredential) >> credential &&
+      std::all_of(credential.begin(), credential.end(), printable))
+    return std::unique_ptr<ServerLink>(new ServerLink(address, std::move(credential)));
   return MakeError({.reason = v1::UNAUTHENTICATED_WORKER,
                     .remedy = "Give --credential-file the server's worker.credential.",
                     .metadata = {{"path", credential_file.string()}}},

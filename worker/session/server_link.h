@@ -18,7 +18,7 @@ namespace deconvoy::worker {
 class ServerLink {
  public:
   // `address` as gRPC takes it, for instance `unix:/path` or `host:port`. `credential_file` is read once, here. Errors:
-  // UNAUTHENTICATED_WORKER when it cannot be read or is empty.
+  // UNAUTHENTICATED_WORKER when it cannot be read or holds no word of plain text.
   static absl::StatusOr<std::unique_ptr<ServerLink>> Open(const std::string& address,
                                                           const std::filesystem::path& credential_file);
 

@@ -6,6 +6,7 @@
 
 #include "client/cli/deconvolve_inputs.h"
 #include "client/cli/interrupt.h"
+#include "client/cli/job_follow.h"
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
@@ -37,6 +38,9 @@ constexpr char kExamples[] = R"(  deconvoy run raw.tif --psf psf.tif -o out.tif
 
 absl::Status CheckOutput(const RunOptions& options) {
   std::error_code ignored;
+  if (std::filesystem::equivalent(options.inputs.input, options.inputs.psf, ignored))
+    return UsageError(fmt::format("{} is both the image and its PSF", Printable(options.inputs.input)),
+                      "Give the recorded stack first and its PSF with --psf.");
   for (const std::string& input : {options.inputs.input, options.inputs.psf})
     if (std::filesystem::equivalent(input, options.output, ignored))
       return UsageError(fmt::format("the output {} is also an input", Printable(options.output)),
@@ -84,10 +88,11 @@ class Run {
     ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "estimate"));
     imageio::WriteOptions write = ToWriteOptions(options_.image_output);
     if (job.has_result()) write.display_range = {job.result().minimum(), job.result().maximum()};
-    ASSIGN_OR_RETURN(const v1::VolumeSpec result,
-                     DownloadImage(session.client(), volume, options_.output, write, *progress_, stop_));
+    const auto result = DownloadImage(session.client(), volume, options_.output, write, *progress_, stop_);
     progress_->Clear();
-    Report(job, result);
+    if (!result.ok() && !session.local() && !stop_.stop_requested()) unfetched_ = job.name();
+    RETURN_IF_ERROR(result.status());
+    Report(job, *result);
     return absl::OkStatus();
   }
 
@@ -97,8 +102,13 @@ class Run {
     if (console_.json) console_.Json({{"event", "result"}, {"output", options_.output}, {"job", ToJson(job)}});
   }
 
-  // Nothing of a one-shot run stays on a server, unless asked for or the server is out of reach.
+  // Nothing of a one-shot run stays on a server, unless asked for or the server is out of reach, and but for a result
+  // that could not be written.
   void TidyUp(const Client& client, const absl::Status& status) {
+    if (!unfetched_.empty()) {
+      return progress_->Say({.message = fmt::format("the result is kept on the server: {}",
+                                                    JobCommand("fetch", unfetched_, options_.server, "-o FILE"))});
+    }
     if (!options_.keep && !IsRetryable(status)) return leftovers_.Remove(client, *progress_);
     for (const std::string& name : leftovers_.jobs()) progress_->Say({.message = "on the server: " + Printable(name)});
     for (const std::string& name : leftovers_.volumes())
@@ -110,6 +120,7 @@ class Run {
   const std::stop_token stop_;
   const std::unique_ptr<Progress> progress_;
   Leftovers leftovers_;
+  std::string unfetched_;  // a job that succeeded, but whose result could not be written
 };
 
 }  // namespace
