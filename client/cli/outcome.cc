@@ -82,7 +82,8 @@ absl::Status OutcomeOf(const v1::Job& job) {
                           data ? ExitCode::kInvalidInput : ExitCode::kFailed);
     }
     default:
-      return MakeError({.reason = v1::JOB_NOT_ENDED, .remedy = fmt::format("Wait with `deconvoy watch {}`, with the same --server.", job.name())},
+      return MakeError({.reason = v1::JOB_NOT_ENDED,
+                        .remedy = fmt::format("Wait with `deconvoy watch {}`, with the same --server.", job.name())},
                        fmt::format("{} has not ended", Printable(job.name())));
   }
 }

@@ -15,7 +15,8 @@ namespace deconvoy::imageio {
 // Errors as CheckWritable of image_file.h has them, whatever the extension.
 absl::Status CheckPlace(const std::filesystem::path& path);
 
-// A file under construction in the folder of its target. It has no name where the file system can do that, else the name
+// A file under construction in the folder of its target. It has no name where the file system can do that, else the
+// name
 // `.NAME.part-PID-N`; it is gone when the object is destroyed without Commit. One thread at a time.
 class OutputFile {
  public:

@@ -74,8 +74,7 @@ TEST_F(InterruptTest, SecondCtrlCLeavesAtOnce) {
   ASSERT_FALSE(service.empty());
   for (const pid_t pid : service) kill(pid, SIGSTOP);
   client->Signal(SIGINT);
-  EXPECT_TRUE(Eventually([&] { return client->Output().find("cancelling") != std::string::npos; }))
-      << client->Errors();
+  EXPECT_TRUE(Eventually([&] { return client->Output().find("cancelling") != std::string::npos; })) << client->Errors();
   EXPECT_TRUE(client->Running());
   client->Signal(SIGINT);
   const auto exit = client->Wait(std::chrono::seconds(5));
