@@ -15,7 +15,8 @@ minutes=${DECONVOY_LONG_MINUTES:-120}
 if ! [[ $minutes =~ ^[0-9]+$ ]]; then echo "tests/run.sh: DECONVOY_LONG_MINUTES is '$minutes', not a number of minutes" >&2; exit 2; fi
 trap 'echo "tests/run.sh: stopped at line $LINENO: $BASH_COMMAND" >&2' ERR
 trap 'echo "tests/run.sh: interrupted; run it again to go on" >&2; exit 130' INT TERM
-left_out=() asan_built=false tsan_built=false
+left_out=() asan_built=false
+export LSAN_OPTIONS=suppressions=$PWD/tests/support/lsan.supp:print_suppressions=0
 rm -f build/*/ctest-*.log
 
 # Runs tests of preset $1; $2 names the run; the rest are CTest's arguments.
@@ -37,7 +38,7 @@ whole_programs() {
   local reports=$PWD/build/$1/reports failed=false
   rm -rf "$reports"
   mkdir -p "$reports"
-  ASAN_OPTIONS=log_path=$reports/asan UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=log_path=$reports/tsan \
+  ASAN_OPTIONS=log_path=$reports/asan UBSAN_OPTIONS=print_stacktrace=1 \
     run_tests "$1" whole-programs -L whole-programs -LE long -E '_(parity|tiles)_test$' || failed=true
   if [ -n "$(ls "$reports")" ]; then
     head -n 100 "$reports"/* >&2
@@ -72,13 +73,13 @@ if time_for "address and undefined-behaviour sanitizers" 14; then
 fi
 if time_for "fault loops" 3; then run_tests release fault-loops -L long; fi
 if time_for "thread sanitizer" 14; then
-  build_and_test tsan -LE 'long|whole-programs'
-  tsan_built=true
+  # Debian's gRPC is built without this sanitizer, which therefore does not see how gRPC's threads wait for one another, and
+  # takes what they share for races: tests that call through gRPC are left out.
+  build_and_test tsan -LE 'long|whole-programs' -E '^unit_(api|client|session|server_daemon)_'
 fi
 if time_for "fuzzing" 6; then
   echo "== fuzzing"
   tests/fuzz/run.sh 20
 fi
 if $asan_built && time_for "whole programs under the address sanitizer" 6; then whole_programs asan; fi
-if $tsan_built && time_for "whole programs under the thread sanitizer" 12; then whole_programs tsan; fi
 if [ ${#left_out[@]} -gt 0 ]; then printf '== left out for lack of time: %s\n' "${left_out[@]}"; fi

@@ -1,7 +1,6 @@
 #include "client/cpp/write_stream.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 namespace deconvoy::client {
@@ -9,8 +8,6 @@ namespace {
 
 // Chunks sent but not yet durable: at most this many.
 constexpr uint64_t kWindowChunks = 32;
-// Without an acknowledgement for this long the server takes nothing more: it tells why once the stream is closed.
-constexpr std::chrono::seconds kPatience{60};
 
 }  // namespace
 
@@ -27,8 +24,8 @@ WriteStream::~WriteStream() {
 
 bool WriteStream::Send(const v1::WriteVolumeRequest& request) {
   std::unique_lock lock(mutex_);
-  const auto may_send = [this] { return broken_ || sent_ - chunks_committed_ < kWindowChunks; };
-  if (!acknowledged_.wait_for(lock, kPatience, may_send) || broken_) return false;
+  acknowledged_.wait(lock, [this] { return broken_ || sent_ - chunks_committed_ < kWindowChunks; });
+  if (broken_) return false;
   lock.unlock();
   ++sent_;
   return stream_->Write(request);
@@ -49,6 +46,7 @@ void WriteStream::Listen() {
   v1::WriteVolumeResponse response;
   while (stream_->Read(&response)) {
     const std::lock_guard lock(mutex_);
+    if (response.chunks_committed() <= chunks_committed_) broken_ = true;  // nothing more is taken
     chunks_committed_ = std::max(chunks_committed_, response.chunks_committed());
     committed_bytes_ = static_cast<int64_t>(response.committed_bytes());
     acknowledged_.notify_all();

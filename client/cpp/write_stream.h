@@ -24,7 +24,7 @@ class WriteStream {
   WriteStream(const WriteStream&) = delete;
   WriteStream& operator=(const WriteStream&) = delete;
 
-  // Waits for a place in the window. False when the stream is broken, or stuck for a minute: Close tells why.
+  // Waits for a place in the window. False when the stream is broken, or the server takes no more: Close tells why.
   bool Send(const v1::WriteVolumeRequest& request);
 
   // Waits until everything sent is durable or the stream breaks. Last call.

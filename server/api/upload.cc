@@ -51,12 +51,12 @@ void Upload::CommitGroups() {
     }
     waiting_chunks_ = 0;
     const absl::StatusOr<int64_t> durable = writer_.Commit();
-    if (!durable.ok()) {
-      error_ = durable.status();
-      return;
-    }
+    error_ = durable.status();
+    durable_chunks_ = durable.value_or(durable_chunks_);
+    const int64_t chunks = durable_chunks_;
     lock.unlock();
-    acknowledge_(*durable);
+    acknowledge_(chunks);
+    if (!durable.ok()) return;
     lock.lock();
   }
 }

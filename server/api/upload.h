@@ -26,8 +26,9 @@ struct GroupRules {
 // One per call. Add and Finish by one thread.
 class Upload {
  public:
-  // Told after each commit how many chunks are durable, from the committing thread; false when nobody listens any more,
-  // which does not end the upload.
+  // Told after each commit how many chunks are durable, from the committing thread; the same number again when a commit
+  // has failed, so that a caller who waits for it closes the stream. False when nobody listens any more, which does not
+  // end the upload.
   using Acknowledge = std::function<bool(int64_t chunks)>;
 
   // `writer` must outlive the upload.
@@ -54,6 +55,7 @@ class Upload {
   int64_t waiting_chunks_ = 0;                         // added since the last commit
   std::chrono::steady_clock::time_point first_added_;  // of the group
   std::chrono::steady_clock::time_point last_added_;
+  int64_t durable_chunks_ = 0;
   bool finishing_ = false;
   absl::Status error_;
 

@@ -36,21 +36,28 @@ struct FakeService::Services {
                        grpc::ServerReaderWriter<v1::WriteVolumeResponse, v1::WriteVolumeRequest>* stream) override {
       std::string name;
       int after = -1;
+      std::optional<std::pair<uint64_t, absl::Status>> failing;
       {
         const std::lock_guard lock(state.mutex);
         if (auto fault = state.Enter("Volumes.Write"); !fault.ok()) return fault;
         after = state.NextBreak("Volumes.Write");
+        failing = std::exchange(state.failing_commit, std::nullopt);
       }
       v1::WriteVolumeRequest request;
       for (uint64_t count = 1; stream->Read(&request); ++count) {
         if (!request.volume().empty()) name = request.volume();
         if (after >= 0 && count > static_cast<uint64_t>(after)) return Broken();
         v1::WriteVolumeResponse response;
+        if (failing && count > failing->first) {
+          response.set_chunks_committed(failing->first);
+          if (count == failing->first + 1) stream->Write(response);
+          continue;
+        }
         if (auto status = Take(name, request.chunk(), response); !status.ok()) return status;
         response.set_chunks_committed(count);
         stream->Write(response);
       }
-      return grpc::Status::OK;
+      return failing ? ToGrpc(failing->second) : grpc::Status::OK;
     }
 
     grpc::Status Take(const std::string& name, const v1::Chunk& chunk, v1::WriteVolumeResponse& response) {
@@ -323,6 +330,11 @@ void FakeService::LoseAnswerOf(const std::string& call) {
 void FakeService::BreakStreams(const std::string& call, std::vector<int> after) {
   const std::lock_guard lock(state_->mutex);
   state_->breaks[call] = std::move(after);
+}
+
+void FakeService::FailCommit(uint64_t after, const absl::Status& error) {
+  const std::lock_guard lock(state_->mutex);
+  state_->failing_commit = {after, error};
 }
 
 void FakeService::CorruptRead(int chunk) {

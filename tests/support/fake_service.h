@@ -49,6 +49,8 @@ class FakeService {
   // The next streams end with UNAVAILABLE after so many messages, each entry for one stream: chunks committed (Write),
   // chunks sent (Read), events sent (Watch).
   void BreakStreams(const std::string& call, std::vector<int> after);
+  // The next Write commits so many chunks, then answers that it takes no more, and ends with `error` once it is closed.
+  void FailCommit(uint64_t after, const absl::Status& error);
   // One chunk of the next Read, counted from 0, has a wrong byte.
   void CorruptRead(int chunk);
 

@@ -107,6 +107,7 @@ struct FakeService::State {
   std::map<std::string, Fault> faults;
   std::map<std::string, int> lost_answers;
   std::map<std::string, std::vector<int>> breaks;
+  std::optional<std::pair<uint64_t, absl::Status>> failing_commit;
   std::optional<int> corrupt_chunk;
   std::vector<v1::JobEvent> events;
   absl::Status outcome;

@@ -58,6 +58,7 @@ class UploadTest : public ::testing::Test {
  protected:
   Upload::Acknowledge Listener() {
     return [this](int64_t chunks) {
+      ++answers_;
       acknowledged_ = chunks;
       return true;
     };
@@ -73,6 +74,7 @@ class UploadTest : public ::testing::Test {
   static constexpr milliseconds kNever = std::chrono::hours(1);
   FakeWriter writer_;
   std::atomic<int64_t> acknowledged_ = 0;
+  std::atomic<int> answers_ = 0;
 };
 
 TEST_F(UploadTest, ACallerInLockStepIsAnsweredAfterEachChunk) {
@@ -129,6 +131,7 @@ TEST_F(UploadTest, AFailedCommitFailsTheUpload) {
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(upload.Finish().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(acknowledged_, 0);
+  EXPECT_EQ(answers_, 1) << "a caller who waits must hear of it";
 }
 
 TEST_F(UploadTest, AListenerThatLeftStopsNothing) {
