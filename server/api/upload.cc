@@ -42,6 +42,7 @@ bool Upload::GroupIsDue() const {
 }
 
 void Upload::CommitGroups() {
+  int64_t durable_chunks = 0;
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return finishing_ || waiting_chunks_ > 0; });
@@ -52,10 +53,9 @@ void Upload::CommitGroups() {
     waiting_chunks_ = 0;
     const absl::StatusOr<int64_t> durable = writer_.Commit();
     error_ = durable.status();
-    durable_chunks_ = durable.value_or(durable_chunks_);
-    const int64_t chunks = durable_chunks_;
+    durable_chunks = durable.value_or(durable_chunks);
     lock.unlock();
-    acknowledge_(chunks);
+    acknowledge_(durable_chunks);
     if (!durable.ok()) return;
     lock.lock();
   }

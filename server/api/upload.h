@@ -55,7 +55,6 @@ class Upload {
   int64_t waiting_chunks_ = 0;                         // added since the last commit
   std::chrono::steady_clock::time_point first_added_;  // of the group
   std::chrono::steady_clock::time_point last_added_;
-  int64_t durable_chunks_ = 0;
   bool finishing_ = false;
   absl::Status error_;
 
