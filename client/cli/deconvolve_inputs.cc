@@ -81,18 +81,6 @@ absl::Status CheckCentre(const v1::DeconvolveSpec& spec, const v1::Shape5& psf) 
                                centre.x, shape.z, shape.y, shape.x));
 }
 
-// A bead's image in the place of the specimen's gives a result without any other sign of the mistake.
-void WarnOfSwappedFiles(const DeconvolveInputs& inputs, Progress& progress) {
-  const v1::Shape5& image = inputs.image.spec.shape();
-  const v1::Shape5& psf = inputs.psf.spec.shape();
-  if (psf.x() <= image.x() || psf.y() <= image.y() || psf.z() < image.z()) return;
-  progress.Say({.message = fmt::format("the PSF {} ({}) is larger than the image {} ({})",
-                                       Printable(inputs.psf.spec.display_name()), ShapeText(inputs.psf.spec),
-                                       Printable(inputs.image.spec.display_name()), ShapeText(inputs.image.spec)),
-                .severity = "warning",
-                .remedy = "Were the two files swapped?"});
-}
-
 }  // namespace
 
 void AddInputOptions(CLI::App& verb, InputOptions& options) {
@@ -114,7 +102,6 @@ absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, Progres
   DeconvolveInputs inputs;
   ASSIGN_OR_RETURN(inputs.image, OpenInput(options.input, options.voxel_um, progress));
   ASSIGN_OR_RETURN(inputs.psf, OpenInput(options.psf, options.psf_voxel_um, progress));
-  WarnOfSwappedFiles(inputs, progress);
   RETURN_IF_ERROR(ValidatePair(inputs.image.spec, inputs.psf.spec, nullptr));
   return inputs;
 }

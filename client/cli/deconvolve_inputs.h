@@ -32,8 +32,7 @@ struct DeconvolveInputs {
   InputImage psf;
 };
 
-// Opens both files and checks that they go together, before anything is sent. A PSF larger than the image is warned of:
-// the two may have been swapped.
+// Opens both files and checks that they go together, before anything is sent.
 absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, Progress& progress);
 
 // What the result will be, whatever its name.

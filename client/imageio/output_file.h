@@ -16,8 +16,7 @@ namespace deconvoy::imageio {
 absl::Status CheckPlace(const std::filesystem::path& path);
 
 // A file under construction in the folder of its target. It has no name where the file system can do that, else the
-// name
-// `.NAME.part-PID-N`; it is gone when the object is destroyed without Commit. One thread at a time.
+// name `.NAME.part-PID-N`; it is gone when the object is destroyed without Commit. One thread at a time.
 class OutputFile {
  public:
   // `need_bytes` is compared with the room on the disk first; 0 means unknown. Errors: those of CheckPlace,

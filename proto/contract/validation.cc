@@ -19,7 +19,6 @@ namespace {
 
 constexpr double kSameVoxelSize = 0.03;       // relative difference up to which voxel sizes count as equal
 constexpr double kIdenticalVoxelSize = 1e-5;  // and up to which they are not worth a word: file formats round
-constexpr double kMostUsualUm = 10;           // voxels above this are rather nm than um
 constexpr size_t kMethodNameBytes = 64;
 
 absl::Status Invalid(std::string_view field, std::string_view what, std::string_view remedy) {
@@ -275,7 +274,7 @@ std::string UnitHint(const v1::VoxelSize& image, const v1::VoxelSize& psf) {
   const bool image_larger = all(image, psf);
   if (!image_larger && !all(psf, image)) return "";
   const v1::VoxelSize& larger = image_larger ? image : psf;
-  const bool nanometres = std::max({larger.z_um(), larger.y_um(), larger.x_um()}) > kMostUsualUm;
+  const bool nanometres = std::max({larger.z_um(), larger.y_um(), larger.x_um()}) > limits::kMostUsualVoxelUm;
   const bool image_wrong = image_larger == nanometres;
   return fmt::format("The sizes of the {} look like {} taken for um: give them in um (`{}`).",
                      image_wrong ? "image" : "PSF", nanometres ? "nm" : "mm",
@@ -368,13 +367,15 @@ absl::Status ValidatePair(const v1::VolumeSpec& image, const v1::VolumeSpec& psf
   const std::string sizes = fmt::format("voxels of {} (z,y,x) in the image and {} in the PSF",
                                         SizeText(image.voxel_size()), SizeText(psf.voxel_size()));
   if (difference > kSameVoxelSize + 1e-9) {
+    const std::string apart = difference < 1 ? fmt::format("by {:.1f} %", 100 * difference)
+                                             : fmt::format("by a factor of {:.4g}", 1 + difference);
     const std::string hint = UnitHint(image.voxel_size(), psf.voxel_size());
     return MakeError(
         {.reason = v1::VOXEL_SIZE_MISMATCH,
          .field = "deconvolve.psf_volume",
          .remedy =
              hint.empty() ? "Resample the PSF to the image's voxel size, or correct the size that is wrong." : hint},
-        fmt::format("{} differ by {:.1f} %", sizes, 100 * difference));
+        fmt::format("{} differ {}", sizes, apart));
   }
   if (note != nullptr) {
     *note = difference > kIdenticalVoxelSize ? fmt::format("{} count as equal", sizes) : std::string();

@@ -27,6 +27,15 @@ absl::Status Refuse(std::string_view message, std::string_view remedy = "see `de
   return MakeError({.reason = v1::INVALID_FIELD, .remedy = std::string(remedy)}, message);
 }
 
+// What a flag means, its range, and its default where there is one.
+std::string HelpText(const Key& key) {
+  const std::string range = RangeText(key), fallback = ValueText(key, ServerConfig{});
+  std::string text(key.meaning);
+  if (!range.empty()) text += fmt::format(" ({})", range);
+  if (fallback != "\"\"" && fallback != "[]") text += fmt::format(" [{}]", fallback);
+  return text;
+}
+
 // The parser, and what it read.
 struct CommandLine {
   CLI::App app{"Server of the deconvolution service: takes volumes and jobs, keeps them safe, and has workers do them.",
@@ -39,10 +48,10 @@ struct CommandLine {
   CommandLine() {
     app.add_option("--config", config_file, "Configuration file (TOML)");
     for (const Key& key : Keys()) {
-      const std::string range = RangeText(key);
-      const std::string help = std::string(key.meaning) + (range.empty() ? "" : " (" + range + ")");
       std::visit(
-          [&](auto member) { options.emplace_back(&key, app.add_option(std::string(key.flag), flags.*member, help)); },
+          [&](auto member) {
+            options.emplace_back(&key, app.add_option(std::string(key.flag), flags.*member, HelpText(key)));
+          },
           key.member);
     }
     app.add_flag("--print-config", print_config, "Print the settings in effect as TOML and leave");

@@ -38,7 +38,7 @@ const std::vector<Key>& Table() {
        .maximum = 3'600'000},
       {.name = "limits.open_calls",
        .flag = "--open-calls",
-       .meaning = "Calls that may be open at once, over all clients and workers; one thread each.",
+       .meaning = "Calls of users that may be open at once; one thread each. Workers' calls are not counted.",
        .member = &C::open_calls,
        .minimum = 8,
        .maximum = 10'000},

@@ -20,10 +20,6 @@ namespace {
 // Frames of one deconvolution: the analysis of all of them must fit into one message.
 constexpr int64_t kDeconvolvedFrames = 10'000;
 
-// Voxel sizes that microscopes have; beyond them it is most likely the unit that is wrong.
-constexpr double kLeastUsualUm = 0.001;
-constexpr double kMostUsualUm = 10;
-
 std::string Text(const Shape3& shape) {
   return fmt::format("{} x {} x {}", shape.z, shape.y, shape.x);
 }
@@ -52,6 +48,7 @@ class Examiner {
                                      const Shape3& psf);
   void NoteVoxelSize(const v1::VoxelSize& size, std::string_view what, const std::string& field);
   void NotePsfSize(v1::Boundary boundary, const Shape3& frame, const Shape3& psf);
+  void WarnOfSwap(const Shape3& frame, const Shape3& psf);
   absl::Status CheckOutputs();
   absl::Status CheckWholeTasks();
   void NoteTimes(double queued_work);
@@ -116,6 +113,23 @@ absl::Status Examiner::CheckCentre(const v1::DeconvolveSpec& spec, const v1::Vol
                                       centre.z, centre.y, centre.x, Text(shape))));
 }
 
+// A bead's image in the place of the specimen's gives a result without any other sign of the mistake.
+void Examiner::WarnOfSwap(const Shape3& frame, const Shape3& psf) {
+  const auto larger = [](int64_t p, int64_t m) { return p > m || (p == 1 && m == 1); };
+  const bool by_every_axis = larger(psf.z, frame.z) && larger(psf.y, frame.y) && larger(psf.x, frame.x);
+  if (!by_every_axis || psf == Shape3{1, 1, 1}) return;
+  v1::ErrorInfo info;
+  info.set_reason(v1::SHAPE_MISMATCH);
+  info.set_field("deconvolve.psf_volume");
+  info.set_remedy(
+      "Give the recorded stack as the image and the PSF as the PSF; if they are right, cut the PSF to its bright "
+      "part.");
+  Add(v1::WARNING,
+      fmt::format("the PSF of {} voxels (z,y,x) is larger than the image of {} along every axis; are the two swapped?",
+                  Text(psf), Text(frame)),
+      info);
+}
+
 void Examiner::NotePsfSize(v1::Boundary boundary, const Shape3& frame, const Shape3& psf) {
   const Shape3 usable = UsablePsf(psf, frame, boundary);
   if (boundary == v1::PERIODIC) {
@@ -161,6 +175,7 @@ absl::Status Examiner::CheckTiles(const v1::DeconvolveSpec& spec, const v1::Meth
                                                  frames, kDeconvolvedFrames))));
     return absl::OkStatus();
   }
+  WarnOfSwap(frame, FrameOf(psf));
   NotePsfSize(spec.boundary(), frame, FrameOf(psf));
   const absl::StatusOr<TilePlan> plan = UpperPlan(spec, method, frame, FrameOf(psf));
   if (!plan.ok()) return Refuse(plan.status());
@@ -237,7 +252,9 @@ absl::Status Examiner::CheckWholeTasks() {
 }
 
 void Examiner::NoteVoxelSize(const v1::VoxelSize& size, std::string_view what, const std::string& field) {
-  const auto odd = [](double um) { return um > 0 && (um < kLeastUsualUm || um > kMostUsualUm); };
+  const auto odd = [](double um) {
+    return um > 0 && (um < limits::kLeastUsualVoxelUm || um > limits::kMostUsualVoxelUm);
+  };
   if (!odd(size.z_um()) && !odd(size.y_um()) && !odd(size.x_um())) return;
   v1::ErrorInfo info;
   info.set_reason(v1::INVALID_FIELD);
@@ -246,7 +263,7 @@ void Examiner::NoteVoxelSize(const v1::VoxelSize& size, std::string_view what, c
   Add(v1::WARNING,
       fmt::format("the {} has voxels of {:.6g} x {:.6g} x {:.6g} um (z,y,x): outside {} to {} um, which is unusual for "
                   "a microscope",
-                  what, size.z_um(), size.y_um(), size.x_um(), kLeastUsualUm, kMostUsualUm),
+                  what, size.z_um(), size.y_um(), size.x_um(), limits::kLeastUsualVoxelUm, limits::kMostUsualVoxelUm),
       info);
 }
 

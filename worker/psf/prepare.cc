@@ -102,29 +102,10 @@ v1::Finding Summary(const v1::PsfReport& report, const Shape3& shape, const PsfO
                   Text(report.centre()), CentreName(report.rule()), ShiftText(report.shift())));
 }
 
-// Along every axis on which either is more than one voxel.
-bool LargerThanImage(const Shape3& psf, const Shape3& image) {
-  const auto larger = [](int64_t p, int64_t m) { return p > m || (p == 1 && m == 1); };
-  return !(psf == Shape3{1, 1, 1}) && larger(psf.z, image.z) && larger(psf.y, image.y) && larger(psf.x, image.x);
-}
-
 // Whether at least half of the PSF along some axis lies where no image of this extent can use it.
 bool MuchIsCut(const Shape3& psf, const Shape3& image) {
   const auto much = [](int64_t p, int64_t m) { return p >= 2 * (2 * m - 1) && p > 1; };
   return much(psf.z, image.z) || much(psf.y, image.y) || much(psf.x, image.x);
-}
-
-v1::Finding SwapFinding(uint32_t c, const Shape3& shape, const Shape3& image) {
-  v1::Finding finding =
-      MakeFinding(v1::WARNING,
-                  fmt::format("PSF of channel {}: with {} voxels (z,y,x) it is larger than the image of {} along every "
-                              "axis; are image and PSF swapped?",
-                              c, Text(shape), Text(image)));
-  finding.mutable_info()->set_field("deconvolve.psf_volume");
-  finding.mutable_info()->set_remedy(
-      "Give the recorded stack as the image and the PSF as the PSF; if they are right, cut the PSF to its bright "
-      "part.");
-  return finding;
 }
 
 // `share`: of the PSF's light, what the image's limit leaves.
@@ -163,7 +144,6 @@ absl::StatusOr<PsfAnalysis> AnalysePsf(std::span<const float> values, const Shap
   *report.mutable_centre() = ToProto(origin.centre);
   *report.mutable_shift() = ToProto(origin.centre - Voxel{shape.z / 2, shape.y / 2, shape.x / 2});
   if (sums.negative > 0) analysis.findings.push_back(NegativeFinding(c, sums));
-  if (LargerThanImage(shape, options.image)) analysis.findings.push_back(SwapFinding(c, shape, options.image));
   if (options.periodic) {
     SetBox({{}, shape}, report);
     report.set_sum(sums.positive);

@@ -158,13 +158,6 @@ TEST_F(ProgramTest, ADiskTooSmallForTheResultIsSaidBeforeTheUpload) {
   EXPECT_EQ(service_.calls("Volumes.Create"), 0);
 }
 
-TEST_F(ProgramTest, APsfLargerThanTheImageIsAskedAbout) {
-  Save("large.tif", {1, 1, 5, 11, 11}, v1::F32);
-  const Result swapped = Served({"run", File("raw.tif"), "--psf", File("large.tif"), "-o", File("out.tif")});
-  EXPECT_THAT(swapped.err, HasSubstr("warning: the PSF large.tif (5 x 11 x 11 f32) is larger than the image raw.tif"));
-  EXPECT_THAT(RunJob().err, Not(HasSubstr("larger")));
-}
-
 TEST_F(ProgramTest, ARefusedSimulationLeavesNoFolder) {
   const auto simulate = [this](const std::string& folder, const std::string& shape) {
     return Served({"simulate", "-o", folder, "--shape", shape}).code;

@@ -136,6 +136,7 @@ TEST(CommandLine, WrongFlagsAreRefused) {
 TEST(CommandLine, AnswersThatStartNothing) {
   ASSERT_OK_AND_ASSIGN(const Invocation help, CommandLineOf({"--help"}));
   for (const Key& key : Keys()) EXPECT_THAT(help.answer, HasSubstr(std::string(key.flag)));
+  EXPECT_THAT(help.answer, HasSubstr("(from 500 to 600000) [10000]"));
   for (const char* code : {"0 ok", "2 usage", "3 state", "4 address", "130 left"}) {
     EXPECT_THAT(help.answer, HasSubstr(code));
   }

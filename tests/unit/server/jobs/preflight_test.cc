@@ -238,6 +238,30 @@ TEST_F(PreflightTest, WarnsOfVoxelSizesInAnotherUnit) {
   }
 }
 
+TEST_F(PreflightTest, AsksWhetherImageAndPsfAreSwappedWhereThePsfIsLargerAlongEveryAxis) {
+  struct Case {
+    Shape3 psf, image;
+    bool asks;
+  };
+  for (const Case& given : {Case{{12, 14, 16}, {11, 13, 15}, true}, Case{{12, 14, 16}, {12, 13, 15}, false},
+                            Case{{12, 14, 16}, {12, 14, 16}, false}, Case{{1, 14, 16}, {1, 13, 15}, true},
+                            Case{{5, 14, 16}, {1, 13, 15}, true}, Case{{1, 14, 16}, {5, 13, 15}, false},
+                            Case{{1, 1, 1}, {1, 1, 1}, false}}) {
+    for (const v1::Boundary boundary : {v1::EXTEND, v1::PERIODIC}) {
+      v1::JobSpec spec;
+      v1::DeconvolveSpec& work = *spec.mutable_deconvolve();
+      work.set_method("rl");
+      work.set_boundary(boundary);
+      const auto add = [this](const Shape3& s) { return service_.AddVolume(MakeSpec({1, 1, s.z, s.y, s.x})); };
+      work.set_input_volume(add(given.image));
+      work.set_psf_volume(add(given.psf));
+      const v1::PreflightReport report = Report(spec);
+      EXPECT_TRUE(report.accepted()) << report.ShortDebugString();
+      EXPECT_EQ(Says(report, v1::WARNING, "are the two swapped?"), given.asks) << report.ShortDebugString();
+    }
+  }
+}
+
 TEST_F(PreflightTest, BeforeTheUploadAllButTheVolumesIsChecked) {
   v1::JobSpec spec;
   spec.mutable_deconvolve()->set_input_volume("volumes/later");

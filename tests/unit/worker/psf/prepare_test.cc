@@ -228,38 +228,6 @@ TEST(AnalysePsf, AHarmlessCutIsANoteAndACutByHalfAWarning) {
   }
 }
 
-struct SizeCase {
-  Shape3 psf, image;
-  bool asks;
-};
-
-class SwappedFiles : public ::testing::TestWithParam<SizeCase> {};
-
-TEST_P(SwappedFiles, AreAskedForWhereThePsfIsLargerAlongEveryAxis) {
-  const auto& [shape, image, asks] = GetParam();
-  for (const bool periodic : {false, true}) {
-    PsfOptions options = Options(v1::GEOMETRIC);
-    options.image = image;
-    options.periodic = periodic;
-    const auto psf = Gaussian(shape, static_cast<double>(shape.z / 2), static_cast<double>(shape.y / 2),
-                              static_cast<double>(shape.x / 2));
-    const PsfAnalysis analysis = Analyse(psf, shape, options);
-    const std::vector<v1::Finding> warnings = Warnings(analysis);
-    const auto swapped = std::count_if(warnings.begin(), warnings.end(), [](const v1::Finding& finding) {
-      return finding.message().find("are image and PSF swapped?") != std::string::npos &&
-             !finding.info().remedy().empty();
-    });
-    EXPECT_EQ(swapped, asks ? 1 : 0) << "periodic: " << periodic;
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Sizes, SwappedFiles,
-    ::testing::Values(SizeCase{{12, 14, 16}, {11, 13, 15}, true}, SizeCase{{12, 14, 16}, {12, 13, 15}, false},
-                      SizeCase{{12, 14, 16}, {12, 14, 16}, false}, SizeCase{{1, 14, 16}, {1, 13, 15}, true},
-                      SizeCase{{5, 14, 16}, {1, 13, 15}, true}, SizeCase{{1, 14, 16}, {5, 13, 15}, false},
-                      SizeCase{{1, 1, 1}, {1, 1, 1}, false}));
-
 TEST(AnalysePsf, ZerosThatStandInDoNotCountAsUsed) {
   PsfOptions options = Options(v1::GIVEN, 1);
   options.given = {1, 1, 0};

@@ -98,7 +98,7 @@ class FakeWorkers : public v1::Workers::Service {
     changed_.notify_all();
     if (!synchronize_failure_.ok()) return ToGrpc(synchronize_failure_);
     if (request->free_slots() > 0 && request->tasks().empty() && !request->has_registration()) {
-      changed_.wait_for(lock, std::chrono::seconds(5), [&] { return HasNews() || context->IsCancelled(); });
+      changed_.wait_for(lock, std::chrono::minutes(5), [&] { return HasNews() || context->IsCancelled(); });
     }
     response->set_register_(std::exchange(ask_to_register_, false));
     response->set_drain(drain_);
