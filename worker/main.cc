@@ -96,10 +96,8 @@ absl::Status Serve(const Flags& flags) {
   SetUpLog(flags, name, excerpt);
   const int64_t budget = flags.memory_mib > 0 ? flags.memory_mib << 20 : DefaultBudgetBytes();
   const std::unique_ptr<Backend> backend = MakeBackend(flags);
+  if (!flags.spool.empty()) RETURN_IF_ERROR(ReadSpoolNonce(flags.spool).status());
   v1::WorkerRegistration registration = MakeRegistration(*backend, budget);
-  if (!flags.spool.empty()) {
-    ASSIGN_OR_RETURN(*registration.mutable_spool_nonce(), ReadSpoolNonce(flags.spool));
-  }
   *registration.mutable_self_test() = RunSelfTest(*backend);
   if (!registration.self_test().passed()) {
     return MakeError({.reason = v1::WORKER_REFUSED}, registration.self_test().message());
@@ -115,6 +113,7 @@ absl::Status Serve(const Flags& flags) {
   options.server = flags.server;
   options.credential_file = flags.credential_file;
   options.worker = name;
+  options.spool = flags.spool;
   Session session(options, std::move(registration), logged, excerpt);
   const std::jthread watching = signals.Watch(session);
   return session.Run();

@@ -58,7 +58,7 @@ absl::Status FetchSource::ReadOnce(const v1::VolumeAccess& volume, const FrameBo
   if (!placed.ok()) return placed;
   RETURN_IF_ERROR(status);
   if (voxels == box.box.shape.voxels()) return absl::OkStatus();
-  return absl::UnavailableError(fmt::format("the server sent {} voxels of {}", voxels, box.box.shape.voxels()));
+  return absl::DataLossError(fmt::format("the server sent {} voxels of {}", voxels, box.box.shape.voxels()));
 }
 
 }  // namespace deconvoy::worker

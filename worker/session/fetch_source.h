@@ -9,14 +9,15 @@
 
 namespace deconvoy::worker {
 
-// Tries again while the server is away, and a few times after a wrong checksum; stops when the task is cancelled.
+// Tries again while the server is away, and a few times after a wrong checksum, an answer that lacks voxels or a call
+// that was broken off; stops when the task is cancelled.
 class FetchSource : public VolumeSource {
  public:
   // All must outlive the source.
   FetchSource(ServerLink& link, const std::string& worker, HeldTask& held)
       : link_(link), worker_(worker), held_(held) {}
 
-  // Errors: CANCELLED, CHECKSUM_MISMATCH, STALE_LEASE, NOT_FOUND.
+  // Errors: CANCELLED, CHECKSUM_MISMATCH, DATA_LOSS, INTERNAL, STALE_LEASE, NOT_FOUND.
   absl::Status Read(const v1::VolumeAccess& volume, const FrameBox& box, std::span<std::byte> target) override;
 
  private:

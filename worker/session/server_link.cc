@@ -18,6 +18,8 @@ constexpr int kLongestCredential = 1024;
 std::unique_ptr<v1::Workers::Stub> MakeStub(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(static_cast<int>(4 * limits::kMessageBytes));
+  // The address is meant as it is given: a proxy for the web does not carry gRPC, and must not see the credential.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // A server that comes back is found again within a second or two.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 500);

@@ -12,6 +12,7 @@
 #include "proto/contract/status_macros.h"
 #include "worker/executor/crash_point.h"
 #include "worker/session/backoff.h"
+#include "worker/session/registration.h"
 #include "worker/session/task_io.h"
 
 namespace deconvoy::worker {
@@ -113,12 +114,24 @@ absl::StatusOr<v1::SynchronizeResponse> Session::Call(ServerLink& link, const v1
   return response;
 }
 
+// Without a nonce, and so without the spool, where none can be read: voxels then go through the server.
+v1::WorkerRegistration Session::Introduction() const {
+  v1::WorkerRegistration registration = registration_;
+  if (options_.spool.empty()) return registration;
+  if (absl::StatusOr<std::string> nonce = ReadSpoolNonce(options_.spool); nonce.ok()) {
+    registration.set_spool_nonce(*std::move(nonce));
+  } else {
+    spdlog::warn("{}: working without the spool: {}", options_.worker, LogText(nonce.status()));
+  }
+  return registration;
+}
+
 v1::SynchronizeRequest Session::MakeRequest() {
   v1::SynchronizeRequest request;
+  if (introduce_) *request.mutable_registration() = Introduction();
   const std::lock_guard lock(mutex_);
   events_told_ = events_;
   request.set_worker(options_.worker);
-  if (introduce_) *request.mutable_registration() = registration_;
   for (const v1::TaskStatus& status : given_up_) *request.add_tasks() = status;
   if (held_ != nullptr) *request.add_tasks() = held_->Status();
   request.set_free_slots(held_ == nullptr && !draining_ ? 1 : 0);
@@ -127,8 +140,8 @@ v1::SynchronizeRequest Session::MakeRequest() {
 }
 
 void Session::Absorb(const v1::SynchronizeRequest& request, const v1::SynchronizeResponse& response) {
-  const std::lock_guard lock(mutex_);
   introduce_ = response.register_();
+  const std::lock_guard lock(mutex_);
   const auto reported = std::count_if(request.tasks().begin(), request.tasks().end(),
                                       [](const v1::TaskStatus& status) { return status.has_error(); });
   given_up_.erase(given_up_.begin(), given_up_.begin() + reported);
@@ -172,10 +185,11 @@ bool Session::MayWaitForServer(steady_clock::time_point last_answer) {
 }
 
 void Session::WaitForNext(milliseconds server_allows) {
+  if (introduce_) return;
   bool busy = false;
   {
     const std::lock_guard lock(mutex_);
-    if (introduce_ || (draining_ && held_ == nullptr)) return;
+    if (draining_ && held_ == nullptr) return;
     busy = held_ != nullptr;
   }
   const milliseconds most = busy ? options_.busy_interval : std::max(server_allows, kLeastPause);

@@ -28,6 +28,7 @@ struct SessionOptions {
   std::string server;                              // address
   std::filesystem::path credential_file;           // holds the worker credential
   std::string worker;                              // `workers/{id}`, unique for the life of this process
+  std::filesystem::path spool;                     // of the server, whose nonce proves that it is seen; empty: none
   std::chrono::milliseconds busy_interval{400};    // between two calls while busy, at most
   std::chrono::milliseconds busy_timeout{5'000};   // of one call while busy
   std::chrono::milliseconds idle_timeout{90'000};  // of one long poll
@@ -38,7 +39,9 @@ struct SessionOptions {
 
 class Session {
  public:
-  // `executor` and `log` must outlive the session. Tasks are executed on a thread of the session.
+  // `registration` is without the spool's nonce, which is read whenever the worker introduces itself: a server that
+  // starts again makes a new one. `executor` and `log` must outlive the session. Tasks are executed on a thread of the
+  // session.
   Session(SessionOptions options, v1::WorkerRegistration registration, TaskExecutor& executor, const LogExcerpt& log);
   ~Session();
 
@@ -57,6 +60,7 @@ class Session {
   absl::Status Talk(ServerLink& link);
   absl::StatusOr<v1::SynchronizeResponse> Call(ServerLink& link, const v1::SynchronizeRequest& request,
                                                bool wait_for_server);
+  v1::WorkerRegistration Introduction() const;
   v1::SynchronizeRequest MakeRequest();
   void Absorb(const v1::SynchronizeRequest& request, const v1::SynchronizeResponse& response);
   void AbsorbCancelled(const v1::SynchronizeRequest& request, const v1::SynchronizeResponse& response);
@@ -77,6 +81,9 @@ class Session {
   TaskExecutor& executor_;
   const LogExcerpt& log_;
 
+  // Of the talking thread.
+  bool introduce_ = true;  // the next call carries the registration
+
   // With their own synchronisation.
   StopSignal leaving_;
   StopSignal polling_;  // interrupts a long poll
@@ -86,7 +93,6 @@ class Session {
   // Guarded by mutex_:
   std::shared_ptr<HeldTask> held_;
   std::vector<v1::TaskStatus> given_up_;  // to be reported
-  bool introduce_ = true;                 // the next call carries the registration
   bool draining_ = false;
   bool over_ = false;         // the computing thread ends
   uint64_t events_ = 0;       // what the server should hear of soon

@@ -58,6 +58,10 @@ class FakeWorkers : public v1::Workers::Service {
   void BreakFetches(int count) {
     Change([&] { broken_fetches_ = count; });
   }
+  // The next fetches lack their last plane.
+  void ShortenFetches(int count) {
+    Change([&] { short_fetches_ = count; });
+  }
   void SetVolume(const std::string& name, std::vector<std::byte> bytes) {
     Change([&] { volumes_[name] = std::move(bytes); });
   }
@@ -120,10 +124,11 @@ class FakeWorkers : public v1::Workers::Service {
     ++fetches;
     changed_.notify_all();
     const bool breaks = broken_fetches_-- > 0;
+    const bool lacks_a_plane = short_fetches_-- > 0;
     const FrameBox box = ToFrameBox(request->region());
     v1::FetchInputResponse response;
     // One plane per chunk.
-    for (int64_t z = 0; z < box.box.shape.z; ++z) {
+    for (int64_t z = 0; z < box.box.shape.z - (lacks_a_plane ? 1 : 0); ++z) {
       FrameBox plane = box;
       plane.box.origin.z += z;
       plane.box.shape.z = 1;
@@ -192,7 +197,7 @@ class FakeWorkers : public v1::Workers::Service {
   std::vector<absl::Status> delivery_failures_;
   absl::Status synchronize_failure_;
   bool ask_to_register_ = false, drain_ = false, closed_ = false;
-  int damaged_chunks_ = 0, broken_fetches_ = 0;
+  int damaged_chunks_ = 0, broken_fetches_ = 0, short_fetches_ = 0;
 };
 
 // A server on a Unix socket that can go away and come back.

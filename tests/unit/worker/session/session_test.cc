@@ -4,171 +4,17 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
-#include <atomic>
+#include <algorithm>
 #include <fstream>
-#include <optional>
 #include <thread>
 
 #include "tests/support/test_support.h"
-#include "tests/unit/worker/session/fake_server.h"
-#include "worker/pipeline/piece_writer.h"
+#include "tests/unit/worker/session/session_fixture.h"
 
 namespace deconvoy::worker {
 namespace {
 
-using testing::FakeServer;
-using testing::FakeWorkers;
 using ::testing::HasSubstr;
-using namespace std::chrono_literals;
-
-std::vector<std::byte> Numbers(size_t count) {
-  std::vector<std::byte> bytes(count);
-  for (size_t i = 0; i < count; ++i) bytes[i] = static_cast<std::byte>(i * 31 + i / 251);
-  return bytes;
-}
-
-// Copies the 4 x 4 x 4 input to the output; waits where a test wants it busy.
-class CopyExecutor : public TaskExecutor {
- public:
-  absl::StatusOr<v1::TaskResult> Execute(const v1::Task& task, TaskContext& context) override {
-    ++started;
-    for (int i = 1; hold && !context.cancelled(); ++i) {
-      if (absl::Status status = context.Progress(i, 1000); !status.ok()) return status;
-      std::this_thread::sleep_for(5ms);
-    }
-    if (context.cancelled()) return absl::CancelledError("stopped");
-    if (!failure.ok()) {
-      spdlog::warn("about to fail");
-      return failure;
-    }
-    std::vector<std::byte> bytes = extra;
-    if (task.inputs_size() > 0) {
-      bytes.resize(64);
-      if (absl::Status s = context.source().Read(task.inputs(0), {0, 0, {{}, {4, 4, 4}}}, bytes); !s.ok()) return s;
-    }
-    PieceWriter writer(task, context.sink());
-    if (absl::Status status = writer.Append(bytes); !status.ok()) return status;
-    v1::TaskResult result;
-    result.mutable_tile()->set_compute_seconds(1.5);
-    if (absl::Status status = writer.Finish(result); !status.ok()) return status;
-    return result;
-  }
-
-  std::atomic<bool> hold{false};
-  std::atomic<int> started{0};
-  absl::Status failure;
-  std::vector<std::byte> extra;
-};
-
-class Sessions : public ::testing::Test {
- protected:
-  Sessions() {
-    std::ofstream(folder_.path() / "credential") << "secret\n";
-    before_ = spdlog::default_logger();
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", log_.sink()));
-    registration_.set_contract_version(1);
-    registration_.set_backend("cpu");
-    workers_.SetVolume("volumes/in", Numbers(64));
-  }
-  ~Sessions() override {
-    executor_.hold = false;
-    if (session_) session_->Leave();
-    if (thread_.joinable()) thread_.join();
-    spdlog::set_default_logger(before_);
-  }
-
-  std::string Address() const { return "unix:" + (folder_.path() / "socket").string(); }
-  void StartServer() { server_.emplace(workers_, Address()); }
-
-  void StartSession() {
-    SessionOptions options;
-    options.server = Address();
-    options.credential_file = folder_.path() / "credential";
-    options.worker = "workers/w1";
-    options.first_backoff = 10ms;
-    options.last_backoff = 100ms;
-    options.farewell = 500ms;
-    options.busy_timeout = 1s;
-    session_.emplace(options, registration_, executor_, log_);
-    thread_ = std::thread([this] { ended_ = session_->Run(); });
-  }
-  void Start() {
-    StartServer();
-    StartSession();
-  }
-  // With a task that goes on until `executor_.hold` is false.
-  void StartBusy(const v1::Task& task) {
-    executor_.hold = true;
-    Start();
-    workers_.Give(task);
-    ASSERT_TRUE(workers_.WaitFor([&] { return executor_.started == 1; }));
-  }
-  absl::Status Join() {
-    thread_.join();
-    return ended_;
-  }
-  // For sessions that would otherwise wait as long as the server is away.
-  absl::Status JoinSoon() {
-    const auto start = std::chrono::steady_clock::now();
-    absl::Status status = Join();
-    EXPECT_LT(std::chrono::steady_clock::now() - start, 30s);
-    return status;
-  }
-
-  v1::Task Task(bool same_host = false) {
-    v1::Task task;
-    task.set_name("jobs/j/tasks/1");
-    task.set_token(17);
-    v1::VolumeAccess& input = *task.add_inputs();
-    input.set_volume("volumes/in");
-    input.mutable_spec()->set_type(v1::U8);
-    *input.mutable_spec()->mutable_shape() = ToProto(Shape5{1, 1, 4, 4, 4});
-    v1::OutputPiece& output = *task.add_outputs();
-    output.set_type(v1::U8);
-    *output.mutable_box() = ToProto(FrameBox{0, 0, {{}, {4, 4, 4}}});
-    task.mutable_tile();
-    if (!same_host) return task;
-    const std::string volume = (folder_.path() / "volume").string(), scratch = (folder_.path() / "scratch").string();
-    const std::vector<std::byte> bytes = Numbers(64);
-    std::ofstream(volume, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), 64);
-    std::ofstream(scratch, std::ios::binary) << std::string(64, ' ');
-    input.set_spool_path(volume);
-    task.set_scratch_path(scratch);
-    return task;
-  }
-
-  bool Delivered(size_t count) {
-    return workers_.WaitFor([&] { return workers_.deliveries.size() >= count; });
-  }
-  // The statuses of tasks given up that have come in these requests.
-  static std::vector<v1::TaskStatus> GivenUp(const std::vector<v1::SynchronizeRequest>& requests) {
-    std::vector<v1::TaskStatus> found;
-    for (const v1::SynchronizeRequest& request : requests) {
-      std::copy_if(request.tasks().begin(), request.tasks().end(), std::back_inserter(found),
-                   [](const v1::TaskStatus& status) { return status.has_error(); });
-    }
-    return found;
-  }
-  // Waits for one, and for the request after it.
-  v1::TaskStatus WaitForGivenUp() {
-    EXPECT_TRUE(workers_.WaitFor(
-        [&] { return !GivenUp(workers_.requests).empty() && GivenUp({workers_.requests.back()}).empty(); }));
-    const std::vector<v1::TaskStatus> found = GivenUp(workers_.Requests());
-    EXPECT_EQ(found.size(), 1U);
-    return found.empty() ? v1::TaskStatus() : found[0];
-  }
-
-  deconvoy::testing::TemporaryFolder folder_;
-  const LogExcerpt log_;
-  std::shared_ptr<spdlog::logger> before_;
-  v1::WorkerRegistration registration_;
-  CopyExecutor executor_;
-  FakeWorkers workers_;
-  std::optional<FakeServer> server_;
-  std::optional<Session> session_;
-  std::thread thread_;
-  absl::Status ended_ = absl::UnknownError("not ended");
-};
 
 TEST_F(Sessions, IntroducesItselfWithItsCredential) {
   Start();
@@ -188,6 +34,28 @@ TEST_F(Sessions, IntroducesItselfAgainWhenAsked) {
   workers_.AskToRegister();
   EXPECT_TRUE(
       workers_.WaitFor([&] { return workers_.requests.back().has_registration() && workers_.requests.size() > 2; }));
+}
+
+// A server that starts again has made another nonce.
+TEST_F(Sessions, ReadsTheSpoolsNonceWheneverItIntroducesItself) {
+  spool_ = folder_.path();
+  const std::filesystem::path nonce = spool_ / "nonce";
+  std::ofstream(nonce) << "first";
+  Start();
+  ASSERT_TRUE(workers_.WaitFor([&] { return workers_.requests.size() >= 2; }));
+  EXPECT_EQ(workers_.Requests()[0].registration().spool_nonce(), "first");
+  const auto introduced_with = [&](const std::string& expected) {
+    workers_.AskToRegister();
+    return workers_.WaitFor([&] {
+      return std::any_of(workers_.requests.begin() + 1, workers_.requests.end(), [&](const auto& request) {
+        return request.has_registration() && request.registration().spool_nonce() == expected;
+      });
+    });
+  };
+  std::ofstream(nonce) << "second";
+  EXPECT_TRUE(introduced_with("second"));
+  std::filesystem::remove(nonce);
+  EXPECT_TRUE(introduced_with("")) << "it goes on without the spool";
 }
 
 TEST_F(Sessions, StreamsInputAndOutput) {
@@ -323,26 +191,6 @@ TEST_F(Sessions, ADeliveryThatTheDiskRefusesIsReported) {
   const v1::TaskStatus status = WaitForGivenUp();
   EXPECT_EQ(status.error().info().reason(), v1::DISK_FULL);
   EXPECT_TRUE(status.retry_elsewhere());
-}
-
-TEST_F(Sessions, ABrokenFetchStartsAgain) {
-  Start();
-  workers_.BreakFetches(1);
-  workers_.Give(Task());
-  ASSERT_TRUE(Delivered(1));
-  EXPECT_TRUE(workers_.WaitFor([&] { return workers_.fetches == 2; }));
-  EXPECT_EQ(workers_.Deliveries()[0].bytes, Numbers(64));
-}
-
-TEST_F(Sessions, ADamagedChunkIsFetchedAgainButNotForEver) {
-  Start();
-  workers_.DamageChunks(1);
-  workers_.Give(Task());
-  ASSERT_TRUE(Delivered(1));
-  EXPECT_EQ(workers_.Deliveries()[0].bytes, Numbers(64));
-  workers_.DamageChunks(1000);
-  workers_.Give(Task());
-  EXPECT_EQ(WaitForGivenUp().error().info().reason(), v1::CHECKSUM_MISMATCH);
 }
 
 TEST_F(Sessions, FindsAServerThatComesLate) {
