@@ -151,7 +151,11 @@ v1::JobProgress JobManager::ProgressOf(const LiveJob& job) const {
   v1::JobProgress progress = job.Progress();
   if (job.leased_tasks() > 0 || job.record().state == v1::PAUSED || IsEnd(job.record().state)) return progress;
   const std::string lacking = capabilities_.Lacking(job.spec().deconvolve().backend(), job.memory_bytes());
-  if (!lacking.empty()) progress.set_activity("waiting for " + lacking);
+  if (!lacking.empty()) {
+    progress.set_activity("waiting for " + lacking);
+  } else if (!job.lack_of_room().empty()) {
+    progress.set_activity("waiting for " + job.lack_of_room());
+  }
   return progress;
 }
 

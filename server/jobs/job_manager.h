@@ -86,7 +86,8 @@ class JobManager {
   std::optional<std::chrono::steady_clock::time_point> NextDue();
 
   // Gives the job's first ready task to `worker` under a new token: what it is and does, without paths and lease time.
-  // With `spare`, a task that this very worker has failed is left for another. Nothing if there is none to give.
+  // With `spare`, a task that this very worker has failed is left for another. Nothing if there is none to give, or no
+  // room for its outputs or its record: then the whole job backs off, and says so in its activity.
   absl::StatusOr<std::optional<v1::Task>> Lease(const std::string& job_id, const std::string& worker, bool spare);
   // Whether the task is leased under exactly this token. Does not wait for a step that is under way.
   bool Holds(const TaskId& task, uint64_t token);
@@ -102,8 +103,8 @@ class JobManager {
   // Errors: STALE_LEASE; INVALID_FIELD when the result is not one of this task.
   absl::Status Complete(const TaskId& task, uint64_t token, const v1::TaskResult& result,
                         const std::vector<uint32_t>& box_crc32c);
-  // Takes the task back: READY again after a backoff, or the end of the job by the rules. OK without effect when
-  // the lease is not the task's any more.
+  // Takes the task back: READY again after a backoff, or the end of the job by the rules (see TakeFailure). OK without
+  // effect when the lease is not the task's any more.
   absl::Status Fail(const TaskId& task, uint64_t token, const TaskFailure& failure);
 
   struct Counts {
@@ -138,6 +139,13 @@ class JobManager {
   // REQUIRES: the job's turn is held.
   absl::StatusOr<Completion> CheckLive(const LiveJob& job, const TaskId& task, uint64_t token);
   absl::StatusOr<Completion> CheckStored(const TaskId& task, uint64_t token);
+
+  // Gives this task to the worker. DISK_FULL, before anything is changed, when the spool has no room for its outputs.
+  // REQUIRES: the job's turn is held.
+  absl::StatusOr<v1::Task> LeaseTask(LiveJob& job, int64_t number, const std::string& worker);
+  // Lets the job wait after a DISK_FULL error. In memory only, so that a full disk need not hold it. REQUIRES: the
+  // job's turn is held.
+  void WaitForRoom(LiveJob& job, const absl::Status& error);
 
   // Applies a step to the store, takes it over and tells everybody. REQUIRES: the job's turn is held.
   absl::Status Finish(LiveJob& job, JobStep step);

@@ -119,7 +119,13 @@ void LiveJob::Take(const TaskRecord& task, absl::Time wall, SteadyTime steady) {
 
   const int change = static_cast<int>(is_open) - static_cast<int>(was_open);
   open_tasks_ += change;
-  if (task.state == TaskState::kDone && (is_new || was_open)) ++done_tasks_;
+  if (task.state == TaskState::kDone && (is_new || was_open)) {
+    ++done_tasks_;
+    room_waits_ = 0;
+    room_due_.reset();
+    lack_of_room_.clear();
+  }
+  if (task.state == TaskState::kLeased) lack_of_room_.clear();
   if (task.kind == TaskKind::kTile && change != 0) {
     const auto frame = static_cast<size_t>(task.t * channels_ + task.c);
     if (open_tiles_.size() <= frame) open_tiles_.resize(frame + 1);
@@ -156,7 +162,15 @@ bool LiveJob::HasAvailable(SteadyTime now) {
     if (task(number).state == TaskState::kReady) available_.set(static_cast<size_t>(number));
     backing_off_.erase(backing_off_.begin());
   }
-  return available_.any();
+  if (room_due_ && *room_due_ <= now) room_due_.reset();
+  return !room_due_ && available_.any();
+}
+
+void LiveJob::WaitForRoom(std::string lack, SteadyTime until) {
+  lack_of_room_ = std::move(lack);
+  room_due_ = until;
+  ++room_waits_;
+  ++version_;
 }
 
 std::optional<int64_t> LiveJob::FirstAvailable(const std::string& spared) const {
@@ -170,8 +184,8 @@ std::optional<int64_t> LiveJob::FirstAvailable(const std::string& spared) const 
 }
 
 std::optional<LiveJob::SteadyTime> LiveJob::NextDue() const {
-  if (backing_off_.empty()) return std::nullopt;
-  return backing_off_.begin()->first;
+  if (backing_off_.empty()) return room_due_;
+  return std::min(backing_off_.begin()->first, room_due_.value_or(SteadyTime::max()));
 }
 
 void LiveJob::Report(int64_t number, const v1::TaskStatus& status) {

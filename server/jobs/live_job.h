@@ -56,17 +56,22 @@ class LiveJob {
   TaskRecord RecordOf(int64_t number) const;
   int64_t open_tasks() const { return open_tasks_; }  // not yet DONE, FAILED or CANCELLED
   int64_t done_tasks() const { return done_tasks_; }
-  int64_t OpenTiles(int64_t t, int64_t c) const;  // of one frame
-  int64_t memory_bytes() const;                   // of the tasks it has to give out
+  int64_t OpenTiles(int64_t t, int64_t c) const;      // of one frame
+  int32_t room_waits() const { return room_waits_; }  // calls of WaitForRoom since a task was done last
+  int64_t memory_bytes() const;                       // of the tasks it has to give out
 
   // --- view ---
   // Takes over what has been applied to the store.
   void Accept(const JobChange& change, std::optional<JobPlan> plan, absl::Time wall, SteadyTime steady);
   // Lets tasks whose backoff is over become available, and tells whether any task is.
   bool HasAvailable(SteadyTime now);
+  // The disk has no room for one of its tasks: none is available before `until`, or before another one is done, which
+  // frees its scratch file. `lack` says what is lacking, as from LackOfRoom. REQUIRES: the turn is held, too.
+  void WaitForRoom(std::string lack, SteadyTime until);
+  const std::string& lack_of_room() const { return lack_of_room_; }  // empty once a task was given out or done
   // The available task of the lowest number; with `spared`, none that this worker held last.
   std::optional<int64_t> FirstAvailable(const std::string& spared) const;
-  std::optional<SteadyTime> NextDue() const;
+  std::optional<SteadyTime> NextDue() const;  // of a task's backoff, or of the wait for room
   // Takes note of a worker's report on a task that is leased.
   void Report(int64_t number, const v1::TaskStatus& status);
   int64_t ready_tasks() const { return ready_tasks_; }
@@ -99,11 +104,14 @@ class LiveJob {
   std::map<int64_t, std::string> holders_;  // worker of the newest lease, for tasks leased now or returned
   std::vector<int32_t> open_tiles_;         // by frame in t,c order; empty until there are tiles
   int64_t open_tasks_ = 0, done_tasks_ = 0;
+  int32_t room_waits_ = 0;
 
   // View.
   boost::dynamic_bitset<> available_;                     // READY tasks whose time has come
   std::set<std::pair<SteadyTime, int64_t>> backing_off_;  // READY tasks that wait, by when
   std::map<int64_t, Running> running_;                    // LEASED tasks
+  std::optional<SteadyTime> room_due_;                    // until then it waits for room on the disk
+  std::string lack_of_room_;
   int64_t last_reported_ = -1;
   int64_t ready_tasks_ = 0;
   uint64_t version_ = 0;

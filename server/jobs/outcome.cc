@@ -12,6 +12,7 @@
 #include "server/jobs/capabilities.h"
 #include "server/jobs/job_state.h"
 #include "server/jobs/job_step.h"
+#include "server/jobs/result_check.h"
 #include "server/jobs/task_builder.h"
 #include "server/jobs/tile_planning.h"
 
@@ -152,13 +153,23 @@ absl::Status TakeTile(JobStep& step, int64_t number, const v1::TileResult& tile)
   return Unblock(step, step.live().task(number));
 }
 
+// --- Simulations ---
+
+void TakeSimulation(JobStep& step, const v1::SimulateResult& simulation) {
+  if (simulation.clipped_voxels() == 0) return;
+  const v1::VoxelType asked = step.live().spec().simulate().raw_type();
+  step.AddFinding(
+      ClippingFinding(simulation.clipped_voxels(), "the image", asked == v1::VOXEL_TYPE_UNSPECIFIED ? v1::U16 : asked));
+}
+
 // --- All kinds ---
 
 absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult& result, size_t boxes) {
   const TaskKind kind = job.task(number).kind;
-  const v1::TaskResult::ResultCase expected = kind == TaskKind::kAnalyse ? v1::TaskResult::kAnalyse
-                                              : kind == TaskKind::kTile  ? v1::TaskResult::kTile
-                                                                         : v1::TaskResult::RESULT_NOT_SET;
+  const v1::TaskResult::ResultCase expected = kind == TaskKind::kAnalyse    ? v1::TaskResult::kAnalyse
+                                              : kind == TaskKind::kTile     ? v1::TaskResult::kTile
+                                              : kind == TaskKind::kSimulate ? v1::TaskResult::kSimulate
+                                                                            : v1::TaskResult::RESULT_NOT_SET;
   if (result.result_case() != expected) {
     return WrongResult(fmt::format("the result of {} is not of the task's kind", TaskName(job.id(), number)));
   }
@@ -178,18 +189,13 @@ absl::Status CommitBoxes(JobStep& step, int64_t number, const std::vector<uint32
   return absl::OkStatus();
 }
 
-absl::Status SucceedAfterLast(JobStep& step) {
+absl::Status EndAfterLast(JobStep& step) {
   if (step.live().open_tasks() > 1 || !step.change.new_tasks.empty()) return absl::OkStatus();
   if (IsEnd(step.change.job.state)) return absl::OkStatus();
-  const uint64_t clipped = step.job().result().clipped_voxels();
-  if (clipped > 0) {
-    v1::Finding finding;
-    finding.set_severity(v1::WARNING);
-    finding.set_message(
-        fmt::format("{} voxels of the result did not fit into {} and were clipped; ask for f32 to keep them", clipped,
-                    v1::VoxelType_Name(step.live().spec().deconvolve().output_type())));
-    step.AddFinding(finding);
-  }
+  if (!step.live().spec().has_deconvolve()) return step.Succeed();
+  const auto findings = CheckStored(step.live().spec().deconvolve(), step.live().plan()->analysis, step.job().result());
+  if (!findings.ok()) return step.FailJob(findings.status(), "");
+  for (const v1::Finding& finding : *findings) step.AddFinding(finding);
   return step.Succeed();
 }
 
@@ -207,13 +213,20 @@ absl::Status Exhausted(const TaskRecord& task, const TaskFailure& failure) {
                                std::string(failure.error.message())));
 }
 
-absl::Duration Backoff(int32_t failures, const RetryRules& rules) {
-  absl::Duration wait = rules.first_backoff;
-  for (int32_t i = 1; i < failures && wait < rules.longest_backoff; ++i) wait *= 2;
-  return std::min(wait, rules.longest_backoff);
+absl::Status ReturnForRoom(JobStep& step, TaskRecord task, const absl::Status& error, const RetryRules& rules) {
+  task.worker.clear();  // it may have the task again
+  task.not_before = step.now() + BackoffAfter(step.live().room_waits() + 1, rules);
+  if (step.live().room_waits() == 0) step.AddRetry(task, error, false);
+  return step.MoveTask(std::move(task), TaskState::kReady);
 }
 
 }  // namespace
+
+absl::Duration BackoffAfter(int32_t n, const RetryRules& rules) {
+  absl::Duration wait = rules.first_backoff;
+  for (int32_t i = 1; i < n && wait < rules.longest_backoff; ++i) wait *= 2;
+  return std::min(wait, rules.longest_backoff);
+}
 
 absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& result,
                         const std::vector<uint32_t>& box_crc32c, const Capabilities& capabilities) {
@@ -222,20 +235,32 @@ absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& res
   RETURN_IF_ERROR(CommitBoxes(step, number, box_crc32c));
   if (result.has_analyse()) RETURN_IF_ERROR(TakeAnalysis(step, result.analyse(), capabilities));
   if (result.has_tile()) RETURN_IF_ERROR(TakeTile(step, number, result.tile()));
-  return SucceedAfterLast(step);
+  if (result.has_simulate()) TakeSimulation(step, result.simulate());
+  return EndAfterLast(step);
 }
 
 absl::Status TakeFailure(JobStep& step, int64_t number, const TaskFailure& failure, const RetryRules& rules) {
   TaskRecord task = step.live().RecordOf(number);
+  if (ReasonOf(failure.error) == v1::DISK_FULL) return ReturnForRoom(step, std::move(task), failure.error, rules);
   ++(failure.lost_lease ? task.losses : task.failures);
   const bool exhausted = failure.lost_lease ? task.losses >= rules.loss_cap : task.failures >= rules.failure_cap;
   if (!failure.retry || exhausted) {
     RETURN_IF_ERROR(step.MoveTask(task, TaskState::kFailed));
     return step.FailJob(failure.retry ? Exhausted(task, failure) : failure.error, failure.log_excerpt);
   }
-  task.not_before = failure.lost_lease ? absl::UnixEpoch() : step.now() + Backoff(task.failures, rules);
+  const bool at_once = failure.lost_lease && !failure.reported;
+  const int32_t attempts = failure.lost_lease ? task.losses : task.failures;
+  task.not_before = at_once ? absl::UnixEpoch() : step.now() + BackoffAfter(attempts, rules);
   step.AddRetry(task, failure.error, failure.lost_lease);
   return step.MoveTask(task, TaskState::kReady);
+}
+
+std::string LackOfRoom(const absl::Status& error) {
+  const v1::ErrorInfo info = InfoOf(error);
+  const auto need = info.metadata().find("need_bytes");
+  const auto free = info.metadata().find("free_bytes");
+  if (need == info.metadata().end() || free == info.metadata().end()) return "room on the disk of the state folder";
+  return fmt::format("room in the spool: {} bytes needed, {} free", Printable(need->second), Printable(free->second));
 }
 
 }  // namespace deconvoy::server

@@ -19,25 +19,35 @@ class JobStep;
 struct RetryRules {
   int32_t failure_cap = 4;                          // errors reported and crashes by signal after which the job fails
   int32_t loss_cap = 1000;                          // lost leases after which the job fails
-  absl::Duration first_backoff = absl::Seconds(1);  // after a failure; doubled with every further one
+  absl::Duration first_backoff = absl::Seconds(1);  // after the first of a kind; doubled with every further one
   absl::Duration longest_backoff = absl::Minutes(1);
 };
+
+// The pause after the n-th in a row, n from 1.
+absl::Duration BackoffAfter(int32_t n, const RetryRules& rules);
 
 // Why a task did not succeed.
 struct TaskFailure {
   absl::Status error;
   bool lost_lease = false;  // nothing is known against the task: counts as a loss, not as a failure
+  bool reported = false;    // by its worker, which may get the task again: a loss backs off, too
   bool retry = true;        // false: no retry can cure it, the job fails at once
   std::string log_excerpt = {};
 };
 
 // Makes the leased task DONE and plans what follows: its boxes committed with the given CRCs, one for each of its
 // output pieces; after an analysis the tile tasks, or the job's failure when no plan is possible; after a frame those
-// that wait for it; after the last task the job's end. INVALID_FIELD when the result is not one of this task.
+// that wait for it; after the last task the job's end, which is a failure where integers have lost the whole result.
+// INVALID_FIELD when the result is not one of this task.
 absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& result,
                         const std::vector<uint32_t>& box_crc32c, const Capabilities& capabilities);
 
-// Returns the leased task to the queue, or fails it and with it the job.
+// Returns the leased task to the queue, or fails it and with it the job. DISK_FULL is no fault of the task or its
+// worker: it counts for nothing, is tried again for ever with growing pauses, and the watchers are told only of the
+// first in a row (see LiveJob::room_waits), since kept events would fill the disk further.
 absl::Status TakeFailure(JobStep& step, int64_t number, const TaskFailure& failure, const RetryRules& rules);
+
+// What a DISK_FULL error says is lacking, for people: `room in the spool: 10 bytes needed, 3 free`.
+std::string LackOfRoom(const absl::Status& error);
 
 }  // namespace deconvoy::server

@@ -50,6 +50,7 @@ class Examiner {
   void NotePsfSize(v1::Boundary boundary, const Shape3& frame, const Shape3& psf);
   void WarnOfSwap(const Shape3& frame, const Shape3& psf);
   absl::Status CheckOutputs();
+  int64_t LargestScratchBytes(const std::vector<PlannedOutput>& outputs) const;
   absl::Status CheckWholeTasks();
   void NoteTimes(double queued_work);
 
@@ -221,6 +222,16 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   return CheckTiles(spec, *method, *input_, *psf_);
 }
 
+// Of the scratch file of one task: a tile's core, or a frame of every output.
+int64_t Examiner::LargestScratchBytes(const std::vector<PlannedOutput>& outputs) const {
+  int64_t bytes = 0;
+  for (const PlannedOutput& output : outputs) {
+    const Shape3 piece = result.report.has_core() ? ToShape3(result.report.core()) : FrameOf(output.spec);
+    bytes += piece.voxels() * BytesPerVoxel(output.spec.type());
+  }
+  return bytes;
+}
+
 absl::Status Examiner::CheckOutputs() {
   absl::StatusOr<std::vector<PlannedOutput>> outputs =
       PlanOutputs(result.spec, input_ ? &*input_ : nullptr, psf_ ? &*psf_ : nullptr);
@@ -230,10 +241,11 @@ absl::Status Examiner::CheckOutputs() {
     ASSIGN_OR_RETURN(const Shape5 shape, ToShape(output.spec.shape(), output.spec.type(), "shape"));
     bytes += VolumeBytes(shape, output.spec.type());
   }
+  const int64_t scratch_bytes = LargestScratchBytes(*outputs);
   result.outputs = *std::move(outputs);
   result.report.set_result_bytes(static_cast<uint64_t>(bytes));
-  const absl::Status room = volumes_.CheckRoom(bytes);
-  return room.ok() ? room : Refuse(AddContext(room, "the result"));
+  const absl::Status room = volumes_.CheckRoom(bytes + scratch_bytes);
+  return room.ok() ? room : Refuse(AddContext(room, "the result and one task's scratch file"));
 }
 
 // What no worker could hold is refused; tiles have been planned for the memory there is.

@@ -97,6 +97,14 @@ std::vector<v1::OutputPiece> OutputsOf(const LiveJob& job, int64_t number) {
   return pieces;
 }
 
+int64_t OutputBytes(const v1::Task& task) {
+  int64_t bytes = 0;
+  for (const v1::OutputPiece& piece : task.outputs()) {
+    bytes += ToFrameBox(piece.box()).box.shape.voxels() * BytesPerVoxel(piece.type());
+  }
+  return bytes;
+}
+
 v1::Task BuildTask(const LiveJob& job, int64_t number) {
   const LiveTask& live = job.task(number);
   v1::Task task;

@@ -16,6 +16,9 @@ v1::Task BuildTask(const LiveJob& job, int64_t number);
 // What the task writes, in the order of its scratch file.
 std::vector<v1::OutputPiece> OutputsOf(const LiveJob& job, int64_t number);
 
+// Bytes of all that the task writes, and so of its scratch file.
+int64_t OutputBytes(const v1::Task& task);
+
 // Whether each frame starts from the result of the one before.
 bool StartsFromPrevious(const v1::JobSpec& spec);
 

@@ -1,5 +1,6 @@
 // JobManager: how tasks are given out and end.
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <utility>
@@ -34,17 +35,42 @@ absl::StatusOr<std::optional<v1::Task>> JobManager::Lease(const std::string& job
     number = job->FirstAvailable(spare ? worker : "");
   }
   if (!number || job->record().state == v1::PAUSED) return std::nullopt;
+  absl::StatusOr<v1::Task> given = LeaseTask(*job, *number, worker);
+  if (ReasonOf(given.status()) == v1::DISK_FULL) {
+    WaitForRoom(*job, given.status());
+    return std::nullopt;
+  }
+  RETURN_IF_ERROR(given.status());
+  return *std::move(given);
+}
+
+absl::StatusOr<v1::Task> JobManager::LeaseTask(LiveJob& job, int64_t number, const std::string& worker) {
+  v1::Task given = BuildTask(job, number);
+  if (const int64_t bytes = OutputBytes(given); bytes > 0) {
+    const absl::Status room = volumes_.CheckRoom(bytes);
+    if (ReasonOf(room) == v1::DISK_FULL) return room;
+  }
   ASSIGN_OR_RETURN(const uint64_t token, store_.NextToken());
-  JobStep step(*job, clock_.Wall());
-  if (job->record().state == v1::PENDING) RETURN_IF_ERROR(step.MoveJob(v1::RUNNING));
-  TaskRecord task = job->RecordOf(*number);
+  JobStep step(job, clock_.Wall());
+  if (job.record().state == v1::PENDING) RETURN_IF_ERROR(step.MoveJob(v1::RUNNING));
+  TaskRecord task = job.RecordOf(number);
   task.token = token;
   task.worker = worker;
   RETURN_IF_ERROR(step.MoveTask(std::move(task), TaskState::kLeased));
-  RETURN_IF_ERROR(Finish(*job, std::move(step)));
-  v1::Task given = BuildTask(*job, *number);
+  RETURN_IF_ERROR(Finish(job, std::move(step)));
   given.set_token(token);
   return given;
+}
+
+void JobManager::WaitForRoom(LiveJob& job, const absl::Status& error) {
+  const std::string lack = LackOfRoom(error);
+  {
+    std::lock_guard lock(mutex_);
+    const absl::Duration pause = BackoffAfter(job.room_waits() + 1, rules_);
+    job.WaitForRoom(lack, clock_.Steady() + absl::ToChronoNanoseconds(pause));
+  }
+  changed_.notify_all();
+  if (job.room_waits() == 1) spdlog::warn("{} waits for {}", JobName(job.id()), lack);
 }
 
 bool JobManager::Holds(const TaskId& task, uint64_t token) {
@@ -108,7 +134,9 @@ absl::Status JobManager::Fail(const TaskId& task, uint64_t token, const TaskFail
   if (!job->Holds(task.number, token)) return absl::OkStatus();
   JobStep step(*job, clock_.Wall());
   RETURN_IF_ERROR(TakeFailure(step, task.number, failure, rules_));
-  return Finish(*job, std::move(step));
+  RETURN_IF_ERROR(Finish(*job, std::move(step)));
+  if (ReasonOf(failure.error) == v1::DISK_FULL) WaitForRoom(*job, failure.error);
+  return absl::OkStatus();
 }
 
 }  // namespace deconvoy::server

@@ -7,21 +7,10 @@
 #include "proto/contract/log_text.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
-#include "proto/contract/volume_layout.h"
+#include "server/jobs/task_builder.h"
 #include "server/schedule/dispatcher.h"
 
 namespace deconvoy::server {
-namespace {
-
-int64_t OutputBytes(const v1::Task& task) {
-  int64_t bytes = 0;
-  for (const v1::OutputPiece& piece : task.outputs()) {
-    bytes += ToFrameBox(piece.box()).box.shape.voxels() * BytesPerVoxel(piece.type());
-  }
-  return bytes;
-}
-
-}  // namespace
 
 bool Dispatcher::MayWork(const WorkerEntry& worker) const {
   return !draining_ && !worker.lost && !worker.drain && !worker.leaving;
@@ -71,13 +60,13 @@ absl::StatusOr<bool> Dispatcher::AssignOne(const std::string& worker, v1::Synchr
   return false;
 }
 
-// Makes the lease, with room for the task's outputs. Without room the attempt has failed.
+// Makes the lease, with room for the task's outputs. Where the scratch file cannot be made, the task goes back.
 absl::Status Dispatcher::GiveOut(v1::Task task, const std::string& worker, v1::SynchronizeResponse& response) {
   ASSIGN_OR_RETURN(const TaskId id, ParseTaskName(task.name(), "task"));
   const int64_t bytes = OutputBytes(task);
   absl::StatusOr<std::filesystem::path> scratch;
   if (bytes > 0) scratch = volumes_.MakeScratch(task.token(), bytes);
-  const bool no_room = bytes > 0 && !scratch.ok();
+  const bool no_scratch = bytes > 0 && !scratch.ok();
   task.set_lease_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.lease)));
   {
     std::lock_guard lock(mutex_);
@@ -93,9 +82,9 @@ absl::Status Dispatcher::GiveOut(v1::Task task, const std::string& worker, v1::S
     lease.deadline = clock_.Steady() + absl::ToChronoNanoseconds(options_.lease);
     lease.status.set_task(task.name());
     lease.status.set_token(task.token());
-    if (no_room) lease.over = TaskFailure{.error = scratch.status()};
+    if (no_scratch) lease.over = TaskFailure{.error = scratch.status()};
   }
-  if (no_room) {
+  if (no_scratch) {
     HandBack(id, task.token());
     return scratch.status();
   }

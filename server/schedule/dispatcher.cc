@@ -116,15 +116,18 @@ void Dispatcher::HandBack(const TaskId& task, uint64_t token) {
   }
   const absl::Status status = jobs_.Fail(task, token, failure);
   if (status.ok()) volumes_.RemoveScratch(token);
+  bool says_so = false;
   {
     std::lock_guard lock(mutex_);
     if (status.ok()) {
       leases_.erase(token);
     } else {
-      FindLease(task, token)->busy = false;
+      Lease* lease = FindLease(task, token);
+      lease->busy = false;
+      says_so = !std::exchange(lease->stuck, true);
     }
   }
-  if (!status.ok()) {
+  if (says_so) {
     spdlog::error("{} cannot be returned to the queue: {}", TaskName(task.job_id, task.number), LogText(status));
   }
   Wake();

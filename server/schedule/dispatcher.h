@@ -138,6 +138,7 @@ class Dispatcher {
     v1::TaskStatus status;            // as last reported
     bool busy = false;                // a thread is moving its result in, or handing it back: nobody else touches it
     std::optional<TaskFailure> over;  // it has ended without a result, for this reason, and is to be handed back
+    bool stuck = false;               // could not be handed back, which has been said; it is tried again at every Tick
   };
   // Reports of one Synchronize, sorted out.
   struct Reports {

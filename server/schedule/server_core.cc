@@ -28,8 +28,9 @@ absl::Status CheckDatabaseIsThere(const ServerCore::Options& options) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Open(const Options& options, Clock& clock, IdSource& ids) {
-  std::unique_ptr<ServerCore> core(new ServerCore(clock));
+absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Open(const Options& options, Clock& clock, IdSource& ids,
+                                                             std::unique_ptr<FileSystem> files) {
+  std::unique_ptr<ServerCore> core(new ServerCore(clock, std::move(files)));
   RETURN_IF_ERROR(CheckDatabaseIsThere(options));
   ASSIGN_OR_RETURN(core->store_, Store::Open(options.database));
   ASSIGN_OR_RETURN(core->volumes_, VolumeStore::Open(options.spool, *core->store_, *core->files_, clock, ids));

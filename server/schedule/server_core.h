@@ -25,9 +25,11 @@ class ServerCore {
     RetryRules retry = {};
     Dispatcher::Options dispatcher = {};
   };
-  // Opens or makes the files, and recovers what an earlier run has left. `clock` and `ids` must outlive it. Errors are
-  // those of the rooms; STORAGE_FAILURE, too, when there are volumes but no database.
-  static absl::StatusOr<std::unique_ptr<ServerCore>> Open(const Options& options, Clock& clock, IdSource& ids);
+  // Opens or makes the files, and recovers what an earlier run has left. `files` is what the spool lies on; `clock` and
+  // `ids` must outlive the core. Errors are those of the rooms; STORAGE_FAILURE, too, when there are volumes but no
+  // database.
+  static absl::StatusOr<std::unique_ptr<ServerCore>> Open(const Options& options, Clock& clock, IdSource& ids,
+                                                          std::unique_ptr<FileSystem> files = MakePosixFileSystem());
 
   Store& store() { return *store_; }
   VolumeStore& volumes() { return *volumes_; }
@@ -37,11 +39,11 @@ class ServerCore {
   Clock& clock() { return clock_; }
 
  private:
-  explicit ServerCore(Clock& clock) : clock_(clock) {}
+  ServerCore(Clock& clock, std::unique_ptr<FileSystem> files) : clock_(clock), files_(std::move(files)) {}
 
   Clock& clock_;
   // In the order in which they are made; each uses those before it.
-  const std::unique_ptr<FileSystem> files_ = MakePosixFileSystem();
+  const std::unique_ptr<FileSystem> files_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<VolumeStore> volumes_;
   Capabilities capabilities_;

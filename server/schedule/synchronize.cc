@@ -39,8 +39,10 @@ absl::Status CheckRegistration(const v1::WorkerRegistration& registration) {
 }
 
 TaskFailure FailureOf(const v1::TaskStatus& status) {
-  TaskFailure failure{
-      .error = FromStored(status.error()), .retry = status.retry_elsewhere(), .log_excerpt = status.log_excerpt()};
+  TaskFailure failure{.error = FromStored(status.error()),
+                      .reported = true,
+                      .retry = status.retry_elsewhere(),
+                      .log_excerpt = status.log_excerpt()};
   // A worker that is told to stop gives its tasks back; nothing is wrong with them.
   failure.lost_lease = absl::IsUnavailable(failure.error) || absl::IsCancelled(failure.error);
   if (failure.lost_lease) failure.retry = true;

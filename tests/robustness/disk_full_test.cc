@@ -86,5 +86,45 @@ TEST(DiskFullTest, NoRoomInTheSpoolIsRefusedAndTheServiceLivesOn) {
   EXPECT_EQ(accepted.exit.code, 0) << accepted.err << server.Log();
 }
 
+TEST(DiskFullTest, AnAcceptedJobWaitsForRoomAndGoesOn) {
+  TemporaryFolder folder;
+  SmallDisk disk(folder.path() / "state", "8m");
+  SKIP_UNLESS_MOUNTED(disk);
+  MakeInputs(folder.path());
+  ServerProcess server(folder.path(), 0);
+  ASSERT_TRUE(server.Start({}, {"--keep-free-bytes", "1000000"})) << server.Log();
+  auto first = server.StartWorker("first");
+  const CliResult calm = server.Cli(Arguments(folder.path(), folder.path() / "calm.tif"));
+  ASSERT_EQ(calm.exit.code, 0) << calm.err << server.Log();
+  first.reset();
+
+  std::vector<std::string> arguments = Arguments(folder.path(), "");
+  arguments.resize(arguments.size() - 2);
+  arguments.front() = "submit";
+  arguments.emplace_back("--json");
+  const CliResult submitted = server.Cli(arguments);
+  ASSERT_EQ(submitted.exit.code, 0) << submitted.err;
+  const std::string job = LastJson(submitted.out)["job"].value("name", "");
+  // Leaves room for the database, and half of what the scratch file of the only tile (1 MiB) needs.
+  const fs::path ballast = folder.path() / "state" / "ballast";
+  const uintmax_t left = 1000000 + 512 * 1024;
+  const uintmax_t available = fs::space(folder.path() / "state").available;
+  ASSERT_GT(available, left);
+  std::ofstream(ballast) << std::string(available - left, 'x');
+  const auto second = server.StartWorker("second");
+  const auto shown = [&] { return server.Cli({"job", job, "--json"}).out; };
+  EXPECT_TRUE(Eventually([&] { return shown().find("waiting for room in the spool: 1048576") != std::string::npos; }))
+      << shown() << server.Log();
+
+  fs::remove(ballast);
+  const CliResult watched = server.Cli({"watch", job});
+  ASSERT_EQ(watched.exit.code, 0) << watched.err << server.Log();
+  const CliResult fetched = server.Cli({"fetch", job, "-o", (folder.path() / "out.tif").string()});
+  ASSERT_EQ(fetched.exit.code, 0) << fetched.err;
+  ASSERT_OK_AND_ASSIGN(const Image expected, LoadImage(folder.path() / "calm.tif"));
+  ASSERT_OK_AND_ASSIGN(const Image result, LoadImage(folder.path() / "out.tif"));
+  EXPECT_TRUE(result.voxels == expected.voxels) << RelativeL2(result.voxels, expected.voxels);
+}
+
 }  // namespace
 }  // namespace deconvoy::testing

@@ -1,4 +1,5 @@
-// A file system whose n-th operation fails, and that can lose what was never synced, as a power cut does.
+// A file system whose n-th operation fails, whose free space can be set, and that can lose what was never synced, as a
+// power cut does.
 #pragma once
 
 #include <fmt/format.h>
@@ -7,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -36,6 +38,11 @@ class FaultyFileSystem final : public server::FileSystem {
     operations_ = 0;
     fail_at_ = n;
     fault_ = fault;
+  }
+  // FreeBytes answers `bytes` from now on; nullopt: what the disk has.
+  void SetFreeBytes(std::optional<int64_t> bytes) {
+    std::lock_guard lock(mutex_);
+    free_bytes_ = bytes;
   }
   // Whether the operation of FailAt has come.
   bool failed() const {
@@ -90,6 +97,7 @@ class FaultyFileSystem final : public server::FileSystem {
   }
   absl::StatusOr<int64_t> FreeBytes(const std::filesystem::path& path) override {
     RETURN_IF_ERROR(Next("free space", path));
+    if (const std::optional<int64_t> set = free_bytes()) return *set;
     return real_.FreeBytes(path);
   }
 
@@ -154,6 +162,11 @@ class FaultyFileSystem final : public server::FileSystem {
     const std::unique_ptr<server::File> real_;
   };
 
+  std::optional<int64_t> free_bytes() const {
+    std::lock_guard lock(mutex_);
+    return free_bytes_;
+  }
+
   absl::Status Next(std::string_view operation, const std::filesystem::path& path) {
     std::lock_guard lock(mutex_);
     if (++operations_ != fail_at_) return absl::OkStatus();
@@ -179,6 +192,7 @@ class FaultyFileSystem final : public server::FileSystem {
   int64_t operations_ = 0;
   int64_t fail_at_ = 0;
   Fault fault_ = Fault::kIoError;
+  std::optional<int64_t> free_bytes_;
   std::vector<Undo> undos_;
   std::set<std::filesystem::path> unsynced_files_;
 };

@@ -1,5 +1,5 @@
 // Gaussian PSFs and the blur with them, axis by axis in a fixed order of additions: the same bits on any machine with
-// the same `exp`.
+// the same `exp`, that is the same C library on the same kind of processor.
 #pragma once
 
 #include <span>

@@ -1,8 +1,8 @@
-// Random numbers that are the same on any machine, whatever the number of threads.
+// Random numbers that depend on their keys only, whatever the number of threads.
 //
 // SplitMix64 (Steele, Lea and Flood 2014): integers only. Each voxel has a generator of its own, keyed by seed, stream
-// and the voxel's index. Poisson and normal numbers use + - * / sqrt, exp and log in double precision: the same bits
-// with the same C library.
+// and the voxel's index. Whole and uniform numbers are the same on any machine. Poisson and normal numbers use
+// + - * / sqrt, exp and log in double precision: the same bits with the same C library on the same kind of processor.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,5 @@
 #include "worker/pipeline/simulate.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -90,9 +88,9 @@ absl::Status AppendScaled(std::span<const float> values, double scale, PieceWrit
   return absl::OkStatus();
 }
 
-// Exposes the image plane by plane, a few planes at once.
-absl::Status AppendRaw(const v1::SimulateSpec& spec, const Blurred& blurred, double scale, int threads,
-                       TaskContext& context, PieceWriter& writer) {
+// Exposes the image plane by plane, a few planes at once. Returns how many voxels were clipped.
+absl::StatusOr<uint64_t> AppendRaw(const v1::SimulateSpec& spec, const Blurred& blurred, double scale, int threads,
+                                   TaskContext& context, PieceWriter& writer) {
   const Shape3 shape = ToShape3(spec.shape());
   const int64_t plane = shape.y * shape.x;
   const Camera camera{ScaleOf(spec), spec.background_photons(),
@@ -115,8 +113,7 @@ absl::Status AppendRaw(const v1::SimulateSpec& spec, const Blurred& blurred, dou
     RETURN_IF_ERROR(writer.Append(raw));
     RETURN_IF_ERROR(context.Progress(z + 3, shape.z + 2));
   }
-  if (total_clipped > 0) spdlog::warn("simulation: {} voxels were clipped", total_clipped);
-  return absl::OkStatus();
+  return total_clipped;
 }
 
 absl::Status NoLight() {
@@ -153,8 +150,9 @@ absl::StatusOr<v1::TaskResult> RunSimulate(const v1::Task& task, Backend& backen
   PieceWriter writer(task, context.sink());
   RETURN_IF_ERROR(AppendScaled(specimen, scale, writer));
   RETURN_IF_ERROR(AppendScaled(blurred.psf, 1, writer));
-  RETURN_IF_ERROR(AppendRaw(spec, blurred, scale, backend.threads(), context, writer));
   v1::TaskResult result;
+  ASSIGN_OR_RETURN(const uint64_t clipped, AppendRaw(spec, blurred, scale, backend.threads(), context, writer));
+  result.mutable_simulate()->set_clipped_voxels(clipped);
   RETURN_IF_ERROR(writer.Finish(result));
   return result;
 }

@@ -201,7 +201,9 @@ void AddSpecimen(CLI::App& verb, SimulateOptions& options) {
       ->check(CLI::IsMember({"mixed", "filaments", "shells", "beads", "points", "nuclei"}))
       ->type_name("")
       ->capture_default_str();
-  verb.add_option("--seed", options.seed, "The same seed gives the same specimen and noise on any machine")
+  verb.add_option("--seed", options.seed,
+                  "The same seed gives the same specimen on any machine, and the same image with the same program and "
+                  "kind of processor; else, and with --psf, single voxels of the image may differ")
       ->type_name("N")
       ->capture_default_str();
   AddVoxelSize(verb, "--voxel-um", options.voxel_um, "Voxel size in um")->default_str(kDefaultVoxel);

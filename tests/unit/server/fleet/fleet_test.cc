@@ -182,7 +182,7 @@ TEST_F(FleetTest, AChildInheritsNeitherFilesNorBlockedSignals) {
 TEST_F(FleetTest, AChildEndsWithTheThreadThatStartedIt) {
   std::unique_ptr<ChildProcess> child;
   std::thread([&] {
-    auto started = ChildProcess::Start(Worker("sleep 60"), STDERR_FILENO);
+    auto started = ChildProcess::Start(Worker("exec sleep 60"), STDERR_FILENO);
     if (started.ok()) child = *std::move(started);
   }).join();
   ASSERT_NE(child, nullptr);

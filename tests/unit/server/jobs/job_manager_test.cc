@@ -258,6 +258,50 @@ TEST_F(JobManagerTest, AResultOfAnotherKindIsRefused) {
   EXPECT_EQ(ReasonOf(worker_.Deliver(third, outside, "")), v1::INVALID_FIELD);
 }
 
+// Judged over all tiles: one that is dark alone is fine.
+TEST_F(JobManagerTest, ABlackResultFailsTheJobAndADarkOneIsWarnedOf) {
+  const auto run = [this](double brightest) {
+    const std::string job = service_.Submit(service_.Deconvolve({1, 1, 2, 8, 4}, {2, 4, 4}));
+    const v1::Task analysis = *worker_.Take();
+    std::string bytes;
+    v1::TaskResult light = ResultOf(analysis, &bytes);
+    light.mutable_analyse()->mutable_frames(0)->set_maximum(0.4);
+    EXPECT_OK(worker_.Deliver(analysis, light, bytes));
+    for (const double maximum : {0.0, brightest}) {
+      const v1::Task tile = *worker_.Take();
+      bytes.clear();
+      v1::TaskResult result = ResultOf(tile, &bytes);
+      result.mutable_tile()->mutable_statistics()->set_maximum(maximum);
+      EXPECT_OK(worker_.Deliver(tile, result, bytes));
+    }
+    return service_.Get(job);
+  };
+  const size_t volumes = service_.CountVolumes();
+  const v1::Job black = run(0.4), dark = run(4);
+  EXPECT_EQ(black.state(), v1::FAILED);
+  EXPECT_EQ(black.error().info().reason(), v1::INVALID_FIELD);
+  EXPECT_EQ(black.error().info().field(), "deconvolve.output_type");
+  EXPECT_EQ(black.outputs_size(), 0);
+  EXPECT_EQ(dark.state(), v1::SUCCEEDED);
+  EXPECT_THAT(dark.findings(dark.findings_size() - 1).message(), HasSubstr("lost to rounding"));
+  EXPECT_EQ(service_.CountVolumes(), volumes + 2 * 2 + 1) << "two inputs for each, and one result";
+}
+
+TEST_F(JobManagerTest, ClippingOfASimulationIsSaid) {
+  const std::string job = service_.Submit(service_.Simulate());
+  const v1::Task task = *worker_.Take();
+  std::string bytes;
+  v1::TaskResult result = ResultOf(task, &bytes);
+  result.mutable_simulate()->set_clipped_voxels(7);
+  ASSERT_OK(worker_.Deliver(task, result, bytes));
+  const v1::Job shown = service_.Get(job);
+  EXPECT_EQ(shown.state(), v1::SUCCEEDED);
+  ASSERT_GE(shown.findings_size(), 1);
+  const v1::Finding& last = shown.findings(shown.findings_size() - 1);
+  EXPECT_EQ(last.severity(), v1::WARNING);
+  EXPECT_THAT(last.message(), HasSubstr("7 voxels of the image did not fit into U16"));
+}
+
 TEST_F(JobManagerTest, ClippingIsSaid) {
   const std::string job = service_.Submit(service_.Deconvolve({1, 1, 2, 4, 4}, {2, 4, 4}));
   ASSERT_OK(worker_.Deliver(*worker_.Take()));

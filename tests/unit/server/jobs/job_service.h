@@ -23,6 +23,7 @@
 #include "server/spool/volume_store.h"
 #include "server/store/store.h"
 #include "tests/support/fake_environment.h"
+#include "tests/support/faulty_file_system.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::server {
@@ -96,7 +97,9 @@ class JobService {
     options.spool = {.directory = folder_.path() / "spool", .keep_free_bytes = 0};
     options.retry = rules_;
     options.dispatcher = options_;
-    auto opened = ServerCore::Open(options, clock, ids_);
+    auto files = std::make_unique<testing::FaultyFileSystem>(*real_files_);
+    files_ = files.get();
+    auto opened = ServerCore::Open(options, clock, ids_, std::move(files));
     ASSERT_OK(opened);
     core_ = *std::move(opened);
     capabilities().AddMethods({RlMethod()});
@@ -242,6 +245,7 @@ class JobService {
     return count;
   }
 
+  testing::FaultyFileSystem& files() { return *files_; }  // of the spool, until the next Open
   Store& store() { return core_->store(); }
   VolumeStore& volumes() { return core_->volumes(); }
   Capabilities& capabilities() { return core_->capabilities(); }
@@ -256,6 +260,8 @@ class JobService {
   testing::TemporaryFolder folder_;
   testing::CountingIds ids_;
   int requests_ = 0;
+  const std::unique_ptr<FileSystem> real_files_ = MakePosixFileSystem();
+  testing::FaultyFileSystem* files_ = nullptr;  // owned by core_
   std::unique_ptr<ServerCore> core_;
 };
 
@@ -281,6 +287,7 @@ inline v1::TaskResult ResultOf(const v1::Task& task, std::string* bytes, const S
     result.mutable_tile()->mutable_statistics()->set_sum(1);
     result.mutable_tile()->set_compute_seconds(0.5);
   }
+  if (task.has_simulate()) result.mutable_simulate();
   for (const v1::OutputPiece& piece : task.outputs()) {
     const FrameBox box = ToFrameBox(piece.box());
     std::string voxels;

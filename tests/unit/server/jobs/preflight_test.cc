@@ -179,6 +179,26 @@ TEST_F(PreflightTest, RefusesWhatTheDiskCannotHold) {
   EXPECT_THAT(finding.info().remedy(), HasSubstr("`deconvoy job NAME --delete`"));
 }
 
+TEST_F(PreflightTest, TheResultAndTheScratchFileOfOneTaskMustFit) {
+  const auto expect_need = [&](const v1::JobSpec& spec, int64_t bytes) {
+    service_.files().SetFreeBytes(bytes - 1);
+    const v1::Finding finding = ExpectRefused(spec, v1::DISK_FULL, "");
+    EXPECT_EQ(finding.info().metadata().at("need_bytes"), std::to_string(bytes));
+    service_.files().SetFreeBytes(bytes);
+    EXPECT_TRUE(Report(spec).accepted());
+    service_.files().SetFreeBytes(std::nullopt);
+  };
+  const v1::JobSpec tiles = service_.Deconvolve({2, 1, 2, 8, 4}, {2, 4, 4});
+  expect_need(tiles, 2 * 2 * 8 * 4 + 2 * 4 * 4);
+  v1::JobSpec projection;
+  projection.mutable_project()->set_input_volume(service_.AddVolume(MakeSpec({2, 3, 2, 8, 4}, v1::U16)));
+  projection.mutable_project()->set_axis(v1::ProjectSpec::Z);
+  const auto frame = static_cast<int64_t>(Report(projection).result_bytes()) / 6;
+  expect_need(projection, 7 * frame);
+  const v1::JobSpec simulation = service_.Simulate();
+  expect_need(simulation, 2 * static_cast<int64_t>(Report(simulation).result_bytes()));
+}
+
 TEST_F(PreflightTest, RefusesASimulationThatNoWorkerCouldHold) {
   const v1::JobSpec spec = service_.Simulate(64);
   service_.capabilities().SetExpectedMemory(8 * 64 * 64 * 64);

@@ -1,4 +1,4 @@
-// What happens to a job between its transaction and the answer to Submit.
+// What happens to a job between its transaction and the answer to Submit, and on a store that takes no more.
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* kOwner = "local";
 
-// Calls back after a job has been inserted, before it says so; or does not insert it.
+// Calls back after a job has been inserted, before it says so; or stores nothing.
 class PausingStore final : public SqliteStore {
  public:
   using SqliteStore::SqliteStore;
@@ -30,6 +30,11 @@ class PausingStore final : public SqliteStore {
     const absl::Status inserted = SqliteStore::InsertJob(first, request_id, body_digest);
     if (after_insert) after_insert(first.job.id);
     return inserted;
+  }
+
+  absl::Status Apply(const JobChange& change) override {
+    RETURN_IF_ERROR(failure);
+    return SqliteStore::Apply(change);
   }
 
   absl::Status failure;
@@ -117,6 +122,38 @@ TEST_F(SubmissionTest, AJobThatIsNotStoredIsNotThere) {
   store_->failure = absl::OkStatus();
   EXPECT_OK(Submit());  // the same request again
   EXPECT_EQ(jobs_->Waiting().size(), 1U);
+}
+
+TEST_F(SubmissionTest, AnAcceptedJobWaitsWhileTheDatabaseCannotGrow) {
+  capabilities_.SetWorker("w", {});
+  ASSERT_OK_AND_ASSIGN(const v1::Job job, Submit());
+  const std::string id = JobId(job.name(), "job").value();
+  const auto activity = [&] { return jobs_->Get(kOwner, id)->progress().activity(); };
+  v1::TaskResult result;
+  result.mutable_simulate();
+  const TaskFailure full{.error = MakeError({.reason = v1::DISK_FULL}, "full"), .reported = true};
+  for (int i = 0; i < 10; ++i) {
+    store_->failure = full.error;
+    ASSERT_OK_AND_ASSIGN(const std::optional<v1::Task> none, jobs_->Lease(id, "w", false));
+    EXPECT_FALSE(none);
+    EXPECT_EQ(activity(), "waiting for room on the disk of the state folder");
+    store_->failure = absl::OkStatus();
+    EXPECT_TRUE(jobs_->Waiting().empty());
+    clock_.Advance(std::chrono::minutes(1));
+    ASSERT_OK_AND_ASSIGN(const std::optional<v1::Task> task, jobs_->Lease(id, "w", false));
+    ASSERT_TRUE(task);
+    store_->failure = full.error;
+    EXPECT_EQ(ReasonOf(jobs_->Complete({id, 0}, task->token(), result, {1, 2, 3})), v1::DISK_FULL);
+    EXPECT_EQ(ReasonOf(jobs_->Fail({id, 0}, task->token(), full)), v1::DISK_FULL);
+    store_->failure = absl::OkStatus();
+    EXPECT_OK(jobs_->Fail({id, 0}, task->token(), full));
+    EXPECT_EQ(activity(), "waiting for room on the disk of the state folder");
+    clock_.Advance(std::chrono::minutes(1));
+  }
+  ASSERT_OK_AND_ASSIGN(const std::optional<v1::Task> task, jobs_->Lease(id, "w", false));
+  ASSERT_TRUE(task);
+  EXPECT_OK(jobs_->Complete({id, 0}, task->token(), result, {1, 2, 3}));
+  EXPECT_EQ(jobs_->Get(kOwner, id)->state(), v1::SUCCEEDED);
 }
 
 }  // namespace

@@ -225,7 +225,26 @@ TEST_F(DispatcherTest, ATaskGivenBackByAStoppingWorkerCountsAsLost) {
   a_.GiveUp(task, MakeError({.reason = v1::SHUTTING_DOWN}, "stopping"), false);
   EXPECT_EQ(RecordOf(task).losses, 1);
   EXPECT_EQ(RecordOf(task).failures, 0);
-  EXPECT_TRUE(a_.Take()) << "at once";
+  service_.Advance(absl::Seconds(1));
+  EXPECT_TRUE(a_.Take());
+}
+
+TEST_F(DispatcherTest, ATaskThatItsWorkersKeepGivingBackWaitsLongerEachTime) {
+  SubmitOne();
+  const absl::Status errors[] = {absl::UnavailableError("away"), absl::CancelledError("stopped"),
+                                 MakeError({.reason = v1::SHUTTING_DOWN}, "no room for another task")};
+  absl::Duration pause = absl::Seconds(1);
+  for (const absl::Status& error : errors) {
+    SCOPED_TRACE(error);
+    const std::optional<v1::Task> task = a_.Take();
+    ASSERT_TRUE(task);
+    a_.GiveUp(*task, error);
+    service_.Advance(pause - absl::Milliseconds(1));
+    EXPECT_FALSE(a_.Take()) << pause;
+    service_.Advance(absl::Milliseconds(1));
+    pause *= 2;
+  }
+  EXPECT_TRUE(a_.Take());
 }
 
 TEST_F(DispatcherTest, ACrashBySignalCountsAndAnExitDoesNot) {
@@ -243,6 +262,7 @@ TEST_F(DispatcherTest, ACrashBySignalCountsAndAnExitDoesNot) {
   service_.dispatcher().WorkerExited(200, false);
   EXPECT_EQ(RecordOf(task).failures, 1);
   EXPECT_EQ(RecordOf(task).losses, 1);
+  EXPECT_TRUE(b_.Take()) << "at once: nobody asked for a pause";
 }
 
 TEST_F(DispatcherTest, ProcessesOfOtherHostsAreNotOurs) {
@@ -307,6 +327,7 @@ TEST_F(DispatcherTest, AScratchFileIsTakenFromThoseWhoWereGivenOne) {
   header.set_in_scratch_file(true);
   EXPECT_EQ(ReasonOf(service_.dispatcher().BeginDelivery(header).status()), v1::INVALID_FIELD);
   a_.GiveUp(task, MakeError({.reason = v1::SHUTTING_DOWN}, "stopping"));
+  service_.Advance(absl::Seconds(1));
 
   b_.registration.set_spool_nonce(service_.volumes().nonce());
   task = *b_.Take();

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <span>
 
+#include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
 #include "proto/contract/simulation.h"
 #include "tests/support/test_support.h"
@@ -127,6 +128,36 @@ TEST_F(Simulate, CountsHaveOffsetAndGainAndAreClipped) {
   spec.set_raw_type(v1::U8);
   const std::vector<uint8_t> small = FromBytes<uint8_t>(Make(spec).raw);
   EXPECT_EQ(*std::max_element(small.begin(), small.end()), 255);
+}
+
+// F32 holds every value, and is rounded like the integers here: with a gain of 1 and no read noise, counts are whole.
+TEST_F(Simulate, ClippedVoxelsAreCounted) {
+  v1::SimulateSpec spec = Spec();
+  spec.set_peak_photons(2000);
+  const Shape3 psf = *GaussianPsfShape(spec.psf_fwhm(), spec.voxel_size());
+  MemoryTask whole, cut;
+  Fill(spec, psf, whole);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult all, Run(whole));
+  EXPECT_EQ(all.simulate().clipped_voxels(), 0U);
+  const std::vector<float> raw = FromBytes<float>(Cut(whole, psf).raw);
+  const auto above = std::count_if(raw.begin(), raw.end(), [](float v) { return v > 255; });
+  ASSERT_GT(above, 0);
+  spec.set_raw_type(v1::U8);
+  Fill(spec, psf, cut);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult some, Run(cut));
+  EXPECT_EQ(some.simulate().clipped_voxels(), static_cast<uint64_t>(above));
+}
+
+// The bits with the same `exp` and `log`; a C library or processor that rounds them otherwise may change them.
+TEST_F(Simulate, IsAlwaysTheSame) {
+  v1::SimulateSpec spec = Spec();
+  spec.set_raw_type(v1::U16);
+  spec.set_read_noise_photons(1.5);
+  spec.set_gain_photons_per_count(0.5);
+  spec.set_offset_counts(100);
+  const Images images = Make(spec);
+  EXPECT_EQ(Crc32c(std::as_bytes(std::span(images.psf))), 1127404262U);
+  EXPECT_EQ(Crc32c(images.raw), 3668456408U);
 }
 
 // A PSF that moves everything by one voxel along x, given as a volume.

@@ -251,6 +251,21 @@ TEST_F(Tile, IntegerOutputIsRoundedAndClippingCounted) {
   EXPECT_NEAR(result.tile().statistics().maximum(), 300, 0.01);
 }
 
+// A dark tile is fine: whether the whole result is lost is judged at the end of the job.
+TEST_F(Tile, IntegersThatRoundToZeroAreReportedAsTheyWere) {
+  Setting s;
+  s.output = v1::U16;
+  std::vector<float> raw = Picture(s.frame);
+  for (float& v : raw) v *= 0.4F / 220;
+  MemoryTask task;
+  Fill(s, raw, task);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, Run(task));
+  const std::vector<uint16_t> out = FromBytes<uint16_t>(task.output);
+  EXPECT_EQ(*std::max_element(out.begin(), out.end()), 0);
+  EXPECT_NEAR(result.tile().statistics().maximum(), *std::max_element(raw.begin(), raw.end()), 1e-3);
+  EXPECT_EQ(result.tile().statistics().clipped_voxels(), 0U);
+}
+
 // y + s^2 against b + s^2: the estimate tends to y - b.
 TEST_F(Tile, ReadNoiseShiftsImageAndBackgroundAlike) {
   Setting s;

@@ -1,0 +1,85 @@
+#include "server/jobs/result_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "proto/contract/error.h"
+
+namespace deconvoy::server {
+namespace {
+
+constexpr char kTypeField[] = "deconvolve.output_type";
+constexpr char kTooDarkRemedy[] = "Ask for f32 (--dtype f32), or scale the image.";
+
+// Counts above zero below which the brightest voxel is worth a warning: rounding then moves it by 5 % or more.
+constexpr double kFewCounts = 10;
+// An automatic background is known to half as much of itself: the difference is no light.
+constexpr double kBackgroundPrecision = 1.0 / 4096;
+
+double MaximumOf(v1::VoxelType type) {
+  return type == v1::U8 ? 255 : 65535;
+}
+
+double Stored(double counts, v1::VoxelType type) {
+  return std::clamp(std::round(counts), 0.0, MaximumOf(type));
+}
+
+bool HasLight(const v1::AnalyseResult& analysis) {
+  return std::any_of(analysis.frames().begin(), analysis.frames().end(), [](const v1::FrameStatistics& frame) {
+    return frame.maximum() - frame.background() > kBackgroundPrecision * std::abs(frame.maximum());
+  });
+}
+
+v1::Finding Warning(std::string message) {
+  v1::Finding finding;
+  finding.set_severity(v1::WARNING);
+  finding.set_message(std::move(message));
+  return finding;
+}
+
+absl::Status Black(double zero, double brightest, v1::VoxelType type) {
+  return MakeError({.reason = v1::INVALID_FIELD, .field = kTypeField, .remedy = kTooDarkRemedy},
+                   fmt::format("every voxel of the result would be stored as {:.0f}: the brightest is {:.3g} counts "
+                               "above that, and {} holds whole counts",
+                               Stored(zero, type), brightest, v1::VoxelType_Name(type)));
+}
+
+v1::Finding Dark(double brightest, v1::VoxelType type) {
+  v1::Finding finding = Warning(
+      fmt::format("the brightest voxel of the result is {:.3g} counts above zero: {} holds whole counts, and much of "
+                  "the result is lost to rounding",
+                  brightest, v1::VoxelType_Name(type)));
+  finding.mutable_info()->set_reason(v1::INVALID_FIELD);
+  finding.mutable_info()->set_field(kTypeField);
+  finding.mutable_info()->set_remedy(kTooDarkRemedy);
+  return finding;
+}
+
+}  // namespace
+
+v1::Finding ClippingFinding(uint64_t voxels, std::string_view what, v1::VoxelType type) {
+  return Warning(fmt::format("{} voxels of {} did not fit into {} and were clipped; ask for f32 to keep them", voxels,
+                             what, v1::VoxelType_Name(type)));
+}
+
+absl::StatusOr<std::vector<v1::Finding>> CheckStored(const v1::DeconvolveSpec& spec, const v1::AnalyseResult& analysis,
+                                                     const v1::ResultStatistics& result) {
+  const v1::VoxelType type = spec.output_type();
+  std::vector<v1::Finding> findings;
+  if (type != v1::U8 && type != v1::U16) return findings;
+  if (result.clipped_voxels() > 0) findings.push_back(ClippingFinding(result.clipped_voxels(), "the result", type));
+  if (!HasLight(analysis)) return findings;
+  const double zero = spec.keep_offset() ? spec.offset_counts() : 0;
+  const double brightest = result.maximum() - zero;
+  if (Stored(result.minimum(), type) == Stored(zero, type) && Stored(result.maximum(), type) == Stored(zero, type)) {
+    return Black(zero, brightest, type);
+  }
+  if (brightest < kFewCounts) findings.push_back(Dark(brightest, type));
+  return findings;
+}
+
+}  // namespace deconvoy::server

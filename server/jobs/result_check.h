@@ -1,0 +1,26 @@
+// What became of results that are stored as integers: clipped, lost to rounding, or as they should be.
+//
+// Pure functions.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "deconvoy/v1/workers.pb.h"
+
+namespace deconvoy::server {
+
+// A WARNING that this many voxels of `what` did not fit into `type`. REQUIRES: voxels > 0.
+v1::Finding ClippingFinding(uint64_t voxels, std::string_view what, v1::VoxelType type);
+
+// WARNINGs about a whole result, from the statistics of all its tiles: voxels clipped, or a brightest voxel so few
+// counts above zero (the offset, where that is kept) that rounding takes much of the result. INVALID_FIELD when every
+// voxel is stored as that zero though a frame of the input has light above its background: such a result is black. Of a
+// dark input, or as f32, nothing is too dark.
+absl::StatusOr<std::vector<v1::Finding>> CheckStored(const v1::DeconvolveSpec& spec, const v1::AnalyseResult& analysis,
+                                                     const v1::ResultStatistics& result);
+
+}  // namespace deconvoy::server
