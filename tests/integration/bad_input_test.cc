@@ -137,11 +137,36 @@ TEST_F(BadInputTest, ALargePsfIsCroppedAndSaidAndAFlatImageWorks) {
   EXPECT_NE(large.err.find("is cropped to 15 x 47 x 47"), std::string::npos) << large.err;
   EXPECT_NE(large.err.find("are the two swapped?"), std::string::npos) << large.err;
   ASSERT_OK(SaveImage(file("flat.tif"), MakeSpec({1, 1, 1, 24, 24}, v1::U16), std::vector<double>(24 * 24, 50)));
-  const CliResult flat = Run("flat.tif", "psf.tif", {"-o", file("flat-result.tif").string()});
+  // All of a flat image is background where that is estimated, and none of it where it is said to be 0.
+  const CliResult background = Run("flat.tif", "psf.tif", {"-o", file("flat-background.tif").string()});
+  EXPECT_EQ(background.exit.code, 0) << background.err;
+  const CliResult flat = Run("flat.tif", "psf.tif", {"-o", file("flat-result.tif").string(), "--background", "0"});
   EXPECT_EQ(flat.exit.code, 0) << flat.err;
+  ASSERT_OK_AND_ASSIGN(const Image flat_result, LoadImage(file("flat-result.tif")));
+  EXPECT_EQ(flat_result.shape(), (Shape5{1, 1, 1, 24, 24}));
+  for (const double voxel : flat_result.voxels) ASSERT_NEAR(voxel, 50, 0.01);
   ASSERT_OK(SaveImage(file("blank.tif"), MakeSpec({1, 1, 8, 24, 24}, v1::U16), std::vector<double>(8 * 24 * 24, 0)));
   const CliResult blank = Run("blank.tif", "psf.tif", {"-o", file("blank-result.tif").string()});
   EXPECT_EQ(blank.exit.code, 0) << "a blank frame is fine: " << blank.err;
+  ASSERT_OK_AND_ASSIGN(const Image blank_result, LoadImage(file("blank-result.tif")));
+  EXPECT_EQ(blank_result.voxels, std::vector<double>(8 * 24 * 24, 0));
+}
+
+// An image normalised to [0,1] is lost in integers.
+TEST_F(BadInputTest, AResultThatIntegersCannotHold) {
+  std::vector<double> voxels(8 * 24 * 24);
+  for (size_t i = 0; i < voxels.size(); ++i) voxels[i] = 0.4 * static_cast<double>(i % 24) / 23;
+  ASSERT_OK(SaveImage(file("faint.tif"), MakeSpec({1, 1, 8, 24, 24}, v1::F32), voxels));
+  ExpectRefused(Run("faint.tif", "psf.tif", {"--dtype", "u16"}), 3, {"stored as 0", "--dtype f32"});
+  for (double& v : voxels) v *= 10;
+  ASSERT_OK(SaveImage(file("few.tif"), MakeSpec({1, 1, 8, 24, 24}, v1::F32), voxels));
+  const CliResult few = Run("few.tif", "psf.tif", {"--dtype", "u16", "-o", file("few-result.tif").string()});
+  EXPECT_EQ(few.exit.code, 0) << few.err;
+  EXPECT_NE(few.err.find("lost to rounding"), std::string::npos) << few.err;
+  ASSERT_OK(SaveImage(file("dark.tif"), MakeSpec({1, 1, 8, 24, 24}, v1::U16), std::vector<double>(8 * 24 * 24, 0)));
+  const CliResult dark = Run("dark.tif", "psf.tif", {"--dtype", "u16", "-o", file("dark-result.tif").string()});
+  EXPECT_EQ(dark.exit.code, 0) << "dark in, dark out: " << dark.err;
+  EXPECT_EQ(dark.err.find("lost to rounding"), std::string::npos) << dark.err;
 }
 
 TEST_F(BadInputTest, WrongOptions) {

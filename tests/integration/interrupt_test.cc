@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include "client/imageio/image_file.h"
+#include "proto/contract/status_macros.h"
 #include "tests/integration/support/image.h"
 #include "tests/integration/support/server_process.h"
 #include "tests/integration/support/verbs.h"
@@ -50,9 +52,17 @@ class InterruptTest : public ::testing::Test {
     EXPECT_TRUE(Eventually([&] { return fs::is_empty(scratch()); }, std::chrono::seconds(15)))
         << fs::directory_iterator(scratch())->path();
     EXPECT_TRUE(Eventually([&] { return ProcessesNaming(scratch().string()).empty(); }, std::chrono::seconds(15)));
+    EXPECT_EQ(OutputFiles(), std::vector<std::string>{});
+  }
+
+  // The output, whole or in part.
+  std::vector<std::string> OutputFiles() const {
+    std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(folder_.path())) {
-      EXPECT_EQ(entry.path().string().find("out.tif"), std::string::npos) << entry.path();
+      const std::string name = entry.path().filename();
+      if (name.find("out.tif") != std::string::npos) names.push_back(name);
     }
+    return names;
   }
 
   TemporaryFolder folder_;
@@ -118,6 +128,46 @@ TEST_F(InterruptTest, CtrlCAgainstAServerCancelsTheJobAndLeavesNothingThere) {
   EXPECT_EQ(server.Cli({"jobs", "--all", "--json"}).out.find("jobs/"), std::string::npos);
   interrupted("keep", {"--keep"});
   EXPECT_EQ(LastJson(server.Cli({"jobs", "--all", "--json"}).out).value("state", ""), "CANCELLED");
+}
+
+// A blank stack, which takes a while to transfer and no time to compute, in a small file.
+absl::Status WriteBlank(const fs::path& path) {
+  constexpr int64_t kPlanes = 128, kSide = 1024;  // 16 bit: 256 MiB
+  ASSIGN_OR_RETURN(const auto writer, imageio::CreateImage(path, MakeSpec({1, 1, kPlanes, kSide, kSide}, v1::U16),
+                                                           {.compression = imageio::Compression::kZstd}));
+  const std::vector<std::byte> plane(static_cast<size_t>(kSide * kSide * 2));
+  for (int64_t z = 0; z < kPlanes; ++z) RETURN_IF_ERROR(writer->WritePlane(plane));
+  return writer->Finish();
+}
+
+// The client stands still from when it is seen in a phase until its Ctrl-C, so that the phase cannot end before.
+TEST_F(InterruptTest, CtrlCDuringATransferLeavesNothingAnywhere) {
+  ASSERT_OK(WriteBlank(folder_.path() / "raw.tif"));
+  ServerProcess server(folder_.path(), 1);
+  ASSERT_TRUE(server.Start()) << server.Log();
+  const auto interrupted = [&](const std::string& label, const std::string& phase, const auto& in_the_middle) {
+    SCOPED_TRACE(phase);
+    Process client("deconvoy", With(Arguments(), {"--json", "--server", server.address()}),
+                   {{}, folder_.path(), label});
+    EXPECT_TRUE(Eventually([&] { return client.Output().find("\"phase\":\"" + phase) != std::string::npos; }))
+        << client.Output() << client.Errors();
+    client.Signal(SIGSTOP);
+    const fs::path status = fs::path("/proc") / std::to_string(client.pid()) / "status";
+    EXPECT_TRUE(Eventually([&] { return ReadText(status).find("State:\tT") != std::string::npos; }));
+    EXPECT_TRUE(in_the_middle()) << "over before Ctrl-C: " << client.Output();
+    client.Signal(SIGINT);
+    client.Signal(SIGCONT);
+    EXPECT_EQ(client.Wait(std::chrono::seconds(60)).value_or(Exit{}).code, 6) << client.Errors();
+    EXPECT_TRUE(Eventually([&] { return EmptyInSpool(server, "volumes"); })) << "a volume stays";
+    EXPECT_TRUE(Eventually([&] { return EmptyInSpool(server, "scratch"); })) << "a task's output stays";
+    EXPECT_NE(server.Cli({"volumes"}).out.find("no volumes"), std::string::npos);
+    EXPECT_NE(server.Cli({"jobs", "--all"}).out.find("no jobs"), std::string::npos);
+    EXPECT_EQ(OutputFiles(), std::vector<std::string>{});
+  };
+  interrupted("upload", "upload raw", [&] {
+    return server.Cli({"volumes", "--json"}).out.find("\"WRITING\"") != std::string::npos;
+  });
+  interrupted("download", "download out", [&] { return !fs::exists(output()); });
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
-// One server, several workers and clients at once; streaming workers; time points; the scale of results.
+// One server, several workers and clients at once; streaming workers; time points; channels; the scale of results.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <sstream>
 #include <thread>
 
@@ -60,10 +62,22 @@ void ExpectOwnProgress(const OneClient& client) {
   EXPECT_EQ(ended["tasks_done"], client.tiles + 1) << client.result.out;
 }
 
+// Tasks that each worker of the server has done so far, by the worker's name.
+std::map<std::string, int> TasksDone(const ServerProcess& server) {
+  std::map<std::string, int> done;
+  std::istringstream workers(server.Cli({"workers", "--json"}).out);
+  for (std::string line; std::getline(workers, line);) {
+    const auto worker = nlohmann::json::parse(line, nullptr, false);
+    if (!worker.is_discarded()) done[worker.value("name", "")] = worker.value("tasks_done", 0);
+  }
+  return done;
+}
+
 TEST(ServiceTest, FourClientsTwoWorkersEachItsOwnResultAndProgress) {
   TemporaryFolder folder;
   ServerProcess server(folder.path(), 2);
   ASSERT_TRUE(server.Start()) << server.Log();
+  ASSERT_TRUE(Eventually([&] { return TasksDone(server).size() == 2; })) << server.Log();
   std::vector<OneClient> clients = {
       {"16,48,48", 8, 10, {}, {}}, {"32,48,48", 4, 11, {}, {}}, {"32,96,48", 2, 12, {}, {}}, {"none", 1, 13, {}, {}}};
   for (OneClient& client : clients) {
@@ -72,6 +86,7 @@ TEST(ServiceTest, FourClientsTwoWorkersEachItsOwnResultAndProgress) {
     const CliResult alone = server.Cli(RunArguments(client.folder, "alone.tif", client.iterations, client.tile));
     ASSERT_EQ(alone.exit.code, 0) << alone.err;
   }
+  const std::map<std::string, int> alone = TasksDone(server);
   std::vector<std::jthread> threads;
   for (OneClient& client : clients)
     threads.emplace_back([&client, &server] {
@@ -88,6 +103,9 @@ TEST(ServiceTest, FourClientsTwoWorkersEachItsOwnResultAndProgress) {
     EXPECT_LE(RelativeL2(got.voxels, expected.voxels), 1e-6);
     ExpectOwnProgress(client);
   }
+  const std::map<std::string, int> together = TasksDone(server);
+  ASSERT_EQ(together.size(), 2U);
+  for (const auto& [worker, done] : together) EXPECT_GT(done, alone.at(worker)) << worker << " stood by";
 }
 
 TEST(ServiceTest, AWorkerThatDoesNotSeeTheSpoolStreamsOverAPort) {
@@ -163,6 +181,51 @@ TEST(ServiceTest, TimePointsMayStartFromTheOneBefore) {
   EXPECT_GT(RelativeL2(last_previous, last_mean), 1e-4) << "later ones start from the one before";
 }
 
+std::vector<double> Joined(std::vector<double> first, const std::vector<double>& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
+// A channel of an image with one time point.
+std::vector<double> Channel(const Image& image, int64_t c) {
+  const Shape5 shape = image.shape();
+  const auto first = image.voxels.begin() + c * shape.frame().voxels();
+  return {first, first + shape.frame().voxels()};
+}
+
+// A delta as PSF gives the channel back as it is; a wide one does not.
+TEST(ServiceTest, EveryChannelIsDeconvolvedWithItsOwnPsf) {
+  constexpr Shape3 kFrame{16, 32, 32}, kPsf{7, 15, 15};
+  TemporaryFolder folder;
+  std::vector<std::vector<double>> images(2),
+      psfs = {std::vector<double>(static_cast<size_t>(kPsf.voxels()), 0), GaussianPsf(kPsf, 1, 2, 2)};
+  psfs[0][static_cast<size_t>(kPsf.voxels() / 2)] = 1;
+  std::mt19937_64 random(Seed());
+  for (std::vector<double>& image : images)
+    for (int64_t i = 0; i < kFrame.voxels(); ++i) image.push_back(static_cast<double>(10 + random() % 500));
+  const auto save = [&](const std::string& name, const Shape5& shape, const std::vector<double>& voxels) {
+    ASSERT_OK(SaveImage(folder.path() / (name + ".ome.tif"), MakeSpec(shape, v1::F32), voxels));
+  };
+  const auto run = [&](const std::string& image, const std::string& psf) {
+    return Deconvolve(
+        folder.path() / (image + ".ome.tif"), folder.path() / (psf + ".ome.tif"),
+        folder.path() / (image + "-" + psf + ".ome.tif"),
+        {"--boundary", "periodic", "--background", "0", "--iterations", "4", "--set", "acceleration=none"});
+  };
+  save("both", {1, 2, kFrame.z, kFrame.y, kFrame.x}, Joined(images[0], images[1]));
+  save("second", {1, 1, kFrame.z, kFrame.y, kFrame.x}, images[1]);
+  save("psfs", {1, 2, kPsf.z, kPsf.y, kPsf.x}, Joined(psfs[0], psfs[1]));
+  save("delta", {1, 1, kPsf.z, kPsf.y, kPsf.x}, psfs[0]);
+  save("wide", {1, 1, kPsf.z, kPsf.y, kPsf.x}, psfs[1]);
+  const Image both = run("both", "psfs"), wide = run("second", "wide"), delta = run("second", "delta");
+  ASSERT_EQ(both.shape(), (Shape5{1, 2, kFrame.z, kFrame.y, kFrame.x}));
+  ASSERT_EQ(wide.voxels.size(), images[1].size());
+  ASSERT_EQ(delta.voxels.size(), images[1].size());
+  EXPECT_LE(RelativeL2(Channel(both, 0), images[0]), 1e-5);
+  EXPECT_LE(RelativeL2(Channel(both, 1), wide.voxels), 1e-6);
+  EXPECT_GE(RelativeL2(Channel(both, 1), delta.voxels), 0.1);
+}
+
 // Counts in, counts out: the light of beads on a periodic grid is kept, and u16 clipping is counted.
 TEST(ServiceTest, ScaleIsThatOfTheInputAndClippingIsCounted) {
   TemporaryFolder folder;
@@ -194,6 +257,21 @@ TEST(ServiceTest, ScaleIsThatOfTheInputAndClippingIsCounted) {
   ASSERT_EQ(whole.voxels.size(), result.voxels.size());
   for (size_t i = 0; i < whole.voxels.size(); ++i)
     ASSERT_NEAR(whole.voxels[i], std::min(result.voxels[i], 65535.0), 0.6) << "voxel " << i;
+}
+
+TEST(ServiceTest, ASimulationSaysWhatItClipped) {
+  TemporaryFolder folder;
+  const auto simulate = [&](const std::string& photons) {
+    return RunCli(
+        {"simulate", "-o", (folder.path() / photons).string(), "--shape", "8,32,32", "--photons", photons, "--local"},
+        folder.path());
+  };
+  const CliResult clipped = simulate("200000"), whole = simulate("200");
+  ASSERT_EQ(clipped.exit.code, 0) << clipped.err;
+  EXPECT_NE(clipped.err.find("voxels of the image did not fit into U16 and were clipped"), std::string::npos)
+      << clipped.err;
+  ASSERT_EQ(whole.exit.code, 0) << whole.err;
+  EXPECT_EQ(whole.err.find("clipped"), std::string::npos) << whole.err;
 }
 
 }  // namespace

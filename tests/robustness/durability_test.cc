@@ -120,6 +120,10 @@ TEST_F(DurabilityTest, ServerKilledBetweenDeliveryAndCommit) {
     EXPECT_EQ(exit->signal, SIGKILL);
     ASSERT_TRUE(server.Start()) << server.Log();
     ExpectSameResult(server, job);
+    EXPECT_TRUE(Eventually([&] {
+      return server.Cli({"workers", "--json"}).out.find("\"same_host\":true") != std::string::npos;
+    })) << "the worker does not use the spool directly: "
+        << worker->Errors();
   }
 }
 
@@ -213,10 +217,19 @@ TEST_F(DurabilityTest, ServerKilledInTheMiddleOfAJobAndStoppedInOrder) {
   ASSERT_TRUE(server.Start()) << server.Log();
   const std::string job = Submit(server);
   ASSERT_FALSE(job.empty());
-  ASSERT_TRUE(Eventually([&] { return server.Cli({"job", job, "--json"}).out.find("RUNNING") != std::string::npos; }));
+  // The analysis and a tile.
+  const auto shown = [&] { return LastJson(server.Cli({"job", job, "--json"}).out); };
+  nlohmann::json before;
+  ASSERT_TRUE(Eventually([&] {
+    before = shown();
+    return !before.is_discarded() && before["progress"].value("tasks_done", 0) >= 2;
+  })) << before;
+  ASSERT_EQ(before.value("state", ""), "RUNNING") << "nothing of the job is left to be done: " << before;
   server.Kill();
   ASSERT_TRUE(Eventually([&] { return ProcessesNaming(server.address()).empty(); })) << "workers outlive their server";
   ASSERT_TRUE(server.Start()) << server.Log();
+  EXPECT_GE(shown()["progress"].value("tasks_done", 0), before["progress"].value("tasks_done", 0))
+      << "finished tasks are lost";
   const auto stopped = server.Stop();
   ASSERT_TRUE(stopped.has_value()) << "does not stop when asked: " << server.Log();
   EXPECT_EQ(stopped->code, 0) << server.Log();

@@ -5,7 +5,9 @@
 #include <signal.h>
 
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <random>
+#include <sstream>
 #include <thread>
 
 #include "tests/integration/support/image.h"
@@ -58,6 +60,11 @@ class Client {
  private:
   std::string Name(const std::string& stem) const { return stem + std::to_string(number_) + ".tif"; }
 
+  // Not so where any voxel is NaN.
+  bool AsExpected(const std::vector<double>& voxels) const {
+    return !voxels.empty() && voxels.size() == expected_.size() && RelativeL2(voxels, expected_) <= 1e-6;
+  }
+
   void Work(const std::stop_token& stop) {
     while (!stop.stop_requested() && problem_.empty()) {
       std::vector<std::string> arguments = RunArguments(folder_, number_, Name("disturbed"));
@@ -68,7 +75,7 @@ class Client {
         return;
       }
       const auto image = LoadImage(folder_ / Name("disturbed"));
-      if (!image.ok() || RelativeL2(image->voxels, expected_) > 1e-6) problem_ = "a wrong result";
+      if (!image.ok() || !AsExpected(image->voxels)) problem_ = "a wrong result";
       ++done_;
     }
   }
@@ -82,12 +89,68 @@ class Client {
   std::jthread thread_;
 };
 
-void KillAWorker(const ServerProcess& server, std::mt19937_64& random) {
+// Whether the server says that the worker process `pid` holds a task.
+bool IsBusy(const ServerProcess& server, pid_t pid) {
+  std::istringstream workers(server.Cli({"workers", "--json"}).out);
+  for (std::string line; std::getline(workers, line);) {
+    const auto worker = nlohmann::json::parse(line, nullptr, false);
+    if (worker.is_discarded() || worker.value("state", "") != "BUSY") continue;
+    if (worker["registration"].value("process_id", 0) == pid) return true;
+  }
+  return false;
+}
+
+struct Kill {
+  bool done = false;
+  bool busy = false;  // it hit a worker that held a task
+};
+
+// Kills one of the workers that live, if any, and with `only_busy` if it holds a task. It stands still while the server
+// is asked, so that it cannot finish its task before its end.
+Kill TryToKillAWorker(const ServerProcess& server, bool only_busy, std::mt19937_64& random) {
   std::vector<pid_t> workers;
   for (const pid_t pid : ProcessesNaming(server.address())) {
     if (ReadText("/proc/" + std::to_string(pid) + "/comm").starts_with("deconvoy-worker")) workers.push_back(pid);
   }
-  if (!workers.empty()) kill(workers[random() % workers.size()], SIGKILL);
+  if (workers.empty()) return {};
+  const pid_t pid = workers[random() % workers.size()];
+  if (kill(pid, SIGSTOP) != 0) return {};
+  const bool busy = IsBusy(server, pid);
+  const bool wanted = busy || !only_busy;
+  const bool delivered = kill(pid, wanted ? SIGKILL : SIGCONT) == 0;
+  return {wanted && delivered, busy};
+}
+
+// Waits for a worker that can be killed.
+Kill KillAWorker(const ServerProcess& server, bool only_busy, std::mt19937_64& random) {
+  Kill last;
+  Eventually([&] { return (last = TryToKillAWorker(server, only_busy, random)).done; }, std::chrono::seconds(60));
+  return last;
+}
+
+struct Counts {
+  int servers = 0;
+  int workers = 0;
+  int busy_workers = 0;
+};
+
+// The first kill and every second one, where it is a worker's, wait for one that is busy.
+void KillAtRandom(ServerProcess& server, Counts& counts) {
+  std::mt19937_64 random(Seed());
+  for (int i = 0; i < Kills(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200 + random() % 1500));
+    if (i == 0 || random() % 2 == 0) {
+      const Kill hit = KillAWorker(server, i % 2 == 0, random);
+      ASSERT_TRUE(hit.done) << "no worker to kill: " << server.Log();
+      ++counts.workers;
+      counts.busy_workers += hit.busy ? 1 : 0;
+    } else {
+      ASSERT_TRUE(server.process().Running()) << "ended by itself: " << server.Log();
+      server.Kill();
+      ++counts.servers;
+      ASSERT_TRUE(server.Start({}, {"--attempts", "100"})) << server.Log();
+    }
+  }
 }
 
 TEST(RandomKillsTest, NothingIsLostAndNothingIsWrong) {
@@ -98,16 +161,8 @@ TEST(RandomKillsTest, NothingIsLostAndNothingIsWrong) {
   for (int i = 0; i < kClients; ++i) clients.push_back(std::make_unique<Client>(folder.path(), i, server.address()));
   ASSERT_TRUE(server.Start({}, {"--attempts", "100"})) << server.Log();
   for (auto& client : clients) client->Start();
-  std::mt19937_64 random(Seed());
-  for (int kills = 0; kills < Kills(); ++kills) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(200 + random() % 1500));
-    if (random() % 2 == 0) {
-      KillAWorker(server, random);
-    } else {
-      server.Kill();
-      ASSERT_TRUE(server.Start({}, {"--attempts", "100"})) << server.Log();
-    }
-  }
+  Counts counts;
+  KillAtRandom(server, counts);
   int done = 0;
   for (auto& client : clients) {
     client->Stop();
@@ -115,7 +170,10 @@ TEST(RandomKillsTest, NothingIsLostAndNothingIsWrong) {
     done += client->done();
   }
   EXPECT_GE(done, kClients);
-  std::printf("%d kills, %d jobs finished with the right result\n", Kills(), done);
+  EXPECT_EQ(counts.servers + counts.workers, Kills());
+  EXPECT_GE(counts.busy_workers, 1);
+  std::printf("%d kills of the server, %d of workers (%d of them busy), %d jobs finished with the right result\n",
+              counts.servers, counts.workers, counts.busy_workers, done);
 }
 
 }  // namespace
