@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <cerrno>
+
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 
@@ -11,6 +13,12 @@ namespace {
 
 constexpr int kBusyTimeoutMs = 10'000;
 constexpr const char* kRestoreRemedy = "Stop the server and restore the state folder from a backup.";
+
+// SQLite has a code for a disk that fills up while it writes, but not while it makes its shared memory.
+bool IsDiskFull(int code, int system_error) {
+  const bool full = system_error == ENOSPC || system_error == EDQUOT;
+  return (code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE || ((code & 0xff) == SQLITE_IOERR && full);
+}
 
 }  // namespace
 
@@ -149,11 +157,12 @@ absl::Status Database::Error(int code) const {
   const std::string path = path_.string();
   const std::string detail = handle_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(handle_);
   ErrorDetails details{.reason = v1::STORAGE_FAILURE, .metadata = {{"path", path}}};
+  if (IsDiskFull(code, handle_ == nullptr ? 0 : sqlite3_system_errno(handle_))) {
+    details.reason = v1::DISK_FULL;
+    details.remedy = "Free space on the disk of the state folder.";
+    return MakeError(details, fmt::format("{}: the disk is full", path));
+  }
   switch (code & 0xff) {
-    case SQLITE_FULL:
-      details.reason = v1::DISK_FULL;
-      details.remedy = "Free space on the disk of the state folder.";
-      return MakeError(details, fmt::format("{}: the disk is full", path));
     case SQLITE_CORRUPT:
       details.remedy = kRestoreRemedy;
       return MakeError(details, fmt::format("{}: the database is damaged ({})", path, detail));

@@ -8,6 +8,7 @@
 
 #include "tests/integration/support/image.h"
 #include "tests/integration/support/server_process.h"
+#include "tests/integration/support/verbs.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::testing {
@@ -124,6 +125,28 @@ TEST(DiskFullTest, AnAcceptedJobWaitsForRoomAndGoesOn) {
   ASSERT_OK_AND_ASSIGN(const Image expected, LoadImage(folder.path() / "calm.tif"));
   ASSERT_OK_AND_ASSIGN(const Image result, LoadImage(folder.path() / "out.tif"));
   EXPECT_TRUE(result.voxels == expected.voxels) << RelativeL2(result.voxels, expected.voxels);
+}
+
+TEST(DiskFullTest, AServerThatHasNoRoomToStartSaysSoAndLosesNothing) {
+  TemporaryFolder folder;
+  SmallDisk disk(folder.path() / "state", "3m");
+  SKIP_UNLESS_MOUNTED(disk);
+  MakeInputs(folder.path());
+  ServerProcess server(folder.path(), 1);
+  const std::vector<std::string> greedy = {"--keep-free-bytes", "0"};
+  ASSERT_TRUE(server.Start({}, greedy)) << server.Log();
+  const CliResult kept = server.Cli(With(Arguments(folder.path(), folder.path() / "out.tif"), {"--keep"}));
+  ASSERT_EQ(kept.exit.code, 0) << kept.err;
+  ASSERT_TRUE(server.Stop().has_value());
+  const fs::path ballast = folder.path() / "state" / "ballast";
+  std::ofstream(ballast) << std::string(3 << 20, 'x');
+  EXPECT_FALSE(server.Start({}, greedy));
+  EXPECT_EQ(server.process().Wait(std::chrono::seconds(20)).value_or(Exit{}).code, 3);
+  EXPECT_NE(server.Log().find("disk is full"), std::string::npos) << server.Log();
+  EXPECT_NE(server.Log().find("ree space"), std::string::npos) << "what to do: " << server.Log();
+  fs::remove(ballast);
+  ASSERT_TRUE(server.Start({}, greedy)) << server.Log();
+  EXPECT_NE(server.Cli({"jobs", "--all"}).out.find("succeeded"), std::string::npos);
 }
 
 }  // namespace
