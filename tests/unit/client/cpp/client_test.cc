@@ -75,7 +75,7 @@ TEST(ConnectTest, NamesTheServerThatDoesNotAnswer) {
 }
 
 TEST(ConnectTest, SaysWhenNobodyListens) {
-  for (const char* address : {"localhost:1", "[::1]:1"}) {
+  for (const char* address : {"127.0.0.1:1", "[::1]:1"}) {
     const auto client = Client::Connect(address, Impatient());
     EXPECT_THAT(std::string(client.status().message()), HasSubstr("cannot be reached (connection refused)")) << address;
   }
