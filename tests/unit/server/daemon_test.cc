@@ -115,7 +115,7 @@ TEST_F(DaemonTest, WorkersAreStartedWithTheirShareAndEndedByStop) {
   EXPECT_THAT(arguments, ::testing::Not(HasSubstr(secret.substr(0, 64)))) << "the secret must not be visible in `ps`";
   const auto before = std::chrono::steady_clock::now();
   daemon->Stop();
-  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(10));
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::minutes(1));
 }
 
 }  // namespace

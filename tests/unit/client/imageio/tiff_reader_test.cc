@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "client/imageio/image_file.h"
 #include "proto/contract/error.h"
@@ -259,10 +258,8 @@ TEST_F(TiffReaderTest, NamesThatAreNotTextAreShownEscaped) {
 
 TEST_F(TiffReaderTest, ManyPagesTakeTimeInProportion) {
   WriteTiff(path_, {.width = 4, .height = 4, .pages = 30'000, .bits = 8, .rows_per_strip = 4});
-  const auto start = std::chrono::steady_clock::now();
+  // A search through all directories for every page would run into the test's limit of time.
   ASSERT_OK(ReadEverything(path_));
-  // A search through all directories for every page would take minutes.
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
 }
 
 }  // namespace

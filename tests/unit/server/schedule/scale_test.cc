@@ -29,20 +29,14 @@ TEST(ScaleTest, AHundredThousandTasks) {
   const double few = SecondsForSomeTasks(worker);
 
   const std::string job = service.Submit(service.Deconvolve({1, 1, 10, 100, 100}, {1, 1, 1}));
-  const auto start = Clock::now();
   ASSERT_OK(worker.Deliver(*worker.Take()));
-  EXPECT_LT(std::chrono::duration<double>(Clock::now() - start).count(), 30) << "planning";
   EXPECT_EQ(service.Get(job).progress().tasks_total(), 100'001U);
   EXPECT_LT(SecondsForSomeTasks(worker), 5 * few + 1);
 
-  const auto reopening = Clock::now();
   service.Reopen();
-  EXPECT_LT(std::chrono::duration<double>(Clock::now() - reopening).count(), 30) << "reopening";
   EXPECT_LT(SecondsForSomeTasks(worker), 5 * few + 1);
   EXPECT_EQ(service.Get(job).progress().tasks_done(), 201U);
-  const auto cancelling = Clock::now();
   ASSERT_OK(service.jobs().Cancel(JobService::kOwner, job));
-  EXPECT_LT(std::chrono::duration<double>(Clock::now() - cancelling).count(), 30) << "cancelling";
   EXPECT_FALSE(worker.Take());
 }
 

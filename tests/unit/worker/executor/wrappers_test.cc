@@ -202,7 +202,7 @@ TEST(TimedExecutor, SaysHowLongATileTook) {
   MemoryTask task;
   ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, TimedExecutor(next).Execute(task.task, task));
   EXPECT_GE(result.tile().compute_seconds(), 0.02);
-  EXPECT_LT(result.tile().compute_seconds(), 2);
+  EXPECT_LT(result.tile().compute_seconds(), 10) << "these are milliseconds";
   EXPECT_EQ(result.tile().statistics().sum(), 7);
 }
 
