@@ -17,7 +17,9 @@ namespace deconvoy::server {
 namespace {
 
 absl::Status JobNotFound(const std::string& job_id) {
-  return MakeError({.reason = v1::NOT_FOUND, .field = "job", .remedy = "List the jobs to see which there are."},
+  return MakeError({.reason = v1::NOT_FOUND,
+                    .field = "job",
+                    .remedy = "List the jobs to see which there are; `deconvoy jobs --all` shows ended ones, too."},
                    fmt::format("there is no job \"{}\"", JobName(job_id)));
 }
 

@@ -193,7 +193,7 @@ absl::Status EndAfterLast(JobStep& step) {
   if (step.live().open_tasks() > 1 || !step.change.new_tasks.empty()) return absl::OkStatus();
   if (IsEnd(step.change.job.state)) return absl::OkStatus();
   if (!step.live().spec().has_deconvolve()) return step.Succeed();
-  const auto findings = CheckStored(step.live().spec().deconvolve(), step.live().plan()->analysis, step.job().result());
+  const auto findings = CheckResult(step.live().spec().deconvolve(), step.live().plan()->analysis, step.job().result());
   if (!findings.ok()) return step.FailJob(findings.status(), "");
   for (const v1::Finding& finding : *findings) step.AddFinding(finding);
   return step.Succeed();

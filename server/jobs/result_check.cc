@@ -15,6 +15,8 @@ namespace {
 constexpr char kTypeField[] = "deconvolve.output_type";
 constexpr char kTooDarkRemedy[] = "Ask for f32 (--dtype f32), or scale the image.";
 
+// Share of the image's light below which a result holds none of it.
+constexpr double kNothing = 1e-9;
 // Counts above zero below which the brightest voxel is worth a warning: rounding then moves it by 5 % or more.
 constexpr double kFewCounts = 10;
 // An automatic background is known to half as much of itself: the difference is no light.
@@ -28,10 +30,14 @@ double Stored(double counts, v1::VoxelType type) {
   return std::clamp(std::round(counts), 0.0, MaximumOf(type));
 }
 
-bool HasLight(const v1::AnalyseResult& analysis) {
-  return std::any_of(analysis.frames().begin(), analysis.frames().end(), [](const v1::FrameStatistics& frame) {
-    return frame.maximum() - frame.background() > kBackgroundPrecision * std::abs(frame.maximum());
-  });
+// Of the brightest voxel of all frames above its frame's background, in counts; 0 where no frame has any.
+double BrightestLight(const v1::DeconvolveSpec& spec, const v1::AnalyseResult& analysis) {
+  double brightest = 0;
+  for (const v1::FrameStatistics& frame : analysis.frames()) {
+    const double light = frame.maximum() - frame.background();
+    if (light > kBackgroundPrecision * std::abs(frame.maximum())) brightest = std::max(brightest, light);
+  }
+  return brightest / (spec.gain_photons_per_count() > 0 ? spec.gain_photons_per_count() : 1);
 }
 
 v1::Finding Warning(std::string message) {
@@ -39,6 +45,16 @@ v1::Finding Warning(std::string message) {
   finding.set_severity(v1::WARNING);
   finding.set_message(std::move(message));
   return finding;
+}
+
+absl::Status Lost(double brightest, double light) {
+  return MakeError(
+      {.reason = v1::INVALID_FIELD,
+       .field = "deconvolve",
+       .remedy = "Check the PSF (are image and PSF swapped?), the background and the offset."},
+      fmt::format("the result is dark everywhere: its brightest voxel has {:.3g} counts, that of the image "
+                  "{:.5g} above the background",
+                  brightest, light));
 }
 
 absl::Status Black(double zero, double brightest, v1::VoxelType type) {
@@ -66,15 +82,17 @@ v1::Finding ClippingFinding(uint64_t voxels, std::string_view what, v1::VoxelTyp
                              what, v1::VoxelType_Name(type)));
 }
 
-absl::StatusOr<std::vector<v1::Finding>> CheckStored(const v1::DeconvolveSpec& spec, const v1::AnalyseResult& analysis,
+absl::StatusOr<std::vector<v1::Finding>> CheckResult(const v1::DeconvolveSpec& spec, const v1::AnalyseResult& analysis,
                                                      const v1::ResultStatistics& result) {
   const v1::VoxelType type = spec.output_type();
   std::vector<v1::Finding> findings;
-  if (type != v1::U8 && type != v1::U16) return findings;
-  if (result.clipped_voxels() > 0) findings.push_back(ClippingFinding(result.clipped_voxels(), "the result", type));
-  if (!HasLight(analysis)) return findings;
+  const double light = BrightestLight(spec, analysis);
   const double zero = spec.keep_offset() ? spec.offset_counts() : 0;
   const double brightest = result.maximum() - zero;
+  if (light > 0 && brightest < kNothing * light) return Lost(brightest, light);
+  if (type != v1::U8 && type != v1::U16) return findings;
+  if (result.clipped_voxels() > 0) findings.push_back(ClippingFinding(result.clipped_voxels(), "the result", type));
+  if (light == 0) return findings;
   if (Stored(result.minimum(), type) == Stored(zero, type) && Stored(result.maximum(), type) == Stored(zero, type)) {
     return Black(zero, brightest, type);
   }

@@ -1,4 +1,4 @@
-// What became of results that are stored as integers: clipped, lost to rounding, or as they should be.
+// What became of a result: dark, clipped, lost to rounding, or as it should be.
 //
 // Pure functions.
 #pragma once
@@ -17,10 +17,10 @@ namespace deconvoy::server {
 v1::Finding ClippingFinding(uint64_t voxels, std::string_view what, v1::VoxelType type);
 
 // WARNINGs about a whole result, from the statistics of all its tiles: voxels clipped, or a brightest voxel so few
-// counts above zero (the offset, where that is kept) that rounding takes much of the result. INVALID_FIELD when every
-// voxel is stored as that zero though a frame of the input has light above its background: such a result is black. Of a
-// dark input, or as f32, nothing is too dark.
-absl::StatusOr<std::vector<v1::Finding>> CheckStored(const v1::DeconvolveSpec& spec, const v1::AnalyseResult& analysis,
+// counts above zero (the offset, where that is kept) that rounding takes much of the result. INVALID_FIELD when the
+// result holds nothing of the light that a frame of the input has above its background, as where image and PSF are
+// swapped, or when every voxel of it would be stored as zero. Of an input without light nothing is too dark.
+absl::StatusOr<std::vector<v1::Finding>> CheckResult(const v1::DeconvolveSpec& spec, const v1::AnalyseResult& analysis,
                                                      const v1::ResultStatistics& result);
 
 }  // namespace deconvoy::server

@@ -50,6 +50,11 @@ absl::Status JobManager::Watch(const std::string& owner, const std::string& job_
     v1::JobEvent progress;
     if (job != nullptr) {
       std::lock_guard lock(mutex_);
+      // Before anything is sent: who attaches again must not take a server that is stopping for one that is back.
+      if (stopped_) {
+        return MakeError({.reason = v1::SHUTTING_DOWN, .remedy = "Attach again in a moment."},
+                         "the server is stopping");
+      }
       version = job->version();
       *progress.mutable_progress() = ProgressOf(*job);
     }
@@ -70,9 +75,6 @@ absl::Status JobManager::Watch(const std::string& owner, const std::string& job_
       lock.lock();
       if (news()) break;
       changed_.wait_for(lock, kLookAround);
-    }
-    if (stopped_) {
-      return MakeError({.reason = v1::SHUTTING_DOWN, .remedy = "Attach again in a moment."}, "the server is stopping");
     }
   }
 }

@@ -45,7 +45,8 @@ class VolumeStore {
     int64_t keep_free_bytes = 256 << 20;  // of the disk, refused to volumes
     // What users can do when there is no room.
     std::string room_remedy =
-        "Remove jobs that have ended, with their volumes: `deconvoy jobs` lists them, `deconvoy job NAME --delete` "
+        "Remove jobs that have ended, with their volumes: `deconvoy jobs --all` lists them, `deconvoy job NAME "
+        "--delete` "
         "removes one.";
   };
   // Makes the folder where needed, removes files that no record names and scratch files left behind. STORAGE_FAILURE,

@@ -104,8 +104,8 @@ class Analysis {
       AddWarning(fmt::format("{}: {}; its result is dark", where, NoLightText(facts.maximum)), LightField(),
                  kLightRemedy, result_);
     } else if (BackgroundIsGiven() && GivenPhotons() >= facts.mean) {
-      AddWarning(fmt::format("{}: the background of {:g} photons is above the mean of {:g}", where, GivenPhotons(),
-                             facts.mean),
+      AddWarning(fmt::format("{}: the background of {:g} counts is above the mean of {:g} counts", where,
+                             spec_.background_counts(), facts.mean / ScaleOf(spec_).gain),
                  LightField(), kLightRemedy, result_);
     }
     lit_ = lit_ || facts.maximum > GivenPhotons();

@@ -83,12 +83,11 @@ absl::Status CheckFinite(std::span<const float> plane, const FrameBox& region, i
 }
 
 absl::Status NotFiniteError(int64_t count, int64_t t, int64_t c, const Voxel& first) {
-  return MakeError(
-      {.reason = v1::NOT_FINITE_INPUT,
-       .field = "deconvolve.input_volume",
-       .remedy = "Replace NaN and infinite voxels in the image, for instance by the background."},
-      fmt::format("the image has {} voxels that are NaN or infinite, the first at t={} c={} z={} y={} x={}", count, t,
-                  c, first.z, first.y, first.x));
+  return MakeError({.reason = v1::NOT_FINITE_INPUT,
+                    .field = "deconvolve.input_volume",
+                    .remedy = "Replace NaN and infinite voxels in the image, for instance by the background."},
+                   fmt::format("the image has NaN or infinite voxels: {}, the first at t={} c={} z={} y={} x={}", count,
+                               t, c, first.z, first.y, first.x));
 }
 
 }  // namespace deconvoy::worker

@@ -46,7 +46,7 @@ absl::StatusOr<Sums> Check(std::span<const float> values, const Shape3& shape, u
   }
   if (not_finite > 0) {
     const auto i = static_cast<int64_t>(first);
-    return BadPsf(c, fmt::format("has {} voxels that are NaN or infinite, the first at z={} y={} x={}", not_finite,
+    return BadPsf(c, fmt::format("has NaN or infinite voxels: {}, the first at z={} y={} x={}", not_finite,
                                  i / (shape.y * shape.x), i / shape.x % shape.y, i % shape.x));
   }
   if (all_zero) return BadPsf(c, "is zero everywhere");

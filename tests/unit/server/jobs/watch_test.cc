@@ -168,5 +168,15 @@ TEST_F(WatchTest, StoppingEndsWatchers) {
   watcher.join();
   EXPECT_EQ(ReasonOf(status), v1::SHUTTING_DOWN);
 }
+
+TEST_F(WatchTest, AStoppingServerTellsThoseWhoAttachAgainNothingElse) {
+  const std::string job = service_.Submit(Spec());
+  service_.jobs().Stop();
+  int heard = 0;
+  const absl::Status status = service_.jobs().Watch(
+      JobService::kOwner, job, 0, [&heard](const auto&) { return ++heard > 0; }, kNobodyLeft);
+  EXPECT_EQ(ReasonOf(status), v1::SHUTTING_DOWN);
+  EXPECT_EQ(heard, 0);
+}
 }  // namespace
 }  // namespace deconvoy::server

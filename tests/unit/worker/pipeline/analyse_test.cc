@@ -92,7 +92,7 @@ TEST(Analyse, AGivenBackgroundIsInCountsAndWarnedOfWhenTooHigh) {
   ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
   EXPECT_EQ(result.analyse().frames(3).background(), 30);
   EXPECT_THAT(Messages(result.analyse(), v1::WARNING),
-              HasSubstr("frame t=0 c=0: the background of 30 photons is above"));
+              HasSubstr("frame t=0 c=0: the background of 15 counts is above"));
 }
 
 TEST(Analyse, WarnsOfAnOffsetAboveTheImage) {
@@ -174,7 +174,7 @@ TEST(Analyse, NaNIsSaidWithCountAndPlace) {
   task.AddInput("volumes/psf", {1, 2, 3, 3, 3}, Psfs());
   const absl::Status status = RunAnalyse(task.task, task).status();
   EXPECT_EQ(ReasonOf(status), v1::NOT_FINITE_INPUT);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("2 voxels"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("NaN or infinite voxels: 2, the first at"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("t=1 c=1 z=1 y=2 x=5"));
   EXPECT_TRUE(absl::IsInvalidArgument(status));
 }

@@ -86,7 +86,7 @@ TEST(AnalysePsf, RefusesNaNAndInfinityWithCountAndPlace) {
   std::vector<float> values(2 * 3 * 4, 1);
   values[At({2, 3, 4}, 1, 0, 2)] = std::numeric_limits<float>::quiet_NaN();
   values[At({2, 3, 4}, 1, 2, 3)] = std::numeric_limits<float>::infinity();
-  ExpectBad(values, {2, 3, 4}, "2 voxels that are NaN or infinite, the first at z=1 y=0 x=2");
+  ExpectBad(values, {2, 3, 4}, "NaN or infinite voxels: 2, the first at z=1 y=0 x=2");
 }
 
 TEST(AnalysePsf, RefusesZerosAndSumsThatAreNotPositive) {
