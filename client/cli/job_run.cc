@@ -49,7 +49,6 @@ class Narrator {
   void Hear(const v1::JobEvent& event) {
     switch (event.event_case()) {
       case v1::JobEvent::kState:
-        if (event.state() == v1::PENDING) progress_.Show({.phase = "queue"});
         if (event.state() == v1::PAUSED) progress_.Show({.phase = "paused"});
         break;
       case v1::JobEvent::kProgress:
@@ -198,7 +197,7 @@ absl::StatusOr<v1::Job> RunJob(Session& session, const v1::JobSpec& spec, Leftov
   if (!ended.ok() && stop.stop_requested()) return Cancel(client, submitted.name(), progress);
   if (!ended.ok()) return ended.status();
   leftovers.AddJob(*ended);
-  RETURN_IF_ERROR(OutcomeOf(*ended));
+  RETURN_IF_ERROR(OutcomeOf(*ended, session.local() ? "the job" : ""));
   return *ended;
 }
 

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/cli/outcome.h"
 #include "client/cli/programs.h"
 #include "client/cli/settings.h"
 #include "proto/contract/error.h"
@@ -61,8 +62,9 @@ absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(const LocalServe
                                                                 const std::stop_token& stop) {
   const std::filesystem::path scratch = ScratchFolder();
   SweepPrivateFolders(scratch);
-  ASSIGN_OR_RETURN(auto folder, PrivateFolder::Make(scratch));
-  std::unique_ptr<LocalServer> server(new LocalServer(std::move(folder)));
+  auto folder = PrivateFolder::Make(scratch);
+  if (!folder.ok()) return WithExitCode(folder.status(), ExitCode::kRefused);
+  std::unique_ptr<LocalServer> server(new LocalServer(*std::move(folder)));
   RETURN_IF_ERROR(server->Spawn(options));
   RETURN_IF_ERROR(server->WaitUntilServing(stop));
   return server;

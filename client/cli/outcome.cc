@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "client/cli/options/field_options.h"
 #include "proto/contract/error.h"
 
 namespace deconvoy::client {
@@ -67,24 +68,23 @@ absl::Status UsageError(std::string_view message, std::string_view remedy) {
                       ExitCode::kUsage);
 }
 
-absl::Status OutcomeOf(const v1::Job& job) {
+absl::Status OutcomeOf(const v1::Job& job, std::string_view called) {
+  const std::string name = called.empty() ? Printable(job.name()) : std::string(called);
   switch (job.state()) {
     case v1::SUCCEEDED:
       return absl::OkStatus();
     case v1::CANCELLED:
-      return MakeError({.reason = v1::CANCELLED_BY_USER},
-                       fmt::format("{} was cancelled on request", Printable(job.name())));
+      return MakeError({.reason = v1::CANCELLED_BY_USER}, name + " was cancelled on request");
     case v1::FAILED: {
       absl::Status error = FromStored(job.error());
       if (error.ok()) error = absl::InternalError("the server does not say why");
       const bool data = absl::IsInvalidArgument(error);
-      return WithExitCode(AddContext(error, fmt::format("{} failed", Printable(job.name()))),
-                          data ? ExitCode::kInvalidInput : ExitCode::kFailed);
+      return WithExitCode(AddContext(error, name + " failed"), data ? ExitCode::kInvalidInput : ExitCode::kFailed);
     }
     default:
       return MakeError({.reason = v1::JOB_NOT_ENDED,
                         .remedy = fmt::format("Wait with `deconvoy watch {}`, with the same --server.", job.name())},
-                       fmt::format("{} has not ended", Printable(job.name())));
+                       name + " has not ended");
   }
 }
 
@@ -98,8 +98,10 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case v1::PARAMETER_OUT_OF_RANGE:
       return ExitCode::kUsage;
     case v1::INVALID_FIELD:
-      // A parameter's text that is no number of its type, as one out of range.
-      if (InfoOf(status).field().starts_with("deconvolve.parameters")) return ExitCode::kUsage;
+      // A parameter's text that is no number of its type, as one out of range; what is no address of a server.
+      if (const std::string field = InfoOf(status).field();
+          field.starts_with("deconvolve.parameters") || field == "server")
+        return ExitCode::kUsage;
       [[fallthrough]];
     default:
       return OfCode(status.code());
@@ -107,9 +109,9 @@ ExitCode ExitCodeOf(const absl::Status& status) {
 }
 
 std::string ErrorText(const absl::Status& status) {
-  std::string text = fmt::format("deconvoy: {}\n", Sentence(Printable(std::string(status.message()))));
+  std::string text = fmt::format("deconvoy: {}\n", Sentence(WithOptions(Printable(std::string(status.message())))));
   if (const std::string remedy = InfoOf(status).remedy(); !remedy.empty())
-    text += fmt::format("  {}\n", Sentence(Capital(Printable(remedy))));
+    text += fmt::format("  {}\n", Sentence(Capital(WithOptions(Printable(remedy)))));
   return text;
 }
 

@@ -45,7 +45,7 @@ absl::Status Show(const MethodsOptions& options, const Console& console) {
 
 void AddMethods(CLI::App& root, Program& program) {
   AddVerb<MethodsOptions>(
-      root, program, "methods", "Show methods and their parameters; needs no server.", kExamples,
+      root, program, "methods", "Show methods and their parameters.", kExamples,
       [&program](CLI::App& verb, MethodsOptions& options) {
         verb.add_option("NAME", options.name, "One method, with everything about it")->type_name("NAME");
         CLI::Option* server =

@@ -70,6 +70,7 @@ absl::Status Draw(const PictureOptions& options, const Console& console) {
   for (size_t i = 0; i < options.files.size() && status.ok(); ++i) {
     auto panels = ProjectStack(*session, options.files[i], leftovers, *progress, stop);
     status = session->Explain(panels.status());
+    if (!status.ok()) status = WithExitCode(AddContext(status, Printable(options.files[i])), ExitCodeOf(status));
     if (panels.ok()) columns.push_back(*std::move(panels));
   }
   if (!session->local() && !IsRetryable(status)) leftovers.Remove(session->client(), *progress);

@@ -128,7 +128,7 @@ class Simulation {
       ASSIGN_OR_RETURN(psf, OpenInput(options_.psf, std::nullopt, *progress_));
       spec.mutable_simulate()->set_psf_volume(VolumeName("psf"));  // until it is uploaded
     }
-    RETURN_IF_ERROR(ValidateJobSpec(spec));
+    RETURN_IF_ERROR(WithExitCode(ValidateJobSpec(spec), ExitCode::kUsage));
     ResultFolder folder(options_.folder);
     RETURN_IF_ERROR(folder.Make());
     RETURN_IF_ERROR(CheckPlaces(spec, psf));

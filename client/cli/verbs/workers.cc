@@ -25,7 +25,7 @@ std::vector<std::string> Row(const v1::Worker& worker) {
   return {Printable(worker.name()),
           Lower(v1::WorkerState_Name(worker.state())),
           Printable(is.host()),
-          fmt::format("{}, {} threads", Printable(is.backend()), is.threads()),
+          fmt::format("{}, {} {}", Printable(is.backend()), is.threads(), is.threads() == 1 ? "thread" : "threads"),
           BytesText(static_cast<double>(is.memory_budget_bytes())),
           fmt::format("{} done, {} failed", worker.tasks_done(), worker.tasks_failed()),
           worker.tasks().empty() ? "" : Printable(worker.tasks(0).task())};

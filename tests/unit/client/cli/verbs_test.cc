@@ -29,6 +29,7 @@ TEST_F(ProgramTest, WrongCommandLinesExitWith2AndSuggest) {
   EXPECT_THAT(nothing.err, HasSubstr("deconvoy --help"));
   EXPECT_EQ(Run({"run", "x"}).code, 2) << "no output";
   EXPECT_EQ(Run({"jobs"}).code, 2) << "no server";
+  EXPECT_EQ(Run({"jobs", "--server", "localhost"}).code, 2) << "no address";
   EXPECT_EQ(Run({"run", "x", "--psf", "y", "-o", "z.tif", "--keep", "--local"}).code, 2) << "nothing to keep it on";
   EXPECT_EQ(Run({"simulate", "-o", "x", "--shape", "1,2"}).code, 2);
 }

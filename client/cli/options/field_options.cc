@@ -1,0 +1,64 @@
+#include "client/cli/options/field_options.h"
+
+namespace deconvoy::client {
+namespace {
+
+constexpr FieldOption kFieldOptions[] = {
+    {"run", "deconvolve.method", "--method"},
+    {"run", "deconvolve.boundary", "--boundary"},
+    {"run", "deconvolve.tile", "--tile"},
+    {"run", "deconvolve.backend", "--backend"},
+    {"run", "deconvolve.psf_volume", "--psf"},
+    {"run", "deconvolve.psf_centre", "--psf-centre"},
+    {"run", "deconvolve.psf_centre_voxel", "--psf-centre"},
+    {"run", "deconvolve.psf_energy", "--psf-energy"},
+    {"run", "deconvolve.offset_counts", "--offset"},
+    {"run", "deconvolve.gain_photons_per_count", "--gain"},
+    {"run", "deconvolve.read_noise_photons", "--read-noise"},
+    {"run", "deconvolve.background_counts", "--background"},
+    {"run", "deconvolve.output_type", "--dtype"},
+    {"simulate", "simulate.shape", "--shape"},
+    {"simulate", "simulate.kind", "--kind"},
+    {"simulate", "simulate.seed", "--seed"},
+    {"simulate", "simulate.voxel_size", "--voxel-um"},
+    {"simulate", "simulate.psf_fwhm", "--psf-fwhm-um"},
+    {"simulate", "simulate.psf_volume", "--psf"},
+    {"simulate", "simulate.peak_photons", "--photons"},
+    {"simulate", "simulate.background_photons", "--background"},
+    {"simulate", "simulate.read_noise_photons", "--read-noise"},
+    {"simulate", "simulate.gain_photons_per_count", "--gain"},
+    {"simulate", "simulate.offset_counts", "--offset"},
+    {"simulate", "simulate.raw_type", "--dtype"},
+};
+
+// `deconvolve.tile.core.z` belongs to `deconvolve.tile`.
+bool IsPartOf(std::string_view name, std::string_view field) {
+  return name.starts_with(field) && (name.size() == field.size() || name[field.size()] == '.');
+}
+
+std::string_view OptionOf(std::string_view name) {
+  for (const FieldOption& entry : kFieldOptions)
+    if (IsPartOf(name, entry.field)) return entry.option;
+  return {};
+}
+
+}  // namespace
+
+std::span<const FieldOption> FieldOptions() {
+  return kFieldOptions;
+}
+
+std::string WithOptions(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const size_t begin = text.find('`'), end = begin == text.npos ? text.npos : text.find('`', begin + 1);
+    if (end == text.npos) break;
+    const std::string_view option = OptionOf(text.substr(begin + 1, end - begin - 1));
+    result += text.substr(0, begin);
+    result += option.empty() ? text.substr(begin, end - begin + 1) : option;
+    text.remove_prefix(end + 1);
+  }
+  return result.append(text);
+}
+
+}  // namespace deconvoy::client
