@@ -68,12 +68,12 @@ tests/quickstart.sh
 if ! $long; then exit 0; fi
 
 if time_for "clang-tidy" 5; then DECONVOY_TIDY_MINUTES=${DECONVOY_TIDY_MINUTES:-4} deploy/ci/verify-tidy; fi
-if time_for "address and undefined-behaviour sanitizers" 14; then
+if time_for "address and undefined-behaviour sanitizers" 20; then
   build_and_test asan -LE 'long|whole-programs'
   asan_built=true
 fi
 if time_for "fault loops" 3; then run_tests release fault-loops -L long; fi
-if time_for "thread sanitizer" 14; then
+if time_for "thread sanitizer" 18; then
   # Tests that call through gRPC are left out: docs/decisions/0014-thread-sanitizer.md.
   build_and_test tsan -LE 'long|whole-programs|grpc'
 fi
