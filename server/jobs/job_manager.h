@@ -138,7 +138,7 @@ class JobManager {
   absl::StatusOr<JobRecord> FindStored(const std::string& owner, const std::string& job_id);
   // REQUIRES: the job's turn is held.
   absl::StatusOr<Completion> CheckLive(const LiveJob& job, const TaskId& task, uint64_t token);
-  absl::StatusOr<Completion> CheckResult(const TaskId& task, uint64_t token);
+  absl::StatusOr<Completion> CheckStored(const TaskId& task, uint64_t token);
 
   // Gives this task to the worker. DISK_FULL, before anything is changed, when the spool has no room for its outputs.
   // REQUIRES: the job's turn is held.

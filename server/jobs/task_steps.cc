@@ -91,7 +91,7 @@ void JobManager::Report(const TaskId& task, const v1::TaskStatus& status) {
 
 absl::StatusOr<JobManager::Completion> JobManager::CheckDelivery(const TaskId& task, uint64_t token) {
   const std::shared_ptr<LiveJob> job = FindLive(task.job_id);
-  if (job == nullptr) return CheckResult(task, token);
+  if (job == nullptr) return CheckStored(task, token);
   std::lock_guard turn(job->turn);
   return CheckLive(*job, task, token);
 }
@@ -104,7 +104,7 @@ absl::StatusOr<JobManager::Completion> JobManager::CheckLive(const LiveJob& job,
   return StaleLease(task, token);
 }
 
-absl::StatusOr<JobManager::Completion> JobManager::CheckResult(const TaskId& task, uint64_t token) {
+absl::StatusOr<JobManager::Completion> JobManager::CheckStored(const TaskId& task, uint64_t token) {
   const absl::StatusOr<std::vector<TaskRecord>> tasks = store_.GetTasks(task.job_id);
   if (ReasonOf(tasks.status()) == v1::NOT_FOUND) return StaleLease(task, token);  // the job has been deleted
   RETURN_IF_ERROR(tasks.status());
@@ -118,7 +118,7 @@ absl::StatusOr<JobManager::Completion> JobManager::CheckResult(const TaskId& tas
 absl::Status JobManager::Complete(const TaskId& task, uint64_t token, const v1::TaskResult& result,
                                   const std::vector<uint32_t>& box_crc32c) {
   const std::shared_ptr<LiveJob> job = FindLive(task.job_id);
-  if (job == nullptr) return CheckResult(task, token).status();
+  if (job == nullptr) return CheckStored(task, token).status();
   std::lock_guard turn(job->turn);
   ASSIGN_OR_RETURN(const Completion completion, CheckLive(*job, task, token));
   if (completion == Completion::kDone) return absl::OkStatus();

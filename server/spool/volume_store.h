@@ -46,8 +46,7 @@ class VolumeStore {
     // What users can do when there is no room.
     std::string room_remedy =
         "Remove jobs that have ended, with their volumes: `deconvoy jobs --all` lists them, `deconvoy job NAME "
-        "--delete` "
-        "removes one.";
+        "--delete` removes one.";
   };
   // Makes the folder where needed, removes files that no record names and scratch files left behind. STORAGE_FAILURE,
   // naming it, when the file of a volume is missing or has the wrong size.

@@ -291,7 +291,6 @@ TEST_P(SpoolUploadTest, ManyStreamsAtOnce) {
   ExpectContent(id, spec);
 }
 
-// A cost that grows with what is there already runs into the test's limit of time.
 TEST_P(SpoolUploadTest, ManyBoxes) {
   const v1::VolumeSpec spec = MakeSpec(1, 1, 400, 100, 1, v1::U8);
   const std::string id = Make(spec);
