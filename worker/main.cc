@@ -17,6 +17,7 @@
 #include "proto/contract/log_text.h"
 #include "proto/contract/status_macros.h"
 #include "worker/backends/cpu/cpu_backend.h"
+#include "worker/backends/cpu/fft_costs.h"
 #include "worker/config/describe.h"
 #include "worker/config/device_list.h"
 #include "worker/config/flags.h"
@@ -61,6 +62,21 @@ int SelfTest(const Flags& flags) {
                                            report.padded_voxel_iterations_per_second() / 1e6)
                              : "FAILED: " + report.message());
   return report.passed() ? 0 : 1;
+}
+
+int Plan(const Flags& flags) {
+  const bool bar = isatty(STDERR_FILENO) != 0;
+  const auto progress = [bar](int64_t done, int64_t total) {
+    if (bar) fmt::print(stderr, "\rplanning: {} of {} extents{}", done, total, done == total ? "\n" : "");
+  };
+  const absl::Status measured = cpu::MeasureFftCosts(flags.largest_extent, flags.state, progress);
+  if (measured.ok()) {
+    fmt::print("plans and costs of transforms up to {} voxels are kept in {}\n", flags.largest_extent,
+               Printable(flags.state.string()));
+    return 0;
+  }
+  fmt::print(stderr, "deconvoy-worker: {}. {}\n", std::string(measured.message()), InfoOf(measured).remedy());
+  return 1;
 }
 
 // The first SIGTERM or SIGINT drains the session, the second makes it leave. They are blocked in all other threads.
@@ -131,6 +147,8 @@ int Main(int argc, const char* const* argv) {
     }
     case Flags::Action::kSelfTest:
       return SelfTest(parsed.flags);
+    case Flags::Action::kPlan:
+      return Plan(parsed.flags);
     case Flags::Action::kDevices:
       fmt::print("{}", ListDevices(*MakeBackend(parsed.flags)));
       return 0;

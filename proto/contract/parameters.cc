@@ -137,15 +137,18 @@ absl::StatusOr<Parameters> ResolveParameters(const v1::Method& method,
   return resolved;
 }
 
-double BytesPerPaddedVoxel(const v1::Method& method, const Parameters& parameters) {
-  double bytes = method.bytes_per_padded_voxel();
+MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters) {
+  double padded = method.bytes_per_padded_voxel();
   for (const auto& parameter : method.parameters()) {
     if (parameter.type() != v1::CHOICE) continue;
     for (const auto& choice : parameter.choices()) {
-      if (choice.name() == parameters.Choice(parameter.name())) bytes += choice.extra_bytes_per_padded_voxel();
+      if (choice.name() == parameters.Choice(parameter.name())) padded += choice.extra_bytes_per_padded_voxel();
     }
   }
-  return bytes;
+  const auto millibytes = [](double bytes) { return static_cast<int64_t>(std::ceil(1000 * bytes)); };
+  return {.millibytes_per_padded_voxel = millibytes(padded),
+          .millibytes_per_measured_voxel = millibytes(method.bytes_per_measured_voxel()),
+          .bytes_per_weight = static_cast<int64_t>(method.bytes_per_weight())};
 }
 
 }  // namespace deconvoy

@@ -41,7 +41,12 @@ class Parameters {
 // INVALID_FIELD (not of the type). The field is `deconvolve.parameters["name"]`.
 absl::StatusOr<Parameters> ResolveParameters(const v1::Method& method, const std::map<std::string, std::string>& given);
 
-// Working memory of `method` with these parameters, bytes per padded voxel.
-double BytesPerPaddedVoxel(const v1::Method& method, const Parameters& parameters);
+// Working memory of a method with all its choices, in thousandths of a byte where that is said.
+struct MethodMemory {
+  int64_t millibytes_per_padded_voxel = 16'300;
+  int64_t millibytes_per_measured_voxel = 4'000;
+  int64_t bytes_per_weight = 4;
+};
+MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters);
 
 }  // namespace deconvoy

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <optional>
 
@@ -15,10 +16,11 @@ namespace {
 
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 
-// Slack of the halo beyond half the PSF: at least this many voxels, and three quarters of the PSF's extent. Measured
-// under a widefield PSF with 20 heavy-ball iterations and cores thinner than the PSF: an NRMSE of 1.5e-3 with a
-// quarter, 1.1e-3 with a half, 0.5e-3 with three quarters, where 1e-3 is promised.
-constexpr int64_t kLeastSlack = 4;
+// Halo in spreads of the PSF, and the least one in voxels. Measured with 20 to 60 heavy-ball iterations
+// (docs/methods/rl.md): an NRMSE of 2e-4 for Gaussians, 0.5e-3 for widefield PSFs in cores thinner than the PSF, where
+// 1e-3 is promised.
+constexpr double kHaloSpreads = 4.4;
+constexpr int64_t kLeastHalo = 6;
 
 // Numbers of tiles along one axis that the search tries: each up to this one, then in steps of an eighth.
 constexpr int64_t kEveryCount = 32;
@@ -36,33 +38,38 @@ int64_t CeilDivide(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-int64_t MemoryBytes(const TilePlanRequest& request, const Shape3& padded) {
-  const int64_t voxels = Times(Times(padded.z, padded.y), padded.x);
-  const int64_t millibytes = Times(voxels, request.millibytes_per_padded_voxel);
-  return Plus(millibytes / 1000 + (millibytes % 1000 != 0 ? 1 : 0), request.fixed_bytes);
+int64_t Voxels(const Shape3& shape) {
+  return Times(Times(shape.z, shape.y), shape.x);
 }
 
-bool Fits(const TilePlanRequest& request, const Shape3& padded) {
-  return request.memory_budget_bytes == 0 || MemoryBytes(request, padded) <= request.memory_budget_bytes;
+int64_t MemoryBytes(const TilePlanRequest& request, const Shape3& padded, const Shape3& loaded) {
+  return Plus(TileBytes(request.memory, padded, loaded, request.psf), request.fixed_bytes);
+}
+
+bool Fits(const TilePlanRequest& request, const Shape3& padded, const Shape3& loaded) {
+  return request.memory_budget_bytes == 0 || MemoryBytes(request, padded, loaded) <= request.memory_budget_bytes;
 }
 
 // What the plan needs to know along one axis.
 struct Axis {
   int64_t frame;
   int64_t psf;
+  int64_t halo;
   v1::Boundary boundary;
-  bool even;
-
-  int64_t halo() const { return boundary == v1::PERIODIC ? 0 : HaloExtent(psf); }
+  FftAxis kind;
+  const FftCosts& costs;
 };
 
 // One way to cut an axis.
 struct Cut {
   int64_t core;
   int64_t count;
+  int64_t loaded;  // by the tile that loads most
   int64_t padded;
+  int64_t cost;  // of the padded extent
 
-  int64_t cost() const { return Times(count, padded); }
+  // Relative time; the product over three axes is that of the plan. Doubles, as it may exceed 2^63.
+  double time() const { return static_cast<double>(count) * static_cast<double>(Times(padded, cost)); }
 };
 
 // First voxel and one past the last of an interval.
@@ -81,15 +88,36 @@ Span LoadedBy(const Span& core, int64_t frame, int64_t halo) {
   return {.begin = std::max<int64_t>(core.begin - halo, 0), .end = std::min(core.end + halo, frame)};
 }
 
+// Voxels that the transforms of a tile have to hold. A tile that reaches neither end of the frame needs half the
+// margin: what it loads differs from one end to the other, and that they touch disturbs no more than what it does not
+// know.
+int64_t Held(const Axis& axis, const Span& loaded) {
+  if (axis.boundary == v1::PERIODIC) return loaded.extent();
+  if (axis.boundary == v1::MIRROR) return loaded.extent() + (axis.psf > 1 ? axis.psf : 0);
+  const bool inside = loaded.begin > 0 && loaded.end < axis.frame;
+  return loaded.extent() + (inside ? axis.psf / 2 : axis.psf - 1);
+}
+
 Cut CutInto(const Axis& axis, int64_t core) {
   const int64_t count = CeilDivide(axis.frame, core);
-  // Tiles load the more the farther from both ends; with a last core cut short that is one of these.
-  int64_t loaded = 0;
-  for (const int64_t index : {(count - 1) / 2 - 1, (count - 1) / 2, count / 2}) {
-    if (index < 0 || index >= count) continue;
-    loaded = std::max(loaded, LoadedBy(CoreOf(axis.frame, core, index), axis.frame, axis.halo()).extent());
+  Cut cut{.core = core, .count = count, .loaded = 0, .padded = 0, .cost = 0};
+  int64_t held = 0;
+  const auto look = [&](int64_t index) {
+    if (index < 0 || index >= count) return;
+    const Span loaded = LoadedBy(CoreOf(axis.frame, core, index), axis.frame, axis.halo);
+    cut.loaded = std::max(cut.loaded, loaded.extent());
+    held = std::max(held, Held(axis, loaded));
+  };
+  // Of the tiles that load the first or the last voxel the farthest from it loads most; of the others any.
+  const int64_t from_first = axis.halo / core;
+  const int64_t from_last = std::max<int64_t>(CeilDivide(axis.frame - axis.halo, core) - 1, 0);
+  for (const int64_t beside : {-1, 0, 1}) {
+    look(std::min(from_first, count - 1) + beside);
+    look(from_last + beside);
   }
-  return {.core = core, .count = count, .padded = PaddedExtent(loaded, axis.psf, axis.boundary, axis.even)};
+  cut.padded = axis.boundary == v1::PERIODIC ? held : axis.costs.Best(held, axis.kind);
+  cut.cost = axis.costs.At(cut.padded, axis.kind);
+  return cut;
 }
 
 // The cuts worth trying, from whole to single voxels: each smaller when padded than the one before.
@@ -109,7 +137,7 @@ TilePlan Assemble(const TilePlanRequest& request, const Shape3& halo, const Cut&
   plan.halo = halo;
   plan.padded = {z.padded, y.padded, x.padded};
   plan.grid = {z.count, y.count, x.count};
-  plan.memory_bytes = MemoryBytes(request, plan.padded);
+  plan.memory_bytes = MemoryBytes(request, plan.padded, {z.loaded, y.loaded, x.loaded});
   return plan;
 }
 
@@ -160,17 +188,23 @@ absl::Status CheckRequest(const TilePlanRequest& request) {
   if (request.boundary != v1::EXTEND && request.boundary != v1::PERIODIC && request.boundary != v1::MIRROR) {
     return invalid(fmt::format("boundary {} cannot be planned", static_cast<int>(request.boundary)));
   }
-  if (request.millibytes_per_padded_voxel < 1 || request.fixed_bytes < 0 || request.memory_budget_bytes < 0) {
+  const MethodMemory& memory = request.memory;
+  if (memory.millibytes_per_padded_voxel < 1 || memory.millibytes_per_measured_voxel < 0 ||
+      memory.bytes_per_weight < 0 || request.fixed_bytes < 0 || request.memory_budget_bytes < 0) {
     return invalid(
-        fmt::format("memory of {} / 1000 bytes per voxel and {} bytes, with a budget of {}, cannot be planned",
-                    request.millibytes_per_padded_voxel, request.fixed_bytes, request.memory_budget_bytes));
+        fmt::format("memory of {} and {} / 1000 bytes per voxel, {} per weight and {} bytes, with a budget of "
+                    "{}, cannot be planned",
+                    memory.millibytes_per_padded_voxel, memory.millibytes_per_measured_voxel, memory.bytes_per_weight,
+                    request.fixed_bytes, request.memory_budget_bytes));
+  }
+  if (!Within(request.halo, 0, 4 * limits::kAxisVoxels)) {
+    return invalid(fmt::format("a halo of {} voxels cannot be planned", Text(request.halo)));
   }
   return CheckCore(request);
 }
 
-absl::Status TooLarge(const TilePlanRequest& request, const Shape3& padded, std::string_view what,
+absl::Status TooLarge(const TilePlanRequest& request, const Shape3& padded, int64_t need, std::string_view what,
                       std::string_view remedy) {
-  const int64_t need = MemoryBytes(request, padded);
   constexpr double kMib = 1024.0 * 1024.0;
   return MakeError({.reason = v1::OUT_OF_MEMORY,
                     .remedy = std::string(remedy),
@@ -181,9 +215,9 @@ absl::Status TooLarge(const TilePlanRequest& request, const Shape3& padded, std:
                                static_cast<double>(request.memory_budget_bytes) / kMib));
 }
 
-// Least total padded voxels so far, and the cuts that give it.
+// Least time so far, and the plan that takes it.
 struct Best {
-  int64_t total = kMost;
+  double time = std::numeric_limits<double>::infinity();
   std::optional<TilePlan> plan;
 };
 
@@ -192,13 +226,13 @@ void Search(const TilePlanRequest& request, const Shape3& halo, const Cut& z, co
             const std::vector<Cut>& xs, Best& best) {
   for (const Cut& y : ys) {
     const auto fitting = std::partition_point(xs.begin(), xs.end(), [&](const Cut& x) {
-      return !Fits(request, {z.padded, y.padded, x.padded});
+      return !Fits(request, {z.padded, y.padded, x.padded}, {z.loaded, y.loaded, x.loaded});
     });
     for (auto x = fitting; x != xs.end(); ++x) {
-      const int64_t total = Times(Times(z.cost(), y.cost()), x->cost());
+      const double time = z.time() * y.time() * x->time();
       const bool few_enough = Times(Times(z.count, y.count), x->count) <= limits::kTasksPerJob;
-      if (!few_enough || total >= best.total) continue;
-      best.total = total;
+      if (!few_enough || time >= best.time) continue;
+      best.time = time;
       best.plan = Assemble(request, halo, z, y, *x);
     }
   }
@@ -212,9 +246,10 @@ absl::StatusOr<TilePlan> PlanAutomatic(const TilePlanRequest& request, const Sha
   if (whole_z.plan.has_value() && whole_z.plan->tiles() == 1) return *whole_z.plan;
   Best cut_z;
   for (size_t i = 1; i < zs.size(); ++i) Search(request, halo, zs[i], ys, xs, cut_z);
-  if (cut_z.plan.has_value() && (!whole_z.plan.has_value() || cut_z.total <= whole_z.total / 2)) return *cut_z.plan;
+  if (cut_z.plan.has_value() && (!whole_z.plan.has_value() || cut_z.time <= whole_z.time / 2)) return *cut_z.plan;
   if (whole_z.plan.has_value()) return *whole_z.plan;
-  return TooLarge(request, {zs.back().padded, ys.back().padded, xs.back().padded}, "the smallest tile",
+  const TilePlan smallest = Assemble(request, halo, zs.back(), ys.back(), xs.back());
+  return TooLarge(request, smallest.padded, smallest.memory_bytes, "the smallest tile",
                   request.boundary == v1::PERIODIC
                       ? "Use a worker with more memory, or a boundary that can be tiled (extend or mirror)."
                       : "Use a worker with more memory or a smaller PSF.");
@@ -230,11 +265,12 @@ absl::StatusOr<TilePlan> PlanGiven(const TilePlanRequest& request, const Shape3&
                                limits::kTasksPerJob, Text(request.frame)),
                    "Give a larger core.");
   }
-  if (Fits(request, plan.padded)) return plan;
-  return request.whole
-             ? TooLarge(request, plan.padded, "the whole frame", "Allow tiles, or use a worker with more memory.")
-             : TooLarge(request, plan.padded, fmt::format("a tile with a core of {} voxels", Text(core)),
-                        "Give a smaller core or none, or use a worker with more memory.");
+  if (request.memory_budget_bytes == 0 || plan.memory_bytes <= request.memory_budget_bytes) return plan;
+  return request.whole ? TooLarge(request, plan.padded, plan.memory_bytes, "the whole frame",
+                                  "Allow tiles, or use a worker with more memory.")
+                       : TooLarge(request, plan.padded, plan.memory_bytes,
+                                  fmt::format("a tile with a core of {} voxels", Text(core)),
+                                  "Give a smaller core or none, or use a worker with more memory.");
 }
 
 }  // namespace
@@ -253,38 +289,54 @@ Tile TilePlan::At(int64_t index, const Shape3& frame) const {
 
 absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request) {
   RETURN_IF_ERROR(CheckRequest(request));
-  const Axis z{request.frame.z, request.psf.z, request.boundary, false};
-  const Axis y{request.frame.y, request.psf.y, request.boundary, false};
-  const Axis x{request.frame.x, request.psf.x, request.boundary, true};
-  const Shape3 halo{z.halo(), y.halo(), x.halo()};
+  const auto axis = [&](int64_t frame, int64_t psf, int64_t halo, FftAxis kind) {
+    const bool known = !(request.halo == Shape3{});
+    return Axis{.frame = frame,
+                .psf = psf,
+                .halo = request.boundary == v1::PERIODIC ? 0
+                        : known                          ? halo
+                                                         : HaloExtent(psf, 0),
+                .boundary = request.boundary,
+                .kind = kind,
+                .costs = request.costs};
+  };
+  const Axis z = axis(request.frame.z, request.psf.z, request.halo.z, FftAxis::kColumn);
+  const Axis y = axis(request.frame.y, request.psf.y, request.halo.y, FftAxis::kColumn);
+  const Axis x = axis(request.frame.x, request.psf.x, request.halo.x, FftAxis::kRow);
+  const Shape3 halo{z.halo, y.halo, x.halo};
   if (request.whole) return PlanGiven(request, request.frame, halo, z, y, x);
   if (!request.core.empty()) return PlanGiven(request, request.core, halo, z, y, x);
   return PlanAutomatic(request, halo, z, y, x);
 }
 
-int64_t PaddedExtent(int64_t loaded, int64_t psf, v1::Boundary boundary, bool even) {
+int64_t TileBytes(const MethodMemory& memory, const Shape3& padded, const Shape3& loaded, const Shape3& psf) {
+  const int64_t millibytes = Plus(Times(Voxels(padded), memory.millibytes_per_padded_voxel),
+                                  Times(Voxels(loaded), memory.millibytes_per_measured_voxel));
+  // Along each axis the weights differ only where the PSF meets a border.
+  const Shape3 weights{std::min(padded.z, Times(2, psf.z)), std::min(padded.y, Times(2, psf.y)),
+                       std::min(padded.x, Times(2, psf.x))};
+  return Plus(millibytes / 1000 + (millibytes % 1000 != 0 ? 1 : 0), Times(Voxels(weights), memory.bytes_per_weight));
+}
+
+int64_t PaddedExtent(int64_t loaded, int64_t psf, v1::Boundary boundary, FftAxis axis, const FftCosts& costs) {
   if (boundary == v1::PERIODIC) return loaded;
   const int64_t margin = boundary == v1::MIRROR && psf > 1 ? psf : psf - 1;
-  return FastExtent(loaded + margin, even);
+  return costs.Best(loaded + margin, axis);
 }
 
-int64_t FastExtent(int64_t n, bool even) {
-  int64_t best = kMost;
-  for (int64_t seven = 1; seven < best; seven = Times(seven, 7)) {
-    for (int64_t five = seven; five < best; five = Times(five, 5)) {
-      for (int64_t three = five; three < best; three = Times(three, 3)) {
-        int64_t size = even ? Times(three, 2) : three;
-        while (size < n) size = Times(size, 2);
-        best = std::min(best, size);
-      }
-    }
-  }
-  return best;
+Shape3 PaddedShape(const Shape3& loaded, const Shape3& psf, v1::Boundary boundary, const FftCosts& costs) {
+  return {PaddedExtent(loaded.z, psf.z, boundary, FftAxis::kColumn, costs),
+          PaddedExtent(loaded.y, psf.y, boundary, FftAxis::kColumn, costs),
+          PaddedExtent(loaded.x, psf.x, boundary, FftAxis::kRow, costs)};
 }
 
-int64_t HaloExtent(int64_t psf) {
+int64_t HaloExtent(int64_t psf, double spread) {
   if (psf <= 1) return 0;
-  return psf / 2 + std::max(kLeastSlack, psf * 3 / 4);
+  // No light lies farther from the centre than half the extent, so that 5/4 of it are 4.3 spreads or more of any PSF
+  // that is not brighter at its rim than at its centre.
+  const int64_t most = psf / 2 + std::max<int64_t>(4, psf * 3 / 4);
+  if (spread <= 0) return most;
+  return std::clamp(static_cast<int64_t>(std::ceil(kHaloSpreads * spread)), std::min(kLeastHalo, most), most);
 }
 
 }  // namespace deconvoy

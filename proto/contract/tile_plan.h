@@ -2,7 +2,8 @@
 //
 // A tile's *core* is the part of the result that it yields; cores are disjoint and cover the frame. It *loads* the core
 // and a halo of measured voxels around it, clipped to the frame. The *padded* shape is that of its Fourier transforms
-// and the same for every tile of a job. Test vectors: tests/contract/data/tile_plan.json.
+// and the same for every tile of a job: what is loaded and a margin, in which the surroundings are estimated.
+// Test vectors: tests/contract/data/tile_plan.json.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -11,22 +12,26 @@
 #include <vector>
 
 #include "deconvoy/v1/methods.pb.h"
+#include "proto/contract/fft_costs.h"
 #include "proto/contract/geometry.h"
+#include "proto/contract/parameters.h"
 
 namespace deconvoy {
 
-inline constexpr int kTilePlanVersion = 1;
+inline constexpr int kTilePlanVersion = 2;
 
 // What the plan depends on. All extents in voxels.
 struct TilePlanRequest {
   Shape3 frame;
-  Shape3 psf;  // the PSF's cropped box
+  Shape3 psf;   // the PSF's cropped box
+  Shape3 halo;  // `HaloExtent` of each axis; all zero for those of a PSF of unknown spread
   v1::Boundary boundary = v1::EXTEND;
-  int64_t millibytes_per_padded_voxel = 21'000;  // working memory of the method, in 1/1000 byte
-  int64_t fixed_bytes = 0;                       // working memory that does not depend on the tile
-  int64_t memory_budget_bytes = 0;               // of one task; 0 means no limit
-  Shape3 core;                                   // asked for; all zero for automatic
-  bool whole = false;                            // one tile only
+  MethodMemory memory;              // of the method
+  int64_t fixed_bytes = 0;          // working memory that does not depend on the tile
+  int64_t memory_budget_bytes = 0;  // of one task; 0 means no limit
+  Shape3 core;                      // asked for; all zero for automatic
+  bool whole = false;               // one tile only
+  FftCosts costs;                   // of the machine that the plan is made for
 };
 
 struct Tile {
@@ -46,23 +51,27 @@ struct TilePlan {
   Tile At(int64_t index, const Shape3& frame) const;
 };
 
-// The plan with the least total padded voxels under the budget. z stays whole where it fits, unless cutting it at least
-// halves the total. Tried are, along each axis, all numbers of tiles up to 32 and then steps of an eighth; of equals,
-// the plan with the fewest tiles along z, then y, then x. Errors: OUT_OF_MEMORY (not even the smallest tile fits, or
-// `whole` does not; with need and budget), INVALID_FIELD (core too large, negative or so small that the tiles exceed
-// `limits::kTasksPerJob`; core and `whole`; cut with `PERIODIC`, which has no tiles; anything else out of range).
+// The plan that takes the least time under the budget: padded voxels of all tiles times the costs of their extents. z
+// stays whole where it fits, unless cutting it at least halves the time. Tried are, along each axis, all numbers of
+// tiles up to 32 and then steps of an eighth; of equals, the plan with the fewest tiles along z, then y, then x.
+// Errors: OUT_OF_MEMORY (not even the smallest tile fits, or `whole` does not; with need and budget), INVALID_FIELD
+// (core too large, negative or so small that the tiles exceed `limits::kTasksPerJob`; core and `whole`; cut with
+// `PERIODIC`, which has no tiles; anything else out of range).
 absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request);
 
-// The extent of the transforms for `loaded` voxels and a PSF extent along one axis: the extent itself for PERIODIC;
-// else loaded + psf - 1 (EXTEND) or loaded + psf (MIRROR, half of it on each side; none for a PSF of one voxel),
-// rounded up to a fast size, even when `even`.
-int64_t PaddedExtent(int64_t loaded, int64_t psf, v1::Boundary boundary, bool even);
+// Working memory of one tile, saturating. `loaded` and `psf` as in the plan.
+int64_t TileBytes(const MethodMemory& memory, const Shape3& padded, const Shape3& loaded, const Shape3& psf);
 
-// Smallest n' >= n of the form 2^a 3^b 5^c 7^d, even when `even`. REQUIRES: n >= 1.
-int64_t FastExtent(int64_t n, bool even);
+// The extent of the transforms for `loaded` voxels of a whole frame and a PSF extent along one axis: the extent itself
+// for PERIODIC; else loaded + psf - 1 (EXTEND) or loaded + psf (MIRROR, half of it on each side; none for a PSF of one
+// voxel), rounded up to the best extent.
+int64_t PaddedExtent(int64_t loaded, int64_t psf, v1::Boundary boundary, FftAxis axis, const FftCosts& costs = {});
+// The same along every axis.
+Shape3 PaddedShape(const Shape3& loaded, const Shape3& psf, v1::Boundary boundary, const FftCosts& costs = {});
 
-// Halo for a PSF extent along one axis, in voxels; the seam promise rests on it. Half the PSF and a slack, over which
-// the error at the border of what was loaded fades; none for a PSF of one voxel, which couples nothing.
-int64_t HaloExtent(int64_t psf);
+// Halo for a PSF extent along one axis, in voxels; the seam promise rests on it. `spread` is the standard deviation of
+// the PSF's light about its centre along the axis, in voxels; 0 where it is not known, for the largest halo that a PSF
+// of this extent may need. None for a PSF of one voxel, which couples nothing.
+int64_t HaloExtent(int64_t psf, double spread);
 
 }  // namespace deconvoy

@@ -78,13 +78,15 @@ void Capabilities::SetExpectedMemory(int64_t bytes) {
   expected_memory_ = bytes;
 }
 
-int64_t Capabilities::MemoryBudget(const std::string& backend) const {
+MachineFacts Capabilities::Machine(const std::string& backend) const {
   std::lock_guard lock(mutex_);
-  int64_t largest = 0;
+  MachineFacts largest;
   for (const auto& [id, worker] : workers_) {
-    if (Matches(worker, backend)) largest = std::max(largest, worker.memory_budget_bytes);
+    const bool larger = worker.machine.memory_budget_bytes > largest.memory_budget_bytes;
+    if (larger && Matches(worker, backend)) largest = worker.machine;
   }
-  return largest > 0 ? largest : expected_memory_;
+  if (largest.memory_budget_bytes == 0) largest.memory_budget_bytes = expected_memory_;
+  return largest;
 }
 
 bool Capabilities::HasWorker(const std::string& backend) const {
@@ -96,7 +98,7 @@ bool Capabilities::HasWorker(const std::string& backend) const {
 std::string Capabilities::Lacking(const std::string& backend, int64_t memory_bytes) const {
   std::lock_guard lock(mutex_);
   const auto takes = [&](const auto& entry) {
-    const int64_t budget = entry.second.memory_budget_bytes;
+    const int64_t budget = entry.second.machine.memory_budget_bytes;
     return Matches(entry.second, backend) && (budget == 0 || memory_bytes <= budget);
   };
   if (std::any_of(workers_.begin(), workers_.end(), takes)) return "";

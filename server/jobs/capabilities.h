@@ -15,14 +15,21 @@
 #include <vector>
 
 #include "deconvoy/v1/methods.pb.h"
+#include "proto/contract/fft_costs.h"
 
 namespace deconvoy::server {
 
+// What plans are made for.
+struct MachineFacts {
+  int64_t memory_budget_bytes = 0;  // of one task; 0 if not known
+  FftCosts fft_costs;
+};
+
 // One live worker, as far as planning is concerned.
 struct WorkerCapacity {
-  std::string backend;              // `cpu` or `cuda`
-  int64_t memory_budget_bytes = 0;  // of one task
-  double rate = 0;                  // padded voxel iterations per second of rl; 0 if not measured
+  std::string backend;  // `cpu` or `cuda`
+  MachineFacts machine;
+  double rate = 0;  // padded voxel iterations per second of rl; 0 if not measured
 };
 
 class Capabilities {
@@ -41,9 +48,8 @@ class Capabilities {
   // Budget to plan with while no worker is alive (what the fleet is configured to start).
   void SetExpectedMemory(int64_t bytes);
 
-  // The largest budget of one task among live workers of `backend` (empty: any); else the expected one; 0 if neither is
-  // known.
-  int64_t MemoryBudget(const std::string& backend) const;
+  // The live worker of `backend` (empty: any) with the largest budget, else the expected budget.
+  MachineFacts Machine(const std::string& backend) const;
   // Whether a worker of `backend` (empty: any) is alive.
   bool HasWorker(const std::string& backend) const;
   // What a task of `memory_bytes` on `backend` (empty: any) waits for, such as `a worker with 12.5 GiB of memory`;

@@ -69,13 +69,28 @@ Shape3 Support(const v1::AnalyseResult& analysis) {
   return support;
 }
 
+// The halo that the widest PSF needs along each axis.
+Shape3 Halo(const v1::AnalyseResult& analysis) {
+  Shape3 halo;
+  for (const v1::PsfReport& report : analysis.psfs()) {
+    const Shape3 shape = ToShape3(report.crop_shape());
+    halo = {std::max(halo.z, HaloExtent(shape.z, report.spread_z())),
+            std::max(halo.y, HaloExtent(shape.y, report.spread_y())),
+            std::max(halo.x, HaloExtent(shape.x, report.spread_x()))};
+  }
+  return halo;
+}
+
 absl::StatusOr<JobPlan> MakePlan(const LiveJob& job, const v1::AnalyseResult& analysis,
                                  const Capabilities& capabilities) {
   const v1::DeconvolveSpec& spec = job.spec().deconvolve();
   ASSIGN_OR_RETURN(const v1::Method method, capabilities.FindMethod(spec.method(), "deconvolve.method"));
-  ASSIGN_OR_RETURN(TilePlan tiles, PlanJobTiles(spec, method, FrameOf(VolumeNamed(job, spec.input_volume())),
-                                                Support(analysis), FrameOf(VolumeNamed(job, spec.psf_volume())),
-                                                capabilities.MemoryBudget(spec.backend())));
+  ASSIGN_OR_RETURN(TilePlan tiles, PlanJobTiles(spec, method,
+                                                {.frame = FrameOf(VolumeNamed(job, spec.input_volume())),
+                                                 .given_psf = FrameOf(VolumeNamed(job, spec.psf_volume())),
+                                                 .psf = Support(analysis),
+                                                 .halo = Halo(analysis),
+                                                 .machine = capabilities.Machine(spec.backend())}));
   return JobPlan{.tiles = tiles, .analysis = analysis};
 }
 

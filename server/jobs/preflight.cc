@@ -149,11 +149,15 @@ void Examiner::NotePsfSize(v1::Boundary boundary, const Shape3& frame, const Sha
 // analysis can tell; refused is what cannot fit with any.
 absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, const v1::Method& method,
                                              const Shape3& frame, const Shape3& psf) {
-  const int64_t budget = capabilities_.MemoryBudget(spec.backend());
-  const Shape3 usable = UsablePsf(psf, frame, spec.boundary());
-  absl::StatusOr<TilePlan> upper = PlanJobTiles(spec, method, frame, usable, psf, budget);
+  PlanInputs inputs{.frame = frame,
+                    .given_psf = psf,
+                    .psf = UsablePsf(psf, frame, spec.boundary()),
+                    .halo = {},
+                    .machine = capabilities_.Machine(spec.backend())};
+  absl::StatusOr<TilePlan> upper = PlanJobTiles(spec, method, inputs);
   if (upper.ok() || ReasonOf(upper.status()) != v1::OUT_OF_MEMORY || spec.boundary() == v1::PERIODIC) return upper;
-  absl::StatusOr<TilePlan> lower = PlanJobTiles(spec, method, frame, {1, 1, 1}, psf, budget);
+  inputs.psf = {1, 1, 1};
+  absl::StatusOr<TilePlan> lower = PlanJobTiles(spec, method, inputs);
   if (lower.ok()) {
     Add(v1::WARNING,
         fmt::format("{}; it goes on if the part of the PSF that holds its energy is small enough",
@@ -253,7 +257,7 @@ absl::Status Examiner::CheckWholeTasks() {
   const int64_t need = WholeTaskBytes(result.spec, input_ ? &*input_ : nullptr, psf_ ? &*psf_ : nullptr);
   const uint64_t known = result.report.worker_memory_bytes();
   result.report.set_worker_memory_bytes(std::max(known, static_cast<uint64_t>(need)));
-  const int64_t budget = capabilities_.MemoryBudget(result.spec.deconvolve().backend());
+  const int64_t budget = capabilities_.Machine(result.spec.deconvolve().backend()).memory_budget_bytes;
   if (budget == 0 || need <= budget) return absl::OkStatus();
   return Refuse(
       MakeError({.reason = v1::OUT_OF_MEMORY,

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <map>
 #include <string>
 #include <vector>
@@ -50,8 +49,7 @@ int64_t SimulationBytes(const v1::SimulateSpec& spec, const v1::VolumeSpec* psf)
   if (psf == nullptr) return images;
   const v1::Boundary boundary = spec.periodic() ? v1::PERIODIC : v1::EXTEND;
   const Shape3 given = FrameOf(*psf);
-  const Shape3 domain{PaddedExtent(shape.z, given.z, boundary, false), PaddedExtent(shape.y, given.y, boundary, false),
-                      PaddedExtent(shape.x, given.x, boundary, true)};
+  const Shape3 domain = PaddedShape(shape, given, boundary);
   return images + kBytesPerBlurredVoxel * domain.voxels() + AnalysedPsfBytes(*psf);
 }
 
@@ -117,16 +115,18 @@ Shape3 UsablePsf(const Shape3& psf, const Shape3& frame, v1::Boundary boundary) 
   return {std::min(psf.z, 2 * frame.z - 1), std::min(psf.y, 2 * frame.y - 1), std::min(psf.x, 2 * frame.x - 1)};
 }
 
-absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const Shape3& frame,
-                                      const Shape3& psf, const Shape3& given_psf, int64_t memory_budget_bytes) {
+absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::Method& method,
+                                      const PlanInputs& inputs) {
   ASSIGN_OR_RETURN(const Parameters parameters, ParametersOf(spec, method));
   TilePlanRequest request;
-  request.frame = frame;
-  request.psf = psf;
+  request.frame = inputs.frame;
+  request.psf = inputs.psf;
+  request.halo = inputs.halo;
   request.boundary = spec.boundary();
-  request.millibytes_per_padded_voxel = static_cast<int64_t>(std::ceil(1000 * BytesPerPaddedVoxel(method, parameters)));
-  request.fixed_bytes = kBytesPerPsfVoxel * given_psf.voxels();
-  request.memory_budget_bytes = memory_budget_bytes;
+  request.memory = MemoryOf(method, parameters);
+  request.fixed_bytes = kBytesPerPsfVoxel * inputs.given_psf.voxels();
+  request.memory_budget_bytes = inputs.machine.memory_budget_bytes;
+  request.costs = inputs.machine.fft_costs;
   request.core = ToShape3(spec.tile().core());
   request.whole = spec.tile().whole();
   return PlanTiles(request);

@@ -6,6 +6,7 @@
 #include "deconvoy/v1/jobs.pb.h"
 #include "deconvoy/v1/methods.pb.h"
 #include "proto/contract/tile_plan.h"
+#include "server/jobs/capabilities.h"
 
 namespace deconvoy::server {
 
@@ -21,10 +22,18 @@ absl::StatusOr<v1::DeconvolveSpec> ResolveSpec(const v1::DeconvolveSpec& spec, c
 // wrap around.
 Shape3 UsablePsf(const Shape3& psf, const Shape3& frame, v1::Boundary boundary);
 
-// The plan under `memory_budget_bytes` for a PSF cropped to `psf` out of a volume of `given_psf` voxels, which every
-// worker holds beside its tile. REQUIRES: `spec` comes from ResolveSpec. Errors as PlanTiles.
-absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const Shape3& frame,
-                                      const Shape3& psf, const Shape3& given_psf, int64_t memory_budget_bytes);
+// What a plan depends on besides the specification and the method.
+struct PlanInputs {
+  Shape3 frame;
+  Shape3 given_psf;  // every worker holds it beside its tile
+  Shape3 psf;        // cropped
+  Shape3 halo;       // all zero while the PSF's spread is not known
+  MachineFacts machine;
+};
+
+// REQUIRES: `spec` comes from ResolveSpec. Errors as PlanTiles.
+absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::Method& method,
+                                      const PlanInputs& inputs);
 
 // Least memory of a task that is not a tile: the analysis of a deconvolution, a simulation, a projection. Workers count
 // a little more before they start: what they read at once, and outputs that they stream. `input` and `psf` are the

@@ -31,6 +31,7 @@ absl::Status CheckRegistration(const v1::WorkerRegistration& registration) {
         fmt::format("the worker {} speaks version {} of the contract, the server {}", Printable(registration.version()),
                     registration.contract_version(), limits::kContractVersion));
   }
+  RETURN_IF_ERROR(FftCosts::FromProto(registration.fft_costs()).status());
   if (registration.self_test().passed()) return absl::OkStatus();
   return MakeError({.reason = v1::WORKER_REFUSED,
                     .field = "registration.self_test",
@@ -96,9 +97,11 @@ absl::StatusOr<uint64_t> Dispatcher::Enter(const v1::SynchronizeRequest& request
   WorkerEntry& entry = found->second;
   if (entry.lost || request.has_registration()) {
     const v1::WorkerRegistration& known = entry.registration;
-    capabilities_.SetWorker(worker, {.backend = known.backend(),
-                                     .memory_budget_bytes = static_cast<int64_t>(known.memory_budget_bytes()),
-                                     .rate = known.self_test().padded_voxel_iterations_per_second()});
+    capabilities_.SetWorker(worker,
+                            {.backend = known.backend(),
+                             .machine = {.memory_budget_bytes = static_cast<int64_t>(known.memory_budget_bytes()),
+                                         .fft_costs = FftCosts::FromProto(known.fft_costs()).value_or(FftCosts())},
+                             .rate = known.self_test().padded_voxel_iterations_per_second()});
   }
   entry.lost = false;
   entry.leaving = request.draining();

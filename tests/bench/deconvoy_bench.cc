@@ -65,9 +65,7 @@ Shape3 ToShape(const std::vector<int64_t>& zyx) {
 
 Shape3 PaddedShape(const Options& options, v1::Boundary boundary) {
   if (!options.padded.empty()) return ToShape(options.padded);
-  const Shape3 m = ToShape(options.shape), p = ToShape(options.psf);
-  return {PaddedExtent(m.z, p.z, boundary, false), PaddedExtent(m.y, p.y, boundary, false),
-          PaddedExtent(m.x, p.x, boundary, true)};
+  return deconvoy::PaddedShape(ToShape(options.shape), ToShape(options.psf), boundary);
 }
 
 // An off-centre Gaussian with long tails.

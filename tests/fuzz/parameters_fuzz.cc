@@ -44,6 +44,6 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const auto& parameter : method.parameters()) {
     fuzz::Require(CanBeRead(parameter, *resolved), "an accepted value can be read and is in its range");
   }
-  BytesPerPaddedVoxel(method, *resolved);
+  MemoryOf(method, *resolved);
   return 0;
 }

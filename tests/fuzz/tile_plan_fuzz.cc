@@ -26,7 +26,7 @@ TilePlanRequest TakeRequest(fuzz::Input& input) {
   request.frame = TakeShape(input);
   request.psf = TakeShape(input);
   if ((flags & 64U) != 0) request.core = TakeShape(input);
-  if ((flags & 128U) != 0) request.millibytes_per_padded_voxel = input.Take<int64_t>();
+  if ((flags & 128U) != 0) request.memory.millibytes_per_padded_voxel = input.Take<int64_t>();
   request.memory_budget_bytes = input.Take<int64_t>();
   request.fixed_bytes = input.Take<int64_t>();
   return request;
@@ -37,10 +37,10 @@ void CheckTile(const TilePlanRequest& request, const TilePlan& plan, int64_t ind
   fuzz::Require(!tile.core.empty() && tile.loaded.Contains(tile.core), "a tile loads its core");
   fuzz::Require(Box3{{}, request.frame}.Contains(tile.loaded), "a tile loads voxels of the frame");
   const Shape3& loaded = tile.loaded.shape;
-  const int64_t margin = request.boundary == v1::PERIODIC ? 0 : 1;
-  fuzz::Require(plan.padded.z >= loaded.z + margin * (request.psf.z - 1) &&
-                    plan.padded.y >= loaded.y + margin * (request.psf.y - 1) &&
-                    plan.padded.x >= loaded.x + margin * (request.psf.x - 1),
+  const auto margin = [&](int64_t psf) { return request.boundary == v1::PERIODIC ? 0 : psf / 2; };
+  fuzz::Require(plan.padded.z >= loaded.z + margin(request.psf.z) &&
+                    plan.padded.y >= loaded.y + margin(request.psf.y) &&
+                    plan.padded.x >= loaded.x + margin(request.psf.x),
                 "the padded box has room for the PSF");
 }
 

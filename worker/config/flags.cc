@@ -20,7 +20,7 @@ void AddResources(CLI::App& app, Flags& flags) {
       ->check(CLI::Range(0, 1024));
   app.add_option("--memory-mib", flags.memory_mib, "Memory that one task may use; 0 for 70 % of what is available")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 30));
-  app.add_option("--state", flags.state, "Folder where measured FFT plans are kept");
+  app.add_option("--state", flags.state, "Folder where measured FFT plans and costs are kept");
   app.add_option("--log-level", flags.log_level, "Least level of messages on standard error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}));
 }
@@ -31,21 +31,31 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
   ParsedFlags parsed;
   Flags& flags = parsed.flags;
   CLI::App app("Takes tasks from a deconvoy server, computes them and brings the results.", "deconvoy-worker");
-  bool describe = false, self_test = false, devices = false;
+  bool describe = false, self_test = false, devices = false, plan = false;
   AddServing(app, flags);
   AddResources(app, flags);
   app.add_flag("--describe", describe, "Print the methods of this worker and end");
   app.add_flag("--json", flags.json, "With --describe: as JSON (deconvoy.v1.ListMethodsResponse)");
   app.add_flag("--self-test", self_test, "Compute a small phantom, print the report and end");
   app.add_flag("--devices", devices, "Print the devices that could compute here and end");
+  app.add_flag(
+      "--plan", plan,
+      "Measure what transforms of each size cost here, keep that with their plans in --state, and end. Once per "
+      "machine, while nothing else computes: jobs are then cut into the sizes that are fastest on it");
+  const CLI::Option* largest =
+      app.add_option("--largest", flags.largest_extent, "With --plan: up to this extent, in voxels")
+          ->check(CLI::Range(int64_t{64}, int64_t{8192}))
+          ->capture_default_str();
   app.set_version_flag("--version", std::string("deconvoy-worker " DECONVOY_VERSION));
   try {
     app.parse(argc, argv);
-    if (describe + self_test + devices > 1) {
-      throw CLI::ValidationError("--describe, --self-test and --devices", "exclude one another");
+    if (describe + self_test + devices + plan > 1) {
+      throw CLI::ValidationError("--describe, --self-test, --devices and --plan", "exclude one another");
     }
+    if (plan && flags.state.empty()) throw CLI::RequiredError("--state");
+    if (!plan && largest->count() > 0) throw CLI::ValidationError("--largest", "needs --plan");
     if (flags.json && !describe) throw CLI::ValidationError("--json", "needs --describe");
-    const bool serves = !describe && !self_test && !devices;
+    const bool serves = !describe && !self_test && !devices && !plan;
     if (serves && flags.server.empty()) throw CLI::RequiredError("--server");
     if (serves && flags.credential_file.empty()) throw CLI::RequiredError("--credential-file");
   } catch (const CLI::ParseError& error) {
@@ -55,6 +65,7 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
   if (describe) flags.action = Flags::Action::kDescribe;
   if (self_test) flags.action = Flags::Action::kSelfTest;
   if (devices) flags.action = Flags::Action::kDevices;
+  if (plan) flags.action = Flags::Action::kPlan;
   return parsed;
 }
 

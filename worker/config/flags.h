@@ -9,7 +9,7 @@
 namespace deconvoy::worker {
 
 struct Flags {
-  enum class Action { kServe, kDescribe, kSelfTest, kDevices };
+  enum class Action { kServe, kDescribe, kSelfTest, kDevices, kPlan };
   Action action = Action::kServe;
   bool json = false;  // --describe as JSON
 
@@ -17,6 +17,7 @@ struct Flags {
   std::filesystem::path credential_file;  // holds the worker credential
   std::filesystem::path spool;            // empty: volumes come and go through the server
   std::filesystem::path state;            // where measured FFT plans are kept; empty: nowhere
+  int64_t largest_extent = 1024;          // --plan up to this one
   int threads = 0;                        // 0: all
   int64_t memory_mib = 0;                 // 0: 70 % of what is available
   std::string log_level = "info";

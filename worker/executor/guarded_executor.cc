@@ -8,6 +8,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/tile_plan.h"
 #include "proto/contract/volume_layout.h"
 #include "worker/memory/budget.h"
 #include "worker/methods/registry.h"
@@ -25,7 +26,8 @@ absl::StatusOr<int64_t> TileNeed(const v1::TileTask& tile) {
   ASSIGN_OR_RETURN(
       const Parameters parameters,
       ResolveParameters(method->description(), {tile.spec().parameters().begin(), tile.spec().parameters().end()}));
-  return TaskBytes(ToShape3(tile.padded()), BytesPerPaddedVoxel(method->description(), parameters));
+  return TileBytes(MemoryOf(method->description(), parameters), ToShape3(tile.padded()),
+                   ToFrameBox(tile.loaded()).box.shape, ToShape3(tile.psf().crop_shape()));
 }
 
 // Outputs that are streamed lie in memory until they are delivered. A tile's take the place of its working arrays.

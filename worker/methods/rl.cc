@@ -41,7 +41,9 @@ v1::Method Describe() {
              "Write the I-divergence of every iteration into the worker's log; takes longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
-  method.set_bytes_per_padded_voxel(17);
+  method.set_bytes_per_padded_voxel(12.3);
+  method.set_bytes_per_measured_voxel(4);
+  method.set_bytes_per_weight(4);
   method.add_backends("cpu");
   return method;
 }

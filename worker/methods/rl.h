@@ -19,8 +19,9 @@
 // P. Boccacci, Astron. Astrophys. 437 (2005) 369; heavy-ball: H. Wang and P. C. Miller, IEEE Trans. Image Process. 23
 // (2014) 848.
 //
-// 4 transforms per iteration. 17 bytes per padded voxel: OTF 4, spectrum 4, x 4, y and w together at most 4.5, since a
-// measured box that fills the domain has few distinct weights; heavy-ball 4 more for x_previous.
+// 4 transforms per iteration. Memory: per padded voxel OTF 4, spectrum 4 and their gaps 0.3, x 4, heavy-ball 4 more for
+// x_previous; per measured voxel y 4; per weight 4. At most 17 bytes per padded voxel, 21 with heavy-ball: a measured
+// box that fills the domain has few distinct weights.
 #pragma once
 
 #include "worker/methods/method.h"

@@ -23,6 +23,7 @@
 #include <string>
 #include <variant>
 
+#include "deconvoy/v1/workers.pb.h"
 #include "proto/contract/geometry.h"
 
 namespace deconvoy::worker {
@@ -159,6 +160,8 @@ class Backend {
   virtual std::string name() const = 0;    // `cpu`, `cuda`
   virtual std::string device() const = 0;  // for people
   virtual int threads() const = 0;
+  // What transforms cost on it; empty where that was not measured.
+  virtual v1::FftCosts fft_costs() const { return {}; }
 
   // Operations on `domain`. Plans are kept, so that the next call for the same domain is cheap.
   virtual absl::StatusOr<std::unique_ptr<Ops>> Open(const Shape3& domain) = 0;

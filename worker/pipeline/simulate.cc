@@ -46,8 +46,7 @@ absl::StatusOr<Blurred> BlurByGaussian(const v1::SimulateSpec& spec, int threads
 
 Shape3 DomainOf(const Shape3& shape, const Shape3& psf, bool periodic) {
   const v1::Boundary boundary = periodic ? v1::PERIODIC : v1::EXTEND;
-  return {PaddedExtent(shape.z, psf.z, boundary, false), PaddedExtent(shape.y, psf.y, boundary, false),
-          PaddedExtent(shape.x, psf.x, boundary, true)};
+  return PaddedShape(shape, psf, boundary);
 }
 
 absl::StatusOr<PreparedPsf> ReadPsf(const v1::VolumeAccess& access, TaskContext& context) {

@@ -131,6 +131,30 @@ void SetBox(const Box3& box, v1::PsfReport& report) {
   *report.mutable_crop_shape() = ToProto(box.shape);
 }
 
+// Standard deviation of the light in `box` about the centre, along each axis.
+void SetSpread(std::span<const float> values, const Shape3& shape, const Box3& box, const Voxel& centre,
+               v1::PsfReport& report) {
+  const Voxel begin = box.origin, end = box.end();
+  double sum = 0, zz = 0, yy = 0, xx = 0;
+  for (int64_t z = begin.z; z < end.z; ++z) {
+    for (int64_t y = begin.y; y < end.y; ++y) {
+      const float* row = values.data() + (z * shape.y + y) * shape.x;
+      double in_row = 0, along_row = 0;
+      for (int64_t x = begin.x; x < end.x; ++x) {
+        if (!(row[x] > 0)) continue;
+        const auto d = static_cast<double>(x - centre.x);
+        in_row += row[x];
+        along_row += d * d * row[x];
+      }
+      const auto dz = static_cast<double>(z - centre.z), dy = static_cast<double>(y - centre.y);
+      sum += in_row, xx += along_row, yy += dy * dy * in_row, zz += dz * dz * in_row;
+    }
+  }
+  report.set_spread_z(std::sqrt(zz / sum));
+  report.set_spread_y(std::sqrt(yy / sum));
+  report.set_spread_x(std::sqrt(xx / sum));
+}
+
 }  // namespace
 
 absl::StatusOr<PsfAnalysis> AnalysePsf(std::span<const float> values, const Shape3& shape, uint32_t c,
@@ -159,6 +183,7 @@ absl::StatusOr<PsfAnalysis> AnalysePsf(std::span<const float> values, const Shap
       analysis.findings.push_back(LimitFinding(c, shape, options, crop.limited_sum / sums.positive));
     }
   }
+  SetSpread(values, shape, PsfBoxToRead(report, shape), origin.centre, report);
   analysis.findings.push_back(Summary(report, shape, options));
   return analysis;
 }

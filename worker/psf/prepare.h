@@ -6,7 +6,8 @@
 // given PSF, zeros stand in. First h is the least that reaches every voxel, but at most M - 1 for an image of M voxels
 // (what lies farther never joins two voxels of the image). Then the box shrinks by one layer on both sides of one axis
 // at a time, the axis that loses least of the sum per voxel removed (z before y before x among equals), as long as it
-// holds `energy` of the sum it had before shrinking. A PERIODIC PSF is used as a whole.
+// holds `energy` of the sum it had before shrinking. A PERIODIC PSF is used as a whole. The report tells the spread of
+// the light in the box, which says how wide a halo tiles need.
 //
 // Pure functions; threads may share everything.
 #pragma once

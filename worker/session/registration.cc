@@ -33,6 +33,7 @@ v1::WorkerRegistration MakeRegistration(const Backend& backend, int64_t memory_b
   registration.set_device(backend.device());
   registration.set_threads(static_cast<uint32_t>(backend.threads()));
   registration.set_memory_budget_bytes(static_cast<uint64_t>(memory_budget_bytes));
+  *registration.mutable_fft_costs() = backend.fft_costs();
   for (const Method* method : AllMethods()) *registration.add_methods() = method->description();
   return registration;
 }

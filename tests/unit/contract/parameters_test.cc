@@ -136,12 +136,16 @@ TEST(ParametersDeathTest, AskingForWhatIsNotDeclaredEndsTheProgram) {
   EXPECT_DEATH(parameters.Choice("verbose"), "");
 }
 
-TEST(BytesPerPaddedVoxel, AddsWhatTheChoiceNeeds) {
-  const v1::Method method = Example();
+TEST(MemoryOf, AddsWhatTheChoiceNeeds) {
+  v1::Method method = Example();
+  method.set_bytes_per_measured_voxel(4.5);
+  method.set_bytes_per_weight(4);
   ASSERT_OK_AND_ASSIGN(const Parameters plain, ResolveParameters(method, {{"acceleration", "none"}}));
   ASSERT_OK_AND_ASSIGN(const Parameters heavy_ball, ResolveParameters(method, {}));
-  EXPECT_DOUBLE_EQ(BytesPerPaddedVoxel(method, plain), 17);
-  EXPECT_DOUBLE_EQ(BytesPerPaddedVoxel(method, heavy_ball), 21);
+  EXPECT_EQ(MemoryOf(method, plain).millibytes_per_padded_voxel, 17'000);
+  EXPECT_EQ(MemoryOf(method, heavy_ball).millibytes_per_padded_voxel, 21'000);
+  EXPECT_EQ(MemoryOf(method, plain).millibytes_per_measured_voxel, 4'500);
+  EXPECT_EQ(MemoryOf(method, plain).bytes_per_weight, 4);
 }
 
 }  // namespace

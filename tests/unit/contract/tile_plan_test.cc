@@ -33,8 +33,9 @@ TilePlanRequest RequestOf(const json& value) {
   TilePlanRequest request;
   request.frame = ShapeOf(value.at("frame"));
   request.psf = ShapeOf(value.at("psf"));
+  if (value.contains("halo")) request.halo = ShapeOf(value.at("halo"));
   v1::Boundary_Parse(value.value("boundary", "EXTEND"), &request.boundary);
-  request.millibytes_per_padded_voxel = value.value("millibytes_per_padded_voxel", int64_t{21'000});
+  request.memory.millibytes_per_padded_voxel = value.value("millibytes_per_padded_voxel", int64_t{16'300});
   request.fixed_bytes = value.value("fixed_bytes", int64_t{0});
   request.memory_budget_bytes = value.value("memory_budget_bytes", int64_t{0});
   if (value.contains("core")) request.core = ShapeOf(value.at("core"));
@@ -66,17 +67,17 @@ bool IsFast(int64_t n) {
   return n == 1;
 }
 
-int64_t NaiveFast(int64_t n, bool even) {
-  while (!IsFast(n) || (even && n % 2 != 0)) ++n;
-  return n;
-}
-
-void ExpectPaddedBigEnough(const TilePlanRequest& request, int64_t loaded, int64_t psf, int64_t padded, bool even) {
+// Along one axis. A tile that ends with the frame has the surroundings of both ends apart, so that circular convolution
+// equals linear convolution; others have half of that.
+void ExpectPaddedBigEnough(const TilePlanRequest& request, int64_t begin, int64_t end, int64_t frame, int64_t psf,
+                           int64_t padded, bool even) {
+  const int64_t loaded = end - begin;
   if (request.boundary == v1::PERIODIC) {
     EXPECT_EQ(padded, loaded);
     return;
   }
-  EXPECT_GE(padded, loaded + psf - 1);  // circular convolution then equals linear convolution
+  const bool ends = begin == 0 || end == frame || request.boundary == v1::MIRROR;
+  EXPECT_GE(padded, loaded + (ends ? psf - 1 : psf / 2));
   EXPECT_TRUE(IsFast(padded)) << padded;
   if (even) {
     EXPECT_EQ(padded % 2, 0);
@@ -98,6 +99,10 @@ void ExpectTile(const TilePlanRequest& request, const TilePlan& plan, const Tile
   ExpectHalo(tile.core.origin.z, core_end.z, tile.loaded.origin.z, end.z, request.frame.z, plan.halo.z);
   ExpectHalo(tile.core.origin.y, core_end.y, tile.loaded.origin.y, end.y, request.frame.y, plan.halo.y);
   ExpectHalo(tile.core.origin.x, core_end.x, tile.loaded.origin.x, end.x, request.frame.x, plan.halo.x);
+  const Voxel begin = tile.loaded.origin;
+  ExpectPaddedBigEnough(request, begin.z, end.z, request.frame.z, request.psf.z, plan.padded.z, false);
+  ExpectPaddedBigEnough(request, begin.y, end.y, request.frame.y, request.psf.y, plan.padded.y, false);
+  ExpectPaddedBigEnough(request, begin.x, end.x, request.frame.x, request.psf.x, plan.padded.x, true);
 }
 
 void ExpectSound(const TilePlanRequest& request, const TilePlan& plan) {
@@ -120,48 +125,38 @@ void ExpectSound(const TilePlanRequest& request, const TilePlan& plan) {
               std::max(loaded.x, tile.loaded.shape.x)};
   }
   EXPECT_EQ(covered, request.frame.voxels());
-  ExpectPaddedBigEnough(request, loaded.z, request.psf.z, plan.padded.z, false);
-  ExpectPaddedBigEnough(request, loaded.y, request.psf.y, plan.padded.y, false);
-  ExpectPaddedBigEnough(request, loaded.x, request.psf.x, plan.padded.x, true);
+  const auto distinct = [](int64_t padded, int64_t psf) { return static_cast<double>(std::min(padded, 2 * psf)); };
+  const double weights = distinct(plan.padded.z, request.psf.z) * distinct(plan.padded.y, request.psf.y) *
+                         distinct(plan.padded.x, request.psf.x);
   const auto voxels = static_cast<double>(plan.padded.voxels());
   EXPECT_NEAR(static_cast<double>(plan.memory_bytes),
-              voxels * static_cast<double>(request.millibytes_per_padded_voxel) / 1000 +
-                  static_cast<double>(request.fixed_bytes),
+              voxels * static_cast<double>(request.memory.millibytes_per_padded_voxel) / 1000 +
+                  4 * static_cast<double>(loaded.voxels()) + 4 * weights + static_cast<double>(request.fixed_bytes),
               1 + 1e-9 * voxels);
   if (request.memory_budget_bytes > 0) {
     EXPECT_LE(plan.memory_bytes, request.memory_budget_bytes);
   }
 }
 
-// Least total padded voxels over every way to cut y and x while z is cut into `z_tiles`, or -1: slow and plain.
-int64_t LeastTotal(const TilePlanRequest& request, int64_t z_tiles) {
-  int64_t least = -1;
-  const auto cut = [&](int64_t frame, int64_t psf, int64_t tiles) {
-    TilePlanRequest row;
-    row.frame = {1, 1, frame};
-    row.psf = {1, 1, psf};
-    row.boundary = request.boundary;
-    row.core = {1, 1, (frame + tiles - 1) / tiles};
-    return PlanTiles(row).value();
-  };
-  const auto rounded = [&](const TilePlan& row, int64_t frame, int64_t psf, bool even) {
-    int64_t loaded = 0;
-    for (int64_t i = 0; i < row.tiles(); ++i) loaded = std::max(loaded, row.At(i, {1, 1, frame}).loaded.shape.x);
-    const int64_t margin = request.boundary == v1::MIRROR && psf > 1 ? psf : psf - 1;
-    return NaiveFast(loaded + margin, even);
-  };
-  const TilePlan z = cut(request.frame.z, request.psf.z, z_tiles);
-  const int64_t pz = rounded(z, request.frame.z, request.psf.z, false);
+// Relative time: padded voxels of all tiles times the costs of the extents.
+double TimeOf(const TilePlanRequest& request, const TilePlan& plan) {
+  const auto cost = [&](int64_t extent, FftAxis axis) { return static_cast<double>(request.costs.At(extent, axis)); };
+  return static_cast<double>(plan.tiles() * plan.padded.voxels()) * cost(plan.padded.z, FftAxis::kColumn) *
+         cost(plan.padded.y, FftAxis::kColumn) * cost(plan.padded.x, FftAxis::kRow);
+}
+
+// Least time over every way to cut y and x while z is cut into `z_tiles`, or -1: slow and plain.
+double LeastTime(const TilePlanRequest& request, int64_t z_tiles) {
+  double least = -1;
+  TilePlanRequest given = request;
   for (int64_t ny = 1; ny <= request.frame.y; ++ny) {
-    const TilePlan y = cut(request.frame.y, request.psf.y, ny);
-    const int64_t py = rounded(y, request.frame.y, request.psf.y, false);
     for (int64_t nx = 1; nx <= request.frame.x; ++nx) {
-      const TilePlan x = cut(request.frame.x, request.psf.x, nx);
-      const int64_t px = rounded(x, request.frame.x, request.psf.x, true);
-      const int64_t memory = (pz * py * px * request.millibytes_per_padded_voxel + 999) / 1000 + request.fixed_bytes;
-      if (request.memory_budget_bytes > 0 && memory > request.memory_budget_bytes) continue;
-      const int64_t total = z.tiles() * y.tiles() * x.tiles() * pz * py * px;
-      if (least < 0 || total < least) least = total;
+      given.core = {(request.frame.z + z_tiles - 1) / z_tiles, (request.frame.y + ny - 1) / ny,
+                    (request.frame.x + nx - 1) / nx};
+      const absl::StatusOr<TilePlan> plan = PlanTiles(given);
+      if (!plan.ok()) continue;
+      const double time = TimeOf(request, *plan);
+      if (least < 0 || time < least) least = time;
     }
   }
   return least;
@@ -196,7 +191,8 @@ TilePlanRequest RandomRequest(std::mt19937_64& random, int64_t largest) {
   request.frame = {upto(largest), upto(largest), upto(largest)};
   request.psf = {upto(2 * request.frame.z - 1), upto(2 * request.frame.y - 1), upto(2 * request.frame.x - 1)};
   request.boundary = random() % 3 == 0 ? v1::MIRROR : v1::EXTEND;
-  request.millibytes_per_padded_voxel = upto(40'000);
+  if (random() % 2 == 0) request.halo = {upto(request.psf.z), upto(request.psf.y), upto(request.psf.x)};
+  request.memory.millibytes_per_padded_voxel = upto(40'000);
   request.fixed_bytes = upto(10'000);
   request.memory_budget_bytes = upto(largest * largest * largest * 8);
   return request;
@@ -218,45 +214,63 @@ TEST(TilePlan, RandomPlansAreSound) {
   EXPECT_GT(planned, 30);
 }
 
-TEST(TilePlan, NoOtherCutOfAWholeZIsCheaper) {
+TEST(TilePlan, NoOtherCutOfAWholeZIsFaster) {
   std::mt19937_64 random(deconvoy::testing::Seed());
   for (int i = 0; i < 40; ++i) {
     TilePlanRequest request = RandomRequest(random, 24);
     request.psf = {1 + request.psf.z / 8, 1 + request.psf.y / 8, 1 + request.psf.x / 8};
+    request.halo = {};
     const absl::StatusOr<TilePlan> plan = PlanTiles(request);
-    const int64_t least = LeastTotal(request, 1);
+    const double least = LeastTime(request, 1);
     if (!plan.ok()) {
       EXPECT_EQ(least, -1);
     } else if (plan->grid.z == 1) {
-      EXPECT_EQ(plan->tiles() * plan->padded.voxels(), least);
+      EXPECT_EQ(TimeOf(request, *plan), least);
     } else {
-      // z was cut: nothing fits with z whole, or at twice the cost.
-      EXPECT_TRUE(least == -1 || 2 * plan->tiles() * plan->padded.voxels() <= least);
-      EXPECT_EQ(plan->tiles() * plan->padded.voxels(), [&] {
-        int64_t best = std::numeric_limits<int64_t>::max();
-        for (int64_t z = 2; z <= request.frame.z; ++z) {
-          const int64_t total = LeastTotal(request, z);
-          if (total > 0) best = std::min(best, total);
-        }
-        return best;
-      }());
+      // z was cut: nothing fits with z whole, or in twice the time.
+      EXPECT_TRUE(least == -1 || 2 * TimeOf(request, *plan) <= least);
+      double best = std::numeric_limits<double>::infinity();
+      for (int64_t z = 2; z <= request.frame.z; ++z) {
+        const double time = LeastTime(request, z);
+        if (time > 0) best = std::min(best, time);
+      }
+      EXPECT_EQ(TimeOf(request, *plan), best);
     }
   }
 }
 
-TEST(TilePlan, MoreMemoryNeverMeansMoreWork) {
+TEST(TilePlan, MoreMemoryNeverMeansMoreTime) {
   TilePlanRequest request;
   request.frame = {61, 300, 500};
   request.psf = {15, 21, 25};
-  int64_t before = std::numeric_limits<int64_t>::max();
+  double before = std::numeric_limits<double>::infinity();
   for (int64_t budget = int64_t{4} << 20; budget < int64_t{1} << 30; budget = budget * 5 / 4) {
     request.memory_budget_bytes = budget;
     const absl::StatusOr<TilePlan> plan = PlanTiles(request);
     if (!plan.ok() || plan->grid.z > 1) continue;
-    EXPECT_LE(plan->tiles() * plan->padded.voxels(), before);
-    before = plan->tiles() * plan->padded.voxels();
+    EXPECT_LE(TimeOf(request, *plan), before);
+    before = TimeOf(request, *plan);
   }
-  EXPECT_EQ(before, 75 * 320 * 540);  // the whole frame in the end
+  request.whole = true;
+  ASSERT_OK_AND_ASSIGN(const TilePlan whole, PlanTiles(request));
+  EXPECT_EQ(before, TimeOf(request, whole)) << "the whole frame in the end";
+}
+
+TEST(TilePlan, MeasuredCostsDecide) {
+  TilePlanRequest request;
+  request.frame = {64, 64, 64};
+  request.psf = {17, 17, 17};
+  ASSERT_OK_AND_ASSIGN(const TilePlan estimated, PlanTiles(request));
+  EXPECT_EQ(estimated.padded, (Shape3{80, 80, 80}));
+  v1::FftCosts measured;
+  for (const auto& [extent, cost] : {std::pair{80U, 2000U}, {81U, 2000U}, {84U, 2000U}, {88U, 1000U}}) {
+    v1::FftCost& one = *measured.add_columns();
+    one.set_extent(extent);
+    one.set_cost(cost);
+  }
+  ASSERT_OK_AND_ASSIGN(request.costs, FftCosts::FromProto(measured));
+  ASSERT_OK_AND_ASSIGN(const TilePlan plan, PlanTiles(request));
+  EXPECT_EQ(plan.padded, (Shape3{88, 88, 80}));
 }
 
 // --- Limits and errors ---
@@ -276,7 +290,7 @@ TEST(TilePlan, OutOfMemorySaysNeedAndBudget) {
   request.memory_budget_bytes = 1 << 20;
   const absl::Status status = PlanTiles(request).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(InfoOf(status).metadata().at("need_bytes"), "146313216");
+  EXPECT_EQ(InfoOf(status).metadata().at("need_bytes"), "130989933");
   EXPECT_EQ(InfoOf(status).metadata().at("budget_bytes"), "1048576");
   EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("84 x 288 x 288"));
 }
@@ -293,7 +307,7 @@ TEST(TilePlan, ExtremeRequestsNeitherOverflowNorTakeLong) {
         request.fixed_bytes = 5;
         request.memory_budget_bytes = budget;
         for (const int64_t millibytes : {int64_t{1}, int64_t{21'000}, kMost}) {
-          request.millibytes_per_padded_voxel = millibytes;
+          request.memory.millibytes_per_padded_voxel = millibytes;
           const absl::StatusOr<TilePlan> plan = PlanTiles(request);
           if (!plan.ok()) continue;
           EXPECT_GT(plan->memory_bytes, 0);
@@ -316,7 +330,7 @@ TEST(TilePlan, RefusesRequestsOutOfRange) {
   EXPECT_EQ(reason([](auto& r) { r.frame.z = -4; }), v1::INVALID_FIELD);
   EXPECT_EQ(reason([](auto& r) { r.psf.x = std::numeric_limits<int64_t>::max(); }), v1::INVALID_FIELD);
   EXPECT_EQ(reason([](auto& r) { r.boundary = v1::BOUNDARY_UNSPECIFIED; }), v1::INVALID_FIELD);
-  EXPECT_EQ(reason([](auto& r) { r.millibytes_per_padded_voxel = 0; }), v1::INVALID_FIELD);
+  EXPECT_EQ(reason([](auto& r) { r.memory.millibytes_per_padded_voxel = 0; }), v1::INVALID_FIELD);
   EXPECT_EQ(reason([](auto& r) { r.fixed_bytes = -1; }), v1::INVALID_FIELD);
   EXPECT_EQ(reason([](auto& r) { r.memory_budget_bytes = -1; }), v1::INVALID_FIELD);
   EXPECT_EQ(reason([](auto& r) { r.core = {std::numeric_limits<int64_t>::max(), 1, 1}; }), v1::INVALID_FIELD);
@@ -332,27 +346,29 @@ TEST(TilePlan, CoreErrorsNameTheField) {
 
 // --- Single functions ---
 
-TEST(FastExtent, IsTheNextProductOfSmallPrimes) {
-  for (int64_t n = 1; n <= 3000; ++n) {
-    EXPECT_EQ(FastExtent(n, false), NaiveFast(n, false)) << n;
-    EXPECT_EQ(FastExtent(n, true), NaiveFast(n, true)) << n;
-  }
-  EXPECT_EQ(FastExtent(int64_t{1} << 40, false), int64_t{1} << 40);
-}
-
 TEST(PaddedExtent, FollowsTheBoundary) {
-  EXPECT_EQ(PaddedExtent(251, 251, v1::PERIODIC, true), 251);
-  EXPECT_EQ(PaddedExtent(64, 17, v1::EXTEND, false), 80);
-  EXPECT_EQ(PaddedExtent(64, 16, v1::MIRROR, false), 80);
-  EXPECT_EQ(PaddedExtent(64, 17, v1::MIRROR, false), 81);
-  EXPECT_EQ(PaddedExtent(64, 17, v1::MIRROR, true), 84);
-  EXPECT_EQ(PaddedExtent(1, 1, v1::EXTEND, false), 1);
-  EXPECT_EQ(PaddedExtent(1, 1, v1::MIRROR, false), 1);
+  constexpr FftAxis kRow = FftAxis::kRow, kColumn = FftAxis::kColumn;
+  EXPECT_EQ(PaddedExtent(251, 251, v1::PERIODIC, kRow), 251);
+  EXPECT_EQ(PaddedExtent(64, 17, v1::EXTEND, kColumn), 80);
+  EXPECT_EQ(PaddedExtent(64, 16, v1::MIRROR, kColumn), 80);
+  EXPECT_EQ(PaddedExtent(64, 17, v1::MIRROR, kColumn), 84);
+  EXPECT_EQ(PaddedExtent(64, 17, v1::MIRROR, kRow), 84);
+  EXPECT_EQ(PaddedExtent(1, 1, v1::EXTEND, kColumn), 1);
+  EXPECT_EQ(PaddedExtent(1, 1, v1::MIRROR, kColumn), 1);
 }
 
-TEST(HaloExtent, CoversHalfThePsfAndASlack) {
-  EXPECT_EQ(HaloExtent(1), 0);
-  for (int64_t psf = 2; psf < 500; ++psf) EXPECT_GE(HaloExtent(psf), psf / 2 + 4) << psf;
+TEST(HaloExtent, FollowsTheSpreadOfTheLight) {
+  EXPECT_EQ(HaloExtent(1, 0), 0);
+  EXPECT_EQ(HaloExtent(1, 1), 0);
+  EXPECT_EQ(HaloExtent(57, 0), 70);      // not known: as much as any PSF needs
+  EXPECT_EQ(HaloExtent(57, 16.45), 70);  // widefield: likewise
+  EXPECT_EQ(HaloExtent(61, 7.6), 34);    // a Gaussian
+  EXPECT_EQ(HaloExtent(9, 1), 6);        // at least
+  EXPECT_EQ(HaloExtent(2, 0.1), 5);      // but never more than for an unknown spread
+  for (int64_t psf = 2; psf < 500; ++psf) {
+    EXPECT_GE(HaloExtent(psf, 0), psf / 2 + 4) << psf;
+    for (const double spread : {0.1, 1.0, 10.0, 1e3}) EXPECT_LE(HaloExtent(psf, spread), HaloExtent(psf, 0)) << psf;
+  }
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "proto/contract/status_macros.h"
 #include "worker/backends/cpu/cpu_ops.h"
+#include "worker/backends/cpu/fft_costs.h"
 #include "worker/backends/cpu/thread_pool.h"
 
 namespace deconvoy::worker {
@@ -29,6 +30,7 @@ class CpuBackend final : public Backend {
     return fmt::format("{}, {} thread{}", ProcessorModel(), threads(), threads() == 1 ? "" : "s");
   }
   int threads() const override { return pool_.threads(); }
+  v1::FftCosts fft_costs() const override { return cpu::KeptFftCosts(options_.wisdom_folder); }
 
   absl::StatusOr<std::unique_ptr<Ops>> Open(const Shape3& domain) override {
     ASSIGN_OR_RETURN(auto convolver, cpu::Convolver::Make(domain, options_.wisdom_folder, &pool_));

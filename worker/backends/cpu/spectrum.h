@@ -24,4 +24,8 @@ struct SpectrumLayout {
   int64_t otf() const { return bundles * bundle_width * domain.z; }
 };
 
+// Columns that are transformed at once where there are `columns`: as many whole cache lines as stay in the first-level
+// cache.
+int64_t ColumnsAtOnce(int64_t extent, int64_t columns);
+
 }  // namespace deconvoy::worker::cpu

@@ -8,20 +8,35 @@
 
 namespace deconvoy::worker::cpu {
 
+namespace {
+
+// The voxels [first, second) of a PSF that meet the measured box around a position, going round the circle as often as
+// needed; touching parts are one.
+using Parts = std::vector<std::pair<int64_t, int64_t>>;
+
+Parts MeasuredParts(int64_t position, int64_t domain, int64_t measured, int64_t psf, int64_t centre) {
+  Parts parts;
+  int64_t first = (centre - position) % domain;  // where the box begins in the PSF's voxels
+  while (first + measured > 0) first -= domain;
+  for (first += domain; first < psf; first += domain) {
+    const std::pair<int64_t, int64_t> part{std::max<int64_t>(first, 0), std::min(first + measured, psf)};
+    if (!parts.empty() && parts.back().second == part.first) {
+      parts.back().second = part.second;
+    } else {
+      parts.push_back(part);
+    }
+  }
+  return parts;
+}
+
+}  // namespace
+
 AxisClasses ClassesOf(int64_t domain, int64_t begin, int64_t measured, int64_t psf, int64_t centre) {
-  const bool all_measured = measured == domain;
-  if (!all_measured && domain < measured + psf - 1) return EveryPosition(domain);
   AxisClasses classes;
   classes.of.resize(static_cast<size_t>(domain));
-  std::map<std::pair<int64_t, int64_t>, int32_t> known;  // part of the PSF, as first and last voxel
+  std::map<Parts, int32_t> known;
   for (int64_t position = 0; position < domain; ++position) {
-    std::pair<int64_t, int64_t> part{0, psf - 1};
-    if (!all_measured) {
-      int64_t r = ((position - begin) % domain + domain) % domain;
-      if (centre - r + measured - 1 < 0) r -= domain;
-      part = {std::max<int64_t>(centre - r, 0), std::min(centre - r + measured, psf) - 1};
-      if (part.second < part.first) part = {0, -1};
-    }
+    const Parts part = MeasuredParts(position - begin, domain, measured, psf, centre);
     const auto [entry, is_new] = known.try_emplace(part, static_cast<int32_t>(classes.count()));
     if (is_new) classes.representative.push_back(position);
     classes.of[static_cast<size_t>(position)] = entry->second;

@@ -21,9 +21,8 @@ struct AxisClasses {
   int64_t count() const { return static_cast<int64_t>(representative.size()); }
 };
 
-// By the part of a PSF of extent `psf` with the given centre that meets [begin, begin + measured) when
-// correlated around each position of a circle of `domain`. Every position is a class where the PSF may meet the box
-// twice.
+// By the parts of a PSF of extent `psf` with the given centre that meet [begin, begin + measured) when correlated
+// around each position of a circle of `domain`.
 AxisClasses ClassesOf(int64_t domain, int64_t begin, int64_t measured, int64_t psf, int64_t centre);
 
 // Every position of an axis is a class.

@@ -39,20 +39,27 @@ TEST(CapabilitiesTest, AnUnknownMethodNamesTheNearest) {
 }
 
 TEST(CapabilitiesTest, MemoryIsThatOfTheLargestLiveWorker) {
+  v1::FftCosts measured;
+  measured.add_columns()->set_extent(99);
+  measured.mutable_columns(0)->set_cost(4321);
   Capabilities capabilities;
-  EXPECT_EQ(capabilities.MemoryBudget(""), 0);
+  EXPECT_EQ(capabilities.Machine("").memory_budget_bytes, 0);
   capabilities.SetExpectedMemory(7);
-  EXPECT_EQ(capabilities.MemoryBudget(""), 7) << "nobody is there yet";
-  capabilities.SetWorker("a", {.backend = "cpu", .memory_budget_bytes = 3, .rate = 10});
-  capabilities.SetWorker("b", {.backend = "cuda", .memory_budget_bytes = 5, .rate = 100});
-  EXPECT_EQ(capabilities.MemoryBudget(""), 5);
-  EXPECT_EQ(capabilities.MemoryBudget("cpu"), 3);
+  EXPECT_EQ(capabilities.Machine("").memory_budget_bytes, 7) << "nobody is there yet";
+  capabilities.SetWorker("a", {.backend = "cpu", .machine = {.memory_budget_bytes = 3, .fft_costs = {}}, .rate = 10});
+  capabilities.SetWorker("b", {.backend = "cuda",
+                               .machine = {.memory_budget_bytes = 5, .fft_costs = *FftCosts::FromProto(measured)},
+                               .rate = 100});
+  EXPECT_EQ(capabilities.Machine("").memory_budget_bytes, 5);
+  EXPECT_EQ(capabilities.Machine("").fft_costs.At(99, FftAxis::kColumn), 4321) << "of the worker that is planned for";
+  EXPECT_EQ(capabilities.Machine("cpu").memory_budget_bytes, 3);
+  EXPECT_NE(capabilities.Machine("cpu").fft_costs.At(99, FftAxis::kColumn), 4321);
   EXPECT_EQ(capabilities.Rate(""), 110);
   EXPECT_EQ(capabilities.Rate("cuda"), 100);
   capabilities.RemoveWorker("b");
   EXPECT_FALSE(capabilities.HasWorker("cuda"));
   EXPECT_TRUE(capabilities.HasWorker(""));
-  EXPECT_EQ(capabilities.MemoryBudget("cuda"), 7);
+  EXPECT_EQ(capabilities.Machine("cuda").memory_budget_bytes, 7);
 }
 
 TEST(CapabilitiesTest, SaysWhatATaskWaitsFor) {
@@ -60,11 +67,11 @@ TEST(CapabilitiesTest, SaysWhatATaskWaitsFor) {
   Capabilities capabilities;
   EXPECT_EQ(capabilities.Lacking("", 0), "a worker");
   EXPECT_EQ(capabilities.Lacking("cuda", 0), "a `cuda` worker");
-  capabilities.SetWorker("a", {.backend = "cpu", .memory_budget_bytes = 2 * kGiB});
+  capabilities.SetWorker("a", {.backend = "cpu", .machine = {.memory_budget_bytes = 2 * kGiB, .fft_costs = {}}});
   EXPECT_EQ(capabilities.Lacking("", 2 * kGiB), "");
   EXPECT_EQ(capabilities.Lacking("cpu", 2 * kGiB + 1), "a `cpu` worker with 2.1 GiB of memory");
   EXPECT_EQ(capabilities.Lacking("cuda", 5 << 20), "a `cuda` worker with 5 MiB of memory");
-  capabilities.SetWorker("b", {.backend = "cuda"});
+  capabilities.SetWorker("b", {.backend = "cuda", .machine = {}});
   EXPECT_EQ(capabilities.Lacking("cuda", 100 * kGiB), "") << "its memory is not known";
   const uint64_t before = capabilities.version();
   capabilities.RemoveWorker("b");

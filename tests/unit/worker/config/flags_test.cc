@@ -36,6 +36,17 @@ TEST(Flags, AreTakenAsGiven) {
   EXPECT_TRUE(parsed.flags.die_with_parent);
 }
 
+TEST(Flags, PlanningNeedsAFolder) {
+  EXPECT_EQ(Parse({"--plan"}).exit_code, 2);
+  const ParsedFlags parsed = Parse({"--plan", "--state", "/t", "--largest", "512"});
+  ASSERT_FALSE(parsed.exit_code.has_value());
+  EXPECT_EQ(parsed.flags.action, Flags::Action::kPlan);
+  EXPECT_EQ(parsed.flags.largest_extent, 512);
+  EXPECT_EQ(Parse({"--plan", "--state", "/t", "--largest", "10"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--plan", "--state", "/t", "--describe"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--self-test", "--largest", "512"}).exit_code, 2);
+}
+
 TEST(Flags, MistakesAreUsageErrors) {
   const std::vector<const char*> good{"--server", "h:1", "--credential-file", "/c"};
   for (const auto& [name, value] : {std::pair{"--threads", "-1"},

@@ -55,7 +55,8 @@ TEST(RichardsonLucyTest, IsRegisteredAndDescribesItself) {
   EXPECT_EQ(parameters.Choice("acceleration"), "heavy-ball");
   EXPECT_EQ(parameters.Choice("initial"), "mean");
   EXPECT_FALSE(parameters.Boolean("objective"));
-  EXPECT_EQ(BytesPerPaddedVoxel(d, parameters), 21);
+  EXPECT_EQ(MemoryOf(d, parameters).millibytes_per_padded_voxel, 16'300);
+  EXPECT_EQ(MemoryOf(d, parameters).millibytes_per_measured_voxel, 4'000);
   EXPECT_FALSE(ResolveParameters(d, {{"iterations", "0"}}).ok());
   EXPECT_FALSE(ResolveParameters(d, {{"iterations", "10001"}}).ok());
 }

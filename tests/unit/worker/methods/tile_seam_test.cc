@@ -36,6 +36,23 @@ Psf BlurringPsf(const Shape3& shape) {
   return psf;
 }
 
+// As the analysis of a job finds it.
+Shape3 Halo(const Psf& psf) {
+  const Volume& h = psf.h;
+  double zz = 0, yy = 0, xx = 0;
+  for (int64_t z = 0; z < h.nz; ++z) {
+    for (int64_t y = 0; y < h.ny; ++y) {
+      for (int64_t x = 0; x < h.nx; ++x) {
+        const auto square = [](int64_t d) { return static_cast<double>(d * d); };
+        zz += square(z - psf.cz) * h.at(z, y, x);
+        yy += square(y - psf.cy) * h.at(z, y, x);
+        xx += square(x - psf.cx) * h.at(z, y, x);
+      }
+    }
+  }
+  return {HaloExtent(h.nz, std::sqrt(zz)), HaloExtent(h.ny, std::sqrt(yy)), HaloExtent(h.nx, std::sqrt(xx))};
+}
+
 // Beads, a shell and a filament, some of them on the borders of tiles, and beyond the frame.
 Volume Specimen(const Shape3& shape, std::mt19937_64& random) {
   Volume truth(shape.z, shape.y, shape.x);
@@ -134,14 +151,19 @@ TEST(TileSeamTest, TiledEqualsUntiled) {
   const Volume image = Image(frame, psf, random);
   const double mean = reference::MeanOf(image);
 
-  TilePlanRequest request{.frame = frame, .psf = psf_shape, .core = {}, .whole = true};
+  TilePlanRequest request;
+  request.frame = frame;
+  request.psf = psf_shape;
+  request.halo = Halo(psf);
+  request.whole = true;
   ASSERT_OK_AND_ASSIGN(const TilePlan one, PlanTiles(request));
   ASSERT_OK_AND_ASSIGN(const Volume whole, Deconvolved(image, one.padded, psf, mean));
 
   request.whole = false;
-  request.core = {16, 48, 48};
+  request.core = {16, 32, 32};
   ASSERT_OK_AND_ASSIGN(const TilePlan plan, PlanTiles(request));
-  ASSERT_EQ(plan.tiles(), 8);
+  ASSERT_EQ(plan.tiles(), 18);
+  ASSERT_LT(plan.padded.y, 96) << "the tile in the middle reaches neither end";
   Volume tiled(frame.z, frame.y, frame.x);
   for (int64_t i = 0; i < plan.tiles(); ++i) {
     const Tile tile = plan.At(i, frame);

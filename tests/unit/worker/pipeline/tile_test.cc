@@ -66,7 +66,7 @@ struct Setting {
 };
 
 int64_t Padded(const Setting& s, int64_t loaded) {
-  return PaddedExtent(loaded, 3, s.boundary, false);
+  return PaddedExtent(loaded, 3, s.boundary, FftAxis::kColumn);
 }
 
 void Fill(const Setting& s, const std::vector<float>& raw, MemoryTask& task, int64_t times = 1) {

@@ -160,6 +160,22 @@ TEST(AnalysePsf, GivenCentreIsTakenOrRefusedOutside) {
 
 // --- the crop ---
 
+TEST(AnalysePsf, TellsTheSpreadOfTheLightInTheCrop) {
+  const Shape3 shape{3, 1, 9};
+  std::vector<float> values(27, 0.0F);
+  values[9 + 4] = 2;                  // the centre
+  values[9 + 1] = values[9 + 7] = 1;  // three voxels away along x
+  values[4] = values[18 + 4] = 2;     // one voxel away along z
+  values[9] = -5;                     // counts as zero
+  PsfOptions options = Options(v1::GIVEN);
+  options.given = {1, 0, 4};
+  options.energy = 1;
+  const v1::PsfReport report = Analyse(values, shape, options).report;
+  EXPECT_NEAR(report.spread_z(), std::sqrt(4.0 / 8), 1e-12);
+  EXPECT_EQ(report.spread_y(), 0);
+  EXPECT_NEAR(report.spread_x(), std::sqrt(18.0 / 8), 1e-12);
+}
+
 TEST(AnalysePsf, CropHoldsTheEnergyAndIsTheLeastAlongEachAxis) {
   const Shape3 shape{41, 41, 41};
   const std::vector<float> values = Gaussian(shape, 20, 20, 20);
