@@ -8,7 +8,7 @@ build=(
   g++ cmake ninja-build pkg-config
   libgrpc-dev libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev
   libboost-dev libboost-system-dev libboost-filesystem-dev
-  libfftw3-dev libsqlite3-dev libtiff-dev libpng-dev libpugixml-dev libtomlplusplus-dev libcli11-dev
+  libfftw3-dev libhwloc-dev libsqlite3-dev libtiff-dev libpng-dev libpugixml-dev libtomlplusplus-dev libcli11-dev
   nlohmann-json3-dev libspdlog-dev libfmt-dev libssl-dev zlib1g-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )

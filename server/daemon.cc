@@ -114,9 +114,9 @@ class WholeDaemon final : public Daemon {
 
   absl::Status StartWorkers() {
     if (config_.worker_count == 0) return absl::OkStatus();
-    launcher_ = std::make_unique<LocalLauncher>(
-        WorkerCommand(), config_.worker_count,
-        [this](uint32_t process_id, bool by_signal) { core_->dispatcher().WorkerExited(process_id, by_signal); });
+    launcher_ = std::make_unique<LocalLauncher>(WorkerCommands(), [this](uint32_t process_id, bool by_signal) {
+      core_->dispatcher().WorkerExited(process_id, by_signal);
+    });
     return launcher_->Start();
   }
 
@@ -132,6 +132,15 @@ class WholeDaemon final : public Daemon {
   int64_t WorkerMemory() const {
     if (config_.worker_memory_mib > 0) return config_.worker_memory_mib << 20;
     return ShareOfMachine(config_.worker_count).memory_bytes;
+  }
+
+  std::vector<Command> WorkerCommands() const {
+    std::vector<Command> commands(static_cast<size_t>(config_.worker_count), WorkerCommand());
+    for (size_t i = 0; config_.worker_pinning == "cores" && i < commands.size(); ++i) {
+      commands[i].arguments.insert(commands[i].arguments.end(),
+                                   {"--pin", fmt::format("{}/{}", i + 1, commands.size())});
+    }
+    return commands;
   }
 
   Command WorkerCommand() const {

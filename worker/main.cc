@@ -50,8 +50,9 @@ void SetUpLog(const Flags& flags, const std::string& worker, const LogExcerpt& e
 
 std::unique_ptr<Backend> MakeBackend(const Flags& flags) {
   const int all = static_cast<int>(std::thread::hardware_concurrency());
-  return MakeCpuBackend(
-      {.threads = flags.threads > 0 ? flags.threads : std::max(all, 1), .wisdom_folder = flags.state});
+  return MakeCpuBackend({.threads = flags.threads > 0 ? flags.threads : std::max(all, 1),
+                         .wisdom_folder = flags.state,
+                         .pinned = {.index = flags.pinned_index, .count = flags.pinned_count}});
 }
 
 int SelfTest(const Flags& flags) {

@@ -16,6 +16,7 @@ find_package(CLI11 CONFIG REQUIRED)
 find_package(Boost REQUIRED COMPONENTS system filesystem)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(FFTW3F REQUIRED IMPORTED_TARGET fftw3f)
+pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc)
 
 option(DECONVOY_CUDA "Build what needs the CUDA toolkit" OFF)
 if(DECONVOY_CUDA)

@@ -86,7 +86,8 @@ int64_t FftCosts::Best(int64_t n, FftAxis axis) const {
       }
     }
   }
-  for (auto at = Measured(axis).lower_bound(n); at != Measured(axis).end() && worth(at->first); ++at) consider(at->first);
+  for (auto at = Measured(axis).lower_bound(n); at != Measured(axis).end() && worth(at->first); ++at)
+    consider(at->first);
   return best;
 }
 

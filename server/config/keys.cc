@@ -78,6 +78,12 @@ const std::vector<Key>& Table() {
        .member = &C::worker_memory_mib,
        .minimum = 0,
        .maximum = int64_t{1} << 26},
+      {.name = "workers.pinning",
+       .flag = "--worker-pinning",
+       .meaning = "Where workers' threads run: wherever the system puts them, or each tied to a core of its own, a "
+                  "worker's side by side. With cores, start one worker per NUMA node.",
+       .member = &C::worker_pinning,
+       .choices = {"none", "cores"}},
       {.name = "workers.command",
        .flag = "--worker-command",
        .meaning = "The worker program; empty means `deconvoy-worker` beside this one.",

@@ -31,6 +31,7 @@ struct ServerConfig {
   int64_t worker_count = 1;
   int64_t worker_threads = 0;
   int64_t worker_memory_mib = 0;
+  std::string worker_pinning = "none";
   std::string worker_command;
   std::string worker_cache_folder;
 

@@ -114,16 +114,17 @@ class WorkerSupervisor {
   std::thread thread_;
 };
 
-LocalLauncher::LocalLauncher(Command worker, int64_t count, ExitListener on_exit, const Backoff& backoff)
-    : worker_(std::move(worker)), count_(count), on_exit_(std::move(on_exit)), backoff_(backoff) {}
+LocalLauncher::LocalLauncher(std::vector<Command> workers, ExitListener on_exit, const Backoff& backoff)
+    : workers_(std::move(workers)), on_exit_(std::move(on_exit)), backoff_(backoff) {}
 
 LocalLauncher::~LocalLauncher() {
   Stop({});
 }
 
 absl::Status LocalLauncher::Start() {
-  for (int64_t i = 0; i < count_; ++i) {
-    supervisors_.push_back(std::make_unique<WorkerSupervisor>(i + 1, worker_, on_exit_, backoff_));
+  int64_t number = 0;
+  for (const Command& worker : workers_) {
+    supervisors_.push_back(std::make_unique<WorkerSupervisor>(++number, worker, on_exit_, backoff_));
   }
   return absl::OkStatus();
 }

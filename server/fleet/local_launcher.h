@@ -27,7 +27,8 @@ struct Backoff {
 // is not started again. All of them end with the server, however it ends. Thread safe.
 class LocalLauncher final : public Launcher {
  public:
-  LocalLauncher(Command worker, int64_t count, ExitListener on_exit, const Backoff& backoff = {});
+  // One worker for each command.
+  LocalLauncher(std::vector<Command> workers, ExitListener on_exit, const Backoff& backoff = {});
   ~LocalLauncher() override;
 
   absl::Status Start() override;
@@ -35,8 +36,7 @@ class LocalLauncher final : public Launcher {
 
  private:
   // Constant.
-  const Command worker_;
-  const int64_t count_;
+  const std::vector<Command> workers_;
   const ExitListener on_exit_;
   const Backoff backoff_;
 

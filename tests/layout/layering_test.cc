@@ -111,6 +111,7 @@ struct LibraryRule {
 const std::vector<LibraryRule> kLibraries{
     {"gRPC", R"((grpc|grpcpp)/.*|.*\.grpc\.pb\.h)", {"server/api/", "worker/session/", "client/cpp/"}},
     {"FFTW", R"(fftw3.*)", {"worker/backends/cpu/"}},
+    {"hwloc", R"(hwloc.*)", {"worker/backends/cpu/"}},
     {"CUDA", R"((cuda|cufft|cub/|thrust/|nvml).*)", {"worker/backends/cuda/"}},
     {"LibTorch", R"((torch|ATen|c10)/.*)", {"worker/learned/"}},
     {"SQLite", R"(sqlite3.*\.h)", {"server/store/"}},

@@ -1,6 +1,8 @@
 #include "worker/config/flags.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <string_view>
 
 namespace deconvoy::worker {
 namespace {
@@ -15,9 +17,35 @@ void AddServing(CLI::App& app, Flags& flags) {
   app.add_flag("--die-with-parent", flags.die_with_parent, "End at once when the process that started this one ends");
 }
 
+// `I/N`, from 1.
+std::string ParseShare(const std::string& text, Flags& flags) {
+  const size_t slash = text.find('/');
+  const auto number = [](std::string_view digits) {
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return error == std::errc() && end == digits.data() + digits.size() ? value : -1;
+  };
+  const std::string_view whole = text;
+  const int64_t index = slash == std::string::npos ? -1 : number(whole.substr(0, slash));
+  const int64_t count = slash == std::string::npos ? -1 : number(whole.substr(slash + 1));
+  if (index < 1 || count < index || count > 256) return "must be I/N with I from 1 to N, and N up to 256";
+  flags.pinned_index = index - 1;
+  flags.pinned_count = count;
+  return {};
+}
+
 void AddResources(CLI::App& app, Flags& flags) {
   app.add_option("--threads", flags.threads, "Threads that compute; 0 for one per processor")
       ->check(CLI::Range(0, 1024));
+  app.add_option_function<std::string>(
+         "--pin",
+         [&flags](const std::string& text) {
+           if (const std::string error = ParseShare(text, flags); !error.empty()) {
+             throw CLI::ValidationError("--pin", error);
+           }
+         },
+         "This is worker I of N alike on this machine: tie each thread to a core of its share")
+      ->type_name("I/N");
   app.add_option("--memory-mib", flags.memory_mib, "Memory that one task may use; 0 for 70 % of what is available")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 30));
   app.add_option("--state", flags.state, "Folder where measured FFT plans and costs are kept");

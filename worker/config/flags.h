@@ -19,6 +19,8 @@ struct Flags {
   std::filesystem::path state;            // where measured FFT plans are kept; empty: nowhere
   int64_t largest_extent = 1024;          // --plan up to this one
   int threads = 0;                        // 0: all
+  int64_t pinned_index = 0;               // from 0: this worker among
+  int64_t pinned_count = 0;               // those of the machine that are pinned; 0: none
   int64_t memory_mib = 0;                 // 0: 70 % of what is available
   std::string log_level = "info";
   bool die_with_parent = false;

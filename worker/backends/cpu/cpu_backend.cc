@@ -1,6 +1,7 @@
 #include "worker/backends/cpu/cpu_backend.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <fstream>
 #include <string>
@@ -21,9 +22,20 @@ std::string ProcessorModel() {
   return "CPU";
 }
 
+std::unique_ptr<cpu::Pinning> MakePinning(const CpuOptions& options) {
+  if (options.pinned.count == 0) return nullptr;
+  absl::StatusOr<std::unique_ptr<cpu::Pinning>> pinning = cpu::Pinning::Make(options.threads, options.pinned);
+  if (!pinning.ok()) {
+    spdlog::warn("threads are not tied to processors: {}", std::string(pinning.status().message()));
+    return nullptr;
+  }
+  spdlog::info("threads are tied to processors {}", fmt::join((*pinning)->processors(), ", "));
+  return *std::move(pinning);
+}
+
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(const CpuOptions& options) : options_(options), pool_(options.threads) {}
+  explicit CpuBackend(const CpuOptions& options) : options_(options), pool_(options.threads, MakePinning(options)) {}
 
   std::string name() const override { return "cpu"; }
   std::string device() const override {

@@ -127,7 +127,8 @@ absl::Status MeasureFftCosts(int64_t largest, const fs::path& folder,
     if (IsCandidate(extent)) extents.push_back(extent);
   }
   const int64_t width = ColumnsAtOnce(largest, std::numeric_limits<int32_t>::max());
-  ASSIGN_OR_RETURN(Buffer memory, Buffer::OfFloats(2 * std::max<int64_t>(largest * width, 32 * kLeastExtent * 64) + 64));
+  ASSIGN_OR_RETURN(Buffer memory,
+                   Buffer::OfFloats(2 * std::max<int64_t>(largest * width, 32 * kLeastExtent * 64) + 64));
   Seconds rows, columns;
   for (size_t i = 0; i < extents.size(); ++i) {
     const int64_t extent = extents[i];

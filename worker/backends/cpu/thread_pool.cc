@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__SSE__)
@@ -48,10 +49,19 @@ struct ThreadPool::State {
   bool stopping = false;
 
   // Constant after construction.
+  std::unique_ptr<const Pinning> pinning;  // null: none
   std::vector<std::thread> helpers;
+
+  void Bind(int thread) const {
+    thread_local const Pinning* bound = nullptr;
+    if (pinning == nullptr || bound == pinning.get()) return;
+    pinning->Bind(thread);
+    bound = pinning.get();
+  }
 
   void Drain(const std::function<void(int64_t, int)>& call, int64_t total, int thread) {
     const FlushDenormals flush;
+    Bind(thread);
     for (int64_t i = next.fetch_add(1); i < total; i = next.fetch_add(1)) call(i, thread);
   }
 
@@ -72,7 +82,8 @@ struct ThreadPool::State {
   }
 };
 
-ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
+ThreadPool::ThreadPool(int threads, std::unique_ptr<Pinning> pinning) : state_(std::make_unique<State>()) {
+  state_->pinning = std::move(pinning);
   for (int i = 1; i < threads; ++i) {
     state_->helpers.emplace_back([state = state_.get(), i] { state->Help(i); });
   }

@@ -5,14 +5,17 @@
 #include <functional>
 #include <memory>
 
+#include "worker/backends/cpu/pinning.h"
+
 namespace deconvoy::worker::cpu {
 
 // A fixed number of threads that live as long as the pool; the calling thread is one of them. Callers on several
 // threads take turns. Denormal numbers count as zero inside.
 class ThreadPool {
  public:
-  // REQUIRES: threads >= 1.
-  explicit ThreadPool(int threads);
+  // `pinning`, where there is one, ties each thread before it works: the pool's own, and every thread that calls.
+  // REQUIRES: threads >= 1, a pinning of as many.
+  explicit ThreadPool(int threads, std::unique_ptr<Pinning> pinning = nullptr);
   ~ThreadPool();
 
   int threads() const;

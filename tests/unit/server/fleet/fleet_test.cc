@@ -77,7 +77,7 @@ class FleetTest : public ::testing::Test {
 };
 
 TEST_F(FleetTest, AWorkerThatDiesIsReportedAndStartedAgain) {
-  LocalLauncher launcher(Worker(NoteStart() + "\nkill -SEGV $$"), 1, Listener(), {.first = milliseconds(10)});
+  LocalLauncher launcher({Worker(NoteStart() + "\nkill -SEGV $$")}, Listener(), {.first = milliseconds(10)});
   ASSERT_OK(launcher.Start());
   ASSERT_TRUE(Eventually([&] { return Exits().size() >= 3; }));
   launcher.Stop({});
@@ -87,7 +87,7 @@ TEST_F(FleetTest, AWorkerThatDiesIsReportedAndStartedAgain) {
 }
 
 TEST_F(FleetTest, AnErrorCodeIsNoSignal) {
-  LocalLauncher launcher(Worker("exit 3"), 1, Listener(), {.first = milliseconds(10)});
+  LocalLauncher launcher({Worker("exit 3")}, Listener(), {.first = milliseconds(10)});
   ASSERT_OK(launcher.Start());
   ASSERT_TRUE(Eventually([&] { return Exits().size() >= 2; }));
   launcher.Stop({});
@@ -95,7 +95,7 @@ TEST_F(FleetTest, AnErrorCodeIsNoSignal) {
 }
 
 TEST_F(FleetTest, PausesDoubleUpToTheLongest) {
-  LocalLauncher launcher(Worker(NoteStart() + "\nexit 1"), 1, Listener(),
+  LocalLauncher launcher({Worker(NoteStart() + "\nexit 1")}, Listener(),
                          {.first = milliseconds(60), .longest = milliseconds(240)});
   ASSERT_OK(launcher.Start());
   ASSERT_TRUE(Eventually([&] { return Starts().size() >= 5; }));
@@ -109,7 +109,7 @@ TEST_F(FleetTest, PausesDoubleUpToTheLongest) {
 }
 
 TEST_F(FleetTest, AHealthyLifeEndsTheBackoff) {
-  LocalLauncher launcher(Worker(NoteStart() + "\nsleep 0.05\nexit 1"), 1, Listener(),
+  LocalLauncher launcher({Worker(NoteStart() + "\nsleep 0.05\nexit 1")}, Listener(),
                          {.first = milliseconds(1), .longest = milliseconds(60'000), .healthy = milliseconds(40)});
   ASSERT_OK(launcher.Start());
   // Doubled each time, the 16th pause alone would take a minute.
@@ -118,7 +118,7 @@ TEST_F(FleetTest, AHealthyLifeEndsTheBackoff) {
 }
 
 TEST_F(FleetTest, AWorkerThatWasAskedToLeaveStaysAway) {
-  LocalLauncher launcher(Worker(NoteStart()), 1, Listener(), {.first = milliseconds(1)});
+  LocalLauncher launcher({Worker(NoteStart())}, Listener(), {.first = milliseconds(1)});
   ASSERT_OK(launcher.Start());
   ASSERT_TRUE(Eventually([&] { return Exits().size() == 1; }));
   std::this_thread::sleep_for(milliseconds(100));
@@ -126,9 +126,9 @@ TEST_F(FleetTest, AWorkerThatWasAskedToLeaveStaysAway) {
 }
 
 TEST_F(FleetTest, StopAsksFirst) {
-  LocalLauncher launcher(
-      Worker("trap '" + Note("asked") + "; exit 0' TERM\n" + Note("up") + "\nwhile :; do sleep 0.02; done"), 2,
-      Listener());
+  const Command worker =
+      Worker("trap '" + Note("asked") + "; exit 0' TERM\n" + Note("up") + "\nwhile :; do sleep 0.02; done");
+  LocalLauncher launcher({worker, worker}, Listener());
   ASSERT_OK(launcher.Start());
   ASSERT_TRUE(Eventually([&] { return Content("notes") == "up\nup\n"; }));
   launcher.Stop(std::chrono::seconds(20));
@@ -137,7 +137,7 @@ TEST_F(FleetTest, StopAsksFirst) {
 }
 
 TEST_F(FleetTest, StopForcesThoseThatDoNotListen) {
-  LocalLauncher launcher(Worker("trap '' TERM\n" + Note("up") + "\nwhile :; do sleep 0.02; done"), 1, Listener());
+  LocalLauncher launcher({Worker("trap '' TERM\n" + Note("up") + "\nwhile :; do sleep 0.02; done")}, Listener());
   ASSERT_OK(launcher.Start());
   ASSERT_TRUE(Eventually([&] { return !Content("notes").empty(); }));
   const auto before = steady_clock::now();
@@ -150,7 +150,7 @@ TEST_F(FleetTest, StopForcesThoseThatDoNotListen) {
 }
 
 TEST_F(FleetTest, StopDoesNotWaitForABackoff) {
-  LocalLauncher launcher(Worker("exit 1"), 1, Listener(),
+  LocalLauncher launcher({Worker("exit 1")}, Listener(),
                          {.first = std::chrono::minutes(5), .longest = std::chrono::minutes(5)});
   ASSERT_OK(launcher.Start());
   ASSERT_TRUE(Eventually([&] { return !Exits().empty(); }));

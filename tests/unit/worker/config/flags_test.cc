@@ -36,6 +36,16 @@ TEST(Flags, AreTakenAsGiven) {
   EXPECT_TRUE(parsed.flags.die_with_parent);
 }
 
+TEST(Flags, PinningIsAShareOfTheMachine) {
+  const ParsedFlags parsed = Parse({"--self-test", "--pin", "2/4"});
+  ASSERT_FALSE(parsed.exit_code.has_value());
+  EXPECT_EQ(parsed.flags.pinned_index, 1);
+  EXPECT_EQ(parsed.flags.pinned_count, 4);
+  for (const char* wrong : {"0/2", "3/2", "1", "1/", "/2", "1/2/3", "a/b", "-1/2", "1/1000"}) {
+    EXPECT_EQ(Parse({"--self-test", "--pin", wrong}).exit_code, 2) << wrong;
+  }
+}
+
 TEST(Flags, PlanningNeedsAFolder) {
   EXPECT_EQ(Parse({"--plan"}).exit_code, 2);
   const ParsedFlags parsed = Parse({"--plan", "--state", "/t", "--largest", "512"});
