@@ -257,7 +257,8 @@ std::vector<WaitingJob> JobManager::Waiting() {
                        .create_time = job->record().create_time,
                        .method = spec.method(),
                        .backend = spec.backend(),
-                       .memory_bytes = job->memory_bytes()});
+                       .memory_bytes = job->memory_bytes(),
+                       .tasks = job->available_tasks()});
   }
   return waiting;
 }

@@ -47,6 +47,7 @@ struct WaitingJob {
   std::string method = {};   // empty: none is needed
   std::string backend = {};  // empty: any
   int64_t memory_bytes = 0;  // of one task
+  int64_t tasks = 1;         // that can be given out now
 };
 
 class JobManager {

@@ -75,6 +75,7 @@ class LiveJob {
   // Takes note of a worker's report on a task that is leased.
   void Report(int64_t number, const v1::TaskStatus& status);
   int64_t ready_tasks() const { return ready_tasks_; }
+  int64_t available_tasks() const { return static_cast<int64_t>(available_.count()); }  // READY, and not backing off
   int64_t leased_tasks() const { return static_cast<int64_t>(running_.size()); }
 
   v1::Job Show() const;  // as users see it

@@ -235,6 +235,12 @@ absl::Status ReturnForRoom(JobStep& step, TaskRecord task, const absl::Status& e
   return step.MoveTask(std::move(task), TaskState::kReady);
 }
 
+absl::Status ReturnUnbegun(JobStep& step, TaskRecord task) {
+  task.worker.clear();  // it may have the task again
+  task.not_before = absl::UnixEpoch();
+  return step.MoveTask(std::move(task), TaskState::kReady);
+}
+
 }  // namespace
 
 absl::Duration BackoffAfter(int32_t n, const RetryRules& rules) {
@@ -257,6 +263,7 @@ absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& res
 absl::Status TakeFailure(JobStep& step, int64_t number, const TaskFailure& failure, const RetryRules& rules) {
   TaskRecord task = step.live().RecordOf(number);
   if (ReasonOf(failure.error) == v1::DISK_FULL) return ReturnForRoom(step, std::move(task), failure.error, rules);
+  if (failure.unbegun) return ReturnUnbegun(step, std::move(task));
   ++(failure.lost_lease ? task.losses : task.failures);
   const bool exhausted = failure.lost_lease ? task.losses >= rules.loss_cap : task.failures >= rules.failure_cap;
   if (!failure.retry || exhausted) {

@@ -29,6 +29,7 @@ absl::Duration BackoffAfter(int32_t n, const RetryRules& rules);
 // Why a task did not succeed.
 struct TaskFailure {
   absl::Status error;
+  bool unbegun = false;     // the task was not begun: counts for nothing, and it is ready at once
   bool lost_lease = false;  // nothing is known against the task: counts as a loss, not as a failure
   bool reported = false;    // by its worker, which may get the task again: a loss backs off, too
   bool retry = true;        // false: no retry can cure it, the job fails at once

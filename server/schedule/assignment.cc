@@ -1,7 +1,12 @@
 // Dispatcher: which task a worker gets.
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "proto/contract/error.h"
 #include "proto/contract/log_text.h"
@@ -30,17 +35,32 @@ bool Dispatcher::AnotherSuits(const std::string& worker, const WaitingJob& job) 
   return false;
 }
 
+// Whether enough tasks stay behind when a busy worker takes one of this job: one for each other worker that could have
+// taken it, whatever that worker can compute.
+bool Dispatcher::LeavesEnough(const std::string& worker, const WaitingJob& job,
+                              const std::vector<WaitingJob>& waiting) const {
+  int64_t others = 0, fewest = std::numeric_limits<int64_t>::max();
+  for (const auto& [id, other] : workers_) {
+    if (id == worker || !MayWork(other) || !Suits(other, job)) continue;
+    ++others;
+    int64_t tasks = 0;
+    for (const WaitingJob& some : waiting) tasks += Suits(other, some) ? some.tasks : 0;
+    fewest = std::min(fewest, tasks);
+  }
+  return others < fewest;
+}
+
 // Gives up to `slots` tasks. What goes wrong is the server's affair, not the worker's: it is logged, and tried again
 // later.
-void Dispatcher::Assign(const std::string& worker, uint32_t slots, v1::SynchronizeResponse& response) {
+void Dispatcher::Assign(const std::string& worker, uint32_t slots, bool busy, v1::SynchronizeResponse& response) {
   for (uint32_t slot = 0; slot < slots; ++slot) {
-    const absl::StatusOr<bool> given = AssignOne(worker, response);
+    const absl::StatusOr<bool> given = AssignOne(worker, busy || slot > 0, response);
     if (!given.ok()) spdlog::error("no task for {}: {}", WorkerName(worker), LogText(given.status()));
     if (!given.ok() || !*given) return;
   }
 }
 
-absl::StatusOr<bool> Dispatcher::AssignOne(const std::string& worker, v1::SynchronizeResponse& response) {
+absl::StatusOr<bool> Dispatcher::AssignOne(const std::string& worker, bool busy, v1::SynchronizeResponse& response) {
   std::vector<WaitingJob> waiting = jobs_.Waiting();
   policy_->Rank(waiting);
   for (const WaitingJob& job : waiting) {
@@ -49,19 +69,20 @@ absl::StatusOr<bool> Dispatcher::AssignOne(const std::string& worker, v1::Synchr
       std::lock_guard lock(mutex_);
       const auto found = workers_.find(worker);
       if (found == workers_.end() || !MayWork(found->second)) return false;
-      if (!Suits(found->second, job)) continue;
+      if (!Suits(found->second, job) || (busy && !LeavesEnough(worker, job, waiting))) continue;
       spare = AnotherSuits(worker, job);
     }
     ASSIGN_OR_RETURN(std::optional<v1::Task> task, jobs_.Lease(job.id, worker, spare));
     if (!task) continue;
-    RETURN_IF_ERROR(GiveOut(*std::move(task), worker, response));
+    RETURN_IF_ERROR(GiveOut(*std::move(task), job, worker, busy, response));
     return true;
   }
   return false;
 }
 
 // Makes the lease, with room for the task's outputs. Where the scratch file cannot be made, the task goes back.
-absl::Status Dispatcher::GiveOut(v1::Task task, const std::string& worker, v1::SynchronizeResponse& response) {
+absl::Status Dispatcher::GiveOut(v1::Task task, const WaitingJob& job, const std::string& worker, bool busy,
+                                 v1::SynchronizeResponse& response) {
   ASSIGN_OR_RETURN(const TaskId id, ParseTaskName(task.name(), "task"));
   const int64_t bytes = OutputBytes(task);
   absl::StatusOr<std::filesystem::path> scratch;
@@ -78,10 +99,18 @@ absl::Status Dispatcher::GiveOut(v1::Task task, const std::string& worker, v1::S
       }
     }
     Lease& lease = leases_[task.token()];
-    lease = {.id = id, .worker = worker, .token = task.token(), .deadline = {}, .task = task, .status = {}, .over = {}};
+    lease = {.id = id,
+             .worker = worker,
+             .token = task.token(),
+             .deadline = {},
+             .task = task,
+             .job = job,
+             .status = {},
+             .over = {}};
     lease.deadline = clock_.Steady() + absl::ToChronoNanoseconds(options_.lease);
     lease.status.set_task(task.name());
     lease.status.set_token(task.token());
+    if (busy) lease.status.set_stage(v1::STAGED);
     if (no_scratch) lease.over = TaskFailure{.error = scratch.status()};
   }
   if (no_scratch) {
@@ -90,6 +119,44 @@ absl::Status Dispatcher::GiveOut(v1::Task task, const std::string& worker, v1::S
   }
   *response.add_assigned() = std::move(task);
   return absl::OkStatus();
+}
+
+// --- Taking back what has not been begun ---
+
+bool Dispatcher::CanBeTaken(const Lease& lease) {
+  return !lease.busy && !lease.over && lease.status.stage() == v1::STAGED;
+}
+
+// The worker that held it may have begun it since it called last; then it is told to stop.
+bool Dispatcher::TakeFromAnother(const std::string& worker) {
+  std::optional<std::pair<TaskId, uint64_t>> taken;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = workers_.find(worker);
+    if (found == workers_.end() || !MayWork(found->second)) return false;
+    for (auto& [token, lease] : leases_) {
+      if (lease.worker == worker || !CanBeTaken(lease) || !Suits(found->second, lease.job)) continue;
+      lease.over = TaskFailure{.error = absl::CancelledError("another worker has nothing to do"), .unbegun = true};
+      taken.emplace(lease.id, token);
+      break;
+    }
+  }
+  if (!taken) return false;
+  HandBack(taken->first, taken->second);
+  return true;
+}
+
+void Dispatcher::TakeBackStaged(const std::string& worker) {
+  std::vector<std::pair<TaskId, uint64_t>> taken;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& [token, lease] : leases_) {
+      if ((!worker.empty() && lease.worker != worker) || !CanBeTaken(lease)) continue;
+      lease.over = TaskFailure{.error = absl::CancelledError("its worker is draining"), .unbegun = true};
+      taken.emplace_back(lease.id, token);
+    }
+  }
+  for (const auto& [task, token] : taken) HandBack(task, token);
 }
 
 }  // namespace deconvoy::server

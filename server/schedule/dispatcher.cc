@@ -65,6 +65,7 @@ void Dispatcher::Drain() {
     std::lock_guard lock(mutex_);
     draining_ = true;
   }
+  TakeBackStaged("");
   Wake();
 }
 
@@ -169,7 +170,8 @@ void Dispatcher::WorkerExited(uint32_t process_id, bool by_signal) {
       capabilities_.RemoveWorker(id);
       for (auto& [token, lease] : leases_) {
         if (lease.worker != id) continue;
-        if (!lease.over) lease.over = Exited(id, by_signal);
+        // What it had not begun did not end it.
+        if (!lease.over) lease.over = Exited(id, by_signal && lease.status.stage() != v1::STAGED);
         over.emplace_back(lease.id, lease.token);
       }
     }
@@ -219,6 +221,7 @@ absl::StatusOr<v1::Worker> Dispatcher::DrainWorker(const std::string& worker_nam
     found->second.drain = drain;
     shown = Describe(id, found->second);
   }
+  if (drain) TakeBackStaged(id);
   Wake();
   return shown;
 }

@@ -135,7 +135,8 @@ class Dispatcher {
     uint64_t token = 0;
     SteadyTime deadline;
     v1::Task task;                    // as given out
-    v1::TaskStatus status;            // as last reported
+    WaitingJob job;                   // whose task it is, as it was then
+    v1::TaskStatus status;            // as last reported; before that, STAGED if its worker was busy
     bool busy = false;                // a thread is moving its result in, or handing it back: nobody else touches it
     std::optional<TaskFailure> over;  // it has ended without a result, for this reason, and is to be handed back
     bool stuck = false;               // could not be handed back, which has been said; it is tried again at every Tick
@@ -143,7 +144,10 @@ class Dispatcher {
   // Reports of one Synchronize, sorted out.
   struct Reports {
     size_t held = 0;                     // tasks that it goes on with
+    bool busy = false;                   // one of them it has still to compute
     std::vector<std::string> cancelled;  // tasks that it is to stop
+
+    bool idle() const { return held == 0 && cancelled.empty(); }
   };
 
   // --- Synchronize, in steps (synchronize.cc) ---
@@ -152,19 +156,27 @@ class Dispatcher {
   void Register(const v1::WorkerRegistration& registration, const std::string& worker);  // REQUIRES: mutex_ is held
   Reports TakeReports(const v1::SynchronizeRequest& request, const std::string& worker);
   bool TakeReport(const v1::TaskStatus& status, const std::string& worker);
-  absl::Status FindWork(const v1::SynchronizeRequest& request, const std::string& worker, uint64_t call, bool idle,
-                        const std::function<bool()>& gone, v1::SynchronizeResponse& response);
+  absl::Status FindWork(const v1::SynchronizeRequest& request, const std::string& worker, uint64_t call,
+                        const Reports& reports, const std::function<bool()>& gone, v1::SynchronizeResponse& response);
   absl::StatusOr<bool> WaitForWork(const std::string& worker, uint64_t call, uint64_t wakes, SteadyTime until,
                                    const std::function<bool()>& gone);
 
   // --- giving out (assignment.cc) ---
-  void Assign(const std::string& worker, uint32_t slots, v1::SynchronizeResponse& response);
-  absl::StatusOr<bool> AssignOne(const std::string& worker, v1::SynchronizeResponse& response);
-  absl::Status GiveOut(v1::Task task, const std::string& worker, v1::SynchronizeResponse& response);
-  // REQUIRES for the next three: mutex_ is held.
+  // `busy`: it has a task to compute already, and gets others only to have them ready (STAGED).
+  void Assign(const std::string& worker, uint32_t slots, bool busy, v1::SynchronizeResponse& response);
+  absl::StatusOr<bool> AssignOne(const std::string& worker, bool busy, v1::SynchronizeResponse& response);
+  absl::Status GiveOut(v1::Task task, const WaitingJob& job, const std::string& worker, bool busy,
+                       v1::SynchronizeResponse& response);
+  // Takes a STAGED task that this idle worker could compute from the worker that holds it. False when there is none.
+  bool TakeFromAnother(const std::string& worker);
+  // Takes back all STAGED tasks of this worker; of every worker where it is empty.
+  void TakeBackStaged(const std::string& worker);
+  // REQUIRES for the next five: mutex_ is held.
   bool MayWork(const WorkerEntry& worker) const;
   bool Suits(const WorkerEntry& worker, const WaitingJob& job) const;
   bool AnotherSuits(const std::string& worker, const WaitingJob& job) const;
+  bool LeavesEnough(const std::string& worker, const WaitingJob& job, const std::vector<WaitingJob>& waiting) const;
+  static bool CanBeTaken(const Lease& lease);
 
   // --- delivery (delivery.cc) ---
   // Makes the lease busy; false when the task has been delivered under it before.

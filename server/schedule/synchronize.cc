@@ -39,7 +39,8 @@ absl::Status CheckRegistration(const v1::WorkerRegistration& registration) {
                    fmt::format("the worker's self-test failed: {}", Printable(registration.self_test().message())));
 }
 
-TaskFailure FailureOf(const v1::TaskStatus& status) {
+// `draining`: the worker gets nothing more, so that it cannot have its tasks go to and fro without an end.
+TaskFailure FailureOf(const v1::TaskStatus& status, bool draining) {
   TaskFailure failure{.error = FromStored(status.error()),
                       .reported = true,
                       .retry = status.retry_elsewhere(),
@@ -47,6 +48,7 @@ TaskFailure FailureOf(const v1::TaskStatus& status) {
   // A worker that is told to stop gives its tasks back; nothing is wrong with them.
   failure.lost_lease = absl::IsUnavailable(failure.error) || absl::IsCancelled(failure.error);
   if (failure.lost_lease) failure.retry = true;
+  failure.unbegun = draining && failure.lost_lease && status.stage() == v1::STAGED;
   return failure;
 }
 
@@ -63,10 +65,9 @@ absl::StatusOr<v1::SynchronizeResponse> Dispatcher::Synchronize(const v1::Synchr
     return response;
   }
   Reports reports = TakeReports(request, worker);
-  for (std::string& task : reports.cancelled) response.add_cancelled(std::move(task));
-  const bool idle = reports.held == 0 && response.cancelled().empty();
-  RETURN_IF_ERROR(FindWork(request, worker, call, idle, gone, response));
-  const bool at_once = idle && response.assigned().empty() && request.free_slots() > 0 && !response.drain();
+  for (const std::string& task : reports.cancelled) response.add_cancelled(task);
+  RETURN_IF_ERROR(FindWork(request, worker, call, reports, gone, response));
+  const bool at_once = reports.idle() && response.assigned().empty() && request.free_slots() > 0 && !response.drain();
   response.set_next_call_ms(at_once ? 0 : static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.busy_call)));
   return response;
 }
@@ -116,6 +117,7 @@ Dispatcher::Reports Dispatcher::TakeReports(const v1::SynchronizeRequest& reques
   for (const v1::TaskStatus& status : request.tasks()) {
     if (TakeReport(status, worker)) {
       ++reports.held;
+      reports.busy = reports.busy || status.stage() != v1::DELIVERING;
     } else if (!status.has_error()) {
       reports.cancelled.push_back(status.task());
     }
@@ -135,15 +137,15 @@ bool Dispatcher::TakeReport(const v1::TaskStatus& status, const std::string& wor
     lease->status = status;
     lease->deadline = clock_.Steady() + absl::ToChronoNanoseconds(options_.lease);
     if (status.has_error()) {
-      lease->over = FailureOf(status);
-      ++workers_[worker].tasks_failed;
+      lease->over = FailureOf(status, workers_[worker].leaving);
+      if (!lease->over->unbegun) ++workers_[worker].tasks_failed;
     } else if (!lease->busy && !jobs_.Holds(*task, status.token())) {
       lease->over = TaskFailure{.error = absl::CancelledError("the job has ended"), .lost_lease = true};
     }
     goes_on = !lease->over;
   }
   if (goes_on) {
-    jobs_.Report(*task, status);
+    if (status.stage() != v1::STAGED) jobs_.Report(*task, status);
   } else {
     HandBack(*task, status.token());
   }
@@ -151,7 +153,9 @@ bool Dispatcher::TakeReport(const v1::TaskStatus& status, const std::string& wor
 }
 
 absl::Status Dispatcher::FindWork(const v1::SynchronizeRequest& request, const std::string& worker, uint64_t call,
-                                  bool idle, const std::function<bool()>& gone, v1::SynchronizeResponse& response) {
+                                  const Reports& reports, const std::function<bool()>& gone,
+                                  v1::SynchronizeResponse& response) {
+  const bool idle = reports.idle();
   const SteadyTime until = clock_.Steady() + absl::ToChronoNanoseconds(options_.poll);
   while (true) {
     uint64_t wakes = 0;
@@ -163,7 +167,9 @@ absl::Status Dispatcher::FindWork(const v1::SynchronizeRequest& request, const s
       response.set_drain(found->second.drain);
       if (!MayWork(found->second)) return draining_ && idle ? ShuttingDown() : absl::OkStatus();
     }
-    Assign(worker, request.free_slots(), response);
+    Assign(worker, request.free_slots(), reports.busy, response);
+    const bool lacks_work = !reports.busy && request.free_slots() > 0 && response.assigned().empty();
+    if (lacks_work && TakeFromAnother(worker)) continue;
     if (!idle || request.free_slots() == 0 || !response.assigned().empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(const bool again, WaitForWork(worker, call, wakes, until, gone));
     if (!again) return absl::OkStatus();
