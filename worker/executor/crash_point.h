@@ -1,6 +1,7 @@
 // Places where tests make the worker die.
 //
-// Names: worker-task-started, worker-mid-iterations, worker-before-delivery, worker-after-delivery.
+// Names: worker-task-started, worker-mid-iterations, worker-before-delivery, worker-after-delivery, worker-three-tasks
+// (a task waits, one is computed and one delivered).
 #pragma once
 
 #include <string_view>

@@ -69,6 +69,26 @@ absl::Status SpoolSource::Read(const v1::VolumeAccess& volume, const FrameBox& b
   });
 }
 
+// The rows of a plane lie so near to one another that the system is asked for all between the first and the last.
+absl::Status SpoolSource::Prefetch(const v1::VolumeAccess& volume, const FrameBox& box) const {
+  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec().shape(), volume.spec().type(), "input.shape"));
+  RETURN_IF_ERROR(CheckBox(ToProto(box), shape, "input.box"));
+  const std::filesystem::path path = volume.spool_path();
+  const OpenFile file(path);
+  if (file.get() < 0) return FileError(v1::STORAGE_FAILURE, path, SystemMessage("open", errno));
+  const auto offset = [&](int64_t z, int64_t y, int64_t x) {
+    const int64_t plane = (box.t * shape.c + box.c) * shape.z + z;
+    return ((plane * shape.y + y) * shape.x + x) * BytesPerVoxel(volume.spec().type());
+  };
+  const Voxel first = box.box.origin, end = box.box.end();
+  for (int64_t z = first.z; z < end.z; ++z) {
+    const int64_t begin = offset(z, first.y, first.x);
+    const int error = ::posix_fadvise(file.get(), begin, offset(z, end.y - 1, end.x) - begin, POSIX_FADV_WILLNEED);
+    if (error != 0) return FileError(v1::STORAGE_FAILURE, path, SystemMessage("posix_fadvise", error));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<ScratchSink>> ScratchSink::Open(const std::filesystem::path& path) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
   if (file >= 0) return std::unique_ptr<ScratchSink>(new ScratchSink(file, path));
@@ -77,7 +97,7 @@ absl::StatusOr<std::unique_ptr<ScratchSink>> ScratchSink::Open(const std::filesy
 }
 
 ScratchSink::~ScratchSink() {
-  ::close(file_);
+  if (file_ >= 0) ::close(file_);
 }
 
 absl::Status ScratchSink::Append(std::span<const std::byte> data) {
@@ -95,9 +115,11 @@ absl::Status ScratchSink::Append(std::span<const std::byte> data) {
   return absl::OkStatus();
 }
 
-absl::Status ScratchSink::Sync() {
-  if (::fdatasync(file_) == 0) return absl::OkStatus();
-  return FileError(v1::STORAGE_FAILURE, path_, SystemMessage("fdatasync", errno));
+absl::Status ScratchSink::Close() {
+  if (::close(std::exchange(file_, -1)) == 0) return absl::OkStatus();
+  const int error = errno;
+  return FileError(error == ENOSPC || error == EDQUOT ? v1::DISK_FULL : v1::STORAGE_FAILURE, path_,
+                   SystemMessage("close", error));
 }
 
 }  // namespace deconvoy::worker

@@ -15,6 +15,8 @@ namespace deconvoy::worker {
 class SpoolSource : public VolumeSource {
  public:
   absl::Status Read(const v1::VolumeAccess& volume, const FrameBox& box, std::span<std::byte> target) override;
+  // Has the system begin to read the box into its cache. Takes none of this process's memory. Errors: as Read.
+  absl::Status Prefetch(const v1::VolumeAccess& volume, const FrameBox& box) const;
 };
 
 // Writes a lease's scratch file, which the server has made and whose space it has reserved.
@@ -28,13 +30,14 @@ class ScratchSink : public OutputSink {
 
   // Errors: DISK_FULL, STORAGE_FAILURE.
   absl::Status Append(std::span<const std::byte> data) override;
-  // Makes what was appended durable (fdatasync).
-  absl::Status Sync();
+  // Ends writing, so that the server reads what was appended also where a network lies between: closing flushes there.
+  // It need not be durable: the server syncs what it makes of it before it records anything. Call once, last.
+  absl::Status Close();
 
  private:
   ScratchSink(int file, std::filesystem::path path) : file_(file), path_(std::move(path)) {}
 
-  const int file_;
+  int file_;  // -1 once closed
   const std::filesystem::path path_;
   int64_t position_ = 0;
 };

@@ -1,5 +1,5 @@
-// A task that this worker holds: its progress and whether it should stop, shared by the thread that computes and the
-// thread that talks.
+// A task that this worker holds: how far it has come and whether it should stop, shared by the threads that work on it
+// and the one that talks.
 #pragma once
 
 #include <atomic>
@@ -19,6 +19,7 @@ class HeldTask {
   const v1::Task& task() const { return task_; }
   StopSignal& stop() { return stop_; }
 
+  void SetStage(v1::TaskStage stage) { stage_ = stage; }
   void SetProgress(int64_t done, int64_t total) {
     done_ = static_cast<uint32_t>(done);
     total_ = static_cast<uint32_t>(total);
@@ -29,12 +30,14 @@ class HeldTask {
     status.set_token(task_.token());
     status.set_iteration(done_);
     status.set_iterations_total(total_);
+    status.set_stage(stage_);
     return status;
   }
 
  private:
   const v1::Task task_;
   StopSignal stop_;
+  std::atomic<v1::TaskStage> stage_{v1::STAGED};
   std::atomic<uint32_t> done_{0}, total_{0};
 };
 

@@ -1,26 +1,24 @@
 // A worker's life with its server: it says what it is and does, takes tasks, keeps their leases, and brings results.
 //
-// One thread talks (Synchronize at least twice a second while busy, long polls while idle), one computes. While the
-// server is away the talking thread tries again with backoff, for as long as the process lives, and the task at hand
-// goes on: when the server is back it says whether it still wants it. A draining worker waits for it only with a task
-// at hand, and not for long.
+// It holds up to three tasks: one that waits and is read ahead, one that is computed, one that is delivered. One thread
+// talks (Synchronize at least twice a second while busy, long polls while idle), and one works in each stage. While the
+// server is away the talking thread tries again with backoff, for as long as the process lives, and the tasks go on:
+// when the server is back it says which of them it still wants. A draining worker gives back what it has not begun, and
+// waits for the server only with a task at hand, and not for long.
 #pragma once
 
 #include <absl/status/status.h>
 
 #include <chrono>
-#include <condition_variable>
 #include <filesystem>
-#include <memory>
-#include <mutex>
 #include <string>
-#include <vector>
 
 #include "deconvoy/v1/workers.pb.h"
 #include "worker/executor/task_executor.h"
-#include "worker/session/held_task.h"
 #include "worker/session/log_excerpt.h"
 #include "worker/session/server_link.h"
+#include "worker/session/stop_signal.h"
+#include "worker/session/task_line.h"
 
 namespace deconvoy::worker {
 
@@ -41,7 +39,7 @@ class Session {
  public:
   // `registration` is without the spool's nonce, which is read whenever the worker introduces itself: a server that
   // starts again makes a new one. `executor` and `log` must outlive the session. Tasks are executed on a thread of the
-  // session.
+  // session; what they take of memory together stays within the registration's budget (0: without limit).
   Session(SessionOptions options, v1::WorkerRegistration registration, TaskExecutor& executor, const LogExcerpt& log);
   ~Session();
 
@@ -50,30 +48,20 @@ class Session {
   // once.
   absl::Status Run();
 
-  // Takes nothing more and ends when the task at hand is done. Thread safe.
+  // Takes nothing more, gives back what it has not begun, and ends when the rest is delivered. Thread safe.
   void Drain();
-  // Ends at once; the task at hand is given up. Thread safe.
+  // Ends at once; what it holds is given up. Thread safe.
   void Leave();
 
  private:
-  // Of the talking thread.
   absl::Status Talk(ServerLink& link);
   absl::StatusOr<v1::SynchronizeResponse> Call(ServerLink& link, const v1::SynchronizeRequest& request,
                                                bool wait_for_server);
   v1::WorkerRegistration Introduction() const;
   v1::SynchronizeRequest MakeRequest();
-  void Absorb(const v1::SynchronizeRequest& request, const v1::SynchronizeResponse& response);
-  void AbsorbCancelled(const v1::SynchronizeRequest& request, const v1::SynchronizeResponse& response);
-  void Take(const v1::Task& task);
-  bool IsOver(const v1::SynchronizeRequest& last);
+  void Absorb(ServerLink& link, const v1::SynchronizeRequest& request, const v1::SynchronizeResponse& response);
   bool MayWaitForServer(std::chrono::steady_clock::time_point last_answer);
   void WaitForNext(std::chrono::milliseconds server_allows);
-  void WaitForEvent(std::chrono::milliseconds most);
-
-  // Of the computing thread.
-  void Compute(ServerLink& link);
-  absl::Status Perform(ServerLink& link, HeldTask& held);
-  void Finish(HeldTask& held, const absl::Status& status);
 
   // Constant.
   const SessionOptions options_;
@@ -87,16 +75,7 @@ class Session {
   // With their own synchronisation.
   StopSignal leaving_;
   StopSignal polling_;  // interrupts a long poll
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  // Guarded by mutex_:
-  std::shared_ptr<HeldTask> held_;
-  std::vector<v1::TaskStatus> given_up_;  // to be reported
-  bool draining_ = false;
-  bool over_ = false;         // the computing thread ends
-  uint64_t events_ = 0;       // what the server should hear of soon
-  uint64_t events_told_ = 0;  // those that the last request knew of
+  TaskLine line_;
 };
 
 }  // namespace deconvoy::worker

@@ -5,7 +5,7 @@ namespace deconvoy::worker {
 void StopSignal::Stop() {
   const std::lock_guard lock(mutex_);
   stopped_ = true;
-  if (call_ != nullptr) call_->TryCancel();
+  for (grpc::ClientContext* call : calls_) call->TryCancel();
   changed_.notify_all();
 }
 
@@ -19,15 +19,15 @@ bool StopSignal::WaitFor(std::chrono::milliseconds duration) const {
   return changed_.wait_for(lock, duration, [this] { return stopped_; });
 }
 
-StopSignal::Guard::Guard(StopSignal& signal, grpc::ClientContext& call) : signal_(signal) {
+StopSignal::Guard::Guard(StopSignal& signal, grpc::ClientContext& call) : signal_(signal), call_(call) {
   const std::lock_guard lock(signal_.mutex_);
-  signal_.call_ = &call;
+  signal_.calls_.push_back(&call);
   if (signal_.stopped_) call.TryCancel();
 }
 
 StopSignal::Guard::~Guard() {
   const std::lock_guard lock(signal_.mutex_);
-  signal_.call_ = nullptr;
+  std::erase(signal_.calls_, &call_);
 }
 
 }  // namespace deconvoy::worker

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <vector>
 
 namespace deconvoy::worker {
 
@@ -17,7 +18,7 @@ class StopSignal {
   // Waits; true at once when stopped.
   bool WaitFor(std::chrono::milliseconds duration) const;
 
-  // Makes a call end with CANCELLED when the signal stops, also when it has stopped before. One call at a time.
+  // Makes a call end with CANCELLED when the signal stops, also when it has stopped before.
   class Guard {
    public:
     Guard(StopSignal& signal, grpc::ClientContext& call);
@@ -27,6 +28,7 @@ class StopSignal {
 
    private:
     StopSignal& signal_;
+    grpc::ClientContext& call_;
   };
 
  private:
@@ -34,7 +36,7 @@ class StopSignal {
   mutable std::condition_variable changed_;
   // Guarded by mutex_:
   bool stopped_ = false;
-  grpc::ClientContext* call_ = nullptr;
+  std::vector<grpc::ClientContext*> calls_;
 };
 
 }  // namespace deconvoy::worker

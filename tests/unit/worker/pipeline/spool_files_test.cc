@@ -68,7 +68,7 @@ TEST_F(SpoolFiles, ScratchTakesBytesInOrder) {
   const std::string text = "hello";
   ASSERT_OK(sink->Append(std::as_bytes(std::span(text)).first(3)));
   ASSERT_OK(sink->Append(std::as_bytes(std::span(text)).last(2)));
-  ASSERT_OK(sink->Sync());
+  ASSERT_OK(sink->Close());
   std::string read;
   std::ifstream(path) >> read;
   EXPECT_EQ(read, text);

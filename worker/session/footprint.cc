@@ -1,0 +1,43 @@
+#include "worker/session/footprint.h"
+
+#include "proto/contract/volume_layout.h"
+#include "worker/executor/guarded_executor.h"
+#include "worker/pipeline/piece_writer.h"
+#include "worker/pipeline/plane_reader.h"
+
+namespace deconvoy::worker {
+namespace {
+
+void AddBox(const v1::Task& task, const std::string& volume, const FrameBox& box, std::vector<InputBox>& boxes) {
+  const absl::StatusOr<const v1::VolumeAccess*> access = FindInput(task, volume);
+  if (access.ok() && !box.box.empty()) boxes.push_back({*access, box});
+}
+
+int64_t BytesOf(const InputBox& input) {
+  return input.box.box.shape.voxels() * BytesPerVoxel(input.volume->spec().type());
+}
+
+}  // namespace
+
+std::vector<InputBox> BoxesToReadAhead(const v1::Task& task) {
+  std::vector<InputBox> boxes;
+  if (!task.has_tile()) return boxes;
+  FrameBox box = ToFrameBox(task.tile().loaded());
+  AddBox(task, task.tile().spec().input_volume(), box, boxes);
+  --box.t;
+  if (!task.tile().previous_volume().empty()) AddBox(task, task.tile().previous_volume(), box, boxes);
+  return boxes;
+}
+
+Footprint FootprintOf(const v1::Task& task) {
+  Footprint footprint;
+  for (const InputBox& input : BoxesToReadAhead(task)) {
+    if (input.volume->spool_path().empty()) footprint.staged += BytesOf(input);
+  }
+  // A task that cannot be understood fails when it is computed.
+  footprint.computing = NeedBytes(task).value_or(0);
+  if (task.scratch_path().empty()) footprint.delivering = OutputBytes(task);
+  return footprint;
+}
+
+}  // namespace deconvoy::worker
