@@ -99,6 +99,28 @@ TEST_F(DurabilityTest, WorkerKilledAtEveryPointOfItsTasks) {
   }
 }
 
+// One task waits, one is computed, one is delivered.
+TEST_F(DurabilityTest, WorkerKilledWithATaskInEachStage) {
+  for (const bool same_host : {true, false}) {
+    SCOPED_TRACE(same_host);
+    const fs::path place = folder_.path() / (same_host ? "spool" : "stream");
+    fs::create_directories(place);
+    ServerProcess server(place, 0);
+    ASSERT_TRUE(server.Start()) << server.Log();
+    auto doomed = server.StartWorker("doomed", same_host, {{"DECONVOY_WORKER_CRASH_POINT", "worker-three-tasks"}});
+    ASSERT_TRUE(Eventually([&] {
+      return server.Cli({"workers", "--json"}).out.find("process_id") != std::string::npos;
+    }));
+    const std::string job = Submit(server);
+    ASSERT_FALSE(job.empty());
+    const auto exit = doomed->Wait(std::chrono::seconds(60));
+    ASSERT_TRUE(exit.has_value()) << doomed->Errors();
+    EXPECT_EQ(exit->signal, SIGKILL);
+    auto healthy = server.StartWorker("healthy", same_host);
+    ExpectSameResult(server, job);
+  }
+}
+
 TEST_F(DurabilityTest, ServerKilledBetweenDeliveryAndCommit) {
   for (const std::string point : {"deliver-before-transfer:1", "deliver-before-transfer:4", "deliver-before-commit:1",
                                   "deliver-before-commit:5", "deliver-after-commit:3", "deliver-after-commit:9"}) {

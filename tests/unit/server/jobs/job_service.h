@@ -352,6 +352,20 @@ class TestWorker {
     EXPECT_OK(response);
     return response->cancelled().empty();
   }
+  // Tells in which stages it holds tasks, and asks for one more.
+  absl::StatusOr<v1::SynchronizeResponse> AskForMore(const std::vector<std::pair<v1::Task, v1::TaskStage>>& held,
+                                                     bool draining = false) {
+    v1::SynchronizeRequest request;
+    for (const auto& [task, stage] : held) {
+      v1::TaskStatus& status = *request.add_tasks();
+      status.set_task(task.name());
+      status.set_token(task.token());
+      status.set_stage(stage);
+    }
+    request.set_free_slots(draining ? 0 : 1);
+    request.set_draining(draining);
+    return Call(request);
+  }
   void GiveUp(const v1::Task& task, const absl::Status& error, bool retry = true, const std::string& log = "") {
     v1::SynchronizeRequest request;
     v1::TaskStatus& status = *request.add_tasks();

@@ -31,12 +31,23 @@ class ModelTest : public ::testing::Test {
   }
   void Take() {
     const auto worker = static_cast<size_t>(Pick(static_cast<int>(workers_.size())));
-    const std::optional<v1::Task> task = workers_[worker].Take();
+    const std::optional<v1::Task> task = Pick(2) == 0 ? workers_[worker].Take() : TakeWhileBusy(worker);
     if (!task) return;
     EXPECT_FALSE(Of(*task).committed.contains(task->name())) << "a task that is done is not given out again";
     EXPECT_GT(task->token(), newest_token_) << "tokens only rise";
     newest_token_ = task->token();
     held_.push_back({*task, worker});
+  }
+  // One more beside those that it holds, of which it says that it has begun some.
+  std::optional<v1::Task> TakeWhileBusy(size_t worker) {
+    std::vector<std::pair<v1::Task, v1::TaskStage>> named;
+    for (const Held& held : held_) {
+      if (held.worker == worker) named.emplace_back(held.task, static_cast<v1::TaskStage>(1 + Pick(3)));
+    }
+    const auto response = workers_[worker].AskForMore(named);
+    EXPECT_OK(response);
+    if (!response.ok() || response->assigned().empty()) return std::nullopt;
+    return response->assigned(0);
   }
   Expected& Of(const v1::Task& task) { return expected_[ParseTaskName(task.name(), "")->job_id]; }
   bool IsNewest(const v1::Task& task) {
