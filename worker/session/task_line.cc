@@ -116,8 +116,8 @@ bool TaskLine::MayReadAhead() const {
   // What is computed may still hold its own staged input.
   const int64_t computing = computing_ == nullptr ? 0 : computing_->footprint.computing + computing_->footprint.staged;
   const int64_t delivering = delivering_ == nullptr ? 0 : delivering_->footprint.delivering;
-  return staged == 0 || (staged + waiting_->footprint.computing <= budget_bytes_ &&
-                         staged + computing + delivering <= budget_bytes_);
+  return staged == 0 ||
+         (staged + waiting_->footprint.computing <= budget_bytes_ && staged + computing + delivering <= budget_bytes_);
 }
 
 bool TaskLine::MayBegin() const {

@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -62,6 +63,10 @@ class FakeWorkers : public v1::Workers::Service {
   void ShortenFetches(int count) {
     Change([&] { short_fetches_ = count; });
   }
+  // Deliveries wait before they are answered, until this is taken back.
+  void HoldDeliveries(bool hold) {
+    Change([&] { hold_deliveries_ = hold; });
+  }
   void SetVolume(const std::string& name, std::vector<std::byte> bytes) {
     Change([&] { volumes_[name] = std::move(bytes); });
   }
@@ -81,6 +86,10 @@ class FakeWorkers : public v1::Workers::Service {
   // Copies of what has come so far.
   std::vector<v1::SynchronizeRequest> Requests() { return Copy(requests); }
   std::vector<Delivered> Deliveries() { return Copy(deliveries); }
+  int64_t Fetched(const std::string& task) {
+    const std::vector<std::string> fetched = Copy(fetched_tasks);
+    return std::count(fetched.begin(), fetched.end(), task);
+  }
 
   // For conditions of WaitFor only: guarded by its lock.
   std::vector<v1::SynchronizeRequest> requests;
@@ -88,6 +97,8 @@ class FakeWorkers : public v1::Workers::Service {
   std::vector<Delivered> deliveries;
   std::vector<std::string> credentials;
   int fetches = 0;
+  std::vector<std::string> fetched_tasks;    // in the order of the fetches
+  std::vector<std::string> delivered_tasks;  // as their deliveries came in, answered or not
 
   // --- the service ---
   grpc::Status Synchronize(grpc::ServerContext* context, const v1::SynchronizeRequest* request,
@@ -122,6 +133,7 @@ class FakeWorkers : public v1::Workers::Service {
                           grpc::ServerWriter<v1::FetchInputResponse>* writer) override {
     std::unique_lock lock(mutex_);
     ++fetches;
+    fetched_tasks.push_back(request->task());
     changed_.notify_all();
     const bool breaks = broken_fetches_-- > 0;
     const bool lacks_a_plane = short_fetches_-- > 0;
@@ -143,10 +155,11 @@ class FakeWorkers : public v1::Workers::Service {
     return grpc::Status::OK;
   }
 
-  grpc::Status DeliverOutput(grpc::ServerContext*, grpc::ServerReader<v1::DeliverOutputRequest>* reader,
+  grpc::Status DeliverOutput(grpc::ServerContext* context, grpc::ServerReader<v1::DeliverOutputRequest>* reader,
                              v1::DeliverOutputResponse*) override {
     Delivered delivered;
     for (v1::DeliverOutputRequest part; reader->Read(&part);) {
+      if (part.has_header()) Change([&] { delivered_tasks.push_back(part.header().task()); });
       if (part.has_header()) delivered.header = part.header();
       if (part.has_result()) delivered.result = part.result();
       if (!part.has_chunk()) continue;
@@ -156,7 +169,10 @@ class FakeWorkers : public v1::Workers::Service {
       delivered.bytes.insert(delivered.bytes.end(), data.begin(), data.end());
       delivered.chunk_sizes.push_back(data.size());
     }
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    while (hold_deliveries_ && !closed_ && !context->IsCancelled()) {
+      changed_.wait_for(lock, std::chrono::milliseconds(20));
+    }
     deliveries.push_back(std::move(delivered));
     changed_.notify_all();
     if (delivery_failures_.empty()) return grpc::Status::OK;
@@ -196,7 +212,7 @@ class FakeWorkers : public v1::Workers::Service {
   std::map<std::string, std::vector<std::byte>> volumes_;
   std::vector<absl::Status> delivery_failures_;
   absl::Status synchronize_failure_;
-  bool ask_to_register_ = false, drain_ = false, closed_ = false;
+  bool ask_to_register_ = false, drain_ = false, closed_ = false, hold_deliveries_ = false;
   int damaged_chunks_ = 0, broken_fetches_ = 0, short_fetches_ = 0;
 };
 

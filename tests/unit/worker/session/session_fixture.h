@@ -115,10 +115,11 @@ class Sessions : public ::testing::Test {
     return status;
   }
 
-  v1::Task Task(bool same_host = false) {
+  // A tile that covers its volume.
+  v1::Task Task(bool same_host = false, int number = 1) {
     v1::Task task;
-    task.set_name("jobs/j/tasks/1");
-    task.set_token(17);
+    task.set_name("jobs/j/tasks/" + std::to_string(number));
+    task.set_token(static_cast<uint64_t>(16 + number));
     v1::VolumeAccess& input = *task.add_inputs();
     input.set_volume("volumes/in");
     input.mutable_spec()->set_type(v1::U8);
@@ -126,9 +127,12 @@ class Sessions : public ::testing::Test {
     v1::OutputPiece& output = *task.add_outputs();
     output.set_type(v1::U8);
     *output.mutable_box() = ToProto(FrameBox{0, 0, {{}, {4, 4, 4}}});
-    task.mutable_tile();
+    task.mutable_tile()->mutable_spec()->set_input_volume("volumes/in");
+    *task.mutable_tile()->mutable_loaded() = output.box();
     if (!same_host) return task;
-    const std::string volume = (folder_.path() / "volume").string(), scratch = (folder_.path() / "scratch").string();
+    const std::string suffix = number == 1 ? "" : std::to_string(number);
+    const std::string volume = (folder_.path() / ("volume" + suffix)).string();
+    const std::string scratch = (folder_.path() / ("scratch" + suffix)).string();
     const std::vector<std::byte> bytes = Numbers(64);
     std::ofstream(volume, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), 64);
     std::ofstream(scratch, std::ios::binary) << std::string(64, ' ');

@@ -1,0 +1,72 @@
+#include "worker/session/footprint.h"
+
+#include <gtest/gtest.h>
+
+#include "proto/contract/volume_layout.h"
+#include "worker/executor/guarded_executor.h"
+
+namespace deconvoy::worker {
+namespace {
+
+// A tile of 4x5x6 voxels that loads two more on every side, of u16 into f32.
+v1::Task Tile() {
+  v1::Task task;
+  for (const char* name : {"volumes/in", "volumes/psf", "volumes/out"}) {
+    v1::VolumeAccess& input = *task.add_inputs();
+    input.set_volume(name);
+    input.mutable_spec()->set_type(name == std::string("volumes/in") ? v1::U16 : v1::F32);
+  }
+  v1::TileTask& tile = *task.mutable_tile();
+  tile.mutable_spec()->set_method("rl");
+  tile.mutable_spec()->set_input_volume("volumes/in");
+  tile.mutable_spec()->set_psf_volume("volumes/psf");
+  *tile.mutable_core() = ToProto(FrameBox{3, 1, {{2, 2, 2}, {4, 5, 6}}});
+  *tile.mutable_loaded() = ToProto(FrameBox{3, 1, {{}, {8, 9, 10}}});
+  *tile.mutable_padded() = ToProto(Shape3{10, 10, 12});
+  v1::OutputPiece& output = *task.add_outputs();
+  output.set_type(v1::F32);
+  *output.mutable_box() = tile.core();
+  return task;
+}
+
+TEST(FootprintTest, AStreamedTileHoldsInputAndOutputInMemory) {
+  const v1::Task task = Tile();
+  const Footprint footprint = FootprintOf(task);
+  EXPECT_EQ(footprint.staged, 8 * 9 * 10 * 2);
+  EXPECT_EQ(footprint.computing, NeedBytes(task).value());
+  EXPECT_GT(footprint.computing, 0);
+  EXPECT_EQ(footprint.delivering, 4 * 5 * 6 * 4);
+}
+
+TEST(FootprintTest, TheResultThatATileStartsFromIsReadAheadToo) {
+  v1::Task task = Tile();
+  task.mutable_tile()->set_previous_volume("volumes/out");
+  const std::vector<InputBox> boxes = BoxesToReadAhead(task);
+  ASSERT_EQ(boxes.size(), 2U);
+  EXPECT_EQ(boxes[1].volume->volume(), "volumes/out");
+  EXPECT_EQ(boxes[1].box, (FrameBox{2, 1, {{}, {8, 9, 10}}})) << "of the time point before";
+  EXPECT_EQ(FootprintOf(task).staged, 8 * 9 * 10 * (2 + 4));
+}
+
+TEST(FootprintTest, FilesOfTheSpoolTakeNoMemory) {
+  v1::Task task = Tile();
+  for (v1::VolumeAccess& input : *task.mutable_inputs()) input.set_spool_path("/somewhere");
+  task.set_scratch_path("/scratch");
+  const Footprint footprint = FootprintOf(task);
+  EXPECT_EQ(footprint.staged, 0);
+  EXPECT_EQ(footprint.delivering, 0);
+  EXPECT_GT(footprint.computing, 0);
+}
+
+TEST(FootprintTest, ATaskThatCannotBeUnderstoodIsLeftToItsExecutor) {
+  v1::Task task = Tile();
+  task.mutable_tile()->mutable_spec()->set_input_volume("volumes/unknown");
+  (*task.mutable_tile()->mutable_spec()->mutable_parameters())["nonsense"] = "1";
+  EXPECT_TRUE(BoxesToReadAhead(task).empty());
+  EXPECT_EQ(FootprintOf(task).computing, 0);
+  task.mutable_analyse();
+  EXPECT_TRUE(BoxesToReadAhead(task).empty());
+}
+
+}  // namespace
+}  // namespace deconvoy::worker
