@@ -27,6 +27,7 @@
 #include "worker/executor/pipeline_executor.h"
 #include "worker/executor/self_test.h"
 #include "worker/executor/timed_executor.h"
+#include "worker/memory/allocator.h"
 #include "worker/memory/budget.h"
 #include "worker/session/registration.h"
 #include "worker/session/session.h"
@@ -107,6 +108,7 @@ class Signals {
 };
 
 absl::Status Serve(const Flags& flags) {
+  ReturnFreedMemory();
   const Signals signals;  // before any thread starts
   const std::string name = NewWorkerName();
   const LogExcerpt excerpt;
