@@ -40,11 +40,13 @@ CliResult ServerProcess::Cli(std::vector<std::string> arguments, std::chrono::se
 }
 
 std::unique_ptr<Process> ServerProcess::StartWorker(const std::string& label, bool same_host,
-                                                    const std::map<std::string, std::string>& environment) const {
+                                                    const std::map<std::string, std::string>& environment,
+                                                    const std::vector<std::string>& more) const {
   std::vector<std::string> arguments = {
       "--server",  address(), "--credential-file", (state() / "worker.credential").string(),
       "--threads", "1",       "--state",           PlanCache().string()};
   if (same_host) arguments.insert(arguments.end(), {"--spool", (state() / "spool").string()});
+  arguments.insert(arguments.end(), more.begin(), more.end());
   return std::make_unique<Process>("deconvoy-worker", arguments, Process::Options{environment, folder_, label});
 }
 

@@ -35,7 +35,8 @@ class ServerProcess {
 
   // A worker of the test's own that dials this server; with `same_host` it uses the spool directly.
   std::unique_ptr<Process> StartWorker(const std::string& label, bool same_host = true,
-                                       const std::map<std::string, std::string>& environment = {}) const;
+                                       const std::map<std::string, std::string>& environment = {},
+                                       const std::vector<std::string>& more = {}) const;
 
  private:
   const std::filesystem::path folder_;
