@@ -83,15 +83,19 @@ std::vector<float> MakePsf(const Shape3& shape, bool symmetric) {
   return psf;
 }
 
+void FillPattern(std::span<float> photons, uint32_t& state) {
+  for (float& value : photons) {
+    state = state * 1664525U + 1013904223U;
+    value = static_cast<float>(state >> 24U) + ((state >> 16U) % 97U == 0 ? 2000.0F : 10.0F);
+  }
+}
+
 void UploadPattern(worker::Ops& ops, worker::Array& y) {
   const Box3& box = y.box();
   std::vector<float> plane(static_cast<size_t>(box.shape.y * box.shape.x));
-  uint32_t state = 1;
+  uint32_t state = kPatternSeed;
   for (int64_t z = 0; z < box.shape.z; ++z) {
-    for (float& value : plane) {
-      state = state * 1664525U + 1013904223U;
-      value = static_cast<float>(state >> 24U) + ((state >> 16U) % 97U == 0 ? 2000.0F : 10.0F);
-    }
+    FillPattern(plane, state);
     Check(ops.Upload(plane, {{box.origin.z + z, box.origin.y, box.origin.x}, {1, box.shape.y, box.shape.x}}, y));
   }
 }

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,7 +39,10 @@ Shape3 MeasuredShape(const Case& options);
 // light on one side, so that it is no mirror image of itself and its OTF is complex.
 std::vector<float> MakePsf(const Shape3& shape, bool symmetric);
 
-// Fills y with photons of a patterned specimen, plane by plane, so that no second copy of the volume inflates memory.
+// The next photons of a patterned specimen; `state` goes on from stretch to stretch.
+inline constexpr uint32_t kPatternSeed = 1;
+void FillPattern(std::span<float> photons, uint32_t& state);
+// Fills y with them plane by plane, so that no second copy of the volume inflates memory.
 void UploadPattern(worker::Ops& ops, worker::Array& y);
 inline constexpr float kPatternBackground = 5;  // photons, of which the pattern has at least 10 everywhere
 inline constexpr float kPatternMean = 150;

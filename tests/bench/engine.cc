@@ -24,14 +24,31 @@ std::vector<double> IterationTimer::AfterWarmUp() const {
   return {seconds.begin() + kUncounted, seconds.end()};
 }
 
+Content MakeContent(const Case& options) {
+  Content content{MakePsf(ToShape(options.psf), options.psf_kind == "symmetric"), {}};
+  content.photons.resize(static_cast<size_t>(MeasuredShape(options).voxels()));
+  uint32_t state = kPatternSeed;
+  FillPattern(content.photons, state);
+  return content;
+}
+
 Engine::Engine(worker::Backend& backend, const Case& options) : options_(options) {
-  const auto start = Clock::now();
-  ops_ = Value(backend.Open(PaddedShape(options)));
-  open_seconds_ = SecondsSince(start);
-  const Shape3 psf = ToShape(options.psf);
-  otf_ = Value(ops_->MakeOtf(MakePsf(psf, options.psf_kind == "symmetric"), psf, {psf.z / 2, psf.y / 2, psf.x / 2}));
-  y_ = Value(ops_->Allocate({{}, MeasuredShape(options)}));
+  Open(backend, MakePsf(ToShape(options.psf), options.psf_kind == "symmetric"));
   UploadPattern(*ops_, *y_);
+}
+
+Engine::Engine(worker::Backend& backend, const Case& options, const Content& content) : options_(options) {
+  Open(backend, content.psf);
+  Check(ops_->Upload(content.photons, y_->box(), *y_));
+}
+
+void Engine::Open(worker::Backend& backend, const std::vector<float>& psf) {
+  const auto start = Clock::now();
+  ops_ = Value(backend.Open(PaddedShape(options_)));
+  open_seconds_ = SecondsSince(start);
+  const Shape3 shape = ToShape(options_.psf);
+  otf_ = Value(ops_->MakeOtf(psf, shape, {shape.z / 2, shape.y / 2, shape.x / 2}));
+  y_ = Value(ops_->Allocate({{}, MeasuredShape(options_)}));
 }
 
 std::unique_ptr<worker::Array> Engine::Run(int64_t iterations, worker::Monitor& monitor) {

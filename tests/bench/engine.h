@@ -33,11 +33,18 @@ class IterationTimer final : public worker::Monitor {
   bool started_ = false;
 };
 
+// A case's PSF and photons in host memory, z,y,x.
+struct Content {
+  std::vector<float> psf, photons;
+};
+Content MakeContent(const Case& options);
+
 // One problem on one domain. Construction opens the domain, makes the OTF and fills y.
 class Engine {
  public:
-  // `backend` must outlive the engine.
+  // `backend` must outlive the engine. Without content y is made plane by plane, in no memory of its own.
   Engine(worker::Backend& backend, const Case& options);
+  Engine(worker::Backend& backend, const Case& options, const Content& content);
 
   double open_seconds() const { return open_seconds_; }  // planning, where no plans are kept
   // `rl` with these iterations and the case's acceleration. The estimate stays in the backend's memory.
@@ -46,6 +53,8 @@ class Engine {
   const worker::Array& measured() const { return *y_; }
 
  private:
+  void Open(worker::Backend& backend, const std::vector<float>& psf);
+
   const Case options_;
   double open_seconds_ = 0;
   std::unique_ptr<worker::Ops> ops_;

@@ -30,6 +30,10 @@ FftwBaseline::~FftwBaseline() {
   fftwf_free(volume_);
 }
 
+std::string FftwBaseline::version() {
+  return fftwf_version;
+}
+
 void FftwBaseline::FourTransforms() {
   for (int i = 0; i < 2; ++i) {
     fftwf_execute(static_cast<fftwf_plan>(forward_));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "proto/contract/geometry.h"
 
@@ -17,6 +18,7 @@ class FftwBaseline {
   FftwBaseline& operator=(const FftwBaseline&) = delete;
 
   double planning_seconds() const { return planning_seconds_; }
+  static std::string version();
   // Two forward and two inverse transforms.
   void FourTransforms();
 

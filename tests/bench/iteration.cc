@@ -84,6 +84,7 @@ nlohmann::json Measure(const Options& options) {
     result["baseline_padded"] = {baseline_shape.z, baseline_shape.y, baseline_shape.x};
     result["four_transforms_seconds"] = transforms;
     result["seconds_of_four_transforms"] = four;
+    result["fftw_version"] = FftwBaseline::version();
     result["ratio"] = iteration / four;
     result["fftw_planning_seconds"] = baseline->planning_seconds();
   }

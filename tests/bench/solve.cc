@@ -19,10 +19,10 @@ struct Options {
   std::string wisdom_folder;
 };
 
-double SolveOnce(const Options& options) {
+double SolveOnce(const Options& options, const Content& content) {
   const auto start = Clock::now();
   const auto backend = MakeBackend(options.what.threads, options.wisdom_folder);
-  Engine engine(*backend, options.what);
+  Engine engine(*backend, options.what, content);
   IterationTimer timer;
   const auto estimate = engine.Run(options.iterations, timer);
   const Box3& box = engine.measured().box();
@@ -32,8 +32,9 @@ double SolveOnce(const Options& options) {
 }
 
 nlohmann::json Measure(const Options& options) {
+  const Content content = MakeContent(options.what);
   std::vector<double> seconds;
-  for (int i = 0; i < options.repeats; ++i) seconds.push_back(SolveOnce(options));
+  for (int i = 0; i < options.repeats; ++i) seconds.push_back(SolveOnce(options, content));
   const Shape3 padded = PaddedShape(options.what);
   return {
       {"shape", options.what.shape},      {"psf", options.what.psf},         {"padded", {padded.z, padded.y, padded.x}},

@@ -1,0 +1,92 @@
+"""Measurements of the engine alone: deconvoy-bench."""
+
+import statistics
+
+import programs
+from rows import Row, median_row
+
+# Volume, the padded size at which FFTW's transforms are fastest among those that hold the volume and its margin, bound.
+ITERATIONS = [
+    ("64,512,512", "128,576,576", 0.85),
+    ("256,256,256", "320,320,320", 1.0),
+    ("32,2048,2048", "96,2112,2112", 0.75),
+]
+QUICK_ITERATIONS = [("16,64,64", "same", None)]
+
+
+def _case(options):
+    return ["--threads", options.threads] + (["--psf", "9,13,13"] if options.quick else ["--psf", "61,61,61"])
+
+
+def iteration(options):
+    """A heavy-ball iteration against FFTW's four transforms, each with symmetric and asymmetric PSFs."""
+    for shape, baseline, bound in QUICK_ITERATIONS if options.quick else ITERATIONS:
+        for kind in ("asymmetric", "symmetric"):
+            r = programs.bench("iteration", "--shape", shape, "--psf-kind", kind, "--baseline-padded", baseline, "--repeats",
+                               max(options.samples, 1), "--wisdom", options.folder / "fftw.wisdom", *_case(options))
+            yield Row(f"heavy-ball iteration / four FFTW transforms, {shape}, {kind} PSF", r["ratio"], bound=bound,
+                      samples=[a / b for a, b in zip(r["iteration_seconds"], r["four_transforms_seconds"])], details=r)
+
+
+def first_job(options):
+    """Planning and iterations of the first job of a size; a process for each sample."""
+    shape = "16,64,64" if options.quick else "64,512,512"
+    runs = [programs.bench("first-job", "--shape", shape, *_case(options)) for _ in range(options.samples)]
+    yield median_row(f"first job of a size: planning, {shape}", [r["planning_seconds"] for r in runs], unit="s", bound=2)
+    yield median_row("first job of a size: its iterations / those of later jobs", [r["ratio"] for r in runs], bound=1.2,
+                     details={"runs": runs})
+
+
+def operations(options):
+    """Bytes that must move, per second, over a memory copy."""
+    domain = "32,64,64" if options.quick else "128,576,576"
+    r = programs.bench("operations", "--domain", domain, "--repeats", max(options.samples, 1), *_case(options))
+    copy = r["memory_copy_bytes_per_second"]
+    yield Row(f"memory copy, {options.threads} threads", copy / 1e9, unit="GB/s", details=r)
+    for operation in r["operations"]:
+        samples = [operation["of_copy"] * statistics.median(operation["samples_seconds"]) / s for s in operation["samples_seconds"]]
+        yield Row(f"{operation['name']}: bandwidth / memory copy", operation["of_copy"], samples=samples)
+    for loop in r["element_loops"]:
+        yield Row(f"element loop, {loop['name']}", loop["nanoseconds_per_element"], unit="ns per element",
+                  samples=[s / r["row"] * 1e9 for s in loop["samples_seconds"]])
+
+
+def scaling(options):
+    """Time per voxel and iteration over the size of the domain."""
+    largest = ["--largest", "3"] if options.quick else []
+    r = programs.bench("scaling", "--repeats", max(options.samples, 1), "--threads", options.threads, *largest)
+    for size in r["sizes"]:
+        samples = [s / size["million_voxels"] * 1e3 for s in size["iteration_seconds"]]
+        yield Row(f"{size['million_voxels']:.0f} million voxels, one iteration", size["nanoseconds_per_voxel"],
+                  unit="ns per voxel", samples=samples, details=size)
+    for size in r["left_out"]:
+        yield Row(f"{size['extent'] ** 3 / 1e6:.0f} million voxels, one iteration", note=f"left out: {size['why']}")
+
+
+def _light_sheet_rows(r):
+    what = "light sheet, Wiener-Butterworth with heavy-ball"
+    if not r["available"]:
+        yield Row(what, note=f"not available: {r['why']}")
+        return
+    for boundary in ("periodic", "extend"):
+        figures = r[boundary]
+        plain, needed = figures["plain"], figures["iterations_needed"]
+        yield Row(f"{what}, {boundary}: iterations for the correlation of {plain['iterations']} plain ones", needed, bound=6,
+                  details=figures, note="" if needed else f"not reached in {figures['fast'][-1]['iterations']}")
+        at = [f for f in figures["fast"] if f["iterations"] == (needed or 6)]
+        yield Row(f"{what}, {boundary}: light that is missing or too much", abs(at[0]["light"] - 1) * 100, unit="%", bound=2)
+
+
+def quality(options):
+    """Variants of rl against plain iterations."""
+    quick = ["--shape", "16,48,48", "--most-iterations", "6", "--plain-iterations", "10"] if options.quick else []
+    r = programs.bench("quality", "--threads", options.threads, "--repeats", options.samples, *quick, "--bars",
+                       programs.BIN.parents[2] / ".." / "shared" / "data" / "dvbars")
+    yield from _light_sheet_rows(r["light_sheet"])
+    bars = r["bars"]
+    what = "dvbars: time of plain iterations / of heavy-ball to the same I-divergence"
+    if not bars["available"]:
+        yield Row(what, note=f"SKIPPED: {bars['why']}")
+        return
+    samples = [a / b for a, b in zip(bars["plain_seconds"], bars["heavy_ball_seconds"])]
+    yield Row(what, bars["ratio"], bound=3.5, at_least=True, samples=samples, details=bars)

@@ -1,0 +1,103 @@
+"""Measurements of the whole service: real servers, workers and command line."""
+
+import math
+import statistics
+import time
+
+import programs
+import service
+from rows import Row, median_row
+
+PSF = ["--psf-centre", "geometric", "--psf-energy", "1"]
+
+
+def _extents(text):
+    return [int(n) for n in text.split(",")]
+
+
+def memory(options):
+    """What a worker takes for a tile: peak resident set less that of the idle worker, over the padded voxels."""
+    folder = options.folder / "memory"
+    shape, extent = ("32,96,96", 15) if options.quick else ("64,512,512", 61)
+    raw = service.simulate(folder / "volume", shape)
+    psf = folder / "psf.tif"
+    service.write_psf(psf, extent)
+    for acceleration, bound in (("none", 17), ("heavy-ball", 21)):
+        samples = []
+        for i in range(options.samples):
+            with service.Server(folder / f"{acceleration}-{i}", options.cache, threads=options.threads) as server:
+                (worker,) = server.workers()
+                idle = service.memory_of(worker, "VmRSS")
+                job = server.deconvolve(raw, psf, *PSF, "--tile", "none", "--iterations", 3, "--set", f"acceleration={acceleration}")
+                samples.append((service.memory_of(worker, "VmHWM") - idle) / job.padded_voxels)
+        yield median_row(f"worker's memory, acceleration {acceleration}, {shape}", samples, unit="bytes per padded voxel",
+                         bound=bound)
+
+
+def two_workers(options):
+    """Tiles per second of one job with one worker and with two, of one thread each, over the time of the tiles."""
+    folder = options.folder / "two-workers"
+    shape, tile = ("16,128,128", "16,64,64") if options.quick else ("64,1024,1024", "64,128,128")
+    raw = service.simulate(folder / "volume", shape)
+    psf = folder / "psf.tif"
+    service.write_psf(psf, 15)
+    rates = {1: [], 2: []}
+    with service.Server(folder / "one", options.cache, workers=1) as one, service.Server(folder / "two", options.cache, workers=2) as two:
+        for i in range(options.samples + 1):
+            for workers, server in ((1, one), (2, two)):
+                job = server.deconvolve(raw, psf, *PSF, "--tile", tile, "--iterations", 20)
+                if i > 0:  # the first ones plan
+                    rates[workers].append(job.tiles / job.seconds)
+    for workers, samples in rates.items():
+        yield median_row(f"{workers} worker{'s' if workers > 1 else ''} of one thread, tiles of {tile}", samples, unit="tiles per second")
+    yield Row("two workers / one", statistics.median(rates[2]) / statistics.median(rates[1]), bound=1.85, at_least=True,
+              samples=[b / a for a, b in zip(rates[1], rates[2])])
+
+
+def run(options):
+    """`deconvoy run` on a running server against the bare engine on the same volume, in turn."""
+    folder = options.folder / "run"
+    shape, extent = ("16,96,96", 15) if options.quick else ("64,512,512", 61)
+    iterations = 20
+    raw = service.simulate(folder / "volume", shape)
+    psf = folder / "psf.tif"
+    service.write_psf(psf, extent)
+    whole, bare = [], []
+    with service.Server(folder / "server", options.cache, threads=options.threads) as server:
+        for i in range(options.samples + 1):
+            start = time.monotonic()
+            server.cli("run", raw, "--psf", psf, "-o", folder / "out.tif", *PSF, "--tile", "none", "--iterations", iterations, "--quiet")
+            seconds = time.monotonic() - start
+            solved = programs.bench("solve", "--shape", shape, "--psf", f"{extent},{extent},{extent}", "--threads", options.threads,
+                                    "--iterations", iterations, "--wisdom-folder", options.cache)
+            if i > 0:  # the first one plans
+                whole.append(seconds)
+                bare.append(solved["seconds"])
+    yield median_row(f"bare engine, {shape}, {iterations} iterations", bare, unit="s", details=solved)
+    yield median_row(f"deconvoy run on a running server, {shape}", whole, unit="s")
+    yield Row("run / bare engine", statistics.median(whole) / statistics.median(bare), bound=1.05,
+              samples=[a / b for a, b in zip(whole, bare)])
+
+
+def big_volume(options):
+    """A volume far larger than the worker's budget against one that fits, with the same PSF, on one server."""
+    folder = options.folder / "big-volume"
+    big, small, budget_mib = ("64,256,256", "64,64,64", 64) if options.quick else ("400,1024,1024", "256,256,256", 2000)
+    blur = ["--psf-fwhm-um", "0.94,0.33,0.33"]  # sigma 4, 1.4, 1.4 voxels
+    stacks = {shape: service.simulate(folder / shape, shape, *blur) for shape in (small, big)}
+    nanoseconds = {small: [], big: []}
+    with service.Server(folder / "server", options.cache, threads=options.threads, memory_mib=budget_mib) as server:
+        (worker,) = server.workers()
+        for i in range(options.samples + 1):
+            for shape, raw in stacks.items():
+                if i == 0 and shape == big:
+                    continue
+                job = server.deconvolve(raw, raw.parent / "psf.ome.tif", "--iterations", 5)
+                if i > 0:  # the first one plans
+                    nanoseconds[shape].append(job.seconds / math.prod(_extents(shape)) * 1e9)
+        yield Row(f"{big} under a budget of {budget_mib} MiB: peak resident set of the worker",
+                  service.memory_of(worker, "VmHWM") / service.MIB, unit="MiB", bound=budget_mib)
+    for shape, samples in nanoseconds.items():
+        yield median_row(f"{shape}, 5 iterations", samples, unit="ns per voxel")
+    yield Row(f"time per voxel, {big} / {small}", statistics.median(nanoseconds[big]) / statistics.median(nanoseconds[small]),
+              bound=1.15)
