@@ -103,7 +103,7 @@ nlohmann::json MeasureBars(const BarsOptions& options) {
   const auto backend = MakeBackend(options.threads);
   SceneRunner runner(*backend, scene, v1::EXTEND);
   const double target = DivergenceAfter(runner, options.plain_iterations);
-  const int64_t needed = IterationsTo(runner, target, options.plain_iterations);
+  const int64_t needed = IterationsTo(runner, target, 2 * options.plain_iterations);
   std::vector<double> plain, heavy_ball;
   const auto time = [&](std::vector<double>& samples, const ParameterTexts& parameters) {
     const auto start = Clock::now();

@@ -23,7 +23,7 @@ def iteration(options):
     for shape, baseline, bound in QUICK_ITERATIONS if options.quick else ITERATIONS:
         for kind in ("asymmetric", "symmetric"):
             r = programs.bench("iteration", "--shape", shape, "--psf-kind", kind, "--baseline-padded", baseline, "--repeats",
-                               max(options.samples, 1), "--wisdom", options.folder / "fftw.wisdom", *_case(options))
+                               max(options.samples, 1), "--wisdom", options.wisdom, *_case(options))
             yield Row(f"heavy-ball iteration / four FFTW transforms, {shape}, {kind} PSF", r["ratio"], bound=bound,
                       samples=[a / b for a, b in zip(r["iteration_seconds"], r["four_transforms_seconds"])], details=r)
 
@@ -81,7 +81,7 @@ def quality(options):
     """Variants of rl against plain iterations."""
     quick = ["--shape", "16,48,48", "--most-iterations", "6", "--plain-iterations", "10"] if options.quick else []
     r = programs.bench("quality", "--threads", options.threads, "--repeats", options.samples, *quick, "--bars",
-                       programs.BIN.parents[2] / ".." / "shared" / "data" / "dvbars")
+                       programs.PROJECT.parent / "shared" / "data" / "dvbars")
     yield from _light_sheet_rows(r["light_sheet"])
     bars = r["bars"]
     what = "dvbars: time of plain iterations / of heavy-ball to the same I-divergence"

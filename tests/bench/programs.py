@@ -5,7 +5,8 @@ import pathlib
 import platform
 import subprocess
 
-BIN = pathlib.Path(__file__).resolve().parents[2] / "build" / "release" / "bin"
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+BIN = PROJECT / "build" / "release" / "bin"  # where the programs lie; set by --bin
 
 
 class Failed(Exception):

@@ -36,6 +36,8 @@ def parse(arguments):
     parser.add_argument("--quick", action="store_true", help="tiny volumes: shows that everything runs, judges nothing")
     parser.add_argument("--samples", type=int, metavar="N", help="repeats of each figure [5, with --quick 2]")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count()), metavar="N", help="of the engine [%(default)s]")
+    parser.add_argument("--wisdom", type=pathlib.Path, metavar="FILE", help="keep the plans of FFTW's transforms here")
+    parser.add_argument("--bin", type=pathlib.Path, default=programs.BIN, metavar="FOLDER", help="of the programs [%(default)s]")
     options = parser.parse_args(arguments)
     options.samples = options.samples or (2 if options.quick else 5)
     unknown = [name for name in options.names if name not in MEASUREMENTS]
@@ -64,12 +66,15 @@ def interrupted(*_):
 
 def main():
     options = parse(sys.argv[1:])
-    signal.signal(signal.SIGTERM, interrupted)
+    programs.BIN = options.bin.absolute()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)
     results = {}
     try:
         programs.require()
         with tempfile.TemporaryDirectory(prefix="deconvoy-bench-") as folder:
             options.folder = pathlib.Path(folder)
+            options.wisdom = options.wisdom or options.folder / "fftw.wisdom"
             options.cache = options.folder / "cache"
             for name in options.names or MEASUREMENTS:
                 print(f"== {name}", file=sys.stderr, flush=True)

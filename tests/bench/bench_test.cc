@@ -1,0 +1,139 @@
+// That every measurement still runs and yields figures. How large they are is for tests/bench/run.sh to say.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/integration/support/process.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy::testing {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+void RunToEnd(const std::string& program, const Arguments& arguments, const Process::Options& options) {
+  Process process(program, arguments, options);
+  const auto exit = process.Wait(std::chrono::seconds(240));
+  EXPECT_TRUE(exit && exit->code == 0) << process.Errors() << process.Output();
+}
+
+// Every number under `value` is finite and above 0; JSON has null for what is not finite.
+void ExpectFigures(const nlohmann::json& value, const std::string& name) {
+  if (value.is_structured()) {
+    EXPECT_TRUE(!value.empty() || name == "left_out") << name << " is empty";
+    for (const auto& [key, item] : value.items()) ExpectFigures(item, name.empty() ? key : name + "." + key);
+    return;
+  }
+  EXPECT_FALSE(value.is_null()) << name << " is not finite";
+  if (!value.is_number()) return;
+  EXPECT_GT(value.get<double>(), 0) << name;
+}
+
+nlohmann::json Bench(Arguments arguments) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "result.json";
+  arguments.insert(arguments.end(), {"--json", file.string()});
+  RunToEnd("deconvoy-bench", arguments, {.environment = {}, .folder = folder.path(), .label = "bench"});
+  return nlohmann::json::parse(ReadText(file), nullptr, /*allow_exceptions=*/false);
+}
+
+const Arguments kTiny = {"--shape", "16,40,44", "--psf", "5,7,9"};
+
+Arguments Tiny(Arguments arguments, const Arguments& more) {
+  arguments.insert(arguments.end(), kTiny.begin(), kTiny.end());
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+TEST(DeconvoyBench, TimesIterationsAgainstTransformsOfAnotherSize) {
+  const auto r = Bench(Tiny({"iteration"}, {"--repeats", "3", "--baseline-padded", "24,50,54"}));
+  ExpectFigures(r, "");
+  EXPECT_EQ(r["iteration_seconds"].size(), 3U);
+  EXPECT_EQ(r["four_transforms_seconds"].size(), 3U);
+  EXPECT_EQ(r["baseline_padded"], nlohmann::json({24, 50, 54}));
+  EXPECT_NE(r["padded"], r["baseline_padded"]);
+}
+
+TEST(DeconvoyBench, LeavesTheTransformsOut) {
+  const auto r = Bench(Tiny({"iteration"}, {"--repeats", "3", "--no-baseline", "--psf-kind", "symmetric"}));
+  ExpectFigures(r, "");
+  EXPECT_FALSE(r.contains("ratio"));
+}
+
+TEST(DeconvoyBench, SolvesAndKeepsThePlans) {
+  const TemporaryFolder wisdom;
+  ExpectFigures(
+      Bench(Tiny({"solve"}, {"--iterations", "3", "--repeats", "2", "--wisdom-folder", wisdom.path().string()})), "");
+  EXPECT_FALSE(std::filesystem::is_empty(wisdom.path()));
+}
+
+TEST(DeconvoyBench, ComparesTheFirstJobWithLaterOnes) {
+  const auto r = Bench(Tiny({"first-job"}, {"--iterations", "3", "--later-jobs", "2"}));
+  ExpectFigures(r, "");
+  EXPECT_EQ(r["later_seconds_per_iteration"].size(), 2U);
+}
+
+TEST(DeconvoyBench, SaysWhichSizesItLeftOut) {
+  const auto r = Bench({"scaling", "--largest", "1", "--repeats", "2", "--psf", "5,5,5"});
+  ExpectFigures(r, "");
+  EXPECT_EQ(r["sizes"].size(), 1U);
+  EXPECT_FALSE(r["left_out"].empty());
+}
+
+TEST(DeconvoyBench, MeasuresEveryOperationAndElementLoop) {
+  const auto r = Bench({"operations", "--domain", "16,32,32", "--psf", "5,5,5", "--row", "256", "--repeats", "2"});
+  ExpectFigures(r, "");
+  EXPECT_EQ(r["operations"].size(), 11U);
+  EXPECT_EQ(r["element_loops"].size(), 9U);
+}
+
+TEST(DeconvoyBench, JudgesAVariantOfTheMethod) {
+  const TemporaryFolder empty;
+  auto r = Bench({"quality", "--shape", "16,32,32", "--most-iterations", "3", "--bars", empty.path().string(), "--set",
+                  "acceleration", "heavy-ball"});
+  EXPECT_EQ(r["bars"]["available"], false);
+  EXPECT_EQ(r["light_sheet"]["available"], true);
+  for (const char* boundary : {"periodic", "extend"}) {
+    r["light_sheet"][boundary].erase("iterations_needed");  // null where none suffices
+    ExpectFigures(r["light_sheet"][boundary], boundary);
+  }
+}
+
+TEST(DeconvoyBench, SaysWhichParameterIsNotAvailable) {
+  const TemporaryFolder empty;
+  const auto r = Bench({"quality", "--shape", "16,32,32", "--bars", empty.path().string(), "--set", "colour", "red"});
+  EXPECT_EQ(r["light_sheet"]["available"], false);
+  EXPECT_THAT(r["light_sheet"]["why"].get<std::string>(), ::testing::HasSubstr("colour"));
+}
+
+TEST(DeconvoyBench, TimesTheBars) {
+  SKIP_WITHOUT(SharedData() / "dvbars" / "raw_g15.tif");
+  const auto r = Bench({"quality", "--scene", "bars", "--bars", (SharedData() / "dvbars").string(),
+                        "--plain-iterations", "3", "--repeats", "1"});
+  EXPECT_EQ(r["bars"]["available"], true);
+  ExpectFigures(r["bars"], "bars");
+}
+
+TEST(RunScript, MeasuresTheWholeServiceAndLeavesNothing) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "result.json", scratch = folder.path() / "scratch";
+  std::filesystem::create_directory(scratch);
+  RunToEnd((SourceDir() / "tests/bench/run.sh").string(),
+           {"--quick", "--samples", "1", "--bin", ProgramDir().string(), "--json", file.string(), "memory",
+            "big-volume", "two-workers", "run"},
+           {.environment = {{"TMPDIR", scratch.string()}}, .folder = folder.path(), .label = "script"});
+  EXPECT_TRUE(std::filesystem::is_empty(scratch));
+  const auto r = nlohmann::json::parse(ReadText(file), nullptr, /*allow_exceptions=*/false);
+  ASSERT_EQ(r["measurements"].size(), 4U);
+  for (const auto& [name, rows] : r["measurements"].items()) {
+    EXPECT_FALSE(rows.empty()) << name;
+    for (const auto& row : rows) ExpectFigures(row["value"], row["what"].get<std::string>());
+  }
+}
+
+}  // namespace
+}  // namespace deconvoy::testing
