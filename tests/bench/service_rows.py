@@ -37,7 +37,7 @@ def memory(options):
 def two_workers(options):
     """Tiles per second of one job with one worker and with two, of one thread each, over the time of the tiles."""
     folder = options.folder / "two-workers"
-    shape, tile = ("16,128,128", "16,64,64") if options.quick else ("64,1024,1024", "64,128,128")
+    shape, tile = ("16,128,128", "16,64,64") if options.quick else ("64,512,1024", "64,128,128")
     raw = service.simulate(folder / "volume", shape)
     psf = folder / "psf.tif"
     service.write_psf(psf, 15)
@@ -45,7 +45,7 @@ def two_workers(options):
     with service.Server(folder / "one", options.cache, workers=1) as one, service.Server(folder / "two", options.cache, workers=2) as two:
         for i in range(options.samples + 1):
             for workers, server in ((1, one), (2, two)):
-                job = server.deconvolve(raw, psf, *PSF, "--tile", tile, "--iterations", 20)
+                job = server.deconvolve(raw, psf, *PSF, "--tile", tile, "--iterations", 10)
                 if i > 0:  # the first ones plan
                     rates[workers].append(job.tiles / job.seconds)
     for workers, samples in rates.items():
@@ -62,18 +62,19 @@ def run(options):
     raw = service.simulate(folder / "volume", shape)
     psf = folder / "psf.tif"
     service.write_psf(psf, extent)
-    whole, bare = [], []
+    whole, solved = [], []
     with service.Server(folder / "server", options.cache, threads=options.threads) as server:
         for i in range(options.samples + 1):
             start = time.monotonic()
             server.cli("run", raw, "--psf", psf, "-o", folder / "out.tif", *PSF, "--tile", "none", "--iterations", iterations, "--quiet")
             seconds = time.monotonic() - start
-            solved = programs.bench("solve", "--shape", shape, "--psf", f"{extent},{extent},{extent}", "--threads", options.threads,
-                                    "--iterations", iterations, "--wisdom-folder", options.cache)
+            figures = programs.bench("solve", "--shape", shape, "--psf", f"{extent},{extent},{extent}", "--threads", options.threads,
+                                     "--iterations", iterations, "--wisdom-folder", options.cache)
             if i > 0:  # the first one plans
                 whole.append(seconds)
-                bare.append(solved["seconds"])
-    yield median_row(f"bare engine, {shape}, {iterations} iterations", bare, unit="s", details=solved)
+                solved.append(figures)
+    bare = [figures["seconds"] for figures in solved]
+    yield median_row(f"bare engine, {shape}, {iterations} iterations", bare, unit="s", details={"runs": solved})
     yield median_row(f"deconvoy run on a running server, {shape}", whole, unit="s")
     yield Row("run / bare engine", statistics.median(whole) / statistics.median(bare), bound=1.05,
               samples=[a / b for a, b in zip(whole, bare)])

@@ -19,27 +19,42 @@ struct Options {
   std::string wisdom_folder;
 };
 
-double SolveOnce(const Options& options, const Content& content) {
+struct Times {
+  double whole = 0;
+  double prepare = 0;  // opening, OTF, photons
+  double iterate = 0;  // weights and iterations
+};
+
+Times SolveOnce(const Options& options, const Content& content) {
   const auto start = Clock::now();
   const auto backend = MakeBackend(options.what.threads, options.wisdom_folder);
   Engine engine(*backend, options.what, content);
+  Times times;
+  times.prepare = SecondsSince(start);
   IterationTimer timer;
   const auto estimate = engine.Run(options.iterations, timer);
+  times.iterate = SecondsSince(start) - times.prepare;
   const Box3& box = engine.measured().box();
   std::vector<float> result(static_cast<size_t>(box.shape.voxels()));
   Check(engine.ops().Download(*estimate, box, result));
-  return SecondsSince(start);
+  times.whole = SecondsSince(start);
+  return times;
 }
 
 nlohmann::json Measure(const Options& options) {
   const Content content = MakeContent(options.what);
-  std::vector<double> seconds;
-  for (int i = 0; i < options.repeats; ++i) seconds.push_back(SolveOnce(options, content));
+  std::vector<double> whole, prepare, iterate;
+  for (int i = 0; i < options.repeats; ++i) {
+    const Times times = SolveOnce(options, content);
+    whole.push_back(times.whole);
+    prepare.push_back(times.prepare);
+    iterate.push_back(times.iterate);
+  }
   const Shape3 padded = PaddedShape(options.what);
   return {
       {"shape", options.what.shape},      {"psf", options.what.psf},         {"padded", {padded.z, padded.y, padded.x}},
-      {"iterations", options.iterations}, {"threads", options.what.threads}, {"solve_seconds", seconds},
-      {"seconds", Median(seconds)}};
+      {"iterations", options.iterations}, {"threads", options.what.threads}, {"solve_seconds", whole},
+      {"prepare_seconds", prepare},       {"iterate_seconds", iterate},      {"seconds", Median(whole)}};
 }
 
 void Report(const nlohmann::json& r) {
