@@ -19,10 +19,10 @@ def require():
         raise Failed(f"{', '.join(missing)} not in {BIN}; run deploy/build.sh release")
 
 
-def run(name, *arguments, environment=None):
+def run(name, *arguments):
     """Standard output of a program that must succeed."""
     command = [str(BIN / name), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Failed(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
     return done.stdout

@@ -4,7 +4,6 @@ import array
 import datetime
 import json
 import math
-import os
 import pathlib
 import re
 import struct
@@ -51,9 +50,8 @@ def write_tiff(path, planes, rows, columns):
 
 def simulate(folder, shape, *more):
     """The image of a synthetic specimen as 32-bit floats."""
-    environment = os.environ | {"DECONVOY_SCRATCH": str(folder.parent)}
     programs.run("deconvoy", "simulate", "-o", folder, "--shape", shape, "--dtype", "f32", "--seed", 7, "--voxel-um", "0.1,0.1,0.1",
-                 "--local", "--quiet", *more, environment=environment)
+                 "--local", "--quiet", *more)
     (folder / "truth.ome.tif").unlink()
     return folder / "raw.ome.tif"
 

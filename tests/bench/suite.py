@@ -74,6 +74,7 @@ def main():
         programs.require()
         with tempfile.TemporaryDirectory(prefix="deconvoy-bench-") as folder:
             options.folder = pathlib.Path(folder)
+            os.environ["TMPDIR"] = os.environ["DECONVOY_SCRATCH"] = folder  # so that nothing stays when a program is killed
             options.wisdom = options.wisdom or options.folder / "fftw.wisdom"
             options.cache = options.folder / "cache"
             for name in options.names or MEASUREMENTS:
