@@ -40,10 +40,7 @@ v1::Boundary BoundaryOf(const Case& options) {
 
 Shape3 PaddedShape(const Case& options) {
   if (!options.padded.empty()) return ToShape(options.padded);
-  const auto boundary = BoundaryOf(options);
-  const Shape3 m = ToShape(options.shape), p = ToShape(options.psf);
-  return {PaddedExtent(m.z, p.z, boundary, false), PaddedExtent(m.y, p.y, boundary, false),
-          PaddedExtent(m.x, p.x, boundary, true)};
+  return deconvoy::PaddedShape(ToShape(options.shape), ToShape(options.psf), BoundaryOf(options));
 }
 
 Shape3 MeasuredShape(const Case& options) {

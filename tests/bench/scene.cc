@@ -14,12 +14,6 @@
 namespace deconvoy::bench {
 namespace {
 
-Shape3 Padded(const Scene& scene, v1::Boundary boundary) {
-  const Shape3 &m = scene.shape, &p = scene.psf.shape;
-  return {PaddedExtent(m.z, p.z, boundary, false), PaddedExtent(m.y, p.y, boundary, false),
-          PaddedExtent(m.x, p.x, boundary, true)};
-}
-
 }  // namespace
 
 // y is the measured box itself: boundaries that reflect it into the domain are not for scenes.
@@ -29,7 +23,7 @@ SceneRunner::SceneRunner(worker::Backend& backend, const Scene& scene, v1::Bound
       mean_(static_cast<float>(Sum(scene.photons) / static_cast<double>(scene.shape.voxels()))) {
   if (boundary == v1::MIRROR) throw std::invalid_argument("scenes are extended or periodic");
   const Box3 measured{{}, scene.shape};
-  ops_ = Value(backend.Open(Padded(scene, boundary)));
+  ops_ = Value(backend.Open(PaddedShape(scene.shape, scene.psf.shape, boundary)));
   otf_ = Value(ops_->MakeOtf(scene.psf.values, scene.psf.shape, scene.psf.centre));
   y_ = Value(ops_->Allocate(measured));
   Check(ops_->Upload(scene.photons, measured, *y_));
