@@ -47,6 +47,7 @@ v1::TaskResult TileResult() {
   return result;
 }
 
+// A tile that loads 60 x 80 x 90 voxels, with a PSF of 11 x 21 x 31.
 MemoryTask TileTask(const Shape3& padded) {
   MemoryTask task;
   task.task.set_name("jobs/a/tasks/3");
@@ -54,6 +55,8 @@ MemoryTask TileTask(const Shape3& padded) {
   tile.mutable_spec()->set_method("rl");
   (*tile.mutable_spec()->mutable_parameters())["acceleration"] = "none";
   *tile.mutable_padded() = ToProto(padded);
+  *tile.mutable_loaded() = ToProto(FrameBox{0, 0, {{}, {60, 80, 90}}});
+  *tile.mutable_psf()->mutable_crop_shape() = ToProto(Shape3{11, 21, 31});
   return task;
 }
 
@@ -63,7 +66,8 @@ TEST(GuardedExecutor, RefusesATaskAboveTheBudgetBeforeItStarts) {
   Scripted next([](const v1::Task&, TaskContext&) { return TileResult(); });
   MemoryTask task = TileTask({100, 100, 100});
   ASSERT_OK_AND_ASSIGN(const int64_t need, NeedBytes(task.task));
-  EXPECT_GE(need, 17'000'000);
+  EXPECT_GE(need, 12 * 1'000'000 + 4 * 60 * 80 * 90 + 4 * 22 * 42 * 62);
+  EXPECT_LE(need, 17'000'000);
   EXPECT_LT(need, 22'000'000);
   GuardedExecutor tight(next, need - 1);
   EXPECT_EQ(ReasonOf(tight.Execute(task.task, task).status()), v1::OUT_OF_MEMORY);

@@ -65,8 +65,12 @@ struct Setting {
   bool keep_offset = false;
 };
 
+// Hardly more than is needed, so that little of the domain is margin.
 int64_t Padded(const Setting& s, int64_t loaded) {
-  return PaddedExtent(loaded, 3, s.boundary, FftAxis::kColumn);
+  if (s.boundary == v1::PERIODIC) return loaded;
+  int64_t extent = loaded + (s.boundary == v1::MIRROR ? 3 : 2);
+  while (!IsSmooth(extent)) ++extent;
+  return extent;
 }
 
 void Fill(const Setting& s, const std::vector<float>& raw, MemoryTask& task, int64_t times = 1) {

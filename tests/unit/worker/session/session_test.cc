@@ -136,7 +136,7 @@ TEST_F(Sessions, StopsACancelledTaskAndTakesTheNext) {
       workers_.WaitFor([&] { return !workers_.requests.empty() && workers_.requests.back().tasks_size() == 1; }));
   workers_.Cancel("jobs/j/tasks/1");
   ASSERT_TRUE(workers_.WaitFor([&] {
-    return !workers_.requests.empty() && workers_.requests.back().free_slots() == 1 && executor_.started == 1;
+    return !workers_.requests.empty() && workers_.requests.back().tasks().empty() && executor_.started == 1;
   }));
   EXPECT_TRUE(GivenUp(workers_.Requests()).empty());
   executor_.hold = false;
