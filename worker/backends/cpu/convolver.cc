@@ -1,6 +1,7 @@
 #include "worker/backends/cpu/convolver.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 #include <span>
@@ -19,6 +20,41 @@ int64_t AlignedFloats(int64_t floats) {
 }
 
 }  // namespace
+
+void CpuOtf::Put(int64_t first, const Complex* values, float scale, int64_t n) {
+  if (real_) {
+    ScaleReal(values, scale, n, buffer_.data() + first);
+  } else {
+    ScaleComplex(values, scale, n, complex() + first);
+  }
+}
+
+void CpuOtf::Apply(int64_t first, bool conjugate, int64_t n, Complex* values) const {
+  if (real_) {
+    MultiplyReal(buffer_.data() + first, n, values);
+  } else {
+    MultiplyComplex(complex() + first, conjugate, n, values);
+  }
+}
+
+bool IsSymmetric(std::span<const float> psf, const Shape3& shape, const Voxel& centre) {
+  constexpr double kTolerance = 1e-6;
+  const Box3 box{{}, shape};
+  double sum = 0, difference = 0;
+  size_t i = 0;
+  for (int64_t z = 0; z < shape.z; ++z) {
+    for (int64_t y = 0; y < shape.y; ++y) {
+      for (int64_t x = 0; x < shape.x; ++x, ++i) {
+        const Voxel other = centre + centre - Voxel{z, y, x};
+        const bool inside = box.Contains({other, {1, 1, 1}});
+        const double reflected = inside ? psf[static_cast<size_t>((other.z * shape.y + other.y) * shape.x + other.x)] : 0;
+        sum += psf[i];
+        difference += std::abs(psf[i] - reflected);
+      }
+    }
+  }
+  return difference <= kTolerance * sum;
+}
 
 Convolver::Convolver(const SpectrumLayout& layout, ThreadPool* pool)
     : layout_(layout), pool_(pool), every_row_(static_cast<size_t>(layout.domain.y)) {
@@ -58,8 +94,9 @@ absl::Status Convolver::Allocate() {
 
 absl::StatusOr<std::unique_ptr<CpuOtf>> Convolver::MakeOtf(std::span<const float> psf, const Shape3& shape,
                                                            const Voxel& centre) {
-  ASSIGN_OR_RETURN(Buffer buffer, Buffer::OfFloats(2 * layout_.otf()));
-  auto otf = std::make_unique<CpuOtf>(shape, centre, std::move(buffer));
+  const bool real = IsSymmetric(psf, shape, centre);
+  ASSIGN_OR_RETURN(Buffer buffer, Buffer::OfFloats((real ? 1 : 2) * layout_.otf()));
+  auto otf = std::make_unique<CpuOtf>(shape, centre, real, std::move(buffer));
   const auto source = MakePsfSource(psf, shape, centre, layout_.domain);
   ForwardPlanes(*source);
   StoreOtf(source->extent().planes, *otf);
@@ -166,7 +203,7 @@ void Convolver::ColumnPass(std::span<const int64_t> input, const CpuOtf& otf, bo
     GatherColumns(place, layout_.plane, input, planes, width, width, columns);
     if (bundle + 1 < layout_.bundles) PrefetchColumns(place + width, layout_.plane, input, width);
     if (planes > 1) along_z_->Forward(columns);
-    MultiplyComplex(otf.data() + bundle * width * planes, adjoint, width * planes, columns);
+    otf.Apply(bundle * width * planes, adjoint, width * planes, columns);
     if (planes > 1) along_z_->Inverse(columns);
     ScatterColumns(columns, width, width, output, layout_.plane, place);
   });
@@ -178,7 +215,7 @@ void Convolver::StoreOtf(std::span<const int64_t> input, CpuOtf& otf) {
   ForEachBundle([&](int64_t bundle, Complex* columns) {
     GatherColumns(Plane(0) + bundle * width, layout_.plane, input, planes, width, width, columns);
     if (planes > 1) along_z_->Forward(columns);
-    ScaleComplex(columns, scale, width * planes, otf.data() + bundle * width * planes);
+    otf.Put(bundle * width * planes, columns, scale, width * planes);
   });
 }
 

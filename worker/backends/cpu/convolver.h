@@ -24,21 +24,35 @@
 
 namespace deconvoy::worker::cpu {
 
-// The transform of a PSF, divided by the domain's voxels, in the order of the bundles.
+// The transform of a PSF, divided by the domain's voxels, in the order of the bundles. Of a PSF that is symmetric about
+// its centre it is real, and only the real parts are kept.
 class CpuOtf final : public Otf {
  public:
-  CpuOtf(const Shape3& psf, const Voxel& centre, Buffer buffer)
-      : psf_(psf), centre_(centre), buffer_(std::move(buffer)) {}
+  // REQUIRES: `buffer` holds the numbers of SpectrumLayout::otf(), two floats for each or one where `real`.
+  CpuOtf(const Shape3& psf, const Voxel& centre, bool real, Buffer buffer)
+      : psf_(psf), centre_(centre), real_(real), buffer_(std::move(buffer)) {}
   const Shape3& psf() const { return psf_; }
   const Voxel& centre() const { return centre_; }
-  Complex* data() { return reinterpret_cast<Complex*>(buffer_.data()); }
-  const Complex* data() const { return reinterpret_cast<const Complex*>(buffer_.data()); }
+  bool real() const { return real_; }
+
+  // Keeps `scale` times n numbers from index `first` on.
+  void Put(int64_t first, const Complex* values, float scale, int64_t n);
+  // Multiplies n values by the numbers from index `first` on, or by their conjugates.
+  void Apply(int64_t first, bool conjugate, int64_t n, Complex* values) const;
 
  private:
+  Complex* complex() { return reinterpret_cast<Complex*>(buffer_.data()); }
+  const Complex* complex() const { return reinterpret_cast<const Complex*>(buffer_.data()); }
+
   Shape3 psf_;
   Voxel centre_;
+  bool real_;
   Buffer buffer_;
 };
+
+// Whether a PSF equals its own reflection about its centre: all differences together are at most a millionth of its
+// sum, which bounds the imaginary part of its transform by half of that.
+bool IsSymmetric(std::span<const float> psf, const Shape3& shape, const Voxel& centre);
 
 // Used by one thread at a time; works on those of its pool.
 class Convolver {

@@ -73,6 +73,19 @@ DECONVOY_FOR_EACH_ISA void MultiplyComplex(const Complex* factors, bool conjugat
   }
 }
 
+DECONVOY_FOR_EACH_ISA void MultiplyReal(const float* __restrict factors, int64_t n, Complex* values) {
+  float* __restrict v = reinterpret_cast<float*>(values);
+  for (int64_t i = 0; i < n; ++i) {
+    v[2 * i] *= factors[i];
+    v[2 * i + 1] *= factors[i];
+  }
+}
+
+DECONVOY_FOR_EACH_ISA void ScaleReal(const Complex* __restrict values, float scale, int64_t n, float* __restrict out) {
+  const float* __restrict v = reinterpret_cast<const float*>(values);
+  for (int64_t i = 0; i < n; ++i) out[i] = scale * v[2 * i];
+}
+
 DECONVOY_FOR_EACH_ISA void ScaleComplex(const Complex* values, float scale, int64_t n, Complex* out) {
   const float* __restrict v = reinterpret_cast<const float*>(values);
   float* __restrict o = reinterpret_cast<float*>(out);

@@ -29,6 +29,12 @@ double DivergenceOfRow(const float* v, const float* y, const float* mask, float 
 // values *= factors, or their conjugates.
 void MultiplyComplex(const Complex* factors, bool conjugate, int64_t n, Complex* values);
 
+// values *= factors
+void MultiplyReal(const float* factors, int64_t n, Complex* values);
+
+// out = scale * the real parts of values
+void ScaleReal(const Complex* values, float scale, int64_t n, float* out);
+
 // out = scale * values
 void ScaleComplex(const Complex* values, float scale, int64_t n, Complex* out);
 
