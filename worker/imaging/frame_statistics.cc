@@ -1,13 +1,17 @@
 #include "worker/imaging/frame_statistics.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
+
+#include "worker/imaging/lanes.h"
 
 namespace deconvoy::worker {
 namespace {
 
 constexpr int64_t kBlock = 8;
+static_assert(kBlock == kLanes);
 constexpr uint64_t kPercent = 100;
 constexpr int kMostSteps = 20;
 // A positive float's bits rise with its value; the leading ones are the histogram's bin: 12 of the mantissa, so that a
@@ -40,7 +44,34 @@ void FrameStatistics::AddPlane(std::span<const float> photons) {
   ++planes_;
 }
 
+// The same for a row without NaN and infinity.
+void FrameStatistics::AddFiniteRow(std::span<const float> row) {
+  const double variance = scale_.variance();
+  Lanes photons;
+  std::array<double, kLanes> measured{};
+  for (size_t x = 0; x < row.size(); x += kLanes) {
+    const size_t count = std::min(kLanes, row.size() - x);
+    std::array<double, kLanes> values{}, squares{};
+    Block& block = blocks_[x / kBlock];
+    for (size_t i = 0; i < count; ++i) {
+      values[i] = row[x + i];
+      squares[i] = values[i] * values[i];
+      measured[i] += std::max(values[i] + variance, 0.0);
+    }
+    photons.Add(values.data(), count);
+    block.sum += PairwiseSum(values);
+    block.squares += PairwiseSum(squares);
+    block.voxels += static_cast<int64_t>(count);
+  }
+  facts_.minimum = finite_ > 0 ? std::min(facts_.minimum, photons.minimum()) : photons.minimum();
+  facts_.maximum = finite_ > 0 ? std::max(facts_.maximum, photons.maximum()) : photons.maximum();
+  facts_.negative += std::count_if(row.begin(), row.end(), [](float v) { return v < 0; });
+  finite_ += static_cast<int64_t>(row.size());
+  sum_ += PairwiseSum(measured);
+}
+
 void FrameStatistics::AddRow(std::span<const float> row, int64_t y) {
+  if (AllFinite(row)) return AddFiniteRow(row);
   const double variance = scale_.variance();
   for (size_t x = 0; x < row.size(); ++x) {
     const double v = row[x];

@@ -42,6 +42,7 @@ class FrameStatistics {
 
  private:
   void AddRow(std::span<const float> row, int64_t y);
+  void AddFiniteRow(std::span<const float> row);
   void AddBlocks();
   double Background() const;
 

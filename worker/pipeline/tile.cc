@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 #include <span>
@@ -15,6 +16,7 @@
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
 #include "worker/imaging/counts.h"
+#include "worker/imaging/lanes.h"
 #include "worker/methods/method.h"
 #include "worker/methods/registry.h"
 #include "worker/pipeline/count_scale.h"
@@ -97,14 +99,18 @@ void Measure(const TileJob& job, int64_t z, std::span<const float> photons, Core
   const Box3 core = job.core_in_domain();
   if (z < core.origin.z || z >= core.end().z) return;
   const double background = job.tile.frame().background();
+  Lanes lanes;
   for (int64_t y = core.origin.y; y < core.end().y; ++y) {
     const float* row = photons.data() + y * job.loaded.box.shape.x;
-    for (int64_t x = core.origin.x; x < core.end().x; ++x) {
-      const double above = static_cast<double>(row[x]) - background;
-      facts.input_sum += above / job.scale.gain;
-      facts.light = facts.light || above > 0;
+    for (int64_t x = core.origin.x; x < core.end().x; x += kLanes) {
+      const auto count = static_cast<size_t>(std::min<int64_t>(kLanes, core.end().x - x));
+      std::array<double, kLanes> above{};
+      for (size_t i = 0; i < count; ++i) above[i] = static_cast<double>(row[static_cast<size_t>(x) + i]) - background;
+      lanes.Add(above.data(), count);
     }
   }
+  facts.input_sum += lanes.sum() / job.scale.gain;
+  facts.light = facts.light || lanes.maximum() > 0;
 }
 
 absl::StatusOr<std::unique_ptr<Array>> AllocateMeasured(const TileJob& job, Ops& ops) {

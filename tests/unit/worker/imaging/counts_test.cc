@@ -7,6 +7,8 @@
 #include <limits>
 #include <vector>
 
+#include "proto/contract/volume_layout.h"
+
 namespace deconvoy::worker {
 namespace {
 
@@ -75,6 +77,34 @@ TEST(ToCounts, CountsWhatIsNotFiniteAndKeepsItOut) {
   EXPECT_EQ(totals.not_finite, 2U);
   EXPECT_EQ(totals.sum, 4);
   EXPECT_EQ(totals.minimum, 1);
+}
+
+// Long enough for several stretches that are converted at once, of which one has a NaN, and for rests of any length.
+TEST(ToCounts, LongStretchesAreAsTheirVoxels) {
+  const CountScale scale{.offset_counts = -40, .gain = 0.25};
+  for (const size_t count : {7U, 8U, 511U, 512U, 1537U}) {
+    for (const v1::VoxelType type : {v1::F32, v1::U16, v1::U8}) {
+      SCOPED_TRACE(testing::Message() << count << " voxels of type " << type);
+      std::vector<float> photons(count);
+      for (size_t i = 0; i < count; ++i) photons[i] = static_cast<float>(static_cast<int>(i * 37 % 500) - 10) / 4;
+      if (count > 1000) photons[600] = NAN;
+      const auto bytes = static_cast<size_t>(BytesPerVoxel(type));
+      std::vector<std::byte> raw(count * bytes), voxel(bytes);
+      const CountTotals totals = ToCounts(scale, true, photons, type, raw);
+      CountTotals expected;
+      for (size_t i = 0; i < count; ++i) {
+        expected.Merge(ToCounts(scale, true, std::span(photons).subspan(i, 1), type, voxel));
+        ASSERT_EQ(std::memcmp(raw.data() + i * bytes, voxel.data(), bytes), 0) << i;
+      }
+      EXPECT_EQ(totals.minimum, expected.minimum);
+      EXPECT_EQ(totals.maximum, expected.maximum);
+      EXPECT_EQ(totals.sum, expected.sum);
+      EXPECT_EQ(totals.clipped, expected.clipped);
+      EXPECT_EQ(totals.not_finite, expected.not_finite);
+      EXPECT_EQ(totals.voxels, expected.voxels);
+      EXPECT_FALSE(totals.all_zero);
+    }
+  }
 }
 
 TEST(CountTotals, MergeLikeOneStretch) {

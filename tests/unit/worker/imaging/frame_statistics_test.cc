@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 #include <vector>
@@ -43,6 +44,28 @@ TEST(FrameStatistics, CountsAndPlacesWhatIsNotFinite) {
   EXPECT_EQ(*facts.first_not_finite, (Voxel{1, 2, 3}));
   EXPECT_EQ(facts.mean, 2);
   EXPECT_EQ(facts.maximum, 2);
+}
+
+// Rows without NaN are summed in another way. One NaN must change nothing but that it is left out.
+TEST(FrameStatistics, ANaNChangesNothingElse) {
+  const Shape3 shape{2, 9, 21};
+  std::vector<float> photons(static_cast<size_t>(shape.voxels()));
+  for (size_t i = 0; i < photons.size(); ++i) photons[i] = static_cast<float>(static_cast<int>(i * 7 % 53) - 4);
+  const CountScale scale{.read_noise = 2};
+  const FrameFacts whole = Measure(shape, photons, scale);
+  const auto n = static_cast<double>(photons.size());
+  double sum = 0;
+  for (const float v : photons) sum += std::max(v + 4.0, 0.0);
+  EXPECT_EQ(whole.mean, sum / n);
+  EXPECT_EQ(whole.minimum, -4);
+  EXPECT_EQ(whole.maximum, 48);
+  const double left_out = std::max(photons[100] + 4.0, 0.0);
+  photons[100] = NAN;
+  const FrameFacts facts = Measure(shape, photons, scale);
+  EXPECT_DOUBLE_EQ(facts.mean, (sum - left_out) / (n - 1));
+  EXPECT_EQ(facts.minimum, whole.minimum);
+  EXPECT_EQ(facts.maximum, whole.maximum);
+  EXPECT_EQ(facts.negative, whole.negative);
 }
 
 TEST(FrameStatistics, BackgroundOfAConstantIsTheConstant) {
