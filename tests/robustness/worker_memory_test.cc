@@ -65,15 +65,13 @@ v1::JobSpec Deconvolve(const std::string& image, const std::string& psf) {
 TEST_P(WorkerMemoryTest, AVolumeLargerThanTheBudget) {
   ServerProcess server(folder_.path(), 0);
   ASSERT_TRUE(server.Start()) << server.Log();
-  auto worker =
-      server.StartWorker("worker", GetParam(), {}, {"--memory-mib", std::to_string(kBudgetMib)});
+  auto worker = server.StartWorker("worker", GetParam(), {}, {"--memory-mib", std::to_string(kBudgetMib)});
   ASSERT_OK_AND_ASSIGN(const client::Client client, client::Client::Connect(server.address()));
   const std::vector<double> psf = GaussianPsf(kPsf, 1, 1.5, 1.5);
-  ASSERT_OK_AND_ASSIGN(const std::string image,
-                       client.Upload(MakeSpec(kVolume, v1::F32),
-                                     [](int64_t, int64_t, int64_t z, std::span<std::byte> plane) {
-                                       return FillPlane(z, plane);
-                                     }));
+  ASSERT_OK_AND_ASSIGN(
+      const std::string image,
+      client.Upload(MakeSpec(kVolume, v1::F32),
+                    [](int64_t, int64_t, int64_t z, std::span<std::byte> plane) { return FillPlane(z, plane); }));
   ASSERT_OK_AND_ASSIGN(const std::string blur,
                        client.Upload(MakeSpec({1, 1, kPsf.z, kPsf.y, kPsf.x}, v1::F32),
                                      [&](int64_t, int64_t, int64_t z, std::span<std::byte> plane) {
