@@ -1,5 +1,5 @@
-// Reductions of a stretch of voxels that a compiler can turn into vector instructions: several sums side by side instead
-// of one, in an order that does not depend on the processor.
+// Reductions of a stretch of voxels that a compiler can turn into vector instructions: several sums side by side
+// instead of one, in an order that does not depend on the processor.
 #pragma once
 
 #include <algorithm>
