@@ -11,6 +11,7 @@
 
 #include "tests/bench/measure.h"
 #include "worker/backends/cpu/pointwise.h"
+#include "worker/ops/backend.h"
 
 namespace deconvoy::bench {
 namespace {
@@ -38,10 +39,13 @@ std::vector<Loop> LoopsOver(Rows& r, int64_t n) {
          benchmark::ClobberMemory();
        }},
       {"extrapolate", 12, [&r, n] { cpu::ExtrapolateRow(r.a.data(), r.b.data(), 0.5F, 0.1F, n, r.out.data()); }},
-      {"ratio", 12, [&r, n] { cpu::RatioRow(r.a.data(), 0, 1e-6F, n, r.values.data()); }},
+      {"ratio", 12, [&r, n] { cpu::RatioRow(r.a.data(), 0, 0, 1e-6F, n, r.values.data()); }},
       {"multiply", 12, [&r, n] { cpu::MultiplyRow(r.b.data(), n, r.values.data()); }},
-      {"update", 16, [&r, n] { cpu::UpdateRow(r.a.data(), r.values.data(), r.b.data(), 0.01F, n, r.out.data()); }},
-      {"product", 12, [&r, n] { cpu::ProductRow(r.a.data(), r.b.data(), n, r.out.data()); }},
+      {"update", 16,
+       [&r, n] {
+         cpu::UpdateRow(r.a.data(), r.values.data(), r.b.data(), 0.01F, 0, worker::kNoFloor, n, r.out.data());
+       }},
+      {"product", 12, [&r, n] { cpu::ProductRow(r.a.data(), r.b.data(), worker::kNoFloor, n, r.out.data()); }},
       {"divergence", 8,
        [&r, n] { benchmark::DoNotOptimize(cpu::DivergenceOfRow(r.b.data(), r.a.data(), nullptr, 1, 1e-6F, n)); }},
       {"multiply complex", 24, [&r, n] { cpu::MultiplyComplex(r.factors.data(), false, n, r.complex.data()); }},

@@ -12,9 +12,7 @@
 #include "worker/methods/registry.h"
 
 namespace deconvoy::bench {
-namespace {
-
-}  // namespace
+namespace {}  // namespace
 
 // y is the measured box itself: boundaries that reflect it into the domain are not for scenes.
 SceneRunner::SceneRunner(worker::Backend& backend, const Scene& scene, v1::Boundary boundary)

@@ -19,6 +19,9 @@
 
 namespace deconvoy::worker {
 
+// Of single precision, over the largest value.
+constexpr double kRounding = 2e-6;
+
 struct BackendCase {
   std::string name;
   std::function<std::unique_ptr<Backend>(int threads)> make;

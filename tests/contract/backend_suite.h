@@ -14,11 +14,10 @@
 #include <vector>
 
 #include "proto/contract/error.h"
+#include "tests/contract/backend_fewer_iterations_suite.h"
 #include "tests/contract/backend_fixture.h"
 
 namespace deconvoy::worker {
-
-constexpr double kRounding = 2e-6;
 
 TEST_P(BackendSuite, SaysWhatItIs) {
   EXPECT_FALSE(backend_->name().empty());

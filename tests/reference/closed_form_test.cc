@@ -69,6 +69,87 @@ TEST_F(ClosedFormTest, AConstantStaysConstant) {
   }
 }
 
+TEST_F(ClosedFormTest, AConstantStaysConstantUnderEveryBackProjector) {
+  const Volume constant(7, 9, 10, 42);
+  const Psf psf = RandomPsf(3, 5, 4, random_);
+  for (const char* projector : {"wiener-butterworth", "otf-masked-wiener"}) {
+    for (const char* initial : {"mean", "image", "wiener"}) {
+      for (const v1::Boundary boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) {
+        const Shape3 domain = boundary == v1::EXTEND ? Shape3{9, 13, 14} : Shape3{7, 9, 10};
+        ASSERT_OK_AND_ASSIGN(
+            const Volume result,
+            RunRl({.y = constant,
+                   .domain = domain,
+                   .origin = {},
+                   .psf = psf,
+                   .parameters = {{"iterations", "10"}, {"back_projector", projector}, {"initial", initial}},
+                   .boundary = boundary}));
+        for (const double value : result.values) {
+          ASSERT_NEAR(value, 42, 42 * 3e-4) << projector << " " << initial << " " << v1::Boundary_Name(boundary);
+        }
+      }
+    }
+  }
+}
+
+TEST_F(ClosedFormTest, DeltaPsfReturnsTheInputUnderEveryBackProjector) {
+  const Volume image = RandomImage(6, 10, 12, random_);
+  const Psf delta{.h = Volume(1, 1, 1, 1), .cz = 0, .cy = 0, .cx = 0};
+  for (const char* projector : {"wiener-butterworth", "otf-masked-wiener"}) {
+    ASSERT_OK_AND_ASSIGN(
+        const Volume result,
+        RunRl({.y = image,
+               .domain = {6, 10, 12},
+               .origin = {},
+               .psf = delta,
+               .parameters = {{"iterations", "5"}, {"back_projector", projector}, {"acceleration", "none"}},
+               .boundary = v1::PERIODIC}));
+    EXPECT_LE(RelativeError(result, image), 2e-6) << projector;
+  }
+}
+
+// Without background a matched step from anywhere leaves all the light: the sum of w x is that of y.
+TEST_F(ClosedFormTest, TheClosingStepSetsTheLightRight) {
+  const Psf psf = RandomPsf(5, 5, 3, random_);
+  const Volume image = Convolve(RandomImage(8, 12, 10, random_), psf);
+  for (const char* projector : {"wiener-butterworth", "otf-masked-wiener"}) {
+    const auto light = [&](const char* steps) {
+      const auto result = RunRl({.y = image,
+                                 .domain = {8, 12, 10},
+                                 .origin = {},
+                                 .psf = psf,
+                                 .parameters = {{"iterations", "4"},
+                                                {"back_projector", projector},
+                                                {"initial", "image"},
+                                                {"acceleration", "none"},
+                                                {"matched_steps", steps}},
+                                 .boundary = v1::PERIODIC});
+      EXPECT_OK(result);
+      return MeanOf(*result) / MeanOf(image);
+    };
+    EXPECT_NEAR(light("1"), 1, 1e-5) << projector;
+    EXPECT_GT(std::abs(light("0") - 1), 1e-4) << projector << ": nothing to set right";
+  }
+}
+
+TEST_F(ClosedFormTest, BiggsAndrewsIsSooner) {
+  const Psf psf = RandomPsf(5, 5, 3, random_);
+  const Volume image = Convolve(RandomImage(8, 12, 10, random_), psf);
+  const auto last_of = [&](const char* acceleration, const char* iterations) {
+    Objectives objectives;
+    EXPECT_OK(RunRl({.y = image,
+                     .domain = {8, 12, 10},
+                     .origin = {},
+                     .psf = psf,
+                     .parameters = {{"iterations", iterations}, {"acceleration", acceleration}, {"objective", "true"}},
+                     .boundary = v1::PERIODIC,
+                     .background = 3,
+                     .monitor = &objectives}));
+    return objectives.values.back();
+  };
+  EXPECT_LT(last_of("biggs-andrews", "20"), last_of("none", "30"));
+}
+
 TEST_F(ClosedFormTest, PlainIterationsKeepTheLight) {
   const Volume image = RandomImage(8, 12, 10, random_);
   const Psf psf = RandomPsf(5, 5, 5, random_);
@@ -109,9 +190,12 @@ TEST_F(ClosedFormTest, ObjectiveIsTheDivergenceOfTheFormula) {
   std::vector<double> expected;
   const Volume ones(5, 8, 9, 1);
   RichardsonLucy(image, ones, psf, Volume(5, 8, 9, mean),
-                 {.iterations = 10, .heavy_ball = true, .background = 2, .mean = mean, .watch = [&](int, double d) {
-                    expected.push_back(d);
-                  }});
+                 {.iterations = 10,
+                  .acceleration = Acceleration::kHeavyBall,
+                  .background = 2,
+                  .mean = mean,
+                  .back_projector = {},
+                  .watch = [&](int, double d) { expected.push_back(d); }});
   Objectives objectives;
   ASSERT_OK(RunRl({.y = image,
                    .domain = {5, 8, 9},

@@ -30,6 +30,13 @@ double MeanOf(const Volume& volume) {
   return std::accumulate(volume.values.begin(), volume.values.end(), 0.0) / static_cast<double>(volume.size());
 }
 
+double VarianceOf(const Volume& volume) {
+  const double mean = MeanOf(volume);
+  double sum = 0;
+  for (const double v : volume.values) sum += (v - mean) * (v - mean);
+  return sum / static_cast<double>(volume.size());
+}
+
 absl::StatusOr<Volume> RunRl(const EngineRun& run) {
   const auto backend = worker::MakeCpuBackend({.threads = run.threads, .wisdom_folder = {}});
   const worker::Method& method = *worker::FindMethod("rl");
@@ -43,14 +50,20 @@ absl::StatusOr<Volume> RunRl(const EngineRun& run) {
   if (run.previous != nullptr) {
     ASSIGN_OR_RETURN(previous, ToDevice(*ops, *run.previous, box));
   }
+  std::unique_ptr<worker::Array> mask;
+  if (run.mask != nullptr) {
+    ASSIGN_OR_RETURN(mask, ToDevice(*ops, *run.mask, box));
+  }
   const worker::Problem problem{.ops = ops.get(),
                                 .otf = otf.get(),
                                 .measured = measured.get(),
-                                .mask = nullptr,
+                                .mask = mask.get(),
                                 .previous = previous.get(),
                                 .boundary = run.boundary,
                                 .background = static_cast<float>(run.background),
-                                .mean = static_cast<float>(run.mean > 0 ? run.mean : MeanOf(run.y))};
+                                .mean = static_cast<float>(run.mean > 0 ? run.mean : MeanOf(run.y)),
+                                .variance = static_cast<float>(run.variance),
+                                .psf = worker::MeasurePsf(Floats(h), {h.nz, h.ny, h.nx})};
   Silent silent;
   ASSIGN_OR_RETURN(const auto x, method.Run(problem, parameters, run.monitor != nullptr ? *run.monitor : silent));
   std::vector<float> values(static_cast<size_t>(box.shape.voxels()));

@@ -21,6 +21,8 @@ struct EngineRun {
   v1::Boundary boundary = v1::EXTEND;
   double background = 0;
   double mean = 0;                   // 0: that of y
+  double variance = 0;               // of y over the frame
+  const Volume* mask = nullptr;      // on y's box; null: 1 everywhere
   const Volume* previous = nullptr;  // on y's box
   int threads = 2;
   worker::Monitor* monitor = nullptr;
@@ -30,5 +32,6 @@ struct EngineRun {
 absl::StatusOr<Volume> RunRl(const EngineRun& run);
 
 double MeanOf(const Volume& volume);
+double VarianceOf(const Volume& volume);
 
 }  // namespace deconvoy::reference

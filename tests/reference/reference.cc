@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <random>
 
 namespace deconvoy::reference {
 namespace {
@@ -90,28 +92,72 @@ Volume Reflected(const Volume& inner, int64_t nz, int64_t ny, int64_t nx, int64_
 
 Volume RichardsonLucy(const Volume& y, const Volume& m, const Psf& psf, const Volume& x0,
                       const RichardsonLucyOptions& options) {
-  const Volume w = Correlate(m, psf);
+  std::mt19937_64 random(1);
+  const auto rounded = [&](Volume v) {
+    if (options.rounding == 0) return v;
+    std::uniform_real_distribution<double> error(-options.rounding, options.rounding);
+    const double largest = std::abs(*std::max_element(v.values.begin(), v.values.end()));
+    for (double& value : v.values) value += largest * error(random);
+    return v;
+  };
+  const auto adjoint = [&](const Volume& q) { return rounded(Correlate(q, psf)); };
+  const auto other_projector = [&](const Volume& q) { return rounded(options.back_projector(q)); };
+  const Volume w_matched = adjoint(m);
+  const Volume w_other = options.back_projector ? other_projector(m) : w_matched;
   const size_t n = y.values.size();
   Volume x = x0, before = x0;
+  std::vector<double> g1(n, 0.0), g2(n, 0.0);  // the last change and the one before
   for (int k = 1; k <= options.iterations; ++k) {
-    const double alpha = options.heavy_ball ? (k - 1.0) / (k + 2.0) : 0;
+    const bool other = options.back_projector && k <= options.iterations - options.matched_steps;
+    const bool closing = options.back_projector && !other;
+    const Volume& w = other ? w_other : w_matched;
+    double alpha = 0;
+    if (options.acceleration == Acceleration::kHeavyBall) alpha = (k - 1.0) / (k + 2.0);
+    if (options.acceleration == Acceleration::kBiggsAndrews && k >= 3) {
+      const double old = std::inner_product(g2.begin(), g2.end(), g2.begin(), 0.0);
+      const double both = std::inner_product(g1.begin(), g1.end(), g2.begin(), 0.0);
+      alpha = old > 0 ? std::min(1.0, std::max(0.0, both / old)) : 0;
+    }
+    if (closing) alpha = 0;
     Volume p = x;
     for (size_t i = 0; i < n; ++i) {
       p.values[i] = std::max(x.values[i] + alpha * (x.values[i] - before.values[i]), 0.1 * x.values[i]);
     }
-    Volume quotient = Convolve(p, psf);
+    Volume quotient = rounded(Convolve(p, psf));
+    const double raise = other ? std::max(0.2 * options.mean - options.background, 0.0) : 0;
     if (options.watch) options.watch(k, IDivergence(y, m, quotient, options.background));
     for (size_t i = 0; i < n; ++i) {
-      const double model = std::max(quotient.values[i] + options.background, 1e-6 * options.mean);
-      quotient.values[i] = m.values[i] * y.values[i] / model;
+      const double model = std::max(quotient.values[i] + options.background + raise, 1e-6 * options.mean);
+      quotient.values[i] = m.values[i] * (y.values[i] + raise) / model;
     }
-    const Volume correction = Correlate(quotient, psf);
+    const Volume correction = other ? other_projector(quotient) : adjoint(quotient);
     before = x;
     for (size_t i = 0; i < n; ++i) {
-      x.values[i] = w.values[i] >= 0.01 ? p.values[i] * correction.values[i] / w.values[i] : p.values[i];
+      x.values[i] = p.values[i];
+      if (w.values[i] < 0.01) continue;
+      if (!other || w.values[i] >= 1) x.values[i] *= correction.values[i] / w.values[i];
+      if (other && w.values[i] < 1) x.values[i] *= 1 + correction.values[i] - w.values[i];
+      if (other) x.values[i] = std::max(x.values[i], 1e-3 * options.mean);
     }
+    if (options.rounding > 0) {
+      std::uniform_real_distribution<double> error(-options.rounding / 2, options.rounding / 2);
+      for (double& v : x.values) v *= 1 + error(random);
+    }
+    g2 = g1;
+    for (size_t i = 0; i < n; ++i) g1[i] = x.values[i] - p.values[i];
   }
   return x;
+}
+
+Volume Continued(const Volume& y, const Volume& m, const Psf& psf, double mean) {
+  Volume counted = y;
+  for (size_t i = 0; i < counted.values.size(); ++i) counted.values[i] *= m.values[i];
+  Volume out = Correlate(counted, psf);
+  const Volume w = Correlate(m, psf);
+  for (size_t i = 0; i < out.values.size(); ++i) {
+    out.values[i] = w.values[i] >= 0.01 ? out.values[i] / w.values[i] : mean;
+  }
+  return out;
 }
 
 double RelativeError(const Volume& a, const Volume& b) {

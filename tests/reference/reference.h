@@ -43,18 +43,32 @@ Volume Cropped(const Volume& outer, int64_t nz, int64_t ny, int64_t nx);
 // a).
 Volume Reflected(const Volume& inner, int64_t nz, int64_t ny, int64_t nx, int64_t z, int64_t y, int64_t x);
 
+enum class Acceleration { kNone, kHeavyBall, kBiggsAndrews };
+
 struct RichardsonLucyOptions {
   int iterations = 20;
-  bool heavy_ball = false;
+  Acceleration acceleration = Acceleration::kNone;
   double background = 0;
-  double mean = 0;  // of y, for the floor of the denominator
+  double mean = 0;  // of y, for the floors
+  // What the quotient is taken back with, as a linear map on the circle; empty: H*. Then the last `matched_steps`
+  // iterations are plain ones with H*, and the others keep x at or above mean / 1000 where they change it.
+  std::function<Volume(const Volume&)> back_projector;
+  int matched_steps = 0;
+  // What single precision would do: an error of up to this much of the largest value is added to every convolution,
+  // and of half as much of the value to every voxel of x.
+  double rounding = 0;
   // After each iteration: its number and the I-divergence at the point that it was taken from.
   std::function<void(int, double)> watch;
 };
 
-// x <- p / w H*( m y / max(Hp + b, 1e-6 mean) ), w = H* m, no update where w < 0.01, from x0; everything on one circle.
+// x <- p / w B( m y / max(Hp + b, 1e-6 mean) ), w = B m, no update where w < 0.01, from x0; everything on one circle.
+// With a back projector other than H*: x <- p (1 + B(...) - w) where w < 1; y and b both larger by what b lacks to
+// 0.2 mean.
 Volume RichardsonLucy(const Volume& y, const Volume& m, const Psf& psf, const Volume& x0,
                       const RichardsonLucyOptions& options);
+
+// H*(m y) / w, w = H* m, where w >= 0.01, else `mean`.
+Volume Continued(const Volume& y, const Volume& m, const Psf& psf, double mean);
 
 // norm(a - b) / norm(b); infinite when anything is not a number.
 double RelativeError(const Volume& a, const Volume& b);

@@ -48,7 +48,7 @@ void FrameStatistics::AddPlane(std::span<const float> photons) {
 void FrameStatistics::AddFiniteRow(std::span<const float> row) {
   const double variance = scale_.variance();
   Lanes photons;
-  std::array<double, kLanes> measured{};
+  std::array<double, kLanes> measured{}, measured_squares{};
   for (size_t x = 0; x < row.size(); x += kLanes) {
     const size_t count = std::min(kLanes, row.size() - x);
     std::array<double, kLanes> values{}, squares{};
@@ -56,7 +56,9 @@ void FrameStatistics::AddFiniteRow(std::span<const float> row) {
     for (size_t i = 0; i < count; ++i) {
       values[i] = row[x + i];
       squares[i] = values[i] * values[i];
-      measured[i] += std::max(values[i] + variance, 0.0);
+      const double seen = std::max(values[i] + variance, 0.0);
+      measured[i] += seen;
+      measured_squares[i] += seen * seen;
     }
     photons.Add(values.data(), count);
     block.sum += PairwiseSum(values);
@@ -68,6 +70,7 @@ void FrameStatistics::AddFiniteRow(std::span<const float> row) {
   facts_.negative += std::count_if(row.begin(), row.end(), [](float v) { return v < 0; });
   finite_ += static_cast<int64_t>(row.size());
   sum_ += PairwiseSum(measured);
+  squares_ += PairwiseSum(measured_squares);
 }
 
 void FrameStatistics::AddRow(std::span<const float> row, int64_t y) {
@@ -83,7 +86,9 @@ void FrameStatistics::AddRow(std::span<const float> row, int64_t y) {
     facts_.maximum = finite_ > 0 ? std::max(facts_.maximum, v) : v;
     facts_.negative += v < 0;
     ++finite_;
-    sum_ += std::max(v + variance, 0.0);
+    const double measured = std::max(v + variance, 0.0);
+    sum_ += measured;
+    squares_ += measured * measured;
     Block& block = blocks_[x / kBlock];
     block.sum += v;
     block.squares += v * v;
@@ -135,6 +140,7 @@ double FrameStatistics::Background() const {
 FrameFacts FrameStatistics::Finish() const {
   FrameFacts facts = facts_;
   facts.mean = finite_ > 0 ? sum_ / static_cast<double>(finite_) : 0;
+  if (finite_ > 0) facts.variance = std::max(squares_ / static_cast<double>(finite_) - facts.mean * facts.mean, 0.0);
   facts.automatic_background = Background();
   return facts;
 }

@@ -21,6 +21,7 @@ struct FrameFacts {
   double minimum = 0;  // photons, before the read noise rule
   double maximum = 0;
   double mean = 0;                  // of y, what the methods see
+  double variance = 0;              // of y
   double automatic_background = 0;  // photons
   int64_t negative = 0;             // voxels below the offset
   int64_t not_finite = 0;           // NaN or infinity; left out of everything else
@@ -61,7 +62,8 @@ class FrameStatistics {
   const CountScale scale_;
   int64_t planes_ = 0;
   int64_t finite_ = 0;
-  double sum_ = 0;
+  double sum_ = 0;  // of y
+  double squares_ = 0;
   FrameFacts facts_;
   std::vector<Block> blocks_;   // one row of blocks
   std::vector<Bin> histogram_;  // of block means, by the leading bits of the float

@@ -1,5 +1,7 @@
 #include "worker/methods/describe.h"
 
+#include <fmt/format.h>
+
 #include <string>
 
 namespace deconvoy::worker {
@@ -23,6 +25,14 @@ void AddInteger(v1::Method& method, std::string_view name, int64_t minimum, int6
   parameter.set_unit("1");
   parameter.set_minimum(static_cast<double>(minimum));
   parameter.set_maximum(static_cast<double>(maximum));
+}
+
+void AddReal(v1::Method& method, std::string_view name, double minimum, double maximum, double default_value,
+             std::string_view meaning) {
+  v1::Parameter& parameter = Add(method, v1::REAL, name, fmt::format("{}", default_value), meaning);
+  parameter.set_unit("1");
+  parameter.set_minimum(minimum);
+  parameter.set_maximum(maximum);
 }
 
 void AddBoolean(v1::Method& method, std::string_view name, bool default_value, std::string_view meaning) {

@@ -17,6 +17,8 @@ struct Choice {
 
 void AddInteger(v1::Method& method, std::string_view name, int64_t minimum, int64_t maximum, int64_t default_value,
                 std::string_view meaning);
+void AddReal(v1::Method& method, std::string_view name, double minimum, double maximum, double default_value,
+             std::string_view meaning);
 void AddBoolean(v1::Method& method, std::string_view name, bool default_value, std::string_view meaning);
 void AddChoice(v1::Method& method, std::string_view name, std::string_view default_value, std::string_view meaning,
                const std::vector<Choice>& choices);

@@ -8,10 +8,13 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "deconvoy/v1/methods.pb.h"
 #include "proto/contract/parameters.h"
 #include "worker/ops/backend.h"
+#include "worker/psf/facts.h"
 
 namespace deconvoy::worker {
 
@@ -34,6 +37,15 @@ struct Problem {
   v1::Boundary boundary = v1::EXTEND;
   float background = 0;  // b, photons
   float mean = 0;        // mean of y over the whole frame, photons: the same for every tile
+  float variance = 0;    // of y over the whole frame, photons^2
+  PsfFacts psf = {};     // of the PSF of `otf`
+};
+
+// What a user should hear before a method runs.
+struct Advice {
+  std::string message;  // what is not as it should be, with numbers; without the channel
+  std::string field;    // of the job, which could be changed
+  std::string remedy;
 };
 
 // One implementation per method. Stateless and shared between threads.
@@ -44,7 +56,11 @@ class Method {
   // Name, parameters, boundaries, cost. Constant for the program's life.
   virtual const v1::Method& description() const = 0;
 
-  // The estimate, on at least M. `parameters` are resolved against `description()`.
+  // Whether it can run with these parameters, which are each in range, and a PSF like this one. Errors: INVALID_FIELD.
+  virtual absl::StatusOr<std::vector<Advice>> Review(const Parameters& parameters, const PsfFacts& psf) const = 0;
+
+  // The estimate, on at least M. `parameters` are resolved against `description()`. Errors: those of Review, Ops and
+  // the monitor.
   virtual absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,
                                                      Monitor& monitor) const = 0;
 };

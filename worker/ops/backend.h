@@ -18,6 +18,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -35,7 +36,7 @@ class Array {
   virtual const Box3& box() const = 0;
 };
 
-// The transform of a PSF on a domain.
+// The transform of a PSF, or of a back projector, on a domain.
 class Otf {
  public:
   virtual ~Otf() = default;
@@ -67,13 +68,17 @@ using Prologue = std::variant<Identity, Extrapolate>;
 
 // --- Epilogues: v is the value of the convolution at a voxel. ---
 
-// output = v on output's box.
+inline constexpr float kNoFloor = -std::numeric_limits<float>::infinity();
+
+// output = max(v + offset, floor) on output's box. `output` may be the prologue's input.
 struct Store {
   Array* output;
+  float offset = 0;
+  float floor = kNoFloor;
 };
 
-// output = m y / max(v + background, floor) on y's box; m is 1 where `mask` is null.
-// Where y is 0 the quotient is 0. `output` covers y's box; null as the first half of `ConvolveThen`.
+// output = m (y + raise) / max(v + background + raise, floor) on y's box; m is 1 where `mask` is null.
+// Without `raise` the quotient is 0 where y is 0. `output` covers y's box; null as the first half of `ConvolveThen`.
 struct GuardedRatio {
   const Array* y;
   const Array* mask;
@@ -82,15 +87,31 @@ struct GuardedRatio {
   Array* output;
   // If set: receives the sum over m of (v + b) - y + y ln(y / (v + b)), with v + b floored and 0 ln 0 = 0.
   double* i_divergence = nullptr;
+  float raise = 0;  // >= 0
 };
 
-// output = p v / w where w >= weight_floor, else p, on output's box; p is the given prologue at that voxel. `output`
-// may be the prologue's x or x_previous. `weights` null means w = 1 everywhere.
+// Inner products of an update's change g with the change before it; sums in double precision whose order does not
+// depend on the number of threads.
+struct ChangeProducts {
+  double new_old = 0;  // <g, g_previous>
+  double old_old = 0;  // <g_previous, g_previous>
+};
+
+// output = max(p f, floor) where w >= weight_floor, else p, on output's box; p is the given prologue at that voxel and
+//   f = v / w                              where w >= full_weight
+//   f = 1 + (v - w) / full_weight          else: the same direction, a shorter step
+// `output` may be the prologue's x or x_previous. `weights` null means w = 1 everywhere; then full_weight is at most 1.
 struct MultiplyUpdate {
   Extrapolate p;
   const Weights* weights;
   float weight_floor;
   Array* output;
+  float floor = kNoFloor;
+  float full_weight = 0;
+  // If set, which `products` must be too: holds the change g_previous of the update before, and receives
+  // g = output - p. It covers output's box and is none of the other arrays.
+  Array* change = nullptr;
+  ChangeProducts* products = nullptr;
 };
 
 using Epilogue = std::variant<Store, GuardedRatio, MultiplyUpdate>;
@@ -125,6 +146,15 @@ class Ops {
   // `psf` holds shape.voxels() values in z,y,x order.
   virtual absl::StatusOr<std::unique_ptr<Otf>> MakeOtf(std::span<const float> psf, const Shape3& shape,
                                                        const Voxel& centre) = 0;
+
+  // The absolute values of h^, the transform of the PSF whose OTF this is, in the order kz, ky, kx of the half
+  // spectrum: kz and ky in [0, n) of the domain, kx in [0, x/2]. REQUIRES: room for z * y * (x/2 + 1) values.
+  virtual absl::Status ReadMagnitude(const Otf& otf, std::span<float> magnitude) = 0;
+
+  // The OTF c^ = s h^ gain / (|h^|^2 + alpha), with s such that c^ is 1 at zero frequency, where h^ must be positive.
+  // Its adjoint has conj h^ in place of h^. `gain` is in the order of `ReadMagnitude`, the same at a frequency and at
+  // its negative, positive at zero frequency; empty means 1 everywhere. REQUIRES: alpha >= 0, above 0 where h^ is 0.
+  virtual absl::StatusOr<std::unique_ptr<Otf>> FilterOtf(const Otf& otf, std::span<const float> gain, float alpha) = 0;
 
   // w = H* m, where m is `mask` on `measured` (1 there where `mask` is null) and 0 outside.
   // REQUIRES: `measured` inside the domain, `mask` covers it.

@@ -4,16 +4,21 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "proto/contract/error.h"
+#include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
 #include "worker/imaging/frame_statistics.h"
 #include "worker/memory/budget.h"
+#include "worker/methods/registry.h"
 #include "worker/pipeline/count_scale.h"
 #include "worker/pipeline/plane_reader.h"
+#include "worker/psf/facts.h"
 #include "worker/psf/prepare.h"
 
 namespace deconvoy::worker {
@@ -44,6 +49,7 @@ class Analysis {
       ASSIGN_OR_RETURN(const std::vector<float> values,
                        ReadRegion(context_.source(), psf, {0, c, {{}, shape.frame()}}));
       ASSIGN_OR_RETURN(PsfAnalysis found, AnalysePsf(values, shape.frame(), static_cast<uint32_t>(c), options));
+      RETURN_IF_ERROR(ReviewMethod(values, shape.frame(), found.report));
       *result_.add_psfs() = std::move(found.report);
       for (v1::Finding& finding : found.findings) *result_.add_findings() = std::move(finding);
     }
@@ -64,6 +70,25 @@ class Analysis {
   v1::AnalyseResult& result() { return result_; }
 
  private:
+  // Asks the method about its parameters and the prepared PSF. What is wrong with the method's name is said by the
+  // tiles' tasks.
+  absl::Status ReviewMethod(std::span<const float> psf, const Shape3& shape, const v1::PsfReport& report) {
+    const Method* method = FindMethod(spec_.method());
+    if (method == nullptr) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const Parameters parameters,
+                     ResolveParameters(method->description(), {spec_.parameters().begin(), spec_.parameters().end()}));
+    const Box3 box = PsfBoxToRead(report, shape);
+    std::vector<float> read(static_cast<size_t>(box.shape.voxels()));
+    CopyBox(std::as_bytes(psf).data(), {{}, shape}, std::as_writable_bytes(std::span(read)).data(), box, sizeof(float));
+    ASSIGN_OR_RETURN(const PreparedPsf prepared, PreparePsf(read, shape, report));
+    ASSIGN_OR_RETURN(const std::vector<Advice> advice,
+                     method->Review(parameters, MeasurePsf(prepared.values, prepared.shape)));
+    for (const Advice& a : advice) {
+      AddWarning(fmt::format("PSF of channel {}: {}", report.c(), a.message), a.field, a.remedy, result_);
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status AnalyseFrame(const v1::VolumeAccess& input, const FrameBox& frame, int64_t done, int64_t total) {
     const CountScale scale = ScaleOf(spec_);
     FrameStatistics statistics(frame.box.shape, scale);
@@ -85,6 +110,7 @@ class Analysis {
     entry.set_minimum(facts.minimum);
     entry.set_maximum(facts.maximum);
     entry.set_mean(facts.mean);
+    entry.set_variance(facts.variance);
     entry.set_background(BackgroundIsGiven() ? GivenPhotons() : facts.automatic_background);
     const std::string where = fmt::format("frame t={} c={}", frame.t, frame.c);
     WarnOfLight(where, facts);

@@ -200,7 +200,7 @@ void Report(const CoreFacts& input, const CountTotals& output, v1::ResultStatist
 }
 
 absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext& context, Ops& ops, const Otf& otf,
-                                                const Array& y) {
+                                                const PsfFacts& psf, const Array& y) {
   std::unique_ptr<Array> previous;
   if (job.previous != nullptr) {
     ASSIGN_OR_RETURN(previous, AllocateMeasured(job, ops));
@@ -213,7 +213,9 @@ absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext&
                           .previous = previous.get(),
                           .boundary = job.boundary,
                           .background = job.background(),
-                          .mean = static_cast<float>(job.tile.frame().mean())},
+                          .mean = static_cast<float>(job.tile.frame().mean()),
+                          .variance = static_cast<float>(job.tile.frame().variance()),
+                          .psf = psf},
                          job.parameters, monitor);
 }
 
@@ -243,6 +245,7 @@ absl::Status TilePipeline::Prepare(const v1::Task& task, TaskContext& context) {
   ASSIGN_OR_RETURN(const std::vector<float> read, ReadRegion(context.source(), *access, {0, tile.psf().c(), box}));
   ASSIGN_OR_RETURN(const PreparedPsf psf, PreparePsf(read, shape, tile.psf()));
   ASSIGN_OR_RETURN(otf_, ops_->MakeOtf(psf.values, psf.shape, psf.centre));
+  psf_ = MeasurePsf(psf.values, psf.shape);
   prepared_ = key;
   return absl::OkStatus();
 }
@@ -256,7 +259,7 @@ absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskConte
     RETURN_IF_ERROR(Prepare(task, context));
     ASSIGN_OR_RETURN(std::unique_ptr<Array> y, AllocateMeasured(job, *ops_));
     ASSIGN_OR_RETURN(input, LoadMeasured(job, context, *ops_, *y));
-    ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(job, context, *ops_, *otf_, *y));
+    ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(job, context, *ops_, *otf_, psf_, *y));
     y.reset();
     ASSIGN_OR_RETURN(output, WriteCore(job, task, ops_.get(), estimate.get(), writer));
   } else {

@@ -13,6 +13,7 @@
 
 #include "worker/ops/backend.h"
 #include "worker/pipeline/task_context.h"
+#include "worker/psf/facts.h"
 
 namespace deconvoy::worker {
 
@@ -38,6 +39,7 @@ class TilePipeline {
   Shape3 domain_;         // of `ops_`
   std::unique_ptr<Ops> ops_;
   std::unique_ptr<Otf> otf_;
+  PsfFacts psf_;  // of `otf_`
 };
 
 }  // namespace deconvoy::worker

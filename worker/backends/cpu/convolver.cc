@@ -37,6 +37,23 @@ void CpuOtf::Apply(int64_t first, bool conjugate, int64_t n, Complex* values) co
   }
 }
 
+void CpuOtf::ReadMagnitude(int64_t first, float unit, int64_t n, float* out) const {
+  if (real_) {
+    MagnitudeReal(buffer_.data() + first, unit, n, out);
+  } else {
+    MagnitudeComplex(complex() + first, unit, n, out);
+  }
+}
+
+void CpuOtf::PutFiltered(const CpuOtf& other, int64_t first, const float* gain, const SpectralFilter& filter,
+                         int64_t n) {
+  if (real_) {
+    FilterReal(other.buffer_.data() + first, gain, filter, n, buffer_.data() + first);
+  } else {
+    FilterComplex(other.complex() + first, gain, filter, n, complex() + first);
+  }
+}
+
 bool IsSymmetric(std::span<const float> psf, const Shape3& shape, const Voxel& centre) {
   constexpr double kTolerance = 1e-6;
   const Box3 box{{}, shape};
@@ -47,7 +64,8 @@ bool IsSymmetric(std::span<const float> psf, const Shape3& shape, const Voxel& c
       for (int64_t x = 0; x < shape.x; ++x, ++i) {
         const Voxel other = centre + centre - Voxel{z, y, x};
         const bool inside = box.Contains({other, {1, 1, 1}});
-        const double reflected = inside ? psf[static_cast<size_t>((other.z * shape.y + other.y) * shape.x + other.x)] : 0;
+        const double reflected =
+            inside ? psf[static_cast<size_t>((other.z * shape.y + other.y) * shape.x + other.x)] : 0;
         sum += psf[i];
         difference += std::abs(psf[i] - reflected);
       }
@@ -217,6 +235,35 @@ void Convolver::StoreOtf(std::span<const int64_t> input, CpuOtf& otf) {
     if (planes > 1) along_z_->Forward(columns);
     otf.Put(bundle * width * planes, columns, scale, width * planes);
   });
+}
+
+template <typename Work>
+void Convolver::ForEachOtfRow(const Work& work) {
+  const int64_t width = layout_.bundle_width, planes = layout_.domain.z, columns = layout_.domain.y * layout_.row;
+  ForEachBundle([&](int64_t bundle, Complex*) {
+    const int64_t first = bundle * width, n = std::min(width, columns - first);
+    for (int64_t z = 0; z < planes; ++z) work((bundle * planes + z) * width, z * columns + first, n);
+  });
+}
+
+void Convolver::ReadMagnitude(const CpuOtf& otf, std::span<float> magnitude) {
+  const auto voxels = static_cast<float>(layout_.domain.voxels());
+  ForEachOtfRow([&](int64_t i, int64_t j, int64_t n) { otf.ReadMagnitude(i, voxels, n, magnitude.data() + j); });
+}
+
+absl::StatusOr<std::unique_ptr<CpuOtf>> Convolver::FilterOtf(const CpuOtf& otf, std::span<const float> gain,
+                                                             float alpha) {
+  ASSIGN_OR_RETURN(Buffer buffer, Buffer::OfFloats((otf.real() ? 1 : 2) * layout_.otf()));
+  auto filtered = std::make_unique<CpuOtf>(layout_.domain, Voxel{}, otf.real(), std::move(buffer));
+  const auto voxels = static_cast<float>(layout_.domain.voxels());
+  const float at_zero = voxels * otf.at_zero();
+  const SpectralFilter filter{.unit = voxels,
+                              .alpha = alpha,
+                              .scale = (at_zero * at_zero + alpha) / (at_zero * (gain.empty() ? 1.0F : gain[0]))};
+  ForEachOtfRow([&](int64_t i, int64_t j, int64_t n) {
+    filtered->PutFiltered(otf, i, gain.empty() ? nullptr : gain.data() + j, filter, n);
+  });
+  return filtered;
 }
 
 }  // namespace deconvoy::worker::cpu

@@ -17,6 +17,7 @@
 
 #include "worker/backends/cpu/buffer.h"
 #include "worker/backends/cpu/fft_plans.h"
+#include "worker/backends/cpu/pointwise.h"
 #include "worker/backends/cpu/rows.h"
 #include "worker/backends/cpu/spectrum.h"
 #include "worker/backends/cpu/thread_pool.h"
@@ -25,7 +26,8 @@
 namespace deconvoy::worker::cpu {
 
 // The transform of a PSF, divided by the domain's voxels, in the order of the bundles. Of a PSF that is symmetric about
-// its centre it is real, and only the real parts are kept.
+// its centre it is real, and only the real parts are kept. The PSF's box is that in which it may differ from 0: the
+// whole domain for a filtered one.
 class CpuOtf final : public Otf {
  public:
   // REQUIRES: `buffer` holds the numbers of SpectrumLayout::otf(), two floats for each or one where `real`.
@@ -39,6 +41,12 @@ class CpuOtf final : public Otf {
   void Put(int64_t first, const Complex* values, float scale, int64_t n);
   // Multiplies n values by the numbers from index `first` on, or by their conjugates.
   void Apply(int64_t first, bool conjugate, int64_t n, Complex* values) const;
+  // out = unit times the magnitudes of n numbers from index `first` on.
+  void ReadMagnitude(int64_t first, float unit, int64_t n, float* out) const;
+  // Keeps n numbers of another one, filtered, from index `first` on. `gain` of n values; null: 1.
+  void PutFiltered(const CpuOtf& other, int64_t first, const float* gain, const SpectralFilter& filter, int64_t n);
+  // The number at frequency 0.
+  float at_zero() const { return buffer_.data()[0]; }
 
  private:
   Complex* complex() { return reinterpret_cast<Complex*>(buffer_.data()); }
@@ -64,6 +72,10 @@ class Convolver {
   const Shape3& domain() const { return layout_.domain; }
 
   absl::StatusOr<std::unique_ptr<CpuOtf>> MakeOtf(std::span<const float> psf, const Shape3& shape, const Voxel& centre);
+
+  // As in worker/ops/backend.h.
+  void ReadMagnitude(const CpuOtf& otf, std::span<float> magnitude);
+  absl::StatusOr<std::unique_ptr<CpuOtf>> FilterOtf(const CpuOtf& otf, std::span<const float> gain, float alpha);
 
   // sink takes H source, or with `adjoint` H* source.
   void Convolve(const RowSource& source, const CpuOtf& otf, bool adjoint, RowSink& sink);
@@ -94,6 +106,10 @@ class Convolver {
   // Calls work(bundle, memory for its columns) for all of them.
   template <typename Work>
   void ForEachBundle(const Work& work);
+  // Calls work(i, j, n) for n values of an OTF from index i on, which are those of the half spectrum in kz, ky, kx
+  // order from index j on; every value once.
+  template <typename Work>
+  void ForEachOtfRow(const Work& work);
 
   // One plane, one thread.
   void RowToSpectrum(Complex* plane, int64_t y, Scratch& scratch) const;

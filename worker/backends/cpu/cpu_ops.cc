@@ -84,6 +84,10 @@ Reduction Total(const std::vector<Reduction>& parts) {
   return total;
 }
 
+size_t HalfSpectrum(const Shape3& domain) {
+  return static_cast<size_t>(domain.z * domain.y * (domain.x / 2 + 1));
+}
+
 }  // namespace
 
 template <typename Visit>
@@ -105,6 +109,19 @@ absl::StatusOr<std::unique_ptr<Otf>> CpuOps::MakeOtf(std::span<const float> psf,
   ASSIGN_OR_RETURN(std::unique_ptr<CpuOtf> otf, convolver_->MakeOtf(psf, shape, centre));
   ++transforms_;
   return std::unique_ptr<Otf>(std::move(otf));
+}
+
+absl::Status CpuOps::ReadMagnitude(const Otf& otf, std::span<float> magnitude) {
+  Require(magnitude.size() == HalfSpectrum(domain()), "there is room for the half spectrum");
+  convolver_->ReadMagnitude(Cast(&otf), magnitude);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Otf>> CpuOps::FilterOtf(const Otf& otf, std::span<const float> gain, float alpha) {
+  Require(gain.empty() || (gain.size() == HalfSpectrum(domain()) && gain[0] > 0), "a gain covers the half spectrum");
+  Require(alpha >= 0, "alpha is not negative");
+  ASSIGN_OR_RETURN(std::unique_ptr<CpuOtf> filtered, convolver_->FilterOtf(Cast(&otf), gain, alpha));
+  return std::unique_ptr<Otf>(std::move(filtered));
 }
 
 absl::StatusOr<std::unique_ptr<Weights>> CpuOps::MakeWeights(const Otf& otf, const Box3& measured, const Array* mask) {

@@ -18,6 +18,8 @@ class CpuOps final : public Ops {
   absl::StatusOr<std::unique_ptr<Array>> Allocate(const Box3& box) override;
   absl::StatusOr<std::unique_ptr<Otf>> MakeOtf(std::span<const float> psf, const Shape3& shape,
                                                const Voxel& centre) override;
+  absl::Status ReadMagnitude(const Otf& otf, std::span<float> magnitude) override;
+  absl::StatusOr<std::unique_ptr<Otf>> FilterOtf(const Otf& otf, std::span<const float> gain, float alpha) override;
   absl::StatusOr<std::unique_ptr<Weights>> MakeWeights(const Otf& otf, const Box3& measured,
                                                        const Array* mask) override;
   absl::Status Fill(Array& array, float value) override;

@@ -14,8 +14,8 @@ class Topology {
  public:
   Topology() {
     if (hwloc_topology_init(&topology_) != 0) return;
-    ready_ = hwloc_topology_set_flags(topology_, HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM |
-                                                     HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING) == 0 &&
+    ready_ = hwloc_topology_set_flags(
+                 topology_, HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM | HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING) == 0 &&
              hwloc_topology_load(topology_) == 0;
   }
   ~Topology() {

@@ -23,11 +23,11 @@ DECONVOY_FOR_EACH_ISA void ExtrapolateRow(const float* __restrict x, const float
   }
 }
 
-DECONVOY_FOR_EACH_ISA void RatioRow(const float* __restrict y, float background, float floor, int64_t n,
+DECONVOY_FOR_EACH_ISA void RatioRow(const float* __restrict y, float background, float raise, float floor, int64_t n,
                                     float* __restrict values) {
   for (int64_t i = 0; i < n; ++i) {
-    const float blurred = values[i] + background;
-    values[i] = y[i] / (blurred < floor ? floor : blurred);
+    const float blurred = values[i] + (background + raise);
+    values[i] = (y[i] + raise) / (blurred < floor ? floor : blurred);
   }
 }
 
@@ -35,18 +35,55 @@ DECONVOY_FOR_EACH_ISA void MultiplyRow(const float* __restrict factor, int64_t n
   for (int64_t i = 0; i < n; ++i) values[i] *= factor[i];
 }
 
-DECONVOY_FOR_EACH_ISA void UpdateRow(const float* p, const float* v, const float* w, float weight_floor, int64_t n,
-                                     float* out) {
+DECONVOY_FOR_EACH_ISA void UpdateRow(const float* p, const float* v, const float* w, float weight_floor,
+                                     float full_weight, float floor, int64_t n, float* out) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
-    const float updated = p[i] * v[i] / w[i];
+    const float d = w[i] < full_weight ? full_weight : w[i];
+    const float value = p[i] * (v[i] + (d - w[i])) / d;
+    const float updated = value < floor ? floor : value;
     out[i] = w[i] >= weight_floor ? updated : p[i];
   }
 }
 
-DECONVOY_FOR_EACH_ISA void ProductRow(const float* a, const float* b, int64_t n, float* out) {
+DECONVOY_FOR_EACH_ISA void ProductRow(const float* a, const float* b, float floor, int64_t n, float* out) {
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = a[i] * b[i];
+  for (int64_t i = 0; i < n; ++i) {
+    const float value = a[i] * b[i];
+    out[i] = value < floor ? floor : value;
+  }
+}
+
+DECONVOY_FOR_EACH_ISA void ShiftRow(const float* __restrict v, float offset, float floor, int64_t n,
+                                    float* __restrict out) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float value = v[i] + offset;
+    out[i] = value < floor ? floor : value;
+  }
+}
+
+DECONVOY_FOR_EACH_ISA RowProducts ChangeRow(const float* __restrict out, const float* __restrict p, int64_t n,
+                                            float* __restrict change) {
+  constexpr int64_t kLanes = 16;  // independent sums, so that the loop can be done in vectors
+  double new_old[kLanes] = {}, old_old[kLanes] = {};
+  const auto add = [&](int64_t i, int64_t lane) {
+    const double old = change[i];
+    const float current = out[i] - p[i];
+    new_old[lane] += static_cast<double>(current) * old;
+    old_old[lane] += old * old;
+    change[i] = current;
+  };
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) add(i + lane, lane);
+  }
+  for (int64_t lane = 0; i < n; ++i, ++lane) add(i, lane);
+  RowProducts sums;
+  for (int64_t lane = 0; lane < kLanes; ++lane) {
+    sums.new_old += new_old[lane];
+    sums.old_old += old_old[lane];
+  }
+  return sums;
 }
 
 double DivergenceOfRow(const float* v, const float* y, const float* mask, float background, float floor, int64_t n) {
@@ -90,6 +127,29 @@ DECONVOY_FOR_EACH_ISA void ScaleComplex(const Complex* values, float scale, int6
   const float* __restrict v = reinterpret_cast<const float*>(values);
   float* __restrict o = reinterpret_cast<float*>(out);
   for (int64_t i = 0; i < 2 * n; ++i) o[i] = scale * v[i];
+}
+
+void FilterComplex(const Complex* values, const float* gain, const SpectralFilter& filter, int64_t n, Complex* out) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float power = std::norm(filter.unit * values[i]) + filter.alpha;
+    out[i] = (filter.scale * (gain != nullptr ? gain[i] : 1.0F) / power) * values[i];
+  }
+}
+
+void FilterReal(const float* values, const float* gain, const SpectralFilter& filter, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float amplitude = filter.unit * values[i];
+    const float power = amplitude * amplitude + filter.alpha;
+    out[i] = (filter.scale * (gain != nullptr ? gain[i] : 1.0F) / power) * values[i];
+  }
+}
+
+void MagnitudeReal(const float* values, float unit, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = std::abs(unit * values[i]);
+}
+
+void MagnitudeComplex(const Complex* values, float unit, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = std::sqrt(std::norm(unit * values[i]));
 }
 
 }  // namespace deconvoy::worker::cpu

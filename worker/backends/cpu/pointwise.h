@@ -11,17 +11,31 @@ namespace deconvoy::worker::cpu {
 // out = max(x + alpha (x - x_previous), floor x)
 void ExtrapolateRow(const float* x, const float* x_previous, float alpha, float floor, int64_t n, float* out);
 
-// values = y / max(values + background, floor), in place.
-void RatioRow(const float* y, float background, float floor, int64_t n, float* values);
+// values = (y + raise) / max(values + background + raise, floor), in place.
+void RatioRow(const float* y, float background, float raise, float floor, int64_t n, float* values);
 
 // values *= factor
 void MultiplyRow(const float* factor, int64_t n, float* values);
 
-// out = p v / w where w >= weight_floor, else p. `out` may be one of the inputs.
-void UpdateRow(const float* p, const float* v, const float* w, float weight_floor, int64_t n, float* out);
+// out = max(p (v + d - w) / d, floor) with d = max(w, full_weight) where w >= weight_floor, else p. `out` may be one of
+// the inputs.
+void UpdateRow(const float* p, const float* v, const float* w, float weight_floor, float full_weight, float floor,
+               int64_t n, float* out);
 
-// out = a b. `out` may be one of the inputs.
-void ProductRow(const float* a, const float* b, int64_t n, float* out);
+// out = max(a b, floor). `out` may be one of the inputs.
+void ProductRow(const float* a, const float* b, float floor, int64_t n, float* out);
+
+// out = max(v + offset, floor)
+void ShiftRow(const float* v, float offset, float floor, int64_t n, float* out);
+
+// Sums over a row: of the new change times the old, and of the old one's squares.
+struct RowProducts {
+  double new_old = 0;
+  double old_old = 0;
+};
+
+// Replaces change by out - p. The sums' order is the same on every processor.
+RowProducts ChangeRow(const float* out, const float* p, int64_t n, float* change);
 
 // Sum of mask * ((v + background) - y + y ln(y / (v + background))), v + background floored; no mask: 1.
 double DivergenceOfRow(const float* v, const float* y, const float* mask, float background, float floor, int64_t n);
@@ -37,5 +51,20 @@ void ScaleReal(const Complex* values, float scale, int64_t n, float* out);
 
 // out = scale * values
 void ScaleComplex(const Complex* values, float scale, int64_t n, Complex* out);
+
+// out = scale * values * gain / (|unit * values|^2 + alpha); gain null: 1. `out` may be `values`.
+struct SpectralFilter {
+  float unit;
+  float alpha;
+  float scale;
+};
+void FilterComplex(const Complex* values, const float* gain, const SpectralFilter& filter, int64_t n, Complex* out);
+
+// The same for real values.
+void FilterReal(const float* values, const float* gain, const SpectralFilter& filter, int64_t n, float* out);
+
+// out = unit * |values|
+void MagnitudeReal(const float* values, float unit, int64_t n, float* out);
+void MagnitudeComplex(const Complex* values, float unit, int64_t n, float* out);
 
 }  // namespace deconvoy::worker::cpu

@@ -123,14 +123,14 @@ class PsfSource final : public RowSource {
 
 class StoreSink final : public RowSink {
  public:
-  explicit StoreSink(CpuArray& output) : RowSink(Extent::Of(output.box())), output_(output) {}
+  explicit StoreSink(const Store& store) : RowSink(Extent::Of(store.output->box())), store_(store) {}
   void Write(int64_t z, int64_t y, float* row, float*) override {
-    const Box3& box = output_.box();
-    std::memcpy(output_.Row(z, y), row + box.origin.x, static_cast<size_t>(box.shape.x) * sizeof(float));
+    const Box3& box = store_.output->box();
+    ShiftRow(row + box.origin.x, store_.offset, store_.floor, box.shape.x, Cast(store_.output)->Row(z, y));
   }
 
  private:
-  CpuArray& output_;
+  Store store_;
 };
 
 class RatioSink final : public RowSink {
@@ -152,7 +152,7 @@ class RatioSink final : public RowSink {
       divergence_[static_cast<size_t>(z - box.origin.z)] +=
           DivergenceOfRow(values, measured, mask, ratio_.background, ratio_.floor, n);
     }
-    RatioRow(measured, ratio_.background, ratio_.floor, n, values);
+    RatioRow(measured, ratio_.background, ratio_.raise, ratio_.floor, n, values);
     if (mask != nullptr) MultiplyRow(mask, n, values);
     if (ratio_.output != nullptr) {
       std::memcpy(Cast(ratio_.output)->Row(z, y), values, static_cast<size_t>(n) * sizeof(float));
@@ -175,7 +175,10 @@ class RatioSink final : public RowSink {
 class UpdateSink final : public RowSink {
  public:
   UpdateSink(const MultiplyUpdate& update, int64_t row_length)
-      : RowSink(Extent::Of(update.output->box())), update_(update), row_length_(row_length) {}
+      : RowSink(Extent::Of(update.output->box())),
+        update_(update),
+        row_length_(row_length),
+        products_(static_cast<size_t>(update.change != nullptr ? update.output->box().shape.z : 0)) {}
 
   void Write(int64_t z, int64_t y, float* row, float* scratch) override {
     const Box3& box = update_.output->box();
@@ -191,16 +194,31 @@ class UpdateSink final : public RowSink {
     const int64_t begin = box.origin.x, n = box.shape.x;
     float* out = Cast(update_.output)->Row(z, y);
     if (update_.weights == nullptr) {
-      ProductRow(p + begin, row + begin, n, out);
+      ProductRow(p + begin, row + begin, update_.floor, n, out);
     } else {
       const float* w = static_cast<const CpuWeights*>(update_.weights)->Row(z, y, weights);
-      UpdateRow(p + begin, row + begin, w + begin, update_.weight_floor, n, out);
+      UpdateRow(p + begin, row + begin, w + begin, update_.weight_floor, update_.full_weight, update_.floor, n, out);
+    }
+    if (update_.change == nullptr) return;
+    const RowProducts sums = ChangeRow(out, p + begin, n, Cast(update_.change)->Row(z, y));
+    ChangeProducts& plane = products_[static_cast<size_t>(z - box.origin.z)];
+    plane.new_old += sums.new_old;
+    plane.old_old += sums.old_old;
+  }
+
+  void Finish() override {
+    if (update_.change == nullptr) return;
+    *update_.products = {};
+    for (const ChangeProducts& plane : products_) {
+      update_.products->new_old += plane.new_old;
+      update_.products->old_old += plane.old_old;
     }
   }
 
  private:
   MultiplyUpdate update_;
   int64_t row_length_;
+  std::vector<ChangeProducts> products_;  // by plane of output's box
 };
 
 }  // namespace
@@ -221,7 +239,7 @@ std::unique_ptr<RowSource> MakeSource(const Prologue& prologue, int64_t row_leng
 }
 
 std::unique_ptr<RowSink> MakeSink(const Epilogue& epilogue, int64_t row_length) {
-  if (const auto* store = std::get_if<Store>(&epilogue)) return std::make_unique<StoreSink>(*Cast(store->output));
+  if (const auto* store = std::get_if<Store>(&epilogue)) return std::make_unique<StoreSink>(*store);
   if (const auto* ratio = std::get_if<GuardedRatio>(&epilogue)) return std::make_unique<RatioSink>(*ratio, row_length);
   return std::make_unique<UpdateSink>(std::get<MultiplyUpdate>(epilogue), row_length);
 }

@@ -33,6 +33,12 @@ TEST(FrameStatistics, MeanIsThatOfWhatMethodsSee) {
   EXPECT_DOUBLE_EQ(Measure({1, 1, 2}, {-10, 6}, {.read_noise = 3}).mean, 15.0 / 2);
 }
 
+TEST(FrameStatistics, VarianceIsThatOfWhatMethodsSee) {
+  EXPECT_DOUBLE_EQ(Measure({1, 2, 2}, {1, 2, 3, 6}).variance, 3.5);
+  EXPECT_DOUBLE_EQ(Measure({1, 1, 2}, {-10, 6}, {.read_noise = 3}).variance, 56.25);  // of 0 and 15
+  EXPECT_EQ(Measure({1, 1, 3}, {7, 7, 7}).variance, 0);
+}
+
 TEST(FrameStatistics, CountsAndPlacesWhatIsNotFinite) {
   std::vector<float> photons(3 * 4 * 5, 2);
   photons[33] = NAN;

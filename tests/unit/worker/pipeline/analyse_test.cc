@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "proto/contract/error.h"
 #include "tests/support/test_support.h"
@@ -67,6 +70,7 @@ TEST(Analyse, MeasuresEveryFrameInPhotons) {
     EXPECT_EQ(frame.maximum(), 120 + 20 * i);
     EXPECT_NEAR(frame.mean(), 20 + 20 * i + 100.0 / 768, 1e-9);
     EXPECT_NEAR(frame.background(), 20 + 20 * i, 0.1);
+    EXPECT_NEAR(frame.variance(), 1e4 * (1.0 / 768) * (767.0 / 768), 1e-6);
   }
   EXPECT_EQ(task.progress.back(), (std::pair<int64_t, int64_t>{12, 12}));
   EXPECT_EQ(Messages(result.analyse(), v1::WARNING), "");
@@ -199,6 +203,55 @@ TEST(Analyse, NamesAVolumeThatIsNotAmongItsInputs) {
   task.task.mutable_analyse()->mutable_spec()->set_psf_volume("volumes/other");
   const absl::Status status = RunAnalyse(task.task, task).status();
   EXPECT_THAT(std::string(status.message()), HasSubstr("volumes/other"));
+}
+
+// --- What the method says of its parameters and the PSF ---
+
+// Light spreads as fast as it goes out of focus: every plane has as much.
+std::vector<float> WideField(const Shape3& shape) {
+  std::vector<float> psf;
+  for (int64_t z = 0; z < shape.z; ++z) {
+    const double sigma = 0.8 + 0.5 * static_cast<double>(std::abs(z - shape.z / 2));
+    std::vector<double> plane;
+    double sum = 0;
+    for (int64_t y = 0; y < shape.y; ++y)
+      for (int64_t x = 0; x < shape.x; ++x) {
+        const auto r2 =
+            static_cast<double>((y - shape.y / 2) * (y - shape.y / 2) + (x - shape.x / 2) * (x - shape.x / 2));
+        plane.push_back(std::exp(-r2 / (2 * sigma * sigma)));
+        sum += plane.back();
+      }
+    for (const double v : plane) psf.push_back(static_cast<float>(v / sum));
+  }
+  return psf;
+}
+
+absl::StatusOr<v1::TaskResult> AnalyseWith(const std::map<std::string, std::string>& parameters) {
+  MemoryTask task;
+  const Shape3 shape{17, 33, 33};
+  std::vector<float> image(static_cast<size_t>(Shape3{20, 40, 40}.voxels()), 10);
+  image[7] = 90;
+  task.AddInput("volumes/in", {1, 1, 20, 40, 40}, image);
+  task.AddInput("volumes/psf", {1, 1, shape.z, shape.y, shape.x}, WideField(shape));
+  v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
+  spec.set_input_volume("volumes/in");
+  spec.set_psf_volume("volumes/psf");
+  spec.set_method("rl");
+  spec.mutable_parameters()->insert(parameters.begin(), parameters.end());
+  return RunAnalyse(task.task, task);
+}
+
+TEST(Analyse, WarnsOfAMissingConeWhereItMatters) {
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult other, AnalyseWith({{"back_projector", "wiener-butterworth"}}));
+  EXPECT_THAT(Messages(other.analyse(), v1::WARNING), HasSubstr("PSF of channel 0: the OTF has a missing cone"));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult matched, AnalyseWith({}));
+  EXPECT_EQ(Messages(matched.analyse(), v1::WARNING), "");
+}
+
+TEST(Analyse, RefusesParametersThatDoNotGoTogether) {
+  const auto result = AnalyseWith({{"matched_steps", "2"}});
+  EXPECT_EQ(ReasonOf(result.status()), v1::INVALID_FIELD);
+  EXPECT_EQ(InfoOf(result.status()).field(), "deconvolve.parameters[\"matched_steps\"]");
 }
 
 }  // namespace

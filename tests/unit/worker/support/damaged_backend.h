@@ -23,6 +23,12 @@ class DamagedOps : public Ops {
                                                const Voxel& centre) override {
     return ops_->MakeOtf(psf, shape, centre);
   }
+  absl::Status ReadMagnitude(const Otf& otf, std::span<float> magnitude) override {
+    return ops_->ReadMagnitude(otf, magnitude);
+  }
+  absl::StatusOr<std::unique_ptr<Otf>> FilterOtf(const Otf& otf, std::span<const float> gain, float alpha) override {
+    return ops_->FilterOtf(otf, gain, alpha);
+  }
   absl::StatusOr<std::unique_ptr<Weights>> MakeWeights(const Otf& otf, const Box3& box, const Array* mask) override {
     return ops_->MakeWeights(otf, box, mask);
   }

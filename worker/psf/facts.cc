@@ -1,0 +1,73 @@
+#include "worker/psf/facts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+#include <cstddef>
+#include <cstdint>
+#include <numbers>
+#include <vector>
+
+namespace deconvoy::worker {
+namespace {
+
+using Line = std::vector<double>;
+
+// How far from voxel `peak` the line falls to half of its value there, towards larger (step 1) or smaller indices (-1).
+double HalfWidth(const Line& line, int64_t peak, int64_t step) {
+  const double half = line[static_cast<size_t>(peak)] / 2;
+  double before = line[static_cast<size_t>(peak)];
+  for (int64_t i = peak + step;; i += step) {
+    const bool inside = i >= 0 && i < static_cast<int64_t>(line.size());
+    const double here = inside ? line[static_cast<size_t>(i)] : 0;
+    if (here < half) return static_cast<double>(std::abs(i - peak)) - (half - here) / (before - here);
+    before = here;
+  }
+}
+
+// |sum over j of line(j) exp(-2 pi i k j)|, k in cycles per voxel.
+double Magnitude(const Line& line, double k) {
+  std::complex<double> sum = 0;
+  for (size_t j = 0; j < line.size(); ++j) {
+    sum += line[j] * std::polar(1.0, -2 * std::numbers::pi * k * static_cast<double>(j));
+  }
+  return std::abs(sum);
+}
+
+// `through`: the PSF along the axis through its maximum at `peak`; `total`: summed over the other axes.
+PsfAxis MeasureAxis(const Line& through, int64_t peak, const Line& total) {
+  PsfAxis axis;
+  axis.fwhm = HalfWidth(through, peak, 1) + HalfWidth(through, peak, -1);
+  axis.at_cutoff = Magnitude(total, axis.cutoff());
+  axis.at_half_cutoff = Magnitude(total, axis.cutoff() / 2);
+  return axis;
+}
+
+}  // namespace
+
+PsfFacts MeasurePsf(std::span<const float> values, const Shape3& shape) {
+  const auto extent = [](int64_t n) { return Line(static_cast<size_t>(n)); };
+  Line total_z = extent(shape.z), total_y = extent(shape.y), total_x = extent(shape.x);
+  const auto value = [&](int64_t z, int64_t y, int64_t x) -> double {
+    return values[static_cast<size_t>((z * shape.y + y) * shape.x + x)];
+  };
+  for (int64_t z = 0; z < shape.z; ++z) {
+    for (int64_t y = 0; y < shape.y; ++y) {
+      for (int64_t x = 0; x < shape.x; ++x) {
+        const double v = value(z, y, x);
+        total_z[static_cast<size_t>(z)] += v;
+        total_y[static_cast<size_t>(y)] += v;
+        total_x[static_cast<size_t>(x)] += v;
+      }
+    }
+  }
+  const int64_t peak = std::max_element(values.begin(), values.end()) - values.begin();
+  const int64_t pz = peak / (shape.y * shape.x), py = peak / shape.x % shape.y, px = peak % shape.x;
+  Line z = extent(shape.z), y = extent(shape.y), x = extent(shape.x);
+  for (int64_t i = 0; i < shape.z; ++i) z[static_cast<size_t>(i)] = value(i, py, px);
+  for (int64_t i = 0; i < shape.y; ++i) y[static_cast<size_t>(i)] = value(pz, i, px);
+  for (int64_t i = 0; i < shape.x; ++i) x[static_cast<size_t>(i)] = value(pz, py, i);
+  return {{MeasureAxis(z, pz, total_z), MeasureAxis(y, py, total_y), MeasureAxis(x, px, total_x)}};
+}
+
+}  // namespace deconvoy::worker
