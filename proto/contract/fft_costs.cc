@@ -16,7 +16,7 @@ constexpr int64_t kMostCost = 100'000;
 
 // Estimates by the power of two in the extent, 2^0, 2^1, 2^2 or 2^3, and more. Measured with FFTW 3.3.10 on x86-64
 // processors with AVX-512 (docs/performance.md).
-constexpr int64_t kRowCosts[] = {0, 1150, 1030, 1000};
+constexpr int64_t kRowCosts[] = {1450, 1150, 1030, 1000};  // odd ones only of periodic frames, which have no choice
 constexpr int64_t kColumnCosts[] = {1450, 1300, 1130, 1080};
 constexpr int64_t kLargestQuickPower = 256;  // powers of two up to this one are transformed in registers
 

@@ -26,7 +26,7 @@ class FftCosts {
   // range, an extent named twice or an odd row.
   static absl::StatusOr<FftCosts> FromProto(const v1::FftCosts& measured);
 
-  // Cost of an extent. REQUIRES: extent >= 1, even for rows.
+  // Cost of an extent. REQUIRES: extent >= 1.
   int64_t At(int64_t extent, FftAxis axis) const;
 
   // The extent n' >= n for which n' times its cost is least, the smaller one of equals, among those that were measured

@@ -21,6 +21,7 @@ constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 // 1e-3 is promised.
 constexpr double kHaloSpreads = 4.4;
 constexpr int64_t kLeastHalo = 6;
+constexpr int64_t kLeastSlack = 4;  // beyond half the PSF, where the spread is not known
 
 // Numbers of tiles along one axis that the search tries: each up to this one, then in steps of an eighth.
 constexpr int64_t kEveryCount = 32;
@@ -334,7 +335,7 @@ int64_t HaloExtent(int64_t psf, double spread) {
   if (psf <= 1) return 0;
   // No light lies farther from the centre than half the extent, so that 5/4 of it are 4.3 spreads or more of any PSF
   // that is not brighter at its rim than at its centre.
-  const int64_t most = psf / 2 + std::max<int64_t>(4, psf * 3 / 4);
+  const int64_t most = psf / 2 + std::max(kLeastSlack, psf * 3 / 4);
   if (spread <= 0) return most;
   return std::clamp(static_cast<int64_t>(std::ceil(kHaloSpreads * spread)), std::min(kLeastHalo, most), most);
 }

@@ -77,8 +77,8 @@ int64_t DefaultBudgetBytes(const MemoryFiles& files) {
   return std::max(kLeast, available / 10 * 7);
 }
 
-int64_t TaskBytes(const Shape3& padded, double bytes_per_padded_voxel) {
-  return static_cast<int64_t>(std::ceil(static_cast<double>(padded.voxels()) * bytes_per_padded_voxel));
+int64_t TaskBytes(const Shape3& box, double bytes_per_voxel) {
+  return static_cast<int64_t>(std::ceil(static_cast<double>(box.voxels()) * bytes_per_voxel));
 }
 
 absl::Status CheckBudget(int64_t need_bytes, int64_t budget_bytes, std::string_view remedy) {

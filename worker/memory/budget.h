@@ -22,8 +22,8 @@ struct MemoryFiles {
 // above this process leaves when that is less. At least 64 MiB.
 int64_t DefaultBudgetBytes(const MemoryFiles& files = {});
 
-// Bytes of a task whose method needs `bytes_per_padded_voxel`.
-int64_t TaskBytes(const Shape3& padded, double bytes_per_padded_voxel);
+// Bytes of a box of voxels of which each needs `bytes_per_voxel`, rounded up.
+int64_t TaskBytes(const Shape3& box, double bytes_per_voxel);
 
 // OUT_OF_MEMORY, saying both and what can be done, when `need_bytes` is above `budget_bytes`.
 absl::Status CheckBudget(int64_t need_bytes, int64_t budget_bytes, std::string_view remedy);

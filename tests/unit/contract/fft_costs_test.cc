@@ -30,6 +30,7 @@ TEST(FftCosts, EstimatesFavourPowersOfTwoInTheExtent) {
   EXPECT_LT(costs.At(144, FftAxis::kColumn), costs.At(150, FftAxis::kColumn));
   EXPECT_LT(costs.At(150, FftAxis::kColumn), costs.At(125, FftAxis::kColumn));
   EXPECT_LT(costs.At(576, FftAxis::kRow), costs.At(630, FftAxis::kRow));
+  EXPECT_LT(costs.At(630, FftAxis::kRow), costs.At(253, FftAxis::kRow));
 }
 
 // Against every extent up to twice the one asked for.
