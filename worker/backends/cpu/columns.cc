@@ -1,58 +1,55 @@
 #include "worker/backends/cpu/columns.h"
 
 #include <algorithm>
-#include <cstring>
+
+#include "worker/backends/cpu/pointwise.h"
 
 namespace deconvoy::worker::cpu {
-namespace {
 
-// Copies of a size known to the compiler are a few vector moves.
-template <int64_t kWidth>
-void GatherFull(const Complex* source, int64_t stride, std::span<const int64_t> indices, Complex* block) {
-  for (const int64_t i : indices) std::memcpy(block + i * kWidth, source + i * stride, kWidth * sizeof(Complex));
-}
-
-template <int64_t kWidth>
-void ScatterFull(const Complex* block, std::span<const int64_t> indices, int64_t stride, Complex* target) {
-  for (const int64_t i : indices) std::memcpy(target + i * stride, block + i * kWidth, kWidth * sizeof(Complex));
-}
-
-void ClearOthers(std::span<const int64_t> indices, int64_t extent, int64_t width, Complex* block) {
-  int64_t next = 0;
-  for (const int64_t i : indices) {
-    std::fill(block + next * width, block + i * width, Complex{});
-    next = i + 1;
+Runs RunsOf(std::span<const int64_t> positions) {
+  Runs runs;
+  for (const int64_t i : positions) {
+    if (!runs.empty() && runs.back().end == i) {
+      ++runs.back().end;
+    } else {
+      runs.push_back({i, i + 1});
+    }
   }
-  std::fill(block + next * width, block + extent * width, Complex{});
+  return runs;
 }
 
-}  // namespace
-
-void GatherColumns(const Complex* source, int64_t stride, std::span<const int64_t> indices, int64_t extent,
-                   int64_t width, int64_t columns, Complex* block) {
-  if (static_cast<int64_t>(indices.size()) < extent) ClearOthers(indices, extent, width, block);
-  if (columns == width && width == 8) return GatherFull<8>(source, stride, indices, block);
-  if (columns == width && width == 16) return GatherFull<16>(source, stride, indices, block);
-  if (columns == width && width == 32) return GatherFull<32>(source, stride, indices, block);
-  for (const int64_t i : indices) {
-    std::copy_n(source + i * stride, columns, block + i * width);
-    std::fill(block + i * width + columns, block + (i + 1) * width, Complex{});
+void GatherColumns(const Complex* source, int64_t stride, std::span<const Run> runs, int64_t extent, int64_t columns,
+                   int64_t pitch, Complex* lines) {
+  const auto clear = [&](int64_t begin, int64_t end) {
+    for (int64_t j = 0; begin < end && j < columns; ++j) {
+      std::fill(lines + j * pitch + begin, lines + j * pitch + end, Complex{});
+    }
+  };
+  int64_t done = 0;
+  for (const Run& run : runs) {
+    clear(done, run.begin);
+    TransposeRows(source + run.begin * stride, stride, run.end - run.begin, columns, lines + run.begin, pitch);
+    done = run.end;
   }
+  clear(done, extent);
 }
 
-void PrefetchColumns(const Complex* source, int64_t stride, std::span<const int64_t> indices, int64_t width) {
+void PrefetchColumns(const Complex* source, int64_t stride, std::span<const Run> runs, int64_t columns) {
   constexpr int64_t kLine = 8;
-  for (const int64_t i : indices) {
-    for (int64_t j = 0; j < width; j += kLine) __builtin_prefetch(source + i * stride + j, /*rw=*/1, /*locality=*/2);
+  for (const Run& run : runs) {
+    for (int64_t i = run.begin; i < run.end; ++i) {
+      for (int64_t j = 0; j < columns; j += kLine) {
+        __builtin_prefetch(source + i * stride + j, /*rw=*/1, /*locality=*/2);
+      }
+    }
   }
 }
 
-void ScatterColumns(const Complex* block, int64_t width, int64_t columns, std::span<const int64_t> indices,
-                    int64_t stride, Complex* target) {
-  if (columns == width && width == 8) return ScatterFull<8>(block, indices, stride, target);
-  if (columns == width && width == 16) return ScatterFull<16>(block, indices, stride, target);
-  if (columns == width && width == 32) return ScatterFull<32>(block, indices, stride, target);
-  for (const int64_t i : indices) std::copy_n(block + i * width, columns, target + i * stride);
+void ScatterColumns(const Complex* lines, int64_t pitch, std::span<const Run> runs, int64_t columns, int64_t stride,
+                    Complex* target) {
+  for (const Run& run : runs) {
+    TransposeColumns(lines + run.begin, pitch, columns, run.end - run.begin, target + run.begin * stride, stride);
+  }
 }
 
 }  // namespace deconvoy::worker::cpu

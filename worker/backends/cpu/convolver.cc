@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <numeric>
 #include <span>
 
 #include "proto/contract/status_macros.h"
@@ -74,10 +72,7 @@ bool IsSymmetric(std::span<const float> psf, const Shape3& shape, const Voxel& c
   return difference <= kTolerance * sum;
 }
 
-Convolver::Convolver(const SpectrumLayout& layout, ThreadPool* pool)
-    : layout_(layout), pool_(pool), every_row_(static_cast<size_t>(layout.domain.y)) {
-  std::iota(every_row_.begin(), every_row_.end(), int64_t{0});
-}
+Convolver::Convolver(const SpectrumLayout& layout, ThreadPool* pool) : layout_(layout), pool_(pool) {}
 
 absl::StatusOr<std::unique_ptr<Convolver>> Convolver::Make(const Shape3& domain,
                                                            const std::filesystem::path& wisdom_folder,
@@ -90,22 +85,24 @@ absl::StatusOr<std::unique_ptr<Convolver>> Convolver::Make(const Shape3& domain,
 
 void Convolver::Plan(const std::filesystem::path& wisdom_folder) {
   along_x_ = &RowTransformFor(layout_.domain.x, wisdom_folder);
-  along_y_ = &ColumnTransformFor(layout_.domain.y, layout_.strip_width, wisdom_folder);
-  along_z_ = &ColumnTransformFor(layout_.domain.z, layout_.bundle_width, wisdom_folder);
+  along_y_ = &LineTransformFor(layout_.domain.y, wisdom_folder);
+  along_z_ = &LineTransformFor(layout_.domain.z, wisdom_folder);
 }
 
 absl::Status Convolver::Allocate() {
   ASSIGN_OR_RETURN(work_, Buffer::OfFloats(2 * layout_.total()));
   const int64_t row = AlignedFloats(layout_.domain.x), spectrum = AlignedFloats(2 * layout_.row);
-  const int64_t columns = 2 * std::max(layout_.domain.y * layout_.strip_width, layout_.domain.z * layout_.bundle_width);
+  const int64_t lines = 2 * kColumnsAtOnce * LinePitch(std::max(layout_.domain.y, layout_.domain.z));
   for (int thread = 0; thread < pool_->threads(); ++thread) {
-    ASSIGN_OR_RETURN(Buffer memory, Buffer::OfFloats(3 * row + spectrum + columns));
+    ASSIGN_OR_RETURN(Buffer memory, Buffer::OfFloats(3 * row + spectrum + 2 * lines));
     float* start = memory.data();
+    const auto at = [&](int64_t floats) { return reinterpret_cast<Complex*>(start + floats); };
     scratch_.push_back({.memory = std::move(memory),
                         .row = start,
                         .sink = start + row,
-                        .spectrum = reinterpret_cast<Complex*>(start + 3 * row),
-                        .columns = reinterpret_cast<Complex*>(start + 3 * row + spectrum)});
+                        .spectrum = at(3 * row),
+                        .lines = at(3 * row + spectrum),
+                        .transformed = at(3 * row + spectrum + lines)});
   }
   return absl::OkStatus();
 }
@@ -141,7 +138,7 @@ void Convolver::ForwardPlanes(const RowSource& source) {
   pool_->ForEach(static_cast<int64_t>(extent.planes.size()), [&](int64_t i, int thread) {
     Scratch& scratch = scratch_[static_cast<size_t>(thread)];
     const int64_t z = extent.planes[static_cast<size_t>(i)];
-    for (int64_t y = extent.row_begin; y < extent.row_end; ++y) {
+    for (int64_t y = extent.rows.begin; y < extent.rows.end; ++y) {
       source.Read(z, y, scratch.row);
       RowToSpectrum(Plane(z), y, scratch);
     }
@@ -155,7 +152,7 @@ void Convolver::InversePlanes(RowSink& sink, bool onward) {
     Scratch& scratch = scratch_[static_cast<size_t>(thread)];
     const int64_t z = extent.planes[static_cast<size_t>(i)];
     InverseStrips(Plane(z), extent, scratch);
-    for (int64_t y = extent.row_begin; y < extent.row_end; ++y) {
+    for (int64_t y = extent.rows.begin; y < extent.rows.end; ++y) {
       SpectrumToRow(Plane(z), y, scratch);
       sink.Write(z, y, scratch.row, scratch.sink);
       if (onward) RowToSpectrum(Plane(z), y, scratch);
@@ -166,40 +163,34 @@ void Convolver::InversePlanes(RowSink& sink, bool onward) {
 }
 
 void Convolver::RowToSpectrum(Complex* plane, int64_t y, Scratch& scratch) const {
-  along_x_->Forward(scratch.row, scratch.spectrum);
-  std::memcpy(plane + y * layout_.row, scratch.spectrum, static_cast<size_t>(layout_.row) * sizeof(Complex));
+  along_x_->Forward(scratch.row, scratch.spectrum, plane + y * layout_.row);
 }
 
 void Convolver::SpectrumToRow(const Complex* plane, int64_t y, Scratch& scratch) const {
-  std::memcpy(scratch.spectrum, plane + y * layout_.row, static_cast<size_t>(layout_.row) * sizeof(Complex));
-  along_x_->Inverse(scratch.spectrum, scratch.row);
+  along_x_->Inverse(plane + y * layout_.row, scratch.spectrum, scratch.row);
 }
 
-std::span<const int64_t> Convolver::RowsOf(const Extent& extent) const {
-  return std::span(every_row_)
-      .subspan(static_cast<size_t>(extent.row_begin), static_cast<size_t>(extent.row_end - extent.row_begin));
+template <typename Transform>
+void Convolver::Strips(Complex* plane, const Run& given, const Run& wanted, Scratch& scratch,
+                       const Transform& transform) const {
+  if (layout_.domain.y == 1) return;
+  const int64_t pitch = LinePitch(layout_.domain.y);
+  for (int64_t x = 0; x < layout_.row; x += kColumnsAtOnce) {
+    const int64_t columns = std::min(kColumnsAtOnce, layout_.row - x);
+    GatherColumns(plane + x, layout_.row, {&given, 1}, layout_.domain.y, columns, pitch, scratch.lines);
+    for (int64_t j = 0; j < columns; ++j) transform(scratch.lines + j * pitch, scratch.transformed + j * pitch);
+    ScatterColumns(scratch.transformed, pitch, {&wanted, 1}, columns, layout_.row, plane + x);
+  }
 }
 
 void Convolver::ForwardStrips(Complex* plane, const Extent& extent, Scratch& scratch) const {
-  if (layout_.domain.y == 1) return;
-  const int64_t width = layout_.strip_width;
-  for (int64_t x = 0; x < layout_.row; x += width) {
-    const int64_t columns = std::min(width, layout_.row - x);
-    GatherColumns(plane + x, layout_.row, RowsOf(extent), layout_.domain.y, width, columns, scratch.columns);
-    along_y_->Forward(scratch.columns);
-    ScatterColumns(scratch.columns, width, columns, every_row_, layout_.row, plane + x);
-  }
+  Strips(plane, extent.rows, {0, layout_.domain.y}, scratch,
+         [&](Complex* in, Complex* out) { along_y_->Forward(in, out); });
 }
 
 void Convolver::InverseStrips(Complex* plane, const Extent& extent, Scratch& scratch) const {
-  if (layout_.domain.y == 1) return;
-  const int64_t width = layout_.strip_width;
-  for (int64_t x = 0; x < layout_.row; x += width) {
-    const int64_t columns = std::min(width, layout_.row - x);
-    GatherColumns(plane + x, layout_.row, every_row_, layout_.domain.y, width, columns, scratch.columns);
-    along_y_->Inverse(scratch.columns);
-    ScatterColumns(scratch.columns, width, columns, RowsOf(extent), layout_.row, plane + x);
-  }
+  Strips(plane, {0, layout_.domain.y}, extent.rows, scratch,
+         [&](Complex* in, Complex* out) { along_y_->Inverse(in, out); });
 }
 
 template <typename Work>
@@ -208,60 +199,74 @@ void Convolver::ForEachBundle(const Work& work) {
   pool_->ForEach(groups, [&](int64_t group, int thread) {
     const int64_t end = std::min((group + 1) * kBundlesAtOnce, layout_.bundles);
     for (int64_t bundle = group * kBundlesAtOnce; bundle < end; ++bundle) {
-      work(bundle, scratch_[static_cast<size_t>(thread)].columns);
+      work(bundle, scratch_[static_cast<size_t>(thread)]);
     }
   });
 }
 
 void Convolver::ColumnPass(std::span<const int64_t> input, const CpuOtf& otf, bool adjoint,
                            std::span<const int64_t> output) {
-  const int64_t width = layout_.bundle_width, planes = layout_.domain.z;
-  ForEachBundle([&](int64_t bundle, Complex* columns) {
-    Complex* place = Plane(0) + bundle * width;
-    GatherColumns(place, layout_.plane, input, planes, width, width, columns);
-    if (bundle + 1 < layout_.bundles) PrefetchColumns(place + width, layout_.plane, input, width);
-    if (planes > 1) along_z_->Forward(columns);
-    otf.Apply(bundle * width * planes, adjoint, width * planes, columns);
-    if (planes > 1) along_z_->Inverse(columns);
-    ScatterColumns(columns, width, width, output, layout_.plane, place);
+  const int64_t planes = layout_.domain.z, pitch = LinePitch(planes);
+  const Runs given = RunsOf(input), wanted = RunsOf(output);
+  ForEachBundle([&](int64_t bundle, Scratch& scratch) {
+    Complex* place = Plane(0) + bundle * kColumnsAtOnce;
+    GatherColumns(place, layout_.plane, given, planes, kColumnsAtOnce, pitch, scratch.lines);
+    if (bundle + 1 < layout_.bundles) PrefetchColumns(place + kColumnsAtOnce, layout_.plane, given, kColumnsAtOnce);
+    for (int64_t j = 0; j < kColumnsAtOnce; ++j) {
+      Complex* line = scratch.lines + j * pitch;
+      along_z_->Forward(line, scratch.transformed);
+      otf.Apply((bundle * kColumnsAtOnce + j) * planes, adjoint, planes, scratch.transformed);
+      along_z_->Inverse(scratch.transformed, line);
+    }
+    ScatterColumns(scratch.lines, pitch, wanted, kColumnsAtOnce, layout_.plane, place);
   });
 }
 
 void Convolver::StoreOtf(std::span<const int64_t> input, CpuOtf& otf) {
-  const int64_t width = layout_.bundle_width, planes = layout_.domain.z;
+  const int64_t planes = layout_.domain.z, pitch = LinePitch(planes);
   const float scale = 1.0F / static_cast<float>(layout_.domain.voxels());
-  ForEachBundle([&](int64_t bundle, Complex* columns) {
-    GatherColumns(Plane(0) + bundle * width, layout_.plane, input, planes, width, width, columns);
-    if (planes > 1) along_z_->Forward(columns);
-    otf.Put(bundle * width * planes, columns, scale, width * planes);
+  const Runs given = RunsOf(input);
+  ForEachBundle([&](int64_t bundle, Scratch& scratch) {
+    GatherColumns(Plane(0) + bundle * kColumnsAtOnce, layout_.plane, given, planes, kColumnsAtOnce, pitch,
+                  scratch.lines);
+    for (int64_t j = 0; j < kColumnsAtOnce; ++j) {
+      along_z_->Forward(scratch.lines + j * pitch, scratch.transformed);
+      otf.Put((bundle * kColumnsAtOnce + j) * planes, scratch.transformed, scale, planes);
+    }
   });
 }
 
 template <typename Work>
-void Convolver::ForEachOtfRow(const Work& work) {
-  const int64_t width = layout_.bundle_width, planes = layout_.domain.z, columns = layout_.domain.y * layout_.row;
-  ForEachBundle([&](int64_t bundle, Complex*) {
-    const int64_t first = bundle * width, n = std::min(width, columns - first);
-    for (int64_t z = 0; z < planes; ++z) work((bundle * planes + z) * width, z * columns + first, n);
+void Convolver::ForEachColumn(const Work& work) {
+  const int64_t columns = layout_.domain.y * layout_.row;
+  ForEachBundle([&](int64_t bundle, Scratch& scratch) {
+    const int64_t begin = bundle * kColumnsAtOnce, end = std::min(begin + kColumnsAtOnce, columns);
+    for (int64_t column = begin; column < end; ++column) work(column, reinterpret_cast<float*>(scratch.lines));
   });
 }
 
 void Convolver::ReadMagnitude(const CpuOtf& otf, std::span<float> magnitude) {
+  const int64_t planes = layout_.domain.z, columns = layout_.domain.y * layout_.row;
   const auto voxels = static_cast<float>(layout_.domain.voxels());
-  ForEachOtfRow([&](int64_t i, int64_t j, int64_t n) { otf.ReadMagnitude(i, voxels, n, magnitude.data() + j); });
+  ForEachColumn([&](int64_t column, float* line) {
+    otf.ReadMagnitude(column * planes, voxels, planes, line);
+    for (int64_t z = 0; z < planes; ++z) magnitude[static_cast<size_t>(z * columns + column)] = line[z];
+  });
 }
 
 absl::StatusOr<std::unique_ptr<CpuOtf>> Convolver::FilterOtf(const CpuOtf& otf, std::span<const float> gain,
                                                              float alpha) {
   ASSIGN_OR_RETURN(Buffer buffer, Buffer::OfFloats((otf.real() ? 1 : 2) * layout_.otf()));
   auto filtered = std::make_unique<CpuOtf>(layout_.domain, Voxel{}, otf.real(), std::move(buffer));
+  const int64_t planes = layout_.domain.z, columns = layout_.domain.y * layout_.row;
   const auto voxels = static_cast<float>(layout_.domain.voxels());
   const float at_zero = voxels * otf.at_zero();
   const SpectralFilter filter{.unit = voxels,
                               .alpha = alpha,
                               .scale = (at_zero * at_zero + alpha) / (at_zero * (gain.empty() ? 1.0F : gain[0]))};
-  ForEachOtfRow([&](int64_t i, int64_t j, int64_t n) {
-    filtered->PutFiltered(otf, i, gain.empty() ? nullptr : gain.data() + j, filter, n);
+  ForEachColumn([&](int64_t column, float* line) {
+    for (int64_t z = 0; z < planes && !gain.empty(); ++z) line[z] = gain[static_cast<size_t>(z * columns + column)];
+    filtered->PutFiltered(otf, column * planes, gain.empty() ? nullptr : line, filter, planes);
   });
   return filtered;
 }

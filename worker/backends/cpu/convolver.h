@@ -25,7 +25,7 @@
 
 namespace deconvoy::worker::cpu {
 
-// The transform of a PSF, divided by the domain's voxels, in the order of the bundles. Of a PSF that is symmetric about
+// The transform of a PSF, divided by the domain's voxels, in SpectrumLayout's order. Of a PSF that is symmetric about
 // its centre it is real, and only the real parts are kept. The PSF's box is that in which it may differ from 0: the
 // whole domain for a filtered one.
 class CpuOtf final : public Otf {
@@ -87,9 +87,10 @@ class Convolver {
   struct Scratch {
     Buffer memory;
     float* row;
-    float* sink;        // two rows
-    Complex* spectrum;  // of one row
-    Complex* columns;   // of a strip or a bundle
+    float* sink;           // two rows
+    Complex* spectrum;     // of one row
+    Complex* lines;        // of a strip or a bundle
+    Complex* transformed;  // the same
   };
 
   Convolver(const SpectrumLayout& layout, ThreadPool* pool);
@@ -103,28 +104,28 @@ class Convolver {
   void InversePlanes(RowSink& sink, bool onward);
   void ColumnPass(std::span<const int64_t> input, const CpuOtf& otf, bool adjoint, std::span<const int64_t> output);
   void StoreOtf(std::span<const int64_t> input, CpuOtf& otf);
-  // Calls work(bundle, memory for its columns) for all of them.
+  // Calls work(bundle, scratch) for all of them.
   template <typename Work>
   void ForEachBundle(const Work& work);
-  // Calls work(i, j, n) for n values of an OTF from index i on, which are those of the half spectrum in kz, ky, kx
-  // order from index j on; every value once.
+  // Calls work(column, room for as many floats as there are planes) for all of them.
   template <typename Work>
-  void ForEachOtfRow(const Work& work);
+  void ForEachColumn(const Work& work);
 
   // One plane, one thread.
   void RowToSpectrum(Complex* plane, int64_t y, Scratch& scratch) const;
   void SpectrumToRow(const Complex* plane, int64_t y, Scratch& scratch) const;
   void ForwardStrips(Complex* plane, const Extent& extent, Scratch& scratch) const;
   void InverseStrips(Complex* plane, const Extent& extent, Scratch& scratch) const;
-  std::span<const int64_t> RowsOf(const Extent& extent) const;
+  // The rows `given`, zeros elsewhere, become the rows `wanted` of their transform along y.
+  template <typename Transform>
+  void Strips(Complex* plane, const Run& given, const Run& wanted, Scratch& scratch, const Transform& transform) const;
 
   // Constant after `Make`.
   const SpectrumLayout layout_;
   ThreadPool* const pool_;
   const RowTransform* along_x_ = nullptr;
-  const ColumnTransform* along_y_ = nullptr;
-  const ColumnTransform* along_z_ = nullptr;
-  std::vector<int64_t> every_row_;
+  const LineTransform* along_y_ = nullptr;
+  const LineTransform* along_z_ = nullptr;
   std::vector<Scratch> scratch_;  // by thread
 
   // Only while running.

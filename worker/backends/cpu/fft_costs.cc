@@ -48,28 +48,30 @@ double LeastSeconds(const Work& work) {
   return least;
 }
 
-// Seconds per voxel of one transform.
+// Seconds per voxel of one transform. `memory` holds three rows or lines of the extent.
 double TimeRow(int64_t extent, const fs::path& folder, Buffer& memory) {
   const RowTransform& transform = RowTransformFor(extent, folder);
+  const int64_t pitch = 2 * LinePitch(extent / 2 + 1);
   float* row = memory.data();
-  auto* spectrum = reinterpret_cast<Complex*>(row + (extent + 15) / 16 * 16);
+  auto* scratch = reinterpret_cast<Complex*>(row + pitch);
+  auto* spectrum = reinterpret_cast<Complex*>(row + 2 * pitch);
   const double seconds = LeastSeconds([&] {
-    transform.Forward(row, spectrum);
-    transform.Inverse(spectrum, row);
+    transform.Forward(row, scratch, spectrum);
+    transform.Inverse(spectrum, scratch, row);
   });
   return seconds / 2 / static_cast<double>(extent);
 }
 
 // Likewise; a column of complex numbers stands for two of voxels.
-double TimeColumns(int64_t extent, const fs::path& folder, Buffer& memory) {
-  const int64_t width = ColumnsAtOnce(extent, std::numeric_limits<int32_t>::max());
-  const ColumnTransform& transform = ColumnTransformFor(extent, width, folder);
-  auto* columns = reinterpret_cast<Complex*>(memory.data());
+double TimeColumn(int64_t extent, const fs::path& folder, Buffer& memory) {
+  const LineTransform& transform = LineTransformFor(extent, folder);
+  auto* line = reinterpret_cast<Complex*>(memory.data());
+  Complex* transformed = line + LinePitch(extent);
   const double seconds = LeastSeconds([&] {
-    transform.Forward(columns);
-    transform.Inverse(columns);
+    transform.Forward(line, transformed);
+    transform.Inverse(transformed, line);
   });
-  return seconds / 2 / static_cast<double>(extent * width * 2);
+  return seconds / 2 / static_cast<double>(extent * 2);
 }
 
 using Seconds = std::map<int64_t, double>;  // by extent
@@ -126,14 +128,12 @@ absl::Status MeasureFftCosts(int64_t largest, const fs::path& folder,
   for (int64_t extent = kLeastExtent; extent <= largest; ++extent) {
     if (IsCandidate(extent)) extents.push_back(extent);
   }
-  const int64_t width = ColumnsAtOnce(largest, std::numeric_limits<int32_t>::max());
-  ASSIGN_OR_RETURN(Buffer memory,
-                   Buffer::OfFloats(2 * std::max<int64_t>(largest * width, 32 * kLeastExtent * 64) + 64));
+  ASSIGN_OR_RETURN(Buffer memory, Buffer::OfFloats(4 * LinePitch(largest)));
   Seconds rows, columns;
   for (size_t i = 0; i < extents.size(); ++i) {
     const int64_t extent = extents[i];
     if (extent % 2 == 0) rows[extent] = TimeRow(extent, folder, memory);
-    columns[extent] = TimeColumns(extent, folder, memory);
+    columns[extent] = TimeColumn(extent, folder, memory);
     progress(static_cast<int64_t>(i) + 1, static_cast<int64_t>(extents.size()));
   }
   v1::FftCosts costs;

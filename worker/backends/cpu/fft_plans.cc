@@ -7,15 +7,20 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <numbers>
 #include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "worker/backends/cpu/pointwise.h"
 
 namespace deconvoy::worker::cpu {
 namespace {
@@ -36,39 +41,68 @@ std::unique_ptr<float, FreeFftw> PlanningMemory(int64_t floats) {
   return std::unique_ptr<float, FreeFftw>(static_cast<float*>(std::aligned_alloc(64, bytes)));
 }
 
-class FftwRow final : public RowTransform {
+class FftwLine final : public LineTransform {
  public:
-  explicit FftwRow(int64_t extent) {
-    const int n = static_cast<int>(extent);
-    const auto row = PlanningMemory(extent);
-    const auto spectrum = PlanningMemory(extent + 2);
-    auto* complex = reinterpret_cast<fftwf_complex*>(spectrum.get());
-    forward_ = fftwf_plan_dft_r2c_1d(n, row.get(), complex, FFTW_MEASURE | FFTW_DESTROY_INPUT);
-    inverse_ = fftwf_plan_dft_c2r_1d(n, complex, row.get(), FFTW_MEASURE | FFTW_DESTROY_INPUT);
+  explicit FftwLine(int64_t extent) {
+    const auto from = PlanningMemory(2 * extent), to = PlanningMemory(2 * extent);
+    const auto plan = [&](int sign) {
+      return fftwf_plan_dft_1d(static_cast<int>(extent), reinterpret_cast<fftwf_complex*>(from.get()),
+                               reinterpret_cast<fftwf_complex*>(to.get()), sign, FFTW_MEASURE | FFTW_DESTROY_INPUT);
+    };
+    forward_ = plan(FFTW_FORWARD);
+    inverse_ = plan(FFTW_BACKWARD);
   }
-  void Forward(float* row, Complex* spectrum) const override { fftwf_execute_dft_r2c(forward_, row, Raw(spectrum)); }
-  void Inverse(Complex* spectrum, float* row) const override { fftwf_execute_dft_c2r(inverse_, Raw(spectrum), row); }
+  void Forward(Complex* in, Complex* out) const override { fftwf_execute_dft(forward_, Raw(in), Raw(out)); }
+  void Inverse(Complex* in, Complex* out) const override { fftwf_execute_dft(inverse_, Raw(in), Raw(out)); }
 
  private:
   fftwf_plan forward_, inverse_;
 };
 
-class FftwColumns final : public ColumnTransform {
+// An even row as a line of half as many complex numbers: FFTW's own transforms of reals take almost twice as long.
+class EvenRow final : public RowTransform {
  public:
-  FftwColumns(int64_t extent, int64_t width) {
-    const auto columns = PlanningMemory(2 * extent * width);
-    auto* complex = reinterpret_cast<fftwf_complex*>(columns.get());
-    const int n = static_cast<int>(extent), w = static_cast<int>(width);
-    const auto plan = [&](int sign) {
-      return fftwf_plan_many_dft(1, &n, w, complex, nullptr, w, 1, complex, nullptr, w, 1, sign, FFTW_MEASURE);
-    };
-    forward_ = plan(FFTW_FORWARD);
-    inverse_ = plan(FFTW_BACKWARD);
+  explicit EvenRow(int64_t extent) : half_(extent / 2), line_(half_), turns_(static_cast<size_t>(half_ / 2 + 1)) {
+    for (size_t k = 0; k < turns_.size(); ++k) {
+      const double angle = 2 * std::numbers::pi * static_cast<double>(k) / static_cast<double>(extent);
+      turns_[k] = {static_cast<float>(-std::sin(angle) / 2), static_cast<float>(-std::cos(angle) / 2)};
+    }
   }
-  void Forward(Complex* columns) const override { fftwf_execute_dft(forward_, Raw(columns), Raw(columns)); }
-  void Inverse(Complex* columns) const override { fftwf_execute_dft(inverse_, Raw(columns), Raw(columns)); }
+  void Forward(float* row, Complex* scratch, Complex* spectrum) const override {
+    line_.Forward(reinterpret_cast<Complex*>(row), scratch);
+    HalfToReal(scratch, turns_.data(), half_, spectrum);
+  }
+  void Inverse(const Complex* spectrum, Complex* scratch, float* row) const override {
+    RealToHalf(spectrum, turns_.data(), half_, scratch);
+    line_.Inverse(scratch, reinterpret_cast<Complex*>(row));
+  }
 
  private:
+  int64_t half_;
+  FftwLine line_;
+  std::vector<Complex> turns_;
+};
+
+class OddRow final : public RowTransform {
+ public:
+  explicit OddRow(int64_t extent) : numbers_(extent / 2 + 1) {
+    const int n = static_cast<int>(extent);
+    const auto row = PlanningMemory(extent), spectrum = PlanningMemory(extent + 1);
+    auto* complex = reinterpret_cast<fftwf_complex*>(spectrum.get());
+    forward_ = fftwf_plan_dft_r2c_1d(n, row.get(), complex, FFTW_MEASURE | FFTW_DESTROY_INPUT);
+    inverse_ = fftwf_plan_dft_c2r_1d(n, complex, row.get(), FFTW_MEASURE | FFTW_DESTROY_INPUT);
+  }
+  void Forward(float* row, Complex* scratch, Complex* spectrum) const override {
+    fftwf_execute_dft_r2c(forward_, row, Raw(scratch));
+    std::copy_n(scratch, numbers_, spectrum);
+  }
+  void Inverse(const Complex* spectrum, Complex* scratch, float* row) const override {
+    std::copy_n(spectrum, numbers_, scratch);
+    fftwf_execute_dft_c2r(inverse_, Raw(scratch), row);
+  }
+
+ private:
+  int64_t numbers_;
   fftwf_plan forward_, inverse_;
 };
 
@@ -97,28 +131,37 @@ class PlanningTurn {
 // Everything about planning; one per process.
 class Planner {
  public:
-  template <typename Transform, typename... Extents>
-  const Transform& Get(std::map<std::pair<int64_t, int64_t>, std::unique_ptr<const Transform>>& kept,
-                       std::pair<int64_t, int64_t> key, const fs::path& folder, Extents... extents) {
+  const LineTransform& Line(int64_t extent, const fs::path& folder) {
+    return Get<LineTransform>(lines_, extent, folder, [&] { return std::make_unique<const FftwLine>(extent); });
+  }
+  const RowTransform& Row(int64_t extent, const fs::path& folder) {
+    return Get<RowTransform>(rows_, extent, folder, [&]() -> std::unique_ptr<const RowTransform> {
+      if (extent % 2 == 0) return std::make_unique<const EvenRow>(extent);
+      return std::make_unique<const OddRow>(extent);
+    });
+  }
+
+ private:
+  template <typename Transform>
+  using Kept = std::map<int64_t, std::unique_ptr<const Transform>>;  // by extent
+
+  template <typename Transform, typename Make>
+  const Transform& Get(Kept<Transform>& kept, int64_t extent, const fs::path& folder, const Make& make) {
     const std::lock_guard lock(mutex_);
-    auto& transform = kept[key];
+    auto& transform = kept[extent];
     if (transform != nullptr) return *transform;
     const PlanningTurn turn(folder);
     Import(folder);
-    transform = std::make_unique<const Transform>(extents...);
+    transform = make();
     Export(folder);
     return *transform;
   }
-
-  // Guarded by the planner's mutex.
-  std::map<std::pair<int64_t, int64_t>, std::unique_ptr<const FftwRow>> rows;
-  std::map<std::pair<int64_t, int64_t>, std::unique_ptr<const FftwColumns>> columns;
-
- private:
   void Import(const fs::path& folder);
   void Export(const fs::path& folder);
 
   std::mutex mutex_;
+  Kept<LineTransform> lines_;
+  Kept<RowTransform> rows_;
   std::map<fs::path, std::string> last_export_;  // by folder
 };
 
@@ -171,14 +214,12 @@ std::string ProcessorName() {
 
 }  // namespace
 
-const RowTransform& RowTransformFor(int64_t extent, const fs::path& wisdom_folder) {
-  Planner& planner = ThePlanner();
-  return planner.Get(planner.rows, {extent, 1}, wisdom_folder, extent);
+const LineTransform& LineTransformFor(int64_t extent, const fs::path& wisdom_folder) {
+  return ThePlanner().Line(extent, wisdom_folder);
 }
 
-const ColumnTransform& ColumnTransformFor(int64_t extent, int64_t width, const fs::path& wisdom_folder) {
-  Planner& planner = ThePlanner();
-  return planner.Get(planner.columns, {extent, width}, wisdom_folder, extent, width);
+const RowTransform& RowTransformFor(int64_t extent, const fs::path& wisdom_folder) {
+  return ThePlanner().Row(extent, wisdom_folder);
 }
 
 fs::path WisdomFile(const fs::path& folder) {

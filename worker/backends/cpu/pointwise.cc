@@ -1,6 +1,7 @@
 #include "worker/backends/cpu/pointwise.h"
 
 #include <cmath>
+#include <cstring>
 
 // One function body, compiled once per instruction set. The sanitizers' start-up does not bear the choice at load time.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
@@ -11,6 +12,76 @@
 #endif
 
 namespace deconvoy::worker::cpu {
+namespace {
+
+// Four complex numbers, as bits and as floats.
+constexpr int64_t kFour = 4;
+using Bits [[gnu::vector_size(32)]] = int64_t;
+using Floats [[gnu::vector_size(32)]] = float;
+
+template <typename Vector>
+[[gnu::always_inline]] inline void Load(const Complex* from, Vector& out) {
+  std::memcpy(&out, from, sizeof out);
+}
+template <typename Vector>
+[[gnu::always_inline]] inline void Put(const Vector& in, Complex* to) {
+  std::memcpy(static_cast<void*>(to), &in, sizeof in);
+}
+
+// to[j * to_stride + i] = from[i * from_stride + j] for i, j < kFour.
+[[gnu::always_inline]] inline void TransposeBlock(const Complex* from, int64_t from_stride, Complex* to,
+                                                  int64_t to_stride) {
+  Bits a, b, c, d;
+  Load(from, a);
+  Load(from + from_stride, b);
+  Load(from + 2 * from_stride, c);
+  Load(from + 3 * from_stride, d);
+  const Bits ab_even = __builtin_shufflevector(a, b, 0, 4, 2, 6), ab_odd = __builtin_shufflevector(a, b, 1, 5, 3, 7);
+  const Bits cd_even = __builtin_shufflevector(c, d, 0, 4, 2, 6), cd_odd = __builtin_shufflevector(c, d, 1, 5, 3, 7);
+  a = __builtin_shufflevector(ab_even, cd_even, 0, 1, 4, 5);
+  b = __builtin_shufflevector(ab_odd, cd_odd, 0, 1, 4, 5);
+  c = __builtin_shufflevector(ab_even, cd_even, 2, 3, 6, 7);
+  d = __builtin_shufflevector(ab_odd, cd_odd, 2, 3, 6, 7);
+  Put(a, to);
+  Put(b, to + to_stride);
+  Put(c, to + 2 * to_stride);
+  Put(d, to + 3 * to_stride);
+}
+
+constexpr int64_t WholeFours(int64_t n) {
+  return n / kFour * kFour;
+}
+
+// Likewise for what does not belong to a whole block.
+[[gnu::always_inline]] inline void TransposeEdges(const Complex* from, int64_t from_stride, int64_t rows,
+                                                  int64_t columns, Complex* to, int64_t to_stride) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = i < WholeFours(rows) ? WholeFours(columns) : 0; j < columns; ++j) {
+      to[j * to_stride + i] = from[i * from_stride + j];
+    }
+  }
+}
+
+// The four numbers that end at k, the last one first.
+[[gnu::always_inline]] inline void LoadDown(const Complex* values, int64_t k, Floats& out) {
+  Load(values + k - (kFour - 1), out);
+  out = __builtin_shufflevector(out, out, 6, 7, 4, 5, 2, 3, 0, 1);
+}
+[[gnu::always_inline]] inline void PutDown(const Floats& in, int64_t k, Complex* values) {
+  Put(__builtin_shufflevector(in, in, 6, 7, 4, 5, 2, 3, 0, 1), values + k - (kFour - 1));
+}
+
+constexpr Floats kConjugate = {1, -1, 1, -1, 1, -1, 1, -1};
+
+// a b
+[[gnu::always_inline]] inline void Multiply(const Floats& a, const Floats& b, Floats& out) {
+  const Floats re = __builtin_shufflevector(a, a, 0, 0, 2, 2, 4, 4, 6, 6);
+  const Floats im = __builtin_shufflevector(a, a, 1, 1, 3, 3, 5, 5, 7, 7);
+  const Floats swapped = __builtin_shufflevector(b, b, 1, 0, 3, 2, 5, 4, 7, 6);
+  out = re * b - kConjugate * im * swapped;
+}
+
+}  // namespace
 
 // Maxima are written so that a NaN stays a NaN.
 
@@ -127,6 +198,73 @@ DECONVOY_FOR_EACH_ISA void ScaleComplex(const Complex* values, float scale, int6
   const float* __restrict v = reinterpret_cast<const float*>(values);
   float* __restrict o = reinterpret_cast<float*>(out);
   for (int64_t i = 0; i < 2 * n; ++i) o[i] = scale * v[i];
+}
+
+DECONVOY_FOR_EACH_ISA void TransposeRows(const Complex* from, int64_t from_stride, int64_t rows, int64_t columns,
+                                         Complex* to, int64_t to_stride) {
+  for (int64_t i = 0; i < WholeFours(rows); i += kFour) {
+    for (int64_t j = 0; j < WholeFours(columns); j += kFour) {
+      TransposeBlock(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride);
+    }
+  }
+  TransposeEdges(from, from_stride, rows, columns, to, to_stride);
+}
+
+DECONVOY_FOR_EACH_ISA void TransposeColumns(const Complex* from, int64_t from_stride, int64_t rows, int64_t columns,
+                                            Complex* to, int64_t to_stride) {
+  for (int64_t j = 0; j < WholeFours(columns); j += kFour) {
+    for (int64_t i = 0; i < WholeFours(rows); i += kFour) {
+      TransposeBlock(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride);
+    }
+  }
+  TransposeEdges(from, from_stride, rows, columns, to, to_stride);
+}
+
+DECONVOY_FOR_EACH_ISA void HalfToReal(const Complex* half, const Complex* turns, int64_t h, Complex* spectrum) {
+  const Complex zero = half[0];
+  spectrum[0] = {zero.real() + zero.imag(), 0};
+  spectrum[h] = {zero.real() - zero.imag(), 0};
+  int64_t k = 1;
+  for (; k + kFour <= h / 2 + 1; k += kFour) {
+    Floats a, b, turn, turned;
+    Load(half + k, a);
+    LoadDown(half, h - k, b);
+    Load(turns + k, turn);
+    b *= kConjugate;
+    Multiply(turn, a - b, turned);
+    const Floats even = 0.5F * (a + b);
+    Put(even + turned, spectrum + k);
+    PutDown(kConjugate * (even - turned), h - k, spectrum);
+  }
+  for (; k <= h / 2; ++k) {
+    const Complex a = half[k], b = std::conj(half[h - k]);
+    const Complex even = 0.5F * (a + b), turned = turns[k] * (a - b);
+    spectrum[k] = even + turned;
+    spectrum[h - k] = std::conj(even - turned);
+  }
+}
+
+DECONVOY_FOR_EACH_ISA void RealToHalf(const Complex* spectrum, const Complex* turns, int64_t h, Complex* half) {
+  const float first = spectrum[0].real(), last = spectrum[h].real();
+  half[0] = {first + last, first - last};
+  int64_t k = 1;
+  for (; k + kFour <= h / 2 + 1; k += kFour) {
+    Floats a, b, turn, odd;
+    Load(spectrum + k, a);
+    LoadDown(spectrum, h - k, b);
+    Load(turns + k, turn);
+    b *= kConjugate;
+    Multiply(2 * kConjugate * turn, a - b, odd);
+    const Floats even = a + b;
+    Put(even + odd, half + k);
+    PutDown(kConjugate * (even - odd), h - k, half);
+  }
+  for (; k <= h / 2; ++k) {
+    const Complex a = spectrum[k], b = std::conj(spectrum[h - k]);
+    const Complex even = a + b, odd = std::conj(2.0F * turns[k]) * (a - b);
+    half[k] = even + odd;
+    half[h - k] = std::conj(even - odd);
+  }
 }
 
 void FilterComplex(const Complex* values, const float* gain, const SpectralFilter& filter, int64_t n, Complex* out) {

@@ -63,6 +63,20 @@ void FilterComplex(const Complex* values, const float* gain, const SpectralFilte
 // The same for real values.
 void FilterReal(const float* values, const float* gain, const SpectralFilter& filter, int64_t n, float* out);
 
+// to[j * to_stride + i] = from[i * from_stride + j] for i < rows, j < columns. The first goes through `from` row by
+// row, for many short ones; the second through `to`, for few long ones.
+void TransposeRows(const Complex* from, int64_t from_stride, int64_t rows, int64_t columns, Complex* to,
+                   int64_t to_stride);
+void TransposeColumns(const Complex* from, int64_t from_stride, int64_t rows, int64_t columns, Complex* to,
+                      int64_t to_stride);
+
+// Between the transform Z of h = n/2 complex numbers x[2j] + i x[2j+1] and the half spectrum X of the n reals x:
+//   X[k] = E + O / (2 i) exp(-2 pi i k / n),  2 E = Z[k] + conj Z[h-k],  O = Z[k] - conj Z[h-k],  Z[h] = Z[0]
+// and back, times 2, so that the inverse transform of h numbers gives n times x. `turns` are exp(-2 pi i k / n) / (2 i)
+// for k <= h/2; X has h + 1 numbers, Z has h. Press et al., Numerical Recipes, 12.3.
+void HalfToReal(const Complex* half, const Complex* turns, int64_t h, Complex* spectrum);
+void RealToHalf(const Complex* spectrum, const Complex* turns, int64_t h, Complex* half);
+
 // out = unit * |values|
 void MagnitudeReal(const float* values, float unit, int64_t n, float* out);
 void MagnitudeComplex(const Complex* values, float unit, int64_t n, float* out);

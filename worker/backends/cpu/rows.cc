@@ -93,7 +93,7 @@ int64_t Wrapped(int64_t position, int64_t extent) {
 Extent PsfExtent(const Shape3& shape, const Voxel& centre, const Shape3& domain) {
   std::vector<bool> hit(static_cast<size_t>(domain.z), false);
   for (int64_t u = 0; u < shape.z; ++u) hit[static_cast<size_t>(Wrapped(u - centre.z, domain.z))] = true;
-  Extent extent{.planes = {}, .row_begin = 0, .row_end = domain.y};
+  Extent extent{.planes = {}, .rows = {0, domain.y}};
   for (int64_t z = 0; z < domain.z; ++z) {
     if (hit[static_cast<size_t>(z)]) extent.planes.push_back(z);
   }
@@ -224,9 +224,7 @@ class UpdateSink final : public RowSink {
 }  // namespace
 
 Extent Extent::Of(const Box3& box) {
-  Extent extent{.planes = std::vector<int64_t>(static_cast<size_t>(box.shape.z)),
-                .row_begin = box.origin.y,
-                .row_end = box.end().y};
+  Extent extent{.planes = std::vector<int64_t>(static_cast<size_t>(box.shape.z)), .rows = {box.origin.y, box.end().y}};
   std::iota(extent.planes.begin(), extent.planes.end(), box.origin.z);
   return extent;
 }

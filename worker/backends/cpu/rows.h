@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "worker/backends/cpu/buffer.h"
+#include "worker/backends/cpu/columns.h"
 #include "worker/ops/backend.h"
 
 namespace deconvoy::worker::cpu {
@@ -16,8 +17,7 @@ namespace deconvoy::worker::cpu {
 // The planes and rows of the domain that matter.
 struct Extent {
   std::vector<int64_t> planes;  // ascending
-  int64_t row_begin = 0;        // rows [row_begin, row_end) of each of them
-  int64_t row_end = 0;
+  Run rows = {0, 0};            // of each of them
 
   static Extent Of(const Box3& box);
 };

@@ -88,9 +88,7 @@ const float* CpuWeights::Row(int64_t z, int64_t y, float* scratch) const {
 class TableFiller final : public RowSink {
  public:
   explicit TableFiller(CpuWeights* weights)
-      : RowSink(Extent{.planes = weights->z_.representative,
-                       .row_begin = 0,
-                       .row_end = static_cast<int64_t>(weights->y_.of.size())}),
+      : RowSink(Extent{.planes = weights->z_.representative, .rows = {0, static_cast<int64_t>(weights->y_.of.size())}}),
         weights_(*weights) {}
 
   void Write(int64_t z, int64_t y, float* row, float*) override {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "worker/backends/cpu/spectrum.h"
@@ -9,28 +10,45 @@
 namespace deconvoy::worker::cpu {
 namespace {
 
-TEST(ColumnsTest, GathersAndScattersAnyWidth) {
-  constexpr int64_t kStride = 40, kExtent = 5;
-  const std::vector<int64_t> indices = {1, 2, 4};
-  for (const int64_t width : {4, 8, 16, 32}) {
-    for (const int64_t columns : {width, width - 3}) {
-      std::vector<Complex> source(kStride * kExtent), block(static_cast<size_t>(kExtent * width), Complex{-7});
+TEST(ColumnsTest, RunsAreMaximal) {
+  const std::vector<int64_t> positions = {1, 2, 4, 7, 8, 9};
+  const Runs runs = RunsOf(positions);
+  ASSERT_EQ(runs.size(), 3U);
+  EXPECT_EQ(runs[0].begin, 1);
+  EXPECT_EQ(runs[0].end, 3);
+  EXPECT_EQ(runs[1].begin, 4);
+  EXPECT_EQ(runs[1].end, 5);
+  EXPECT_EQ(runs[2].begin, 7);
+  EXPECT_EQ(runs[2].end, 10);
+  EXPECT_TRUE(RunsOf({}).empty());
+}
+
+// Lengths and numbers of columns around the blocks of four that are moved at once.
+TEST(ColumnsTest, GathersAndScattersAnyShape) {
+  constexpr int64_t kStride = 40, kExtent = 21, kPitch = 24;
+  for (const Runs& runs : {Runs{{0, kExtent}}, Runs{{1, 3}, {4, 5}}, Runs{{3, 16}, {17, 21}}, Runs{}}) {
+    for (const int64_t columns : {1, 3, 4, 6, 16, 19, 32}) {
+      const auto taken = [&](int64_t i, int64_t j) {
+        return j < columns &&
+               std::any_of(runs.begin(), runs.end(), [&](const auto& run) { return i >= run.begin && i < run.end; });
+      };
+      std::vector<Complex> source(kStride * kExtent), lines(static_cast<size_t>(kPitch * columns), Complex{-7});
       for (size_t i = 0; i < source.size(); ++i) source[i] = Complex(static_cast<float>(i), 1);
-      GatherColumns(source.data(), kStride, indices, kExtent, width, columns, block.data());
-      for (int64_t i = 0; i < kExtent; ++i) {
-        for (int64_t j = 0; j < width; ++j) {
-          const bool taken = i != 0 && i != 3 && j < columns;
-          EXPECT_EQ(block[static_cast<size_t>(i * width + j)],
-                    taken ? source[static_cast<size_t>(i * kStride + j)] : Complex{});
+      GatherColumns(source.data(), kStride, runs, kExtent, columns, kPitch, lines.data());
+      for (int64_t j = 0; j < columns; ++j) {
+        for (int64_t i = 0; i < kPitch; ++i) {
+          const Complex expected = i >= kExtent  ? Complex{-7}
+                                   : taken(i, j) ? source[static_cast<size_t>(i * kStride + j)]
+                                                 : Complex{};
+          EXPECT_EQ(lines[static_cast<size_t>(j * kPitch + i)], expected) << i << " " << j << " of " << columns;
         }
       }
       std::vector<Complex> target(source.size());
-      ScatterColumns(block.data(), width, columns, indices, kStride, target.data());
+      ScatterColumns(lines.data(), kPitch, runs, columns, kStride, target.data());
       for (int64_t i = 0; i < kExtent; ++i) {
         for (int64_t j = 0; j < kStride; ++j) {
-          const bool given = i != 0 && i != 3 && j < columns;
           const auto at = static_cast<size_t>(i * kStride + j);
-          EXPECT_EQ(target[at], given ? source[at] : Complex{});
+          EXPECT_EQ(target[at], taken(i, j) ? source[at] : Complex{}) << i << " " << j << " of " << columns;
         }
       }
     }
@@ -41,8 +59,8 @@ TEST(SpectrumLayoutTest, BundlesCoverEveryColumnAndStayInsideAPlane) {
   for (const Shape3& shape : {Shape3{1, 1, 1}, Shape3{5, 7, 9}, Shape3{128, 576, 576}, Shape3{96, 2160, 2048}}) {
     const SpectrumLayout layout(shape);
     EXPECT_EQ(layout.row, shape.x / 2 + 1);
-    EXPECT_GE(layout.bundles * layout.bundle_width, shape.y * layout.row);
-    EXPECT_GE(layout.plane, layout.bundles * layout.bundle_width);
+    EXPECT_GE(layout.bundles * kColumnsAtOnce, shape.y * layout.row);
+    EXPECT_GE(layout.plane, layout.bundles * kColumnsAtOnce);
     EXPECT_EQ(layout.plane % 8, 0) << "bundles begin on cache lines";
     EXPECT_LE(layout.plane, shape.y * layout.row + 1024);
   }
