@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "proto/contract/error.h"
@@ -11,21 +12,20 @@
 namespace deconvoy {
 namespace {
 
-constexpr int64_t kBestCost = 1000;
 constexpr int64_t kMostCost = 100'000;
 
-// Estimates by the power of two in the extent, 2^0, 2^1, 2^2 or 2^3, and more. Measured with FFTW 3.3.10 on x86-64
-// processors with AVX-512 (docs/performance.md).
-constexpr int64_t kRowCosts[] = {1450, 1150, 1030, 1000};  // odd ones only of periodic frames, which have no choice
-constexpr int64_t kColumnCosts[] = {1450, 1300, 1130, 1080};
-constexpr int64_t kLargestQuickPower = 256;  // powers of two up to this one are transformed in registers
+// Estimates by the power of two in the extent, 2^0 to 2^3 and more. Medians measured with FFTW 3.3.10 on an x86-64
+// processor with AVX-512 (docs/performance.md).
+constexpr int64_t kRowCosts[] = {1740, 1600, 1370, 1200, 1110};  // odd ones only of periodic frames, without a choice
+constexpr int64_t kColumnCosts[] = {1740, 1510, 1210, 1190, 1110};
+constexpr int64_t kLargestQuickPower = 1024;  // powers of two up to this one are transformed in the first-level cache
 
 int64_t Estimate(int64_t extent, FftAxis axis) {
-  if (extent == 1) return kBestCost;
+  if (extent == 1) return FftCosts::kBest;
   const int twos = __builtin_ctzll(static_cast<unsigned long long>(extent));
   const bool power = extent == int64_t{1} << twos;
-  if (power && extent <= kLargestQuickPower) return kBestCost;
-  const int column = twos == 0 ? 0 : twos == 1 ? 1 : twos <= 3 ? 2 : 3;
+  if (power && extent <= kLargestQuickPower) return FftCosts::kBest;
+  const int column = std::min(twos, 4);
   return axis == FftAxis::kRow ? kRowCosts[column] : kColumnCosts[column];
 }
 
@@ -40,7 +40,7 @@ absl::Status Read(const google::protobuf::RepeatedPtrField<v1::FftCost>& listed,
     const int64_t extent = one.extent(), cost = one.cost();
     if (extent < 1 || extent > limits::kAxisVoxels) return Invalid(kind, extent, "is not that of an extent");
     if (even && extent % 2 != 0) return Invalid(kind, extent, "is that of an odd extent");
-    if (cost < kBestCost || cost > kMostCost) return Invalid(kind, extent, "is out of range");
+    if (cost < FftCosts::kBest || cost > kMostCost) return Invalid(kind, extent, "is out of range");
     if (!costs.emplace(extent, cost).second) return Invalid(kind, extent, "is named twice");
   }
   return absl::OkStatus();
@@ -76,7 +76,7 @@ int64_t FftCosts::Best(int64_t n, FftAxis axis) const {
     best = extent;
     least = total;
   };
-  const auto worth = [&](int64_t extent) { return extent <= least / kBestCost; };
+  const auto worth = [&](int64_t extent) { return extent <= least / FftCosts::kBest; };
   for (int64_t seven = 1; worth(seven); seven *= 7) {
     for (int64_t five = seven; worth(five); five *= 5) {
       for (int64_t three = five; worth(three); three *= 3) {

@@ -19,6 +19,8 @@ enum class FftAxis { kRow, kColumn };
 // Plain value.
 class FftCosts {
  public:
+  static constexpr int64_t kBest = 1000;  // the cost of the best extent
+
   // Estimates from the prime factors.
   FftCosts() = default;
 
