@@ -35,6 +35,8 @@ class OutputFile {
   // Reads back what was written.
   absl::Status ReadAt(int64_t offset, std::span<std::byte> target) const;
 
+  // Has the system begin to write what it keeps in memory, so that Commit need not wait for all of it.
+  void StartWriting() const;
   // Syncs the bytes, gives the file its name and syncs the folder.
   absl::Status Commit();
 

@@ -26,6 +26,7 @@ enum class Format { kImageJ, kOme };
 constexpr int64_t kDirectoryBytes = 1024;       // more than one page takes beside its pixels, label included
 constexpr int64_t kClassicBytes = 0xffff'0000;  // classic TIFF counts bytes in 32 bits
 constexpr int64_t kCompressedStripBytes = 256 * 1024;
+constexpr int64_t kWritingBytes = int64_t{8} << 20;  // after which the system begins to write them
 constexpr int64_t kStripBytes = int64_t{1} << 30;
 
 bool EndsWith(std::string name, std::string_view end) {
@@ -149,6 +150,10 @@ class TiffWriter : public ImageWriter {
       if (TIFFWriteEncodedStrip(handle, strip, source, bytes) != bytes) return WriteFailure();
     }
     ++pages_;
+    if ((unwritten_ += plane_bytes_) >= kWritingBytes) {
+      unwritten_ = 0;
+      file_->StartWriting();
+    }
     return TIFFWriteDirectory(handle) == 1 ? absl::OkStatus() : WriteFailure();
   }
 
@@ -247,8 +252,9 @@ class TiffWriter : public ImageWriter {
   std::unique_ptr<OutputFile> spool_;  // planes of the time point under way, where they must be reordered
   std::vector<std::byte> plane_;       // one plane out of the spool
   std::unique_ptr<TiffFile> tiff_;
-  int64_t planes_ = 0;  // accepted
-  int64_t pages_ = 0;   // written
+  int64_t planes_ = 0;     // accepted
+  int64_t pages_ = 0;      // written
+  int64_t unwritten_ = 0;  // bytes since the system was told to begin
   absl::Status failure_;
 };
 
