@@ -4,20 +4,21 @@ namespace deconvoy::worker::cpu {
 namespace {
 
 constexpr int64_t kLine = 8;  // complex numbers of a cache line
-constexpr int64_t kCacheWays =
-    512;  // complex numbers after which addresses meet in the same set of a first-level cache
+
+// The next odd number of cache lines: steps of as many pass through every set of a cache before they meet one again.
+int64_t OddLines(int64_t numbers) {
+  return ((numbers + kLine - 1) / kLine | 1) * kLine;
+}
 
 }  // namespace
 
 int64_t LinePitch(int64_t extent) {
-  return (extent / kLine + 2) * kLine;
+  return OddLines(extent);
 }
 
 SpectrumLayout::SpectrumLayout(const Shape3& shape) : domain(shape), row(shape.x / 2 + 1) {
   bundles = (shape.y * row + kColumnsAtOnce - 1) / kColumnsAtOnce;
-  plane = bundles * kColumnsAtOnce;
-  // The same column of neighbouring planes must not fall into the same cache set.
-  if (shape.z > 1 && plane >= kCacheWays) plane += (kLine - plane % kCacheWays + kCacheWays) % kCacheWays;
+  plane = OddLines(bundles * kColumnsAtOnce);
 }
 
 }  // namespace deconvoy::worker::cpu

@@ -17,7 +17,7 @@ struct SpectrumLayout {
 
   Shape3 domain;
   int64_t row;      // complex numbers of a row
-  int64_t plane;    // from plane to plane
+  int64_t plane;    // from plane to plane: an odd number of cache lines
   int64_t bundles;  // the last one may reach into the gap, which holds zeros
 
   int64_t total() const { return domain.z * plane; }
@@ -25,8 +25,7 @@ struct SpectrumLayout {
   int64_t otf() const { return bundles * kColumnsAtOnce * domain.z; }
 };
 
-// Complex numbers from one contiguous column to the next where several are side by side: whole cache lines, and such
-// that equal positions do not meet in the same cache set.
+// Complex numbers from one contiguous column to the next where several are side by side: an odd number of cache lines.
 int64_t LinePitch(int64_t extent);
 
 }  // namespace deconvoy::worker::cpu

@@ -61,8 +61,17 @@ TEST(SpectrumLayoutTest, BundlesCoverEveryColumnAndStayInsideAPlane) {
     EXPECT_EQ(layout.row, shape.x / 2 + 1);
     EXPECT_GE(layout.bundles * kColumnsAtOnce, shape.y * layout.row);
     EXPECT_GE(layout.plane, layout.bundles * kColumnsAtOnce);
-    EXPECT_EQ(layout.plane % 8, 0) << "bundles begin on cache lines";
-    EXPECT_LE(layout.plane, shape.y * layout.row + 1024);
+    EXPECT_LE(layout.plane, shape.y * layout.row + 24);
+  }
+}
+
+// Else the same place of all planes, or of all lines, would fall into a few sets of the cache.
+TEST(SpectrumLayoutTest, PlanesAndLinesAreAnOddNumberOfCacheLines) {
+  for (int64_t n = 1; n < 1200; ++n) {
+    ASSERT_GE(LinePitch(n), n);
+    ASSERT_LE(LinePitch(n), n + 15);
+    ASSERT_EQ(LinePitch(n) % 16, 8) << n;
+    ASSERT_EQ(SpectrumLayout({3, n, 64}).plane % 16, 8) << n;
   }
 }
 
