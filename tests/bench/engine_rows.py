@@ -65,7 +65,7 @@ def scaling(options):
 
 
 def _light_sheet_rows(r):
-    what = "light sheet, Wiener-Butterworth with heavy-ball"
+    what = f"light sheet, background {r['background']:g}, Wiener-Butterworth with heavy-ball"
     if not r["available"]:
         yield Row(what, note=f"not available: {r['why']}")
         return
@@ -75,7 +75,8 @@ def _light_sheet_rows(r):
         yield Row(f"{what}, {boundary}: iterations for the correlation of {plain['iterations']} plain ones", needed, bound=6,
                   details=figures, note="" if needed else f"not reached in {figures['fast'][-1]['iterations']}")
         at = [f for f in figures["fast"] if f["iterations"] == (needed or 6)]
-        yield Row(f"{what}, {boundary}: light that is missing or too much", abs(at[0]["light"] - 1) * 100, unit="%", bound=2)
+        yield Row(f"{what}, {boundary}: light that is missing or too much", abs(at[0]["light"] - 1) * 100, unit="%", bound=2,
+                  note=f"plain ones: {abs(plain['light'] - 1) * 100:.1f} %")
 
 
 def quality(options):
@@ -84,6 +85,9 @@ def quality(options):
     r = programs.bench("quality", "--threads", options.threads, "--repeats", options.samples, *quick, "--bars",
                        programs.PROJECT.parent / "shared" / "data" / "dvbars")
     yield from _light_sheet_rows(r["light_sheet"])
+    scene = quick[:4] if options.quick else []
+    lit = programs.bench("quality", "--scene", "light-sheet", "--background", 10, "--threads", options.threads, *scene)
+    yield from _light_sheet_rows(lit["light_sheet"])
     bars = r["bars"]
     what = "dvbars: time of plain iterations / of heavy-ball to the same I-divergence"
     if not bars["available"]:

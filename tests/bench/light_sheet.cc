@@ -16,7 +16,7 @@ namespace deconvoy::bench {
 namespace {
 
 constexpr double kSigmaZ = 4, kSigmaYX = 1.4;  // voxels
-constexpr double kPeakPhotons = 400, kBackgroundPhotons = 10;
+constexpr double kPeakPhotons = 400;
 
 v1::VoxelSize Size(double z, double y, double x) {
   v1::VoxelSize size;
@@ -45,11 +45,11 @@ Scene MakeScene(const LightSheetOptions& options, bool periodic) {
     for (float& value : *values) value *= scale;
   }
   scene.photons.resize(image.size());
-  worker::Expose({.scale = {}, .background_photons = kBackgroundPhotons, .type = v1::F32, .seed = options.seed}, image,
-                 0, std::as_writable_bytes(std::span(scene.photons)));
+  worker::Expose({.scale = {}, .background_photons = options.background_photons, .type = v1::F32, .seed = options.seed},
+                 image, 0, std::as_writable_bytes(std::span(scene.photons)));
   const Shape3 extent = psf.shape();
   scene.psf = {psf.Values(), extent, {extent.z / 2, extent.y / 2, extent.x / 2}};
-  scene.background = kBackgroundPhotons;
+  scene.background = static_cast<float>(options.background_photons);
   return scene;
 }
 
@@ -87,12 +87,13 @@ bool IsMissingHere(const absl::Status& status) {
 }  // namespace
 
 nlohmann::json MeasureLightSheet(const LightSheetOptions& options) {
-  nlohmann::json result = {{"shape", options.shape}, {"parameters", options.parameters}};
+  nlohmann::json result = {
+      {"shape", options.shape}, {"background", options.background_photons}, {"parameters", options.parameters}};
   for (const auto& [name, boundary] : {std::pair("periodic", v1::PERIODIC), std::pair("extend", v1::EXTEND)}) {
     auto measured = MeasureBoundary(options, boundary);
     if (!measured.ok() && IsMissingHere(measured.status())) {
-      return {
-          {"available", false}, {"why", std::string(measured.status().message())}, {"parameters", options.parameters}};
+      result.update({{"available", false}, {"why", std::string(measured.status().message())}});
+      return result;
     }
     result[name] = Value(std::move(measured));
   }

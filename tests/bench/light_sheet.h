@@ -1,5 +1,5 @@
 // Few iterations with an unmatched back projector against many plain ones, on simulated light-sheet data: a mixed
-// specimen, a Gaussian PSF of sigma 4, 1.4, 1.4 voxels, 400 photons at the brightest voxel and 10 of background.
+// specimen, a Gaussian PSF of sigma 4, 1.4, 1.4 voxels, 400 photons at the brightest voxel.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@ struct LightSheetOptions {
   std::vector<int64_t> shape = {64, 192, 192};
   int plain_iterations = 30;
   int most_iterations = 10;  // tried with `parameters`, from 2 on
+  double background_photons = 0;
   uint64_t seed = 7;
   ParameterTexts parameters = {
       {"back_projector", "wiener-butterworth"}, {"acceleration", "heavy-ball"}, {"initial", "image"}};

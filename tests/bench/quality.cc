@@ -33,7 +33,7 @@ void ReportLine(const nlohmann::json& figures, const char* what) {
 }
 
 void ReportLightSheet(const nlohmann::json& r) {
-  fmt::print("light sheet: {}\n", r["parameters"].dump());
+  fmt::print("light sheet, background {}: {}\n", r["background"].get<double>(), r["parameters"].dump());
   if (!r["available"].get<bool>()) return fmt::print("  not available: {}\n", r["why"].get<std::string>());
   for (const char* boundary : {"periodic", "extend"}) {
     fmt::print(" {}: {} iterations needed\n", boundary, r[boundary]["iterations_needed"].dump());
@@ -64,6 +64,10 @@ Command AddQuality(CLI::App& root) {
   AddExtents(*app, "--shape", options->light_sheet.shape, "volume of the light-sheet scene")->capture_default_str();
   app->add_option("--most-iterations", options->light_sheet.most_iterations, "tried on the light-sheet scene")
       ->check(CLI::Range(2, 1000))
+      ->capture_default_str();
+  app->add_option("--background", options->light_sheet.background_photons,
+                  "photons in every voxel of the light-sheet scene")
+      ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
   app->add_option("--set", options->light_sheet.parameters, "NAME VALUE: parameters of rl on the light-sheet scene");
   app->add_option("--bars", options->bars.folder, "folder with raw_g15.tif and psf.tif")->capture_default_str();
