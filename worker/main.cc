@@ -50,15 +50,24 @@ void SetUpLog(const Flags& flags, const std::string& worker, const LogExcerpt& e
 }
 
 std::unique_ptr<Backend> MakeBackend(const Flags& flags) {
-  const int all = static_cast<int>(std::thread::hardware_concurrency());
-  return MakeCpuBackend({.threads = flags.threads > 0 ? flags.threads : std::max(all, 1),
+  // Without a number: this worker's share of the processors.
+  const int64_t all = std::thread::hardware_concurrency() / std::max<int64_t>(flags.pinned_count, 1);
+  return MakeCpuBackend({.threads = flags.threads > 0 ? flags.threads : static_cast<int>(std::max<int64_t>(all, 1)),
                          .wisdom_folder = flags.state,
                          .pinned = {.index = flags.pinned_index, .count = flags.pinned_count}});
 }
 
+// On a thread of its own: one that computes is tied to a processor where workers are pinned, and the threads that it
+// starts afterwards would be, too.
+v1::SelfTestReport TestBackend(Backend& backend) {
+  v1::SelfTestReport report;
+  std::jthread([&] { report = RunSelfTest(backend); }).join();
+  return report;
+}
+
 int SelfTest(const Flags& flags) {
   const std::unique_ptr<Backend> backend = MakeBackend(flags);
-  const v1::SelfTestReport report = RunSelfTest(*backend);
+  const v1::SelfTestReport report = TestBackend(*backend);
   fmt::print("{} on {}: {}\n", backend->name(), backend->device(),
              report.passed() ? fmt::format("passed, {:.1f} million padded voxel-iterations per second",
                                            report.padded_voxel_iterations_per_second() / 1e6)
@@ -117,7 +126,7 @@ absl::Status Serve(const Flags& flags) {
   const std::unique_ptr<Backend> backend = MakeBackend(flags);
   if (!flags.spool.empty()) RETURN_IF_ERROR(ReadSpoolNonce(flags.spool).status());
   v1::WorkerRegistration registration = MakeRegistration(*backend, budget);
-  *registration.mutable_self_test() = RunSelfTest(*backend);
+  *registration.mutable_self_test() = TestBackend(*backend);
   if (!registration.self_test().passed()) {
     return MakeError({.reason = v1::WORKER_REFUSED}, registration.self_test().message());
   }

@@ -1,7 +1,12 @@
 // One server, several workers and clients at once; streaming workers; time points; channels; the scale of results.
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -122,6 +127,33 @@ TEST(ServiceTest, AWorkerThatDoesNotSeeTheSpoolStreamsOverAPort) {
   ASSERT_OK_AND_ASSIGN(const Image direct, LoadImage(folder.path() / "direct.tif"));
   ASSERT_OK_AND_ASSIGN(const Image streamed, LoadImage(folder.path() / "streamed.tif"));
   EXPECT_LE(RelativeL2(streamed.voxels, direct.voxels), 1e-6);
+}
+
+// The processors that each thread of a process may run on, as the system writes them.
+std::vector<std::string> AllowedProcessors(pid_t process) {
+  std::vector<std::string> lists;
+  for (const auto& task : fs::directory_iterator(fmt::format("/proc/{}/task", process))) {
+    std::ifstream status(task.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("Cpus_allowed_list:")) lists.push_back(line.substr(line.find('\t') + 1));
+    }
+  }
+  return lists;
+}
+
+// Those that read ahead, deliver and talk to the server go wherever there is room.
+TEST(ServiceTest, APinnedWorkerTiesOnlyTheThreadsThatCompute) {
+  const std::string all = AllowedProcessors(getpid()).front();
+  if (all.find_first_of(",-") == std::string::npos) GTEST_SKIP() << "this machine has a single processor";
+  TemporaryFolder folder;
+  Simulate(folder.path(), "16,64,64", 1);
+  ServerProcess server(folder.path(), 0);
+  ASSERT_TRUE(server.Start()) << server.Log();
+  const auto worker = server.StartWorker("pinned", true, {}, {"--pin", "1/1"});
+  ASSERT_EQ(server.Cli(RunArguments(folder.path(), "out.tif", 3)).exit.code, 0) << worker->Errors();
+  const std::vector<std::string> lists = AllowedProcessors(worker->pid());
+  const auto tied = std::count_if(lists.begin(), lists.end(), [&](const std::string& list) { return list != all; });
+  EXPECT_EQ(tied, 1) << fmt::format("{}", fmt::join(lists, "; "));
 }
 
 TEST(ServiceTest, VolumesAreListedAndGivenBack) {

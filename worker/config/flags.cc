@@ -35,7 +35,8 @@ std::string ParseShare(const std::string& text, Flags& flags) {
 }
 
 void AddResources(CLI::App& app, Flags& flags) {
-  app.add_option("--threads", flags.threads, "Threads that compute; 0 for one per processor")
+  app.add_option("--threads", flags.threads,
+                 "Threads that compute; 0 for one per processor, with --pin for its share of them")
       ->check(CLI::Range(0, 1024));
   app.add_option_function<std::string>(
          "--pin",
