@@ -48,7 +48,8 @@ int64_t Voxels(const Shape3& shape) {
 }
 
 int64_t MemoryBytes(const TilePlanRequest& request, const Shape3& padded, const Shape3& loaded) {
-  return Plus(TileBytes(request.memory, padded, loaded, request.psf), request.fixed_bytes);
+  const Shape3 measured = MeasuredShape(request.boundary, padded, loaded);
+  return Plus(TileBytes(request.memory, padded, measured, request.psf), request.fixed_bytes);
 }
 
 bool Fits(const TilePlanRequest& request, const Shape3& padded, const Shape3& loaded) {
@@ -320,9 +321,13 @@ absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request) {
   return PlanAutomatic(request, halo, z, y, x);
 }
 
-int64_t TileBytes(const MethodMemory& memory, const Shape3& padded, const Shape3& loaded, const Shape3& psf) {
+Shape3 MeasuredShape(v1::Boundary boundary, const Shape3& padded, const Shape3& loaded) {
+  return boundary == v1::EXTEND ? loaded : padded;
+}
+
+int64_t TileBytes(const MethodMemory& memory, const Shape3& padded, const Shape3& measured, const Shape3& psf) {
   const int64_t millibytes = Plus(Times(Voxels(padded), memory.millibytes_per_padded_voxel),
-                                  Times(Voxels(loaded), memory.millibytes_per_measured_voxel));
+                                  Times(Voxels(measured), memory.millibytes_per_measured_voxel));
   // Along each axis the weights differ only where the PSF meets a border.
   const Shape3 weights{std::min(padded.z, Times(2, psf.z)), std::min(padded.y, Times(2, psf.y)),
                        std::min(padded.x, Times(2, psf.x))};

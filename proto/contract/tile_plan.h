@@ -59,8 +59,12 @@ struct TilePlan {
 // `PERIODIC`, which has no tiles; anything else out of range).
 absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request);
 
-// Working memory of one tile, saturating. `loaded` and `psf` as in the plan.
-int64_t TileBytes(const MethodMemory& memory, const Shape3& padded, const Shape3& loaded, const Shape3& psf);
+// Extent of the array that holds a tile's measured voxels: what is loaded for EXTEND; else the transforms' extent, into
+// which MIRROR reflects them and which PERIODIC loads.
+Shape3 MeasuredShape(v1::Boundary boundary, const Shape3& padded, const Shape3& loaded);
+
+// Working memory of one tile, saturating. `padded` and `psf` as in the plan; `measured` as from MeasuredShape.
+int64_t TileBytes(const MethodMemory& memory, const Shape3& padded, const Shape3& measured, const Shape3& psf);
 
 // The extent of the transforms for `loaded` voxels of a whole frame and a PSF extent along one axis: the extent itself
 // for PERIODIC; else loaded + psf - 1 (EXTEND) or loaded + psf (MIRROR, half of it on each side; none for a PSF of one

@@ -26,8 +26,11 @@ absl::StatusOr<int64_t> TileNeed(const v1::TileTask& tile) {
   ASSIGN_OR_RETURN(
       const Parameters parameters,
       ResolveParameters(method->description(), {tile.spec().parameters().begin(), tile.spec().parameters().end()}));
-  return TileBytes(MemoryOf(method->description(), parameters), ToShape3(tile.padded()),
-                   ToFrameBox(tile.loaded()).box.shape, ToShape3(tile.psf().crop_shape()));
+  const v1::Boundary boundary =
+      tile.spec().boundary() == v1::BOUNDARY_UNSPECIFIED ? method->description().boundaries(0) : tile.spec().boundary();
+  const Shape3 padded = ToShape3(tile.padded());
+  const Shape3 measured = MeasuredShape(boundary, padded, ToFrameBox(tile.loaded()).box.shape);
+  return TileBytes(MemoryOf(method->description(), parameters), padded, measured, ToShape3(tile.psf().crop_shape()));
 }
 
 // Outputs that are streamed lie in memory until they are delivered. A tile's take the place of its working arrays.

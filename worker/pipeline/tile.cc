@@ -14,6 +14,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/tile_plan.h"
 #include "proto/contract/volume_layout.h"
 #include "worker/imaging/counts.h"
 #include "worker/imaging/lanes.h"
@@ -114,7 +115,7 @@ void Measure(const TileJob& job, int64_t z, std::span<const float> photons, Core
 }
 
 absl::StatusOr<std::unique_ptr<Array>> AllocateMeasured(const TileJob& job, Ops& ops) {
-  return ops.Allocate({{}, job.boundary == v1::EXTEND ? job.loaded.box.shape : job.domain});
+  return ops.Allocate({{}, MeasuredShape(job.boundary, job.domain, job.loaded.box.shape)});
 }
 
 absl::StatusOr<CoreFacts> LoadMeasured(const TileJob& job, TaskContext& context, Ops& ops, Array& y) {

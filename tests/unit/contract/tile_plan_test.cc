@@ -129,9 +129,11 @@ void ExpectSound(const TilePlanRequest& request, const TilePlan& plan) {
   const double weights = distinct(plan.padded.z, request.psf.z) * distinct(plan.padded.y, request.psf.y) *
                          distinct(plan.padded.x, request.psf.x);
   const auto voxels = static_cast<double>(plan.padded.voxels());
+  const double measured = request.boundary == v1::EXTEND ? static_cast<double>(loaded.voxels()) : voxels;
   EXPECT_NEAR(static_cast<double>(plan.memory_bytes),
               voxels * static_cast<double>(request.memory.millibytes_per_padded_voxel) / 1000 +
-                  4 * static_cast<double>(loaded.voxels()) + 4 * weights + static_cast<double>(request.fixed_bytes),
+                  measured * static_cast<double>(request.memory.millibytes_per_measured_voxel) / 1000 + 4 * weights +
+                  static_cast<double>(request.fixed_bytes),
               1 + 1e-9 * voxels);
   if (request.memory_budget_bytes > 0) {
     EXPECT_LE(plan.memory_bytes, request.memory_budget_bytes);

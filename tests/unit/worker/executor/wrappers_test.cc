@@ -83,6 +83,13 @@ TEST(GuardedExecutor, CountsWhatAChoiceNeeds) {
   EXPECT_EQ(*NeedBytes(task.task), plain + 4'000'000);
 }
 
+TEST(GuardedExecutor, CountsMeasuredVoxelsWhereTheyLie) {
+  MemoryTask task = TileTask({100, 100, 100});
+  const int64_t loaded = *NeedBytes(task.task);
+  task.task.mutable_tile()->mutable_spec()->set_boundary(v1::MIRROR);
+  EXPECT_EQ(*NeedBytes(task.task), loaded + 4 * (100 * 100 * 100 - 60 * 80 * 90)) << "reflected into the whole domain";
+}
+
 void ExpectGuarded(MemoryTask& task, int64_t least, int64_t most) {
   Scripted next([](const v1::Task&, TaskContext&) { return v1::TaskResult(); });
   ASSERT_OK_AND_ASSIGN(const int64_t need, NeedBytes(task.task));
