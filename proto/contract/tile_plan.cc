@@ -233,19 +233,18 @@ struct Best {
   std::optional<TilePlan> plan;
 };
 
-// Improves `best` with every way to cut y and x while z is cut as `z`.
+// Improves `best` with every way to cut y and x that fits while z is cut as `z`. Smaller padded shapes are no rule for
+// what fits: more tiles may each load more.
 void Search(const TilePlanRequest& request, const Shape3& halo, const Cut& z, const std::vector<Cut>& ys,
             const std::vector<Cut>& xs, Best& best) {
   for (const Cut& y : ys) {
-    const auto fitting = std::partition_point(xs.begin(), xs.end(), [&](const Cut& x) {
-      return !Fits(request, {z.padded, y.padded, x.padded}, {z.loaded, y.loaded, x.loaded});
-    });
-    for (auto x = fitting; x != xs.end(); ++x) {
-      const double time = Time(z, y, *x);
-      const bool few_enough = Times(Times(z.count, y.count), x->count) <= limits::kTasksPerJob;
+    for (const Cut& x : xs) {
+      const double time = Time(z, y, x);
+      const bool few_enough = Times(Times(z.count, y.count), x.count) <= limits::kTasksPerJob;
       if (!few_enough || time >= best.time) continue;
+      if (!Fits(request, {z.padded, y.padded, x.padded}, {z.loaded, y.loaded, x.loaded})) continue;
       best.time = time;
-      best.plan = Assemble(request, halo, z, y, *x);
+      best.plan = Assemble(request, halo, z, y, x);
     }
   }
 }

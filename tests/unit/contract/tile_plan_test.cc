@@ -219,6 +219,23 @@ TEST(TilePlan, RandomPlansAreSound) {
   EXPECT_GT(planned, 30);
 }
 
+// Along x, two tiles load 109 voxels each, three 121, in less when padded: what fits does not follow the padded extent.
+TEST(TilePlan, FindsTheCutThatFitsWhereMoreTilesLoadMore) {
+  TilePlanRequest request;
+  request.frame = {64, 64, 146};
+  request.psf = {1, 1, 82};
+  request.halo = {64, 64, 36};  // only x is worth cutting
+  request.memory = {.millibytes_per_padded_voxel = 1, .millibytes_per_measured_voxel = 4000, .bytes_per_weight = 0};
+  request.memory_budget_bytes = 4 * 64 * 64 * 112;
+  TilePlanRequest two = request, three = request;
+  two.core = {64, 64, 73};
+  three.core = {64, 64, 49};
+  ASSERT_OK(PlanTiles(two));
+  ASSERT_FALSE(PlanTiles(three).ok());
+  ASSERT_OK_AND_ASSIGN(const TilePlan plan, PlanTiles(request));
+  EXPECT_EQ(plan.grid, (Shape3{1, 1, 2}));
+}
+
 TEST(TilePlan, NoOtherCutOfAWholeZIsFaster) {
   std::mt19937_64 random(deconvoy::testing::Seed());
   for (int i = 0; i < 40; ++i) {
