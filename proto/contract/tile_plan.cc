@@ -333,6 +333,10 @@ int64_t TileBytes(const MethodMemory& memory, const Shape3& padded, const Shape3
   return Plus(millibytes / 1000 + (millibytes % 1000 != 0 ? 1 : 0), Times(Voxels(weights), memory.bytes_per_weight));
 }
 
+int64_t GivenPsfBytes(const Shape3& given) {
+  return Times(2 * static_cast<int64_t>(sizeof(float)), Voxels(given));
+}
+
 int64_t PaddedExtent(int64_t loaded, int64_t psf, v1::Boundary boundary, FftAxis axis, const FftCosts& costs) {
   if (boundary == v1::PERIODIC) return loaded;
   const int64_t margin = boundary == v1::MIRROR && psf > 1 ? psf : psf - 1;

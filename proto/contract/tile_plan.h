@@ -66,6 +66,10 @@ Shape3 MeasuredShape(v1::Boundary boundary, const Shape3& padded, const Shape3& 
 // Working memory of one tile, saturating. `padded` and `psf` as in the plan; `measured` as from MeasuredShape.
 int64_t TileBytes(const MethodMemory& memory, const Shape3& padded, const Shape3& measured, const Shape3& psf);
 
+// What a task takes besides for its PSF of `given` voxels, saturating: as floats, and once more while it is cropped and
+// normalised. The `fixed_bytes` of a plan.
+int64_t GivenPsfBytes(const Shape3& given);
+
 // The extent of the transforms for `loaded` voxels of a whole frame and a PSF extent along one axis: the extent itself
 // for PERIODIC; else loaded + psf - 1 (EXTEND) or loaded + psf (MIRROR, half of it on each side; none for a PSF of one
 // voxel), rounded up to the best extent.

@@ -19,9 +19,6 @@ namespace {
 // Transforms per iteration of rl, in whose iterations work is counted.
 constexpr double kRlTransforms = 4;
 
-// The given PSF as floats, and once more while it is cropped and normalised.
-constexpr int64_t kBytesPerPsfVoxel = 8;
-
 // A PSF as its analysis holds it: its values, twice.
 constexpr int64_t kBytesPerAnalysedPsfVoxel = 12;
 
@@ -124,7 +121,7 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
   request.halo = inputs.halo;
   request.boundary = spec.boundary();
   request.memory = MemoryOf(method, parameters);
-  request.fixed_bytes = kBytesPerPsfVoxel * inputs.given_psf.voxels();
+  request.fixed_bytes = GivenPsfBytes(inputs.given_psf);
   request.memory_budget_bytes = inputs.machine.memory_budget_bytes;
   request.costs = inputs.machine.fft_costs;
   request.core = ToShape3(spec.tile().core());

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <exception>
+#include <limits>
 #include <new>
 
 #include "proto/contract/error.h"
@@ -14,13 +15,16 @@
 #include "worker/methods/registry.h"
 #include "worker/pipeline/analyse.h"
 #include "worker/pipeline/piece_writer.h"
+#include "worker/pipeline/plane_reader.h"
 #include "worker/pipeline/project.h"
 #include "worker/pipeline/simulate.h"
 
 namespace deconvoy::worker {
 namespace {
 
-absl::StatusOr<int64_t> TileNeed(const v1::TileTask& tile) {
+// As the plan counts it. A PSF that is not among the inputs is found missing when it is read.
+absl::StatusOr<int64_t> TileNeed(const v1::Task& task) {
+  const v1::TileTask& tile = task.tile();
   const Method* method = FindMethod(tile.spec().method());
   if (method == nullptr) return 0;
   ASSIGN_OR_RETURN(
@@ -30,7 +34,12 @@ absl::StatusOr<int64_t> TileNeed(const v1::TileTask& tile) {
       tile.spec().boundary() == v1::BOUNDARY_UNSPECIFIED ? method->description().boundaries(0) : tile.spec().boundary();
   const Shape3 padded = ToShape3(tile.padded());
   const Shape3 measured = MeasuredShape(boundary, padded, ToFrameBox(tile.loaded()).box.shape);
-  return TileBytes(MemoryOf(method->description(), parameters), padded, measured, ToShape3(tile.psf().crop_shape()));
+  const int64_t bytes =
+      TileBytes(MemoryOf(method->description(), parameters), padded, measured, ToShape3(tile.psf().crop_shape()));
+  const absl::StatusOr<const v1::VolumeAccess*> psf = FindInput(task, tile.spec().psf_volume());
+  const int64_t psf_bytes = psf.ok() ? GivenPsfBytes(FrameShape((*psf)->spec())) : 0;
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  return bytes <= kMost - psf_bytes ? bytes + psf_bytes : kMost;
 }
 
 // Outputs that are streamed lie in memory until they are delivered. A tile's take the place of its working arrays.
@@ -46,7 +55,7 @@ const char* Remedy(const v1::Task& task) {
 }  // namespace
 
 absl::StatusOr<int64_t> NeedBytes(const v1::Task& task) {
-  if (task.has_tile()) return TileNeed(task.tile());
+  if (task.has_tile()) return TileNeed(task);
   if (task.has_analyse()) return AnalysisBytes(task);
   int64_t need = 0;
   if (task.has_simulate()) {

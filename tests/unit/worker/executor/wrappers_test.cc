@@ -90,6 +90,18 @@ TEST(GuardedExecutor, CountsMeasuredVoxelsWhereTheyLie) {
   EXPECT_EQ(*NeedBytes(task.task), loaded + 4 * (100 * 100 * 100 - 60 * 80 * 90)) << "reflected into the whole domain";
 }
 
+// As floats, and once more while it is prepared.
+TEST(GuardedExecutor, CountsTheGivenPsfOfATile) {
+  MemoryTask task = TileTask({100, 100, 100});
+  const int64_t without = *NeedBytes(task.task);
+  task.AddInput("volumes/psf", {1, 3, 50, 60, 70}, v1::U16, {});
+  task.task.mutable_tile()->mutable_spec()->set_psf_volume("volumes/psf");
+  EXPECT_EQ(*NeedBytes(task.task), without + 8 * 50 * 60 * 70);
+  *task.task.mutable_tile()->mutable_padded() = ToProto(Shape3{1 << 30, 1 << 30, 1 << 30});
+  *task.task.mutable_tile()->mutable_psf()->mutable_crop_shape() = task.task.tile().padded();
+  EXPECT_EQ(*NeedBytes(task.task), INT64_MAX);
+}
+
 void ExpectGuarded(MemoryTask& task, int64_t least, int64_t most) {
   Scripted next([](const v1::Task&, TaskContext&) { return v1::TaskResult(); });
   ASSERT_OK_AND_ASSIGN(const int64_t need, NeedBytes(task.task));
