@@ -3,12 +3,25 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <utility>
 
 #include "proto/contract/error.h"
 #include "worker/executor/crash_point.h"
 
 namespace deconvoy::worker {
+namespace {
+
+// Whether a worker can hold all of this together. What a task needs may be the largest number there is.
+bool Fit(int64_t budget_bytes, std::initializer_list<int64_t> parts) {
+  for (const int64_t part : parts) {
+    if (part > budget_bytes) return false;
+    budget_bytes -= part;
+  }
+  return true;
+}
+
+}  // namespace
 
 // REQUIRES: mutex_ is held. What has changed is said soon, and every stage looks whether it can go on.
 void TaskLine::Changed() {
@@ -114,16 +127,16 @@ void TaskLine::WaitForNews(std::chrono::milliseconds most) {
 bool TaskLine::MayReadAhead() const {
   const int64_t staged = waiting_->footprint.staged;
   // What is computed may still hold its own staged input.
-  const int64_t computing = computing_ == nullptr ? 0 : computing_->footprint.computing + computing_->footprint.staged;
+  const Footprint computing = computing_ == nullptr ? Footprint() : computing_->footprint;
   const int64_t delivering = delivering_ == nullptr ? 0 : delivering_->footprint.delivering;
-  return staged == 0 ||
-         (staged + waiting_->footprint.computing <= budget_bytes_ && staged + computing + delivering <= budget_bytes_);
+  return staged == 0 || (Fit(budget_bytes_, {staged, waiting_->footprint.computing}) &&
+                         Fit(budget_bytes_, {staged, computing.computing, computing.staged, delivering}));
 }
 
 bool TaskLine::MayBegin() const {
   if (delivering_ == nullptr || delivering_->footprint.delivering == 0) return true;
   const int64_t staged = reading_ahead_ ? waiting_->footprint.staged : 0;
-  return staged + waiting_->footprint.computing + delivering_->footprint.delivering <= budget_bytes_;
+  return Fit(budget_bytes_, {staged, waiting_->footprint.computing, delivering_->footprint.delivering});
 }
 
 std::shared_ptr<Work> TaskLine::NextToReadAhead() {

@@ -110,6 +110,26 @@ TEST_F(TaskLineTest, WhatIsHeldTogetherStaysWithinTheBudget) {
   line.End();
 }
 
+// Its need is the largest number there is.
+TEST_F(TaskLineTest, ATaskThatNoMemoryCouldHoldIsNotReadAheadAndBegunOnlyAlone) {
+  v1::Task endless = Task(2);
+  *endless.mutable_tile()->mutable_padded() = ToProto(Shape3{1 << 30, 1 << 30, 1 << 30});
+  *endless.mutable_tile()->mutable_psf()->mutable_crop_shape() = endless.tile().padded();
+  ASSERT_EQ(NeedBytes(endless).value(), INT64_MAX);
+  TaskLine line(Need() + 1024);
+  const std::shared_ptr<Work> first = Deliver(line, MakeWork(1));
+  line.Add(std::make_shared<Work>(*link_, worker_, endless));
+  std::future<std::shared_ptr<Work>> read = std::async([&] { return line.NextToReadAhead(); });
+  std::future<std::shared_ptr<Work>> begun = std::async([&] { return line.NextToCompute(); });
+  EXPECT_EQ(read.wait_for(50ms), std::future_status::timeout);
+  EXPECT_EQ(begun.wait_for(50ms), std::future_status::timeout);
+  line.Remove(first);
+  ASSERT_NE(begun.get(), nullptr) << "the executor refuses it";
+  line.Add(MakeWork(3));
+  EXPECT_EQ(read.wait_for(50ms), std::future_status::timeout) << "what it is said to need leaves no room";
+  line.End();
+}
+
 TEST_F(TaskLineTest, WithRoomForAllNothingWaits) {
   TaskLine line(Need() + 2 * 64 + 256);
   const std::shared_ptr<Work> first = Deliver(line, MakeWork(1));
