@@ -1,8 +1,10 @@
 #include "worker/session/staged_source.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
+#include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
 
@@ -30,15 +32,21 @@ void StagedSource::Announce(const std::vector<InputBox>& boxes) {
 }
 
 absl::Status StagedSource::Fill() {
-  absl::Status status;
-  for (Region& region : regions_) {
-    status = FillRegion(region);
-    if (!status.ok()) break;
-  }
+  const absl::Status status = FillRegions();
   const std::lock_guard lock(mutex_);
   over_ = true;
   changed_.notify_all();
   return status;
+}
+
+// What it reads ahead is worth no more than the memory that is left.
+absl::Status StagedSource::FillRegions() {
+  try {
+    for (Region& region : regions_) RETURN_IF_ERROR(FillRegion(region));
+    return absl::OkStatus();
+  } catch (const std::bad_alloc&) {
+    return MakeError({.reason = v1::OUT_OF_MEMORY}, "there is no memory left to read ahead into");
+  }
 }
 
 absl::Status StagedSource::FillRegion(Region& region) {

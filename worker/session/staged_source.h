@@ -24,7 +24,8 @@ class StagedSource : public VolumeSource {
   // Announces what Fill will bring: from now on a Read inside these boxes waits for it. Call once, before Fill. The
   // volumes must outlive the object.
   void Announce(const std::vector<InputBox>& boxes);
-  // Brings it, in order; returns when all is there, or on the first error, or after Close.
+  // Brings it, in order; returns when all is there, or on the first error, or after Close. Readers wait no longer then.
+  // Errors: those of the source behind it, OUT_OF_MEMORY.
   absl::Status Fill();
   // Nobody reads any more: Fill ends soon, and what it has brought is forgotten.
   void Close();
@@ -45,6 +46,7 @@ class StagedSource : public VolumeSource {
     std::deque<Slab> slabs;
   };
 
+  absl::Status FillRegions();
   absl::Status FillRegion(Region& region);
   bool IsOver();
   // REQUIRES for the next three: mutex_ is held.

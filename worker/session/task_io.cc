@@ -25,10 +25,12 @@ void TaskIo::AnnounceReadAhead() {
 }
 
 absl::Status TaskIo::ReadAhead() {
+  absl::Status status;
   for (const InputBox& input : BoxesToReadAhead(held_.task())) {
-    if (!input.volume->spool_path().empty()) RETURN_IF_ERROR(Prefetch(input));
+    if (!input.volume->spool_path().empty()) status.Update(Prefetch(input));
   }
-  return staged_.Fill();
+  status.Update(staged_.Fill());  // whatever was before: the executor waits for it
+  return status;
 }
 
 // Plane by plane, so that it ends soon when the task does.

@@ -67,6 +67,10 @@ class FakeWorkers : public v1::Workers::Service {
   void HoldDeliveries(bool hold) {
     Change([&] { hold_deliveries_ = hold; });
   }
+  // The same for fetches.
+  void HoldFetches(bool hold) {
+    Change([&] { hold_fetches_ = hold; });
+  }
   void SetVolume(const std::string& name, std::vector<std::byte> bytes) {
     Change([&] { volumes_[name] = std::move(bytes); });
   }
@@ -129,12 +133,15 @@ class FakeWorkers : public v1::Workers::Service {
     return grpc::Status::OK;
   }
 
-  grpc::Status FetchInput(grpc::ServerContext*, const v1::FetchInputRequest* request,
+  grpc::Status FetchInput(grpc::ServerContext* context, const v1::FetchInputRequest* request,
                           grpc::ServerWriter<v1::FetchInputResponse>* writer) override {
     std::unique_lock lock(mutex_);
     ++fetches;
     fetched_tasks.push_back(request->task());
     changed_.notify_all();
+    while (hold_fetches_ && !closed_ && !context->IsCancelled()) {
+      changed_.wait_for(lock, std::chrono::milliseconds(20));
+    }
     const bool breaks = broken_fetches_-- > 0;
     const bool lacks_a_plane = short_fetches_-- > 0;
     const FrameBox box = ToFrameBox(request->region());
@@ -212,7 +219,7 @@ class FakeWorkers : public v1::Workers::Service {
   std::map<std::string, std::vector<std::byte>> volumes_;
   std::vector<absl::Status> delivery_failures_;
   absl::Status synchronize_failure_;
-  bool ask_to_register_ = false, drain_ = false, closed_ = false, hold_deliveries_ = false;
+  bool ask_to_register_ = false, drain_ = false, closed_ = false, hold_deliveries_ = false, hold_fetches_ = false;
   int damaged_chunks_ = 0, broken_fetches_ = 0, short_fetches_ = 0;
 };
 

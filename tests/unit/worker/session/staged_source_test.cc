@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <new>
 #include <thread>
 
+#include "proto/contract/error.h"
 #include "proto/contract/volume_layout.h"
 #include "tests/support/test_support.h"
 
@@ -22,6 +24,7 @@ class CountingSource : public VolumeSource {
  public:
   absl::Status Read(const v1::VolumeAccess&, const FrameBox& box, std::span<std::byte> target) override {
     const std::lock_guard lock(mutex_);
+    if (out_of_memory_) throw std::bad_alloc();
     if (!failure_.ok()) return failure_;
     for (int64_t z = 0; z < box.box.shape.z; ++z) {
       planes_.push_back(box.box.origin.z + z);
@@ -34,6 +37,10 @@ class CountingSource : public VolumeSource {
     const std::lock_guard lock(mutex_);
     failure_ = std::move(failure);
   }
+  void RunOutOfMemory(bool out) {
+    const std::lock_guard lock(mutex_);
+    out_of_memory_ = out;
+  }
   std::vector<int64_t> Planes() {
     const std::lock_guard lock(mutex_);
     return planes_;
@@ -43,6 +50,7 @@ class CountingSource : public VolumeSource {
   std::mutex mutex_;
   std::vector<int64_t> planes_;
   absl::Status failure_;
+  bool out_of_memory_ = false;
 };
 
 class StagedSourceTest : public ::testing::Test {
@@ -118,6 +126,14 @@ TEST_F(StagedSourceTest, WhatCouldNotBeReadAheadIsReadAgain) {
   EXPECT_TRUE(absl::IsUnavailable(staged_.Read(volume_, Planes(0, 1), bytes)));
   source_.FailWith(absl::OkStatus());
   EXPECT_THAT(Read(Planes(0, 4)), ElementsAre(0, 1, 2, 3));
+}
+
+TEST_F(StagedSourceTest, AnAllocationThatFailsIsAnErrorAndEndsReadingAhead) {
+  staged_.Announce({{&volume_, Planes(0, 4)}});
+  source_.RunOutOfMemory(true);
+  EXPECT_EQ(ReasonOf(staged_.Fill()), v1::OUT_OF_MEMORY);
+  source_.RunOutOfMemory(false);
+  EXPECT_THAT(Read(Planes(0, 4)), ElementsAre(0, 1, 2, 3)) << "nobody waits";
 }
 
 TEST_F(StagedSourceTest, ClosingEndsReadingAheadAndLetsReadersGo) {

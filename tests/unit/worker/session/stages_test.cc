@@ -164,6 +164,38 @@ TEST_F(Sessions, FetchesTheNextTasksInputWhileOneIsComputed) {
   EXPECT_TRUE(workers_.WaitFor([&] { return workers_.fetches == 2; })) << "nothing is fetched twice";
 }
 
+TEST_F(Sessions, ATaskOfWhichAFileCannotBeReadAheadIsComputedAllTheSame) {
+  v1::Task next = Task(/*same_host=*/false, 2);
+  v1::VolumeAccess& previous = *next.add_inputs();
+  previous = next.inputs(0);
+  previous.set_volume("volumes/previous");
+  previous.set_spool_path((folder_.path() / "not there").string());
+  next.mutable_tile()->set_previous_volume("volumes/previous");
+  StartBusy(Task(/*same_host=*/true));
+  workers_.Give(next);
+  ASSERT_TRUE(workers_.WaitFor([&] { return Held(workers_.requests.back()).size() == 2; }));
+  const size_t before = workers_.Requests().size();
+  ASSERT_TRUE(workers_.WaitFor([&] { return workers_.requests.size() >= before + 3; })) << "time passes";
+  executor_.hold = false;
+  ASSERT_TRUE(Delivered(2));
+  EXPECT_EQ(workers_.Deliveries()[1].bytes, Numbers(64));
+}
+
+TEST_F(Sessions, ATaskThatWaitsForItsInputEndsWhenItIsCancelled) {
+  StartBusy(Task(/*same_host=*/true));
+  workers_.HoldFetches(true);
+  workers_.Give(Task(/*same_host=*/false, 2));
+  ASSERT_TRUE(workers_.WaitFor([&] { return workers_.fetches == 1; })) << "it is read ahead";
+  executor_.hold = false;
+  ASSERT_TRUE(workers_.WaitFor([&] {
+    const auto held = Held(workers_.requests.back());
+    return held.contains("jobs/j/tasks/2") && held.at("jobs/j/tasks/2").stage() == v1::COMPUTING;
+  }));
+  workers_.Cancel("jobs/j/tasks/2");
+  EXPECT_TRUE(workers_.WaitFor([&] { return Held(workers_.requests.back()).empty(); }));
+  workers_.HoldFetches(false);
+}
+
 TEST_F(Sessions, ReadsTheNextTasksInputIntoTheCacheWhileOneIsComputed) {
   const v1::Task first = Task(/*same_host=*/true), next = Task(/*same_host=*/true, 2);
   const std::string& volume = next.inputs(0).spool_path();
