@@ -92,6 +92,8 @@ class JobManager {
   absl::StatusOr<std::optional<v1::Task>> Lease(const std::string& job_id, const std::string& worker, bool spare);
   // Whether the task is leased under exactly this token. Does not wait for a step that is under way.
   bool Holds(const TaskId& task, uint64_t token);
+  // The worker that failed the task last, or lost it; empty where none has. Does not wait for a step either.
+  std::string FailedBy(const TaskId& task);
   // Takes note of what a worker says of a task it holds; ignored when it does not hold it.
   void Report(const TaskId& task, const v1::TaskStatus& status);
 

@@ -80,8 +80,14 @@ TaskRecord LiveJob::RecordOf(int64_t number) const {
                     .losses = live.losses,
                     .not_before = {}};
   const auto holder = holders_.find(number);
-  if (holder != holders_.end()) record.worker = holder->second;
+  record.worker = holder != holders_.end() ? holder->second : FailedBy(number);
   return record;
+}
+
+const std::string& LiveJob::FailedBy(int64_t number) const {
+  static const std::string kNobody;
+  const auto found = failed_by_.find(number);
+  return found != failed_by_.end() ? found->second : kNobody;
 }
 
 int64_t LiveJob::OpenTiles(int64_t t, int64_t c) const {
@@ -132,12 +138,26 @@ void LiveJob::Take(const TaskRecord& task, absl::Time wall, SteadyTime steady) {
     open_tiles_[frame] += change;
   }
   ready_tasks_ += static_cast<int>(task.state == TaskState::kReady) - static_cast<int>(was_ready);
-  if (is_open && !task.worker.empty()) {
-    holders_[task.number] = task.worker;
-  } else {
-    holders_.erase(task.number);
-  }
+  TakeWorker(task);
   Place(task.number, task, wall, steady);
+}
+
+void LiveJob::TakeWorker(const TaskRecord& task) {
+  const auto set = [&task](std::map<int64_t, std::string>& workers) {
+    if (task.worker.empty()) {
+      workers.erase(task.number);
+    } else {
+      workers[task.number] = task.worker;
+    }
+  };
+  holders_.erase(task.number);
+  if (task.state == TaskState::kLeased) {
+    set(holders_);
+  } else if (IsEnd(task.state)) {
+    failed_by_.erase(task.number);
+  } else {
+    set(failed_by_);
+  }
 }
 
 void LiveJob::Place(int64_t number, const TaskRecord& task, absl::Time wall, SteadyTime steady) {
@@ -176,9 +196,7 @@ void LiveJob::WaitForRoom(std::string lack, SteadyTime until) {
 std::optional<int64_t> LiveJob::FirstAvailable(const std::string& spared) const {
   for (size_t bit = available_.find_first(); bit != available_.npos; bit = available_.find_next(bit)) {
     const auto number = static_cast<int64_t>(bit);
-    if (spared.empty()) return number;
-    const auto holder = holders_.find(number);
-    if (holder == holders_.end() || holder->second != spared) return number;
+    if (spared.empty() || FailedBy(number) != spared) return number;
   }
   return std::nullopt;
 }

@@ -54,6 +54,8 @@ class LiveJob {
   bool has_task(int64_t number) const { return number >= 0 && number < task_count(); }
   bool Holds(int64_t number, uint64_t token) const;
   TaskRecord RecordOf(int64_t number) const;
+  // The worker that failed the task last, or lost it; empty where none has. Known until the task has ended.
+  const std::string& FailedBy(int64_t number) const;
   int64_t open_tasks() const { return open_tasks_; }  // not yet DONE, FAILED or CANCELLED
   int64_t done_tasks() const { return done_tasks_; }
   int64_t OpenTiles(int64_t t, int64_t c) const;      // of one frame
@@ -69,7 +71,7 @@ class LiveJob {
   // frees its scratch file. `lack` says what is lacking, as from LackOfRoom. REQUIRES: the turn is held, too.
   void WaitForRoom(std::string lack, SteadyTime until);
   const std::string& lack_of_room() const { return lack_of_room_; }  // empty once a task was given out or done
-  // The available task of the lowest number; with `spared`, none that this worker held last.
+  // The available task of the lowest number; with `spared`, none that this worker failed last.
   std::optional<int64_t> FirstAvailable(const std::string& spared) const;
   std::optional<SteadyTime> NextDue() const;  // of a task's backoff, or of the wait for room
   // Takes note of a worker's report on a task that is leased.
@@ -92,6 +94,7 @@ class LiveJob {
 
   void Place(int64_t number, const TaskRecord& task, absl::Time wall, SteadyTime steady);
   void Take(const TaskRecord& task, absl::Time wall, SteadyTime steady);
+  void TakeWorker(const TaskRecord& task);
   double Fraction() const;
   std::string Activity() const;
 
@@ -102,8 +105,9 @@ class LiveJob {
   const int64_t whole_task_bytes_;  // least memory of a task before there is a plan
   std::optional<JobPlan> plan_;
   std::vector<LiveTask> tasks_;
-  std::map<int64_t, std::string> holders_;  // worker of the newest lease, for tasks leased now or returned
-  std::vector<int32_t> open_tiles_;         // by frame in t,c order; empty until there are tiles
+  std::map<int64_t, std::string> holders_;    // workers of tasks that are leased
+  std::map<int64_t, std::string> failed_by_;  // workers that failed open tasks last
+  std::vector<int32_t> open_tiles_;           // by frame in t,c order; empty until there are tiles
   int64_t open_tasks_ = 0, done_tasks_ = 0;
   int32_t room_waits_ = 0;
 

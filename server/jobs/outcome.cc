@@ -229,14 +229,14 @@ absl::Status Exhausted(const TaskRecord& task, const TaskFailure& failure) {
 }
 
 absl::Status ReturnForRoom(JobStep& step, TaskRecord task, const absl::Status& error, const RetryRules& rules) {
-  task.worker.clear();  // it may have the task again
+  task.worker = step.live().FailedBy(task.number);  // its worker may have the task again
   task.not_before = step.now() + BackoffAfter(step.live().room_waits() + 1, rules);
   if (step.live().room_waits() == 0) step.AddRetry(task, error, false);
   return step.MoveTask(std::move(task), TaskState::kReady);
 }
 
 absl::Status ReturnUnbegun(JobStep& step, TaskRecord task) {
-  task.worker.clear();  // it may have the task again
+  task.worker = step.live().FailedBy(task.number);  // its worker may have the task again
   task.not_before = absl::UnixEpoch();
   return step.MoveTask(std::move(task), TaskState::kReady);
 }

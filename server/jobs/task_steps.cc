@@ -79,6 +79,12 @@ bool JobManager::Holds(const TaskId& task, uint64_t token) {
   return job != live_.end() && job->second->Holds(task.number, token);
 }
 
+std::string JobManager::FailedBy(const TaskId& task) {
+  std::lock_guard lock(mutex_);
+  const auto job = live_.find(task.job_id);
+  return job != live_.end() ? job->second->FailedBy(task.number) : "";
+}
+
 void JobManager::Report(const TaskId& task, const v1::TaskStatus& status) {
   {
     std::lock_guard lock(mutex_);

@@ -136,6 +136,7 @@ bool Dispatcher::TakeFromAnother(const std::string& worker) {
     if (found == workers_.end() || !MayWork(found->second)) return false;
     for (auto& [token, lease] : leases_) {
       if (lease.worker == worker || !CanBeTaken(lease) || !Suits(found->second, lease.job)) continue;
+      if (jobs_.FailedBy(lease.id) == worker) continue;  // its holder has not failed it
       lease.over = TaskFailure{.error = absl::CancelledError("another worker has nothing to do"), .unbegun = true};
       taken.emplace(lease.id, token);
       break;

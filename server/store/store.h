@@ -54,7 +54,7 @@ struct TaskRecord {
   int64_t t = 0, c = 0;        // frame
   int64_t tile = 0;            // index in the job's tile plan
   uint64_t token = 0;          // fencing token of the newest lease; 0 before the first
-  std::string worker = {};     // holder of the newest lease
+  std::string worker = {};     // LEASED: its holder; before that, who failed it last
   int32_t failures = 0;        // errors reported and crashes by signal
   int32_t losses = 0;          // leases lost
   absl::Time not_before = {};  // backoff: not given out earlier

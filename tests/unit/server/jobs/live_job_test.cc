@@ -77,6 +77,20 @@ TEST_F(LiveJobTest, SparesTheWorkerThatHeldATaskLast) {
   EXPECT_EQ(job.FirstAvailable(""), 0);
 }
 
+TEST_F(LiveJobTest, KnowsWhoFailedATaskLastWhileAnotherHoldsIt) {
+  LiveJob job = Make(1);
+  EXPECT_EQ(job.FailedBy(0), "");
+  MoveTo(job, 0, TaskState::kLeased, "a");
+  EXPECT_EQ(job.FailedBy(0), "");
+  MoveTo(job, 0, TaskState::kReady);
+  EXPECT_EQ(job.FailedBy(0), "a");
+  MoveTo(job, 0, TaskState::kLeased, "b");
+  EXPECT_EQ(job.FailedBy(0), "a");
+  EXPECT_EQ(job.RecordOf(0).worker, "b");
+  MoveTo(job, 0, TaskState::kReady);
+  EXPECT_EQ(job.FailedBy(0), "b");
+}
+
 TEST_F(LiveJobTest, ProgressCountsWhatRuns) {
   LiveJob job = Make(4);
   MoveTo(job, 0, TaskState::kLeased, "a");

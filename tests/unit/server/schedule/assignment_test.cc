@@ -105,6 +105,44 @@ TEST_F(AssignmentTest, ATaskThatWasNotBegunGoesToAWorkerThatHasNothingToDo) {
   service_.CheckResult(service_.Get(job));
 }
 
+TEST_F(AssignmentTest, ATaskIsNotTakenByTheWorkerThatFailedItLast) {
+  SubmitTiles(3);
+  const v1::Task failed = *a_.Take();
+  a_.GiveUp(failed, absl::InternalError("it went wrong"));
+  const v1::Task of_b = *b_.Take();
+  service_.Advance(absl::Seconds(2));
+  ASSERT_TRUE(b_.Continue(of_b));
+  const v1::Task staged = More(b_, of_b).at(0);
+  ASSERT_EQ(staged.name(), failed.name());
+  EXPECT_OK(a_.Deliver(*a_.Take()));
+  EXPECT_FALSE(a_.Take()) << "b holds it, and has not failed it";
+  ASSERT_OK_AND_ASSIGN(const auto told, b_.AskForMore({{of_b, v1::COMPUTING}, {staged, v1::STAGED}}));
+  EXPECT_TRUE(told.cancelled().empty());
+  TestWorker c(service_, "c");
+  const std::optional<v1::Task> taken = c.Take();
+  ASSERT_TRUE(taken) << "c may take it";
+  EXPECT_EQ(taken->name(), failed.name());
+}
+
+TEST_F(AssignmentTest, WhatWasNotBegunIsStillSparedTheWorkerThatFailedItLast) {
+  SubmitTiles(3);
+  const v1::Task failed = *a_.Take();
+  a_.GiveUp(failed, absl::InternalError("it went wrong"));
+  const v1::Task of_b = *b_.Take();
+  service_.Advance(absl::Seconds(2));
+  ASSERT_TRUE(b_.Continue(of_b));
+  ASSERT_EQ(More(b_, of_b).at(0).name(), failed.name());
+  EXPECT_OK(a_.Deliver(*a_.Take()));
+  TestWorker c(service_, "c");
+  ASSERT_OK(c.Register());
+  ASSERT_OK(service_.dispatcher().DrainWorker(WorkerName("b"), true));
+  EXPECT_EQ(RecordOf(failed).state, TaskState::kReady);
+  EXPECT_FALSE(a_.Take()) << "it is left for c";
+  const std::optional<v1::Task> taken = c.Take();
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->name(), failed.name());
+}
+
 TEST_F(AssignmentTest, ATaskIsNotTakenByAWorkerThatCannotComputeIt) {
   SubmitTiles(2);
   const v1::Task first = *a_.Take();
