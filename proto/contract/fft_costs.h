@@ -6,6 +6,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <compare>
 #include <cstdint>
 #include <map>
 
@@ -27,6 +28,9 @@ class FftCosts {
   // Measured costs, with the estimates for extents that are not listed. INVALID_FIELD for an extent or a cost out of
   // range, an extent named twice or an odd row.
   static absl::StatusOr<FftCosts> FromProto(const v1::FftCosts& measured);
+
+  // By what was measured; an arbitrary order, in which nothing measured comes first.
+  friend auto operator<=>(const FftCosts&, const FftCosts&) = default;
 
   // Cost of an extent. REQUIRES: extent >= 1.
   int64_t At(int64_t extent, FftAxis axis) const;

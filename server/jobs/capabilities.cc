@@ -82,8 +82,7 @@ MachineFacts Capabilities::Machine(const std::string& backend) const {
   std::lock_guard lock(mutex_);
   MachineFacts largest;
   for (const auto& [id, worker] : workers_) {
-    const bool larger = worker.machine.memory_budget_bytes > largest.memory_budget_bytes;
-    if (larger && Matches(worker, backend)) largest = worker.machine;
+    if (Matches(worker, backend)) largest = std::max(largest, worker.machine);
   }
   if (largest.memory_budget_bytes == 0) largest.memory_budget_bytes = expected_memory_;
   return largest;

@@ -19,10 +19,12 @@
 
 namespace deconvoy::server {
 
-// What plans are made for.
+// What plans are made for. Ordered by memory; of equals, those that have measured no costs come first.
 struct MachineFacts {
   int64_t memory_budget_bytes = 0;  // of one task; 0 if not known
   FftCosts fft_costs;
+
+  friend auto operator<=>(const MachineFacts&, const MachineFacts&) = default;
 };
 
 // One live worker, as far as planning is concerned.
@@ -48,7 +50,8 @@ class Capabilities {
   // Budget to plan with while no worker is alive (what the fleet is configured to start).
   void SetExpectedMemory(int64_t bytes);
 
-  // The live worker of `backend` (empty: any) with the largest budget, else the expected budget.
+  // The live worker of `backend` (empty: any) with the largest budget; of equal ones one that has measured its costs,
+  // and which of those depends on the costs alone. Where no budget is known, it is the expected one.
   MachineFacts Machine(const std::string& backend) const;
   // Whether a worker of `backend` (empty: any) is alive.
   bool HasWorker(const std::string& backend) const;

@@ -62,6 +62,46 @@ TEST(CapabilitiesTest, MemoryIsThatOfTheLargestLiveWorker) {
   EXPECT_EQ(capabilities.Machine("cuda").memory_budget_bytes, 7);
 }
 
+FftCosts CostsOf99(uint32_t cost) {
+  v1::FftCosts measured;
+  measured.add_columns()->set_extent(99);
+  measured.mutable_columns(0)->set_cost(cost);
+  return FftCosts::FromProto(measured).value();
+}
+
+TEST(CapabilitiesTest, CostsAreThoseOfAWorkerThatHasMeasured) {
+  for (const bool measured_first : {false, true}) {
+    Capabilities capabilities;
+    capabilities.SetWorker(measured_first ? "a" : "b",
+                           {.backend = "cpu", .machine = {.memory_budget_bytes = 3, .fft_costs = CostsOf99(4321)}});
+    capabilities.SetWorker(measured_first ? "b" : "a",
+                           {.backend = "cpu", .machine = {.memory_budget_bytes = 3, .fft_costs = {}}});
+    EXPECT_EQ(capabilities.Machine("").fft_costs.At(99, FftAxis::kColumn), 4321) << measured_first;
+  }
+}
+
+TEST(CapabilitiesTest, OfEqualWorkersIdsDoNotDecide) {
+  int64_t costs[2];
+  for (const bool swapped : {false, true}) {
+    Capabilities capabilities;
+    capabilities.SetWorker(
+        "a", {.backend = "cpu", .machine = {.memory_budget_bytes = 3, .fft_costs = CostsOf99(swapped ? 2000 : 3000)}});
+    capabilities.SetWorker(
+        "b", {.backend = "cpu", .machine = {.memory_budget_bytes = 3, .fft_costs = CostsOf99(swapped ? 3000 : 2000)}});
+    costs[swapped ? 1 : 0] = capabilities.Machine("").fft_costs.At(99, FftAxis::kColumn);
+  }
+  EXPECT_EQ(costs[0], costs[1]);
+}
+
+TEST(CapabilitiesTest, AWorkerOfUnknownMemoryHasCostsToo) {
+  Capabilities capabilities;
+  capabilities.SetExpectedMemory(7);
+  capabilities.SetWorker("a", {.backend = "cpu", .machine = {.memory_budget_bytes = 0, .fft_costs = CostsOf99(4321)}});
+  EXPECT_EQ(capabilities.Machine("").memory_budget_bytes, 7);
+  EXPECT_EQ(capabilities.Machine("").fft_costs.At(99, FftAxis::kColumn), 4321);
+  EXPECT_NE(capabilities.Machine("cuda").fft_costs.At(99, FftAxis::kColumn), 4321);
+}
+
 TEST(CapabilitiesTest, SaysWhatATaskWaitsFor) {
   constexpr int64_t kGiB = int64_t{1} << 30;
   Capabilities capabilities;
