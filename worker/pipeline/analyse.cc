@@ -46,10 +46,9 @@ class Analysis {
     options.voxel = psf.spec().voxel_size();
     options.periodic = spec_.boundary() == v1::PERIODIC;
     for (int64_t c = 0; c < shape.c; ++c) {
-      ASSIGN_OR_RETURN(const std::vector<float> values,
-                       ReadRegion(context_.source(), psf, {0, c, {{}, shape.frame()}}));
+      ASSIGN_OR_RETURN(std::vector<float> values, ReadRegion(context_.source(), psf, {0, c, {{}, shape.frame()}}));
       ASSIGN_OR_RETURN(PsfAnalysis found, AnalysePsf(values, shape.frame(), static_cast<uint32_t>(c), options));
-      RETURN_IF_ERROR(ReviewMethod(values, shape.frame(), found.report));
+      RETURN_IF_ERROR(ReviewMethod(std::move(values), shape.frame(), found.report));
       *result_.add_psfs() = std::move(found.report);
       for (v1::Finding& finding : found.findings) *result_.add_findings() = std::move(finding);
     }
@@ -72,17 +71,14 @@ class Analysis {
  private:
   // Asks the method about its parameters and the prepared PSF. What is wrong with the method's name is said by the
   // tiles' tasks.
-  absl::Status ReviewMethod(std::span<const float> psf, const Shape3& shape, const v1::PsfReport& report) {
+  absl::Status ReviewMethod(std::vector<float> psf, const Shape3& shape, const v1::PsfReport& report) {
     const Method* method = FindMethod(spec_.method());
     if (method == nullptr) return absl::OkStatus();
     ASSIGN_OR_RETURN(const Parameters parameters,
                      ResolveParameters(method->description(), {spec_.parameters().begin(), spec_.parameters().end()}));
-    const Box3 box = PsfBoxToRead(report, shape);
-    std::vector<float> read(static_cast<size_t>(box.shape.voxels()));
-    CopyBox(std::as_bytes(psf).data(), {{}, shape}, std::as_writable_bytes(std::span(read)).data(), box, sizeof(float));
-    ASSIGN_OR_RETURN(const PreparedPsf prepared, PreparePsf(read, shape, report));
+    KeepUsed(shape, report, psf);
     ASSIGN_OR_RETURN(const std::vector<Advice> advice,
-                     method->Review(parameters, MeasurePsf(prepared.values, prepared.shape)));
+                     method->Review(parameters, MeasurePsf(psf, PsfBoxToRead(report, shape).shape)));
     for (const Advice& a : advice) {
       AddWarning(fmt::format("PSF of channel {}: {}", report.c(), a.message), a.field, a.remedy, result_);
     }

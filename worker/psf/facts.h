@@ -31,7 +31,7 @@ struct PsfFacts {
   std::array<PsfAxis, 3> axes = {};  // z, y, x
 };
 
-// REQUIRES: shape.voxels() values of sum 1 in z,y,x order, none negative.
+// Zeros around the values change nothing. REQUIRES: shape.voxels() values of sum 1 in z,y,x order, none negative.
 PsfFacts MeasurePsf(std::span<const float> values, const Shape3& shape);
 
 }  // namespace deconvoy::worker

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -131,6 +132,16 @@ void SetBox(const Box3& box, v1::PsfReport& report) {
   *report.mutable_crop_shape() = ToProto(box.shape);
 }
 
+double PositiveSum(std::span<const float> values) {
+  double sum = 0;
+  for (float v : values) sum += std::max(static_cast<double>(v), 0.0);
+  return sum;
+}
+
+void Normalise(double sum, std::span<float> values) {
+  for (float& v : values) v = static_cast<float>(std::max(static_cast<double>(v), 0.0) / sum);
+}
+
 // Standard deviation of the light in `box` about the centre, along each axis.
 void SetSpread(std::span<const float> values, const Shape3& shape, const Box3& box, const Voxel& centre,
                v1::PsfReport& report) {
@@ -195,16 +206,29 @@ Box3 PsfBoxToRead(const v1::PsfReport& report, const Shape3& shape) {
 absl::StatusOr<PreparedPsf> PreparePsf(std::span<const float> read, const Shape3& shape, const v1::PsfReport& report) {
   const Box3 box{ToVoxel(report.crop_origin()), ToShape3(report.crop_shape())};
   const Box3 inside = PsfBoxToRead(report, shape);
-  double sum = 0;
-  for (float v : read) sum += std::max(static_cast<double>(v), 0.0);
+  const double sum = PositiveSum(read);
   if (!(std::abs(sum - report.sum()) <= 1e-6 * report.sum())) {
     return BadPsf(report.c(), fmt::format("has the sum {:g} where its analysis found {:g}", sum, report.sum()));
   }
   PreparedPsf psf{std::vector<float>(static_cast<size_t>(box.shape.voxels())), box.shape,
                   ToVoxel(report.centre()) - box.origin};
   CopyBox(std::as_bytes(read).data(), inside, std::as_writable_bytes(std::span(psf.values)).data(), box, sizeof(float));
-  for (float& v : psf.values) v = static_cast<float>(std::max(static_cast<double>(v), 0.0) / sum);
+  Normalise(sum, psf.values);
   return psf;
+}
+
+void KeepUsed(const Shape3& shape, const v1::PsfReport& report, std::vector<float>& values) {
+  const Box3 box = PsfBoxToRead(report, shape);
+  const Voxel begin = box.origin, end = box.end();
+  float* kept = values.data();
+  for (int64_t z = begin.z; z < end.z; ++z) {
+    for (int64_t y = begin.y; y < end.y; ++y, kept += box.shape.x) {
+      const float* row = values.data() + (z * shape.y + y) * shape.x + begin.x;
+      std::memmove(kept, row, static_cast<size_t>(box.shape.x) * sizeof(float));
+    }
+  }
+  values.resize(static_cast<size_t>(box.shape.voxels()));
+  Normalise(PositiveSum(values), values);
 }
 
 const char* CentreName(v1::PsfCentre rule) {

@@ -34,7 +34,7 @@ struct PsfOptions {
 };
 
 // Memory that reading and analysing a PSF takes at most: the values 4, which of them are at the peak 1/8, and the
-// peak's voxels or the sums over boxes 8.
+// peak's voxels or the sums over boxes 8. Nothing is added by KeepUsed.
 inline constexpr double kAnalysisBytesPerPsfVoxel = 12.125;
 
 // What was found, and what the user should hear about it.
@@ -64,6 +64,10 @@ Box3 PsfBoxToRead(const v1::PsfReport& report, const Shape3& shape);
 // Applies the report to the voxels of `PsfBoxToRead`. Errors: BAD_PSF when their sum is not the report's (the volume is
 // not the one that was analysed).
 absl::StatusOr<PreparedPsf> PreparePsf(std::span<const float> read, const Shape3& shape, const v1::PsfReport& report);
+
+// In place, from all values of the given PSF to those of `PsfBoxToRead` as PreparePsf makes them: none negative, of
+// sum 1, without the zeros that stand in. There may be eight times as many of these as of the given voxels.
+void KeepUsed(const Shape3& shape, const v1::PsfReport& report, std::vector<float>& values);
 
 // Name of a rule for people, for instance `geometric-low`.
 const char* CentreName(v1::PsfCentre rule);

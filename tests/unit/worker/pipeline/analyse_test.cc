@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -246,6 +247,45 @@ TEST(Analyse, WarnsOfAMissingConeWhereItMatters) {
   EXPECT_THAT(Messages(other.analyse(), v1::WARNING), HasSubstr("PSF of channel 0: the OTF has a missing cone"));
   ASSERT_OK_AND_ASSIGN(const v1::TaskResult matched, AnalyseWith({}));
   EXPECT_EQ(Messages(matched.analyse(), v1::WARNING), "");
+}
+
+// Of this process, in bytes: `VmRSS`, or `VmHWM` for the most there ever was.
+int64_t Resident(const std::string& field) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(field + ':')) return std::stoll(line.substr(field.size() + 1)) * 1024;
+  }
+  return 0;
+}
+
+// The centre in a corner: a box that is symmetric about it has nearly eight times the voxels.
+TEST(Analyse, NeedsTheMemoryThatItDescribes) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "SKIPPED: a sanitizer's own memory would be counted";
+#endif
+  const Shape3 shape{100, 200, 200};
+  std::vector<float> psf(static_cast<size_t>(shape.voxels()), 1);
+  psf[0] = 1000;
+  MemoryTask task;
+  std::vector<uint8_t> image(static_cast<size_t>(shape.voxels()), 10);
+  image[7] = 90;
+  task.AddInput("volumes/in", {1, 1, shape.z, shape.y, shape.x}, v1::U8, AsBytes(image));
+  task.AddInput("volumes/psf", {1, 1, shape.z, shape.y, shape.x}, psf);
+  v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
+  spec.set_input_volume("volumes/in");
+  spec.set_psf_volume("volumes/psf");
+  spec.set_method("rl");
+  spec.set_psf_centre(v1::PEAK);
+  spec.set_psf_energy(1);
+  if (!(std::ofstream("/proc/self/clear_refs") << '5' << std::flush)) {
+    GTEST_SKIP() << "SKIPPED: this system does not forget the most memory there was";
+  }
+  const int64_t before = Resident("VmRSS");
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  EXPECT_EQ(ToShape3(result.analyse().psfs(0).crop_shape()), (Shape3{199, 399, 399}));
+  const int64_t peak = Resident("VmHWM") - before;
+  EXPECT_LE(peak, AnalysisBytes(task.task).value() + (1 << 20));
+  EXPECT_GE(peak, 4 * shape.voxels());
 }
 
 TEST(Analyse, RefusesParametersThatDoNotGoTogether) {

@@ -18,6 +18,7 @@
 #include "proto/contract/volume_layout.h"
 #include "tests/support/test_support.h"
 #include "tests/unit/contract/voxel_size.h"
+#include "worker/psf/facts.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -325,6 +326,28 @@ TEST(PreparePsf, RefusesVoxelsThatWereNotAnalysed) {
   const v1::PsfReport report = Analyse(values, shape, Options(v1::AUTO_CENTRE, 1)).report;
   values[At(shape, 4, 4, 4)] *= 1.1F;
   EXPECT_EQ(ReasonOf(PreparePsf(Cut(values, shape, PsfBoxToRead(report, shape)), shape, report).status()), v1::BAD_PSF);
+}
+
+// --- the facts of what is used ---
+
+TEST(KeepUsed, LeavesThePreparedPsfWithoutTheZerosThatStandIn) {
+  const Shape3 shape{9, 14, 17};
+  std::vector<float> values = Gaussian(shape, 2, 4, 13.5);
+  for (float& v : values) v -= 1e-3F;
+  const v1::PsfReport report = Analyse(values, shape, Options(v1::PEAK)).report;
+  const PreparedPsf prepared = Prepare(values, shape, report);
+  const Box3 inside = PsfBoxToRead(report, shape);
+  ASSERT_LT(inside.shape.voxels(), prepared.shape.voxels());
+  ASSERT_LT(inside.shape.voxels(), shape.voxels());
+  const Box3 in_prepared{inside.origin - ToVoxel(report.crop_origin()), inside.shape};
+  KeepUsed(shape, report, values);
+  EXPECT_EQ(values, Cut(prepared.values, prepared.shape, in_prepared));
+  const PsfFacts whole = MeasurePsf(prepared.values, prepared.shape), facts = MeasurePsf(values, inside.shape);
+  for (size_t axis = 0; axis < 3; ++axis) {
+    EXPECT_DOUBLE_EQ(facts.axes[axis].fwhm, whole.axes[axis].fwhm) << axis;
+    EXPECT_NEAR(facts.axes[axis].at_cutoff, whole.axes[axis].at_cutoff, 1e-12) << axis;
+    EXPECT_NEAR(facts.axes[axis].at_half_cutoff, whole.axes[axis].at_half_cutoff, 1e-12) << axis;
+  }
 }
 
 }  // namespace
