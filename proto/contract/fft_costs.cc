@@ -14,8 +14,8 @@ namespace {
 
 constexpr int64_t kMostCost = 100'000;
 
-// Estimates by the power of two in the extent, 2^0 to 2^3 and more. Medians measured with FFTW 3.3.10 on an x86-64
-// processor with AVX-512 (docs/performance.md).
+// Estimates by the power of two in the extent: 2^0 to 2^3, and 2^4 or more. Medians measured with FFTW 3.3.10 on an
+// x86-64 processor with AVX-512 (docs/performance.md).
 constexpr int64_t kRowCosts[] = {1740, 1600, 1370, 1200, 1110};  // odd ones only of periodic frames, without a choice
 constexpr int64_t kColumnCosts[] = {1740, 1510, 1210, 1190, 1110};
 constexpr int64_t kLargestQuickPower = 1024;  // powers of two up to this one are transformed in the first-level cache

@@ -51,12 +51,12 @@ struct TilePlan {
   Tile At(int64_t index, const Shape3& frame) const;
 };
 
-// The plan that takes the least time under the budget: padded voxels of all tiles times the costs of their extents. z
-// stays whole where it fits, unless cutting it at least halves the time. Tried are, along each axis, all numbers of
-// tiles up to 32 and then steps of an eighth; of equals, the plan with the fewest tiles along z, then y, then x.
-// Errors: OUT_OF_MEMORY (not even the smallest tile fits, or `whole` does not; with need and budget), INVALID_FIELD
-// (core too large, negative or so small that the tiles exceed `limits::kTasksPerJob`; core and `whole`; cut with
-// `PERIODIC`, which has no tiles; anything else out of range).
+// The plan that takes the least time under the budget: padded voxels of all tiles times the costs of their extents, and
+// 65536 voxels for each tile besides. z stays whole where it fits, unless cutting it at least halves the time. Tried
+// are, along each axis, all numbers of tiles up to 32 and then steps of an eighth; of equals, the plan with the fewest
+// tiles along z, then y, then x. Errors: OUT_OF_MEMORY (not even the smallest tile fits, or `whole` does not; with need
+// and budget), INVALID_FIELD (core too large, negative or so small that the tiles exceed `limits::kTasksPerJob`; core
+// and `whole`; cut with `PERIODIC`, which has no tiles; anything else out of range).
 absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request);
 
 // Extent of the array that holds a tile's measured voxels: what is loaded for EXTEND; else the transforms' extent, into

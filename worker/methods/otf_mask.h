@@ -14,9 +14,8 @@
 //          always belongs to it.
 //   window(k) = 1 where r < 0.8, cos^2(pi/2 (r - 0.8)/0.2) on the rest of M, 0 outside M
 //   r(k)   how far out k is in M: the inverse of the smallest of s = 1, 65/64, ..., 80/64 for which the frequency
-//   nearest
-//          s k is not in M, or 0 where all are. Frequencies beyond the sampled ones count as in M: the end of the
-//          spectrum is no edge. Where the half spectrum holds both k and -k, both get the smaller window.
+//          nearest s k is not in M, or 0 where all are. Frequencies beyond the sampled ones count as in M: the end of
+//          the spectrum is no edge. Where the half spectrum holds both k and -k, both get the smaller window.
 //
 // PetaKit5D opens and closes its mask with spheres and takes its convex hull; a star keeps what is not convex, such as
 // the missing cone.

@@ -24,7 +24,7 @@ Runs RunsOf(std::span<const int64_t> positions);
 void GatherColumns(const Complex* source, int64_t stride, std::span<const Run> runs, int64_t extent, int64_t columns,
                    int64_t pitch, Complex* lines);
 
-// Asks for the memory that GatherColumns would read and ScatterColumns write, so that it arrives meanwhile.
+// Asks for the memory that GatherColumns would read, so that it arrives meanwhile.
 void PrefetchColumns(const Complex* source, int64_t stride, std::span<const Run> runs, int64_t columns);
 
 // target[i * stride + j] = lines[j * pitch + i] for each i in `runs`, j < columns.

@@ -13,8 +13,8 @@
 namespace deconvoy::worker::cpu {
 
 // Plans and times, on the calling thread, rows and columns of every extent up to `largest` whose prime factors are at
-// most 13, and keeps plans and costs in `folder`. `progress` hears after each extent how many of how many are done. A
-// minute or two for 1024; nothing else should compute meanwhile. Errors: STORAGE_FAILURE with the path.
+// most 13, and keeps plans and costs in `folder`. `progress` hears after each extent how many of how many are done.
+// Half a minute for 2304; nothing else should compute meanwhile. Errors: STORAGE_FAILURE with the path.
 absl::Status MeasureFftCosts(int64_t largest, const std::filesystem::path& folder,
                              const std::function<void(int64_t done, int64_t total)>& progress);
 
