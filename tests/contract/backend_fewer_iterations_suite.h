@@ -147,7 +147,7 @@ TEST_P(BackendSuite, FiltersAnOtf) {
     const Volume field = RandomField(whole_);
     const auto input = ToArray(field, whole_);
     const reference::Spectrum h = reference::OtfOf(psf, domain.z, domain.y, domain.x);
-    ASSERT_OK_AND_ASSIGN(const auto plain, ops_->FilterOtf(*otf, {}, kAlpha));
+    ASSERT_OK_AND_ASSIGN(const auto plain, ops_->FilterOtf(*otf, {.alpha = kAlpha}));
     EXPECT_LE(Difference(ConvolveStored(*input, *plain, true),
                          reference::Filtered(field, reference::Wiener(h, nullptr, kAlpha)), whole_),
               4 * kRounding);
@@ -160,7 +160,7 @@ TEST_P(BackendSuite, FiltersAnOtf) {
       gain.at(z, y, x) = static_cast<float>(0.5 / (1 + k));
       if (x <= domain.x / 2) half.push_back(static_cast<float>(0.5 / (1 + k)));
     });
-    ASSERT_OK_AND_ASSIGN(const auto filtered, ops_->FilterOtf(*otf, half, kAlpha));
+    ASSERT_OK_AND_ASSIGN(const auto filtered, ops_->FilterOtf(*otf, {.gain = half, .alpha = kAlpha}));
     EXPECT_LE(Difference(ConvolveStored(*input, *filtered, true),
                          reference::Filtered(field, reference::Wiener(h, &gain, kAlpha)), whole_),
               4 * kRounding);
@@ -171,7 +171,7 @@ TEST_P(BackendSuite, WeightsOfAFilteredOtfAreWhole) {
   Open({12, 14, 16}, 2);
   const Psf psf = RandomPsf({5, 6, 7});
   const auto otf = ToOtf(psf);
-  ASSERT_OK_AND_ASSIGN(const auto filtered, ops_->FilterOtf(*otf, {}, 0.1F));
+  ASSERT_OK_AND_ASSIGN(const auto filtered, ops_->FilterOtf(*otf, {.alpha = 0.1F}));
   const Box3 measured{{0, 0, 0}, {8, 9, 10}};
   const Volume m = RandomField(measured, 1, 1);
   const Volume w = reference::Filtered(m, reference::Wiener(reference::OtfOf(psf, 12, 14, 16), nullptr, 0.1));

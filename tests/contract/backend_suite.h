@@ -16,6 +16,8 @@
 #include "proto/contract/error.h"
 #include "tests/contract/backend_fewer_iterations_suite.h"
 #include "tests/contract/backend_fixture.h"
+#include "tests/contract/backend_linear_suite.h"
+#include "tests/contract/backend_roughness_suite.h"
 
 namespace deconvoy::worker {
 

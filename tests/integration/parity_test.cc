@@ -13,40 +13,62 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kPlainPeriodic = {
-    "--method",      "rl",           "--boundary", "periodic",     "--set",    "acceleration=none", "--set",
-    "initial=image", "--background", "0",          "--psf-centre", "geometric"};
+const std::vector<std::string> kPeriodic = {"--boundary",   "periodic",  "--background", "0",
+                                            "--psf-centre", "geometric", "--psf-energy", "1"};
 
-// Another tool's Richardson-Lucy with the same formula, boundary and start.
+// Another tool's result with the same formula, boundary and start.
 struct Reference {
-  const char* raw;
-  const char* psf;
+  const char* set;  // raw and psf of it
   const char* expected;
-  const char* iterations;
+  std::vector<std::string> arguments;
 };
+
+void PrintTo(const Reference& reference, std::ostream* out) {
+  *out << reference.expected;
+}
+
+constexpr char kBars[] = "data/flowdec_bars", kSymmetric[] = "reference/dl2_symmetric";
 
 class ParityTest : public ::testing::TestWithParam<Reference> {};
 
 TEST_P(ParityTest, EqualsOtherSoftware) {
   const Reference& reference = GetParam();
-  const fs::path shared = SharedData().parent_path();
-  SKIP_WITHOUT(shared / reference.raw);
+  const fs::path shared = SharedData().parent_path(), set = shared / reference.set;
+  SKIP_WITHOUT(set / "raw.tif");
+  SKIP_WITHOUT(shared / reference.expected);
   TemporaryFolder folder;
-  const Image result = Deconvolve(shared / reference.raw, shared / reference.psf, folder.path() / "out.tif",
-                                  With(kPlainPeriodic, {"--iterations", reference.iterations}));
+  const Image result =
+      Deconvolve(set / "raw.tif", set / "psf.tif", folder.path() / "out.tif", With(kPeriodic, reference.arguments));
   ASSERT_OK_AND_ASSIGN(const Image expected, LoadImage(shared / reference.expected));
   ASSERT_EQ(result.voxels.size(), expected.voxels.size());
   EXPECT_LE(RelativeL2(result.voxels, expected.voxels), 1e-5);
 }
 
-INSTANTIATE_TEST_SUITE_P(RichardsonLucy, ParityTest,
-                         ::testing::Values(Reference{"data/flowdec_bars/raw.tif", "data/flowdec_bars/psf.tif",
-                                                     "reference/dl2/rl_10.tif", "10"},
-                                           Reference{"data/flowdec_bars/raw.tif", "data/flowdec_bars/psf.tif",
-                                                     "reference/dl2/rl_50.tif", "50"},
-                                           Reference{"reference/dl2_symmetric/raw.tif",
-                                                     "reference/dl2_symmetric/psf.tif",
-                                                     "reference/dl2_symmetric/rl10.tif", "10"}));
+Reference RichardsonLucy(const char* set, const char* expected, const char* iterations) {
+  return {set, expected, {"--iterations", iterations, "--set", "acceleration=none", "--set", "initial=image"}};
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Methods, ParityTest,
+    ::testing::Values(
+        RichardsonLucy(kBars, "reference/dl2/rl_10.tif", "10"), RichardsonLucy(kBars, "reference/dl2/rl_50.tif", "50"),
+        RichardsonLucy(kSymmetric, "reference/dl2_symmetric/rl10.tif", "10"),
+        Reference{kBars,
+                  "reference/dl2/landweber_20_1.5.tif",
+                  {"--method", "landweber", "--iterations", "20", "--set", "step=1.5"}},
+        Reference{kSymmetric,
+                  "reference/dl2_symmetric/lw.tif",
+                  {"--method", "landweber", "--iterations", "20", "--set", "step=1.5"}},
+        Reference{kBars,
+                  "reference/dl2/tikhonov_miller_20_1.5_0.001.tif",
+                  {"--method", "tikhonov-miller", "--iterations", "20", "--set", "step=1.5", "--set", "lambda=0.001"}},
+        Reference{kSymmetric,
+                  "reference/dl2_symmetric/tm.tif",
+                  {"--method", "tikhonov-miller", "--iterations", "20", "--set", "step=1.5", "--set", "lambda=0.001"}},
+        Reference{kBars,
+                  "reference/dl2/van_cittert_10_1.tif",
+                  {"--method", "van-cittert", "--iterations", "10", "--set", "step=1"}},
+        Reference{kSymmetric, "reference/dl2_symmetric/trif.tif", {"--method", "tikhonov", "--set", "lambda=0.01"}}));
 
 // The bars with truth: plain rl at the figure in the data's notes, heavy-ball ahead of it.
 TEST(QualityTest, BarsReachTheKnownFigureAndHeavyBallIsBetter) {

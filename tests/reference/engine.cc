@@ -37,13 +37,14 @@ double VarianceOf(const Volume& volume) {
   return sum / static_cast<double>(volume.size());
 }
 
-absl::StatusOr<Volume> RunRl(const EngineRun& run) {
+absl::StatusOr<Volume> RunMethod(std::string_view name, const EngineRun& run) {
   const auto backend = worker::MakeCpuBackend({.threads = run.threads, .wisdom_folder = {}});
-  const worker::Method& method = *worker::FindMethod("rl");
+  const worker::Method& method = *worker::FindMethod(name);
   ASSIGN_OR_RETURN(const Parameters parameters, ResolveParameters(method.description(), run.parameters));
   ASSIGN_OR_RETURN(const auto ops, backend->Open(run.domain));
   const Volume& h = run.psf.h;
-  ASSIGN_OR_RETURN(const auto otf, ops->MakeOtf(Floats(h), {h.nz, h.ny, h.nx}, {run.psf.cz, run.psf.cy, run.psf.cx}));
+  const Voxel centre{run.psf.cz, run.psf.cy, run.psf.cx};
+  ASSIGN_OR_RETURN(const auto otf, ops->MakeOtf(Floats(h), {h.nz, h.ny, h.nx}, centre));
   const Box3 box{run.origin, {run.y.nz, run.y.ny, run.y.nx}};
   ASSIGN_OR_RETURN(const auto measured, ToDevice(*ops, run.y, box));
   std::unique_ptr<worker::Array> previous;
@@ -63,7 +64,8 @@ absl::StatusOr<Volume> RunRl(const EngineRun& run) {
                                 .background = static_cast<float>(run.background),
                                 .mean = static_cast<float>(run.mean > 0 ? run.mean : MeanOf(run.y)),
                                 .variance = static_cast<float>(run.variance),
-                                .psf = worker::MeasurePsf(Floats(h), {h.nz, h.ny, h.nx})};
+                                .psf = worker::MeasurePsf(Floats(h), {h.nz, h.ny, h.nx}, centre),
+                                .differences = run.differences};
   Silent silent;
   ASSIGN_OR_RETURN(const auto x, method.Run(problem, parameters, run.monitor != nullptr ? *run.monitor : silent));
   std::vector<float> values(static_cast<size_t>(box.shape.voxels()));
@@ -71,6 +73,10 @@ absl::StatusOr<Volume> RunRl(const EngineRun& run) {
   Volume result(run.y.nz, run.y.ny, run.y.nx);
   result.values.assign(values.begin(), values.end());
   return result;
+}
+
+absl::StatusOr<Volume> RunRl(const EngineRun& run) {
+  return RunMethod("rl", run);
 }
 
 }  // namespace deconvoy::reference

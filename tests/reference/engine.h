@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/reference/reference.h"
@@ -20,15 +21,17 @@ struct EngineRun {
   std::map<std::string, std::string> parameters;
   v1::Boundary boundary = v1::EXTEND;
   double background = 0;
-  double mean = 0;                   // 0: that of y
-  double variance = 0;               // of y over the frame
+  double mean = 0;      // 0: that of y
+  double variance = 0;  // of y over the frame
+  worker::Differences differences = {};
   const Volume* mask = nullptr;      // on y's box; null: 1 everywhere
   const Volume* previous = nullptr;  // on y's box
   int threads = 2;
   worker::Monitor* monitor = nullptr;
 };
 
-// What `rl` makes of it on the CPU, on y's box.
+// What a method makes of it on the CPU, on y's box. REQUIRES: its name is known.
+absl::StatusOr<Volume> RunMethod(std::string_view name, const EngineRun& run);
 absl::StatusOr<Volume> RunRl(const EngineRun& run);
 
 double MeanOf(const Volume& volume);

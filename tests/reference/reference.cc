@@ -130,12 +130,15 @@ Volume RichardsonLucy(const Volume& y, const Volume& m, const Psf& psf, const Vo
       const double model = std::max(quotient.values[i] + options.background + raise, 1e-6 * options.mean);
       quotient.values[i] = m.values[i] * (y.values[i] + raise) / model;
     }
+    const Volume slope = options.roughness ? options.roughness(p) : Volume();
     const Volume correction = other ? other_projector(quotient) : adjoint(quotient);
     before = x;
     for (size_t i = 0; i < n; ++i) {
       x.values[i] = p.values[i];
       if (w.values[i] < 0.01) continue;
-      if (!other || w.values[i] >= 1) x.values[i] *= correction.values[i] / w.values[i];
+      double denominator = w.values[i];
+      if (options.roughness) denominator *= std::max(1 + options.strength * slope.values[i], 0.1);
+      if (!other || w.values[i] >= 1) x.values[i] *= correction.values[i] / denominator;
       if (other && w.values[i] < 1) x.values[i] *= 1 + correction.values[i] - w.values[i];
       if (other) x.values[i] = std::max(x.values[i], 1e-3 * options.mean);
     }
@@ -147,6 +150,71 @@ Volume RichardsonLucy(const Volume& y, const Volume& m, const Psf& psf, const Vo
     for (size_t i = 0; i < n; ++i) g1[i] = x.values[i] - p.values[i];
   }
   return x;
+}
+
+namespace {
+
+// The index of the voxel before or after along an axis of n; -1 where there is none.
+int64_t Beside(int64_t i, int64_t step, int64_t n, bool periodic) {
+  const int64_t j = i + step;
+  if (periodic) return (j + n) % n;
+  return j >= 0 && j < n ? j : -1;
+}
+
+// D x along each axis.
+struct Gradient {
+  Volume z, y, x;
+};
+
+Gradient GradientOf(const Volume& v, const Slopes& slopes) {
+  Gradient g{v, v, v};
+  for (int64_t z = 0; z < v.nz; ++z)
+    for (int64_t y = 0; y < v.ny; ++y)
+      for (int64_t x = 0; x < v.nx; ++x) {
+        const int64_t nz = Beside(z, 1, v.nz, slopes.periodic), ny = Beside(y, 1, v.ny, slopes.periodic),
+                      nx = Beside(x, 1, v.nx, slopes.periodic);
+        g.z.at(z, y, x) = nz < 0 ? 0 : slopes.z * (v.at(nz, y, x) - v.at(z, y, x));
+        g.y.at(z, y, x) = ny < 0 ? 0 : slopes.y * (v.at(z, ny, x) - v.at(z, y, x));
+        g.x.at(z, y, x) = nx < 0 ? 0 : slopes.x * (v.at(z, y, nx) - v.at(z, y, x));
+      }
+  return g;
+}
+
+// D* g.
+Volume AdjointOfGradient(const Gradient& g, const Slopes& slopes) {
+  Volume out(g.z.nz, g.z.ny, g.z.nx);
+  const auto add = [&](const Volume& part, double factor, int64_t z, int64_t y, int64_t x, int64_t kz, int64_t ky,
+                       int64_t kx) {
+    out.at(z, y, x) -= factor * part.at(z, y, x);
+    if (kz >= 0 && ky >= 0 && kx >= 0) out.at(kz, ky, kx) += factor * part.at(z, y, x);
+  };
+  for (int64_t z = 0; z < out.nz; ++z)
+    for (int64_t y = 0; y < out.ny; ++y)
+      for (int64_t x = 0; x < out.nx; ++x) {
+        add(g.z, slopes.z, z, y, x, Beside(z, 1, out.nz, slopes.periodic), y, x);
+        add(g.y, slopes.y, z, y, x, z, Beside(y, 1, out.ny, slopes.periodic), x);
+        add(g.x, slopes.x, z, y, x, z, y, Beside(x, 1, out.nx, slopes.periodic));
+      }
+  return out;
+}
+
+}  // namespace
+
+Volume TotalVariationSlope(const Volume& x, const Slopes& slopes, double floor) {
+  Gradient g = GradientOf(x, slopes);
+  for (size_t i = 0; i < x.values.size(); ++i) {
+    const double length = std::hypot(g.z.values[i], g.y.values[i], g.x.values[i]);
+    for (Volume* part : {&g.z, &g.y, &g.x}) part->values[i] /= std::max(length, floor);
+  }
+  return AdjointOfGradient(g, slopes);
+}
+
+Volume GoodRoughnessSlope(const Volume& x, const Slopes& slopes, double floor) {
+  Volume u = x;
+  for (double& v : u.values) v = std::sqrt(std::max(v, floor));
+  Volume slope = AdjointOfGradient(GradientOf(u, slopes), slopes);
+  for (size_t i = 0; i < x.values.size(); ++i) slope.values[i] *= 4 / u.values[i];
+  return slope;
 }
 
 Volume Continued(const Volume& y, const Volume& m, const Psf& psf, double mean) {

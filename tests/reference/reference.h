@@ -52,13 +52,16 @@ struct RichardsonLucyOptions {
   double mean = 0;  // of y, for the floors
   // What the quotient is taken back with, as a linear map on the circle; empty: H*. Then the last `matched_steps`
   // iterations are plain ones with H*, and the others keep x at or above mean / 1000 where they change it.
-  std::function<Volume(const Volume&)> back_projector;
+  std::function<Volume(const Volume&)> back_projector = {};
   int matched_steps = 0;
   // What single precision would do: an error of up to this much of the largest value is added to every convolution,
   // and of half as much of the value to every voxel of x.
   double rounding = 0;
+  // R': w is multiplied by max(1 + strength R', 0.1) in the denominator; empty: none.
+  std::function<Volume(const Volume& p)> roughness = {};
+  double strength = 0;
   // After each iteration: its number and the I-divergence at the point that it was taken from.
-  std::function<void(int, double)> watch;
+  std::function<void(int, double)> watch = {};
 };
 
 // x <- p / w B( m y / max(Hp + b, 1e-6 mean) ), w = B m, no update where w < 0.01, from x0; everything on one circle.
@@ -66,6 +69,15 @@ struct RichardsonLucyOptions {
 // 0.2 mean.
 Volume RichardsonLucy(const Volume& y, const Volume& m, const Psf& psf, const Volume& x0,
                       const RichardsonLucyOptions& options);
+
+// D*(Dx / max(|Dx|, floor)) and 4 D*D u / u, u = sqrt(max(x, floor)): D one-sided differences times a factor per axis,
+// 0 at the end or going round.
+struct Slopes {
+  double z = 1, y = 1, x = 1;
+  bool periodic = false;
+};
+Volume TotalVariationSlope(const Volume& x, const Slopes& slopes, double floor);
+Volume GoodRoughnessSlope(const Volume& x, const Slopes& slopes, double floor);
 
 // H*(m y) / w, w = H* m, where w >= 0.01, else `mean`.
 Volume Continued(const Volume& y, const Volume& m, const Psf& psf, double mean);

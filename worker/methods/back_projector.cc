@@ -12,6 +12,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "worker/methods/describe.h"
+#include "worker/methods/frequencies.h"
 #include "worker/methods/otf_mask.h"
 
 namespace deconvoy::worker {
@@ -78,10 +79,8 @@ std::vector<double> SquaredFrequencies(int64_t n, int64_t count, const PsfAxis& 
 }
 
 absl::StatusOr<std::vector<float>> MaskGain(const Problem& problem) {
-  const Shape3& d = problem.ops->domain();
-  std::vector<float> magnitude(static_cast<size_t>(d.z * d.y * (d.x / 2 + 1)));
-  RETURN_IF_ERROR(problem.ops->ReadMagnitude(*problem.otf, magnitude));
-  return OtfMaskWindow(d, magnitude);
+  ASSIGN_OR_RETURN(const std::vector<float> magnitude, MagnitudeOf(*problem.ops, *problem.otf));
+  return OtfMaskWindow(problem.ops->domain(), magnitude);
 }
 
 }  // namespace
@@ -183,7 +182,7 @@ absl::StatusOr<std::unique_ptr<Otf>> MakeBackProjector(const Problem& problem, c
   } else {
     ASSIGN_OR_RETURN(gain, MaskGain(problem));
   }
-  return problem.ops->FilterOtf(*problem.otf, gain, static_cast<float>(alpha));
+  return problem.ops->FilterOtf(*problem.otf, {.gain = gain, .alpha = static_cast<float>(alpha)});
 }
 
 }  // namespace deconvoy::worker

@@ -35,7 +35,7 @@ absl::Status ContinueIntoMargin(const Problem& problem, Array& x) {
 absl::Status ApplyWiener(const Problem& problem, Array& x) {
   Ops& ops = *problem.ops;
   ASSIGN_OR_RETURN(const auto wiener,
-                   ops.FilterOtf(*problem.otf, /*gain=*/{}, NoiseToSignal(problem.mean, problem.variance)));
+                   ops.FilterOtf(*problem.otf, {.alpha = NoiseToSignal(problem.mean, problem.variance)}));
   return ops.Convolve({wiener.get(), /*adjoint=*/true, Identity{&x},
                        Store{.output = &x, .offset = -problem.background, .floor = kWienerFloor * problem.mean}});
 }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "deconvoy/v1/methods.pb.h"
@@ -39,6 +40,8 @@ struct Problem {
   float mean = 0;        // mean of y over the whole frame, photons: the same for every tile
   float variance = 0;    // of y over the whole frame, photons^2
   PsfFacts psf = {};     // of the PSF of `otf`
+  // Voxel size along x over that of each axis, so that differences are per length; wraps around with PERIODIC.
+  Differences differences = {};
 };
 
 // What a user should hear before a method runs.
@@ -63,6 +66,19 @@ class Method {
   // the monitor.
   virtual absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,
                                                      Monitor& monitor) const = 0;
+};
+
+// A method that keeps its description, and whose parameters suit every PSF unless it says otherwise.
+class DescribedMethod : public Method {
+ public:
+  explicit DescribedMethod(v1::Method description) : description_(std::move(description)) {}
+  const v1::Method& description() const final { return description_; }
+  absl::StatusOr<std::vector<Advice>> Review(const Parameters&, const PsfFacts&) const override {
+    return std::vector<Advice>{};
+  }
+
+ private:
+  const v1::Method description_;
 };
 
 }  // namespace deconvoy::worker

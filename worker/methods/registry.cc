@@ -1,14 +1,40 @@
 #include "worker/methods/registry.h"
 
-#include <array>
+#include <vector>
 
+#include "worker/methods/ictm.h"
+#include "worker/methods/landweber.h"
+#include "worker/methods/landweber_positive.h"
+#include "worker/methods/laplacian.h"
+#include "worker/methods/naive_inverse.h"
 #include "worker/methods/rl.h"
+#include "worker/methods/rl_good.h"
+#include "worker/methods/rl_tv.h"
+#include "worker/methods/stark_parker.h"
+#include "worker/methods/tikhonov.h"
+#include "worker/methods/tikhonov_miller.h"
+#include "worker/methods/van_cittert.h"
+#include "worker/methods/wiener.h"
 
 namespace deconvoy::worker {
 
 std::span<const Method* const> AllMethods() {
-  static const RichardsonLucy& rl = *new RichardsonLucy;  // lives as long as the program
-  static const std::array<const Method*, 1> methods = {&rl};
+  static const auto& methods = *new std::vector<const Method*>{
+      // They live as long as the program.
+      new RichardsonLucy,
+      new RlTotalVariation,
+      new RlGood,
+      new NaiveInverse,
+      new Wiener,
+      new Tikhonov,
+      new Laplacian,
+      new VanCittert,
+      new Landweber,
+      new LandweberPositive,
+      new StarkParker,
+      new TikhonovMiller,
+      new IterativeConstrainedTikhonovMiller,
+  };
   return methods;
 }
 

@@ -17,6 +17,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -55,8 +56,11 @@ struct Identity {
   const Array* input;
 };
 
-// p = max(x + alpha (x - x_previous), floor x). Both arrays cover the same box. With alpha 0, p = x, and x_previous is
-// not read and may be null.
+inline constexpr float kNoFloor = -std::numeric_limits<float>::infinity();
+inline constexpr float kNoCeiling = std::numeric_limits<float>::infinity();
+
+// p = max(x + alpha (x - x_previous), floor x), without the maximum where floor is kNoFloor. Both arrays cover the same
+// box. With alpha 0, p = x, and x_previous is not read and may be null.
 struct Extrapolate {
   const Array* x;
   const Array* x_previous;
@@ -67,8 +71,6 @@ struct Extrapolate {
 using Prologue = std::variant<Identity, Extrapolate>;
 
 // --- Epilogues: v is the value of the convolution at a voxel. ---
-
-inline constexpr float kNoFloor = -std::numeric_limits<float>::infinity();
 
 // output = max(v + offset, floor) on output's box. `output` may be the prologue's input.
 struct Store {
@@ -100,6 +102,7 @@ struct ChangeProducts {
 // output = max(p f, floor) where w >= weight_floor, else p, on output's box; p is the given prologue at that voxel and
 //   f = v / w                              where w >= full_weight
 //   f = 1 + (v - w) / full_weight          else: the same direction, a shorter step
+//   f = v / (w max(1 + strength penalty, least_denominator))    everywhere, where there is a penalty
 // `output` may be the prologue's x or x_previous. `weights` null means w = 1 everywhere; then full_weight is at most 1.
 struct MultiplyUpdate {
   Extrapolate p;
@@ -108,13 +111,40 @@ struct MultiplyUpdate {
   Array* output;
   float floor = kNoFloor;
   float full_weight = 0;
+  const Array* penalty = nullptr;  // covers output's box and is none of the other arrays; then full_weight is 0
+  float strength = 0;
+  float least_denominator = 0;
   // If set, which `products` must be too: holds the change g_previous of the update before, and receives
   // g = output - p. It covers output's box and is none of the other arrays.
   Array* change = nullptr;
   ChangeProducts* products = nullptr;
 };
 
-using Epilogue = std::variant<Store, GuardedRatio, MultiplyUpdate>;
+// output = m (y - background - v) on y's box; m is 1 where `mask` is null. `output` covers y's box; null as the first
+// half of `ConvolveThen`.
+struct Residual {
+  const Array* y;
+  const Array* mask;
+  float background;
+  Array* output;
+  // If set: receives the sum of the squares, m once.
+  double* squares = nullptr;
+};
+
+// output = min(max(p + step v + scale addend + offset, floor), ceiling) on output's box; p is the given prologue there.
+// `output` may be the prologue's x or x_previous.
+struct AddUpdate {
+  Extrapolate p;
+  float step;
+  Array* output;
+  const Array* addend = nullptr;  // covers output's box; null: 0
+  float scale = 0;
+  float offset = 0;
+  float floor = kNoFloor;
+  float ceiling = kNoCeiling;
+};
+
+using Epilogue = std::variant<Store, GuardedRatio, MultiplyUpdate, Residual, AddUpdate>;
 
 // One convolution: H p, or with `adjoint` H* p.
 struct Convolution {
@@ -123,6 +153,29 @@ struct Convolution {
   Prologue prologue;
   Epilogue epilogue;
 };
+
+// c^ = s h^ gain / (|h^|^2 + alpha + penalty), of the transform h^ of a PSF. `gain` and `penalty` are in the order of
+// `Ops::ReadMagnitude`, the same at a frequency and at its negative; an empty gain is 1, an empty penalty 0.
+// REQUIRES: a denominator above 0 everywhere.
+struct SpectralFilter {
+  std::span<const float> gain = {};
+  std::span<const float> penalty = {};
+  float alpha = 0;
+  // s is such that c^ is 1 at zero frequency, where h^ and gain must be positive; else s is 1.
+  bool keeps_constants = true;
+};
+
+// One-sided differences D towards the next voxel along each axis, times a factor per axis. At the end of a box they are
+// 0, or those to its beginning where `periodic`.
+struct Differences {
+  std::array<float, 3> factors = {1, 1, 1};  // z, y, x
+  bool periodic = false;
+};
+
+// What a roughness does to the estimate: the derivative R' of
+//   kTotalVariation  R = sum of |Dx|,          R' = D* (Dx / max(|Dx|, floor))
+//   kGood            R = 4 sum of |Du|^2,      R' = 4 D*D u / u,   u = sqrt(max(x, floor))
+enum class Roughness { kTotalVariation, kGood };
 
 // Sums in double precision.
 struct Reduction {
@@ -151,10 +204,15 @@ class Ops {
   // spectrum: kz and ky in [0, n) of the domain, kx in [0, x/2]. REQUIRES: room for z * y * (x/2 + 1) values.
   virtual absl::Status ReadMagnitude(const Otf& otf, std::span<float> magnitude) = 0;
 
-  // The OTF c^ = s h^ gain / (|h^|^2 + alpha), with s such that c^ is 1 at zero frequency, where h^ must be positive.
-  // Its adjoint has conj h^ in place of h^. `gain` is in the order of `ReadMagnitude`, the same at a frequency and at
-  // its negative, positive at zero frequency; empty means 1 everywhere. REQUIRES: alpha >= 0, above 0 where h^ is 0.
-  virtual absl::StatusOr<std::unique_ptr<Otf>> FilterOtf(const Otf& otf, std::span<const float> gain, float alpha) = 0;
+  // The OTF c^ of the filter; its adjoint has conj h^ in place of h^.
+  virtual absl::StatusOr<std::unique_ptr<Otf>> FilterOtf(const Otf& otf, const SpectralFilter& filter) = 0;
+
+  // The OTF whose values are given, real ones in the order of `ReadMagnitude`, the same at a frequency and its
+  // negative.
+  virtual absl::StatusOr<std::unique_ptr<Otf>> MakeRealOtf(std::span<const float> values) = 0;
+
+  // |a^|^2 of an array's transform (not normalised), in the order of `ReadMagnitude`. One transform.
+  virtual absl::Status ReadPower(const Array& array, std::span<float> power) = 0;
 
   // w = H* m, where m is `mask` on `measured` (1 there where `mask` is null) and 0 outside.
   // REQUIRES: `measured` inside the domain, `mask` covers it.
@@ -172,11 +230,18 @@ class Ops {
   virtual absl::Status Convolve(const Convolution& step) = 0;
 
   // `first`, then `second` on the output of first's epilogue, which is never stored as a whole: first's epilogue
-  // is a GuardedRatio without output, and second's prologue is `Identity{nullptr}`.
+  // is a GuardedRatio or a Residual without output, and second's prologue is `Identity{nullptr}`.
   virtual absl::Status ConvolveThen(const Convolution& first, const Convolution& second) = 0;
 
   // Over `box`. REQUIRES: box inside the array's box.
   virtual absl::StatusOr<Reduction> Reduce(const Array& array, const Box3& box) = 0;
+
+  // output = R' of p on p's box, which output covers exactly. REQUIRES: floor > 0.
+  virtual absl::Status DeriveRoughness(Roughness kind, const Extrapolate& p, const Differences& differences,
+                                       float floor, Array& output) = 0;
+
+  // The sum of a b over `box`, in double precision. REQUIRES: box inside both arrays' boxes.
+  virtual absl::StatusOr<double> Dot(const Array& a, const Array& b, const Box3& box) = 0;
 
   // Whole-volume transforms (forward and inverse) done so far.
   virtual int64_t transforms() const = 0;

@@ -77,8 +77,9 @@ class Analysis {
     ASSIGN_OR_RETURN(const Parameters parameters,
                      ResolveParameters(method->description(), {spec_.parameters().begin(), spec_.parameters().end()}));
     KeepUsed(shape, report, psf);
+    const Box3 box = PsfBoxToRead(report, shape);
     ASSIGN_OR_RETURN(const std::vector<Advice> advice,
-                     method->Review(parameters, MeasurePsf(psf, PsfBoxToRead(report, shape).shape)));
+                     method->Review(parameters, MeasurePsf(psf, box.shape, ToVoxel(report.centre()) - box.origin)));
     for (const Advice& a : advice) {
       AddWarning(fmt::format("PSF of channel {}: {}", report.c(), a.message), a.field, a.remedy, result_);
     }

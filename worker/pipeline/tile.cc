@@ -200,6 +200,14 @@ void Report(const CoreFacts& input, const CountTotals& output, v1::ResultStatist
   statistics.set_input_sum(input.input_sum);
 }
 
+Differences DifferencesOf(const TileJob& job) {
+  const v1::VoxelSize& voxel = job.input->spec().voxel_size();
+  const auto factor = [&](double size) {
+    return size > 0 && voxel.x_um() > 0 ? static_cast<float>(voxel.x_um() / size) : 1.0F;
+  };
+  return {.factors = {factor(voxel.z_um()), factor(voxel.y_um()), 1}, .periodic = job.boundary == v1::PERIODIC};
+}
+
 absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext& context, Ops& ops, const Otf& otf,
                                                 const PsfFacts& psf, const Array& y) {
   std::unique_ptr<Array> previous;
@@ -216,7 +224,8 @@ absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext&
                           .background = job.background(),
                           .mean = static_cast<float>(job.tile.frame().mean()),
                           .variance = static_cast<float>(job.tile.frame().variance()),
-                          .psf = psf},
+                          .psf = psf,
+                          .differences = DifferencesOf(job)},
                          job.parameters, monitor);
 }
 
@@ -246,7 +255,7 @@ absl::Status TilePipeline::Prepare(const v1::Task& task, TaskContext& context) {
   ASSIGN_OR_RETURN(const std::vector<float> read, ReadRegion(context.source(), *access, {0, tile.psf().c(), box}));
   ASSIGN_OR_RETURN(const PreparedPsf psf, PreparePsf(read, shape, tile.psf()));
   ASSIGN_OR_RETURN(otf_, ops_->MakeOtf(psf.values, psf.shape, psf.centre));
-  psf_ = MeasurePsf(psf.values, psf.shape);
+  psf_ = MeasurePsf(psf.values, psf.shape, psf.centre);
   prepared_ = key;
   return absl::OkStatus();
 }

@@ -25,27 +25,37 @@ double HalfWidth(const Line& line, int64_t peak, int64_t step) {
   }
 }
 
-// |sum over j of line(j) exp(-2 pi i k j)|, k in cycles per voxel.
-double Magnitude(const Line& line, double k) {
+// The sum over j of line(j) exp(-2 pi i k (j - centre)), k in cycles per voxel.
+std::complex<double> Transform(const Line& line, int64_t centre, double k) {
   std::complex<double> sum = 0;
   for (size_t j = 0; j < line.size(); ++j) {
-    sum += line[j] * std::polar(1.0, -2 * std::numbers::pi * k * static_cast<double>(j));
+    sum += line[j] * std::polar(1.0, -2 * std::numbers::pi * k * static_cast<double>(static_cast<int64_t>(j) - centre));
   }
-  return std::abs(sum);
+  return sum;
+}
+
+double LeastReal(const Line& line, int64_t centre) {
+  const auto steps = static_cast<int64_t>(line.size());  // of which several fall into each wave of the transform
+  double least = 1;
+  for (int64_t i = 0; i <= steps; ++i) {
+    least = std::min(least, Transform(line, centre, 0.5 * static_cast<double>(i) / static_cast<double>(steps)).real());
+  }
+  return least;
 }
 
 // `through`: the PSF along the axis through its maximum at `peak`; `total`: summed over the other axes.
-PsfAxis MeasureAxis(const Line& through, int64_t peak, const Line& total) {
+PsfAxis MeasureAxis(const Line& through, int64_t peak, const Line& total, int64_t centre) {
   PsfAxis axis;
   axis.fwhm = HalfWidth(through, peak, 1) + HalfWidth(through, peak, -1);
-  axis.at_cutoff = Magnitude(total, axis.cutoff());
-  axis.at_half_cutoff = Magnitude(total, axis.cutoff() / 2);
+  axis.at_cutoff = std::abs(Transform(total, centre, axis.cutoff()));
+  axis.at_half_cutoff = std::abs(Transform(total, centre, axis.cutoff() / 2));
+  axis.least_real = LeastReal(total, centre);
   return axis;
 }
 
 }  // namespace
 
-PsfFacts MeasurePsf(std::span<const float> values, const Shape3& shape) {
+PsfFacts MeasurePsf(std::span<const float> values, const Shape3& shape, const Voxel& centre) {
   const auto extent = [](int64_t n) { return Line(static_cast<size_t>(n)); };
   Line total_z = extent(shape.z), total_y = extent(shape.y), total_x = extent(shape.x);
   const auto value = [&](int64_t z, int64_t y, int64_t x) -> double {
@@ -67,7 +77,8 @@ PsfFacts MeasurePsf(std::span<const float> values, const Shape3& shape) {
   for (int64_t i = 0; i < shape.z; ++i) z[static_cast<size_t>(i)] = value(i, py, px);
   for (int64_t i = 0; i < shape.y; ++i) y[static_cast<size_t>(i)] = value(pz, i, px);
   for (int64_t i = 0; i < shape.x; ++i) x[static_cast<size_t>(i)] = value(pz, py, i);
-  return {{MeasureAxis(z, pz, total_z), MeasureAxis(y, py, total_y), MeasureAxis(x, px, total_x)}};
+  return {{MeasureAxis(z, pz, total_z, centre.z), MeasureAxis(y, py, total_y, centre.y),
+           MeasureAxis(x, px, total_x, centre.x)}};
 }
 
 }  // namespace deconvoy::worker

@@ -20,6 +20,8 @@ struct PsfAxis {
   // |h^| at the cutoff 1 / fwhm cycles per voxel along this axis, 0 along the others; and at half of it.
   double at_cutoff = 1;
   double at_half_cutoff = 1;
+  // The least real part of h^ along this axis, 0 along the others, for the PSF about its centre.
+  double least_real = 1;
 
   // Cycles per voxel.
   double cutoff() const { return 1 / fwhm; }
@@ -32,6 +34,6 @@ struct PsfFacts {
 };
 
 // Zeros around the values change nothing. REQUIRES: shape.voxels() values of sum 1 in z,y,x order, none negative.
-PsfFacts MeasurePsf(std::span<const float> values, const Shape3& shape);
+PsfFacts MeasurePsf(std::span<const float> values, const Shape3& shape, const Voxel& centre);
 
 }  // namespace deconvoy::worker

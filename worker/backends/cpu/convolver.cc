@@ -43,13 +43,16 @@ void CpuOtf::ReadMagnitude(int64_t first, float unit, int64_t n, float* out) con
   }
 }
 
-void CpuOtf::PutFiltered(const CpuOtf& other, int64_t first, const float* gain, const SpectralFilter& filter,
-                         int64_t n) {
+void CpuOtf::PutFiltered(const CpuOtf& other, int64_t first, const FilterRow& filter, int64_t n) {
   if (real_) {
-    FilterReal(other.buffer_.data() + first, gain, filter, n, buffer_.data() + first);
+    FilterReal(other.buffer_.data() + first, filter, n, buffer_.data() + first);
   } else {
-    FilterComplex(other.complex() + first, gain, filter, n, complex() + first);
+    FilterComplex(other.complex() + first, filter, n, complex() + first);
   }
+}
+
+void CpuOtf::PutReal(int64_t first, const float* values, int64_t n) {
+  std::copy_n(values, n, buffer_.data() + first);
 }
 
 bool IsSymmetric(std::span<const float> psf, const Shape3& shape, const Voxel& centre) {
@@ -254,21 +257,60 @@ void Convolver::ReadMagnitude(const CpuOtf& otf, std::span<float> magnitude) {
   });
 }
 
-absl::StatusOr<std::unique_ptr<CpuOtf>> Convolver::FilterOtf(const CpuOtf& otf, std::span<const float> gain,
-                                                             float alpha) {
+absl::StatusOr<std::unique_ptr<CpuOtf>> Convolver::FilterOtf(const CpuOtf& otf, const SpectralFilter& filter) {
   ASSIGN_OR_RETURN(Buffer buffer, Buffer::OfFloats((otf.real() ? 1 : 2) * layout_.otf()));
   auto filtered = std::make_unique<CpuOtf>(layout_.domain, Voxel{}, otf.real(), std::move(buffer));
   const int64_t planes = layout_.domain.z, columns = layout_.domain.y * layout_.row;
   const auto voxels = static_cast<float>(layout_.domain.voxels());
-  const float at_zero = voxels * otf.at_zero();
-  const SpectralFilter filter{.unit = voxels,
-                              .alpha = alpha,
-                              .scale = (at_zero * at_zero + alpha) / (at_zero * (gain.empty() ? 1.0F : gain[0]))};
+  float scale = 1;
+  if (filter.keeps_constants) {
+    const float at_zero = voxels * otf.at_zero();
+    const float penalty = filter.penalty.empty() ? 0.0F : filter.penalty[0];
+    scale = (at_zero * at_zero + filter.alpha + penalty) / (at_zero * (filter.gain.empty() ? 1.0F : filter.gain[0]));
+  }
+  const auto read = [&](std::span<const float> values, int64_t column, float* line) -> const float* {
+    if (values.empty()) return nullptr;
+    for (int64_t z = 0; z < planes; ++z) line[z] = values[static_cast<size_t>(z * columns + column)];
+    return line;
+  };
   ForEachColumn([&](int64_t column, float* line) {
-    for (int64_t z = 0; z < planes && !gain.empty(); ++z) line[z] = gain[static_cast<size_t>(z * columns + column)];
-    filtered->PutFiltered(otf, column * planes, gain.empty() ? nullptr : line, filter, planes);
+    filtered->PutFiltered(otf, column * planes,
+                          {.gain = read(filter.gain, column, line),
+                           .penalty = read(filter.penalty, column, line + planes),
+                           .unit = voxels,
+                           .alpha = filter.alpha,
+                           .scale = scale},
+                          planes);
   });
   return filtered;
+}
+
+absl::StatusOr<std::unique_ptr<CpuOtf>> Convolver::MakeRealOtf(std::span<const float> values) {
+  ASSIGN_OR_RETURN(Buffer buffer, Buffer::OfFloats(layout_.otf()));
+  auto otf = std::make_unique<CpuOtf>(layout_.domain, Voxel{}, /*real=*/true, std::move(buffer));
+  const int64_t planes = layout_.domain.z, columns = layout_.domain.y * layout_.row;
+  const float scale = 1.0F / static_cast<float>(layout_.domain.voxels());
+  ForEachColumn([&](int64_t column, float* line) {
+    for (int64_t z = 0; z < planes; ++z) line[z] = scale * values[static_cast<size_t>(z * columns + column)];
+    otf->PutReal(column * planes, line, planes);
+  });
+  return otf;
+}
+
+void Convolver::ReadPower(const RowSource& source, std::span<float> power) {
+  ForwardPlanes(source);
+  const int64_t planes = layout_.domain.z, columns = layout_.domain.y * layout_.row, pitch = LinePitch(planes);
+  const Runs given = RunsOf(source.extent().planes);
+  ForEachBundle([&](int64_t bundle, Scratch& scratch) {
+    const int64_t begin = bundle * kColumnsAtOnce, count = std::min(kColumnsAtOnce, columns - begin);
+    GatherColumns(Plane(0) + begin, layout_.plane, given, planes, count, pitch, scratch.lines);
+    for (int64_t j = 0; j < count; ++j) {
+      auto* line = reinterpret_cast<float*>(scratch.lines + j * pitch);
+      along_z_->Forward(scratch.lines + j * pitch, scratch.transformed);
+      PowerComplex(scratch.transformed, planes, line);
+      for (int64_t z = 0; z < planes; ++z) power[static_cast<size_t>(z * columns + begin + j)] = line[z];
+    }
+  });
 }
 
 }  // namespace deconvoy::worker::cpu

@@ -43,8 +43,10 @@ class CpuOtf final : public Otf {
   void Apply(int64_t first, bool conjugate, int64_t n, Complex* values) const;
   // out = unit times the magnitudes of n numbers from index `first` on.
   void ReadMagnitude(int64_t first, float unit, int64_t n, float* out) const;
-  // Keeps n numbers of another one, filtered, from index `first` on. `gain` of n values; null: 1.
-  void PutFiltered(const CpuOtf& other, int64_t first, const float* gain, const SpectralFilter& filter, int64_t n);
+  // Keeps n numbers of another one, filtered, from index `first` on.
+  void PutFiltered(const CpuOtf& other, int64_t first, const FilterRow& filter, int64_t n);
+  // Keeps n real numbers from index `first` on. REQUIRES: real().
+  void PutReal(int64_t first, const float* values, int64_t n);
   // The number at frequency 0.
   float at_zero() const { return buffer_.data()[0]; }
 
@@ -75,7 +77,9 @@ class Convolver {
 
   // As in worker/ops/backend.h.
   void ReadMagnitude(const CpuOtf& otf, std::span<float> magnitude);
-  absl::StatusOr<std::unique_ptr<CpuOtf>> FilterOtf(const CpuOtf& otf, std::span<const float> gain, float alpha);
+  absl::StatusOr<std::unique_ptr<CpuOtf>> FilterOtf(const CpuOtf& otf, const SpectralFilter& filter);
+  absl::StatusOr<std::unique_ptr<CpuOtf>> MakeRealOtf(std::span<const float> values);
+  void ReadPower(const RowSource& source, std::span<float> power);
 
   // sink takes H source, or with `adjoint` H* source.
   void Convolve(const RowSource& source, const CpuOtf& otf, bool adjoint, RowSink& sink);
@@ -107,7 +111,7 @@ class Convolver {
   // Calls work(bundle, scratch) for all of them.
   template <typename Work>
   void ForEachBundle(const Work& work);
-  // Calls work(column, room for as many floats as there are planes) for all of them.
+  // Calls work(column, room for twice as many floats as there are planes) for all of them.
   template <typename Work>
   void ForEachColumn(const Work& work);
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 
 #include "proto/contract/status_macros.h"
 #include "worker/backends/cpu/pointwise.h"
+#include "worker/backends/cpu/roughness.h"
 #include "worker/backends/cpu/rows.h"
 #include "worker/backends/cpu/weights.h"
 
@@ -117,11 +119,26 @@ absl::Status CpuOps::ReadMagnitude(const Otf& otf, std::span<float> magnitude) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Otf>> CpuOps::FilterOtf(const Otf& otf, std::span<const float> gain, float alpha) {
-  Require(gain.empty() || (gain.size() == HalfSpectrum(domain()) && gain[0] > 0), "a gain covers the half spectrum");
-  Require(alpha >= 0, "alpha is not negative");
-  ASSIGN_OR_RETURN(std::unique_ptr<CpuOtf> filtered, convolver_->FilterOtf(Cast(&otf), gain, alpha));
+absl::StatusOr<std::unique_ptr<Otf>> CpuOps::FilterOtf(const Otf& otf, const SpectralFilter& filter) {
+  const auto covers = [&](std::span<const float> values) {
+    return values.empty() || values.size() == HalfSpectrum(domain());
+  };
+  Require(covers(filter.gain) && covers(filter.penalty), "gain and penalty cover the half spectrum");
+  ASSIGN_OR_RETURN(std::unique_ptr<CpuOtf> filtered, convolver_->FilterOtf(Cast(&otf), filter));
   return std::unique_ptr<Otf>(std::move(filtered));
+}
+
+absl::StatusOr<std::unique_ptr<Otf>> CpuOps::MakeRealOtf(std::span<const float> values) {
+  Require(values.size() == HalfSpectrum(domain()), "the values cover the half spectrum");
+  ASSIGN_OR_RETURN(std::unique_ptr<CpuOtf> otf, convolver_->MakeRealOtf(values));
+  return std::unique_ptr<Otf>(std::move(otf));
+}
+
+absl::Status CpuOps::ReadPower(const Array& array, std::span<float> power) {
+  Require(power.size() == HalfSpectrum(domain()), "there is room for the half spectrum");
+  convolver_->ReadPower(*MakeSource(Identity{&array}, domain().x), power);
+  ++transforms_;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<Weights>> CpuOps::MakeWeights(const Otf& otf, const Box3& measured, const Array* mask) {
@@ -186,7 +203,9 @@ absl::Status CpuOps::Convolve(const Convolution& step) {
 
 absl::Status CpuOps::ConvolveThen(const Convolution& first, const Convolution& second) {
   const auto* ratio = std::get_if<GuardedRatio>(&first.epilogue);
-  Require(ratio != nullptr && ratio->output == nullptr, "the first half ends in a quotient without output");
+  const auto* residual = std::get_if<Residual>(&first.epilogue);
+  Require((ratio != nullptr && ratio->output == nullptr) || (residual != nullptr && residual->output == nullptr),
+          "the first half ends in a quotient or a residual without output");
   const auto source = MakeSource(first.prologue, domain().x);
   const auto middle = MakeSink(first.epilogue, domain().x);
   const auto sink = MakeSink(second.epilogue, domain().x);
@@ -203,6 +222,23 @@ absl::StatusOr<Reduction> CpuOps::Reduce(const Array& array, const Box3& box) {
     AddRow(Part(source, box, z, y), box.shape.x, planes[static_cast<size_t>(z - box.origin.z)]);
   });
   return Total(planes);
+}
+
+absl::Status CpuOps::DeriveRoughness(Roughness kind, const Extrapolate& p, const Differences& differences, float floor,
+                                     Array& output) {
+  Require(output.box() == p.x->box() && floor > 0, "the output covers p's box and the floor is positive");
+  cpu::DeriveRoughness(kind, p, differences, floor, Cast(output), *pool_);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<double> CpuOps::Dot(const Array& a, const Array& b, const Box3& box) {
+  Require(a.box().Contains(box) && b.box().Contains(box), "both arrays cover the box");
+  std::vector<double> planes(static_cast<size_t>(box.shape.z), 0.0);
+  ForEachRow(box, [&](int64_t z, int64_t y) {
+    planes[static_cast<size_t>(z - box.origin.z)] +=
+        DotOfRow(Part(Cast(a), box, z, y), Part(Cast(b), box, z, y), box.shape.x);
+  });
+  return std::accumulate(planes.begin(), planes.end(), 0.0);
 }
 
 }  // namespace deconvoy::worker::cpu

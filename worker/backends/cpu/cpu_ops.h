@@ -19,7 +19,9 @@ class CpuOps final : public Ops {
   absl::StatusOr<std::unique_ptr<Otf>> MakeOtf(std::span<const float> psf, const Shape3& shape,
                                                const Voxel& centre) override;
   absl::Status ReadMagnitude(const Otf& otf, std::span<float> magnitude) override;
-  absl::StatusOr<std::unique_ptr<Otf>> FilterOtf(const Otf& otf, std::span<const float> gain, float alpha) override;
+  absl::StatusOr<std::unique_ptr<Otf>> FilterOtf(const Otf& otf, const SpectralFilter& filter) override;
+  absl::StatusOr<std::unique_ptr<Otf>> MakeRealOtf(std::span<const float> values) override;
+  absl::Status ReadPower(const Array& array, std::span<float> power) override;
   absl::StatusOr<std::unique_ptr<Weights>> MakeWeights(const Otf& otf, const Box3& measured,
                                                        const Array* mask) override;
   absl::Status Fill(Array& array, float value) override;
@@ -29,6 +31,9 @@ class CpuOps final : public Ops {
   absl::Status Convolve(const Convolution& step) override;
   absl::Status ConvolveThen(const Convolution& first, const Convolution& second) override;
   absl::StatusOr<Reduction> Reduce(const Array& array, const Box3& box) override;
+  absl::Status DeriveRoughness(Roughness kind, const Extrapolate& p, const Differences& differences, float floor,
+                               Array& output) override;
+  absl::StatusOr<double> Dot(const Array& a, const Array& b, const Box3& box) override;
   int64_t transforms() const override { return transforms_; }
 
  private:

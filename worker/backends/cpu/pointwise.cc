@@ -81,12 +81,37 @@ constexpr Floats kConjugate = {1, -1, 1, -1, 1, -1, 1, -1};
   out = re * b - kConjugate * im * swapped;
 }
 
+constexpr int64_t kSums = 16;  // independent ones, so that a loop can be done in vectors
+
+struct Sums {
+  double lanes[kSums] = {};
+  double total() const {
+    double sum = 0;
+    for (const double lane : lanes) sum += lane;
+    return sum;
+  }
+};
+
+// Adds term(i) for i < n, in an order that is the same on every processor.
+template <typename Term>
+[[gnu::always_inline]] inline void SumOver(int64_t n, Sums& sums, const Term& term) {
+  int64_t i = 0;
+  for (; i + kSums <= n; i += kSums) {
+    for (int64_t lane = 0; lane < kSums; ++lane) sums.lanes[lane] += term(i + lane);
+  }
+  for (int64_t lane = 0; i < n; ++i, ++lane) sums.lanes[lane] += term(i);
+}
+
 }  // namespace
 
 // Maxima are written so that a NaN stays a NaN.
 
 DECONVOY_FOR_EACH_ISA void ExtrapolateRow(const float* __restrict x, const float* __restrict x_previous, float alpha,
                                           float floor, int64_t n, float* __restrict out) {
+  if (std::isinf(floor)) {
+    for (int64_t i = 0; i < n; ++i) out[i] = x[i] + alpha * (x[i] - x_previous[i]);
+    return;
+  }
   for (int64_t i = 0; i < n; ++i) {
     const float step = x[i] + alpha * (x[i] - x_previous[i]);
     const float least = floor * x[i];
@@ -117,6 +142,88 @@ DECONVOY_FOR_EACH_ISA void UpdateRow(const float* p, const float* v, const float
   }
 }
 
+DECONVOY_FOR_EACH_ISA void PenalisedUpdateRow(const float* p, const float* v, const float* w, const PenaltyRow& penalty,
+                                              float weight_floor, float floor, int64_t n, float* out) {
+  const PenaltyRow r = penalty;
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) {
+    const float raised = 1 + r.strength * r.penalty[i];
+    const float value = p[i] * v[i] / (w[i] * (raised < r.least ? r.least : raised));
+    const float updated = value < floor ? floor : value;
+    out[i] = w[i] >= weight_floor ? updated : p[i];
+  }
+}
+
+DECONVOY_FOR_EACH_ISA void DirectionRow(const float* __restrict p, const float* __restrict next_plane,
+                                        const float* __restrict next_row, const DifferenceRow& factors, float floor,
+                                        int64_t n, float* __restrict gz, float* __restrict gy, float* __restrict gx) {
+  const DifferenceRow f = factors;
+  for (int64_t i = 0; i < n; ++i) {
+    const float dz = f.z * (next_plane[i] - p[i]), dy = f.y * (next_row[i] - p[i]), dx = f.x * (p[i + 1] - p[i]);
+    const float length = std::sqrt(dz * dz + dy * dy + dx * dx);
+    const float inverse = 1 / (length < floor ? floor : length);
+    gz[i] = dz * inverse;
+    gy[i] = dy * inverse;
+    gx[i] = dx * inverse;
+  }
+}
+
+DECONVOY_FOR_EACH_ISA void DivergenceRow(const float* gz_before, const float* gz, const float* gy_before,
+                                         const float* gy, const float* gx_before, const float* gx,
+                                         const DifferenceRow& factors, int64_t n, float* __restrict out) {
+  const DifferenceRow f = factors;
+  for (int64_t i = 0; i < n; ++i) {
+    out[i] = f.z * (gz_before[i] - gz[i]) + f.y * (gy_before[i] - gy[i]) + f.x * (gx_before[i] - gx[i]);
+  }
+}
+
+DECONVOY_FOR_EACH_ISA void RootRow(const float* p, float floor, int64_t n, float* out) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) out[i] = std::sqrt(p[i] < floor ? floor : p[i]);
+}
+
+DECONVOY_FOR_EACH_ISA void RoughnessRow(const float* u, const float* plane_before, const float* plane_next,
+                                        const float* row_before, const float* row_next, const DifferenceRow& factors,
+                                        int64_t n, float* __restrict out) {
+  const float z = 4 * factors.z * factors.z, y = 4 * factors.y * factors.y, x = 4 * factors.x * factors.x;
+  for (int64_t i = 0; i < n; ++i) {
+    const float twice = 2 * u[i];
+    out[i] = (z * (twice - plane_before[i] - plane_next[i]) + y * (twice - row_before[i] - row_next[i]) +
+              x * (twice - u[i - 1] - u[i + 1])) /
+             u[i];
+  }
+}
+
+DECONVOY_FOR_EACH_ISA void ResidualRow(const float* __restrict y, float background, int64_t n,
+                                       float* __restrict values) {
+  for (int64_t i = 0; i < n; ++i) values[i] = y[i] - (values[i] + background);
+}
+
+DECONVOY_FOR_EACH_ISA double SquaresOfRow(const float* __restrict v, const float* __restrict mask, int64_t n) {
+  Sums sums;
+  SumOver(n, sums, [&](int64_t i) {
+    const double square = static_cast<double>(v[i]) * v[i];
+    return mask != nullptr ? mask[i] * square : square;
+  });
+  return sums.total();
+}
+
+DECONVOY_FOR_EACH_ISA double DotOfRow(const float* __restrict a, const float* __restrict b, int64_t n) {
+  Sums sums;
+  SumOver(n, sums, [&](int64_t i) { return static_cast<double>(a[i]) * b[i]; });
+  return sums.total();
+}
+
+DECONVOY_FOR_EACH_ISA void AddStep(const float* p, const float* v, const StepRow& step, int64_t n, float* out) {
+  const StepRow s = step;
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) {
+    const float sum = p[i] + s.step * v[i] + (s.addend != nullptr ? s.scale * s.addend[i] : 0.0F) + s.offset;
+    const float raised = sum < s.floor ? s.floor : sum;
+    out[i] = raised > s.ceiling ? s.ceiling : raised;
+  }
+}
+
 DECONVOY_FOR_EACH_ISA void ProductRow(const float* a, const float* b, float floor, int64_t n, float* out) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
@@ -135,26 +242,11 @@ DECONVOY_FOR_EACH_ISA void ShiftRow(const float* __restrict v, float offset, flo
 
 DECONVOY_FOR_EACH_ISA RowProducts ChangeRow(const float* __restrict out, const float* __restrict p, int64_t n,
                                             float* __restrict change) {
-  constexpr int64_t kLanes = 16;  // independent sums, so that the loop can be done in vectors
-  double new_old[kLanes] = {}, old_old[kLanes] = {};
-  const auto add = [&](int64_t i, int64_t lane) {
-    const double old = change[i];
-    const float current = out[i] - p[i];
-    new_old[lane] += static_cast<double>(current) * old;
-    old_old[lane] += old * old;
-    change[i] = current;
-  };
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) add(i + lane, lane);
-  }
-  for (int64_t lane = 0; i < n; ++i, ++lane) add(i, lane);
-  RowProducts sums;
-  for (int64_t lane = 0; lane < kLanes; ++lane) {
-    sums.new_old += new_old[lane];
-    sums.old_old += old_old[lane];
-  }
-  return sums;
+  Sums new_old, old_old;
+  SumOver(n, new_old, [&](int64_t i) { return static_cast<double>(out[i] - p[i]) * change[i]; });
+  SumOver(n, old_old, [&](int64_t i) { return static_cast<double>(change[i]) * change[i]; });
+  for (int64_t i = 0; i < n; ++i) change[i] = out[i] - p[i];
+  return {.new_old = new_old.total(), .old_old = old_old.total()};
 }
 
 double DivergenceOfRow(const float* v, const float* y, const float* mask, float background, float floor, int64_t n) {
@@ -267,18 +359,24 @@ DECONVOY_FOR_EACH_ISA void RealToHalf(const Complex* spectrum, const Complex* tu
   }
 }
 
-void FilterComplex(const Complex* values, const float* gain, const SpectralFilter& filter, int64_t n, Complex* out) {
-  for (int64_t i = 0; i < n; ++i) {
-    const float power = std::norm(filter.unit * values[i]) + filter.alpha;
-    out[i] = (filter.scale * (gain != nullptr ? gain[i] : 1.0F) / power) * values[i];
-  }
+namespace {
+
+// The factor of a value of this squared magnitude.
+float FactorOf(const FilterRow& filter, float power, int64_t i) {
+  const float denominator = power + filter.alpha + (filter.penalty != nullptr ? filter.penalty[i] : 0.0F);
+  return filter.scale * (filter.gain != nullptr ? filter.gain[i] : 1.0F) / denominator;
 }
 
-void FilterReal(const float* values, const float* gain, const SpectralFilter& filter, int64_t n, float* out) {
+}  // namespace
+
+void FilterComplex(const Complex* values, const FilterRow& filter, int64_t n, Complex* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = FactorOf(filter, std::norm(filter.unit * values[i]), i) * values[i];
+}
+
+void FilterReal(const float* values, const FilterRow& filter, int64_t n, float* out) {
   for (int64_t i = 0; i < n; ++i) {
     const float amplitude = filter.unit * values[i];
-    const float power = amplitude * amplitude + filter.alpha;
-    out[i] = (filter.scale * (gain != nullptr ? gain[i] : 1.0F) / power) * values[i];
+    out[i] = FactorOf(filter, amplitude * amplitude, i) * values[i];
   }
 }
 
@@ -288,6 +386,10 @@ void MagnitudeReal(const float* values, float unit, int64_t n, float* out) {
 
 void MagnitudeComplex(const Complex* values, float unit, int64_t n, float* out) {
   for (int64_t i = 0; i < n; ++i) out[i] = std::sqrt(std::norm(unit * values[i]));
+}
+
+void PowerComplex(const Complex* values, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = std::norm(values[i]);
 }
 
 }  // namespace deconvoy::worker::cpu

@@ -8,7 +8,7 @@
 
 namespace deconvoy::worker::cpu {
 
-// out = max(x + alpha (x - x_previous), floor x)
+// out = max(x + alpha (x - x_previous), floor x); a floor of -infinity: without the maximum.
 void ExtrapolateRow(const float* x, const float* x_previous, float alpha, float floor, int64_t n, float* out);
 
 // values = (y + raise) / max(values + background + raise, floor), in place.
@@ -21,6 +21,56 @@ void MultiplyRow(const float* factor, int64_t n, float* values);
 // the inputs.
 void UpdateRow(const float* p, const float* v, const float* w, float weight_floor, float full_weight, float floor,
                int64_t n, float* out);
+
+// out = max(p v / (w max(1 + strength penalty, least)), floor) where w >= weight_floor, else p. `out` may be one of the
+// inputs.
+struct PenaltyRow {
+  const float* penalty;
+  float strength;
+  float least;
+};
+void PenalisedUpdateRow(const float* p, const float* v, const float* w, const PenaltyRow& penalty, float weight_floor,
+                        float floor, int64_t n, float* out);
+
+// g = d / max(|d|, floor), with d the differences from p to the next plane, the next row and the next voxel, times a
+// factor each. The rows have n values, p one more.
+struct DifferenceRow {
+  float z, y, x;
+};
+void DirectionRow(const float* p, const float* next_plane, const float* next_row, const DifferenceRow& factors,
+                  float floor, int64_t n, float* gz, float* gy, float* gx);
+
+// out = factors . (what the row before along each axis has - what this one has); gx_before[i] is gx[i - 1].
+void DivergenceRow(const float* gz_before, const float* gz, const float* gy_before, const float* gy,
+                   const float* gx_before, const float* gx, const DifferenceRow& factors, int64_t n, float* out);
+
+// out = sqrt(max(p, floor)). `out` may be `p`.
+void RootRow(const float* p, float floor, int64_t n, float* out);
+
+// out = 4 / u times the sum over axes of squared factors (2 u - before - next). u has a value before and one after its
+// n.
+void RoughnessRow(const float* u, const float* plane_before, const float* plane_next, const float* row_before,
+                  const float* row_next, const DifferenceRow& factors, int64_t n, float* out);
+
+// values = y - (values + background), in place.
+void ResidualRow(const float* y, float background, int64_t n, float* values);
+
+// Sum of m v^2; no mask: 1. The sum's order is the same on every processor.
+double SquaresOfRow(const float* v, const float* mask, int64_t n);
+
+// out = min(max(p + step v + scale addend + offset, floor), ceiling); addend null: 0. `out` may be one of the inputs.
+struct StepRow {
+  float step;
+  const float* addend;
+  float scale;
+  float offset;
+  float floor;
+  float ceiling;
+};
+void AddStep(const float* p, const float* v, const StepRow& step, int64_t n, float* out);
+
+// Sum of a b. The sum's order is the same on every processor.
+double DotOfRow(const float* a, const float* b, int64_t n);
 
 // out = max(a b, floor). `out` may be one of the inputs.
 void ProductRow(const float* a, const float* b, float floor, int64_t n, float* out);
@@ -52,16 +102,19 @@ void ScaleReal(const Complex* values, float scale, int64_t n, float* out);
 // out = scale * values
 void ScaleComplex(const Complex* values, float scale, int64_t n, Complex* out);
 
-// out = scale * values * gain / (|unit * values|^2 + alpha); gain null: 1. `out` may be `values`.
-struct SpectralFilter {
+// out = scale * values * gain / (|unit * values|^2 + alpha + penalty); gain null: 1, penalty null: 0. `out` may be
+// `values`.
+struct FilterRow {
+  const float* gain;
+  const float* penalty;
   float unit;
   float alpha;
   float scale;
 };
-void FilterComplex(const Complex* values, const float* gain, const SpectralFilter& filter, int64_t n, Complex* out);
+void FilterComplex(const Complex* values, const FilterRow& filter, int64_t n, Complex* out);
 
 // The same for real values.
-void FilterReal(const float* values, const float* gain, const SpectralFilter& filter, int64_t n, float* out);
+void FilterReal(const float* values, const FilterRow& filter, int64_t n, float* out);
 
 // to[j * to_stride + i] = from[i * from_stride + j] for i < rows, j < columns. The first goes through `from` row by
 // row, for many short ones; the second through `to`, for few long ones.
@@ -80,5 +133,8 @@ void RealToHalf(const Complex* spectrum, const Complex* turns, int64_t h, Comple
 // out = unit * |values|
 void MagnitudeReal(const float* values, float unit, int64_t n, float* out);
 void MagnitudeComplex(const Complex* values, float unit, int64_t n, float* out);
+
+// out = |values|^2
+void PowerComplex(const Complex* values, int64_t n, float* out);
 
 }  // namespace deconvoy::worker::cpu

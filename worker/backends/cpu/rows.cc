@@ -23,17 +23,6 @@ void ClearAround(int64_t begin, int64_t end, int64_t row_length, float* row) {
   std::fill(row + end, row + row_length, 0.0F);
 }
 
-// p of an `Extrapolate` on the columns of x's box.
-void ExtrapolatedRow(const Extrapolate& p, int64_t z, int64_t y, float* out) {
-  const float* x = Cast(p.x)->Row(z, y);
-  const int64_t n = p.x->box().shape.x;
-  if (p.alpha == 0) {
-    std::memcpy(out, x, static_cast<size_t>(n) * sizeof(float));
-  } else {
-    ExtrapolateRow(x, Cast(p.x_previous)->Row(z, y), p.alpha, p.floor, n, out);
-  }
-}
-
 class IdentitySource final : public RowSource {
  public:
   IdentitySource(const CpuArray& input, int64_t row_length)
@@ -133,6 +122,11 @@ class StoreSink final : public RowSink {
   Store store_;
 };
 
+// The mask's row on the columns of y's box, or null.
+const float* MaskRow(const Array* mask, const Box3& box, int64_t z, int64_t y) {
+  return mask != nullptr ? Cast(mask)->Row(z, y) + (box.origin.x - mask->box().origin.x) : nullptr;
+}
+
 class RatioSink final : public RowSink {
  public:
   RatioSink(const GuardedRatio& ratio, int64_t row_length)
@@ -145,8 +139,7 @@ class RatioSink final : public RowSink {
     const Box3& box = ratio_.y->box();
     const int64_t n = box.shape.x;
     const float* measured = Cast(ratio_.y)->Row(z, y);
-    const float* mask = nullptr;
-    if (ratio_.mask != nullptr) mask = Cast(ratio_.mask)->Row(z, y) + (box.origin.x - ratio_.mask->box().origin.x);
+    const float* mask = MaskRow(ratio_.mask, box, z, y);
     float* values = row + box.origin.x;
     if (ratio_.i_divergence != nullptr) {
       divergence_[static_cast<size_t>(z - box.origin.z)] +=
@@ -172,6 +165,80 @@ class RatioSink final : public RowSink {
   std::vector<double> divergence_;  // by plane of y's box
 };
 
+class ResidualSink final : public RowSink {
+ public:
+  ResidualSink(const Residual& residual, int64_t row_length)
+      : RowSink(Extent::Of(residual.y->box())),
+        residual_(residual),
+        row_length_(row_length),
+        squares_(static_cast<size_t>(residual.squares != nullptr ? residual.y->box().shape.z : 0), 0.0) {}
+
+  void Write(int64_t z, int64_t y, float* row, float*) override {
+    const Box3& box = residual_.y->box();
+    const int64_t n = box.shape.x;
+    const float* mask = MaskRow(residual_.mask, box, z, y);
+    float* values = row + box.origin.x;
+    ResidualRow(Cast(residual_.y)->Row(z, y), residual_.background, n, values);
+    if (residual_.squares != nullptr) {
+      squares_[static_cast<size_t>(z - box.origin.z)] += SquaresOfRow(values, mask, n);
+    }
+    if (mask != nullptr) MultiplyRow(mask, n, values);
+    if (residual_.output != nullptr) {
+      std::memcpy(Cast(residual_.output)->Row(z, y), values, static_cast<size_t>(n) * sizeof(float));
+    } else {
+      ClearAround(box.origin.x, box.end().x, row_length_, row);
+    }
+  }
+
+  void Finish() override {
+    if (residual_.squares == nullptr) return;
+    *residual_.squares = std::accumulate(squares_.begin(), squares_.end(), 0.0);
+  }
+
+ private:
+  Residual residual_;
+  int64_t row_length_;
+  std::vector<double> squares_;  // by plane of y's box
+};
+
+// p of an update on a whole row of the domain, zero outside x's box.
+void UpdatedRow(const Extrapolate& p, int64_t row_length, int64_t z, int64_t y, float* out) {
+  const Box3& from = p.x->box();
+  if (!Cast(p.x)->HasRow(z, y)) {
+    std::fill_n(out, row_length, 0.0F);
+    return;
+  }
+  ExtrapolatedRow(p, z, y, out + from.origin.x);
+  ClearAround(from.origin.x, from.end().x, row_length, out);
+}
+
+class AddSink final : public RowSink {
+ public:
+  AddSink(const AddUpdate& update, int64_t row_length)
+      : RowSink(Extent::Of(update.output->box())), update_(update), row_length_(row_length) {}
+
+  void Write(int64_t z, int64_t y, float* row, float* scratch) override {
+    const Box3& box = update_.output->box();
+    UpdatedRow(update_.p, row_length_, z, y, scratch);
+    const float* addend = nullptr;
+    if (update_.addend != nullptr) {
+      addend = Cast(update_.addend)->Row(z, y) + (box.origin.x - update_.addend->box().origin.x);
+    }
+    AddStep(scratch + box.origin.x, row + box.origin.x,
+            {.step = update_.step,
+             .addend = addend,
+             .scale = update_.scale,
+             .offset = update_.offset,
+             .floor = update_.floor,
+             .ceiling = update_.ceiling},
+            box.shape.x, Cast(update_.output)->Row(z, y));
+  }
+
+ private:
+  AddUpdate update_;
+  int64_t row_length_;
+};
+
 class UpdateSink final : public RowSink {
  public:
   UpdateSink(const MultiplyUpdate& update, int64_t row_length)
@@ -182,22 +249,27 @@ class UpdateSink final : public RowSink {
 
   void Write(int64_t z, int64_t y, float* row, float* scratch) override {
     const Box3& box = update_.output->box();
-    const Box3& from = update_.p.x->box();
     float* p = scratch;
     float* weights = scratch + row_length_;
-    if (!Cast(update_.p.x)->HasRow(z, y)) {
-      std::fill_n(p, row_length_, 0.0F);
-    } else {
-      ExtrapolatedRow(update_.p, z, y, p + from.origin.x);
-      ClearAround(from.origin.x, from.end().x, row_length_, p);
-    }
+    UpdatedRow(update_.p, row_length_, z, y, p);
     const int64_t begin = box.origin.x, n = box.shape.x;
     float* out = Cast(update_.output)->Row(z, y);
-    if (update_.weights == nullptr) {
-      ProductRow(p + begin, row + begin, update_.floor, n, out);
-    } else {
-      const float* w = static_cast<const CpuWeights*>(update_.weights)->Row(z, y, weights);
+    const float* w = nullptr;
+    if (update_.weights != nullptr) {
+      w = static_cast<const CpuWeights*>(update_.weights)->Row(z, y, weights);
+    } else if (update_.penalty != nullptr) {
+      std::fill_n(weights, row_length_, 1.0F);
+      w = weights;
+    }
+    if (update_.penalty != nullptr) {
+      const float* penalty = Cast(update_.penalty)->Row(z, y) + (begin - update_.penalty->box().origin.x);
+      PenalisedUpdateRow(p + begin, row + begin, w + begin,
+                         {.penalty = penalty, .strength = update_.strength, .least = update_.least_denominator},
+                         update_.weight_floor, update_.floor, n, out);
+    } else if (w != nullptr) {
       UpdateRow(p + begin, row + begin, w + begin, update_.weight_floor, update_.full_weight, update_.floor, n, out);
+    } else {
+      ProductRow(p + begin, row + begin, update_.floor, n, out);
     }
     if (update_.change == nullptr) return;
     const RowProducts sums = ChangeRow(out, p + begin, n, Cast(update_.change)->Row(z, y));
@@ -223,6 +295,16 @@ class UpdateSink final : public RowSink {
 
 }  // namespace
 
+void ExtrapolatedRow(const Extrapolate& p, int64_t z, int64_t y, float* out) {
+  const float* x = Cast(p.x)->Row(z, y);
+  const int64_t n = p.x->box().shape.x;
+  if (p.alpha == 0) {
+    std::memcpy(out, x, static_cast<size_t>(n) * sizeof(float));
+  } else {
+    ExtrapolateRow(x, Cast(p.x_previous)->Row(z, y), p.alpha, p.floor, n, out);
+  }
+}
+
 Extent Extent::Of(const Box3& box) {
   Extent extent{.planes = std::vector<int64_t>(static_cast<size_t>(box.shape.z)), .rows = {box.origin.y, box.end().y}};
   std::iota(extent.planes.begin(), extent.planes.end(), box.origin.z);
@@ -239,6 +321,10 @@ std::unique_ptr<RowSource> MakeSource(const Prologue& prologue, int64_t row_leng
 std::unique_ptr<RowSink> MakeSink(const Epilogue& epilogue, int64_t row_length) {
   if (const auto* store = std::get_if<Store>(&epilogue)) return std::make_unique<StoreSink>(*store);
   if (const auto* ratio = std::get_if<GuardedRatio>(&epilogue)) return std::make_unique<RatioSink>(*ratio, row_length);
+  if (const auto* residual = std::get_if<Residual>(&epilogue)) {
+    return std::make_unique<ResidualSink>(*residual, row_length);
+  }
+  if (const auto* add = std::get_if<AddUpdate>(&epilogue)) return std::make_unique<AddSink>(*add, row_length);
   return std::make_unique<UpdateSink>(std::get<MultiplyUpdate>(epilogue), row_length);
 }
 

@@ -73,9 +73,12 @@ class CpuArray final : public Array {
 };
 
 // The operations' prologues and epilogues as sources and sinks. `row_length` is the domain's x extent. A `GuardedRatio`
-// without output leaves the quotient in the row that it is given, zero outside y's box.
+// or `Residual` without output leaves its values in the row that it is given, zero outside y's box.
 std::unique_ptr<RowSource> MakeSource(const Prologue& prologue, int64_t row_length);
 std::unique_ptr<RowSink> MakeSink(const Epilogue& epilogue, int64_t row_length);
+
+// p on the columns of x's box.
+void ExtrapolatedRow(const Extrapolate& p, int64_t z, int64_t y, float* out);
 
 // 1, or the mask, inside a box.
 std::unique_ptr<RowSource> MakeBoxSource(const Box3& box, const Array* mask, int64_t row_length);

@@ -118,7 +118,7 @@ double BytesPerVoxel(const Shape3& measured, const Shape3& psf, const Shape3& do
   problem.otf = otf.get();
   problem.measured = y.get();
   problem.mean = 10;
-  problem.psf = MeasurePsf(psf_values, psf);
+  problem.psf = MeasurePsf(psf_values, psf, {psf.z / 2, psf.y / 2, psf.x / 2});
   Resident resident;
   EXPECT_OK(method.Run(problem, *parameters, resident));
   return static_cast<double>(resident.most - before) / static_cast<double>(domain.voxels());

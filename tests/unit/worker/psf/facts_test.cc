@@ -30,7 +30,7 @@ std::vector<float> Gaussian(const Shape3& shape, double sz, double sy, double sx
 
 TEST(PsfFacts, OfAGaussian) {
   const Shape3 shape{41, 31, 25};
-  const PsfFacts facts = MeasurePsf(Gaussian(shape, 4, 3, 2), shape);
+  const PsfFacts facts = MeasurePsf(Gaussian(shape, 4, 3, 2), shape, {shape.z / 2, shape.y / 2, shape.x / 2});
   const double fwhm_per_sigma = 2 * std::sqrt(2 * std::numbers::ln2);
   const double sigmas[] = {4, 3, 2};
   for (size_t axis = 0; axis < 3; ++axis) {
@@ -44,9 +44,16 @@ TEST(PsfFacts, OfAGaussian) {
   }
 }
 
+TEST(PsfFacts, TheLeastRealPartDependsOnTheCentre) {
+  EXPECT_NEAR(MeasurePsf(Gaussian({1, 1, 25}, 4, 3, 2), {1, 1, 25}, {0, 0, 12}).axes[2].least_real, 0, 1e-3);
+  EXPECT_LT(MeasurePsf(Gaussian({1, 1, 25}, 4, 3, 2), {1, 1, 25}, {0, 0, 9}).axes[2].least_real, -0.1);
+  const std::vector<float> box(5, 0.2F);  // a box has negative lobes: -0.25 at 1.43 pi / 5
+  EXPECT_NEAR(MeasurePsf(box, {1, 1, 5}, {0, 0, 2}).axes[2].least_real, -0.25, 0.02);
+}
+
 TEST(PsfFacts, ASingleVoxelIsOneWideAndNotResolved) {
   const std::vector<float> delta{0, 0, 0, 1, 0};
-  const PsfFacts facts = MeasurePsf(delta, {1, 1, 5});
+  const PsfFacts facts = MeasurePsf(delta, {1, 1, 5}, {0, 0, 2});
   for (const PsfAxis& axis : facts.axes) {
     EXPECT_EQ(axis.fwhm, 1);
     EXPECT_FALSE(axis.resolved());
@@ -56,7 +63,7 @@ TEST(PsfFacts, ASingleVoxelIsOneWideAndNotResolved) {
 
 TEST(PsfFacts, OneThatNeverFallsToHalfIsAsWideAsItsBox) {
   const std::vector<float> flat(7, 1.0F / 7);
-  const PsfFacts facts = MeasurePsf(flat, {7, 1, 1});
+  const PsfFacts facts = MeasurePsf(flat, {7, 1, 1}, {3, 0, 0});
   EXPECT_NEAR(facts.axes[0].fwhm, 7, 1e-6);
   EXPECT_NEAR(facts.axes[0].at_cutoff, 0, 1e-6);  // the first zero of a box of 7
   EXPECT_NEAR(facts.axes[0].at_half_cutoff, 1 / (7 * std::sin(std::numbers::pi / 14)), 1e-6);
@@ -65,10 +72,10 @@ TEST(PsfFacts, OneThatNeverFallsToHalfIsAsWideAsItsBox) {
 TEST(PsfFacts, WidthIsLinearBetweenVoxelsAndThroughTheMaximum) {
   // Half of 8 lies halfway between 6 and 2 on the left, at the voxel of 4 on the right.
   const std::vector<float> line{2, 6, 8, 4, 0};
-  EXPECT_NEAR(MeasurePsf(line, {1, 1, 5}).axes[2].fwhm, 1.5 + 1, 1e-6);
+  EXPECT_NEAR(MeasurePsf(line, {1, 1, 5}, {0, 0, 2}).axes[2].fwhm, 1.5 + 1, 1e-6);
   const std::vector<float> planes{1, 1, 1, 1, 9, 1, 5, 5, 5};
-  EXPECT_NEAR(MeasurePsf(planes, {1, 3, 3}).axes[2].fwhm, 2 * (4.5 / 8), 1e-6);
-  EXPECT_NEAR(MeasurePsf(planes, {1, 3, 3}).axes[1].fwhm, 4.5 / 8 + 1 + 0.5 / 5, 1e-6);
+  EXPECT_NEAR(MeasurePsf(planes, {1, 3, 3}, {0, 1, 1}).axes[2].fwhm, 2 * (4.5 / 8), 1e-6);
+  EXPECT_NEAR(MeasurePsf(planes, {1, 3, 3}, {0, 1, 1}).axes[1].fwhm, 4.5 / 8 + 1 + 0.5 / 5, 1e-6);
 }
 
 }  // namespace

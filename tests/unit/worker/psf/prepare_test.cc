@@ -342,7 +342,8 @@ TEST(KeepUsed, LeavesThePreparedPsfWithoutTheZerosThatStandIn) {
   const Box3 in_prepared{inside.origin - ToVoxel(report.crop_origin()), inside.shape};
   KeepUsed(shape, report, values);
   EXPECT_EQ(values, Cut(prepared.values, prepared.shape, in_prepared));
-  const PsfFacts whole = MeasurePsf(prepared.values, prepared.shape), facts = MeasurePsf(values, inside.shape);
+  const PsfFacts whole = MeasurePsf(prepared.values, prepared.shape, prepared.centre),
+                 facts = MeasurePsf(values, inside.shape, ToVoxel(report.centre()) - inside.origin);
   for (size_t axis = 0; axis < 3; ++axis) {
     EXPECT_DOUBLE_EQ(facts.axes[axis].fwhm, whole.axes[axis].fwhm) << axis;
     EXPECT_NEAR(facts.axes[axis].at_cutoff, whole.axes[axis].at_cutoff, 1e-12) << axis;

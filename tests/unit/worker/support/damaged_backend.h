@@ -26,9 +26,18 @@ class DamagedOps : public Ops {
   absl::Status ReadMagnitude(const Otf& otf, std::span<float> magnitude) override {
     return ops_->ReadMagnitude(otf, magnitude);
   }
-  absl::StatusOr<std::unique_ptr<Otf>> FilterOtf(const Otf& otf, std::span<const float> gain, float alpha) override {
-    return ops_->FilterOtf(otf, gain, alpha);
+  absl::StatusOr<std::unique_ptr<Otf>> FilterOtf(const Otf& otf, const SpectralFilter& filter) override {
+    return ops_->FilterOtf(otf, filter);
   }
+  absl::StatusOr<std::unique_ptr<Otf>> MakeRealOtf(std::span<const float> values) override {
+    return ops_->MakeRealOtf(values);
+  }
+  absl::Status ReadPower(const Array& array, std::span<float> power) override { return ops_->ReadPower(array, power); }
+  absl::Status DeriveRoughness(Roughness kind, const Extrapolate& p, const Differences& differences, float floor,
+                               Array& output) override {
+    return ops_->DeriveRoughness(kind, p, differences, floor, output);
+  }
+  absl::StatusOr<double> Dot(const Array& a, const Array& b, const Box3& box) override { return ops_->Dot(a, b, box); }
   absl::StatusOr<std::unique_ptr<Weights>> MakeWeights(const Otf& otf, const Box3& box, const Array* mask) override {
     return ops_->MakeWeights(otf, box, mask);
   }

@@ -1,0 +1,32 @@
+// The methods for Gaussian noise (docs/methods) in double precision, over direct sums.
+#pragma once
+
+#include <limits>
+
+#include "tests/reference/back_projectors.h"
+#include "tests/reference/reference.h"
+
+namespace deconvoy::reference {
+
+// conj h^ / max(|h^|^2 + lambda w^power, least), power 0 or 4, w in radians per voxel; applied to y - b.
+Volume Inverse(const Volume& y, const Psf& psf, double background, double lambda, int power, double least = 0);
+
+struct DescentOptions {
+  int iterations = 20;
+  double step = 1;
+  double background = 0;
+  double lambda = 0;  // of L*L = w^4
+  double floor = -std::numeric_limits<double>::infinity();
+  double ceiling = std::numeric_limits<double>::infinity();
+  bool nesterov = false;
+  // The constraint is applied to a copy in the end and not fed back, as a known tool does.
+  bool clip_only_last = false;
+};
+
+// x <- clip(p + step (H* m (y - b - H p) - lambda L*L p)), starting with such a step from p = 0; on one circle.
+Volume Descend(const Volume& y, const Volume& m, const Psf& psf, const DescentOptions& options);
+
+// x <- x + step (y - b - H x) from x = y - b; on one circle.
+Volume VanCittert(const Volume& y, const Psf& psf, double background, double step, int iterations);
+
+}  // namespace deconvoy::reference

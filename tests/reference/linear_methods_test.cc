@@ -1,0 +1,227 @@
+// The worker's methods for Gaussian noise against the same formulas in double precision.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <random>
+#include <string>
+
+#include "proto/contract/error.h"
+#include "tests/reference/engine.h"
+#include "tests/reference/linear_methods.h"
+#include "tests/reference/random_volume.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy::reference {
+namespace {
+
+constexpr double kTolerance = 1e-5;  // relative L2
+constexpr double kBackground = 7.5;
+
+using Parameters = std::map<std::string, std::string>;
+
+struct Size {
+  Shape3 image;
+  Shape3 psf;
+};
+
+const Size kSizes[] = {
+    {{6, 8, 10}, {3, 3, 5}},   // even
+    {{5, 9, 7}, {3, 5, 3}},    // odd
+    {{7, 11, 13}, {5, 3, 4}},  // prime, an even PSF
+    {{1, 16, 15}, {1, 5, 5}},  // one plane
+    {{1, 1, 20}, {1, 1, 6}},   // one row
+    {{9, 1, 1}, {3, 1, 1}},    // one line along z
+};
+
+class LinearMethodsTest : public ::testing::TestWithParam<Size> {
+ protected:
+  LinearMethodsTest()
+      : image_(RandomImage(GetParam().image.z, GetParam().image.y, GetParam().image.x, random_)),
+        psf_(RandomPsf(GetParam().psf.z, GetParam().psf.y, GetParam().psf.x, random_)),
+        ones_(image_.nz, image_.ny, image_.nx, 1) {}
+
+  // The image covers the domain, as with PERIODIC and MIRROR.
+  Volume Whole(const std::string& method, const Parameters& parameters) {
+    absl::StatusOr<Volume> result = RunMethod(method, {.y = image_,
+                                                       .domain = GetParam().image,
+                                                       .origin = {},
+                                                       .psf = psf_,
+                                                       .parameters = parameters,
+                                                       .boundary = v1::PERIODIC,
+                                                       .background = kBackground});
+    EXPECT_OK(result);
+    return *std::move(result);
+  }
+
+  std::mt19937_64 random_{testing::Seed()};
+  Volume image_;
+  Psf psf_;
+  Volume ones_;
+};
+
+TEST_P(LinearMethodsTest, InversesFollowTheirFormulas) {
+  EXPECT_LE(RelativeError(Whole("tikhonov", {{"lambda", "0.02"}}), Inverse(image_, psf_, kBackground, 0.02, 0)),
+            kTolerance);
+  EXPECT_LE(RelativeError(Whole("wiener", {{"nsr", "0.3"}}), Inverse(image_, psf_, kBackground, 0.3, 0)), kTolerance);
+  EXPECT_LE(RelativeError(Whole("laplacian", {{"lambda", "0.004"}}), Inverse(image_, psf_, kBackground, 0.004, 4)),
+            kTolerance);
+  EXPECT_LE(
+      RelativeError(Whole("naive-inverse", {{"epsilon", "0.01"}}), Inverse(image_, psf_, kBackground, 0, 0, 0.01)),
+      kTolerance);
+}
+
+TEST_P(LinearMethodsTest, DescentsFollowTheirFormulas) {
+  const Parameters twenty = {{"iterations", "20"}};
+  const auto with = [&](Parameters more) {
+    more.insert(twenty.begin(), twenty.end());
+    return more;
+  };
+  const auto expect = [&](const std::string& method, const Parameters& parameters, const DescentOptions& options) {
+    EXPECT_LE(RelativeError(Whole(method, with(parameters)), Descend(image_, ones_, psf_, options)), kTolerance)
+        << method;
+  };
+  expect("landweber", {{"step", "1.5"}}, {.step = 1.5, .background = kBackground});
+  expect("landweber", {{"acceleration", "nesterov"}}, {.background = kBackground, .nesterov = true});
+  expect("landweber-positive", {{"step", "1.5"}}, {.step = 1.5, .background = kBackground, .floor = 0});
+  expect("stark-parker", {{"upper", "100"}}, {.background = kBackground, .floor = 0, .ceiling = 100});
+  expect("tikhonov-miller", {{"lambda", "0.001"}, {"step", "0.9"}},
+         {.step = 0.9, .background = kBackground, .lambda = 0.001});
+  expect("ictm", {{"lambda", "0.001"}, {"step", "1.5"}},
+         {.step = 1.5, .background = kBackground, .lambda = 0.001, .floor = 0});
+}
+
+TEST_P(LinearMethodsTest, VanCittertFollowsItsFormula) {
+  EXPECT_LE(RelativeError(Whole("van-cittert", {{"iterations", "8"}, {"step", "0.7"}}),
+                          VanCittert(image_, psf_, kBackground, 0.7, 8)),
+            kTolerance);
+}
+
+// The surroundings are estimated too, and masked voxels do not count.
+TEST_P(LinearMethodsTest, DescentsExtendTheImage) {
+  const Shape3& image = GetParam().image;
+  const Shape3& h = GetParam().psf;
+  const Shape3 domain{image.z + h.z - 1, image.y + h.y - 1, image.x + h.x};
+  Volume mask = ones_;
+  mask.at(image.z / 2, image.y / 2, image.x / 3) = 0;
+  for (const bool nesterov : {false, true}) {
+    ASSERT_OK_AND_ASSIGN(
+        const Volume found,
+        RunMethod("landweber-positive",
+                  {.y = image_,
+                   .domain = domain,
+                   .origin = {},
+                   .psf = psf_,
+                   .parameters = {{"iterations", "20"}, {"acceleration", nesterov ? "nesterov" : "none"}},
+                   .boundary = v1::EXTEND,
+                   .background = kBackground,
+                   .mask = &mask}));
+    const Volume expected =
+        Descend(Padded(image_, domain.z, domain.y, domain.x), Padded(mask, domain.z, domain.y, domain.x), psf_,
+                {.background = kBackground, .floor = 0, .nesterov = nesterov});
+    EXPECT_LE(RelativeError(found, Cropped(expected, image.z, image.y, image.x)), kTolerance);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, LinearMethodsTest, ::testing::ValuesIn(kSizes), [](const auto& size) {
+  const Shape3& s = size.param.image;
+  return fmt::format("{}x{}x{}", s.z, s.y, s.x);
+});
+
+class Objectives final : public worker::Monitor {
+ public:
+  absl::Status Iterated(int64_t, int64_t, std::optional<double> objective) override {
+    values.push_back(objective.value_or(std::nan("")));
+    return absl::OkStatus();
+  }
+  std::vector<double> values;
+};
+
+class DescentTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<Volume> Run(const std::string& method, const Parameters& parameters, double background = 0,
+                             worker::Monitor* monitor = nullptr) {
+    return RunMethod(method, {.y = image_,
+                              .domain = {6, 10, 12},
+                              .origin = {},
+                              .psf = psf_,
+                              .parameters = parameters,
+                              .boundary = v1::PERIODIC,
+                              .background = background,
+                              .monitor = monitor});
+  }
+
+  std::mt19937_64 random_{testing::Seed()};
+  Volume image_ = RandomImage(6, 10, 12, random_);
+  Psf psf_ = RandomPsf(3, 5, 4, random_);
+};
+
+// Other software clips only the last estimate; that is another result.
+TEST_F(DescentTest, ConstraintsAreFedBack) {
+  const Volume ones(6, 10, 12, 1);
+  const DescentOptions options{.step = 1.5, .background = 30, .floor = 0};
+  DescentOptions clipped = options;
+  clipped.clip_only_last = true;
+  const Volume fed_back = Descend(image_, ones, psf_, options), only_last = Descend(image_, ones, psf_, clipped);
+  ASSERT_GT(RelativeError(only_last, fed_back), 1e-2) << "the example does not tell them apart";
+  ASSERT_OK_AND_ASSIGN(const Volume found,
+                       Run("landweber-positive", {{"iterations", "20"}, {"step", "1.5"}}, options.background));
+  EXPECT_LE(RelativeError(found, fed_back), kTolerance);
+}
+
+TEST_F(DescentTest, ObjectivesFall) {
+  for (const char* method : {"landweber", "landweber-positive", "tikhonov-miller", "ictm"}) {
+    Objectives objectives;
+    ASSERT_OK(Run(method, {{"iterations", "15"}, {"objective", "true"}}, 5, &objectives));
+    ASSERT_EQ(objectives.values.size(), 15U);
+    for (size_t k = 1; k < objectives.values.size(); ++k) {
+      EXPECT_LE(objectives.values[k], objectives.values[k - 1] * (1 + 1e-6)) << method << " " << k;
+    }
+    EXPECT_LT(objectives.values.back(), 0.9 * objectives.values.front()) << method;
+  }
+}
+
+TEST_F(DescentTest, AStepAboveTheBoundIsRefusedWithTheBound) {
+  const absl::Status plain = Run("landweber", {{"step", "2"}}).status();
+  EXPECT_EQ(ReasonOf(plain), v1::INVALID_FIELD) << plain;
+  EXPECT_NE(InfoOf(plain).remedy().find("below 2 "), std::string::npos) << InfoOf(plain).remedy();
+  EXPECT_OK(Run("landweber", {{"step", "1.99"}, {"iterations", "2"}}));
+  const absl::Status fast = Run("landweber", {{"step", "1.1"}, {"acceleration", "nesterov"}}).status();
+  EXPECT_NE(InfoOf(fast).remedy().find("at most 1 "), std::string::npos) << fast;
+  EXPECT_OK(Run("landweber", {{"step", "1"}, {"acceleration", "nesterov"}, {"iterations", "2"}}));
+  // w^4 is 9 pi^4 = 877 at the highest frequency.
+  const absl::Status smooth = Run("ictm", {{"lambda", "0.1"}, {"step", "0.1"}}).status();
+  EXPECT_EQ(InfoOf(smooth).field(), "deconvolve.parameters[\"step\"]");
+  EXPECT_NE(InfoOf(smooth).remedy().find("below 0.022"), std::string::npos) << InfoOf(smooth).remedy();
+}
+
+TEST_F(DescentTest, DeltaPsfReturnsTheLight) {
+  psf_ = {.h = Volume(3, 3, 3), .cz = 0, .cy = 2, .cx = 1};
+  psf_.h.at(0, 2, 1) = 1;
+  Volume light = image_;
+  for (double& v : light.values) v -= kBackground;
+  for (const char* method : {"naive-inverse", "landweber", "landweber-positive", "stark-parker", "van-cittert"}) {
+    ASSERT_OK_AND_ASSIGN(const Volume found, Run(method, {}, kBackground));
+    EXPECT_LE(RelativeError(found, light), 2e-6) << method;
+  }
+  for (const char* method : {"wiener", "tikhonov"}) {
+    ASSERT_OK_AND_ASSIGN(Volume found,
+                         Run(method, {{std::string(method) == "wiener" ? "nsr" : "lambda", "0.25"}}, kBackground));
+    for (double& v : found.values) v *= 1.25;
+    EXPECT_LE(RelativeError(found, light), 2e-6) << method;
+  }
+}
+
+TEST_F(DescentTest, AConstantStaysConstant) {
+  image_ = Volume(6, 10, 12, 40);
+  const Volume light(6, 10, 12, 32);
+  for (const char* method :
+       {"naive-inverse", "laplacian", "van-cittert", "landweber", "landweber-positive", "tikhonov-miller", "ictm"}) {
+    ASSERT_OK_AND_ASSIGN(const Volume found, Run(method, {}, 8));
+    EXPECT_LE(RelativeError(found, light), 2e-6) << method;
+  }
+}
+
+}  // namespace
+}  // namespace deconvoy::reference

@@ -1,0 +1,45 @@
+#include "worker/methods/frequencies.h"
+
+#include <numbers>
+
+#include "proto/contract/status_macros.h"
+
+namespace deconvoy::worker {
+namespace {
+
+// w^2 by index along an axis of n voxels.
+std::vector<double> Squares(int64_t n, int64_t count) {
+  std::vector<double> squares(static_cast<size_t>(count));
+  for (int64_t i = 0; i < count; ++i) {
+    const double w = 2 * std::numbers::pi * static_cast<double>(i <= n / 2 ? i : i - n) / static_cast<double>(n);
+    squares[static_cast<size_t>(i)] = w * w;
+  }
+  return squares;
+}
+
+}  // namespace
+
+std::vector<float> FourthPowers(const Shape3& domain, double factor) {
+  const std::vector<double> z2 = Squares(domain.z, domain.z), y2 = Squares(domain.y, domain.y),
+                            x2 = Squares(domain.x, domain.x / 2 + 1);
+  std::vector<float> powers;
+  powers.reserve(z2.size() * y2.size() * x2.size());
+  for (const double z : z2) {
+    for (const double y : y2) {
+      for (const double x : x2) {
+        const double square = z + y + x;
+        powers.push_back(static_cast<float>(factor * square * square));
+      }
+    }
+  }
+  return powers;
+}
+
+absl::StatusOr<std::vector<float>> MagnitudeOf(Ops& ops, const Otf& otf) {
+  const Shape3& d = ops.domain();
+  std::vector<float> magnitude(static_cast<size_t>(d.z * d.y * (d.x / 2 + 1)));
+  RETURN_IF_ERROR(ops.ReadMagnitude(otf, magnitude));
+  return magnitude;
+}
+
+}  // namespace deconvoy::worker

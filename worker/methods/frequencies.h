@@ -1,0 +1,16 @@
+// Fields over the half spectrum of a domain, in the order of `Ops::ReadMagnitude`.
+#pragma once
+
+#include <vector>
+
+#include "worker/ops/backend.h"
+
+namespace deconvoy::worker {
+
+// factor w^4, w^2 = wz^2 + wy^2 + wx^2, in radians per voxel: what the Laplacian's square does to each frequency.
+std::vector<float> FourthPowers(const Shape3& domain, double factor);
+
+// |h^| of an OTF.
+absl::StatusOr<std::vector<float>> MagnitudeOf(Ops& ops, const Otf& otf);
+
+}  // namespace deconvoy::worker

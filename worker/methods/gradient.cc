@@ -1,0 +1,169 @@
+#include "worker/methods/gradient.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+#include "worker/methods/describe.h"
+#include "worker/methods/frequencies.h"
+
+namespace deconvoy::worker {
+namespace {
+
+// A hair beside the bound, as it was computed in single precision.
+constexpr double kTolerance = 1e-4;
+
+// Only methods that are not smooth have the choice.
+bool IsNesterov(const Parameters& parameters, const DescentOptions& options) {
+  return options.lambda == 0 && parameters.Choice("acceleration") == "nesterov";
+}
+
+absl::StatusOr<double> StepOf(double given, bool nesterov, double curvature) {
+  if (given == 0) return 1 / curvature;
+  const double bound = (nesterov ? 1 : 2) / curvature;
+  if (nesterov ? given <= bound * (1 + kTolerance) : given < bound) return given;
+  return MakeError({.reason = v1::INVALID_FIELD,
+                    .field = "deconvolve.parameters[\"step\"]",
+                    .remedy = fmt::format("Give a step {} {:.4g} for this PSF, or 0 for {:.4g}.",
+                                          nesterov ? "of at most" : "below", bound, 1 / curvature)},
+                   fmt::format("with a step of {:g} the iteration would grow without limit{}", given,
+                               nesterov ? " (acceleration=nesterov)" : ""));
+}
+
+class Descent {
+ public:
+  Descent(const Problem& problem, const Parameters& parameters, const DescentOptions& options, Monitor& monitor)
+      : problem_(problem),
+        ops_(*problem.ops),
+        options_(options),
+        monitor_(monitor),
+        iterations_(parameters.Integer("iterations")),
+        nesterov_(IsNesterov(parameters, options)),
+        given_step_(parameters.Real("step")),
+        wants_objective_(parameters.Boolean("objective")) {}
+
+  absl::Status Begin() {
+    const Box3 whole{{}, ops_.domain()};
+    double curvature = 1;
+    if (options_.lambda > 0) {
+      ASSIGN_OR_RETURN(curvature, MakeSmoother());
+      ASSIGN_OR_RETURN(smoothed_, ops_.Allocate(whole));
+    }
+    ASSIGN_OR_RETURN(step_, StepOf(given_step_, nesterov_, curvature));
+    ASSIGN_OR_RETURN(x_, ops_.Allocate(whole));
+    if (nesterov_) {
+      ASSIGN_OR_RETURN(x_previous_, ops_.Allocate(whole));
+    }
+    return Step(0);
+  }
+
+  absl::Status Run() {
+    if (nesterov_) RETURN_IF_ERROR(ops_.Copy(*x_, x_->box(), *x_previous_));
+    double t = 1;
+    for (int64_t done = 1; done <= iterations_; ++done) {
+      const double next = (1 + std::sqrt(1 + 4 * t * t)) / 2;
+      RETURN_IF_ERROR(Step(nesterov_ ? (t - 1) / next : 0));
+      t = next;
+      RETURN_IF_ERROR(monitor_.Iterated(done, iterations_, objective_));
+    }
+    return absl::OkStatus();
+  }
+
+  std::unique_ptr<Array> TakeEstimate() { return std::move(x_); }
+
+ private:
+  // Makes L*L and tells K.
+  absl::StatusOr<double> MakeSmoother() {
+    const std::vector<float> powers = FourthPowers(ops_.domain(), 1);
+    ASSIGN_OR_RETURN(const std::vector<float> magnitude, MagnitudeOf(ops_, *problem_.otf));
+    double curvature = 1;
+    for (size_t i = 0; i < powers.size(); ++i) {
+      curvature = std::max(curvature, static_cast<double>(magnitude[i]) * magnitude[i] + options_.lambda * powers[i]);
+    }
+    ASSIGN_OR_RETURN(smoother_, ops_.MakeRealOtf(powers));
+    return curvature;
+  }
+
+  // The objective is that of p.
+  absl::Status Step(double alpha) {
+    const Extrapolate p{
+        .x = x_.get(), .x_previous = x_previous_.get(), .alpha = static_cast<float>(alpha), .floor = kNoFloor};
+    double squares = 0, roughness = 0;
+    if (smoother_ != nullptr) {
+      RETURN_IF_ERROR(ops_.Convolve({smoother_.get(), /*adjoint=*/false, p, Store{smoothed_.get()}}));
+      if (wants_objective_) {
+        ASSIGN_OR_RETURN(roughness, ops_.Dot(*x_, *smoothed_, x_->box()));
+      }
+    }
+    const Residual residual{.y = problem_.measured,
+                            .mask = problem_.mask,
+                            .background = problem_.background,
+                            .output = nullptr,
+                            .squares = wants_objective_ ? &squares : nullptr};
+    const AddUpdate update{.p = p,
+                           .step = static_cast<float>(step_),
+                           .output = x_previous_ != nullptr ? x_previous_.get() : x_.get(),
+                           .addend = smoothed_.get(),
+                           .scale = static_cast<float>(-step_ * options_.lambda),
+                           .floor = options_.floor,
+                           .ceiling = options_.ceiling};
+    RETURN_IF_ERROR(ops_.ConvolveThen({problem_.otf, /*adjoint=*/false, p, residual},
+                                      {problem_.otf, /*adjoint=*/true, Identity{nullptr}, update}));
+    if (x_previous_ != nullptr) std::swap(x_, x_previous_);
+    if (wants_objective_) objective_ = squares + options_.lambda * roughness;
+    return absl::OkStatus();
+  }
+
+  // Constant.
+  const Problem& problem_;
+  Ops& ops_;
+  const DescentOptions options_;
+  Monitor& monitor_;
+  const int64_t iterations_;
+  const bool nesterov_;
+  const double given_step_;  // 0: the default
+  const bool wants_objective_;
+  double step_ = 0;
+  std::unique_ptr<Otf> smoother_;  // L*L; null without lambda
+
+  // From iteration to iteration.
+  std::unique_ptr<Array> x_, x_previous_, smoothed_;
+  std::optional<double> objective_;
+};
+
+}  // namespace
+
+void DescribeDescent(v1::Method& method, bool smooth) {
+  constexpr int64_t kIterations = 50;
+  method.set_noise_model("Gaussian");
+  AddInteger(method, "iterations", 1, 10000, kIterations, "Number of iterations; more sharpen and amplify noise");
+  AddReal(method, "step", 0, 2, 0, "Length of a step; 0: the inverse of the largest curvature");
+  if (!smooth) {
+    AddChoice(method, "acceleration", "none", "How iterations are extrapolated",
+              {{"none", "Plain iterations", 0},
+               {"nesterov", "Momentum: as far in about the root of the number of iterations", 4}});
+  }
+  AddBoolean(method, "objective", false,
+             "Write the objective of every iteration into the worker's log; takes a little longer");
+  for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
+  method.set_transforms_per_iteration(smooth ? 6 : 4);
+  method.set_bytes_per_padded_voxel(smooth ? 18.3 : 12.3);
+  method.set_bytes_per_measured_voxel(4);
+  method.add_backends("cpu");
+}
+
+absl::StatusOr<std::unique_ptr<Array>> Descend(const Problem& problem, const Parameters& parameters,
+                                               const DescentOptions& options, Monitor& monitor) {
+  Descent descent(problem, parameters, options, monitor);
+  RETURN_IF_ERROR(descent.Begin());
+  RETURN_IF_ERROR(descent.Run());
+  return descent.TakeEstimate();
+}
+
+}  // namespace deconvoy::worker

@@ -1,0 +1,93 @@
+#include "worker/methods/rl_iteration.h"
+
+#include <algorithm>
+
+#include "proto/contract/status_macros.h"
+#include "worker/methods/describe.h"
+
+namespace deconvoy::worker {
+namespace {
+
+constexpr float kDenominatorFloor = 1e-6F;  // e, relative to the mean of y
+constexpr float kSmallestFloor = 1e-30F;    // for a blank frame
+constexpr float kWeightFloor = 0.01F;
+constexpr float kExtrapolationFloor = 0.1F;
+constexpr float kLeastDenominator = 0.1F;  // of w, under a penalty
+
+}  // namespace
+
+float Acceleration::Factor(int64_t k, const ChangeProducts& products) const {
+  if (heavy_ball_) return static_cast<float>(k - 1) / static_cast<float>(k + 2);
+  if (!biggs_ || k < 3 || !(products.old_old > 0)) return 0;
+  return static_cast<float>(std::clamp(products.new_old / products.old_old, 0.0, 1.0));
+}
+
+absl::StatusOr<BackProjection> MakeMatched(const Problem& problem) {
+  BackProjection back;
+  back.otf = problem.otf;
+  ASSIGN_OR_RETURN(back.w, problem.ops->MakeWeights(*back.otf, problem.measured->box(), problem.mask));
+  return back;
+}
+
+absl::Status RlIteration::Start(std::unique_ptr<Array> x) {
+  x_ = std::move(x);
+  if (acceleration_.needs_previous()) {
+    ASSIGN_OR_RETURN(x_previous_, problem_.ops->Allocate(x_->box()));
+  }
+  if (acceleration_.needs_change()) {
+    ASSIGN_OR_RETURN(change_, problem_.ops->Allocate(x_->box()));
+  }
+  if (penalty_.has_value()) {
+    ASSIGN_OR_RETURN(roughness_, problem_.ops->Allocate(x_->box()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RlIteration::RunTo(int64_t last, const BackProjection& back, bool accelerated) {
+  while (done_ < last) {
+    ++done_;
+    RETURN_IF_ERROR(Step(back, accelerated ? acceleration_.Factor(done_, products_) : 0));
+    RETURN_IF_ERROR(
+        monitor_.Iterated(done_, iterations_, wants_objective_ ? std::optional(divergence_) : std::nullopt));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RlIteration::Step(const BackProjection& back, float alpha) {
+  const Extrapolate p{.x = x_.get(), .x_previous = x_previous_.get(), .alpha = alpha, .floor = kExtrapolationFloor};
+  if (penalty_.has_value()) {
+    RETURN_IF_ERROR(
+        problem_.ops->DeriveRoughness(penalty_->kind, p, problem_.differences, penalty_->floor, *roughness_));
+  }
+  const GuardedRatio ratio{.y = problem_.measured,
+                           .mask = problem_.mask,
+                           .background = problem_.background,
+                           .floor = std::max(kDenominatorFloor * problem_.mean, kSmallestFloor),
+                           .output = nullptr,
+                           .i_divergence = wants_objective_ ? &divergence_ : nullptr,
+                           .raise = back.raise};
+  const MultiplyUpdate update{.p = p,
+                              .weights = back.w.get(),
+                              .weight_floor = kWeightFloor,
+                              .output = x_previous_ != nullptr ? x_previous_.get() : x_.get(),
+                              .floor = back.floor,
+                              .full_weight = back.full_weight,
+                              .penalty = roughness_.get(),
+                              .strength = penalty_.has_value() ? penalty_->strength : 0,
+                              .least_denominator = kLeastDenominator,
+                              .change = change_.get(),
+                              .products = change_ != nullptr ? &products_ : nullptr};
+  RETURN_IF_ERROR(problem_.ops->ConvolveThen({problem_.otf, /*adjoint=*/false, p, ratio},
+                                             {back.otf, /*adjoint=*/true, Identity{nullptr}, update}));
+  if (x_previous_ != nullptr) std::swap(x_, x_previous_);
+  return absl::OkStatus();
+}
+
+void AddAcceleration(v1::Method& method) {
+  AddChoice(method, "acceleration", "heavy-ball", "How iterations are extrapolated",
+            {{"none", "Plain iterations", 0},
+             {"heavy-ball", "Momentum from the step before", 4},
+             {"biggs-andrews", "Momentum as large as the last two steps agree", 8}});
+}
+
+}  // namespace deconvoy::worker

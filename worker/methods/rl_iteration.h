@@ -1,0 +1,99 @@
+// Iterations of the Richardson-Lucy family.
+//
+//   x <- p / (w max(1 + strength R'(p), 0.1)) . B( m y / max(H p + b, e mean y) ),   w = B m
+//
+// in the terms of worker/methods/rl.h; R' is the derivative of a roughness where there is one (worker/ops/backend.h).
+// It counts as much as the data do: without the factor w the step would be unstable where little was measured.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "worker/methods/method.h"
+
+namespace deconvoy::worker {
+
+// How the point p that a step is taken from moves ahead of x.
+class Acceleration {
+ public:
+  explicit Acceleration(const std::string& name) : heavy_ball_(name == "heavy-ball"), biggs_(name == "biggs-andrews") {}
+
+  bool needs_previous() const { return heavy_ball_ || biggs_; }
+  bool needs_change() const { return biggs_; }
+  // a in iteration k = 1, 2, ...; `products` are those of the update before.
+  float Factor(int64_t k, const ChangeProducts& products) const;
+
+ private:
+  bool heavy_ball_;
+  bool biggs_;
+};
+
+// What takes the quotient back, with its normalisation.
+struct BackProjection {
+  const Otf* otf = nullptr;  // of which the adjoint is taken
+  std::unique_ptr<Otf> own;  // null for H*
+  std::unique_ptr<Weights> w;
+  float floor = kNoFloor;  // of the estimate
+  float full_weight = 0;
+  float raise = 0;  // of data and model
+};
+
+// H* and its weights.
+absl::StatusOr<BackProjection> MakeMatched(const Problem& problem);
+
+// A roughness that is held down.
+struct Penalty {
+  Roughness kind;
+  float strength;
+  float floor;  // of gradients or of the estimate, as the roughness has it
+};
+
+// A run under way.
+class RlIteration {
+ public:
+  // All must outlive it. `objective`: report the I-divergence of every iteration.
+  RlIteration(const Problem& problem, const Acceleration& acceleration, int64_t iterations, bool objective,
+              Monitor& monitor, std::optional<Penalty> penalty = std::nullopt)
+      : problem_(problem),
+        monitor_(monitor),
+        acceleration_(acceleration),
+        iterations_(iterations),
+        wants_objective_(objective),
+        penalty_(penalty) {}
+
+  // Takes the estimate to start from.
+  absl::Status Start(std::unique_ptr<Array> x);
+
+  // Iterations up to number `last`, from p = x where not `accelerated`.
+  absl::Status RunTo(int64_t last, const BackProjection& back, bool accelerated);
+
+  std::unique_ptr<Array> TakeEstimate() { return std::move(x_); }
+
+ private:
+  absl::Status Step(const BackProjection& back, float alpha);
+
+  // Constant.
+  const Problem& problem_;
+  Monitor& monitor_;
+  const Acceleration acceleration_;
+  const int64_t iterations_;
+  const bool wants_objective_;
+  const std::optional<Penalty> penalty_;
+
+  // From iteration to iteration.
+  std::unique_ptr<Array> x_, x_previous_, change_, roughness_;
+  ChangeProducts products_;
+  double divergence_ = 0;
+  int64_t done_ = 0;
+};
+
+// The parameter `acceleration`, heavy-ball unless chosen.
+void AddAcceleration(v1::Method& method);
+
+}  // namespace deconvoy::worker

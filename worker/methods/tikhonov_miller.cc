@@ -1,0 +1,30 @@
+#include "worker/methods/tikhonov_miller.h"
+
+#include "worker/methods/describe.h"
+#include "worker/methods/gradient.h"
+
+namespace deconvoy::worker {
+namespace {
+
+v1::Method Describe() {
+  v1::Method method;
+  method.set_name("tikhonov-miller");
+  method.set_title("Tikhonov-Miller");
+  method.set_summary(
+      "Descends the squared residuals plus the roughness of the estimate. Linear, so that values below zero occur.");
+  method.set_citation("G. M. P. van Kempen et al., J. Microsc. 185 (1997) 354");
+  AddReal(method, "lambda", 1e-12, 1000, 1e-3, "Strength of the regularisation");
+  DescribeDescent(method, /*smooth=*/true);
+  return method;
+}
+
+}  // namespace
+
+TikhonovMiller::TikhonovMiller() : DescribedMethod(Describe()) {}
+
+absl::StatusOr<std::unique_ptr<Array>> TikhonovMiller::Run(const Problem& problem, const Parameters& parameters,
+                                                           Monitor& monitor) const {
+  return Descend(problem, parameters, {.lambda = parameters.Real("lambda")}, monitor);
+}
+
+}  // namespace deconvoy::worker

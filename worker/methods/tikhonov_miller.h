@@ -1,0 +1,24 @@
+// Tikhonov-Miller.
+//
+//   x <- x + g ( H* m (y - b - H x) - lambda L*L x )
+//
+// in the terms of worker/methods/gradient.h. Noise model: Gaussian. Boundary: EXTEND estimates the surroundings too,
+// MIRROR and PERIODIC have m = 1 everywhere. Zero rule: nothing is divided.
+//
+// G. M. P. van Kempen et al., J. Microsc. 185 (1997) 354.
+//
+// 6 transforms per iteration and as many to start. Memory: worker/methods/gradient.h.
+#pragma once
+
+#include "worker/methods/method.h"
+
+namespace deconvoy::worker {
+
+class TikhonovMiller final : public DescribedMethod {
+ public:
+  TikhonovMiller();
+  absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,
+                                             Monitor& monitor) const override;
+};
+
+}  // namespace deconvoy::worker
