@@ -65,6 +65,7 @@ absl::StatusOr<Volume> RunMethod(std::string_view name, const EngineRun& run) {
                                 .mean = static_cast<float>(run.mean > 0 ? run.mean : MeanOf(run.y)),
                                 .variance = static_cast<float>(run.variance),
                                 .psf = worker::MeasurePsf(Floats(h), {h.nz, h.ny, h.nx}, centre),
+                                .frame_origin = run.frame_origin,
                                 .differences = run.differences};
   Silent silent;
   ASSIGN_OR_RETURN(const auto x, method.Run(problem, parameters, run.monitor != nullptr ? *run.monitor : silent));

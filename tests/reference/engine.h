@@ -21,8 +21,9 @@ struct EngineRun {
   std::map<std::string, std::string> parameters;
   v1::Boundary boundary = v1::EXTEND;
   double background = 0;
-  double mean = 0;      // 0: that of y
-  double variance = 0;  // of y over the frame
+  double mean = 0;          // 0: that of y
+  double variance = 0;      // of y over the frame
+  Voxel frame_origin = {};  // of the domain
   worker::Differences differences = {};
   const Volume* mask = nullptr;      // on y's box; null: 1 everywhere
   const Volume* previous = nullptr;  // on y's box

@@ -61,6 +61,7 @@ Volume Descend(const Volume& y, const Volume& m, const Psf& psf, const DescentOp
     for (size_t i = 0; i < next.values.size(); ++i) {
       next.values[i] = p.values[i] + options.step * (next.values[i] - options.lambda * smoothed.values[i]);
     }
+    if (options.shrink) return options.shrink(next);
     return options.clip_only_last ? Clipped(next, -infinity, infinity) : Clipped(next, options.floor, options.ceiling);
   };
   Volume x = step(Volume(y.nz, y.ny, y.nx)), previous = x;

@@ -1,6 +1,7 @@
 // The methods for Gaussian noise (docs/methods) in double precision, over direct sums.
 #pragma once
 
+#include <functional>
 #include <limits>
 
 #include "tests/reference/back_projectors.h"
@@ -19,6 +20,8 @@ struct DescentOptions {
   double floor = -std::numeric_limits<double>::infinity();
   double ceiling = std::numeric_limits<double>::infinity();
   bool nesterov = false;
+  // A last part of every step, in place of the bounds; empty: none.
+  std::function<Volume(const Volume&)> shrink = {};
   // The constraint is applied to a copy in the end and not fed back, as a known tool does.
   bool clip_only_last = false;
 };

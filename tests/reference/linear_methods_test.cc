@@ -2,15 +2,19 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "proto/contract/error.h"
 #include "tests/reference/engine.h"
 #include "tests/reference/linear_methods.h"
 #include "tests/reference/random_volume.h"
+#include "tests/reference/wavelets.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::reference {
@@ -90,6 +94,24 @@ TEST_P(LinearMethodsTest, DescentsFollowTheirFormulas) {
          {.step = 0.9, .background = kBackground, .lambda = 0.001});
   expect("ictm", {{"lambda", "0.001"}, {"step", "1.5"}},
          {.step = 1.5, .background = kBackground, .lambda = 0.001, .floor = 0});
+}
+
+TEST_P(LinearMethodsTest, ShrinkagesFollowTheirFormulas) {
+  const Shape3& n = GetParam().image;
+  if (std::max({n.z, n.y, n.x}) < 8) GTEST_SKIP() << "too small for two scales";
+  for (const bool accelerated : {false, true}) {
+    for (const auto& [name, degree] : {std::pair("haar", 0), std::pair("spline3", 3)}) {
+      const DescentOptions options{
+          .background = kBackground, .nesterov = accelerated, .shrink = [degree = degree](const Volume& x) {
+            return ShrinkWavelets(x, degree, 2, 3.0 / 2, {0, 0, 0}).volume;
+          }};
+      EXPECT_LE(RelativeError(Whole(accelerated ? "fista" : "ista",
+                                    {{"iterations", "20"}, {"lambda", "3"}, {"scales", "2"}, {"wavelet", name}}),
+                              Descend(image_, ones_, psf_, options)),
+                kTolerance)
+          << name << " " << accelerated;
+    }
+  }
 }
 
 TEST_P(LinearMethodsTest, VanCittertFollowsItsFormula) {
@@ -180,6 +202,42 @@ TEST_F(DescentTest, ObjectivesFall) {
     }
     EXPECT_LT(objectives.values.back(), 0.9 * objectives.values.front()) << method;
   }
+}
+
+// The place in the frame decides where the scales begin, so that tiles agree.
+TEST_F(DescentTest, ScalesBeginAtMultiplesInTheFrame) {
+  EngineRun run{.y = image_,
+                .domain = {6, 10, 12},
+                .origin = {},
+                .psf = psf_,
+                .parameters = {{"iterations", "3"}, {"lambda", "20"}, {"scales", "2"}},
+                .boundary = v1::PERIODIC,
+                .frame_origin = {5, 3, 18}};
+  ASSERT_OK_AND_ASSIGN(const Volume found, RunMethod("ista", run));
+  const DescentOptions options{.iterations = 3, .shrink = [](const Volume& x) {
+                                 return ShrinkWavelets(x, 0, 2, 10, {3, 1, 2}).volume;
+                               }};
+  EXPECT_LE(RelativeError(found, Descend(image_, Volume(6, 10, 12, 1), psf_, options)), kTolerance);
+}
+
+TEST_F(DescentTest, FistaIsAtTheMinimumLongBeforeIsta) {
+  const auto objective = [&](const char* method, const char* iterations) {
+    Objectives objectives;
+    EXPECT_OK(Run(method, {{"iterations", iterations}, {"objective", "true"}, {"lambda", "10"}, {"scales", "2"}}, 0,
+                  &objectives));
+    return objectives.values;
+  };
+  const std::vector<double> slow = objective("ista", "2000"), fast = objective("fista", "150");
+  for (size_t k = 1; k < slow.size(); ++k) ASSERT_LE(slow[k], slow[k - 1] * (1 + 1e-6)) << k;
+  EXPECT_LE(fast.back(), slow.back() * (1 + 1e-3));
+}
+
+TEST_F(DescentTest, MoreScalesThanTheFrameHasAreRefused) {
+  const absl::Status status = Run("fista", {{"scales", "4"}}).status();
+  EXPECT_EQ(InfoOf(status).field(), "deconvolve.parameters[\"scales\"]") << status;
+  EXPECT_NE(InfoOf(status).remedy().find("at most 2"), std::string::npos) << InfoOf(status).remedy();
+  EXPECT_EQ(ReasonOf(Run("fista", {{"step", "1.5"}}).status()), v1::INVALID_FIELD);
+  EXPECT_EQ(ReasonOf(Run("ista", {{"step", "2"}}).status()), v1::INVALID_FIELD);
 }
 
 TEST_F(DescentTest, AStepAboveTheBoundIsRefusedWithTheBound) {

@@ -36,10 +36,11 @@ struct Problem {
   const Array* mask = nullptr;      // m on M; null for 1 everywhere, as in every task
   const Array* previous = nullptr;  // estimate to start from, on M; null unless `initial = previous` and there is one
   v1::Boundary boundary = v1::EXTEND;
-  float background = 0;  // b, photons
-  float mean = 0;        // mean of y over the whole frame, photons: the same for every tile
-  float variance = 0;    // of y over the whole frame, photons^2
-  PsfFacts psf = {};     // of the PSF of `otf`
+  float background = 0;     // b, photons
+  float mean = 0;           // mean of y over the whole frame, photons: the same for every tile
+  float variance = 0;       // of y over the whole frame, photons^2
+  PsfFacts psf = {};        // of the PSF of `otf`
+  Voxel frame_origin = {};  // of the domain in the frame, for what must be cut alike in every tile
   // Voxel size along x over that of each axis, so that differences are per length; wraps around with PERIODIC.
   Differences differences = {};
 };

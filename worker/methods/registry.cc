@@ -2,7 +2,9 @@
 
 #include <vector>
 
+#include "worker/methods/fista.h"
 #include "worker/methods/ictm.h"
+#include "worker/methods/ista.h"
 #include "worker/methods/landweber.h"
 #include "worker/methods/landweber_positive.h"
 #include "worker/methods/laplacian.h"
@@ -34,6 +36,8 @@ std::span<const Method* const> AllMethods() {
       new StarkParker,
       new TikhonovMiller,
       new IterativeConstrainedTikhonovMiller,
+      new Ista,
+      new Fista,
   };
   return methods;
 }

@@ -177,6 +177,21 @@ struct Differences {
 //   kGood            R = 4 sum of |Du|^2,      R' = 4 D*D u / u,   u = sqrt(max(x, floor))
 enum class Roughness { kTotalVariation, kGood };
 
+// Orthonormal wavelets: Haar's, and those of Battle and Lemarie from splines of degree 1, 3 and 5.
+enum class Wavelet { kHaar, kSpline1, kSpline3, kSpline5 };
+
+// A shrinkage of wavelet coefficients: W* S W, W the separable transform of the whole box over `scales` scales, on a
+// circle, S drawing every coefficient but the coarse ones towards 0 by `threshold`, at most to 0.
+//
+// Along each axis, from voxel `start` of the box on and round its end, a line of even length m is split into m/2 coarse
+// and m/2 fine numbers; of odd length, its last number is kept as a coarse one. The next scale splits the coarse ones.
+struct WaveletShrinkage {
+  Wavelet wavelet = Wavelet::kHaar;
+  int scales = 3;  // >= 1; a line of one number is not split
+  float threshold = 0;
+  Voxel start = {};  // inside the box's shape
+};
+
 // Sums in double precision.
 struct Reduction {
   double sum = 0;
@@ -239,6 +254,9 @@ class Ops {
   // output = R' of p on p's box, which output covers exactly. REQUIRES: floor > 0.
   virtual absl::Status DeriveRoughness(Roughness kind, const Extrapolate& p, const Differences& differences,
                                        float floor, Array& output) = 0;
+
+  // array = W* S W array. Returns the sum of the absolute values of what S leaves of the fine coefficients.
+  virtual absl::StatusOr<double> ShrinkWavelets(const WaveletShrinkage& shrinkage, Array& array) = 0;
 
   // The sum of a b over `box`, in double precision. REQUIRES: box inside both arrays' boxes.
   virtual absl::StatusOr<double> Dot(const Array& a, const Array& b, const Box3& box) = 0;

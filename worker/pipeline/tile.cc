@@ -225,6 +225,7 @@ absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext&
                           .mean = static_cast<float>(job.tile.frame().mean()),
                           .variance = static_cast<float>(job.tile.frame().variance()),
                           .psf = psf,
+                          .frame_origin = job.loaded.box.origin,
                           .differences = DifferencesOf(job)},
                          job.parameters, monitor);
 }

@@ -46,7 +46,7 @@ class CpuBackend final : public Backend {
 
   absl::StatusOr<std::unique_ptr<Ops>> Open(const Shape3& domain) override {
     ASSIGN_OR_RETURN(auto convolver, cpu::Convolver::Make(domain, options_.wisdom_folder, &pool_));
-    return std::make_unique<cpu::CpuOps>(std::move(convolver), &pool_);
+    return std::make_unique<cpu::CpuOps>(std::move(convolver), options_.wisdom_folder, &pool_);
   }
 
  private:

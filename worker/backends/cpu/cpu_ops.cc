@@ -16,6 +16,7 @@
 #include "worker/backends/cpu/pointwise.h"
 #include "worker/backends/cpu/roughness.h"
 #include "worker/backends/cpu/rows.h"
+#include "worker/backends/cpu/wavelets.h"
 #include "worker/backends/cpu/weights.h"
 
 namespace deconvoy::worker::cpu {
@@ -229,6 +230,13 @@ absl::Status CpuOps::DeriveRoughness(Roughness kind, const Extrapolate& p, const
   Require(output.box() == p.x->box() && floor > 0, "the output covers p's box and the floor is positive");
   cpu::DeriveRoughness(kind, p, differences, floor, Cast(output), *pool_);
   return absl::OkStatus();
+}
+
+absl::StatusOr<double> CpuOps::ShrinkWavelets(const WaveletShrinkage& shrinkage, Array& array) {
+  const Box3 inside{{}, array.box().shape};
+  Require(shrinkage.scales >= 1 && inside.Contains({shrinkage.start, {1, 1, 1}}),
+          "there is a scale, and the start is inside");
+  return cpu::ShrinkWavelets(shrinkage, wisdom_folder_, Cast(array), *pool_);
 }
 
 absl::StatusOr<double> CpuOps::Dot(const Array& a, const Array& b, const Box3& box) {

@@ -1,7 +1,9 @@
 // The operations of the CPU backend on one domain.
 #pragma once
 
+#include <filesystem>
 #include <memory>
+#include <utility>
 
 #include "worker/backends/cpu/convolver.h"
 #include "worker/backends/cpu/thread_pool.h"
@@ -12,7 +14,8 @@ namespace deconvoy::worker::cpu {
 class CpuOps final : public Ops {
  public:
   // `pool` must outlive it and what it makes.
-  CpuOps(std::unique_ptr<Convolver> convolver, ThreadPool* pool) : convolver_(std::move(convolver)), pool_(pool) {}
+  CpuOps(std::unique_ptr<Convolver> convolver, std::filesystem::path wisdom_folder, ThreadPool* pool)
+      : convolver_(std::move(convolver)), wisdom_folder_(std::move(wisdom_folder)), pool_(pool) {}
 
   const Shape3& domain() const override { return convolver_->domain(); }
   absl::StatusOr<std::unique_ptr<Array>> Allocate(const Box3& box) override;
@@ -33,6 +36,7 @@ class CpuOps final : public Ops {
   absl::StatusOr<Reduction> Reduce(const Array& array, const Box3& box) override;
   absl::Status DeriveRoughness(Roughness kind, const Extrapolate& p, const Differences& differences, float floor,
                                Array& output) override;
+  absl::StatusOr<double> ShrinkWavelets(const WaveletShrinkage& shrinkage, Array& array) override;
   absl::StatusOr<double> Dot(const Array& a, const Array& b, const Box3& box) override;
   int64_t transforms() const override { return transforms_; }
 
@@ -42,6 +46,7 @@ class CpuOps final : public Ops {
   void ForEachRow(const Box3& box, const Visit& visit);
 
   const std::unique_ptr<Convolver> convolver_;
+  const std::filesystem::path wisdom_folder_;
   ThreadPool* const pool_;
   int64_t transforms_ = 0;
 };

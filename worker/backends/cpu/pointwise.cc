@@ -194,6 +194,16 @@ DECONVOY_FOR_EACH_ISA void RoughnessRow(const float* u, const float* plane_befor
   }
 }
 
+DECONVOY_FOR_EACH_ISA double ShrinkRow(float threshold, int64_t n, float* values) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float v = values[i];
+    values[i] = v > threshold ? v - threshold : v < -threshold ? v + threshold : 0.0F;
+  }
+  Sums sums;
+  SumOver(n, sums, [&](int64_t i) { return static_cast<double>(std::abs(values[i])); });
+  return sums.total();
+}
+
 DECONVOY_FOR_EACH_ISA void ResidualRow(const float* __restrict y, float background, int64_t n,
                                        float* __restrict values) {
   for (int64_t i = 0; i < n; ++i) values[i] = y[i] - (values[i] + background);

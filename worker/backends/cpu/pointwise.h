@@ -52,6 +52,9 @@ void RootRow(const float* p, float floor, int64_t n, float* out);
 void RoughnessRow(const float* u, const float* plane_before, const float* plane_next, const float* row_before,
                   const float* row_next, const DifferenceRow& factors, int64_t n, float* out);
 
+// values = sign(values) max(|values| - threshold, 0), in place; returns the sum of their magnitudes.
+double ShrinkRow(float threshold, int64_t n, float* values);
+
 // values = y - (values + background), in place.
 void ResidualRow(const float* y, float background, int64_t n, float* values);
 

@@ -37,6 +37,9 @@ class DamagedOps : public Ops {
                                Array& output) override {
     return ops_->DeriveRoughness(kind, p, differences, floor, output);
   }
+  absl::StatusOr<double> ShrinkWavelets(const WaveletShrinkage& shrinkage, Array& array) override {
+    return ops_->ShrinkWavelets(shrinkage, array);
+  }
   absl::StatusOr<double> Dot(const Array& a, const Array& b, const Box3& box) override { return ops_->Dot(a, b, box); }
   absl::StatusOr<std::unique_ptr<Weights>> MakeWeights(const Otf& otf, const Box3& box, const Array* mask) override {
     return ops_->MakeWeights(otf, box, mask);
