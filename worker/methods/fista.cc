@@ -11,8 +11,7 @@ v1::Method Describe() {
   method.set_title("Fast iterative shrinkage");
   method.set_summary(
       "Keeps few wavelet coefficients: noise goes, structures that wavelets describe stay. Values below zero occur. "
-      "For "
-      "sparse specimens under camera noise.");
+      "For sparse specimens under camera noise.");
   method.set_citation("A. Beck and M. Teboulle, SIAM J. Imaging Sci. 2 (2009) 183");
   DescribeShrinkage(method, /*accelerated=*/true);
   return method;

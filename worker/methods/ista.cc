@@ -11,8 +11,7 @@ v1::Method Describe() {
   method.set_title("Iterative shrinkage");
   method.set_summary(
       "Keeps few wavelet coefficients: noise goes, structures that wavelets describe stay. Values below zero occur. "
-      "fista "
-      "does the same sooner.");
+      "fista does the same sooner.");
   method.set_citation("I. Daubechies, M. Defrise and C. De Mol, Commun. Pure Appl. Math. 57 (2004) 1413");
   DescribeShrinkage(method, /*accelerated=*/false);
   return method;

@@ -11,9 +11,8 @@ v1::Method Describe() {
   method.set_name("landweber-positive");
   method.set_title("Landweber with positivity");
   method.set_summary(
-      "Landweber that keeps the estimate at or above zero in every iteration. For data whose noise does not grow with "
-      "the "
-      "signal.");
+      "Landweber that keeps the estimate at or above zero in every iteration. For data whose noise does not grow "
+      "with the signal.");
   method.set_citation("D. Sage et al., Methods 115 (2017) 28 (nonnegative least squares)");
   DescribeDescent(method, /*smooth=*/false);
   return method;

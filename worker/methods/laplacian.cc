@@ -15,8 +15,7 @@ v1::Method Describe() {
   method.set_title("Laplacian regularised inverse");
   method.set_summary(
       "Inverts the blur in one step and keeps the result smooth: takes more from high frequencies than tikhonov and "
-      "leaves "
-      "low ones alone.");
+      "leaves low ones alone.");
   method.set_citation("D. Sage et al., Methods 115 (2017) 28");
   AddReal(method, "lambda", 1e-12, 1000, 1e-3, "Strength of the regularisation");
   DescribeFilter(method, /*host_bytes=*/2);

@@ -1,17 +1,9 @@
 #include "worker/methods/rl_good.h"
 
-#include <algorithm>
-
-#include "proto/contract/status_macros.h"
-#include "worker/methods/describe.h"
-#include "worker/methods/initial_estimate.h"
 #include "worker/methods/rl_iteration.h"
 
 namespace deconvoy::worker {
 namespace {
-
-constexpr float kFloor = 1e-3F;           // of the mean: dimmer voxels count as this bright
-constexpr float kSmallestFloor = 1e-30F;  // for a blank frame
 
 v1::Method Describe() {
   v1::Method method;
@@ -21,19 +13,7 @@ v1::Method Describe() {
       "Richardson-Lucy that keeps the result smooth, in dim places as in bright ones. For noisy data without sharp "
       "edges.");
   method.set_citation("P. J. Verveer and T. M. Jovin, J. Opt. Soc. Am. A 14 (1997) 1696");
-  method.set_noise_model("Poisson");
-  AddInteger(method, "iterations", 1, 10000, 50, "Number of iterations");
-  AddReal(method, "lambda", 0, 1, 1e-2, "Strength of the regularisation: larger is smoother");
-  AddAcceleration(method);
-  AddInitialEstimate(method);
-  AddBoolean(method, "objective", false,
-             "Write the I-divergence of every iteration into the worker's log; takes longer");
-  for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
-  method.set_transforms_per_iteration(4);
-  method.set_bytes_per_padded_voxel(16.3);
-  method.set_bytes_per_measured_voxel(4);
-  method.set_bytes_per_weight(4);
-  method.add_backends("cpu");
+  DescribePenalised(method, 1e-2, "Strength of the regularisation: larger is smoother");
   return method;
 }
 
@@ -43,17 +23,7 @@ RlGood::RlGood() : DescribedMethod(Describe()) {}
 
 absl::StatusOr<std::unique_ptr<Array>> RlGood::Run(const Problem& problem, const Parameters& parameters,
                                                    Monitor& monitor) const {
-  const int64_t iterations = parameters.Integer("iterations");
-  const Penalty penalty{.kind = Roughness::kGood,
-                        .strength = static_cast<float>(parameters.Real("lambda")),
-                        .floor = std::max(kFloor * problem.mean, kSmallestFloor)};
-  RlIteration run(problem, Acceleration(parameters.Choice("acceleration")), iterations, parameters.Boolean("objective"),
-                  monitor, penalty);
-  ASSIGN_OR_RETURN(auto x, InitialEstimate(problem, parameters));
-  RETURN_IF_ERROR(run.Start(std::move(x)));
-  ASSIGN_OR_RETURN(const BackProjection back, MakeMatched(problem));
-  RETURN_IF_ERROR(run.RunTo(iterations, back, /*accelerated=*/true));
-  return run.TakeEstimate();
+  return RunPenalised(problem, parameters, Roughness::kGood, monitor);
 }
 
 }  // namespace deconvoy::worker

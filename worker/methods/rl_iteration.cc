@@ -4,6 +4,7 @@
 
 #include "proto/contract/status_macros.h"
 #include "worker/methods/describe.h"
+#include "worker/methods/initial_estimate.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -12,6 +13,7 @@ constexpr float kDenominatorFloor = 1e-6F;  // e, relative to the mean of y
 constexpr float kSmallestFloor = 1e-30F;    // for a blank frame
 constexpr float kWeightFloor = 0.01F;
 constexpr float kExtrapolationFloor = 0.1F;
+constexpr float kRoughnessFloor = 1e-3F;   // relative to the mean of y
 constexpr float kLeastDenominator = 0.1F;  // of w, under a penalty
 
 }  // namespace
@@ -88,6 +90,37 @@ void AddAcceleration(v1::Method& method) {
             {{"none", "Plain iterations", 0},
              {"heavy-ball", "Momentum from the step before", 4},
              {"biggs-andrews", "Momentum as large as the last two steps agree", 8}});
+}
+
+void DescribePenalised(v1::Method& method, double lambda, std::string_view meaning) {
+  method.set_noise_model("Poisson");
+  AddInteger(method, "iterations", 1, 10000, 50, "Number of iterations");
+  AddReal(method, "lambda", 0, 1, lambda, meaning);
+  AddAcceleration(method);
+  AddInitialEstimate(method);
+  AddBoolean(method, "objective", false,
+             "Write the I-divergence of every iteration into the worker's log; takes longer");
+  for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
+  method.set_transforms_per_iteration(4);
+  method.set_bytes_per_padded_voxel(16.3);
+  method.set_bytes_per_measured_voxel(4);
+  method.set_bytes_per_weight(4);
+  method.add_backends("cpu");
+}
+
+absl::StatusOr<std::unique_ptr<Array>> RunPenalised(const Problem& problem, const Parameters& parameters,
+                                                    Roughness roughness, Monitor& monitor) {
+  const int64_t iterations = parameters.Integer("iterations");
+  const Penalty penalty{.kind = roughness,
+                        .strength = static_cast<float>(parameters.Real("lambda")),
+                        .floor = std::max(kRoughnessFloor * problem.mean, kSmallestFloor)};
+  RlIteration run(problem, Acceleration(parameters.Choice("acceleration")), iterations, parameters.Boolean("objective"),
+                  monitor, penalty);
+  ASSIGN_OR_RETURN(auto x, InitialEstimate(problem, parameters));
+  RETURN_IF_ERROR(run.Start(std::move(x)));
+  ASSIGN_OR_RETURN(const BackProjection back, MakeMatched(problem));
+  RETURN_IF_ERROR(run.RunTo(iterations, back, /*accelerated=*/true));
+  return run.TakeEstimate();
 }
 
 }  // namespace deconvoy::worker

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "worker/methods/method.h"
@@ -95,5 +96,13 @@ class RlIteration {
 
 // The parameter `acceleration`, heavy-ball unless chosen.
 void AddAcceleration(v1::Method& method);
+
+// Parameters, boundaries, noise model, transforms and memory of a method whose only penalty is a roughness: as rl, and
+// 4 bytes per padded voxel for the penalty. `lambda` is the default strength.
+void DescribePenalised(v1::Method& method, double lambda, std::string_view meaning);
+
+// A run of such a method. Below 1e-3 of the mean gradients and voxels count as flat or as this bright.
+absl::StatusOr<std::unique_ptr<Array>> RunPenalised(const Problem& problem, const Parameters& parameters,
+                                                    Roughness roughness, Monitor& monitor);
 
 }  // namespace deconvoy::worker

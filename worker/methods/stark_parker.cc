@@ -12,8 +12,7 @@ v1::Method Describe() {
   method.set_title("Bounded-variable least squares");
   method.set_summary(
       "Landweber that keeps the estimate between zero and an upper bound in every iteration. For specimens whose "
-      "greatest "
-      "brightness is known.");
+      "greatest brightness is known.");
   method.set_citation("P. B. Stark and R. L. Parker, Comput. Stat. 10 (1995) 129");
   AddReal(method, "upper", 0, 1e12, 0, "Greatest value of the result in photons; 0: none");
   DescribeDescent(method, /*smooth=*/false);

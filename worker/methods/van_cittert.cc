@@ -21,8 +21,7 @@ v1::Method Describe() {
   method.set_title("Van Cittert");
   method.set_summary(
       "Adds the residual again and again. Only for PSFs that are symmetric and whose transform is positive; noise "
-      "grows "
-      "quickly.");
+      "grows quickly.");
   method.set_citation("P. H. van Cittert, Z. Phys. 69 (1931) 298");
   method.set_noise_model("Gaussian");
   AddInteger(method, "iterations", 1, 10000, kIterations, "Number of iterations; more sharpen and amplify noise");

@@ -12,8 +12,8 @@ v1::Method Describe() {
   method.set_name("wiener");
   method.set_title("Wiener filter");
   method.set_summary(
-      "Inverts the blur where the signal is above the noise, in one step. Fast; a first look, and for data with little "
-      "background. Values below zero occur around bright structures.");
+      "Inverts the blur where the signal is above the noise, in one step. Fast; a first look, and for data with "
+      "little background. Values below zero occur around bright structures.");
   method.set_citation("N. Wiener, Extrapolation, Interpolation, and Smoothing of Stationary Time Series (1949)");
   AddReal(method, "nsr", 0, 1000, 0, "Power of the noise over that of the signal; 0: estimated from mean and variance");
   DescribeFilter(method, /*host_bytes=*/0);

@@ -127,78 +127,61 @@ const float* MaskRow(const Array* mask, const Box3& box, int64_t z, int64_t y) {
   return mask != nullptr ? Cast(mask)->Row(z, y) + (box.origin.x - mask->box().origin.x) : nullptr;
 }
 
-class RatioSink final : public RowSink {
+// Where the sum over the measured voxels goes; null: nowhere.
+double* SumOf(const GuardedRatio& ratio) {
+  return ratio.i_divergence;
+}
+double* SumOf(const Residual& residual) {
+  return residual.squares;
+}
+
+// Turns n values of a convolution into the quotient or the residual, without the mask; returns their part of the sum
+// where it is wanted.
+double Compare(const GuardedRatio& ratio, const float* y, const float* mask, int64_t n, float* values) {
+  const double sum =
+      ratio.i_divergence != nullptr ? DivergenceOfRow(values, y, mask, ratio.background, ratio.floor, n) : 0;
+  RatioRow(y, ratio.background, ratio.raise, ratio.floor, n, values);
+  return sum;
+}
+double Compare(const Residual& residual, const float* y, const float* mask, int64_t n, float* values) {
+  ResidualRow(y, residual.background, n, values);
+  return residual.squares != nullptr ? SquaresOfRow(values, mask, n) : 0;
+}
+
+// Of a GuardedRatio or a Residual.
+template <typename Comparison>
+class ComparisonSink final : public RowSink {
  public:
-  RatioSink(const GuardedRatio& ratio, int64_t row_length)
-      : RowSink(Extent::Of(ratio.y->box())),
-        ratio_(ratio),
+  ComparisonSink(const Comparison& comparison, int64_t row_length)
+      : RowSink(Extent::Of(comparison.y->box())),
+        comparison_(comparison),
         row_length_(row_length),
-        divergence_(static_cast<size_t>(ratio.i_divergence != nullptr ? ratio.y->box().shape.z : 0), 0.0) {}
+        sums_(static_cast<size_t>(comparison.y->box().shape.z), 0.0) {}
 
   void Write(int64_t z, int64_t y, float* row, float*) override {
-    const Box3& box = ratio_.y->box();
+    const Box3& box = comparison_.y->box();
     const int64_t n = box.shape.x;
-    const float* measured = Cast(ratio_.y)->Row(z, y);
-    const float* mask = MaskRow(ratio_.mask, box, z, y);
+    const float* mask = MaskRow(comparison_.mask, box, z, y);
     float* values = row + box.origin.x;
-    if (ratio_.i_divergence != nullptr) {
-      divergence_[static_cast<size_t>(z - box.origin.z)] +=
-          DivergenceOfRow(values, measured, mask, ratio_.background, ratio_.floor, n);
-    }
-    RatioRow(measured, ratio_.background, ratio_.raise, ratio_.floor, n, values);
+    sums_[static_cast<size_t>(z - box.origin.z)] +=
+        Compare(comparison_, Cast(comparison_.y)->Row(z, y), mask, n, values);
     if (mask != nullptr) MultiplyRow(mask, n, values);
-    if (ratio_.output != nullptr) {
-      std::memcpy(Cast(ratio_.output)->Row(z, y), values, static_cast<size_t>(n) * sizeof(float));
+    if (comparison_.output != nullptr) {
+      std::memcpy(Cast(comparison_.output)->Row(z, y), values, static_cast<size_t>(n) * sizeof(float));
     } else {
       ClearAround(box.origin.x, box.end().x, row_length_, row);
     }
   }
 
   void Finish() override {
-    if (ratio_.i_divergence == nullptr) return;
-    *ratio_.i_divergence = std::accumulate(divergence_.begin(), divergence_.end(), 0.0);
+    if (SumOf(comparison_) == nullptr) return;
+    *SumOf(comparison_) = std::accumulate(sums_.begin(), sums_.end(), 0.0);
   }
 
  private:
-  GuardedRatio ratio_;
+  Comparison comparison_;
   int64_t row_length_;
-  std::vector<double> divergence_;  // by plane of y's box
-};
-
-class ResidualSink final : public RowSink {
- public:
-  ResidualSink(const Residual& residual, int64_t row_length)
-      : RowSink(Extent::Of(residual.y->box())),
-        residual_(residual),
-        row_length_(row_length),
-        squares_(static_cast<size_t>(residual.squares != nullptr ? residual.y->box().shape.z : 0), 0.0) {}
-
-  void Write(int64_t z, int64_t y, float* row, float*) override {
-    const Box3& box = residual_.y->box();
-    const int64_t n = box.shape.x;
-    const float* mask = MaskRow(residual_.mask, box, z, y);
-    float* values = row + box.origin.x;
-    ResidualRow(Cast(residual_.y)->Row(z, y), residual_.background, n, values);
-    if (residual_.squares != nullptr) {
-      squares_[static_cast<size_t>(z - box.origin.z)] += SquaresOfRow(values, mask, n);
-    }
-    if (mask != nullptr) MultiplyRow(mask, n, values);
-    if (residual_.output != nullptr) {
-      std::memcpy(Cast(residual_.output)->Row(z, y), values, static_cast<size_t>(n) * sizeof(float));
-    } else {
-      ClearAround(box.origin.x, box.end().x, row_length_, row);
-    }
-  }
-
-  void Finish() override {
-    if (residual_.squares == nullptr) return;
-    *residual_.squares = std::accumulate(squares_.begin(), squares_.end(), 0.0);
-  }
-
- private:
-  Residual residual_;
-  int64_t row_length_;
-  std::vector<double> squares_;  // by plane of y's box
+  std::vector<double> sums_;  // by plane of y's box
 };
 
 // p of an update on a whole row of the domain, zero outside x's box.
@@ -320,9 +303,11 @@ std::unique_ptr<RowSource> MakeSource(const Prologue& prologue, int64_t row_leng
 
 std::unique_ptr<RowSink> MakeSink(const Epilogue& epilogue, int64_t row_length) {
   if (const auto* store = std::get_if<Store>(&epilogue)) return std::make_unique<StoreSink>(*store);
-  if (const auto* ratio = std::get_if<GuardedRatio>(&epilogue)) return std::make_unique<RatioSink>(*ratio, row_length);
+  if (const auto* ratio = std::get_if<GuardedRatio>(&epilogue)) {
+    return std::make_unique<ComparisonSink<GuardedRatio>>(*ratio, row_length);
+  }
   if (const auto* residual = std::get_if<Residual>(&epilogue)) {
-    return std::make_unique<ResidualSink>(*residual, row_length);
+    return std::make_unique<ComparisonSink<Residual>>(*residual, row_length);
   }
   if (const auto* add = std::get_if<AddUpdate>(&epilogue)) return std::make_unique<AddSink>(*add, row_length);
   return std::make_unique<UpdateSink>(std::get<MultiplyUpdate>(epilogue), row_length);
