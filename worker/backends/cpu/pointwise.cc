@@ -1,7 +1,9 @@
 #include "worker/backends/cpu/pointwise.h"
 
+#include <bit>
 #include <cmath>
 #include <cstring>
+#include <numbers>
 
 // One function body, compiled once per instruction set. The sanitizers' start-up does not bear the choice at load time.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
@@ -79,6 +81,22 @@ constexpr Floats kConjugate = {1, -1, 1, -1, 1, -1, 1, -1};
   const Floats im = __builtin_shufflevector(a, a, 1, 1, 3, 3, 5, 5, 7, 7);
   const Floats swapped = __builtin_shufflevector(b, b, 1, 0, 3, 2, 5, 4, 7, 6);
   out = re * b - kConjugate * im * swapped;
+}
+
+// ln v to 1e-12, for v > 0 and normal, in steps that become vector instructions: v = 2^e m with m in [sqrt(1/2),
+// sqrt(2)), ln m = 2 artanh s, s = (m - 1)/(m + 1).
+[[gnu::always_inline]] inline double Logarithm(double v) {
+  constexpr uint64_t kOne = 0x3FF0000000000000, kRootHalf = 0x3FE6A09E667F3BCD;  // the bits of 1 and sqrt(1/2)
+  constexpr uint64_t kInteger = 0x4330000000000000;                              // those of 2^52
+  constexpr double kBias = 0x1p52 + 1023;
+  const auto bits = std::bit_cast<uint64_t>(v);
+  const uint64_t exponent = (bits + (kOne - kRootHalf)) >> 52;
+  const double e = std::bit_cast<double>(exponent | kInteger) - kBias;
+  const double m = std::bit_cast<double>(bits - (exponent << 52) + kOne);
+  const double s = (m - 1) / (m + 1), t = s * s;
+  const double series =
+      1 + t * (1.0 / 3 + t * (1.0 / 5 + t * (1.0 / 7 + t * (1.0 / 9 + t * (1.0 / 11 + t * (1.0 / 13))))));
+  return e * std::numbers::ln2 + 2 * s * series;
 }
 
 constexpr int64_t kSums = 16;  // independent ones, so that a loop can be done in vectors
@@ -259,16 +277,28 @@ DECONVOY_FOR_EACH_ISA RowProducts ChangeRow(const float* __restrict out, const f
   return {.new_old = new_old.total(), .old_old = old_old.total()};
 }
 
-double DivergenceOfRow(const float* v, const float* y, const float* mask, float background, float floor, int64_t n) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    if (mask != nullptr && mask[i] == 0) continue;
-    const double model = v[i] + background < floor ? floor : v[i] + background;
-    const double measured = y[i];
-    const double term = model - measured + (measured > 0 ? measured * std::log(measured / model) : 0);
-    sum += mask != nullptr ? mask[i] * term : term;
+DECONVOY_FOR_EACH_ISA double DivergenceOfRow(const float* __restrict v, const float* __restrict y,
+                                             const float* __restrict mask, float background, float floor, int64_t n) {
+  constexpr int64_t kTerms = 64;
+  double terms[kTerms];
+  Sums sums;
+  for (int64_t first = 0; first < n; first += kTerms) {
+    const int64_t count = n - first < kTerms ? n - first : kTerms;
+    for (int64_t i = 0; i < count; ++i) {
+      const float blurred = v[first + i] + background;
+      const double model = blurred < floor ? floor : blurred, measured = y[first + i];
+      const double ratio = (measured > 0 ? measured : model) / model;
+      terms[i] = model - measured + measured * Logarithm(ratio);
+    }
+    if (mask != nullptr) {
+      for (int64_t i = 0; i < count; ++i) {
+        const double weighted = mask[first + i] * terms[i];
+        terms[i] = mask[first + i] == 0 ? 0.0 : weighted;
+      }
+    }
+    SumOver(count, sums, [&](int64_t i) { return terms[i]; });
   }
-  return sum;
+  return sums.total();
 }
 
 DECONVOY_FOR_EACH_ISA void MultiplyComplex(const Complex* factors, bool conjugate, int64_t n, Complex* values) {
