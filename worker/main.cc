@@ -75,15 +75,23 @@ int SelfTest(const Flags& flags) {
   return report.passed() ? 0 : 1;
 }
 
+// Where the workers of a server look: in `cache` of its state folder, which may be given itself.
+std::filesystem::path PlanFolder(const std::filesystem::path& given) {
+  const std::filesystem::path cache = given / "cache";
+  return std::filesystem::is_directory(cache) ? cache : given;
+}
+
 int Plan(const Flags& flags) {
+  const std::filesystem::path folder = PlanFolder(flags.state);
   const bool bar = isatty(STDERR_FILENO) != 0;
+  if (!bar) fmt::print(stderr, "measuring transforms up to {} voxels\n", flags.largest_extent);
   const auto progress = [bar](int64_t done, int64_t total) {
     if (bar) fmt::print(stderr, "\rplanning: {} of {} extents{}", done, total, done == total ? "\n" : "");
   };
-  const absl::Status measured = cpu::MeasureFftCosts(flags.largest_extent, flags.state, progress);
+  const absl::Status measured = cpu::MeasureFftCosts(flags.largest_extent, folder, progress);
   if (measured.ok()) {
     fmt::print("plans and costs of transforms up to {} voxels are kept in {}\n", flags.largest_extent,
-               Printable(flags.state.string()));
+               Printable(folder.string()));
     return 0;
   }
   fmt::print(stderr, "deconvoy-worker: {}. {}\n", std::string(measured.message()), InfoOf(measured).remedy());

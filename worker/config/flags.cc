@@ -49,7 +49,8 @@ void AddResources(CLI::App& app, Flags& flags) {
       ->type_name("I/N");
   app.add_option("--memory-mib", flags.memory_mib, "Memory that one task may use; 0 for 70 % of what is available")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 30));
-  app.add_option("--state", flags.state, "Folder where measured FFT plans and costs are kept");
+  app.add_option("--state", flags.state,
+                 "Folder where measured FFT plans and costs are kept: `cache` in a server's state folder");
   app.add_option("--log-level", flags.log_level, "Least level of messages on standard error")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}));
 }
