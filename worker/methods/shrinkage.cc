@@ -25,7 +25,7 @@ Wavelet WaveletOf(const std::string& name) {
   return Wavelet::kHaar;
 }
 
-absl::Status Invalid(const char* parameter, std::string remedy, std::string message) {
+absl::Status Invalid(const char* parameter, std::string remedy, const std::string& message) {
   return MakeError({.reason = v1::INVALID_FIELD,
                     .field = fmt::format("deconvolve.parameters[\"{}\"]", parameter),
                     .remedy = std::move(remedy)},
