@@ -32,7 +32,7 @@ void StagedSource::Announce(const std::vector<InputBox>& boxes) {
 }
 
 absl::Status StagedSource::Fill() {
-  const absl::Status status = FillRegions();
+  absl::Status status = FillRegions();
   const std::lock_guard lock(mutex_);
   over_ = true;
   changed_.notify_all();
