@@ -26,8 +26,8 @@ constexpr int64_t kLeastSlack = 4;  // beyond half the PSF, where the spread is 
 // Numbers of tiles along one axis that the search tries: each up to this one, then in steps of an eighth.
 constexpr int64_t kEveryCount = 32;
 
-// What a tile takes besides its transforms (assignment, reading, writing), in voxels of some twenty iterations: about 5
-// ms.
+// What a tile takes besides its transforms (assignment, reading, writing): about 5 ms, the time of so many voxels in
+// some twenty iterations.
 constexpr double kVoxelsPerTile = 65536;
 
 // Saturating, so that absurd extents end up above every budget.

@@ -100,13 +100,13 @@ TEST_P(BackendSuite, AResidualIsTakenBackInOneStep) {
   EXPECT_LE(Difference(ToField(*x_array), expected, whole_), 4 * kRounding);
 }
 
-TEST_P(BackendSuite, RealOtfsAndPowersAreInTheOrderOfMagnitudes) {
+TEST_P(BackendSuite, RealOtfsAreInTheOrderOfMagnitudes) {
   for (const Shape3& domain : Domains()) {
     SCOPED_TRACE(::testing::Message() << domain.z << "x" << domain.y << "x" << domain.x);
     Open(domain, 2);
     const Volume field = RandomField(whole_);
     const auto input = ToArray(field, whole_);
-    reference::Spectrum spectrum = reference::Transform(field), filter = spectrum;
+    reference::Spectrum filter = reference::Transform(field);
     std::vector<float> values;
     ForEach(whole_, [&](int64_t z, int64_t y, int64_t x) {
       const auto nearest = [](int64_t i, int64_t n) { return static_cast<double>(std::min(i, n - i)); };
@@ -118,15 +118,6 @@ TEST_P(BackendSuite, RealOtfsAndPowersAreInTheOrderOfMagnitudes) {
     const Volume expected = reference::Filtered(field, filter);
     EXPECT_LE(Difference(ConvolveStored(*input, *otf, false), expected, whole_), kRounding);
     EXPECT_LE(Difference(ConvolveStored(*input, *otf, true), expected, whole_), kRounding);
-
-    std::vector<float> power(values.size());
-    ASSERT_OK(ops_->ReadPower(*input, power));
-    size_t i = 0;
-    const double largest = std::norm(spectrum.at(0, 0, 0));
-    ForEach({{}, {domain.z, domain.y, domain.x / 2 + 1}}, [&](int64_t z, int64_t y, int64_t x) {
-      ASSERT_NEAR(power[i++] / largest, std::norm(spectrum.at(z, y, x)) / largest, kRounding)
-          << z << " " << y << " " << x;
-    });
   }
 }
 

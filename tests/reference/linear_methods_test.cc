@@ -14,6 +14,7 @@
 #include "tests/reference/engine.h"
 #include "tests/reference/linear_methods.h"
 #include "tests/reference/random_volume.h"
+#include "tests/reference/sizes.h"
 #include "tests/reference/wavelets.h"
 #include "tests/support/test_support.h"
 
@@ -24,20 +25,6 @@ constexpr double kTolerance = 1e-5;  // relative L2
 constexpr double kBackground = 7.5;
 
 using Parameters = std::map<std::string, std::string>;
-
-struct Size {
-  Shape3 image;
-  Shape3 psf;
-};
-
-const Size kSizes[] = {
-    {{6, 8, 10}, {3, 3, 5}},   // even
-    {{5, 9, 7}, {3, 5, 3}},    // odd
-    {{7, 11, 13}, {5, 3, 4}},  // prime, an even PSF
-    {{1, 16, 15}, {1, 5, 5}},  // one plane
-    {{1, 1, 20}, {1, 1, 6}},   // one row
-    {{9, 1, 1}, {3, 1, 1}},    // one line along z
-};
 
 class LinearMethodsTest : public ::testing::TestWithParam<Size> {
  protected:

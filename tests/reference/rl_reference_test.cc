@@ -13,28 +13,13 @@
 #include "tests/reference/back_projectors.h"
 #include "tests/reference/engine.h"
 #include "tests/reference/random_volume.h"
+#include "tests/reference/sizes.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::reference {
 namespace {
 
 constexpr double kTolerance = 1e-5;  // relative L2 after 20 iterations
-
-struct Size {
-  Shape3 measured;
-  Shape3 psf;
-};
-
-const Size kSizes[] = {
-    {{6, 8, 10}, {3, 3, 5}},   // even
-    {{5, 9, 7}, {3, 5, 3}},    // odd
-    {{7, 11, 13}, {5, 3, 4}},  // prime, an even PSF
-    {{1, 16, 15}, {1, 5, 5}},  // one plane
-    {{1, 23, 1}, {1, 7, 1}},   // one column
-    {{1, 1, 20}, {1, 1, 6}},   // one row
-    {{9, 1, 1}, {3, 1, 1}},    // one line along z
-    {{4, 6, 5}, {6, 9, 8}},    // a PSF larger than the volume
-};
 
 // What is run, in the worker's words.
 struct Setting {
@@ -106,7 +91,7 @@ struct Errors {
 
 Errors Compare(const Setting& setting, const Psf& psf, const Volume& image, std::mt19937_64& random) {
   constexpr double kBackground = 2.5;
-  const Shape3& n = setting.size.measured;
+  const Shape3& n = setting.size.image;
   Volume m(n.z, n.y, n.x, 1);
   if (setting.masked) {
     for (double& value : m.values) value = random() % 5 == 0 ? 0 : 1;
@@ -157,9 +142,8 @@ Errors Compare(const Setting& setting, const Psf& psf, const Volume& image, std:
 }
 
 std::string Name(const Setting& setting) {
-  std::string name =
-      fmt::format("{}x{}x{}_{}_{}_{}", setting.size.measured.z, setting.size.measured.y, setting.size.measured.x,
-                  v1::Boundary_Name(setting.boundary), setting.acceleration, setting.initial);
+  std::string name = fmt::format("{}x{}x{}_{}_{}_{}", setting.size.image.z, setting.size.image.y, setting.size.image.x,
+                                 v1::Boundary_Name(setting.boundary), setting.acceleration, setting.initial);
   for (const auto& [parameter, value] : setting.projector) name += "_" + value;
   if (setting.masked) name += "_masked";
   for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
@@ -186,7 +170,7 @@ class RlReferenceTest : public ::testing::TestWithParam<Case> {};
 TEST_P(RlReferenceTest, EqualsTheFormula) {
   std::mt19937_64 random(testing::Seed());
   const Setting setting = SettingOf(GetParam());
-  const Shape3 &n = setting.size.measured, &p = setting.size.psf;
+  const Shape3 &n = setting.size.image, &p = setting.size.psf;
   const Volume image = InSinglePrecision(RandomImage(n.z, n.y, n.x, random));
   const Errors errors = Compare(setting, RandomPsf(p.z, p.y, p.x, random), image, random);
   EXPECT_LE(errors.worker, setting.acceleration == "biggs-andrews" ? Tolerance(errors) : kTolerance);
@@ -257,7 +241,7 @@ TEST_P(BackProjectorReferenceTest, EqualsTheFormula) {
   std::mt19937_64 random(testing::Seed());
   const Setting setting = SettingOf(GetParam());
   const Psf psf = WidePsf(setting.size.psf, random);
-  const Errors errors = Compare(setting, psf, BlurredImage(setting.size.measured, psf, random), random);
+  const Errors errors = Compare(setting, psf, BlurredImage(setting.size.image, psf, random), random);
   EXPECT_LE(errors.worker, Tolerance(errors));
 }
 

@@ -30,8 +30,7 @@ absl::StatusOr<int64_t> TileNeed(const v1::Task& task) {
   ASSIGN_OR_RETURN(
       const Parameters parameters,
       ResolveParameters(method->description(), {tile.spec().parameters().begin(), tile.spec().parameters().end()}));
-  const v1::Boundary boundary =
-      tile.spec().boundary() == v1::BOUNDARY_UNSPECIFIED ? method->description().boundaries(0) : tile.spec().boundary();
+  const v1::Boundary boundary = BoundaryOf(tile.spec(), *method);
   const Shape3 padded = ToShape3(tile.padded());
   const Shape3 measured = MeasuredShape(boundary, padded, ToFrameBox(tile.loaded()).box.shape);
   const int64_t bytes =

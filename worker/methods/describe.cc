@@ -28,9 +28,9 @@ void AddInteger(v1::Method& method, std::string_view name, int64_t minimum, int6
 }
 
 void AddReal(v1::Method& method, std::string_view name, double minimum, double maximum, double default_value,
-             std::string_view meaning) {
+             std::string_view meaning, std::string_view unit) {
   v1::Parameter& parameter = Add(method, v1::REAL, name, fmt::format("{}", default_value), meaning);
-  parameter.set_unit("1");
+  parameter.set_unit(std::string(unit));
   parameter.set_minimum(minimum);
   parameter.set_maximum(maximum);
 }

@@ -17,8 +17,9 @@ struct Choice {
 
 void AddInteger(v1::Method& method, std::string_view name, int64_t minimum, int64_t maximum, int64_t default_value,
                 std::string_view meaning);
+// `unit`: 1 for a pure number.
 void AddReal(v1::Method& method, std::string_view name, double minimum, double maximum, double default_value,
-             std::string_view meaning);
+             std::string_view meaning, std::string_view unit = "1");
 void AddBoolean(v1::Method& method, std::string_view name, bool default_value, std::string_view meaning);
 void AddChoice(v1::Method& method, std::string_view name, std::string_view default_value, std::string_view meaning,
                const std::vector<Choice>& choices);

@@ -19,11 +19,6 @@ namespace {
 // A hair beside the bound, as it was computed in single precision.
 constexpr double kTolerance = 1e-4;
 
-// Only methods that are not smooth have the choice.
-bool IsNesterov(const Parameters& parameters, const DescentOptions& options) {
-  return options.lambda == 0 && parameters.Choice("acceleration") == "nesterov";
-}
-
 absl::StatusOr<double> StepOf(double given, bool nesterov, double curvature) {
   if (given == 0) return 1 / curvature;
   const double bound = (nesterov ? 1 : 2) / curvature;
@@ -33,7 +28,7 @@ absl::StatusOr<double> StepOf(double given, bool nesterov, double curvature) {
                     .remedy = fmt::format("Give a step {} {:.4g} for this PSF, or 0 for {:.4g}.",
                                           nesterov ? "of at most" : "below", bound, 1 / curvature)},
                    fmt::format("with a step of {:g} the iteration would grow without limit{}", given,
-                               nesterov ? " (acceleration=nesterov)" : ""));
+                               nesterov ? " under momentum" : ""));
 }
 
 class Descent {
@@ -44,7 +39,6 @@ class Descent {
         options_(options),
         monitor_(monitor),
         iterations_(parameters.Integer("iterations")),
-        nesterov_(IsNesterov(parameters, options)),
         given_step_(parameters.Real("step")),
         wants_objective_(parameters.Boolean("objective")) {}
 
@@ -55,20 +49,24 @@ class Descent {
       ASSIGN_OR_RETURN(curvature, MakeSmoother());
       ASSIGN_OR_RETURN(smoothed_, ops_.Allocate(whole));
     }
-    ASSIGN_OR_RETURN(step_, StepOf(given_step_, nesterov_, curvature));
+    ASSIGN_OR_RETURN(step_, StepOf(given_step_, options_.nesterov, curvature));
+    if (options_.wavelets.has_value()) {
+      wavelets_ = *options_.wavelets;
+      wavelets_.threshold = static_cast<float>(step_ * options_.sparsity / 2);
+    }
     ASSIGN_OR_RETURN(x_, ops_.Allocate(whole));
-    if (nesterov_) {
+    if (options_.nesterov) {
       ASSIGN_OR_RETURN(x_previous_, ops_.Allocate(whole));
     }
     return Step(0);
   }
 
   absl::Status Run() {
-    if (nesterov_) RETURN_IF_ERROR(ops_.Copy(*x_, x_->box(), *x_previous_));
+    if (options_.nesterov) RETURN_IF_ERROR(ops_.Copy(*x_, x_->box(), *x_previous_));
     double t = 1;
     for (int64_t done = 1; done <= iterations_; ++done) {
       const double next = (1 + std::sqrt(1 + 4 * t * t)) / 2;
-      RETURN_IF_ERROR(Step(nesterov_ ? (t - 1) / next : 0));
+      RETURN_IF_ERROR(Step(options_.nesterov ? (t - 1) / next : 0));
       t = next;
       RETURN_IF_ERROR(monitor_.Iterated(done, iterations_, objective_));
     }
@@ -90,7 +88,6 @@ class Descent {
     return curvature;
   }
 
-  // The objective is that of p.
   absl::Status Step(double alpha) {
     const Extrapolate p{
         .x = x_.get(), .x_previous = x_previous_.get(), .alpha = static_cast<float>(alpha), .floor = kNoFloor};
@@ -116,7 +113,10 @@ class Descent {
     RETURN_IF_ERROR(ops_.ConvolveThen({problem_.otf, /*adjoint=*/false, p, residual},
                                       {problem_.otf, /*adjoint=*/true, Identity{nullptr}, update}));
     if (x_previous_ != nullptr) std::swap(x_, x_previous_);
-    if (wants_objective_) objective_ = squares + options_.lambda * roughness;
+    if (wants_objective_) objective_ = squares + options_.lambda * roughness + options_.sparsity * coefficients_;
+    if (options_.wavelets.has_value()) {
+      ASSIGN_OR_RETURN(coefficients_, ops_.ShrinkWavelets(wavelets_, *x_));
+    }
     return absl::OkStatus();
   }
 
@@ -126,18 +126,23 @@ class Descent {
   const DescentOptions options_;
   Monitor& monitor_;
   const int64_t iterations_;
-  const bool nesterov_;
   const double given_step_;  // 0: the default
   const bool wants_objective_;
   double step_ = 0;
   std::unique_ptr<Otf> smoother_;  // L*L; null without lambda
+  WaveletShrinkage wavelets_;
 
   // From iteration to iteration.
   std::unique_ptr<Array> x_, x_previous_, smoothed_;
+  double coefficients_ = 0;  // their magnitudes in x
   std::optional<double> objective_;
 };
 
 }  // namespace
+
+bool IsNesterov(const Parameters& parameters) {
+  return parameters.Choice("acceleration") == "nesterov";
+}
 
 void DescribeDescent(v1::Method& method, bool smooth) {
   constexpr int64_t kIterations = 50;

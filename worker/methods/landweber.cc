@@ -24,7 +24,7 @@ Landweber::Landweber() : DescribedMethod(Describe()) {}
 
 absl::StatusOr<std::unique_ptr<Array>> Landweber::Run(const Problem& problem, const Parameters& parameters,
                                                       Monitor& monitor) const {
-  return Descend(problem, parameters, {}, monitor);
+  return Descend(problem, parameters, {.nesterov = IsNesterov(parameters)}, monitor);
 }
 
 }  // namespace deconvoy::worker

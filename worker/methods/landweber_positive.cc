@@ -24,7 +24,7 @@ LandweberPositive::LandweberPositive() : DescribedMethod(Describe()) {}
 
 absl::StatusOr<std::unique_ptr<Array>> LandweberPositive::Run(const Problem& problem, const Parameters& parameters,
                                                               Monitor& monitor) const {
-  return Descend(problem, parameters, {.floor = 0}, monitor);
+  return Descend(problem, parameters, {.floor = 0, .nesterov = IsNesterov(parameters)}, monitor);
 }
 
 }  // namespace deconvoy::worker

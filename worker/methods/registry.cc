@@ -49,4 +49,8 @@ const Method* FindMethod(std::string_view name) {
   return nullptr;
 }
 
+v1::Boundary BoundaryOf(const v1::DeconvolveSpec& spec, const Method& method) {
+  return spec.boundary() == v1::BOUNDARY_UNSPECIFIED ? method.description().boundaries(0) : spec.boundary();
+}
+
 }  // namespace deconvoy::worker

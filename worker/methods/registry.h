@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "deconvoy/v1/jobs.pb.h"
 #include "worker/methods/method.h"
 
 namespace deconvoy::worker {
@@ -13,5 +14,8 @@ std::span<const Method* const> AllMethods();
 
 // The method of this name, or null.
 const Method* FindMethod(std::string_view name);
+
+// The boundary of a job with this method: its own where it names none.
+v1::Boundary BoundaryOf(const v1::DeconvolveSpec& spec, const Method& method);
 
 }  // namespace deconvoy::worker

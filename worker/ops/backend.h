@@ -226,9 +226,6 @@ class Ops {
   // negative.
   virtual absl::StatusOr<std::unique_ptr<Otf>> MakeRealOtf(std::span<const float> values) = 0;
 
-  // |a^|^2 of an array's transform (not normalised), in the order of `ReadMagnitude`. One transform.
-  virtual absl::Status ReadPower(const Array& array, std::span<float> power) = 0;
-
   // w = H* m, where m is `mask` on `measured` (1 there where `mask` is null) and 0 outside.
   // REQUIRES: `measured` inside the domain, `mask` covers it.
   virtual absl::StatusOr<std::unique_ptr<Weights>> MakeWeights(const Otf& otf, const Box3& measured,

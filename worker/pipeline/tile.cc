@@ -68,8 +68,7 @@ absl::StatusOr<TileJob> MakeJob(const v1::Task& task) {
   }
   ASSIGN_OR_RETURN(Parameters parameters,
                    ResolveParameters(method->description(), {spec.parameters().begin(), spec.parameters().end()}));
-  const v1::Boundary boundary =
-      spec.boundary() == v1::BOUNDARY_UNSPECIFIED ? method->description().boundaries(0) : spec.boundary();
+  const v1::Boundary boundary = BoundaryOf(spec, *method);
   ASSIGN_OR_RETURN(const v1::VolumeAccess* input, FindInput(task, spec.input_volume()));
   const v1::VolumeAccess* previous = nullptr;
   if (!tile.previous_volume().empty()) {

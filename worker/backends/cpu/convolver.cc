@@ -297,20 +297,4 @@ absl::StatusOr<std::unique_ptr<CpuOtf>> Convolver::MakeRealOtf(std::span<const f
   return otf;
 }
 
-void Convolver::ReadPower(const RowSource& source, std::span<float> power) {
-  ForwardPlanes(source);
-  const int64_t planes = layout_.domain.z, columns = layout_.domain.y * layout_.row, pitch = LinePitch(planes);
-  const Runs given = RunsOf(source.extent().planes);
-  ForEachBundle([&](int64_t bundle, Scratch& scratch) {
-    const int64_t begin = bundle * kColumnsAtOnce, count = std::min(kColumnsAtOnce, columns - begin);
-    GatherColumns(Plane(0) + begin, layout_.plane, given, planes, count, pitch, scratch.lines);
-    for (int64_t j = 0; j < count; ++j) {
-      auto* line = reinterpret_cast<float*>(scratch.lines + j * pitch);
-      along_z_->Forward(scratch.lines + j * pitch, scratch.transformed);
-      PowerComplex(scratch.transformed, planes, line);
-      for (int64_t z = 0; z < planes; ++z) power[static_cast<size_t>(z * columns + begin + j)] = line[z];
-    }
-  });
-}
-
 }  // namespace deconvoy::worker::cpu

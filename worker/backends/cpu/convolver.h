@@ -79,7 +79,6 @@ class Convolver {
   void ReadMagnitude(const CpuOtf& otf, std::span<float> magnitude);
   absl::StatusOr<std::unique_ptr<CpuOtf>> FilterOtf(const CpuOtf& otf, const SpectralFilter& filter);
   absl::StatusOr<std::unique_ptr<CpuOtf>> MakeRealOtf(std::span<const float> values);
-  void ReadPower(const RowSource& source, std::span<float> power);
 
   // sink takes H source, or with `adjoint` H* source.
   void Convolve(const RowSource& source, const CpuOtf& otf, bool adjoint, RowSink& sink);

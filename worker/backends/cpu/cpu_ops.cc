@@ -135,13 +135,6 @@ absl::StatusOr<std::unique_ptr<Otf>> CpuOps::MakeRealOtf(std::span<const float> 
   return std::unique_ptr<Otf>(std::move(otf));
 }
 
-absl::Status CpuOps::ReadPower(const Array& array, std::span<float> power) {
-  Require(power.size() == HalfSpectrum(domain()), "there is room for the half spectrum");
-  convolver_->ReadPower(*MakeSource(Identity{&array}, domain().x), power);
-  ++transforms_;
-  return absl::OkStatus();
-}
-
 absl::StatusOr<std::unique_ptr<Weights>> CpuOps::MakeWeights(const Otf& otf, const Box3& measured, const Array* mask) {
   const CpuOtf& h = Cast(&otf);
   const auto classes = [&](int64_t extent, int64_t begin, int64_t count, int64_t psf, int64_t centre) {

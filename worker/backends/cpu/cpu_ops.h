@@ -24,7 +24,6 @@ class CpuOps final : public Ops {
   absl::Status ReadMagnitude(const Otf& otf, std::span<float> magnitude) override;
   absl::StatusOr<std::unique_ptr<Otf>> FilterOtf(const Otf& otf, const SpectralFilter& filter) override;
   absl::StatusOr<std::unique_ptr<Otf>> MakeRealOtf(std::span<const float> values) override;
-  absl::Status ReadPower(const Array& array, std::span<float> power) override;
   absl::StatusOr<std::unique_ptr<Weights>> MakeWeights(const Otf& otf, const Box3& measured,
                                                        const Array* mask) override;
   absl::Status Fill(Array& array, float value) override;

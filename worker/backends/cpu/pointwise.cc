@@ -428,8 +428,4 @@ void MagnitudeComplex(const Complex* values, float unit, int64_t n, float* out) 
   for (int64_t i = 0; i < n; ++i) out[i] = std::sqrt(std::norm(unit * values[i]));
 }
 
-void PowerComplex(const Complex* values, int64_t n, float* out) {
-  for (int64_t i = 0; i < n; ++i) out[i] = std::norm(values[i]);
-}
-
 }  // namespace deconvoy::worker::cpu

@@ -137,7 +137,4 @@ void RealToHalf(const Complex* spectrum, const Complex* turns, int64_t h, Comple
 void MagnitudeReal(const float* values, float unit, int64_t n, float* out);
 void MagnitudeComplex(const Complex* values, float unit, int64_t n, float* out);
 
-// out = |values|^2
-void PowerComplex(const Complex* values, int64_t n, float* out);
-
 }  // namespace deconvoy::worker::cpu

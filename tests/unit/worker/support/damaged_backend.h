@@ -32,11 +32,6 @@ class DamagedOps : public Ops {
   absl::StatusOr<std::unique_ptr<Otf>> MakeRealOtf(std::span<const float> values) override {
     return ops_->MakeRealOtf(values);
   }
-  absl::Status ReadPower(const Array& array, std::span<float> power) override { return ops_->ReadPower(array, power); }
-  absl::Status DeriveRoughness(Roughness kind, const Extrapolate& p, const Differences& differences, float floor,
-                               Array& output) override {
-    return ops_->DeriveRoughness(kind, p, differences, floor, output);
-  }
   absl::StatusOr<double> ShrinkWavelets(const WaveletShrinkage& shrinkage, Array& array) override {
     return ops_->ShrinkWavelets(shrinkage, array);
   }
