@@ -32,6 +32,10 @@ class DamagedOps : public Ops {
   absl::StatusOr<std::unique_ptr<Otf>> MakeRealOtf(std::span<const float> values) override {
     return ops_->MakeRealOtf(values);
   }
+  absl::Status DeriveRoughness(Roughness kind, const Extrapolate& p, const Differences& differences, float floor,
+                               Array& output) override {
+    return ops_->DeriveRoughness(kind, p, differences, floor, output);
+  }
   absl::StatusOr<double> ShrinkWavelets(const WaveletShrinkage& shrinkage, Array& array) override {
     return ops_->ShrinkWavelets(shrinkage, array);
   }
