@@ -29,6 +29,11 @@ constexpr int64_t kEveryCount = 32;
 // What a tile takes besides its transforms (assignment, reading, writing): about 5 ms, the time of so many voxels in
 // some twenty iterations.
 constexpr double kVoxelsPerTile = 65536;
+// And for each row of a tile that holds only a part of the frame's rows: what it writes lies by itself, about 3 us.
+constexpr double kVoxelsPerCutRow = 40;
+
+// How much more all tiles may take together so that several workers end sooner.
+constexpr double kMostExtraWork = 1.5;
 
 // Saturating, so that absurd extents end up above every budget.
 int64_t Times(int64_t a, int64_t b) {
@@ -75,13 +80,17 @@ struct Cut {
   int64_t cost;  // of the padded extent
 };
 
-// Relative time of all tiles. Doubles, as it may exceed 2^63.
-double Time(const Cut& z, const Cut& y, const Cut& x) {
+// Relative time of one tile. Doubles, as it may exceed 2^63.
+double TileTime(const Cut& z, const Cut& y, const Cut& x) {
   const auto extent = [](const Cut& cut) {
     return static_cast<double>(cut.padded) * static_cast<double>(cut.cost) / FftCosts::kBest;
   };
-  const double tiles = static_cast<double>(z.count) * static_cast<double>(y.count) * static_cast<double>(x.count);
-  return tiles * (extent(z) * extent(y) * extent(x) + kVoxelsPerTile);
+  const double rows = x.count > 1 ? static_cast<double>(z.core) * static_cast<double>(y.core) : 0;
+  return extent(z) * extent(y) * extent(x) + kVoxelsPerTile + rows * kVoxelsPerCutRow;
+}
+
+double TilesOf(const Cut& z, const Cut& y, const Cut& x) {
+  return static_cast<double>(z.count) * static_cast<double>(y.count) * static_cast<double>(x.count);
 }
 
 // First voxel and one past the last of an interval.
@@ -209,6 +218,9 @@ absl::Status CheckRequest(const TilePlanRequest& request) {
                     memory.millibytes_per_padded_voxel, memory.millibytes_per_measured_voxel, memory.bytes_per_weight,
                     request.fixed_bytes, request.memory_budget_bytes));
   }
+  if (request.workers < 1 || request.frames < 1) {
+    return invalid(fmt::format("a plan for {} workers and {} frames makes no sense", request.workers, request.frames));
+  }
   if (!Within(request.halo, 0, 4 * limits::kAxisVoxels)) {
     return invalid(fmt::format("a halo of {} voxels cannot be planned", Text(request.halo)));
   }
@@ -230,36 +242,58 @@ absl::Status TooLarge(const TilePlanRequest& request, const Shape3& padded, int6
 // Least time so far, and the plan that takes it.
 struct Best {
   double time = std::numeric_limits<double>::infinity();
+  double work = 0;  // time of all its tiles in one frame, one after the other
   std::optional<TilePlan> plan;
+};
+
+// What a search compares: the time in which `workers` end with all frames, among plans of at most `most_work`.
+struct Aim {
+  int64_t workers = 1;
+  int64_t frames = 1;
+  double most_work = std::numeric_limits<double>::infinity();
+};
+
+// All ways to cut a frame.
+struct Cutting {
+  Shape3 halo;
+  std::vector<Cut> zs, ys, xs;
 };
 
 // Improves `best` with every way to cut y and x that fits while z is cut as `z`. Smaller padded shapes are no rule for
 // what fits: more tiles may each load more.
-void Search(const TilePlanRequest& request, const Shape3& halo, const Cut& z, const std::vector<Cut>& ys,
-            const std::vector<Cut>& xs, Best& best) {
-  for (const Cut& y : ys) {
-    for (const Cut& x : xs) {
-      const double time = Time(z, y, x);
-      const bool few_enough = Times(Times(z.count, y.count), x.count) <= limits::kTasksPerJob;
-      if (!few_enough || time >= best.time) continue;
+void Search(const TilePlanRequest& request, const Cutting& cutting, const Cut& z, const Aim& aim, Best& best) {
+  for (const Cut& y : cutting.ys) {
+    for (const Cut& x : cutting.xs) {
+      const double tile_time = TileTime(z, y, x), tiles = TilesOf(z, y, x);
+      const double turns = std::ceil(tiles * static_cast<double>(aim.frames) / static_cast<double>(aim.workers));
+      const double time = turns * tile_time, work = tiles * tile_time;
+      if (time >= best.time || work > aim.most_work || tiles > limits::kTasksPerJob) continue;
       if (!Fits(request, {z.padded, y.padded, x.padded}, {z.loaded, y.loaded, x.loaded})) continue;
-      best.time = time;
-      best.plan = Assemble(request, halo, z, y, x);
+      best = {.time = time, .work = work, .plan = Assemble(request, cutting.halo, z, y, x)};
     }
   }
 }
 
+Best SearchAll(const TilePlanRequest& request, const Cutting& cutting, const Aim& aim) {
+  Best whole_z;
+  Search(request, cutting, cutting.zs.front(), aim, whole_z);
+  if (aim.workers == 1 && whole_z.plan.has_value() && whole_z.plan->tiles() == 1) return whole_z;
+  Best cut_z;
+  for (size_t i = 1; i < cutting.zs.size(); ++i) Search(request, cutting, cutting.zs[i], aim, cut_z);
+  const bool better = !whole_z.plan.has_value() || cut_z.time <= whole_z.time / 2;
+  return cut_z.plan.has_value() && better ? cut_z : whole_z;
+}
+
 absl::StatusOr<TilePlan> PlanAutomatic(const TilePlanRequest& request, const Shape3& halo, const Axis& z_axis,
                                        const Axis& y_axis, const Axis& x_axis) {
-  const std::vector<Cut> zs = Cuts(z_axis), ys = Cuts(y_axis), xs = Cuts(x_axis);
-  Best whole_z;
-  Search(request, halo, zs.front(), ys, xs, whole_z);
-  if (whole_z.plan.has_value() && whole_z.plan->tiles() == 1) return *whole_z.plan;
-  Best cut_z;
-  for (size_t i = 1; i < zs.size(); ++i) Search(request, halo, zs[i], ys, xs, cut_z);
-  if (cut_z.plan.has_value() && (!whole_z.plan.has_value() || cut_z.time <= whole_z.time / 2)) return *cut_z.plan;
-  if (whole_z.plan.has_value()) return *whole_z.plan;
-  const TilePlan smallest = Assemble(request, halo, zs.back(), ys.back(), xs.back());
+  const Cutting cutting{.halo = halo, .zs = Cuts(z_axis), .ys = Cuts(y_axis), .xs = Cuts(x_axis)};
+  Best best = SearchAll(request, cutting, {});
+  if (best.plan.has_value() && request.workers > 1) {
+    best = SearchAll(request, cutting,
+                     {.workers = request.workers, .frames = request.frames, .most_work = kMostExtraWork * best.work});
+  }
+  if (best.plan.has_value()) return *best.plan;
+  const TilePlan smallest = Assemble(request, halo, cutting.zs.back(), cutting.ys.back(), cutting.xs.back());
   return TooLarge(request, smallest.padded, smallest.memory_bytes, "the smallest tile",
                   request.boundary == v1::PERIODIC
                       ? "Use a worker with more memory, or a boundary that can be tiled (extend or mirror)."

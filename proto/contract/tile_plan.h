@@ -18,7 +18,7 @@
 
 namespace deconvoy {
 
-inline constexpr int kTilePlanVersion = 2;
+inline constexpr int kTilePlanVersion = 3;
 
 // What the plan depends on. All extents in voxels.
 struct TilePlanRequest {
@@ -31,6 +31,8 @@ struct TilePlanRequest {
   int64_t memory_budget_bytes = 0;  // of one task; 0 means no limit
   Shape3 core;                      // asked for; all zero for automatic
   bool whole = false;               // one tile only
+  int64_t workers = 1;              // tiles that can be computed at once
+  int64_t frames = 1;               // frames that can be computed at once
   FftCosts costs;                   // of the machine that the plan is made for
 };
 
@@ -51,10 +53,11 @@ struct TilePlan {
   Tile At(int64_t index, const Shape3& frame) const;
 };
 
-// The plan that takes the least time under the budget: padded voxels of all tiles times the costs of their extents, and
-// 65536 voxels for each tile besides. z stays whole where it fits, unless cutting it at least halves the time. Tried
-// are, along each axis, all numbers of tiles up to 32 and then steps of an eighth; of equals, the plan with the fewest
-// tiles along z, then y, then x. Errors: OUT_OF_MEMORY (not even the smallest tile fits, or `whole` does not; with need
+// The plan that takes the least time under the budget. A tile takes its padded voxels times the costs of their extents,
+// 65536 voxels besides, and 40 for each row where rows are cut. Several workers take tiles in turn, as many at once as
+// there are workers, but all tiles together never take more than 3/2 of what they would for one worker. z stays whole
+// where it fits, unless cutting it at least halves the time. Tried are, along each axis, all numbers of tiles up to 32
+// and then steps of an eighth; of equals, the plan with the fewest tiles along z, then y, then x. Errors: OUT_OF_MEMORY (not even the smallest tile fits, or `whole` does not; with need
 // and budget), INVALID_FIELD (core too large, negative or so small that the tiles exceed `limits::kTasksPerJob`; core
 // and `whole`; cut with `PERIODIC`, which has no tiles; anything else out of range).
 absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request);

@@ -88,6 +88,15 @@ MachineFacts Capabilities::Machine(const std::string& backend) const {
   return largest;
 }
 
+int64_t Capabilities::Machines(const std::string& backend) const {
+  const int64_t budget = Machine(backend).memory_budget_bytes;
+  std::lock_guard lock(mutex_);
+  const int64_t count = std::count_if(workers_.begin(), workers_.end(), [&](const auto& entry) {
+    return Matches(entry.second, backend) && entry.second.machine.memory_budget_bytes >= budget;
+  });
+  return std::max<int64_t>(count, 1);
+}
+
 bool Capabilities::HasWorker(const std::string& backend) const {
   std::lock_guard lock(mutex_);
   return std::any_of(workers_.begin(), workers_.end(),

@@ -53,6 +53,8 @@ class Capabilities {
   // The live worker of `backend` (empty: any) with the largest budget; of equal ones one that has measured its costs,
   // and which of those depends on the costs alone. Where no budget is known, it is the expected one.
   MachineFacts Machine(const std::string& backend) const;
+  // Live workers of `backend` (empty: any) with at least the budget of Machine; 1 where none is alive.
+  int64_t Machines(const std::string& backend) const;
   // Whether a worker of `backend` (empty: any) is alive.
   bool HasWorker(const std::string& backend) const;
   // What a task of `memory_bytes` on `backend` (empty: any) waits for, such as `a worker with 12.5 GiB of memory`;

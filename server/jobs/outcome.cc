@@ -81,16 +81,24 @@ Shape3 Halo(const v1::AnalyseResult& analysis) {
   return halo;
 }
 
+// Frames whose tiles need not wait for those of another frame.
+int64_t FramesAtOnce(const v1::JobSpec& spec, const v1::VolumeSpec& input) {
+  return int64_t{input.shape().c()} * (StartsFromPrevious(spec) ? 1 : input.shape().t());
+}
+
 absl::StatusOr<JobPlan> MakePlan(const LiveJob& job, const v1::AnalyseResult& analysis,
                                  const Capabilities& capabilities) {
   const v1::DeconvolveSpec& spec = job.spec().deconvolve();
   ASSIGN_OR_RETURN(const v1::Method method, capabilities.FindMethod(spec.method(), "deconvolve.method"));
+  const v1::VolumeSpec& input = VolumeNamed(job, spec.input_volume());
   ASSIGN_OR_RETURN(TilePlan tiles, PlanJobTiles(spec, method,
-                                                {.frame = FrameOf(VolumeNamed(job, spec.input_volume())),
+                                                {.frame = FrameOf(input),
                                                  .given_psf = FrameOf(VolumeNamed(job, spec.psf_volume())),
                                                  .psf = Support(analysis),
                                                  .halo = Halo(analysis),
-                                                 .machine = capabilities.Machine(spec.backend())}));
+                                                 .machine = capabilities.Machine(spec.backend()),
+                                                 .workers = capabilities.Machines(spec.backend()),
+                                                 .frames = FramesAtOnce(job.spec(), input)}));
   return JobPlan{.tiles = tiles, .analysis = analysis};
 }
 

@@ -29,6 +29,8 @@ struct PlanInputs {
   Shape3 psf;        // cropped
   Shape3 halo;       // all zero while the PSF's spread is not known
   MachineFacts machine;
+  int64_t workers = 1;  // like that machine
+  int64_t frames = 1;   // that wait for no other
 };
 
 // REQUIRES: `spec` comes from ResolveSpec. Errors as PlanTiles.

@@ -40,6 +40,8 @@ TilePlanRequest RequestOf(const json& value) {
   request.memory_budget_bytes = value.value("memory_budget_bytes", int64_t{0});
   if (value.contains("core")) request.core = ShapeOf(value.at("core"));
   request.whole = value.value("whole", false);
+  request.workers = value.value("workers", int64_t{1});
+  request.frames = value.value("frames", int64_t{1});
   return request;
 }
 
@@ -140,14 +142,16 @@ void ExpectSound(const TilePlanRequest& request, const TilePlan& plan) {
   }
 }
 
-// Relative time: padded voxels of all tiles times the costs of the extents, and 65536 voxels for each tile.
+// Relative time: padded voxels of all tiles times the costs of the extents, 65536 voxels for each tile, and 40 for each
+// of its rows where rows are cut.
 double TimeOf(const TilePlanRequest& request, const TilePlan& plan) {
   const auto cost = [&](int64_t extent, FftAxis axis) {
     return static_cast<double>(request.costs.At(extent, axis)) / 1000;
   };
   const double transforms = static_cast<double>(plan.padded.voxels()) * cost(plan.padded.z, FftAxis::kColumn) *
                             cost(plan.padded.y, FftAxis::kColumn) * cost(plan.padded.x, FftAxis::kRow);
-  return static_cast<double>(plan.tiles()) * (transforms + 65536);
+  const double cut_rows = plan.grid.x > 1 ? static_cast<double>(plan.core.z * plan.core.y) : 0;
+  return static_cast<double>(plan.tiles()) * (transforms + 65536 + 40 * cut_rows);
 }
 
 // Least time over every way to cut y and x while z is cut into `z_tiles`, or -1: slow and plain.
@@ -276,6 +280,56 @@ TEST(TilePlan, MoreMemoryNeverMeansMoreTime) {
   request.whole = true;
   ASSERT_OK_AND_ASSIGN(const TilePlan whole, PlanTiles(request));
   EXPECT_EQ(before, TimeOf(request, whole)) << "the whole frame in the end";
+}
+
+// 64 x 512 x 1024 with a small PSF: whole for one worker.
+TilePlanRequest WideRequest() {
+  TilePlanRequest request;
+  request.frame = {64, 512, 1024};
+  request.psf = {15, 15, 15};
+  return request;
+}
+
+TEST(TilePlan, SeveralWorkersAllGetATile) {
+  TilePlanRequest request = WideRequest();
+  ASSERT_OK_AND_ASSIGN(const TilePlan one, PlanTiles(request));
+  EXPECT_EQ(one.tiles(), 1);
+  for (const int64_t workers : {2, 3, 4, 8}) {
+    request.workers = workers;
+    ASSERT_OK_AND_ASSIGN(const TilePlan plan, PlanTiles(request));
+    ExpectSound(request, plan);
+    const int64_t turns = (plan.tiles() + workers - 1) / workers;
+    const double seconds = TimeOf(request, plan) / static_cast<double>(plan.tiles() * turns);
+    EXPECT_GE(plan.tiles(), workers);
+    EXPECT_LE(seconds, 1.3 * TimeOf(request, one) / static_cast<double>(workers)) << workers;
+    EXPECT_LE(TimeOf(request, plan), 1.5 * TimeOf(request, one)) << workers;
+  }
+}
+
+TEST(TilePlan, FramesKeepWorkersBusyAsWell) {
+  TilePlanRequest request = WideRequest();
+  request.workers = 2;
+  request.frames = 4;
+  ASSERT_OK_AND_ASSIGN(const TilePlan plan, PlanTiles(request));
+  EXPECT_EQ(plan.tiles(), 1) << "a frame for each";
+}
+
+TEST(TilePlan, AWideHaloIsNotWorthAnotherWorker) {
+  TilePlanRequest request = WideRequest();
+  request.frame = {64, 128, 128};
+  request.psf = {61, 101, 101};
+  request.workers = 8;
+  ASSERT_OK_AND_ASSIGN(const TilePlan plan, PlanTiles(request));
+  EXPECT_EQ(plan.tiles(), 1);
+}
+
+// Rows that stay whole are written at once.
+TEST(TilePlan, OfTwoEqualAxesYIsCut) {
+  TilePlanRequest request = WideRequest();
+  request.frame = {64, 512, 512};
+  request.workers = 2;
+  ASSERT_OK_AND_ASSIGN(const TilePlan plan, PlanTiles(request));
+  EXPECT_EQ(plan.grid, (Shape3{1, 2, 1}));
 }
 
 TEST(TilePlan, MeasuredCostsDecide) {

@@ -62,6 +62,23 @@ TEST(CapabilitiesTest, MemoryIsThatOfTheLargestLiveWorker) {
   EXPECT_EQ(capabilities.Machine("cuda").memory_budget_bytes, 7);
 }
 
+TEST(CapabilitiesTest, CountsTheWorkersThatAPlanIsFor) {
+  Capabilities capabilities;
+  EXPECT_EQ(capabilities.Machines(""), 1) << "one will come";
+  const auto set = [&](const std::string& id, const std::string& backend, int64_t bytes) {
+    capabilities.SetWorker(id, {.backend = backend, .machine = {.memory_budget_bytes = bytes, .fft_costs = {}}});
+  };
+  set("a", "cpu", 5);
+  set("b", "cpu", 5);
+  set("c", "cpu", 4);
+  set("d", "cuda", 7);
+  EXPECT_EQ(capabilities.Machines("cpu"), 2) << "the third is too small for their tiles";
+  EXPECT_EQ(capabilities.Machines("cuda"), 1);
+  EXPECT_EQ(capabilities.Machines(""), 1);
+  capabilities.RemoveWorker("d");
+  EXPECT_EQ(capabilities.Machines(""), 2);
+}
+
 FftCosts CostsOf99(uint32_t cost) {
   v1::FftCosts measured;
   measured.add_columns()->set_extent(99);
