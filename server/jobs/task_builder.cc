@@ -28,9 +28,10 @@ void FillTile(const LiveJob& job, const LiveTask& live, v1::Task& task) {
   *work.mutable_loaded() = ToProto(FrameBox{live.t, live.c, tile.loaded});
   *work.mutable_padded() = ToProto(plan.tiles.padded);
   const auto channels = static_cast<int32_t>(job.volume(VolumeId(spec.input_volume(), "input").value()).shape().c());
-  *work.mutable_psf() = plan.analysis.psfs(plan.analysis.psfs_size() == 1 ? 0 : live.c);
-  *work.mutable_frame() = plan.analysis.frames(live.t * channels + live.c);
+  *work.add_psfs() = plan.analysis.psfs(plan.analysis.psfs_size() == 1 ? 0 : live.c);
+  *work.add_frames() = plan.analysis.frames(live.t * channels + live.c);
   AddInput(job, spec.input_volume(), task);
+  work.set_psf_volume(spec.psf_volume());
   AddInput(job, spec.psf_volume(), task);
   if (StartsFromPrevious(job.spec()) && live.t > 0) {
     const std::string& result = job.record().job.outputs(0).volume();

@@ -58,9 +58,9 @@ class DivergenceMonitor final : public worker::Monitor {
  public:
   explicit DivergenceMonitor(std::optional<double> target) : target_(target) {}
 
-  absl::Status Iterated(int64_t done, int64_t /*total*/, std::optional<double> objective) override {
-    last = objective.value();
-    iterations = done;
+  absl::Status Iterated(const worker::Iteration& iteration) override {
+    last = iteration.objective.value();
+    iterations = iteration.done;
     return target_ && last <= *target_ ? absl::CancelledError("reached") : absl::OkStatus();
   }
 

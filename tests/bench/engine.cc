@@ -10,7 +10,7 @@ namespace deconvoy::bench {
 
 IterationTimer::IterationTimer(std::function<void()> between) : between_(std::move(between)) {}
 
-absl::Status IterationTimer::Iterated(int64_t /*done*/, int64_t /*total*/, std::optional<double> /*objective*/) {
+absl::Status IterationTimer::Iterated(const worker::Iteration& /*iteration*/) {
   if (started_) seconds.push_back(SecondsSince(last_));
   started_ = true;
   between_();

@@ -19,7 +19,7 @@ class IterationTimer final : public worker::Monitor {
   // `between` is called after each iteration, outside of its time.
   explicit IterationTimer(std::function<void()> between = [] {});
 
-  absl::Status Iterated(int64_t done, int64_t total, std::optional<double> objective) override;
+  absl::Status Iterated(const worker::Iteration& iteration) override;
 
   // Without the first iterations, which come in with cold caches and fresh pages.
   std::vector<double> AfterWarmUp() const;

@@ -15,8 +15,8 @@ namespace {
 
 class Objectives final : public worker::Monitor {
  public:
-  absl::Status Iterated(int64_t, int64_t, std::optional<double> objective) override {
-    if (objective.has_value()) values.push_back(*objective);
+  absl::Status Iterated(const worker::Iteration& iteration) override {
+    if (iteration.objective.has_value()) values.push_back(*iteration.objective);
     return absl::OkStatus();
   }
   std::vector<double> values;

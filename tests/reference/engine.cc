@@ -11,7 +11,7 @@ namespace {
 
 class Silent final : public worker::Monitor {
  public:
-  absl::Status Iterated(int64_t, int64_t, std::optional<double>) override { return absl::OkStatus(); }
+  absl::Status Iterated(const worker::Iteration&) override { return absl::OkStatus(); }
 };
 
 std::vector<float> Floats(const Volume& volume) {

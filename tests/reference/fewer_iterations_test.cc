@@ -215,8 +215,8 @@ absl::StatusOr<Volume> ReadStack(const std::filesystem::path& path) {
 
 class Objectives final : public worker::Monitor {
  public:
-  absl::Status Iterated(int64_t, int64_t, std::optional<double> objective) override {
-    values.push_back(objective.value());
+  absl::Status Iterated(const worker::Iteration& iteration) override {
+    values.push_back(iteration.objective.value());
     return absl::OkStatus();
   }
   std::vector<double> values;

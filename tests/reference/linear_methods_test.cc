@@ -140,8 +140,8 @@ INSTANTIATE_TEST_SUITE_P(Sizes, LinearMethodsTest, ::testing::ValuesIn(kSizes), 
 
 class Objectives final : public worker::Monitor {
  public:
-  absl::Status Iterated(int64_t, int64_t, std::optional<double> objective) override {
-    values.push_back(objective.value_or(std::nan("")));
+  absl::Status Iterated(const worker::Iteration& iteration) override {
+    values.push_back(iteration.objective.value_or(std::nan("")));
     return absl::OkStatus();
   }
   std::vector<double> values;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <limits>
 #include <new>
@@ -22,6 +23,16 @@
 namespace deconvoy::worker {
 namespace {
 
+// The smallest box that holds each of a tile's PSFs.
+Shape3 Support(const v1::TileTask& tile) {
+  Shape3 support{};
+  for (const v1::PsfReport& psf : tile.psfs()) {
+    const Shape3 shape = ToShape3(psf.crop_shape());
+    support = {std::max(support.z, shape.z), std::max(support.y, shape.y), std::max(support.x, shape.x)};
+  }
+  return support;
+}
+
 // As the plan counts it. A PSF that is not among the inputs is found missing when it is read.
 absl::StatusOr<int64_t> TileNeed(const v1::Task& task) {
   const v1::TileTask& tile = task.tile();
@@ -33,9 +44,8 @@ absl::StatusOr<int64_t> TileNeed(const v1::Task& task) {
   const v1::Boundary boundary = BoundaryOf(tile.spec(), *method);
   const Shape3 padded = ToShape3(tile.padded());
   const Shape3 measured = MeasuredShape(boundary, padded, ToFrameBox(tile.loaded()).box.shape);
-  const int64_t bytes =
-      TileBytes(MemoryOf(method->description(), parameters), padded, measured, ToShape3(tile.psf().crop_shape()));
-  const absl::StatusOr<const v1::VolumeAccess*> psf = FindInput(task, tile.spec().psf_volume());
+  const int64_t bytes = TileBytes(MemoryOf(method->description(), parameters), padded, measured, Support(tile));
+  const absl::StatusOr<const v1::VolumeAccess*> psf = FindInput(task, tile.psf_volume());
   const int64_t psf_bytes = psf.ok() ? GivenPsfBytes(FrameShape((*psf)->spec())) : 0;
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
   return bytes <= kMost - psf_bytes ? bytes + psf_bytes : kMost;

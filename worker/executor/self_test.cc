@@ -23,7 +23,7 @@ constexpr int kRateIterations = 3;
 
 class SilentMonitor : public Monitor {
  public:
-  absl::Status Iterated(int64_t, int64_t, std::optional<double>) override { return absl::OkStatus(); }
+  absl::Status Iterated(const Iteration&) override { return absl::OkStatus(); }
 };
 
 double Sum(std::span<const float> values) {

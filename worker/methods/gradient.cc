@@ -68,7 +68,7 @@ class Descent {
       const double next = (1 + std::sqrt(1 + 4 * t * t)) / 2;
       RETURN_IF_ERROR(Step(options_.nesterov ? (t - 1) / next : 0));
       t = next;
-      RETURN_IF_ERROR(monitor_.Iterated(done, iterations_, objective_));
+      RETURN_IF_ERROR(monitor_.Iterated({done, iterations_, *x_, objective_}));
     }
     return absl::OkStatus();
   }

@@ -22,7 +22,7 @@ absl::StatusOr<std::unique_ptr<Array>> ApplyFilter(const Problem& problem, const
   const float at_zero = 1 / (1 + filter.alpha + (filter.penalty.empty() ? 0.0F : filter.penalty[0]));
   RETURN_IF_ERROR(ops.Convolve({otf.get(), /*adjoint=*/true, Identity{problem.measured},
                                 Store{.output = x.get(), .offset = -at_zero * problem.background}}));
-  RETURN_IF_ERROR(monitor.Iterated(1, 1, std::nullopt));
+  RETURN_IF_ERROR(monitor.Iterated({1, 1, *x}));
   return x;
 }
 

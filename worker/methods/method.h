@@ -19,13 +19,20 @@
 
 namespace deconvoy::worker {
 
+// How far a run is after one of its iterations.
+struct Iteration {
+  int64_t done;                                    // so far, from 1
+  int64_t total;                                   // to be done
+  const Array& estimate;                           // as the method iterates it: van-cittert's holds the background, too
+  std::optional<double> objective = std::nullopt;  // where the method has been asked for it
+};
+
 // Listens to a run. Called from the thread that runs the method.
 class Monitor {
  public:
   virtual ~Monitor() = default;
-  // After iteration `done` of `total`; `objective` where the method has been asked for it. An error (CANCELLED) ends
-  // the run with it.
-  virtual absl::Status Iterated(int64_t done, int64_t total, std::optional<double> objective) = 0;
+  // An error (CANCELLED) ends the run with it.
+  virtual absl::Status Iterated(const Iteration& iteration) = 0;
 };
 
 // One tile of one frame, on a padded domain.

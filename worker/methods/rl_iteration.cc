@@ -50,7 +50,7 @@ absl::Status RlIteration::RunTo(int64_t last, const BackProjection& back, bool a
     ++done_;
     RETURN_IF_ERROR(Step(back, accelerated ? acceleration_.Factor(done_, products_) : 0));
     RETURN_IF_ERROR(
-        monitor_.Iterated(done_, iterations_, wants_objective_ ? std::optional(divergence_) : std::nullopt));
+        monitor_.Iterated({done_, iterations_, *x_, wants_objective_ ? std::optional(divergence_) : std::nullopt}));
   }
   return absl::OkStatus();
 }

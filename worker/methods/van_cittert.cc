@@ -68,7 +68,7 @@ absl::StatusOr<std::unique_ptr<Array>> VanCittert::Run(const Problem& problem, c
                                             .addend = problem.measured,
                                             .scale = step,
                                             .offset = done == iterations ? -problem.background : 0.0F}}));
-    RETURN_IF_ERROR(monitor.Iterated(done, iterations, std::nullopt));
+    RETURN_IF_ERROR(monitor.Iterated({done, iterations, *x}));
   }
   return x;
 }

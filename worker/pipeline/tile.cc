@@ -42,7 +42,7 @@ struct TileJob {
   const v1::VolumeAccess* input;
   const v1::VolumeAccess* previous;  // null: none
 
-  float background() const { return static_cast<float>(tile.frame().background() + scale.variance()); }
+  float background() const { return static_cast<float>(tile.frames(0).background() + scale.variance()); }
   // The core inside the domain.
   Box3 core_in_domain() const { return {core.box.origin - loaded.box.origin, core.box.shape}; }
 };
@@ -84,6 +84,10 @@ absl::StatusOr<TileJob> MakeJob(const v1::Task& task) {
               ToShape3(tile.padded()),
               input,
               previous};
+  if (tile.psfs_size() != 1 || tile.frames_size() != 1) {
+    return MakeError({.reason = v1::INVALID_FIELD, .field = "task.tile"},
+                     fmt::format("a tile with {} PSFs and {} frames", tile.psfs_size(), tile.frames_size()));
+  }
   RETURN_IF_ERROR(CheckBoxes(job));
   return job;
 }
@@ -98,7 +102,7 @@ struct CoreFacts {
 void Measure(const TileJob& job, int64_t z, std::span<const float> photons, CoreFacts& facts) {
   const Box3 core = job.core_in_domain();
   if (z < core.origin.z || z >= core.end().z) return;
-  const double background = job.tile.frame().background();
+  const double background = job.tile.frames(0).background();
   Lanes lanes;
   for (int64_t y = core.origin.y; y < core.end().y; ++y) {
     const float* row = photons.data() + y * job.loaded.box.shape.x;
@@ -150,9 +154,11 @@ absl::Status LoadPrevious(const TileJob& job, TaskContext& context, Ops& ops, Ar
 class ContextMonitor : public Monitor {
  public:
   explicit ContextMonitor(TaskContext& context) : context_(context) {}
-  absl::Status Iterated(int64_t done, int64_t total, std::optional<double> objective) override {
-    if (objective) spdlog::info("iteration {} of {}: objective {:.9g}", done, total, *objective);
-    return context_.Progress(done, total);
+  absl::Status Iterated(const Iteration& iteration) override {
+    if (iteration.objective) {
+      spdlog::info("iteration {} of {}: objective {:.9g}", iteration.done, iteration.total, *iteration.objective);
+    }
+    return context_.Progress(iteration.done, iteration.total);
   }
 
  private:
@@ -221,8 +227,8 @@ absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext&
                           .previous = previous.get(),
                           .boundary = job.boundary,
                           .background = job.background(),
-                          .mean = static_cast<float>(job.tile.frame().mean()),
-                          .variance = static_cast<float>(job.tile.frame().variance()),
+                          .mean = static_cast<float>(job.tile.frames(0).mean()),
+                          .variance = static_cast<float>(job.tile.frames(0).variance()),
                           .psf = psf,
                           .frame_origin = job.loaded.box.origin,
                           .differences = DifferencesOf(job)},
@@ -246,14 +252,15 @@ absl::Status TilePipeline::Prepare(const v1::Task& task, TaskContext& context) {
     ASSIGN_OR_RETURN(ops_, backend_.Open(domain));
     domain_ = domain;
   }
-  const std::string key = tile.spec().psf_volume() + ' ' + tile.psf().SerializeAsString();
+  const v1::PsfReport& report = tile.psfs(0);
+  const std::string key = tile.psf_volume() + ' ' + report.SerializeAsString();
   if (otf_ != nullptr && prepared_ == key) return absl::OkStatus();
   otf_.reset();
-  ASSIGN_OR_RETURN(const v1::VolumeAccess* access, FindInput(task, tile.spec().psf_volume()));
+  ASSIGN_OR_RETURN(const v1::VolumeAccess* access, FindInput(task, tile.psf_volume()));
   const Shape3 shape = FrameShape(access->spec());
-  const Box3 box = PsfBoxToRead(tile.psf(), shape);
-  ASSIGN_OR_RETURN(const std::vector<float> read, ReadRegion(context.source(), *access, {0, tile.psf().c(), box}));
-  ASSIGN_OR_RETURN(const PreparedPsf psf, PreparePsf(read, shape, tile.psf()));
+  const Box3 box = PsfBoxToRead(report, shape);
+  ASSIGN_OR_RETURN(const std::vector<float> read, ReadRegion(context.source(), *access, {report.t(), report.c(), box}));
+  ASSIGN_OR_RETURN(const PreparedPsf psf, PreparePsf(read, shape, report));
   ASSIGN_OR_RETURN(otf_, ops_->MakeOtf(psf.values, psf.shape, psf.centre));
   psf_ = MeasurePsf(psf.values, psf.shape, psf.centre);
   prepared_ = key;
@@ -265,7 +272,7 @@ absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskConte
   PieceWriter writer(task, context.sink());
   CoreFacts input;
   CountTotals output;
-  if (job.tile.frame().mean() > 0) {
+  if (job.tile.frames(0).mean() > 0) {
     RETURN_IF_ERROR(Prepare(task, context));
     ASSIGN_OR_RETURN(std::unique_ptr<Array> y, AllocateMeasured(job, *ops_));
     ASSIGN_OR_RETURN(input, LoadMeasured(job, context, *ops_, *y));

@@ -189,11 +189,11 @@ TEST_F(JobManagerTest, TilesCarryWhatTheAnalysisFound) {
   ASSERT_EQ(tiles.size(), 8U);
   for (size_t i = 0; i < tiles.size(); ++i) {
     const v1::TileTask& tile = tiles[i].tile();
-    EXPECT_EQ(tile.frame().mean(), static_cast<double>(i / 2)) << "of its own frame";
+    EXPECT_EQ(tile.frames(0).mean(), static_cast<double>(i / 2)) << "of its own frame";
     EXPECT_EQ(tile.core().t() * 2 + tile.core().c(), i / 2);
     EXPECT_EQ(tile.spec().parameters().at("iterations"), "10") << "every default is filled in";
     EXPECT_EQ(tiles[i].outputs(0).box().ShortDebugString(), tile.core().ShortDebugString());
-    EXPECT_EQ(tile.psf().crop_shape().x(), 1);
+    EXPECT_EQ(tile.psfs(0).crop_shape().x(), 1);
   }
 }
 

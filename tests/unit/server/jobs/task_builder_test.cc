@@ -15,7 +15,7 @@ std::map<uint32_t, uint32_t> PsfOfChannel(int64_t psf_channels) {
   service.Submit(spec);
   std::map<uint32_t, uint32_t> psf_of_channel;
   while (const std::optional<v1::Task> task = worker.Take()) {
-    if (task->has_tile()) psf_of_channel[task->tile().core().c()] = task->tile().psf().c();
+    if (task->has_tile()) psf_of_channel[task->tile().core().c()] = task->tile().psfs(0).c();
     EXPECT_OK(worker.Deliver(*task));
   }
   return psf_of_channel;
@@ -38,8 +38,8 @@ TEST(TaskBuilderTest, EveryFrameHasItsOwnStatistics) {
   while (const std::optional<v1::Task> task = worker.Take()) {
     if (task->has_tile()) {
       ++tiles;
-      EXPECT_EQ(task->tile().frame().t(), task->tile().core().t());
-      EXPECT_EQ(task->tile().frame().c(), task->tile().core().c());
+      EXPECT_EQ(task->tile().frames(0).t(), task->tile().core().t());
+      EXPECT_EQ(task->tile().frames(0).c(), task->tile().core().c());
     }
     EXPECT_OK(worker.Deliver(*task));
   }

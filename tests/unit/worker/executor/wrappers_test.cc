@@ -56,7 +56,7 @@ MemoryTask TileTask(const Shape3& padded) {
   (*tile.mutable_spec()->mutable_parameters())["acceleration"] = "none";
   *tile.mutable_padded() = ToProto(padded);
   *tile.mutable_loaded() = ToProto(FrameBox{0, 0, {{}, {60, 80, 90}}});
-  *tile.mutable_psf()->mutable_crop_shape() = ToProto(Shape3{11, 21, 31});
+  *tile.add_psfs()->mutable_crop_shape() = ToProto(Shape3{11, 21, 31});
   return task;
 }
 
@@ -95,10 +95,10 @@ TEST(GuardedExecutor, CountsTheGivenPsfOfATile) {
   MemoryTask task = TileTask({100, 100, 100});
   const int64_t without = *NeedBytes(task.task);
   task.AddInput("volumes/psf", {1, 3, 50, 60, 70}, v1::U16, {});
-  task.task.mutable_tile()->mutable_spec()->set_psf_volume("volumes/psf");
+  task.task.mutable_tile()->set_psf_volume("volumes/psf");
   EXPECT_EQ(*NeedBytes(task.task), without + 8 * 50 * 60 * 70);
   *task.task.mutable_tile()->mutable_padded() = ToProto(Shape3{1 << 30, 1 << 30, 1 << 30});
-  *task.task.mutable_tile()->mutable_psf()->mutable_crop_shape() = task.task.tile().padded();
+  *task.task.mutable_tile()->mutable_psfs(0)->mutable_crop_shape() = task.task.tile().padded();
   EXPECT_EQ(*NeedBytes(task.task), INT64_MAX);
 }
 

@@ -22,11 +22,11 @@ namespace {
 class Counting : public Monitor {
  public:
   explicit Counting(int64_t stop_after = 1 << 30) : stop_after_(stop_after) {}
-  absl::Status Iterated(int64_t done, int64_t total, std::optional<double> objective) override {
-    EXPECT_EQ(done, static_cast<int64_t>(objectives.size()) + 1);
-    EXPECT_EQ(total, 6);
-    objectives.push_back(objective);
-    return done == stop_after_ ? absl::CancelledError("enough") : absl::OkStatus();
+  absl::Status Iterated(const Iteration& iteration) override {
+    EXPECT_EQ(iteration.done, static_cast<int64_t>(objectives.size()) + 1);
+    EXPECT_EQ(iteration.total, 6);
+    objectives.push_back(iteration.objective);
+    return iteration.done == stop_after_ ? absl::CancelledError("enough") : absl::OkStatus();
   }
   std::vector<std::optional<double>> objectives;
 
@@ -89,7 +89,7 @@ int64_t ResidentBytes() {
 
 class Resident final : public Monitor {
  public:
-  absl::Status Iterated(int64_t, int64_t, std::optional<double>) override {
+  absl::Status Iterated(const Iteration&) override {
     most = std::max(most, ResidentBytes());
     return absl::OkStatus();
   }

@@ -97,9 +97,10 @@ void Fill(const Setting& s, const std::vector<float>& raw, MemoryTask& task, int
   options.energy = 1;
   options.image = s.frame;
   options.periodic = s.boundary == v1::PERIODIC;
-  *tile.mutable_psf() = AnalysePsf(s.psf, {3, 3, 3}, 0, options)->report;
-  tile.mutable_frame()->set_background(s.background);
-  tile.mutable_frame()->set_mean((Mean(raw) - s.offset) * s.gain + s.read_noise * s.read_noise);
+  tile.set_psf_volume("volumes/psf");
+  *tile.add_psfs() = AnalysePsf(s.psf, {3, 3, 3}, 0, options)->report;
+  tile.add_frames()->set_background(s.background);
+  tile.mutable_frames(0)->set_mean((Mean(raw) - s.offset) * s.gain + s.read_noise * s.read_noise);
 }
 
 class Tile : public ::testing::Test {
@@ -308,7 +309,7 @@ TEST_F(Tile, NaNInTheInputIsSaidWithItsPlace) {
   raw[static_cast<size_t>((3 * 9 + 5) * 10 + 8)] = NAN;
   MemoryTask task;
   Fill(s, raw, task);
-  task.task.mutable_tile()->mutable_frame()->set_mean(100);
+  task.task.mutable_tile()->mutable_frames(0)->set_mean(100);
   const absl::Status status = Run(task).status();
   EXPECT_EQ(ReasonOf(status), v1::NOT_FINITE_INPUT);
   EXPECT_THAT(std::string(status.message()), HasSubstr("t=0 c=0 z=3 y=5 x=8"));

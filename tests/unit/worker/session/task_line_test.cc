@@ -114,7 +114,7 @@ TEST_F(TaskLineTest, WhatIsHeldTogetherStaysWithinTheBudget) {
 TEST_F(TaskLineTest, ATaskThatNoMemoryCouldHoldIsNotReadAheadAndBegunOnlyAlone) {
   v1::Task endless = Task(2);
   *endless.mutable_tile()->mutable_padded() = ToProto(Shape3{1 << 30, 1 << 30, 1 << 30});
-  *endless.mutable_tile()->mutable_psf()->mutable_crop_shape() = endless.tile().padded();
+  *endless.mutable_tile()->add_psfs()->mutable_crop_shape() = endless.tile().padded();
   ASSERT_EQ(NeedBytes(endless).value(), INT64_MAX);
   TaskLine line(Need() + 1024);
   const std::shared_ptr<Work> first = Deliver(line, MakeWork(1));
