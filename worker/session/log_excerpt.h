@@ -13,8 +13,9 @@ class LogExcerpt {
  public:
   LogExcerpt();
   spdlog::sink_ptr sink() const { return sink_; }
-  // Whole lines, at most 16 KiB, newest last.
-  std::string Last() const;
+  // Whole lines, at most 16 KiB, newest last, without those that name another job than `job` (`jobs/{id}`), which may
+  // be another user's.
+  std::string Last(const std::string& job) const;
 
  private:
   const std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt> sink_;

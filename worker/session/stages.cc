@@ -72,7 +72,7 @@ void Stages::Drop(const std::shared_ptr<Work>& work, const absl::Status& status)
   *report.mutable_error() = ToStored(status);
   // What the request or its data got wrong stays wrong on any worker.
   report.set_retry_elsewhere(!absl::IsInvalidArgument(status));
-  report.set_log_excerpt(log_.Last());
+  report.set_log_excerpt(log_.Last(report.task().substr(0, report.task().find("/tasks/"))));
   line_.GiveUp(work, std::move(report));
 }
 
