@@ -44,9 +44,10 @@ struct PsfAnalysis {
 };
 
 // Decides how the PSF of channel `c` is prepared. `values` holds shape.voxels() values in z,y,x order. Findings: what
-// is used (INFO); negative values, and a PSF of which the image's limit cuts off more than `energy` allows or at least
-// half along an axis (WARNING). Errors: BAD_PSF (NaN or infinity with count and first position, all zero, sum not
-// positive, no light within reach of the centre); INVALID_FIELD (a given centre outside the PSF).
+// is used (INFO); the defects of worker/psf/check.h, negative values, and a PSF of which the image's limit cuts off
+// more than `energy` allows or at least half along an axis (WARNING). Errors: BAD_PSF (NaN or infinity with count and
+// first position, all zero, sum not positive, no light within reach of the centre); INVALID_FIELD (a given centre
+// outside the PSF).
 absl::StatusOr<PsfAnalysis> AnalysePsf(std::span<const float> values, const Shape3& shape, uint32_t c,
                                        const PsfOptions& options);
 

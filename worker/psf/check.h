@@ -1,0 +1,31 @@
+// What is wrong with a PSF, as far as it shows by itself.
+//
+// Donuts, doubled edges and shrunken objects come from wrong PSFs more often than from wrong parameters. Each rule says
+// what it compares; clean measured and computed PSFs, aberrated ones too, pass all of them.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "proto/contract/geometry.h"
+
+namespace deconvoy::worker {
+
+struct PsfDefect {
+  std::string message;  // what and how much, and what it does to the result
+  std::string remedy;
+};
+
+// In this order, those that are found:
+//   background    were the darkest hundredth of the voxels the level of a background, it would hold more than 15 % of
+//                 the light
+//   saturation    more than 8 voxels have the greatest value, which is at least 200, and all values are whole numbers
+//   second peak   a voxel of at least 40 % of the greatest value lies sideways from it by more than one and a half
+//                 widths at half maximum, at least 3 voxels, and is greater than its neighbours
+//   cut sideways  in the plane of the greatest value the rim has a voxel above 15 % of it (extents of 5 and more)
+//   cut along z   the first or last plane has a voxel above 30 % of the greatest value (extents of 5 and more)
+// Negative values count as zero. REQUIRES: finite values with a positive sum, in z,y,x order.
+std::vector<PsfDefect> CheckPsf(std::span<const float> values, const Shape3& shape);
+
+}  // namespace deconvoy::worker
