@@ -103,6 +103,10 @@ std::string WorkText(const v1::Job& job) {
       return "deconvolve " + Printable(job.spec().deconvolve().method());
     case v1::JobSpec::kSimulate:
       return "simulate";
+    case v1::JobSpec::kDistill:
+      return "distil PSF";
+    case v1::JobSpec::kModelPsf:
+      return "model PSF";
     case v1::JobSpec::kProject:
       return "project";
     default:

@@ -7,6 +7,7 @@
 
 #include "client/cli/values.h"
 #include "proto/contract/error.h"
+#include "proto/contract/model_psf.h"
 
 namespace deconvoy::client {
 namespace {
@@ -95,6 +96,30 @@ std::vector<std::string> Lines(const v1::ProjectSpec& spec) {
           "  maximum along: " + Choice(v1::ProjectSpec::Axis_Name(spec.axis()))};
 }
 
+std::vector<std::string> Lines(const v1::ModelPsfSpec& spec) {
+  const v1::Optics optics = ResolveOptics(spec);
+  std::vector<std::string> lines = {
+      "PSF of optics: " + Choice(v1::Microscopy_Name(spec.microscopy())), "  shape: " + VoxelText(spec.shape()),
+      "  voxel size: " + SizeText(spec.voxel_size()), "  model: " + Choice(v1::PsfModel_Name(spec.model()))};
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  optics.GetReflection()->ListFields(optics, &fields);  // those that are not 0
+  for (const auto* field : fields) {
+    if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_DOUBLE) {
+      lines.push_back(fmt::format("  {}: {:g}", field->name(), optics.GetReflection()->GetDouble(optics, field)));
+    }
+  }
+  if (optics.polarised()) lines.push_back("  polarised along x");
+  return lines;
+}
+
+std::vector<std::string> Lines(const v1::DistillSpec& spec) {
+  return {"beads: " + Printable(spec.input_volume()), fmt::format("  channel: {}", spec.channel()),
+          "  shape of the PSF: " + VoxelText(spec.shape()),
+          fmt::format("  least signal over noise: {:g}", Or(spec.least_snr(), 10)),
+          "  saturation: " +
+              (spec.saturation_counts() > 0 ? fmt::format("{:g} counts", spec.saturation_counts()) : "none")};
+}
+
 }  // namespace
 
 std::vector<std::string> SpecLines(const v1::JobSpec& spec) {
@@ -105,6 +130,10 @@ std::vector<std::string> SpecLines(const v1::JobSpec& spec) {
       return Lines(spec.simulate());
     case v1::JobSpec::kProject:
       return Lines(spec.project());
+    case v1::JobSpec::kDistill:
+      return Lines(spec.distill());
+    case v1::JobSpec::kModelPsf:
+      return Lines(spec.model_psf());
     default:
       return {};
   }

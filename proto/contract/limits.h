@@ -10,6 +10,7 @@ inline constexpr uint32_t kContractVersion = 1;       // major version of the wi
 inline constexpr size_t kChunkBytes = 512 * 1024;     // payload of one chunk
 inline constexpr size_t kMessageBytes = 1024 * 1024;  // any message
 inline constexpr int64_t kAxisVoxels = 1 << 20;       // extent along z, y or x
+inline constexpr int64_t kDistilledVoxels = 1023;     // extent of a PSF from beads along one axis
 inline constexpr int64_t kFrames = 1 << 20;           // time points times channels
 inline constexpr int64_t kChannels = 4096;
 inline constexpr int64_t kVolumeBytes = int64_t{1} << 44;  // 16 TiB

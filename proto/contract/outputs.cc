@@ -108,6 +108,38 @@ absl::StatusOr<std::vector<PlannedOutput>> PlanProject(const v1::JobSpec& job, c
   return std::vector{std::move(projection)};
 }
 
+std::vector<PlannedOutput> PlanModelPsf(const v1::JobSpec& job) {
+  v1::VolumeSpec psf;
+  const Shape3 shape = ToShape3(job.model_psf().shape());
+  *psf.mutable_shape() = ToProto(Shape5{1, 1, shape.z, shape.y, shape.x});
+  *psf.mutable_voxel_size() = job.model_psf().voxel_size();
+  psf.set_type(v1::F32);
+  return {Output("psf", std::move(psf), BaseName(job, nullptr))};
+}
+
+absl::StatusOr<std::vector<PlannedOutput>> PlanDistill(const v1::JobSpec& job, const v1::VolumeSpec* input) {
+  if (input == nullptr) return MissingVolume("distill.input_volume");
+  const v1::DistillSpec& distill = job.distill();
+  const Shape3 shape = ToShape3(distill.shape());
+  const v1::Shape5& stack = input->shape();
+  if (shape.z > stack.z() || shape.y > stack.y() || shape.x > stack.x()) {
+    return MakeError(
+        {.reason = v1::SHAPE_MISMATCH, .field = "distill.shape", .remedy = "Give smaller extents, or a larger stack."},
+        fmt::format("a PSF of {} x {} x {} voxels cannot come from a stack of {} x {} x {}", shape.z, shape.y, shape.x,
+                    stack.z(), stack.y(), stack.x()));
+  }
+  if (distill.channel() >= stack.c()) {
+    return MakeError(
+        {.reason = v1::INVALID_FIELD, .field = "distill.channel", .remedy = "Channels are counted from 0."},
+        fmt::format("channel {} of a stack with {}", distill.channel(), stack.c()));
+  }
+  v1::VolumeSpec psf;
+  *psf.mutable_shape() = ToProto(Shape5{1, 1, shape.z, shape.y, shape.x});
+  *psf.mutable_voxel_size() = input->voxel_size();
+  psf.set_type(v1::F32);
+  return std::vector{Output("psf", std::move(psf), BaseName(job, input))};
+}
+
 absl::StatusOr<std::vector<PlannedOutput>> Plan(const v1::JobSpec& job, const v1::VolumeSpec* input,
                                                 const v1::VolumeSpec* psf) {
   switch (job.work_case()) {
@@ -117,8 +149,13 @@ absl::StatusOr<std::vector<PlannedOutput>> Plan(const v1::JobSpec& job, const v1
       return PlanSimulate(job, psf);
     case v1::JobSpec::kProject:
       return PlanProject(job, input);
+    case v1::JobSpec::kModelPsf:
+      return PlanModelPsf(job);
+    case v1::JobSpec::kDistill:
+      return PlanDistill(job, input);
     default:
-      return MakeError({.reason = v1::INVALID_FIELD, .remedy = "Say what to do: deconvolve, simulate or project."},
+      return MakeError({.reason = v1::INVALID_FIELD,
+                        .remedy = "Say what to do: deconvolve, simulate, project, model_psf or distill."},
                        "the job does not say what to do");
   }
 }

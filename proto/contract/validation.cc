@@ -9,6 +9,7 @@
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/model_psf.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/simulation.h"
 #include "proto/contract/status_macros.h"
@@ -194,7 +195,7 @@ absl::Status CheckDeconvolve(const v1::DeconvolveSpec& spec) {
   return CheckBackend(spec.backend());
 }
 
-// --- Simulation and projection ---
+// --- Simulation, projection, PSFs ---
 
 absl::Status CheckSimulatedPsf(const v1::SimulateSpec& spec) {
   if (spec.psf_volume().empty()) return GaussianPsfShape(spec.psf_fwhm(), spec.voxel_size()).status();
@@ -226,6 +227,32 @@ absl::Status CheckSimulate(const v1::SimulateSpec& spec) {
   RETURN_IF_ERROR(CheckNumber(spec.offset_counts(), -limits::kMaximumCounts, limits::kMaximumCounts,
                               "simulate.offset_counts", "counts"));
   return CheckEnum(v1::VoxelType_IsValid(spec.raw_type()), spec.raw_type(), "simulate.raw_type");
+}
+
+absl::Status CheckModelPsf(const v1::ModelPsfSpec& spec) {
+  RETURN_IF_ERROR(CheckVoxel3(spec.shape(), 1, limits::kAxisVoxels, "model_psf.shape"));
+  const Shape3 extent = ToShape3(spec.shape());
+  RETURN_IF_ERROR(ToShape(ToProto(Shape5{1, 1, extent.z, extent.y, extent.x}), v1::F32, "model_psf.shape").status());
+  RETURN_IF_ERROR(CheckVoxelSize(spec.voxel_size(), "model_psf.voxel_size"));
+  const v1::VoxelSize& voxel = spec.voxel_size();
+  if (!(voxel.z_um() > 0 && voxel.y_um() > 0 && voxel.x_um() > 0)) {
+    return Invalid("model_psf.voxel_size", "is missing", "Give the voxel size in um along every axis.");
+  }
+  RETURN_IF_ERROR(CheckEnum(v1::Microscopy_IsValid(spec.microscopy()), spec.microscopy(), "model_psf.microscopy"));
+  RETURN_IF_ERROR(CheckEnum(v1::PsfModel_IsValid(spec.model()), spec.model(), "model_psf.model"));
+  return ValidateModelPsf(spec);
+}
+
+absl::Status CheckDistill(const v1::DistillSpec& spec) {
+  RETURN_IF_ERROR(CheckVolumeName(spec.input_volume(), "distill.input_volume"));
+  RETURN_IF_ERROR(CheckVoxel3(spec.shape(), 3, limits::kDistilledVoxels, "distill.shape"));
+  const Shape3 shape = ToShape3(spec.shape());
+  if (shape.z % 2 == 0 || shape.y % 2 == 0 || shape.x % 2 == 0) {
+    return Invalid("distill.shape", fmt::format("is {} x {} x {}", shape.z, shape.y, shape.x),
+                   "Give odd extents, so that the PSF has a middle voxel.");
+  }
+  RETURN_IF_ERROR(CheckCounts(spec.least_snr(), "distill.least_snr", "times the noise"));
+  return CheckCounts(spec.saturation_counts(), "distill.saturation_counts", "counts");
 }
 
 absl::Status CheckProject(const v1::ProjectSpec& spec) {
@@ -322,8 +349,12 @@ absl::Status ValidateJobSpec(const v1::JobSpec& spec) {
       return CheckSimulate(spec.simulate());
     case v1::JobSpec::kProject:
       return CheckProject(spec.project());
+    case v1::JobSpec::kModelPsf:
+      return CheckModelPsf(spec.model_psf());
+    case v1::JobSpec::kDistill:
+      return CheckDistill(spec.distill());
     default:
-      return Invalid("work", "is missing", "Say what to do: deconvolve, simulate or project.");
+      return Invalid("work", "is missing", "Say what to do: deconvolve, simulate, project, model_psf or distill.");
   }
 }
 

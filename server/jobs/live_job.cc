@@ -35,7 +35,8 @@ const v1::VolumeSpec* Named(const Volumes& volumes, const std::string& name) {
 }
 
 const v1::VolumeSpec* InputOf(const v1::JobSpec& spec, const Volumes& volumes) {
-  return Named(volumes, spec.has_project() ? spec.project().input_volume() : spec.deconvolve().input_volume());
+  if (spec.has_project()) return Named(volumes, spec.project().input_volume());
+  return Named(volumes, spec.has_distill() ? spec.distill().input_volume() : spec.deconvolve().input_volume());
 }
 
 const v1::VolumeSpec* PsfOf(const v1::JobSpec& spec, const Volumes& volumes) {
@@ -257,6 +258,10 @@ std::string LiveJob::Activity() const {
       return fmt::format("tile {} of {}", number, task_count() - 1);
     case TaskKind::kSimulate:
       return "simulate";
+    case TaskKind::kModelPsf:
+      return "model the PSF";
+    case TaskKind::kDistill:
+      return "distil the PSF";
     case TaskKind::kProject:
       return fmt::format("frame {} of {}", number + 1, task_count());
   }

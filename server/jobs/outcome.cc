@@ -192,6 +192,7 @@ absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult&
   const v1::TaskResult::ResultCase expected = kind == TaskKind::kAnalyse    ? v1::TaskResult::kAnalyse
                                               : kind == TaskKind::kTile     ? v1::TaskResult::kTile
                                               : kind == TaskKind::kSimulate ? v1::TaskResult::kSimulate
+                                              : kind == TaskKind::kDistill  ? v1::TaskResult::kDistill
                                                                             : v1::TaskResult::RESULT_NOT_SET;
   if (result.result_case() != expected) {
     return WrongResult(fmt::format("the result of {} is not of the task's kind", TaskName(job.id(), number)));
@@ -265,6 +266,7 @@ absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& res
   if (result.has_analyse()) RETURN_IF_ERROR(TakeAnalysis(step, result.analyse(), capabilities));
   if (result.has_tile()) RETURN_IF_ERROR(TakeTile(step, number, result.tile()));
   if (result.has_simulate()) TakeSimulation(step, result.simulate());
+  for (const v1::Finding& finding : result.distill().findings()) step.AddFinding(finding);
   return EndAfterLast(step);
 }
 

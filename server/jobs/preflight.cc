@@ -309,6 +309,12 @@ absl::Status Examiner::Run(const v1::JobSpec& spec, double queued_work) {
         RETURN_IF_ERROR(FindVolume(spec.simulate().psf_volume(), "simulate.psf_volume", psf_));
       }
       break;
+    case v1::JobSpec::kDistill:
+      RETURN_IF_ERROR(FindVolume(spec.distill().input_volume(), "distill.input_volume", input_));
+      break;
+    case v1::JobSpec::kModelPsf:
+      NoteVoxelSize(spec.model_psf().voxel_size(), "PSF", "model_psf.voxel_size");
+      break;
     default:
       RETURN_IF_ERROR(FindVolume(spec.project().input_volume(), "project.input_volume", input_));
       break;

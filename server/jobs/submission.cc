@@ -44,6 +44,8 @@ std::vector<TaskRecord> FirstTasks(const std::string& job_id, const Examination&
   const v1::JobSpec& spec = examination.spec;
   if (spec.has_deconvolve()) return {NewTask(job_id, 0, TaskKind::kAnalyse)};
   if (spec.has_simulate()) return {NewTask(job_id, 0, TaskKind::kSimulate)};
+  if (spec.has_distill()) return {NewTask(job_id, 0, TaskKind::kDistill)};
+  if (spec.has_model_psf()) return {NewTask(job_id, 0, TaskKind::kModelPsf)};
   std::vector<TaskRecord> tasks;
   const v1::Shape5& shape = examination.outputs.front().spec.shape();
   for (int64_t t = 0; t < shape.t(); ++t) {

@@ -53,6 +53,15 @@ void FillSimulate(const LiveJob& job, v1::Task& task) {
   if (!spec.psf_volume().empty()) AddInput(job, spec.psf_volume(), task);
 }
 
+void FillModelPsf(const LiveJob& job, v1::Task& task) {
+  *task.mutable_model_psf()->mutable_spec() = job.spec().model_psf();
+}
+
+void FillDistill(const LiveJob& job, v1::Task& task) {
+  *task.mutable_distill()->mutable_spec() = job.spec().distill();
+  AddInput(job, job.spec().distill().input_volume(), task);
+}
+
 void FillProject(const LiveJob& job, const LiveTask& live, v1::Task& task) {
   v1::ProjectTask& work = *task.mutable_project();
   *work.mutable_spec() = job.spec().project();
@@ -92,6 +101,8 @@ std::vector<v1::OutputPiece> OutputsOf(const LiveJob& job, int64_t number) {
       break;
     case TaskKind::kSimulate:
     case TaskKind::kProject:
+    case TaskKind::kModelPsf:
+    case TaskKind::kDistill:
       for (int i = 0; i < job.record().job.outputs_size(); ++i) pieces.push_back(Piece(job, i, task, {}));
       break;
   }
@@ -122,6 +133,12 @@ v1::Task BuildTask(const LiveJob& job, int64_t number) {
       break;
     case TaskKind::kProject:
       FillProject(job, live, task);
+      break;
+    case TaskKind::kModelPsf:
+      FillModelPsf(job, task);
+      break;
+    case TaskKind::kDistill:
+      FillDistill(job, task);
       break;
   }
   for (v1::OutputPiece& piece : OutputsOf(job, number)) *task.add_outputs() = std::move(piece);

@@ -26,6 +26,9 @@ constexpr int64_t kBytesPerAnalysedPsfVoxel = 12;
 constexpr int64_t kBytesPerSimulatedVoxel = 8;
 constexpr int64_t kBytesPerBlurredVoxel = 24;
 
+// A stack of beads, smoothed, and once more while it is measured.
+constexpr int64_t kBytesPerDistilledVoxel = 12;
+
 // Voxels as they are stored and as floats.
 int64_t StoredAndFloat(int64_t voxels, v1::VoxelType type) {
   return voxels * (BytesPerVoxel(type) + static_cast<int64_t>(sizeof(float)));
@@ -133,8 +136,10 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
 
 int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, const v1::VolumeSpec* psf) {
   if (spec.has_simulate()) return SimulationBytes(spec.simulate(), psf);
+  if (spec.has_model_psf()) return ToShape3(spec.model_psf().shape()).voxels() * static_cast<int64_t>(sizeof(float));
   if (input == nullptr) return 0;
   if (spec.has_project()) return ProjectionBytes(spec.project(), *input);
+  if (spec.has_distill()) return kBytesPerDistilledVoxel * FrameOf(*input).voxels();
   return psf == nullptr ? 0 : std::max(PlaneBytes(*input), PlaneBytes(*psf) + AnalysedPsfBytes(*psf));
 }
 

@@ -19,5 +19,6 @@ Command AddFirstJob(CLI::App& root);
 Command AddScaling(CLI::App& root);
 Command AddOperations(CLI::App& root);
 Command AddQuality(CLI::App& root);
+Command AddPsf(CLI::App& root);
 
 }  // namespace deconvoy::bench

@@ -306,5 +306,40 @@ TEST(ServiceTest, ASimulationSaysWhatItClipped) {
   EXPECT_EQ(whole.err.find("clipped"), std::string::npos) << whole.err;
 }
 
+TEST(ServiceTest, APsfFromOpticsServesAJob) {
+  TemporaryFolder folder;
+  const auto run = [&](std::vector<std::string> arguments) { return RunCli(std::move(arguments), folder.path()); };
+  const CliResult psf = run({"psf", "-o", "psf.ome.tif", "--optics", "na=1.2,ri_immersion=1.333,emission_um=0.52",
+                             "--voxel-um", "0.25,0.1,0.1", "--shape", "11,21,21", "--local"});
+  ASSERT_EQ(psf.exit.code, 0) << psf.err;
+  const CliResult image = run({"simulate", "-o", "sample", "--shape", "11,40,40", "--psf", "psf.ome.tif", "--voxel-um",
+                               "0.25,0.1,0.1", "--local"});
+  ASSERT_EQ(image.exit.code, 0) << image.err;
+  const CliResult result = run({"run", "sample/raw.ome.tif", "--psf", "psf.ome.tif", "-o", "out.tif", "--local"});
+  EXPECT_EQ(result.exit.code, 0) << result.err;
+  const CliResult wrong =
+      run({"psf", "-o", "no.tif", "--optics", "na=1.4,emission_um=520", "--voxel-um", "0.2,0.1,0.1"});
+  EXPECT_EQ(wrong.exit.code, 2) << wrong.err;
+  EXPECT_NE(wrong.err.find("`emission_um` is 520"), std::string::npos) << wrong.err;
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "no.tif"));
+}
+
+TEST(ServiceTest, APsfFromBeadsSaysWhichBeadsServed) {
+  TemporaryFolder folder;
+  const auto run = [&](std::vector<std::string> arguments) { return RunCli(std::move(arguments), folder.path()); };
+  const CliResult beads = run({"simulate", "-o", "beads", "--shape", "32,128,128", "--kind", "beads", "--photons",
+                               "5000", "--seed", "3", "--local"});
+  ASSERT_EQ(beads.exit.code, 0) << beads.err;
+  const CliResult psf = run({"distill", "beads/raw.ome.tif", "-o", "psf.ome.tif", "--shape", "11,13,13", "--local"});
+  ASSERT_EQ(psf.exit.code, 0) << psf.err;
+  EXPECT_NE((psf.out + psf.err).find("beads: full width at half maximum"), std::string::npos) << psf.out << psf.err;
+  const CliResult none =
+      run({"distill", "beads/psf.ome.tif", "-o", "no.tif", "--shape", "3,3,3", "--snr", "1e9", "--local"});
+  EXPECT_NE(none.exit.code, 0);
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "no.tif"));
+  const CliResult even = run({"distill", "beads/raw.ome.tif", "-o", "no.tif", "--shape", "10,13,13"});
+  EXPECT_EQ(even.exit.code, 2) << even.err;
+}
+
 }  // namespace
 }  // namespace deconvoy::testing

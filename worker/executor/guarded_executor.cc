@@ -15,6 +15,8 @@
 #include "worker/memory/budget.h"
 #include "worker/methods/registry.h"
 #include "worker/pipeline/analyse.h"
+#include "worker/pipeline/distill.h"
+#include "worker/pipeline/model_psf.h"
 #include "worker/pipeline/piece_writer.h"
 #include "worker/pipeline/plane_reader.h"
 #include "worker/pipeline/project.h"
@@ -71,6 +73,10 @@ absl::StatusOr<int64_t> NeedBytes(const v1::Task& task) {
     ASSIGN_OR_RETURN(need, SimulationBytes(task));
   } else if (task.has_project()) {
     ASSIGN_OR_RETURN(need, ProjectionBytes(task));
+  } else if (task.has_distill()) {
+    ASSIGN_OR_RETURN(need, DistillBytes(task));
+  } else if (task.has_model_psf()) {
+    ASSIGN_OR_RETURN(need, ModelPsfBytes(task));
   }
   return need + BufferBytes(task);
 }

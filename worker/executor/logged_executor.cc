@@ -28,6 +28,10 @@ std::string Summary(const v1::Task& task) {
       return TileSummary(task.tile());
     case v1::Task::kSimulate:
       return "simulation";
+    case v1::Task::kDistill:
+      return "PSF from beads";
+    case v1::Task::kModelPsf:
+      return "PSF from optics";
     case v1::Task::kProject:
       return fmt::format("projection of t={} c={}", task.project().t(), task.project().c());
     default:

@@ -4,6 +4,8 @@
 
 #include "proto/contract/error.h"
 #include "worker/pipeline/analyse.h"
+#include "worker/pipeline/distill.h"
+#include "worker/pipeline/model_psf.h"
 #include "worker/pipeline/project.h"
 #include "worker/pipeline/simulate.h"
 
@@ -20,6 +22,10 @@ absl::StatusOr<v1::TaskResult> PipelineExecutor::Execute(const v1::Task& task, T
       return RunSimulate(task, backend_, context);
     case v1::Task::kProject:
       return RunProject(task, context);
+    case v1::Task::kDistill:
+      return RunDistill(task, context);
+    case v1::Task::kModelPsf:
+      return RunModelPsf(task, backend_.threads(), context);
     default:
       return MakeError(
           {.reason = v1::INVALID_FIELD, .field = "task.work", .remedy = "Run worker and server of the same version."},

@@ -19,6 +19,8 @@ void AddCancel(CLI::App& root, Program& program);
 void AddWorkers(CLI::App& root, Program& program);
 void AddMethods(CLI::App& root, Program& program);
 void AddSimulate(CLI::App& root, Program& program);
+void AddPsf(CLI::App& root, Program& program);
+void AddDistill(CLI::App& root, Program& program);
 void AddCompare(CLI::App& root, Program& program);
 void AddPicture(CLI::App& root, Program& program);
 void AddVersion(CLI::App& root, Program& program);

@@ -1,0 +1,151 @@
+// deconvoy distill: a PSF from a stack of beads, by a worker.
+#include <absl/time/clock.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "client/cli/images.h"
+#include "client/cli/interrupt.h"
+#include "client/cli/job_run.h"
+#include "client/cli/options/output_options.h"
+#include "client/cli/outcome.h"
+#include "client/cli/values.h"
+#include "client/cli/verbs/verbs.h"
+#include "proto/contract/error.h"
+#include "proto/contract/outputs.h"
+#include "proto/contract/resource_name.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/validation.h"
+#include "proto/contract/volume_layout.h"
+
+namespace deconvoy::client {
+namespace {
+
+struct DistillOptions {
+  std::string beads;
+  std::string output;
+  std::optional<Voxel> shape;
+  std::optional<v1::VoxelSize> voxel_um;
+  uint32_t channel = 0;
+  double least_snr = 10;
+  double saturation = 0;
+  ImageOutputOptions image_output;
+  ServerOptions server;
+};
+
+constexpr char kExamples[] = R"(  deconvoy distill beads.tif -o psf.tif
+      finds the beads, says of each whether it serves and why not, and averages those that do
+  deconvoy distill beads.tif -o psf.tif --shape 41,65,65 --saturation 65535
+      a larger PSF, without beads that were too bright for the camera)";
+
+// Of a side: the largest odd extent up to `most` that the stack has.
+int64_t DefaultExtent(uint32_t stack, int64_t most) {
+  const int64_t extent = std::min<int64_t>(stack, most);
+  return extent % 2 == 0 ? extent - 1 : extent;
+}
+
+class Distillation {
+ public:
+  Distillation(const DistillOptions& options, const Console& console)
+      : options_(options),
+        console_(console),
+        stop_(TakeInterrupts()),
+        progress_(MakeProgress(console, [] { return absl::Now(); })) {}
+
+  absl::Status Do() {
+    ASSIGN_OR_RETURN(InputImage beads, OpenInput(options_.beads, options_.voxel_um, *progress_));
+    v1::JobSpec spec = MakeSpec(beads.spec);
+    RETURN_IF_ERROR(WithExitCode(ValidateJobSpec(spec), ExitCode::kUsage));
+    const auto outputs = PlanOutputs(spec, &beads.spec, nullptr);
+    RETURN_IF_ERROR(WithExitCode(outputs.status(), ExitCode::kUsage));
+    const imageio::WriteOptions write = ToWriteOptions(options_.image_output);
+    RETURN_IF_ERROR(
+        imageio::CheckWritable(options_.output, imageio::RoomFor(options_.output, outputs->front().spec, write)));
+    std::error_code ignored;
+    if (std::filesystem::equivalent(options_.beads, options_.output, ignored)) {
+      return UsageError(fmt::format("the output {} is also the input", Printable(options_.output)),
+                        "Choose another file with -o.");
+    }
+    ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
+    const absl::Status status = session->Explain(DoWith(*session, beads, spec, write));
+    if (!session->local() && !IsRetryable(status)) leftovers_.Remove(session->client(), *progress_);
+    progress_->Clear();
+    return status;
+  }
+
+ private:
+  v1::JobSpec MakeSpec(const v1::VolumeSpec& beads) const {
+    v1::JobSpec spec;
+    spec.set_display_name("distill");
+    v1::DistillSpec& distill = *spec.mutable_distill();
+    distill.set_input_volume(VolumeName("beads"));  // until it is uploaded
+    distill.set_channel(options_.channel);
+    distill.set_least_snr(options_.least_snr);
+    distill.set_saturation_counts(options_.saturation);
+    const v1::Shape5& stack = beads.shape();
+    const Voxel fitting{DefaultExtent(stack.z(), 41), DefaultExtent(stack.y(), 65), DefaultExtent(stack.x(), 65)};
+    *distill.mutable_shape() = ToProto(options_.shape.value_or(fitting));
+    return spec;
+  }
+
+  absl::Status DoWith(Session& session, InputImage& beads, v1::JobSpec& spec, const imageio::WriteOptions& write) {
+    ASSIGN_OR_RETURN(const std::string uploaded, UploadImage(session.client(), beads, *progress_, stop_));
+    leftovers_.AddVolume(uploaded);
+    spec.mutable_distill()->set_input_volume(uploaded);
+    ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
+    ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "psf"));
+    ASSIGN_OR_RETURN(const v1::VolumeSpec written,
+                     DownloadImage(session.client(), volume, options_.output, write, *progress_, stop_));
+    progress_->Clear();
+    console_.Say(fmt::format("wrote {}: {}", Printable(options_.output), ShapeText(written)));
+    if (console_.json) console_.Json({{"event", "result"}, {"role", "psf"}, {"output", options_.output}});
+    return absl::OkStatus();
+  }
+
+  const DistillOptions& options_;
+  const Console& console_;
+  const std::stop_token stop_;
+  const std::unique_ptr<Progress> progress_;
+  Leftovers leftovers_;
+};
+
+void AddBeads(CLI::App& verb, DistillOptions& options) {
+  verb.add_option("beads", options.beads, "Stack of beads")->type_name("FILE")->required();
+  verb.add_option("-o,--output", options.output, std::string("File to write") + kReplaced)
+      ->type_name("FILE")
+      ->required();
+  AddVoxel(verb, "--shape", options.shape, 3,
+           "Extent of the PSF in voxels, odd; beads that are nearer to an end of the stack or to one another are not "
+           "used. Without it 41,65,65, or what the stack has");
+  AddVoxelSize(verb, "--voxel-um", options.voxel_um, "Voxel size in um, where the file does not say it or is wrong");
+  verb.add_option("--channel", options.channel, "Channel of the stack, from 0")->type_name("C")->capture_default_str();
+  verb.add_option("--snr", options.least_snr, "Least height of a bead above the background, in terms of the noise")
+      ->check(CLI::PositiveNumber)
+      ->type_name("V")
+      ->capture_default_str();
+  verb.add_option("--saturation", options.saturation,
+                  "Counts from which a voxel is saturated; beads with such voxels are not used. 0: none are")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("COUNTS")
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void AddDistill(CLI::App& root, Program& program) {
+  AddVerb<DistillOptions>(
+      root, program, "distill", "Make a PSF from a stack of beads.", kExamples,
+      [&program](CLI::App& verb, DistillOptions& options) {
+        AddBeads(verb, options);
+        AddServerOrLocalOptions(verb, options.server);
+        AddImageOutputOptions(verb, options.image_output);
+        AddProgressOptions(verb, program.console);
+      },
+      [&program](const DistillOptions& options) { return Distillation(options, program.console).Do(); });
+}
+
+}  // namespace deconvoy::client

@@ -1,0 +1,210 @@
+// deconvoy psf: a PSF computed from a microscope's optics, by a worker.
+#include <absl/time/clock.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/cli/images.h"
+#include "client/cli/interrupt.h"
+#include "client/cli/job_run.h"
+#include "client/cli/options/output_options.h"
+#include "client/cli/outcome.h"
+#include "client/cli/values.h"
+#include "client/cli/verbs/verbs.h"
+#include "proto/contract/error.h"
+#include "proto/contract/model_psf.h"
+#include "proto/contract/outputs.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/validation.h"
+#include "proto/contract/volume_layout.h"
+
+namespace deconvoy::client {
+namespace {
+
+struct PsfOptions {
+  std::string output;
+  std::vector<std::string> optics;
+  std::string microscopy = "widefield";
+  std::string model = "richards-wolf";
+  std::optional<v1::VoxelSize> voxel_um;
+  std::optional<Voxel> shape;
+  ImageOutputOptions image_output;
+  ServerOptions server;
+};
+
+constexpr char kExamples[] =
+    R"(  deconvoy psf -o psf.ome.tif --optics na=1.4,emission_um=0.52 --voxel-um 0.2,0.065,0.065
+      an oil objective in the wide field
+  deconvoy psf -o psf.ome.tif --microscopy confocal --voxel-um 0.2,0.05,0.05
+      --optics na=1.2,ri_immersion=1.333,emission_um=0.52,excitation_um=0.488,pinhole_au=1
+      a confocal with a water objective
+  deconvoy psf -o psf.ome.tif --optics na=1.3,ri_sample=1.38,depth_um=8,emission_um=0.6 --voxel-um 0.2,0.1,0.1
+      an oil objective that looks 8 um into cells: planes above and below the focus differ)";
+
+constexpr char kOptics[] =
+    R"(Optics, as NAME=VALUE,...: na (needed), emission_um (needed), excitation_um, ri_immersion [1.515], ri_sample
+[as the immersion], ri_coverslip [1.5255], coverslip_um [170], depth_um [0], working_distance_um [150], what the
+objective is made for (ri_immersion_design, ri_coverslip_design, coverslip_design_um); confocal: pinhole_au [1],
+polarised (0 or 1); light-sheet: sheet_fwhm_um; sted: depletion_um, saturation)";
+
+const std::map<std::string, v1::Microscopy>& Kinds() {
+  static const std::map<std::string, v1::Microscopy> kinds = {{"widefield", v1::WIDEFIELD},
+                                                              {"confocal", v1::CONFOCAL},
+                                                              {"light-sheet", v1::LIGHT_SHEET},
+                                                              {"two-photon", v1::TWO_PHOTON},
+                                                              {"sted", v1::STED}};
+  return kinds;
+}
+
+const std::map<std::string, v1::PsfModel>& Models() {
+  static const std::map<std::string, v1::PsfModel> models = {
+      {"richards-wolf", v1::RICHARDS_WOLF}, {"debye", v1::DEBYE}, {"gibson-lanni", v1::GIBSON_LANNI}};
+  return models;
+}
+
+// Sets the field of this name.
+absl::Status SetOptic(const std::string& name, double value, v1::Optics& optics) {
+  const auto* descriptor = v1::Optics::descriptor();
+  const auto* field = descriptor->FindFieldByName(name);
+  if (field == nullptr) {
+    std::vector<std::string> names;
+    for (int i = 0; i < descriptor->field_count(); ++i) names.push_back(descriptor->field(i)->name());
+    const std::string nearest = Nearest(name, names);
+    return UsageError(fmt::format("--optics: there is no `{}`", Printable(name)),
+                      nearest.empty() ? fmt::format("Choose from: {}.", fmt::join(names, ", "))
+                                      : fmt::format("Did you mean `{}`?", nearest));
+  }
+  if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_BOOL) {
+    optics.GetReflection()->SetBool(&optics, field, value != 0);
+  } else {
+    optics.GetReflection()->SetDouble(&optics, field, value);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Optics> ParseOptics(const std::vector<std::string>& texts) {
+  ASSIGN_OR_RETURN(const auto assignments, ParseAssignments(texts));
+  v1::Optics optics;
+  for (const auto& [name, text] : assignments) {
+    const absl::StatusOr<double> value = ParseNumber(text);
+    if (!value.ok()) {
+      return UsageError(fmt::format("--optics: {} is `{}`, which is no number", Printable(name), Printable(text)),
+                        "Give a decimal number, for instance na=1.4.");
+    }
+    RETURN_IF_ERROR(SetOptic(name, *value, optics));
+  }
+  return optics;
+}
+
+// Odd extents that hold nearly all light: four depths of field up and down, at least 1 um; sideways the cone of light
+// at the outermost plane, and three Airy discs.
+Voxel DefaultShape(const v1::ModelPsfSpec& spec) {
+  const v1::Optics optics = ResolveOptics(spec);
+  const double n = optics.ri_immersion(), na = optics.na(), wavelength = optics.emission_um();
+  const double axial = 0.886 * wavelength / (n - std::sqrt(n * n - na * na));
+  const double up = std::max(4 * axial, 1.0);
+  const double cone = spec.microscopy() == v1::WIDEFIELD ? up * na / std::sqrt(n * n - na * na) : 0;
+  const double side = cone + 3 * 1.22 * wavelength / na;
+  const auto extent = [](double half_um, double voxel_um) {
+    return 2 * static_cast<int64_t>(std::ceil(half_um / voxel_um)) + 1;
+  };
+  const v1::VoxelSize& voxel = spec.voxel_size();
+  return {extent(up, voxel.z_um()), extent(side, voxel.y_um()), extent(side, voxel.x_um())};
+}
+
+class PsfModelling {
+ public:
+  PsfModelling(const PsfOptions& options, const Console& console)
+      : options_(options),
+        console_(console),
+        stop_(TakeInterrupts()),
+        progress_(MakeProgress(console, [] { return absl::Now(); })) {}
+
+  absl::Status Do() {
+    ASSIGN_OR_RETURN(const v1::JobSpec spec, MakeSpec());
+    ASSIGN_OR_RETURN(const auto outputs, PlanOutputs(spec, nullptr, nullptr));
+    const imageio::WriteOptions write = ToWriteOptions(options_.image_output);
+    RETURN_IF_ERROR(
+        imageio::CheckWritable(options_.output, imageio::RoomFor(options_.output, outputs.front().spec, write)));
+    ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
+    const absl::Status status = session->Explain(DoWith(*session, spec, write));
+    if (!session->local() && !IsRetryable(status)) leftovers_.Remove(session->client(), *progress_);
+    progress_->Clear();
+    return status;
+  }
+
+ private:
+  absl::StatusOr<v1::JobSpec> MakeSpec() const {
+    v1::JobSpec spec;
+    spec.set_display_name("psf " + options_.microscopy);
+    v1::ModelPsfSpec& psf = *spec.mutable_model_psf();
+    ASSIGN_OR_RETURN(*psf.mutable_optics(), ParseOptics(options_.optics));
+    psf.set_microscopy(Kinds().at(options_.microscopy));
+    psf.set_model(Models().at(options_.model));
+    *psf.mutable_voxel_size() = *options_.voxel_um;
+    RETURN_IF_ERROR(WithExitCode(ValidateModelPsf(psf), ExitCode::kUsage));
+    *psf.mutable_shape() = ToProto(options_.shape ? *options_.shape : DefaultShape(psf));
+    RETURN_IF_ERROR(WithExitCode(ValidateJobSpec(spec), ExitCode::kUsage));
+    return spec;
+  }
+
+  absl::Status DoWith(Session& session, const v1::JobSpec& spec, const imageio::WriteOptions& write) {
+    ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
+    ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "psf"));
+    ASSIGN_OR_RETURN(const v1::VolumeSpec written,
+                     DownloadImage(session.client(), volume, options_.output, write, *progress_, stop_));
+    progress_->Clear();
+    console_.Say(fmt::format("wrote {}: {}", Printable(options_.output), ShapeText(written)));
+    if (console_.json) console_.Json({{"event", "result"}, {"role", "psf"}, {"output", options_.output}});
+    return absl::OkStatus();
+  }
+
+  const PsfOptions& options_;
+  const Console& console_;
+  const std::stop_token stop_;
+  const std::unique_ptr<Progress> progress_;
+  Leftovers leftovers_;
+};
+
+void AddOptics(CLI::App& verb, PsfOptions& options) {
+  verb.add_option("-o,--output", options.output, std::string("File to write") + kReplaced)
+      ->type_name("FILE")
+      ->required();
+  verb.add_option("--optics", options.optics, kOptics)->type_name("NAME=VALUE")->delimiter(',')->required();
+  verb.add_option("--microscopy", options.microscopy, "Kind of microscope; confocal serves for the spinning disk, too")
+      ->check(CLI::IsMember({"widefield", "confocal", "light-sheet", "two-photon", "sted"}))
+      ->type_name("")
+      ->capture_default_str();
+  verb.add_option("--model", options.model,
+                  "How exactly light is computed: richards-wolf is vectorial, debye scalar for high apertures, "
+                  "gibson-lanni the plain "
+                  "scalar one, without mismatched layers that of Born and Wolf")
+      ->check(CLI::IsMember({"richards-wolf", "debye", "gibson-lanni"}))
+      ->type_name("")
+      ->capture_default_str();
+  AddVoxelSize(verb, "--voxel-um", options.voxel_um, "Voxel size in um, that of the image")->required();
+  AddVoxel(verb, "--shape", options.shape, 1, "Extent in voxels; without it what holds nearly all light");
+}
+
+}  // namespace
+
+void AddPsf(CLI::App& root, Program& program) {
+  AddVerb<PsfOptions>(
+      root, program, "psf", "Compute a PSF from a microscope's optics.", kExamples,
+      [&program](CLI::App& verb, PsfOptions& options) {
+        AddOptics(verb, options);
+        AddServerOrLocalOptions(verb, options.server);
+        AddImageOutputOptions(verb, options.image_output);
+        AddProgressOptions(verb, program.console);
+      },
+      [&program](const PsfOptions& options) { return PsfModelling(options, program.console).Do(); });
+}
+
+}  // namespace deconvoy::client

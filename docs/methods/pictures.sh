@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Draws docs/images/METHOD.png for every method, as its page shows it: the image of a synthetic specimen, the truth, and
+# the result with the method's defaults. Needs a release build.
+#   docs/methods/pictures.sh [METHOD...]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+deconvoy=$PWD/build/release/bin/deconvoy
+pictures=$PWD/docs/images
+work=$(mktemp -d)
+trap 'kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+build/release/bin/deconvoyd --state "$work/state" --listen "unix:$work/s" >"$work/log" 2>&1 &
+server=$!
+export DECONVOY_SERVER=unix:$work/s
+for _ in $(seq 100); do "$deconvoy" methods >/dev/null 2>&1 && break; sleep 0.2; done
+if [ $# -eq 0 ]; then
+  mapfile -t methods < <("$deconvoy" methods --json | sed 's/.*"name":"\([a-z-]*\)","noise_model".*/\1/')
+  set -- "${methods[@]}"
+fi
+"$deconvoy" simulate -o "$work" --shape 32,96,96 --kind mixed --seed 5 --photons 150 --background 10 --offset 100 \
+  --psf-fwhm-um 0.9,0.35,0.35 --quiet
+for method; do
+  "$deconvoy" run "$work/raw.ome.tif" --psf "$work/psf.ome.tif" -o "$work/$method.ome.tif" --method "$method" --offset 100 --quiet
+  "$deconvoy" picture "$work/raw.ome.tif" "$work/truth.ome.tif" "$work/$method.ome.tif" -o "$pictures/$method.png" --quiet
+  echo "$pictures/$method.png"
+done

@@ -1,0 +1,117 @@
+#include "proto/contract/model_psf.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+#include "proto/contract/error.h"
+#include "proto/contract/limits.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
+
+namespace deconvoy {
+namespace {
+
+double Or(double value, double otherwise) {
+  return value == 0 ? otherwise : value;
+}
+
+struct Range {
+  std::string_view name;
+  double value;
+  double least, most;
+  std::string_view meaning;
+  std::string_view example;
+};
+
+absl::Status Check(const Range& range) {
+  if (range.value >= range.least && range.value <= range.most) return absl::OkStatus();
+  return MakeError({.reason = v1::INVALID_FIELD,
+                    .field = fmt::format("model_psf.optics.{}", range.name),
+                    .remedy = fmt::format("Give the {}, {:g} to {:g}; for instance {}={}.", range.meaning, range.least,
+                                          range.most, range.name, range.example)},
+                   range.value == 0 ? fmt::format("`{}` is not given", range.name)
+                                    : fmt::format("`{}` is {:g}", range.name, range.value));
+}
+
+absl::Status CheckWavelength(std::string_view name, double value, std::string_view whose, std::string_view example) {
+  const std::string meaning = fmt::format("wavelength of the {} in um (not nm)", whose);
+  return Check({name, value, 0.2, 3, meaning, example});
+}
+
+absl::Status CheckLayers(const v1::Optics& optics) {
+  constexpr std::string_view kIndex = "refractive index (air 1, water 1.333, oil 1.515)";
+  for (const auto& [name, value] : {std::pair<std::string_view, double>{"ri_immersion", optics.ri_immersion()},
+                                    {"ri_sample", optics.ri_sample()},
+                                    {"ri_coverslip", optics.ri_coverslip()},
+                                    {"ri_immersion_design", optics.ri_immersion_design()},
+                                    {"ri_coverslip_design", optics.ri_coverslip_design()}}) {
+    RETURN_IF_ERROR(Check({name, value, 1, 2.5, kIndex, "1.515"}));
+  }
+  RETURN_IF_ERROR(
+      Check({"coverslip_um", optics.coverslip_um(), 1e-3, 2000, "thickness of the coverslip in um", "170"}));
+  RETURN_IF_ERROR(Check({"coverslip_design_um", optics.coverslip_design_um(), 1e-3, 2000,
+                         "thickness of coverslip that the objective is made for, in um", "170"}));
+  RETURN_IF_ERROR(Check({"working_distance_um", optics.working_distance_um(), 1e-3, 50'000,
+                         "thickness of the immersion layer in um", "150"}));
+  return Check({"depth_um", optics.depth_um(), 0, 10'000, "depth below the coverslip in um", "5"});
+}
+
+absl::Status CheckLight(v1::Microscopy kind, const v1::Optics& optics) {
+  RETURN_IF_ERROR(CheckWavelength("emission_um", optics.emission_um(), "emission", "0.52"));
+  const bool scans = kind == v1::CONFOCAL || kind == v1::TWO_PHOTON || kind == v1::STED;
+  if (scans) RETURN_IF_ERROR(CheckWavelength("excitation_um", optics.excitation_um(), "illumination", "0.488"));
+  if (kind == v1::CONFOCAL || kind == v1::STED) {
+    RETURN_IF_ERROR(
+        Check({"pinhole_au", optics.pinhole_au(), 1e-3, 100, "diameter of the pinhole in Airy units", "1"}));
+  }
+  if (kind == v1::LIGHT_SHEET) {
+    RETURN_IF_ERROR(Check({"sheet_fwhm_um", optics.sheet_fwhm_um(), 0.01, 1000,
+                           "full width at half maximum of the light sheet in um", "3"}));
+  }
+  if (kind != v1::STED) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckWavelength("depletion_um", optics.depletion_um(), "depletion", "0.775"));
+  return Check({"saturation", optics.saturation(), 1e-3, 1e4,
+                "greatest intensity of the depletion over that which halves the fluorescence", "20"});
+}
+
+}  // namespace
+
+v1::Optics ResolveOptics(const v1::ModelPsfSpec& spec) {
+  v1::Optics optics = spec.optics();
+  if (spec.microscopy() == v1::TWO_PHOTON) optics.set_emission_um(optics.excitation_um());
+  optics.set_ri_immersion(Or(optics.ri_immersion(), 1.515));
+  optics.set_ri_sample(Or(optics.ri_sample(), optics.ri_immersion()));
+  optics.set_ri_coverslip(Or(optics.ri_coverslip(), 1.5255));
+  optics.set_ri_immersion_design(Or(optics.ri_immersion_design(), optics.ri_immersion()));
+  optics.set_ri_coverslip_design(Or(optics.ri_coverslip_design(), optics.ri_coverslip()));
+  optics.set_coverslip_um(Or(optics.coverslip_um(), 170));
+  optics.set_coverslip_design_um(Or(optics.coverslip_design_um(), optics.coverslip_um()));
+  optics.set_working_distance_um(Or(optics.working_distance_um(), 150));
+  optics.set_pinhole_au(Or(optics.pinhole_au(), 1));
+  return optics;
+}
+
+absl::Status ValidateModelPsf(const v1::ModelPsfSpec& spec) {
+  const v1::Optics optics = ResolveOptics(spec);
+  RETURN_IF_ERROR(Check({"na", optics.na(), 0.01, 1.7, "numerical aperture of the objective", "1.4"}));
+  RETURN_IF_ERROR(CheckLayers(optics));
+  RETURN_IF_ERROR(CheckLight(spec.microscopy(), optics));
+  if (optics.na() >= optics.ri_immersion()) {
+    return MakeError({.reason = v1::INVALID_FIELD,
+                      .field = "model_psf.optics.na",
+                      .remedy = "Give the immersion's refractive index (`ri_immersion`), or the right `na`."},
+                     fmt::format("`na` is {:g}, which no immersion of refractive index {:g} allows", optics.na(),
+                                 optics.ri_immersion()));
+  }
+  const bool scalar = spec.model() == v1::DEBYE || spec.model() == v1::GIBSON_LANNI;
+  if (optics.polarised() && (spec.microscopy() != v1::CONFOCAL || scalar)) {
+    return MakeError({.reason = v1::INVALID_FIELD,
+                      .field = "model_psf.optics.polarised",
+                      .remedy = "Leave it out, or use the model richards-wolf of a confocal."},
+                     "polarised illumination is known to the model richards-wolf of a confocal only");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace deconvoy

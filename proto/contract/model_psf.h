@@ -1,0 +1,17 @@
+// Optics from which a PSF is computed, checked and completed alike by client, server and worker.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include "deconvoy/v1/jobs.pb.h"
+
+namespace deconvoy {
+
+// The optics with their defaults filled in; with TWO_PHOTON the emission has the wavelength of the excitation.
+v1::Optics ResolveOptics(const v1::ModelPsfSpec& spec);
+
+// INVALID_FIELD, naming the field as `model_psf.optics.na`, its range and what it means, for what can be no microscope,
+// and for what this kind of microscope lacks.
+absl::Status ValidateModelPsf(const v1::ModelPsfSpec& spec);
+
+}  // namespace deconvoy

@@ -1,0 +1,97 @@
+#include "proto/contract/model_psf.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+
+#include "proto/contract/error.h"
+#include "proto/contract/validation.h"
+#include "proto/contract/volume_layout.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy {
+namespace {
+
+v1::ModelPsfSpec Widefield() {
+  v1::ModelPsfSpec spec;
+  spec.mutable_optics()->set_na(1.4);
+  spec.mutable_optics()->set_emission_um(0.52);
+  return spec;
+}
+
+// What is refused, as "field: message".
+std::string Refusal(const v1::ModelPsfSpec& spec) {
+  const absl::Status status = ValidateModelPsf(spec);
+  return status.ok() ? "" : InfoOf(status).field() + ": " + std::string(status.message());
+}
+
+TEST(ModelPsfTest, DefaultsFollowWhatIsGiven) {
+  v1::ModelPsfSpec spec = Widefield();
+  spec.mutable_optics()->set_ri_immersion(1.333);
+  spec.mutable_optics()->set_coverslip_um(160);
+  const v1::Optics optics = ResolveOptics(spec);
+  EXPECT_EQ(optics.ri_sample(), 1.333);
+  EXPECT_EQ(optics.ri_immersion_design(), 1.333);
+  EXPECT_EQ(optics.coverslip_design_um(), 160);
+  EXPECT_EQ(optics.ri_coverslip_design(), optics.ri_coverslip());
+  EXPECT_EQ(optics.pinhole_au(), 1);
+}
+
+TEST(ModelPsfTest, ASimpleMicroscopeNeedsTwoNumbers) {
+  EXPECT_EQ(Refusal(Widefield()), "");
+  v1::ModelPsfSpec two = Widefield();
+  two.set_microscopy(v1::TWO_PHOTON);
+  two.mutable_optics()->clear_emission_um();
+  two.mutable_optics()->set_excitation_um(0.92);
+  EXPECT_EQ(Refusal(two), "");
+  EXPECT_EQ(ResolveOptics(two).emission_um(), 0.92);
+}
+
+TEST(ModelPsfTest, SaysWhatIsMissing) {
+  v1::ModelPsfSpec spec = Widefield();
+  spec.mutable_optics()->clear_na();
+  EXPECT_EQ(Refusal(spec), "model_psf.optics.na: `na` is not given");
+  spec = Widefield();
+  spec.set_microscopy(v1::CONFOCAL);
+  EXPECT_EQ(Refusal(spec), "model_psf.optics.excitation_um: `excitation_um` is not given");
+  spec.set_microscopy(v1::LIGHT_SHEET);
+  EXPECT_EQ(Refusal(spec), "model_psf.optics.sheet_fwhm_um: `sheet_fwhm_um` is not given");
+  spec.set_microscopy(v1::STED);
+  spec.mutable_optics()->set_excitation_um(0.64);
+  EXPECT_EQ(Refusal(spec), "model_psf.optics.depletion_um: `depletion_um` is not given");
+  spec.mutable_optics()->set_depletion_um(0.775);
+  EXPECT_EQ(Refusal(spec), "model_psf.optics.saturation: `saturation` is not given");
+}
+
+TEST(ModelPsfTest, SaysWhatCannotBe) {
+  v1::ModelPsfSpec spec = Widefield();
+  spec.mutable_optics()->set_emission_um(520);
+  EXPECT_EQ(Refusal(spec), "model_psf.optics.emission_um: `emission_um` is 520");
+  EXPECT_THAT(InfoOf(ValidateModelPsf(spec)).remedy(), ::testing::HasSubstr("not nm"));
+  spec = Widefield();
+  spec.mutable_optics()->set_ri_immersion(1.333);
+  EXPECT_THAT(Refusal(spec), ::testing::HasSubstr("`na` is 1.4, which no immersion of refractive index 1.333 allows"));
+  spec = Widefield();
+  spec.mutable_optics()->set_polarised(true);
+  EXPECT_THAT(Refusal(spec), ::testing::HasSubstr("polarised illumination"));
+  spec = Widefield();
+  spec.mutable_optics()->set_depth_um(std::nan(""));
+  EXPECT_THAT(Refusal(spec), ::testing::HasSubstr("depth_um"));
+}
+
+TEST(ModelPsfTest, AJobNeedsAShapeAndVoxels) {
+  v1::JobSpec job;
+  *job.mutable_model_psf() = Widefield();
+  EXPECT_EQ(InfoOf(ValidateJobSpec(job)).field(), "model_psf.shape.z");
+  *job.mutable_model_psf()->mutable_shape() = ToProto(Voxel{11, 21, 21});
+  EXPECT_EQ(InfoOf(ValidateJobSpec(job)).field(), "model_psf.voxel_size");
+  for (auto set : {&v1::VoxelSize::set_z_um, &v1::VoxelSize::set_y_um, &v1::VoxelSize::set_x_um}) {
+    (job.mutable_model_psf()->mutable_voxel_size()->*set)(0.1);
+  }
+  EXPECT_OK(ValidateJobSpec(job));
+}
+
+}  // namespace
+}  // namespace deconvoy

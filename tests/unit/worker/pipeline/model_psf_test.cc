@@ -1,0 +1,67 @@
+#include "worker/pipeline/model_psf.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "proto/contract/error.h"
+#include "proto/contract/volume_layout.h"
+#include "tests/support/test_support.h"
+#include "tests/unit/worker/support/memory_task.h"
+
+namespace deconvoy::worker {
+namespace {
+
+using testing::FromBytes;
+using testing::MemoryTask;
+
+void Fill(MemoryTask& task) {
+  v1::ModelPsfSpec& spec = *task.task.mutable_model_psf()->mutable_spec();
+  *spec.mutable_shape() = ToProto(Voxel{9, 17, 15});
+  spec.mutable_voxel_size()->set_z_um(0.2);
+  spec.mutable_voxel_size()->set_y_um(0.08);
+  spec.mutable_voxel_size()->set_x_um(0.06);
+  spec.mutable_optics()->set_na(1.2);
+  spec.mutable_optics()->set_ri_immersion(1.333);
+  spec.mutable_optics()->set_emission_um(0.52);
+  task.AddOutput("volumes/psf", v1::F32, {0, 0, {{}, {9, 17, 15}}});
+}
+
+TEST(ModelPsf, WritesAPsfOfSumOneAboutItsMiddle) {
+  MemoryTask task;
+  Fill(task);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunModelPsf(task.task, 2, task));
+  EXPECT_EQ(result.piece_crc32c_size(), 1);
+  const std::vector<float> psf = FromBytes<float>(task.output);
+  ASSERT_EQ(psf.size(), 9U * 17 * 15);
+  EXPECT_NEAR(std::accumulate(psf.begin(), psf.end(), 0.0), 1, 1e-5);
+  EXPECT_EQ(std::max_element(psf.begin(), psf.end()) - psf.begin(), (4 * 17 + 8) * 15 + 7);
+  // Rows are wider apart than columns, and so the light falls faster from row to row.
+  const auto at = [&](int64_t z, int64_t y, int64_t x) { return psf[static_cast<size_t>((z * 17 + y) * 15 + x)]; };
+  EXPECT_LT(at(4, 10, 7), at(4, 8, 9));
+  EXPECT_EQ(at(4, 6, 7), at(4, 10, 7));
+  EXPECT_EQ(task.progress.back(), (std::pair<int64_t, int64_t>{1, 1}));
+}
+
+TEST(ModelPsf, RefusesOpticsThatCannotBe) {
+  MemoryTask task;
+  Fill(task);
+  task.task.mutable_model_psf()->mutable_spec()->mutable_optics()->set_na(1.4);
+  EXPECT_EQ(ReasonOf(RunModelPsf(task.task, 1, task).status()), v1::INVALID_FIELD);
+  EXPECT_EQ(ReasonOf(ModelPsfBytes(task.task).status()), v1::INVALID_FIELD);
+}
+
+TEST(ModelPsf, CountsItsMemory) {
+  MemoryTask task;
+  Fill(task);
+  ASSERT_OK_AND_ASSIGN(const int64_t small, ModelPsfBytes(task.task));
+  EXPECT_GT(small, 4 * 9 * 17 * 15);
+  *task.task.mutable_model_psf()->mutable_spec()->mutable_shape() = ToProto(Voxel{1 << 20, 1 << 20, 1 << 20});
+  ASSERT_OK_AND_ASSIGN(const int64_t absurd, ModelPsfBytes(task.task));
+  EXPECT_EQ(absurd, int64_t{1'000'000'000'000'000'000});
+}
+
+}  // namespace
+}  // namespace deconvoy::worker
