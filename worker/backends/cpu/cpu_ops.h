@@ -37,6 +37,12 @@ class CpuOps final : public Ops {
                                Array& output) override;
   absl::StatusOr<double> ShrinkWavelets(const WaveletShrinkage& shrinkage, Array& array) override;
   absl::StatusOr<double> Dot(const Array& a, const Array& b, const Box3& box) override;
+  absl::StatusOr<std::unique_ptr<Spectrum>> Transform(const Array& field) override;
+  absl::Status SolveSplit(const SplitSolve& step) override;
+  absl::StatusOr<PriorUpdate> UpdateSplit(const Array& x, const PriorSplit& split, float scale) override;
+  absl::Status SubtractDual(const Array& v, const PriorSplit& split, float factor, Array& output) override;
+  absl::Status Combine(Array& a, float alpha, const Array& b, float beta) override;
+  absl::Status Clamp(Array& array, float floor, float ceiling) override;
   int64_t transforms() const override { return transforms_; }
 
  private:

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "worker/backends/cpu/pointwise.h"
+#include "worker/backends/cpu/splitting.h"
 #include "worker/backends/cpu/weights.h"
 
 namespace deconvoy::worker::cpu {
@@ -298,6 +299,7 @@ std::unique_ptr<RowSource> MakeSource(const Prologue& prologue, int64_t row_leng
   if (const auto* identity = std::get_if<Identity>(&prologue)) {
     return std::make_unique<IdentitySource>(*Cast(identity->input), row_length);
   }
+  if (const auto* sum = std::get_if<SplitSum>(&prologue)) return MakeSplitSource(*sum);
   return std::make_unique<ExtrapolateSource>(std::get<Extrapolate>(prologue), row_length);
 }
 
@@ -310,6 +312,9 @@ std::unique_ptr<RowSink> MakeSink(const Epilogue& epilogue, int64_t row_length) 
     return std::make_unique<ComparisonSink<Residual>>(*residual, row_length);
   }
   if (const auto* add = std::get_if<AddUpdate>(&epilogue)) return std::make_unique<AddSink>(*add, row_length);
+  if (const auto* split = std::get_if<DataSplit>(&epilogue)) {
+    return MakeDataSink(*split, split->output->box().shape);
+  }
   return std::make_unique<UpdateSink>(std::get<MultiplyUpdate>(epilogue), row_length);
 }
 

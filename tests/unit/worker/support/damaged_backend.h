@@ -60,6 +60,18 @@ class DamagedOps : public Ops {
     return ops_->ConvolveThen(first, second);
   }
   absl::StatusOr<Reduction> Reduce(const Array& array, const Box3& box) override { return ops_->Reduce(array, box); }
+  absl::StatusOr<std::unique_ptr<Spectrum>> Transform(const Array& field) override { return ops_->Transform(field); }
+  absl::Status SolveSplit(const SplitSolve& step) override { return ops_->SolveSplit(step); }
+  absl::StatusOr<PriorUpdate> UpdateSplit(const Array& x, const PriorSplit& split, float scale) override {
+    return ops_->UpdateSplit(x, split, scale);
+  }
+  absl::Status SubtractDual(const Array& v, const PriorSplit& split, float factor, Array& output) override {
+    return ops_->SubtractDual(v, split, factor, output);
+  }
+  absl::Status Combine(Array& a, float alpha, const Array& b, float beta) override {
+    return ops_->Combine(a, alpha, b, beta);
+  }
+  absl::Status Clamp(Array& array, float floor, float ceiling) override { return ops_->Clamp(array, floor, ceiling); }
   int64_t transforms() const override { return ops_->transforms(); }
 
  private:
