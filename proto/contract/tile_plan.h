@@ -57,9 +57,10 @@ struct TilePlan {
 // 65536 voxels besides, and 40 for each row where rows are cut. Several workers take tiles in turn, as many at once as
 // there are workers, but all tiles together never take more than 3/2 of what they would for one worker. z stays whole
 // where it fits, unless cutting it at least halves the time. Tried are, along each axis, all numbers of tiles up to 32
-// and then steps of an eighth; of equals, the plan with the fewest tiles along z, then y, then x. Errors: OUT_OF_MEMORY (not even the smallest tile fits, or `whole` does not; with need
-// and budget), INVALID_FIELD (core too large, negative or so small that the tiles exceed `limits::kTasksPerJob`; core
-// and `whole`; cut with `PERIODIC`, which has no tiles; anything else out of range).
+// and then steps of an eighth; of equals, the plan with the fewest tiles along z, then y, then x. Errors: OUT_OF_MEMORY
+// (not even the smallest tile fits, or `whole` does not; with need and budget), INVALID_FIELD (core too large, negative
+// or so small that the tiles exceed `limits::kTasksPerJob`; core and `whole`; cut with `PERIODIC`, which has no tiles;
+// anything else out of range).
 absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request);
 
 // Extent of the array that holds a tile's measured voxels: what is loaded for EXTEND; else the transforms' extent, into

@@ -1,5 +1,6 @@
 #include "worker/methods/frequencies.h"
 
+#include <cmath>
 #include <numbers>
 
 #include "proto/contract/status_macros.h"
@@ -15,6 +16,16 @@ std::vector<double> Squares(int64_t n, int64_t count) {
     squares[static_cast<size_t>(i)] = w * w;
   }
   return squares;
+}
+
+// factor^2 (2 - 2 cos w) by index along an axis of n voxels.
+std::vector<double> DifferencePowers(int64_t n, int64_t count, double factor) {
+  std::vector<double> powers(static_cast<size_t>(count));
+  for (int64_t i = 0; i < count; ++i) {
+    const double root = 2 * factor * std::sin(std::numbers::pi * static_cast<double>(i) / static_cast<double>(n));
+    powers[static_cast<size_t>(i)] = root * root;
+  }
+  return powers;
 }
 
 }  // namespace
@@ -33,6 +44,23 @@ std::vector<float> FourthPowers(const Shape3& domain, double factor) {
     }
   }
   return powers;
+}
+
+void AddEigenvalues(const Shape3& domain, Slopes slopes, const std::array<float, 3>& factors,
+                    std::vector<float>& values) {
+  if (slopes == Slopes::kNone) return;
+  const std::vector<double> along_z = DifferencePowers(domain.z, domain.z, factors[0]),
+                            along_y = DifferencePowers(domain.y, domain.y, factors[1]),
+                            along_x = DifferencePowers(domain.x, domain.x / 2 + 1, factors[2]);
+  auto value = values.begin();
+  for (const double z : along_z) {
+    for (const double y : along_y) {
+      for (const double x : along_x) {
+        const double e = z + y + x;
+        *value++ += static_cast<float>(slopes == Slopes::kFirst ? e : e * e);
+      }
+    }
+  }
 }
 
 absl::StatusOr<std::vector<float>> MagnitudeOf(Ops& ops, const Otf& otf) {

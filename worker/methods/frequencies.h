@@ -1,6 +1,7 @@
 // Fields over the half spectrum of a domain, in the order of `Ops::ReadMagnitude`.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "worker/ops/backend.h"
@@ -9,6 +10,10 @@ namespace deconvoy::worker {
 
 // factor w^4, w^2 = wz^2 + wy^2 + wx^2, in radians per voxel: what the Laplacian's square does to each frequency.
 std::vector<float> FourthPowers(const Shape3& domain, double factor);
+
+// Adds the eigenvalues of K*K on a domain (worker/ops/backend.h).
+void AddEigenvalues(const Shape3& domain, Slopes slopes, const std::array<float, 3>& factors,
+                    std::vector<float>& values);
 
 // |h^| of an OTF.
 absl::StatusOr<std::vector<float>> MagnitudeOf(Ops& ops, const Otf& otf);

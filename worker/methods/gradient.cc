@@ -117,6 +117,7 @@ class Descent {
     if (options_.wavelets.has_value()) {
       ASSIGN_OR_RETURN(coefficients_, ops_.ShrinkWavelets(wavelets_, *x_));
     }
+    if (options_.clean) return options_.clean(*x_, step_);
     return absl::OkStatus();
   }
 

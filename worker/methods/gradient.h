@@ -16,6 +16,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -29,7 +30,9 @@ struct DescentOptions {
   double lambda = 0;
   bool nesterov = false;
   std::optional<WaveletShrinkage> wavelets = {};  // its threshold is not looked at
-  double sparsity = 0;                            // photons: coefficients are drawn to 0 by half of it times the step
+  // A last part of every step, given the step's length, where there are no wavelets; empty: none.
+  std::function<absl::Status(Array& x, double step)> clean = {};
+  double sparsity = 0;  // photons: coefficients are drawn to 0 by half of it times the step
 };
 
 // The choice of `acceleration`.
