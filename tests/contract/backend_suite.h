@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "proto/contract/error.h"
+#include "tests/contract/backend_consensus_suite.h"
 #include "tests/contract/backend_fewer_iterations_suite.h"
 #include "tests/contract/backend_fixture.h"
 #include "tests/contract/backend_linear_suite.h"

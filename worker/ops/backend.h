@@ -68,7 +68,16 @@ struct Extrapolate {
   float floor;
 };
 
-using Prologue = std::variant<Identity, Extrapolate>;
+// p = scale (a - a_offset) (b - b_offset) on the box of a, which is that of b too.
+struct Product {
+  const Array* a;
+  float a_offset;
+  const Array* b;
+  float b_offset;
+  float scale;
+};
+
+using Prologue = std::variant<Identity, Extrapolate, Product>;
 
 // --- Epilogues: v is the value of the convolution at a voxel. ---
 
@@ -144,7 +153,23 @@ struct AddUpdate {
   float ceiling = kNoCeiling;
 };
 
-using Epilogue = std::variant<Store, GuardedRatio, MultiplyUpdate, Residual, AddUpdate>;
+// output = v / w where w >= weight_floor, else `otherwise`, on output's box. `weights` null means w = 1 everywhere.
+struct Divide {
+  const Weights* weights;
+  float weight_floor;
+  float otherwise;
+  Array* output;
+};
+
+// x = x (first + second) / 2 on x's box, but where v < 0 it stays. Both others cover that box and may be the prologue's
+// arrays.
+struct ConsensusUpdate {
+  const Array* first;
+  const Array* second;
+  Array* x;
+};
+
+using Epilogue = std::variant<Store, GuardedRatio, MultiplyUpdate, Residual, AddUpdate, Divide, ConsensusUpdate>;
 
 // One convolution: H p, or with `adjoint` H* p.
 struct Convolution {

@@ -252,6 +252,27 @@ DECONVOY_FOR_EACH_ISA void AddStep(const float* p, const float* v, const StepRow
   }
 }
 
+DECONVOY_FOR_EACH_ISA void OffsetProductRow(const float* __restrict a, float a_offset, const float* __restrict b,
+                                            float b_offset, float scale, int64_t n, float* __restrict out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = scale * (a[i] - a_offset) * (b[i] - b_offset);
+}
+
+DECONVOY_FOR_EACH_ISA void DivideRow(const float* __restrict v, const float* __restrict w, float weight_floor,
+                                     float otherwise, int64_t n, float* __restrict out) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float quotient = v[i] / w[i];
+    out[i] = w[i] >= weight_floor ? quotient : otherwise;
+  }
+}
+
+DECONVOY_FOR_EACH_ISA void ConsensusRow(const float* __restrict v, const float* __restrict first,
+                                        const float* __restrict second, int64_t n, float* __restrict x) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float updated = x[i] * (0.5F * (first[i] + second[i]));
+    x[i] = v[i] < 0 ? x[i] : updated;
+  }
+}
+
 DECONVOY_FOR_EACH_ISA void ProductRow(const float* a, const float* b, float floor, int64_t n, float* out) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
