@@ -144,6 +144,13 @@ bool IsNesterov(const Parameters& parameters) {
   return parameters.Choice("acceleration") == "nesterov";
 }
 
+absl::StatusOr<std::vector<Advice>> DescentMethod::Review(const Parameters& parameters, const PsfFacts& /*psf*/) const {
+  constexpr double kLeastCurvature = 1;  // of any PSF of sum 1, at zero frequency
+  const bool nesterov = momentum_ == Momentum::kAlways || (momentum_ == Momentum::kChosen && IsNesterov(parameters));
+  RETURN_IF_ERROR(StepOf(parameters.Real("step"), nesterov, kLeastCurvature).status());
+  return std::vector<Advice>{};
+}
+
 void DescribeDescent(v1::Method& method, bool smooth) {
   constexpr int64_t kIterations = 50;
   method.set_noise_model("Gaussian");

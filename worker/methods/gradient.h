@@ -18,10 +18,32 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "worker/methods/method.h"
 
 namespace deconvoy::worker {
+
+// Whether steps are extrapolated.
+enum class Momentum {
+  kNone,
+  kChosen,  // by the parameter `acceleration`
+  kAlways,
+};
+
+// A method with the parameter `step`.
+class DescentMethod : public DescribedMethod {
+ public:
+  DescentMethod(v1::Method description, Momentum momentum)
+      : DescribedMethod(std::move(description)), momentum_(momentum) {}
+
+  // Errors: INVALID_FIELD for a step that is above the bound whatever the PSF, with the bound.
+  absl::StatusOr<std::vector<Advice>> Review(const Parameters& parameters, const PsfFacts& psf) const final;
+
+ private:
+  const Momentum momentum_;
+};
 
 struct DescentOptions {
   float floor = kNoFloor;

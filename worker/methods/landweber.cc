@@ -1,7 +1,6 @@
 #include "worker/methods/landweber.h"
 
 #include "worker/methods/describe.h"
-#include "worker/methods/gradient.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -20,7 +19,7 @@ v1::Method Describe() {
 
 }  // namespace
 
-Landweber::Landweber() : DescribedMethod(Describe()) {}
+Landweber::Landweber() : DescentMethod(Describe(), Momentum::kChosen) {}
 
 absl::StatusOr<std::unique_ptr<Array>> Landweber::Run(const Problem& problem, const Parameters& parameters,
                                                       Monitor& monitor) const {

@@ -1,7 +1,6 @@
 #include "worker/methods/tikhonov_miller.h"
 
 #include "worker/methods/describe.h"
-#include "worker/methods/gradient.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -20,7 +19,7 @@ v1::Method Describe() {
 
 }  // namespace
 
-TikhonovMiller::TikhonovMiller() : DescribedMethod(Describe()) {}
+TikhonovMiller::TikhonovMiller() : DescentMethod(Describe(), Momentum::kNone) {}
 
 absl::StatusOr<std::unique_ptr<Array>> TikhonovMiller::Run(const Problem& problem, const Parameters& parameters,
                                                            Monitor& monitor) const {
