@@ -70,6 +70,9 @@ class Method {
   // Whether it can run with these parameters, which are each in range, and a PSF like this one. Errors: INVALID_FIELD.
   virtual absl::StatusOr<std::vector<Advice>> Review(const Parameters& parameters, const PsfFacts& psf) const = 0;
 
+  // What to say about a frame whose y has this mean and variance, in photons.
+  virtual std::vector<Advice> ReviewCounts(double /*mean*/, double /*variance*/) const { return {}; }
+
   // The estimate, on at least M. `parameters` are resolved against `description()`. Errors: those of Review, Ops and
   // the monitor.
   virtual absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,

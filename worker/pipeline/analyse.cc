@@ -111,6 +111,7 @@ class Analysis {
     entry.set_background(BackgroundIsGiven() ? GivenPhotons() : facts.automatic_background);
     const std::string where = fmt::format("frame t={} c={}", frame.t, frame.c);
     WarnOfLight(where, facts);
+    WarnOfCounts(where, facts);
     WarnOfOffset(where, frame.box.shape.voxels(), facts.negative);
   }
 
@@ -132,6 +133,14 @@ class Analysis {
                  LightField(), kLightRemedy, result_);
     }
     lit_ = lit_ || facts.maximum > GivenPhotons();
+  }
+
+  void WarnOfCounts(const std::string& where, const FrameFacts& facts) {
+    const Method* method = FindMethod(spec_.method());
+    if (method == nullptr || facts.maximum == facts.minimum) return;
+    for (const Advice& a : method->ReviewCounts(facts.mean, facts.variance)) {
+      AddWarning(fmt::format("{}: {}", where, a.message), a.field, a.remedy, result_);
+    }
   }
 
   void WarnOfOffset(const std::string& where, int64_t voxels, int64_t negative) {
