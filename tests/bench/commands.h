@@ -19,5 +19,7 @@ Command AddFirstJob(CLI::App& root);
 Command AddScaling(CLI::App& root);
 Command AddOperations(CLI::App& root);
 Command AddQuality(CLI::App& root);
+Command AddMethods(CLI::App& root);
+Command AddResolution(CLI::App& root);
 
 }  // namespace deconvoy::bench
