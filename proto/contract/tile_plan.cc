@@ -392,4 +392,14 @@ int64_t HaloExtent(int64_t psf, double spread) {
   return std::clamp(static_cast<int64_t>(std::ceil(kHaloSpreads * spread)), std::min(kLeastHalo, most), most);
 }
 
+Shape3 ScaledHalo(const Shape3& halo, double factor) {
+  constexpr double kMostFactor = 100;
+  if (!(factor > 0)) return halo;
+  factor = std::min(factor, kMostFactor);
+  const auto scaled = [factor](int64_t extent) {
+    return static_cast<int64_t>(std::ceil(factor * static_cast<double>(extent)));
+  };
+  return {scaled(halo.z), scaled(halo.y), scaled(halo.x)};
+}
+
 }  // namespace deconvoy

@@ -86,4 +86,8 @@ Shape3 PaddedShape(const Shape3& loaded, const Shape3& psf, v1::Boundary boundar
 // of this extent may need. None for a PSF of one voxel, which couples nothing.
 int64_t HaloExtent(int64_t psf, double spread);
 
+// Such a halo for a method that needs `factor` times as much (`Method.halo_factor`; 0 means 1), rounded up; at
+// most 100 times.
+Shape3 ScaledHalo(const Shape3& halo, double factor);
+
 }  // namespace deconvoy

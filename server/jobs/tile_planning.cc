@@ -112,13 +112,26 @@ Shape3 UsablePsf(const Shape3& psf, const Shape3& frame, v1::Boundary boundary) 
   return {std::min(psf.z, 2 * frame.z - 1), std::min(psf.y, 2 * frame.y - 1), std::min(psf.x, 2 * frame.x - 1)};
 }
 
+namespace {
+
+// What the PSF needs, times what the method makes of it.
+Shape3 HaloOf(const v1::Method& method, const PlanInputs& inputs) {
+  if (method.halo_factor() == 0) return inputs.halo;
+  const bool known = !(inputs.halo == Shape3{});
+  const Shape3& psf = inputs.psf;
+  return ScaledHalo(known ? inputs.halo : Shape3{HaloExtent(psf.z, 0), HaloExtent(psf.y, 0), HaloExtent(psf.x, 0)},
+                    method.halo_factor());
+}
+
+}  // namespace
+
 absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::Method& method,
                                       const PlanInputs& inputs) {
   ASSIGN_OR_RETURN(const Parameters parameters, ParametersOf(spec, method));
   TilePlanRequest request;
   request.frame = inputs.frame;
   request.psf = inputs.psf;
-  request.halo = inputs.halo;
+  request.halo = HaloOf(method, inputs);
   request.boundary = spec.boundary();
   request.memory = MemoryOf(method, parameters);
   request.fixed_bytes = GivenPsfBytes(inputs.given_psf);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <functional>
 #include <limits>
@@ -431,6 +432,14 @@ TEST(PaddedExtent, FollowsTheBoundary) {
   EXPECT_EQ(PaddedExtent(64, 17, v1::MIRROR, kRow), 96);
   EXPECT_EQ(PaddedExtent(1, 1, v1::EXTEND, kColumn), 1);
   EXPECT_EQ(PaddedExtent(1, 1, v1::MIRROR, kColumn), 1);
+}
+
+TEST(ScaledHalo, IsRoundedUpAndBounded) {
+  EXPECT_EQ(ScaledHalo({0, 6, 35}, 0), (Shape3{0, 6, 35}));
+  EXPECT_EQ(ScaledHalo({0, 6, 35}, 1), (Shape3{0, 6, 35}));
+  EXPECT_EQ(ScaledHalo({0, 6, 35}, 1.5), (Shape3{0, 9, 53}));
+  EXPECT_EQ(ScaledHalo({1, 1, 1}, 1e300), (Shape3{100, 100, 100}));
+  EXPECT_EQ(ScaledHalo({1, 2, 3}, std::nan("")), (Shape3{1, 2, 3}));
 }
 
 TEST(HaloExtent, FollowsTheSpreadOfTheLight) {
