@@ -304,10 +304,10 @@ TEST(Analyse, WarnsWhereCountsAreNotPhotonsAndThatMatters) {
     // Means of 20, 40, 60 and 80 photons with a variance of 13.
     const bool warns = Messages(result.analyse(), v1::WARNING).find("are not counted ones") != std::string::npos;
     EXPECT_EQ(warns, std::string(method) == "rl-gc");
-    // One photon per count, of which there are 10 and more; nothing but a few bright voxels varies.
+    // Hardly a photon in the first frame, but for one bright voxel.
     spec.set_offset_counts(109.9);
     ASSERT_OK_AND_ASSIGN(const v1::TaskResult varied, RunAnalyse(task.task, task));
-    EXPECT_THAT(varied.analyse().findings(0).message(), ::testing::Not(HasSubstr("t=0 c=0: the variance")));
+    EXPECT_THAT(Messages(varied.analyse(), v1::WARNING), ::testing::Not(HasSubstr("t=0 c=0: the variance")));
   }
 }
 
