@@ -23,10 +23,10 @@ constexpr double kBackground = 0.5;
 constexpr uint64_t kSeed = 5;
 constexpr Voxel kPlace{11, 2, 30};  // of the tile in its frame
 
-// Whole photons of a random image, so few that noise is seen.
+// Whole photons of a flat specimen, so few that there is little but noise, on which the halves are at odds.
 Volume Photons(const Shape3& n, std::mt19937_64& random) {
-  Volume image = RandomImage(n.z, n.y, n.x, random);
-  for (double& v : image.values) v = std::poisson_distribution<int>(v / 10)(random);
+  Volume image = RandomVolume(n.z, n.y, n.x, 2, 4, random);
+  for (double& v : image.values) v = std::poisson_distribution<int>(v)(random);
   return image;
 }
 
