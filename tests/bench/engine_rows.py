@@ -104,7 +104,7 @@ def methods(options):
     for method in r["methods"]:
         what = "an iteration" if method["iterates"] else "a whole run"
         yield Row(f"{method['name']}: {what} / an iteration of rl", method["over_rl"],
-                  samples=[s / r["rl_seconds"] for s in method["samples_seconds"]], details=method)
+                  samples=[s / method["rl_seconds"] for s in method["samples_seconds"]], details=method)
 
 
 def resolution(options):
