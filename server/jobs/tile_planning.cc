@@ -139,7 +139,8 @@ int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, con
 }
 
 int64_t IterationsOf(const v1::DeconvolveSpec& spec) {
-  const auto found = spec.parameters().find("iterations");
+  const auto found = spec.parameters().find(std::string(kIterations));
+  if (found != spec.parameters().end() && found->second == kAutomatic) return kMostCalibratedIterations;
   int64_t iterations = 1;
   if (found != spec.parameters().end()) {
     std::from_chars(found->second.data(), found->second.data() + found->second.size(), iterations);

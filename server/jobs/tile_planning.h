@@ -42,7 +42,8 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
 // volumes that the spec names, null where it names none. REQUIRES: all have been validated, or are empty.
 int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, const v1::VolumeSpec* psf);
 
-// Iterations of one tile; 1 for a method without any. REQUIRES: as above.
+// Iterations of one tile; 1 for a method without any, the most that there may be where that is not decided. REQUIRES:
+// as above.
 int64_t IterationsOf(const v1::DeconvolveSpec& spec);
 
 // Work of all frames in padded voxel iterations of rl, the unit in which workers measure themselves.

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "proto/contract/parameters.h"
+
 namespace deconvoy::worker {
 namespace {
 
@@ -18,6 +20,15 @@ v1::Parameter& Add(v1::Method& method, v1::ParameterType type, std::string_view 
 }
 
 }  // namespace
+
+void AddIterations(v1::Method& method, int64_t default_value, std::string_view meaning) {
+  AddInteger(method, kIterations, 1, 10000, default_value, meaning);
+  MakeAutomatic(method);
+}
+
+void MakeAutomatic(v1::Method& method) {
+  method.mutable_parameters(method.parameters_size() - 1)->set_automatic(true);
+}
 
 void AddInteger(v1::Method& method, std::string_view name, int64_t minimum, int64_t maximum, int64_t default_value,
                 std::string_view meaning) {

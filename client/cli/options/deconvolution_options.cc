@@ -10,6 +10,7 @@
 #include "client/cli/values.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/parameters.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/validation.h"
@@ -84,9 +85,14 @@ absl::Status SetParameters(const DeconvolutionOptions& options, v1::DeconvolveSp
   if (values.contains("iterations"))
     return UsageError("the number of iterations is given twice, by --iterations and by --set", "Leave one out.");
   // How many are allowed is the method's to say.
+  if (*options.iterations == kAutomatic) {
+    (*spec.mutable_parameters())["iterations"] = *options.iterations;
+    return absl::OkStatus();
+  }
   const std::string_view digits = std::string_view(*options.iterations).substr(options.iterations->starts_with('-'));
   if (digits.empty() || !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }))
-    return UsageError(fmt::format("--iterations '{}' is not a whole number", Printable(*options.iterations)));
+    return UsageError(
+        fmt::format("--iterations '{}' is neither a whole number nor auto", Printable(*options.iterations)));
   (*spec.mutable_parameters())["iterations"] = *options.iterations;
   return absl::OkStatus();
 }
@@ -111,8 +117,9 @@ void AddMethodOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->type_name("NAME")
       ->capture_default_str()
       ->group(kMethod);
-  verb.add_option("--iterations", options.iterations, "Number of iterations [the method's default]")
-      ->type_name("N")
+  verb.add_option("--iterations", options.iterations,
+                  "Number of iterations; auto: found on a sample of the data [the method's default]")
+      ->type_name("N|auto")
       ->group(kMethod);
   verb.add_option("--set", options.set, "Parameter of the method, repeatable; see: deconvoy methods NAME")
       ->type_name("KEY=VALUE")

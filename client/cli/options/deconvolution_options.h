@@ -14,7 +14,7 @@ namespace deconvoy::client {
 
 struct DeconvolutionOptions {
   std::string method = "rl";
-  std::optional<std::string> iterations;  // a whole number, of any size
+  std::optional<std::string> iterations;  // a whole number, of any size, or `auto`
   std::vector<std::string> set;           // key=value
   std::string background = "auto";
   std::string boundary;  // empty: the method's default

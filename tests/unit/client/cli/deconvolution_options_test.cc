@@ -60,6 +60,11 @@ TEST(DeconvolutionOptionsTest, EveryOptionArrives) {
   EXPECT_EQ(spec.backend(), "cpu");
 }
 
+TEST(DeconvolutionOptionsTest, IterationsMayBeAutomatic) {
+  ASSERT_OK_AND_ASSIGN(const v1::DeconvolveSpec spec, Parse("--iterations auto"));
+  EXPECT_EQ(spec.parameters().at("iterations"), "auto");
+}
+
 TEST(DeconvolutionOptionsTest, OtherForms) {
   EXPECT_TRUE(Parse("--tile none")->tile().whole());
   EXPECT_EQ(Parse("--psf-centre 3,4,5")->psf_centre(), v1::GIVEN);
