@@ -34,8 +34,7 @@ Shape3 Support(const v1::TileTask& tile) {
 }
 
 // As the plan counts it. A PSF that is not among the inputs is found missing when it is read.
-absl::StatusOr<int64_t> TileNeed(const v1::Task& task) {
-  const v1::TileTask& tile = task.tile();
+absl::StatusOr<int64_t> TileNeed(const v1::Task& task, const v1::TileTask& tile) {
   const Method* method = FindMethod(tile.spec().method());
   if (method == nullptr) return 0;
   ASSIGN_OR_RETURN(
@@ -57,14 +56,15 @@ int64_t BufferBytes(const v1::Task& task) {
 }
 
 const char* Remedy(const v1::Task& task) {
-  return task.has_tile() ? "Use smaller tiles, or a worker with more memory."
-                         : "Use a smaller image or PSF, or a worker with more memory.";
+  return task.has_tile() || task.has_calibrate() ? "Use smaller tiles, or a worker with more memory."
+                                                 : "Use a smaller image or PSF, or a worker with more memory.";
 }
 
 }  // namespace
 
 absl::StatusOr<int64_t> NeedBytes(const v1::Task& task) {
-  if (task.has_tile()) return TileNeed(task);
+  if (task.has_tile()) return TileNeed(task, task.tile());
+  if (task.has_calibrate()) return TileNeed(task, task.calibrate().tile());
   if (task.has_analyse()) return AnalysisBytes(task);
   int64_t need = 0;
   if (task.has_simulate()) {

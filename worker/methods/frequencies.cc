@@ -1,5 +1,7 @@
 #include "worker/methods/frequencies.h"
 
+#include <algorithm>
+#include <cmath>
 #include <numbers>
 
 #include "proto/contract/status_macros.h"
@@ -17,22 +19,32 @@ std::vector<double> Squares(int64_t n, int64_t count) {
   return squares;
 }
 
+// `value(w^2)` of every frequency of the half spectrum.
+template <typename Value>
+auto OfSquares(const Shape3& domain, const Value& value) {
+  const std::vector<double> z2 = Squares(domain.z, domain.z), y2 = Squares(domain.y, domain.y),
+                            x2 = Squares(domain.x, domain.x / 2 + 1);
+  std::vector<decltype(value(0.0))> values;
+  values.reserve(z2.size() * y2.size() * x2.size());
+  for (const double z : z2) {
+    for (const double y : y2) {
+      for (const double x : x2) values.push_back(value(z + y + x));
+    }
+  }
+  return values;
+}
+
 }  // namespace
 
 std::vector<float> FourthPowers(const Shape3& domain, double factor) {
-  const std::vector<double> z2 = Squares(domain.z, domain.z), y2 = Squares(domain.y, domain.y),
-                            x2 = Squares(domain.x, domain.x / 2 + 1);
-  std::vector<float> powers;
-  powers.reserve(z2.size() * y2.size() * x2.size());
-  for (const double z : z2) {
-    for (const double y : y2) {
-      for (const double x : x2) {
-        const double square = z + y + x;
-        powers.push_back(static_cast<float>(factor * square * square));
-      }
-    }
-  }
-  return powers;
+  return OfSquares(domain, [factor](double square) { return static_cast<float>(factor * square * square); });
+}
+
+std::vector<uint8_t> ShellsOf(const Shape3& domain, int shells) {
+  return OfSquares(domain, [shells](double square) {
+    const int shell = static_cast<int>(std::sqrt(square) * shells / std::numbers::pi);
+    return static_cast<uint8_t>(std::min(shell, shells - 1));
+  });
 }
 
 absl::StatusOr<std::vector<float>> MagnitudeOf(Ops& ops, const Otf& otf) {

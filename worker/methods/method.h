@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,6 +51,8 @@ struct Problem {
   Voxel frame_origin = {};  // of the domain in the frame, for what must be cut alike in every tile
   // Voxel size along x over that of each axis, so that differences are per length; wraps around with PERIODIC.
   Differences differences = {};
+  // Signal over noise by frequency, as a calibration found it (`Calibration.signal_to_noise`); empty where none did.
+  std::span<const double> signal_to_noise = {};
 };
 
 // What a user should hear before a method runs.
@@ -70,8 +73,12 @@ class Method {
   // Whether it can run with these parameters, which are each in range, and a PSF like this one. Errors: INVALID_FIELD.
   virtual absl::StatusOr<std::vector<Advice>> Review(const Parameters& parameters, const PsfFacts& psf) const = 0;
 
-  // The estimate, on at least M. `parameters` are resolved against `description()`. Errors: those of Review, Ops and
-  // the monitor.
+  // P over the half spectrum of a domain, of a method that is the filter conj h^ / (|h^|^2 + lambda P) of y - b, in the
+  // order of Ops::ReadMagnitude; empty of any other. Its `lambda` may be automatic.
+  virtual std::vector<float> PenaltyOf(const Shape3& /*domain*/) const { return {}; }
+
+  // The estimate, on at least M. `parameters` are resolved against `description()`; only of `nsr` may the value
+  // still be automatic. Errors: those of Review, Ops and the monitor.
   virtual absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,
                                                      Monitor& monitor) const = 0;
 };

@@ -94,7 +94,7 @@ void AddAcceleration(v1::Method& method) {
 
 void DescribePenalised(v1::Method& method, double lambda, std::string_view meaning) {
   method.set_noise_model("Poisson");
-  AddInteger(method, "iterations", 1, 10000, 50, "Number of iterations");
+  AddIterations(method, 50, "Number of iterations");
   AddReal(method, "lambda", 0, 1, lambda, meaning);
   AddAcceleration(method);
   AddInitialEstimate(method);

@@ -47,7 +47,7 @@ Voxel StartOf(const Voxel& origin, int64_t grid, const Shape3& domain) {
 
 void DescribeShrinkage(v1::Method& method, bool accelerated) {
   method.set_noise_model("Gaussian");
-  AddInteger(method, "iterations", 1, 10000, 50, "Number of iterations");
+  AddIterations(method, 50, "Number of iterations");
   AddReal(method, "step", 0, 2, 0, "Length of a step; 0: 1");
   AddChoice(method, "wavelet", "haar", "What the specimen is made of",
             {{"haar", "Blocks: edges stay sharp", 0},

@@ -16,6 +16,9 @@
 #include "proto/contract/status_macros.h"
 #include "proto/contract/tile_plan.h"
 #include "proto/contract/volume_layout.h"
+#include "worker/calibration/cross_validation.h"
+#include "worker/calibration/iterations.h"
+#include "worker/calibration/signal_to_noise.h"
 #include "worker/imaging/counts.h"
 #include "worker/imaging/lanes.h"
 #include "worker/methods/method.h"
@@ -58,8 +61,7 @@ absl::Status CheckBoxes(const TileJob& job) {
                                loaded.z, loaded.y, loaded.x, job.domain.z, job.domain.y, job.domain.x));
 }
 
-absl::StatusOr<TileJob> MakeJob(const v1::Task& task) {
-  const v1::TileTask& tile = task.tile();
+absl::StatusOr<TileJob> MakeJob(const v1::Task& task, const v1::TileTask& tile) {
   const v1::DeconvolveSpec& spec = tile.spec();
   const Method* method = FindMethod(spec.method());
   if (method == nullptr) {
@@ -213,26 +215,38 @@ Differences DifferencesOf(const TileJob& job) {
   return {.factors = {factor(voxel.z_um()), factor(voxel.y_um()), 1}, .periodic = job.boundary == v1::PERIODIC};
 }
 
-absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext& context, Ops& ops, const Otf& otf,
-                                                const PsfFacts& psf, const Array& y) {
+// Empty where no calibration has measured it.
+std::span<const double> SignalToNoiseOf(const v1::TileTask& tile) {
+  for (const v1::Calibration& calibration : tile.calibrations()) {
+    const auto& ratios = calibration.signal_to_noise();
+    if (!ratios.empty()) return {ratios.data(), static_cast<size_t>(ratios.size())};
+  }
+  return {};
+}
+
+Problem ProblemOf(const TileJob& job, Ops& ops, const Otf& otf, const PsfFacts& psf, const Array& y) {
+  return {.ops = &ops,
+          .otf = &otf,
+          .measured = &y,
+          .boundary = job.boundary,
+          .background = job.background(),
+          .mean = static_cast<float>(job.tile.frames(0).mean()),
+          .variance = static_cast<float>(job.tile.frames(0).variance()),
+          .psf = psf,
+          .frame_origin = job.loaded.box.origin,
+          .differences = DifferencesOf(job),
+          .signal_to_noise = SignalToNoiseOf(job.tile)};
+}
+
+absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext& context, Problem problem) {
   std::unique_ptr<Array> previous;
   if (job.previous != nullptr) {
-    ASSIGN_OR_RETURN(previous, AllocateMeasured(job, ops));
-    RETURN_IF_ERROR(LoadPrevious(job, context, ops, *previous));
+    ASSIGN_OR_RETURN(previous, AllocateMeasured(job, *problem.ops));
+    RETURN_IF_ERROR(LoadPrevious(job, context, *problem.ops, *previous));
+    problem.previous = previous.get();
   }
   ContextMonitor monitor(context);
-  return job.method->Run({.ops = &ops,
-                          .otf = &otf,
-                          .measured = &y,
-                          .previous = previous.get(),
-                          .boundary = job.boundary,
-                          .background = job.background(),
-                          .mean = static_cast<float>(job.tile.frames(0).mean()),
-                          .variance = static_cast<float>(job.tile.frames(0).variance()),
-                          .psf = psf,
-                          .frame_origin = job.loaded.box.origin,
-                          .differences = DifferencesOf(job)},
-                         job.parameters, monitor);
+  return job.method->Run(problem, job.parameters, monitor);
 }
 
 }  // namespace
@@ -244,8 +258,7 @@ void TilePipeline::Release() {
   domain_ = {};
 }
 
-absl::Status TilePipeline::Prepare(const v1::Task& task, TaskContext& context) {
-  const v1::TileTask& tile = task.tile();
+absl::Status TilePipeline::Prepare(const v1::Task& task, const v1::TileTask& tile, TaskContext& context) {
   const Shape3 domain = ToShape3(tile.padded());
   if (ops_ == nullptr || !(domain == domain_)) {
     Release();
@@ -268,15 +281,16 @@ absl::Status TilePipeline::Prepare(const v1::Task& task, TaskContext& context) {
 }
 
 absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskContext& context) {
-  ASSIGN_OR_RETURN(const TileJob job, MakeJob(task));
+  ASSIGN_OR_RETURN(const TileJob job, MakeJob(task, task.tile()));
   PieceWriter writer(task, context.sink());
   CoreFacts input;
   CountTotals output;
   if (job.tile.frames(0).mean() > 0) {
-    RETURN_IF_ERROR(Prepare(task, context));
+    RETURN_IF_ERROR(Prepare(task, task.tile(), context));
     ASSIGN_OR_RETURN(std::unique_ptr<Array> y, AllocateMeasured(job, *ops_));
     ASSIGN_OR_RETURN(input, LoadMeasured(job, context, *ops_, *y));
-    ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(job, context, *ops_, *otf_, psf_, *y));
+    ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate,
+                     Estimate(job, context, ProblemOf(job, *ops_, *otf_, psf_, *y)));
     y.reset();
     ASSIGN_OR_RETURN(output, WriteCore(job, task, ops_.get(), estimate.get(), writer));
   } else {
@@ -286,6 +300,32 @@ absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskConte
   v1::TaskResult result;
   Report(input, output, *result.mutable_tile()->mutable_statistics());
   RETURN_IF_ERROR(writer.Finish(result));
+  return result;
+}
+
+absl::StatusOr<v1::TaskResult> TilePipeline::Calibrate(const v1::Task& task, TaskContext& context) {
+  const v1::TileTask& tile = task.calibrate().tile();
+  ASSIGN_OR_RETURN(const TileJob job, MakeJob(task, tile));
+  v1::TaskResult result;
+  v1::CalibrateResult& found = *result.mutable_calibrate();
+  if (!(tile.frames(0).mean() > 0)) return result;
+  RETURN_IF_ERROR(Prepare(task, tile, context));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Array> y, AllocateMeasured(job, *ops_));
+  RETURN_IF_ERROR(LoadMeasured(job, context, *ops_, *y).status());
+  ContextMonitor monitor(context);
+  const CalibrationSample sample{ProblemOf(job, *ops_, *otf_, psf_, *y), y.get(), job.loaded.box.shape};
+  if (job.parameters.IsAuto("lambda")) {
+    ASSIGN_OR_RETURN(*found.add_calibrations(), CrossValidate(sample, *job.method));
+  }
+  if (job.parameters.IsAuto("nsr")) {
+    ASSIGN_OR_RETURN(*found.add_calibrations(), MeasureSignalToNoise(sample));
+  }
+  if (job.parameters.IsAuto(kIterations)) {  // last: it spends the measured values
+    ASSIGN_OR_RETURN(*found.add_calibrations(), CalibrateIterations(sample, *job.method, job.parameters, monitor));
+  }
+  for (v1::Calibration& calibration : *found.mutable_calibrations()) {
+    calibration.set_c(static_cast<uint32_t>(job.core.c));
+  }
   return result;
 }
 

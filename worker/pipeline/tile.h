@@ -17,7 +17,8 @@
 
 namespace deconvoy::worker {
 
-// Runs TILE tasks one at a time. Operations and OTF are kept for the next tile of the same padded shape and PSF.
+// Runs TILE and CALIBRATE tasks one at a time. Operations and OTF are kept for the next tile of the same padded shape
+// and PSF.
 class TilePipeline {
  public:
   // `backend` must outlive the pipeline.
@@ -28,11 +29,15 @@ class TilePipeline {
   // and backend. REQUIRES: task.has_tile().
   absl::StatusOr<v1::TaskResult> Run(const v1::Task& task, TaskContext& context);
 
+  // Finds the automatic parameters on a tile; none where its frame is blank. Progress counts iterations of those that
+  // may be needed. Errors as Run. REQUIRES: task.has_calibrate().
+  absl::StatusOr<v1::TaskResult> Calibrate(const v1::Task& task, TaskContext& context);
+
   // Gives back the memory that is kept for the next tile.
   void Release();
 
  private:
-  absl::Status Prepare(const v1::Task& task, TaskContext& context);
+  absl::Status Prepare(const v1::Task& task, const v1::TileTask& tile, TaskContext& context);
 
   Backend& backend_;
   std::string prepared_;  // what `otf_` belongs to

@@ -21,11 +21,12 @@ int64_t BytesOf(const InputBox& input) {
 
 std::vector<InputBox> BoxesToReadAhead(const v1::Task& task) {
   std::vector<InputBox> boxes;
-  if (!task.has_tile()) return boxes;
-  FrameBox box = ToFrameBox(task.tile().loaded());
-  AddBox(task, task.tile().spec().input_volume(), box, boxes);
+  if (!task.has_tile() && !task.has_calibrate()) return boxes;
+  const v1::TileTask& tile = task.has_tile() ? task.tile() : task.calibrate().tile();
+  FrameBox box = ToFrameBox(tile.loaded());
+  AddBox(task, tile.spec().input_volume(), box, boxes);
   --box.t;
-  if (!task.tile().previous_volume().empty()) AddBox(task, task.tile().previous_volume(), box, boxes);
+  if (!tile.previous_volume().empty()) AddBox(task, tile.previous_volume(), box, boxes);
   return boxes;
 }
 

@@ -83,6 +83,16 @@ TEST(GuardedExecutor, CountsWhatAChoiceNeeds) {
   EXPECT_EQ(*NeedBytes(task.task), plain + 4'000'000);
 }
 
+TEST(GuardedExecutor, CountsWhatACalibrationHoldsOut) {
+  MemoryTask tile = TileTask({100, 100, 100});
+  const int64_t plain = *NeedBytes(tile.task);
+  v1::Task task = tile.task;
+  *task.mutable_calibrate()->mutable_tile() = tile.task.tile();
+  EXPECT_EQ(*NeedBytes(task), plain);
+  (*task.mutable_calibrate()->mutable_tile()->mutable_spec()->mutable_parameters())["iterations"] = "auto";
+  EXPECT_EQ(*NeedBytes(task), plain + 4'000'000 + 12 * 60 * 80 * 90);
+}
+
 TEST(GuardedExecutor, CountsMeasuredVoxelsWhereTheyLie) {
   MemoryTask task = TileTask({100, 100, 100});
   const int64_t loaded = *NeedBytes(task.task);
