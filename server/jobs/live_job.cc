@@ -116,6 +116,7 @@ void LiveJob::Take(const TaskRecord& task, absl::Time wall, SteadyTime steady) {
   if (is_new) {
     tasks_.push_back(Compact(task));
     available_.push_back(false);
+    if (task.kind != TaskKind::kTile) ++first_tile_;
   }
   LiveTask& live = tasks_[static_cast<size_t>(task.number)];
   const bool was_open = !is_new && !IsEnd(live.state);
@@ -244,6 +245,7 @@ double LiveJob::Fraction() const {
   }
   if (!spec().has_deconvolve()) return done / total;
   if (!plan_) return kAnalysisShare * std::min(done, 1.0);
+  total = std::max<double>(total, record_.job.progress().tasks_total());  // tiles come after the calibrations
   return kAnalysisShare + (1 - kAnalysisShare) * (done - 1) / (total - 1);
 }
 
@@ -254,9 +256,11 @@ std::string LiveJob::Activity() const {
     case TaskKind::kAnalyse:
       return "analyse";
     case TaskKind::kTile:
-      return fmt::format("tile {} of {}", number, task_count() - 1);
+      return fmt::format("tile {} of {}", number - first_tile_ + 1, task_count() - first_tile_);
     case TaskKind::kSimulate:
       return "simulate";
+    case TaskKind::kCalibrate:
+      return fmt::format("calibrate on sample {} of {}", number, first_tile_ - 1);
     case TaskKind::kProject:
       return fmt::format("frame {} of {}", number + 1, task_count());
   }

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "proto/contract/error.h"
+#include "proto/contract/parameters.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
+#include "server/jobs/calibration.h"
 #include "server/jobs/capabilities.h"
 #include "server/jobs/job_state.h"
 #include "server/jobs/job_step.h"
@@ -102,6 +105,11 @@ absl::StatusOr<JobPlan> MakePlan(const LiveJob& job, const v1::AnalyseResult& an
   return JobPlan{.tiles = tiles, .analysis = analysis};
 }
 
+int64_t FramesOf(const LiveJob& job) {
+  const v1::Shape5& shape = VolumeNamed(job, job.spec().deconvolve().input_volume()).shape();
+  return int64_t{shape.t()} * shape.c();
+}
+
 void AddTiles(JobStep& step, const TilePlan& plan) {
   const v1::VolumeSpec& input = VolumeNamed(step.live(), step.live().spec().deconvolve().input_volume());
   const bool chained = StartsFromPrevious(step.live().spec());
@@ -120,7 +128,11 @@ void AddTiles(JobStep& step, const TilePlan& plan) {
       }
     }
   }
-  step.job().mutable_progress()->set_tasks_total(static_cast<uint32_t>(number));
+}
+
+void KeepPlan(JobStep& step, JobPlan plan) {
+  step.change.job.plan = EncodePlan(plan);
+  step.plan = std::move(plan);
 }
 
 absl::Status TakeAnalysis(JobStep& step, const v1::AnalyseResult& analysis, const Capabilities& capabilities) {
@@ -130,9 +142,46 @@ absl::Status TakeAnalysis(JobStep& step, const v1::AnalyseResult& analysis, cons
   for (const v1::Finding& finding : analysis.findings()) step.AddFinding(finding);
   absl::StatusOr<JobPlan> plan = MakePlan(step.live(), analysis, capabilities);
   if (!plan.ok()) return step.FailJob(plan.status(), "");
-  AddTiles(step, plan->tiles);
-  step.change.job.plan = EncodePlan(*plan);
-  step.plan = *std::move(plan);
+  const LiveJob& live = step.live();
+  step.change.new_tasks = CalibrationTasks(live, plan->tiles, live.task_count());
+  const int64_t before = live.task_count() + static_cast<int64_t>(step.change.new_tasks.size());
+  job.mutable_progress()->set_tasks_total(static_cast<uint32_t>(before + plan->tiles.tiles() * FramesOf(live)));
+  if (step.change.new_tasks.empty()) AddTiles(step, plan->tiles);
+  KeepPlan(step, *std::move(plan));
+  return absl::OkStatus();
+}
+
+// --- Calibrations ---
+
+// Where more iterations would have been tried, had there been no limit.
+void NoteLimit(JobStep& step, const v1::Calibration& chosen) {
+  if (chosen.parameter() != kIterations || chosen.value() != std::to_string(kMostCalibratedIterations)) return;
+  v1::Finding finding;
+  finding.set_severity(v1::INFO);
+  finding.set_message(fmt::format(
+      "channel {}: `iterations=auto` tries at most {} iterations, and the result still became better; give a number to "
+      "go on",
+      chosen.c(), kMostCalibratedIterations));
+  step.AddFinding(finding);
+}
+
+absl::Status TakeCalibration(JobStep& step, const v1::CalibrateResult& result, const Capabilities& capabilities) {
+  const LiveJob& live = step.live();
+  JobPlan plan = *live.plan();
+  plan.samples.insert(plan.samples.end(), result.calibrations().begin(), result.calibrations().end());
+  if (live.open_tasks() == 1) {
+    const v1::DeconvolveSpec& spec = live.spec().deconvolve();
+    const absl::StatusOr<v1::Method> method = capabilities.FindMethod(spec.method(), "deconvolve.method");
+    if (!method.ok()) return step.FailJob(method.status(), "");
+    const int64_t channels = VolumeNamed(live, spec.input_volume()).shape().c();
+    plan.calibrations = Choose(*method, spec, channels, plan.samples);
+    for (const v1::Calibration& chosen : plan.calibrations) {
+      *step.job().add_calibrations() = chosen;
+      NoteLimit(step, chosen);
+    }
+    AddTiles(step, plan.tiles);
+  }
+  KeepPlan(step, std::move(plan));
   return absl::OkStatus();
 }
 
@@ -151,8 +200,9 @@ void AddStatistics(const v1::TileResult& tile, v1::Job& job) {
 
 void AddThroughput(const LiveJob& job, int64_t number, double seconds, v1::JobProgress& progress) {
   if (seconds <= 0) return;
+  const v1::DeconvolveSpec spec = WithChosen(job.spec().deconvolve(), job.plan()->calibrations, job.task(number).c);
   const FrameBox core = ToFrameBox(OutputsOf(job, number).front().box());
-  const auto iterations = static_cast<double>(IterationsOf(job.spec().deconvolve()));
+  const auto iterations = static_cast<double>(IterationsOf(spec));
   progress.set_megavoxels_per_second(static_cast<double>(core.box.shape.voxels()) * iterations / seconds / 1e6);
 }
 
@@ -163,7 +213,7 @@ absl::Status Unblock(JobStep& step, const LiveTask& task) {
   const v1::Shape5& shape = VolumeNamed(job, job.spec().deconvolve().input_volume()).shape();
   if (task.t + 1 >= static_cast<int64_t>(shape.t())) return absl::OkStatus();
   const int64_t tiles = job.plan()->tiles.tiles();
-  const int64_t first = 1 + (int64_t{task.t + 1} * shape.c() + task.c) * tiles;
+  const int64_t first = job.first_tile() + (int64_t{task.t + 1} * shape.c() + task.c) * tiles;
   for (int64_t number = first; number < first + tiles; ++number) {
     RETURN_IF_ERROR(step.MoveTask(job.RecordOf(number), TaskState::kReady));
   }
@@ -189,10 +239,11 @@ void TakeSimulation(JobStep& step, const v1::SimulateResult& simulation) {
 
 absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult& result, size_t boxes) {
   const TaskKind kind = job.task(number).kind;
-  const v1::TaskResult::ResultCase expected = kind == TaskKind::kAnalyse    ? v1::TaskResult::kAnalyse
-                                              : kind == TaskKind::kTile     ? v1::TaskResult::kTile
-                                              : kind == TaskKind::kSimulate ? v1::TaskResult::kSimulate
-                                                                            : v1::TaskResult::RESULT_NOT_SET;
+  const v1::TaskResult::ResultCase expected = kind == TaskKind::kAnalyse     ? v1::TaskResult::kAnalyse
+                                              : kind == TaskKind::kTile      ? v1::TaskResult::kTile
+                                              : kind == TaskKind::kSimulate  ? v1::TaskResult::kSimulate
+                                              : kind == TaskKind::kCalibrate ? v1::TaskResult::kCalibrate
+                                                                             : v1::TaskResult::RESULT_NOT_SET;
   if (result.result_case() != expected) {
     return WrongResult(fmt::format("the result of {} is not of the task's kind", TaskName(job.id(), number)));
   }
@@ -200,6 +251,7 @@ absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult&
     return WrongResult(fmt::format("the result of {} has {} pieces, but the task has {}", TaskName(job.id(), number),
                                    boxes, OutputsOf(job, number).size()));
   }
+  if (kind == TaskKind::kCalibrate) return CheckCalibrations(job, result.calibrate());
   return kind == TaskKind::kAnalyse ? CheckAnalysis(job, result.analyse()) : absl::OkStatus();
 }
 
@@ -263,6 +315,7 @@ absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& res
   RETURN_IF_ERROR(step.MoveTask(step.live().RecordOf(number), TaskState::kDone));
   RETURN_IF_ERROR(CommitBoxes(step, number, box_crc32c));
   if (result.has_analyse()) RETURN_IF_ERROR(TakeAnalysis(step, result.analyse(), capabilities));
+  if (result.has_calibrate()) RETURN_IF_ERROR(TakeCalibration(step, result.calibrate(), capabilities));
   if (result.has_tile()) RETURN_IF_ERROR(TakeTile(step, number, result.tile()));
   if (result.has_simulate()) TakeSimulation(step, result.simulate());
   return EndAfterLast(step);

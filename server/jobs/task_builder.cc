@@ -2,6 +2,7 @@
 
 #include "proto/contract/resource_name.h"
 #include "proto/contract/volume_layout.h"
+#include "server/jobs/calibration.h"
 #include "server/jobs/tile_planning.h"
 
 namespace deconvoy::server {
@@ -18,11 +19,11 @@ Tile TileOf(const LiveJob& job, const LiveTask& task) {
   return job.plan()->tiles.At(task.tile, FrameOf(input));
 }
 
-void FillTile(const LiveJob& job, const LiveTask& live, v1::Task& task) {
-  const v1::DeconvolveSpec& spec = job.spec().deconvolve();
+// `spec` is the job's, with what is chosen for the tile's channel.
+void FillTile(const LiveJob& job, const LiveTask& live, const v1::DeconvolveSpec& spec, v1::Task& task,
+              v1::TileTask& work) {
   const JobPlan& plan = *job.plan();
   const Tile tile = TileOf(job, live);
-  v1::TileTask& work = *task.mutable_tile();
   *work.mutable_spec() = spec;
   *work.mutable_core() = ToProto(FrameBox{live.t, live.c, tile.core});
   *work.mutable_loaded() = ToProto(FrameBox{live.t, live.c, tile.loaded});
@@ -37,6 +38,15 @@ void FillTile(const LiveJob& job, const LiveTask& live, v1::Task& task) {
     const std::string& result = job.record().job.outputs(0).volume();
     work.set_previous_volume(result);
     AddInput(job, result, task);
+  }
+}
+
+void FillChosenTile(const LiveJob& job, const LiveTask& live, v1::Task& task) {
+  const std::vector<v1::Calibration>& chosen = job.plan()->calibrations;
+  v1::TileTask& work = *task.mutable_tile();
+  FillTile(job, live, WithChosen(job.spec().deconvolve(), chosen, live.c), task, work);
+  for (const v1::Calibration& calibration : chosen) {
+    if (calibration.c() == static_cast<uint32_t>(live.c)) *work.add_calibrations() = calibration;
   }
 }
 
@@ -86,6 +96,7 @@ std::vector<v1::OutputPiece> OutputsOf(const LiveJob& job, int64_t number) {
   std::vector<v1::OutputPiece> pieces;
   switch (task.kind) {
     case TaskKind::kAnalyse:
+    case TaskKind::kCalibrate:
       break;
     case TaskKind::kTile:
       pieces.push_back(Piece(job, 0, task, TileOf(job, task).core));
@@ -115,13 +126,16 @@ v1::Task BuildTask(const LiveJob& job, int64_t number) {
       FillAnalyse(job, task);
       break;
     case TaskKind::kTile:
-      FillTile(job, live, task);
+      FillChosenTile(job, live, task);
       break;
     case TaskKind::kSimulate:
       FillSimulate(job, task);
       break;
     case TaskKind::kProject:
       FillProject(job, live, task);
+      break;
+    case TaskKind::kCalibrate:
+      FillTile(job, live, job.spec().deconvolve(), task, *task.mutable_calibrate()->mutable_tile());
       break;
   }
   for (v1::OutputPiece& piece : OutputsOf(job, number)) *task.add_outputs() = std::move(piece);
