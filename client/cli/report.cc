@@ -137,6 +137,37 @@ void AppendLog(const v1::Job& job, std::vector<std::string>& lines) {
   }
 }
 
+// `iterations: 37 (likelihood of held-out photons, 2 tiles)`
+std::vector<std::string> CalibrationLines(const v1::Job& job) {
+  const auto& all = job.calibrations();
+  const bool channels = std::any_of(all.begin(), all.end(), [](const auto& one) { return one.c() > 0; });
+  std::vector<std::string> lines;
+  for (const v1::Calibration& calibration : all) {
+    lines.push_back(fmt::format("{}{}: {} ({})", Printable(calibration.parameter()),
+                                channels ? fmt::format(", channel {}", calibration.c()) : std::string(),
+                                calibration.value().empty() ? "by frequency" : Printable(calibration.value()),
+                                Printable(calibration.criterion())));
+  }
+  return lines;
+}
+
+// Of each curve its ends and its lowest score, above which all others are shown.
+std::vector<std::string> CurveLines(const v1::Job& job) {
+  std::vector<std::string> lines;
+  for (const v1::Calibration& calibration : job.calibrations()) {
+    const auto& candidates = calibration.candidates();
+    if (candidates.empty()) continue;
+    const auto lowest = std::min_element(candidates.begin(), candidates.end(),
+                                         [](const auto& a, const auto& b) { return a.score() < b.score(); });
+    const auto& first = candidates[0];
+    const auto& last = candidates[candidates.size() - 1];
+    lines.push_back(fmt::format("  {} tried: at {} the score is {:.5g} above that at {}, at {} {:.5g}",
+                                candidates.size(), Printable(first.value()), first.score() - lowest->score(),
+                                Printable(lowest->value()), Printable(last.value()), last.score() - lowest->score()));
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string TimeText(const google::protobuf::Timestamp& time) {
@@ -146,6 +177,7 @@ std::string TimeText(const google::protobuf::Timestamp& time) {
 std::vector<std::string> JobReport(const v1::Job& job) {
   std::vector<std::string> lines;
   Append(lines, FrameLines(job));
+  Append(lines, CalibrationLines(job));
   if (job.has_result()) Append(lines, ResultLines(job));
   if (job.has_start_time() && job.has_end_time()) lines.push_back(DurationLine(job));
   return lines;
@@ -162,6 +194,7 @@ std::vector<std::string> JobDetails(const v1::Job& job) {
   for (const v1::JobOutput& output : job.outputs())
     lines.push_back(fmt::format("output: {} in {}", Printable(output.role()), Printable(output.volume())));
   Append(lines, JobReport(job));
+  Append(lines, CurveLines(job));
   for (const v1::Finding& finding : job.findings()) lines.push_back(NoteText(ToNote(finding)));
   AppendError(job, lines);
   AppendLog(job, lines);

@@ -44,6 +44,25 @@ TEST(JobReportTest, SaysInputResultLightClippingAndTime) {
                           "clipped: no voxel", "time: 5.2 s computing, 2.0 s in the queue"));
 }
 
+TEST(JobReportTest, SaysWhatWasFoundOnASample) {
+  v1::Job job = Done();
+  v1::Calibration& found = *job.add_calibrations();
+  found.set_parameter("iterations");
+  found.set_value("37");
+  found.set_criterion("likelihood of held-out photons, 2 tiles");
+  for (const auto& [value, score] : {std::pair("1", 900.0), std::pair("37", 500.0), std::pair("80", 512.5)}) {
+    found.add_candidates()->set_value(value);
+    found.mutable_candidates(found.candidates_size() - 1)->set_score(score);
+  }
+  EXPECT_THAT(JobReport(job), Contains("iterations: 37 (likelihood of held-out photons, 2 tiles)"));
+  EXPECT_THAT(JobDetails(job), Contains("  3 tried: at 1 the score is 400 above that at 37, at 80 12.5"));
+  v1::Calibration& spectrum = *job.add_calibrations();
+  spectrum.set_c(1);
+  spectrum.set_parameter("nsr");
+  spectrum.set_criterion("spectrum of the data");
+  EXPECT_THAT(JobReport(job), Contains("nsr, channel 1: by frequency (spectrum of the data)"));
+}
+
 TEST(JobReportTest, CountsAreThoseOfTheFileAndPhotonsAreNamed) {
   v1::Job job = Done();
   job.mutable_spec()->mutable_deconvolve()->set_offset_counts(100);
