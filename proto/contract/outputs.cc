@@ -48,7 +48,12 @@ absl::StatusOr<std::vector<PlannedOutput>> PlanDeconvolve(const v1::JobSpec& job
   PlannedOutput estimate = Output("estimate", *input, BaseName(job, input));
   const v1::VoxelType asked = job.deconvolve().output_type();
   estimate.spec.set_type(asked == v1::VOXEL_TYPE_UNSPECIFIED ? v1::F32 : asked);
-  return std::vector{std::move(estimate)};
+  std::vector outputs{std::move(estimate)};
+  if (!job.deconvolve().residual()) return outputs;
+  PlannedOutput residual = Output("residual", *input, BaseName(job, input));
+  residual.spec.set_type(v1::F32);
+  outputs.push_back(std::move(residual));
+  return outputs;
 }
 
 absl::StatusOr<v1::VolumeSpec> SimulatedPsf(const v1::SimulateSpec& simulate, const v1::VolumeSpec& truth,

@@ -18,7 +18,7 @@ struct PlannedOutput {
 };
 
 // The outputs of a job, in the order of its tasks' output pieces:
-//   deconvolve: `estimate`, like `input`, of the type asked for (f32 by default);
+//   deconvolve: `estimate`, like `input`, of the type asked for (f32 by default), and `residual` (f32) where asked for;
 //   simulate:   `truth` (f32), `psf` (f32, of `psf`'s shape or `GaussianPsfShape`), `raw` (u16 by default);
 //   project:    `projection`, like `input` with one voxel along the axis.
 // `input` is the volume named in the spec, null for simulate; `psf` that of simulate, null if it names none.

@@ -137,7 +137,7 @@ absl::StatusOr<Parameters> ResolveParameters(const v1::Method& method,
   return resolved;
 }
 
-MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters) {
+MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters, bool residual) {
   double padded = method.bytes_per_padded_voxel();
   for (const auto& parameter : method.parameters()) {
     if (parameter.type() != v1::CHOICE) continue;
@@ -148,7 +148,8 @@ MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters) {
   const auto millibytes = [](double bytes) { return static_cast<int64_t>(std::ceil(1000 * bytes)); };
   return {.millibytes_per_padded_voxel = millibytes(padded),
           .millibytes_per_measured_voxel = millibytes(method.bytes_per_measured_voxel()),
-          .bytes_per_weight = static_cast<int64_t>(method.bytes_per_weight())};
+          .bytes_per_weight = static_cast<int64_t>(method.bytes_per_weight()),
+          .result_bytes_per_measured_voxel = static_cast<int64_t>(sizeof(float)) * (residual ? 3 : 2)};
 }
 
 }  // namespace deconvoy

@@ -46,7 +46,10 @@ struct MethodMemory {
   int64_t millibytes_per_padded_voxel = 16'300;
   int64_t millibytes_per_measured_voxel = 4'000;
   int64_t bytes_per_weight = 4;
+  // Once the method has run: the image, which its residual needs, and what is brought out.
+  int64_t result_bytes_per_measured_voxel = 0;
 };
-MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters);
+// `residual`: it is brought out, too.
+MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters, bool residual = false);
 
 }  // namespace deconvoy

@@ -67,7 +67,8 @@ absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request);
 // which MIRROR reflects them and which PERIODIC loads.
 Shape3 MeasuredShape(v1::Boundary boundary, const Shape3& padded, const Shape3& loaded);
 
-// Working memory of one tile, saturating. `padded` and `psf` as in the plan; `measured` as from MeasuredShape.
+// Working memory of one tile, saturating: while its method runs, or while its result is brought out, whichever is more.
+// `padded` and `psf` as in the plan; `measured` as from MeasuredShape.
 int64_t TileBytes(const MethodMemory& memory, const Shape3& padded, const Shape3& measured, const Shape3& psf);
 
 // What a task takes besides for its PSF of `given` voxels, saturating: as floats, and once more while it is cropped and

@@ -211,6 +211,7 @@ absl::StatusOr<v1::ListJobsResponse> JobManager::List(const std::string& owner, 
     job = live == live_.end() ? std::move(record.job) : Show(*live->second);
     job.clear_frames();
     job.clear_worker_log();
+    job.clear_objective();
   }
   return response;
 }

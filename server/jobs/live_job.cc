@@ -207,7 +207,7 @@ std::optional<LiveJob::SteadyTime> LiveJob::NextDue() const {
 }
 
 void LiveJob::Report(int64_t number, const v1::TaskStatus& status) {
-  running_[number] = {.iteration = status.iteration(), .iterations_total = status.iterations_total()};
+  running_[number] = {.iteration = status.iteration(), .iterations_total = status.iterations_total(), .objective = status.objective()};
   last_reported_ = number;
   ++version_;
 }
@@ -231,6 +231,7 @@ v1::JobProgress LiveJob::Progress() const {
   if (reported != running_.end()) {
     progress.set_iteration(reported->second.iteration);
     progress.set_iterations_total(reported->second.iterations_total);
+    progress.set_objective(reported->second.objective);
   }
   return progress;
 }

@@ -138,6 +138,21 @@ absl::Status TakeAnalysis(JobStep& step, const v1::AnalyseResult& analysis, cons
 
 // --- Tiles ---
 
+void AddQuality(const v1::QualityStatistics& added, v1::QualityStatistics& total) {
+  total.set_voxels(total.voxels() + added.voxels());
+  total.set_residual_sum(total.residual_sum() + added.residual_sum());
+  total.set_residual_squares(total.residual_squares() + added.residual_squares());
+  total.set_neighbours(total.neighbours() + added.neighbours());
+  total.set_neighbour_products(total.neighbour_products() + added.neighbour_products());
+  total.set_flat_voxels(total.flat_voxels() + added.flat_voxels());
+  total.set_flat_squares_before(total.flat_squares_before() + added.flat_squares_before());
+  total.set_flat_squares_after(total.flat_squares_after() + added.flat_squares_after());
+  total.set_faint_voxels(total.faint_voxels() + added.faint_voxels());
+  total.set_faint_light_before(total.faint_light_before() + added.faint_light_before());
+  total.set_faint_light_after(total.faint_light_after() + added.faint_light_after());
+  total.set_ring_voxels(total.ring_voxels() + added.ring_voxels());
+}
+
 void AddStatistics(const v1::TileResult& tile, v1::Job& job) {
   const v1::ResultStatistics& added = tile.statistics();
   const bool first = !job.has_result();
@@ -147,6 +162,31 @@ void AddStatistics(const v1::TileResult& tile, v1::Job& job) {
   total.set_sum(total.sum() + added.sum());
   total.set_clipped_voxels(total.clipped_voxels() + added.clipped_voxels());
   total.set_input_sum(total.input_sum() + added.input_sum());
+  if (added.has_quality()) AddQuality(added.quality(), *total.mutable_quality());
+}
+
+using Objective = google::protobuf::RepeatedPtrField<v1::ObjectiveValue>;
+
+bool SameIterations(const Objective& a, const Objective& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& x, const auto& y) { return x.iteration() == y.iteration(); });
+}
+
+// Curves of tiles that did not iterate alike have no sum: then the job has none. One of a tile without light counts
+// nothing. REQUIRES: the tile's statistics have been added.
+void AddObjective(const v1::TileResult& tile, v1::Job& job) {
+  if (tile.objective().empty()) return;
+  const bool first = job.result().quality().voxels() == tile.statistics().quality().voxels();
+  if (first) {
+    *job.mutable_objective() = tile.objective();
+  } else if (!SameIterations(tile.objective(), job.objective())) {
+    job.clear_objective();
+  } else {
+    for (int i = 0; i < tile.objective_size(); ++i) {
+      v1::ObjectiveValue& total = *job.mutable_objective(i);
+      total.set_value(total.value() + tile.objective(i).value());
+    }
+  }
 }
 
 void AddThroughput(const LiveJob& job, int64_t number, double seconds, v1::JobProgress& progress) {
@@ -172,6 +212,7 @@ absl::Status Unblock(JobStep& step, const LiveTask& task) {
 
 absl::Status TakeTile(JobStep& step, int64_t number, const v1::TileResult& tile) {
   AddStatistics(tile, step.job());
+  AddObjective(tile, step.job());
   AddThroughput(step.live(), number, tile.compute_seconds(), *step.job().mutable_progress());
   return Unblock(step, step.live().task(number));
 }

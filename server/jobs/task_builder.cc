@@ -88,7 +88,9 @@ std::vector<v1::OutputPiece> OutputsOf(const LiveJob& job, int64_t number) {
     case TaskKind::kAnalyse:
       break;
     case TaskKind::kTile:
-      pieces.push_back(Piece(job, 0, task, TileOf(job, task).core));
+      for (int i = 0; i < job.record().job.outputs_size(); ++i) {
+        pieces.push_back(Piece(job, i, task, TileOf(job, task).core));
+      }
       break;
     case TaskKind::kSimulate:
     case TaskKind::kProject:

@@ -120,7 +120,7 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
   request.psf = inputs.psf;
   request.halo = inputs.halo;
   request.boundary = spec.boundary();
-  request.memory = MemoryOf(method, parameters);
+  request.memory = MemoryOf(method, parameters, spec.residual());
   request.fixed_bytes = GivenPsfBytes(inputs.given_psf);
   request.memory_budget_bytes = inputs.machine.memory_budget_bytes;
   request.costs = inputs.machine.fft_costs;

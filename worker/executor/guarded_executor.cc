@@ -44,14 +44,15 @@ absl::StatusOr<int64_t> TileNeed(const v1::Task& task) {
   const v1::Boundary boundary = BoundaryOf(tile.spec(), *method);
   const Shape3 padded = ToShape3(tile.padded());
   const Shape3 measured = MeasuredShape(boundary, padded, ToFrameBox(tile.loaded()).box.shape);
-  const int64_t bytes = TileBytes(MemoryOf(method->description(), parameters), padded, measured, Support(tile));
+  const int64_t bytes =
+      TileBytes(MemoryOf(method->description(), parameters, tile.spec().residual()), padded, measured, Support(tile));
   const absl::StatusOr<const v1::VolumeAccess*> psf = FindInput(task, tile.psf_volume());
   const int64_t psf_bytes = psf.ok() ? GivenPsfBytes(FrameShape((*psf)->spec())) : 0;
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
   return bytes <= kMost - psf_bytes ? bytes + psf_bytes : kMost;
 }
 
-// Outputs that are streamed lie in memory until they are delivered. A tile's take the place of its working arrays.
+// Outputs that are streamed lie in memory until they are delivered. A tile's are in what TileBytes counts.
 int64_t BufferBytes(const v1::Task& task) {
   return task.scratch_path().empty() ? OutputBytes(task) : 0;
 }

@@ -45,7 +45,7 @@ v1::Method Describe() {
   AddBackProjector(method);
   AddInitialEstimate(method);
   AddBoolean(method, "objective", false,
-             "Write the I-divergence of every iteration into the worker's log; takes longer");
+             "Keep the I-divergence of every iteration with the job; takes longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
   method.set_bytes_per_padded_voxel(12.3);

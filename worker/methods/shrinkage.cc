@@ -58,7 +58,7 @@ void DescribeShrinkage(v1::Method& method, bool accelerated) {
   AddReal(method, "lambda", 0, 1e9, 0,
           "Strength of the regularisation; 0: half the root of the mean, the noise of a mean voxel", "photons");
   AddBoolean(method, "objective", false,
-             "Write the objective of every iteration into the worker's log; takes a little longer");
+             "Keep the objective of every iteration with the job; takes a little longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
   method.set_bytes_per_padded_voxel(accelerated ? 16.3 : 12.3);

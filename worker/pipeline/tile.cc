@@ -1,7 +1,6 @@
 #include "worker/pipeline/tile.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -18,16 +17,21 @@
 #include "proto/contract/volume_layout.h"
 #include "worker/imaging/counts.h"
 #include "worker/imaging/lanes.h"
+#include "worker/imaging/result_noise.h"
 #include "worker/methods/method.h"
 #include "worker/methods/registry.h"
 #include "worker/pipeline/count_scale.h"
 #include "worker/pipeline/piece_writer.h"
 #include "worker/pipeline/plane_reader.h"
 #include "worker/pipeline/plane_uploader.h"
+#include "worker/pipeline/residual_map.h"
 #include "worker/psf/prepare.h"
 
 namespace deconvoy::worker {
 namespace {
+
+// Every how many planes of a frame flat regions are looked for.
+constexpr int64_t kFlatPlanes = 4;
 
 // A TILE task in the terms of this program.
 struct TileJob {
@@ -45,6 +49,7 @@ struct TileJob {
   float background() const { return static_cast<float>(tile.frames(0).background() + scale.variance()); }
   // The core inside the domain.
   Box3 core_in_domain() const { return {core.box.origin - loaded.box.origin, core.box.shape}; }
+  bool wants_residual() const { return tile.spec().residual(); }
 };
 
 absl::Status CheckBoxes(const TileJob& job) {
@@ -150,19 +155,23 @@ absl::Status LoadPrevious(const TileJob& job, TaskContext& context, Ops& ops, Ar
   });
 }
 
-// Hands a method's iterations to the task's context, and its objective, where it was asked for, to the log.
+// Hands a method's iterations to the task's context, and its objective, where it was asked for, to the result, too.
 class ContextMonitor : public Monitor {
  public:
-  explicit ContextMonitor(TaskContext& context) : context_(context) {}
+  ContextMonitor(TaskContext& context, v1::TileResult& result) : context_(context), result_(result) {}
   absl::Status Iterated(const Iteration& iteration) override {
     if (iteration.objective) {
-      spdlog::info("iteration {} of {}: objective {:.9g}", iteration.done, iteration.total, *iteration.objective);
+      v1::ObjectiveValue& value = *result_.add_objective();
+      value.set_iteration(static_cast<uint32_t>(iteration.done));
+      value.set_value(*iteration.objective);
+      context_.Objective(*iteration.objective);
     }
     return context_.Progress(iteration.done, iteration.total);
   }
 
  private:
   TaskContext& context_;
+  v1::TileResult& result_;
 };
 
 absl::Status BadOutput(const TileJob& job, std::string_view what) {
@@ -172,9 +181,28 @@ absl::Status BadOutput(const TileJob& job, std::string_view what) {
                   job.core.t, job.core.c, job.core.box.origin.z, job.core.box.origin.y, job.core.box.origin.x));
 }
 
-// Converts the core plane by plane. `estimate` null: a frame without any light, whose result is zero.
-absl::StatusOr<CountTotals> WriteCore(const TileJob& job, const v1::Task& task, Ops* ops, const Array* estimate,
-                                      PieceWriter& writer) {
+// The core of a result and of its image, on a device.
+struct Estimated {
+  Ops* ops;
+  const Array* x;
+  const Array* y;
+};
+
+// Adds what a plane of the result, plane `z` of the frame, tells beside its image.
+absl::Status AddNoise(const TileJob& job, const Estimated& estimated, int64_t z, const Box3& plane,
+                      std::span<const float> result, NoiseSums& noise) {
+  const v1::FrameStatistics& frame = job.tile.frames(0);
+  AddRings(result, plane.shape.x, frame.maximum() - frame.background(), noise);
+  if (z % kFlatPlanes != 0) return absl::OkStatus();
+  std::vector<float> image(result.size());
+  RETURN_IF_ERROR(estimated.ops->Download(*estimated.y, plane, image));
+  AddFlat(image, result, plane.shape.x, noise);
+  return absl::OkStatus();
+}
+
+// Converts the core plane by plane. `estimated` null: a frame without any light, whose result is zero.
+absl::StatusOr<CountTotals> WriteCore(const TileJob& job, const v1::Task& task, const Estimated* estimated,
+                                      PieceWriter& writer, NoiseSums& noise) {
   const v1::VoxelType type = task.outputs(0).type();
   Box3 plane = job.core_in_domain();
   plane.shape.z = 1;
@@ -182,7 +210,10 @@ absl::StatusOr<CountTotals> WriteCore(const TileJob& job, const v1::Task& task, 
   std::vector<std::byte> raw(photons.size() * static_cast<size_t>(BytesPerVoxel(type)));
   CountTotals totals;
   for (int64_t z = 0; z < job.core.box.shape.z; ++z, ++plane.origin.z) {
-    if (estimate != nullptr) RETURN_IF_ERROR(ops->Download(*estimate, plane, photons));
+    if (estimated != nullptr) {
+      RETURN_IF_ERROR(estimated->ops->Download(*estimated->x, plane, photons));
+      RETURN_IF_ERROR(AddNoise(job, *estimated, job.core.box.origin.z + z, plane, photons, noise));
+    }
     totals.Merge(ToCounts(job.scale, job.tile.spec().keep_offset(), photons, type, raw));
     RETURN_IF_ERROR(writer.Append(raw));
   }
@@ -195,6 +226,28 @@ absl::Status CheckOutput(const TileJob& job, const CoreFacts& input, const Count
   if (output.all_zero && input.light)
     return BadOutput(job, "nothing but zeros, though there is light above the background,");
   return absl::OkStatus();
+}
+
+ResidualScale ResidualScaleOf(const TileJob& job) {
+  const v1::FrameStatistics& frame = job.tile.frames(0);
+  return {.floor = ResidualFloor(frame.mean()),
+          .background = frame.background() + job.scale.variance(),
+          .brightest = frame.maximum() + job.scale.variance()};
+}
+
+void Report(const ResidualSums& residual, const NoiseSums& noise, v1::QualityStatistics& quality) {
+  quality.set_voxels(residual.voxels);
+  quality.set_residual_sum(residual.sum);
+  quality.set_residual_squares(residual.squares);
+  quality.set_neighbours(residual.neighbours);
+  quality.set_neighbour_products(residual.products);
+  quality.set_flat_voxels(noise.flat_voxels);
+  quality.set_flat_squares_before(noise.flat_before);
+  quality.set_flat_squares_after(noise.flat_after);
+  quality.set_faint_voxels(residual.faint_voxels);
+  quality.set_faint_light_before(residual.faint_light);
+  quality.set_faint_light_after(residual.faint_model);
+  quality.set_ring_voxels(noise.ring_voxels);
 }
 
 void Report(const CoreFacts& input, const CountTotals& output, v1::ResultStatistics& statistics) {
@@ -214,13 +267,13 @@ Differences DifferencesOf(const TileJob& job) {
 }
 
 absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext& context, Ops& ops, const Otf& otf,
-                                                const PsfFacts& psf, const Array& y) {
+                                                const PsfFacts& psf, const Array& y, v1::TileResult& result) {
   std::unique_ptr<Array> previous;
   if (job.previous != nullptr) {
     ASSIGN_OR_RETURN(previous, AllocateMeasured(job, ops));
     RETURN_IF_ERROR(LoadPrevious(job, context, ops, *previous));
   }
-  ContextMonitor monitor(context);
+  ContextMonitor monitor(context, result);
   return job.method->Run({.ops = &ops,
                           .otf = &otf,
                           .measured = &y,
@@ -233,6 +286,39 @@ absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext&
                           .frame_origin = job.loaded.box.origin,
                           .differences = DifferencesOf(job)},
                          job.parameters, monitor);
+}
+
+// What a tile is computed with.
+struct Tools {
+  Ops* ops;
+  const Otf* otf;
+  const PsfFacts* psf;
+};
+
+absl::Status Deconvolve(const TileJob& job, const v1::Task& task, const Tools& tools, TaskContext& context,
+                        PieceWriter& writer, v1::TileResult& result) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Array> y, AllocateMeasured(job, *tools.ops));
+  ASSIGN_OR_RETURN(const CoreFacts input, LoadMeasured(job, context, *tools.ops, *y));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Array> x,
+                   Estimate(job, context, *tools.ops, *tools.otf, *tools.psf, *y, result));
+  NoiseSums noise;
+  const Estimated estimated{tools.ops, x.get(), y.get()};
+  ASSIGN_OR_RETURN(const CountTotals output, WriteCore(job, task, &estimated, writer, noise));
+  RETURN_IF_ERROR(CheckOutput(job, input, output));
+  const ResidualProblem residual{tools.ops, tools.otf, y.get(), job.core_in_domain(), ResidualScaleOf(job)};
+  ASSIGN_OR_RETURN(const ResidualSums sums, MeasureResidual(residual, *x, job.wants_residual() ? &writer : nullptr));
+  Report(input, output, *result.mutable_statistics());
+  Report(sums, noise, *result.mutable_statistics()->mutable_quality());
+  return absl::OkStatus();
+}
+
+// A core without light: it says nothing about quality.
+absl::Status WriteDark(const TileJob& job, const v1::Task& task, PieceWriter& writer, v1::TileResult& result) {
+  NoiseSums unused;
+  ASSIGN_OR_RETURN(const CountTotals output, WriteCore(job, task, nullptr, writer, unused));
+  if (job.wants_residual()) RETURN_IF_ERROR(WriteDarkResidual(ResidualScaleOf(job), job.core.box.shape, writer));
+  Report({}, output, *result.mutable_statistics());
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -270,21 +356,14 @@ absl::Status TilePipeline::Prepare(const v1::Task& task, TaskContext& context) {
 absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskContext& context) {
   ASSIGN_OR_RETURN(const TileJob job, MakeJob(task));
   PieceWriter writer(task, context.sink());
-  CoreFacts input;
-  CountTotals output;
+  v1::TaskResult result;
   if (job.tile.frames(0).mean() > 0) {
     RETURN_IF_ERROR(Prepare(task, context));
-    ASSIGN_OR_RETURN(std::unique_ptr<Array> y, AllocateMeasured(job, *ops_));
-    ASSIGN_OR_RETURN(input, LoadMeasured(job, context, *ops_, *y));
-    ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(job, context, *ops_, *otf_, psf_, *y));
-    y.reset();
-    ASSIGN_OR_RETURN(output, WriteCore(job, task, ops_.get(), estimate.get(), writer));
+    RETURN_IF_ERROR(
+        Deconvolve(job, task, {ops_.get(), otf_.get(), &psf_}, context, writer, *result.mutable_tile()));
   } else {
-    ASSIGN_OR_RETURN(output, WriteCore(job, task, nullptr, nullptr, writer));
+    RETURN_IF_ERROR(WriteDark(job, task, writer, *result.mutable_tile()));
   }
-  RETURN_IF_ERROR(CheckOutput(job, input, output));
-  v1::TaskResult result;
-  Report(input, output, *result.mutable_tile()->mutable_statistics());
   RETURN_IF_ERROR(writer.Finish(result));
   return result;
 }

@@ -42,6 +42,21 @@ Shape5 ShapeOf(const PlannedOutput& output) {
   return ToShape(output.spec.shape(), output.spec.type(), "shape").value();
 }
 
+TEST(PlanOutputs, TheResidualIsF32AndComesSecond) {
+  v1::JobSpec job;
+  job.mutable_deconvolve()->set_residual(true);
+  job.mutable_deconvolve()->set_output_type(v1::U16);
+  const v1::VolumeSpec input = Input();
+  ASSERT_OK_AND_ASSIGN(const auto outputs, PlanOutputs(job, &input, nullptr));
+  ASSERT_EQ(outputs.size(), 2U);
+  EXPECT_EQ(outputs[0].role, "estimate");
+  EXPECT_EQ(outputs[0].spec.type(), v1::U16);
+  EXPECT_EQ(outputs[1].role, "residual");
+  EXPECT_EQ(outputs[1].spec.type(), v1::F32);
+  EXPECT_EQ(ShapeOf(outputs[1]), (Shape5{2, 3, 25, 100, 120}));
+  EXPECT_EQ(outputs[1].spec.display_name(), "raw.tif (residual)");
+}
+
 TEST(PlanOutputs, EstimateIsLikeTheInput) {
   v1::JobSpec job;
   job.mutable_deconvolve();

@@ -146,6 +146,8 @@ TEST(MemoryOf, AddsWhatTheChoiceNeeds) {
   EXPECT_EQ(MemoryOf(method, heavy_ball).millibytes_per_padded_voxel, 21'000);
   EXPECT_EQ(MemoryOf(method, plain).millibytes_per_measured_voxel, 4'500);
   EXPECT_EQ(MemoryOf(method, plain).bytes_per_weight, 4);
+  EXPECT_EQ(MemoryOf(method, plain).result_bytes_per_measured_voxel, 8);
+  EXPECT_EQ(MemoryOf(method, plain, /*residual=*/true).result_bytes_per_measured_voxel, 12);
 }
 
 }  // namespace

@@ -447,5 +447,16 @@ TEST(HaloExtent, FollowsTheSpreadOfTheLight) {
   }
 }
 
+TEST(TileBytes, IsThatOfTheRunOrOfTheResultWhicheverIsMore) {
+  MethodMemory memory{
+      .millibytes_per_padded_voxel = 12'300, .millibytes_per_measured_voxel = 4'000, .bytes_per_weight = 0};
+  const Shape3 padded{10, 10, 10}, measured{5, 10, 10}, psf{1, 1, 1};
+  EXPECT_EQ(TileBytes(memory, padded, measured, psf), 12'300 + 2'000);
+  memory.result_bytes_per_measured_voxel = 8;
+  EXPECT_EQ(TileBytes(memory, padded, measured, psf), 12'300 + 4'000);
+  memory.millibytes_per_padded_voxel = 16'300;
+  EXPECT_EQ(TileBytes(memory, padded, measured, psf), 16'300 + 2'000);
+}
+
 }  // namespace
 }  // namespace deconvoy

@@ -29,6 +29,28 @@ TEST(TaskBuilderTest, OnePsfIsThatOfAllChannels) {
   EXPECT_EQ(PsfOfChannel(1), (std::map<uint32_t, uint32_t>{{0, 0}, {1, 0}}));
 }
 
+TEST(TaskBuilderTest, ATileYieldsItsCoreOfTheResidualToo) {
+  JobService service;
+  TestWorker worker(service, "a");
+  EXPECT_OK(worker.Register());
+  v1::JobSpec spec = service.Deconvolve({1, 1, 4, 8, 4}, {4, 4, 4});
+  spec.mutable_deconvolve()->set_residual(true);
+  const std::string job = service.Submit(spec);
+  ASSERT_EQ(service.Get(job).outputs_size(), 2);
+  while (const std::optional<v1::Task> task = worker.Take()) {
+    if (task->has_tile()) {
+      ASSERT_EQ(task->outputs_size(), 2);
+      for (int i = 0; i < 2; ++i) {
+        EXPECT_EQ(task->outputs(i).volume(), service.Get(job).outputs(i).volume());
+        EXPECT_EQ(task->outputs(i).box().SerializeAsString(), task->tile().core().SerializeAsString());
+      }
+      EXPECT_EQ(task->outputs(1).type(), v1::F32);
+    }
+    EXPECT_OK(worker.Deliver(*task));
+  }
+  EXPECT_EQ(service.Get(job).state(), v1::SUCCEEDED);
+}
+
 TEST(TaskBuilderTest, EveryFrameHasItsOwnStatistics) {
   JobService service;
   TestWorker worker(service, "a");
