@@ -10,11 +10,11 @@
 namespace deconvoy::worker {
 namespace {
 
-constexpr double kFloor = 0.01;         // of the mean of y
-constexpr double kLeastFloor = 1e-30;   // of a frame without light
-constexpr double kFaint = 0.05;         // of the brightest voxel, above the background
-constexpr double kSignificance = 4;     // standard deviations
-constexpr int64_t kBlock = 8, kRim = 2; // voxels
+constexpr double kFloor = 0.01;          // of the mean of y
+constexpr double kLeastFloor = 1e-30;    // of a frame without light
+constexpr double kFaint = 0.05;          // of the brightest voxel, above the background
+constexpr double kSignificance = 6;      // standard deviations
+constexpr int64_t kBlock = 8, kRim = 2;  // voxels
 constexpr double kInner = 16, kOuter = 48;
 
 void Normalise(float floor, std::span<const float> y, std::span<const float> model, std::span<float> r) {

@@ -3,13 +3,13 @@
 //   r = (y - M) / sqrt(max(M, e)),   M = b + H x
 //
 // y is the measured light and M the model of it, both in photons and with the read noise's variance. Where y is a
-// Poisson variable of mean M, r has the mean 0 and the variance 1, and its neighbours do not know of one another. e keeps
-// voxels without light from counting without bounds.
+// Poisson variable of mean M, r has the mean 0 and the variance 1, and its neighbours do not know of one another. e
+// keeps voxels without light from counting without bounds.
 //
 // A faint structure is a block of 8 x 8 voxels in a plane, its corners at multiples of 8, whose inner 4 x 4 voxels are
-// brighter on average than its other ones by 4 standard deviations of that difference (the noise is that between
-// neighbours along x), and whose mean is above b by at most 1/20 of the brightest voxel of the frame. Its light is 16 of
-// those differences. What lies out of focus is in M, though not in the result.
+// brighter on average than its other ones by 6 standard deviations of that difference (the noise is that between
+// neighbours along x), and whose mean is above b by at most 1/20 of the brightest voxel of the frame. Its light is 16
+// of those differences. What lies out of focus is in M, though not in the result.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,8 @@ struct ResidualScale {
 // e of a frame whose y has this mean.
 double ResidualFloor(double mean);
 
-// r of a plane of `columns` voxels a row, and its share in the sums. REQUIRES: y, model and r of one size, a multiple of
-// `columns`.
+// r of a plane of `columns` voxels a row, and its share in the sums. REQUIRES: y, model and r of one size, a multiple
+// of `columns`.
 void AddResidual(const ResidualScale& scale, std::span<const float> y, std::span<const float> model, int64_t columns,
                  std::span<float> r, ResidualSums& sums);
 

@@ -154,8 +154,7 @@ void DescribeDescent(v1::Method& method, bool smooth) {
               {{"none", "Plain iterations", 0},
                {"nesterov", "Momentum: as far in about the root of the number of iterations", 4}});
   }
-  AddBoolean(method, "objective", false,
-             "Keep the objective of every iteration with the job; takes a little longer");
+  AddBoolean(method, "objective", false, "Keep the objective of every iteration with the job; takes a little longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(smooth ? 6 : 4);
   method.set_bytes_per_padded_voxel(smooth ? 18.3 : 12.3);

@@ -44,8 +44,7 @@ v1::Method Describe() {
   AddAcceleration(method);
   AddBackProjector(method);
   AddInitialEstimate(method);
-  AddBoolean(method, "objective", false,
-             "Keep the I-divergence of every iteration with the job; takes longer");
+  AddBoolean(method, "objective", false, "Keep the I-divergence of every iteration with the job; takes longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
   method.set_bytes_per_padded_voxel(12.3);

@@ -98,8 +98,7 @@ void DescribePenalised(v1::Method& method, double lambda, std::string_view meani
   AddReal(method, "lambda", 0, 1, lambda, meaning);
   AddAcceleration(method);
   AddInitialEstimate(method);
-  AddBoolean(method, "objective", false,
-             "Keep the I-divergence of every iteration with the job; takes longer");
+  AddBoolean(method, "objective", false, "Keep the I-divergence of every iteration with the job; takes longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
   method.set_bytes_per_padded_voxel(16.3);

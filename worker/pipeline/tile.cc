@@ -359,8 +359,7 @@ absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskConte
   v1::TaskResult result;
   if (job.tile.frames(0).mean() > 0) {
     RETURN_IF_ERROR(Prepare(task, context));
-    RETURN_IF_ERROR(
-        Deconvolve(job, task, {ops_.get(), otf_.get(), &psf_}, context, writer, *result.mutable_tile()));
+    RETURN_IF_ERROR(Deconvolve(job, task, {ops_.get(), otf_.get(), &psf_}, context, writer, *result.mutable_tile()));
   } else {
     RETURN_IF_ERROR(WriteDark(job, task, writer, *result.mutable_tile()));
   }

@@ -1,7 +1,8 @@
 // The task that deconvolves one tile of one frame.
 //
 //   read the loaded box -> photons -> y on the padded domain -> method -> crop to the core -> counts -> output
-//                                                                  -> blur -> residual -> statistics, and output if asked
+//                                                                  -> blur -> residual -> statistics, and output if
+//                                                                  asked
 //
 // The loaded box lies at the domain's origin. EXTEND: y covers just it; PERIODIC: the domain is the frame;
 // MIRROR: y is reflected into the whole domain. Read noise of variance v is added to y and background alike.
