@@ -207,7 +207,8 @@ std::optional<LiveJob::SteadyTime> LiveJob::NextDue() const {
 }
 
 void LiveJob::Report(int64_t number, const v1::TaskStatus& status) {
-  running_[number] = {.iteration = status.iteration(), .iterations_total = status.iterations_total(), .objective = status.objective()};
+  running_[number] = {
+      .iteration = status.iteration(), .iterations_total = status.iterations_total(), .objective = status.objective()};
   last_reported_ = number;
   ++version_;
 }

@@ -12,6 +12,7 @@
 #include "server/jobs/capabilities.h"
 #include "server/jobs/job_state.h"
 #include "server/jobs/job_step.h"
+#include "server/jobs/quality_check.h"
 #include "server/jobs/result_check.h"
 #include "server/jobs/task_builder.h"
 #include "server/jobs/tile_planning.h"
@@ -260,6 +261,9 @@ absl::Status EndAfterLast(JobStep& step) {
   const auto findings = CheckResult(step.live().spec().deconvolve(), step.live().plan()->analysis, step.job().result());
   if (!findings.ok()) return step.FailJob(findings.status(), "");
   for (const v1::Finding& finding : *findings) step.AddFinding(finding);
+  for (const v1::Finding& finding : CheckQuality(step.live().spec().deconvolve(), step.job().result().quality())) {
+    step.AddFinding(finding);
+  }
   return step.Succeed();
 }
 

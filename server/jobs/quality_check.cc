@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -10,15 +11,19 @@
 namespace deconvoy::server {
 namespace {
 
+constexpr char kBackground[] = "deconvolve.background";
+constexpr char kPsf[] = "deconvolve.psf_volume";
+constexpr char kParameters[] = "deconvolve.parameters";
+
 // Measured: docs/quality.md.
-constexpr uint64_t kLeastVoxels = 4096;       // below, everything is chance
-constexpr uint64_t kLeastFlat = 2048;         // likewise
-constexpr uint64_t kLeastFaint = 640;         // ten blocks
-constexpr double kMostBias = 0.3;             // of the residual's deviation
-constexpr double kMostCorrelation = 0.2;
-constexpr double kMostRms = 1.25, kLeastRms = 0.8;
-constexpr double kMostAmplification = 30;     // of the variance in flat regions
-constexpr double kMostRings = 1e-4;           // share of the voxels
+constexpr uint64_t kLeastVoxels = 4096;  // below, everything is chance
+constexpr uint64_t kLeastFlat = 2048;    // likewise
+constexpr uint64_t kLeastFaint = 640;    // ten blocks
+constexpr double kMostBias = 0.18;       // of the residual's deviation
+constexpr double kMostCorrelation = 0.05, kLeastCorrelation = -0.06;
+constexpr double kMostRms = 1.35, kLeastRms = 0.75;
+constexpr double kMostAmplification = 1.3;  // of deviations in flat regions
+constexpr double kMostRings = 1e-3;         // share of the voxels
 constexpr double kLeastFaintKept = 0.5;
 
 // What the sums come to.
@@ -31,7 +36,8 @@ struct Quality {
         deviation(std::sqrt(std::max(rms * rms - bias * bias, 0.0))),
         correlation(0) {
     if (q.neighbours() == 0 || !(deviation > 0)) return;
-    correlation = (q.neighbour_products() / static_cast<double>(q.neighbours()) - bias * bias) / (deviation * deviation);
+    correlation =
+        (q.neighbour_products() / static_cast<double>(q.neighbours()) - bias * bias) / (deviation * deviation);
   }
 };
 
@@ -44,39 +50,91 @@ void Warn(std::string message, const char* field, std::string remedy, std::vecto
   finding.mutable_info()->set_remedy(std::move(remedy));
 }
 
-void CheckResidual(const v1::DeconvolveSpec& spec, const Quality& quality, std::vector<v1::Finding>& findings) {
-  const bool biased = std::abs(quality.bias) > kMostBias * quality.deviation;
-  if (biased) {
-    Warn(fmt::format("the blurred result is {} than the image: the residual's mean is {:.2f}, its deviation {:.2f}",
-                     quality.bias < 0 ? "brighter" : "darker", quality.bias, quality.deviation),
-         "deconvolve.background",
-         quality.bias < 0 ? "Give a lower background, or leave it to be estimated (--background auto)."
-                          : "Check the PSF, the background and the offset, or give more iterations.",
-         findings);
-  }
-  if (!biased && quality.correlation > kMostCorrelation) {
-    Warn(fmt::format("the residual is not noise: neighbouring voxels correlate by {:.2f}, so the blurred result misses "
-                     "structure of the image",
+void CheckBias(const Quality& quality, std::vector<v1::Finding>& findings) {
+  const double bias = quality.bias / quality.deviation;
+  const std::string numbers =
+      fmt::format("the residual's mean is {:.2f}, its deviation {:.2f}", quality.bias, quality.deviation);
+  if (bias > kMostBias) {
+    Warn("the blurred result is darker than the image: " + numbers, kBackground,
+         "Check the PSF, the background and the offset, or give more iterations.", findings);
+  } else if (bias < -kMostBias && quality.correlation < kLeastCorrelation) {
+    Warn(fmt::format("the result follows the noise of the image: {}, and neighbours of it correlate by {:.2f}", numbers,
                      quality.correlation),
-         "deconvolve.psf_volume",
-         "Check the PSF (its width, voxel size and centre); if it is right, give more iterations or less regularisation.",
+         kPsf, "Check whether the PSF is too narrow (its voxel size, the objective), or lower the background.",
          findings);
+  } else if (bias < -kMostBias) {
+    Warn("the blurred result is brighter than the image: " + numbers, kBackground,
+         "Give a lower background, or leave it to be estimated (--background auto).", findings);
   }
 }
 
-void CheckNoise(const v1::DeconvolveSpec& spec, const Quality& quality, std::vector<v1::Finding>& findings) {
-  const double gain = spec.gain_photons_per_count();
-  if (gain == 0 || gain == 1 || findings.size() > 0) return;
-  if (quality.rms > kMostRms) {
-    Warn(fmt::format("the residual is noise, but {:.2f} times as much as that of photons", quality.rms), "deconvolve.gain_photons_per_count",
-         fmt::format("Check gain and read noise; without read noise a gain of about {:.3g} would explain it.",
-                     gain / (quality.rms * quality.rms)),
+void CheckResidual(const Quality& quality, std::vector<v1::Finding>& findings) {
+  if (!(quality.deviation > 0)) return;
+  CheckBias(quality, findings);
+  if (!findings.empty() || quality.correlation <= kMostCorrelation) return;
+  Warn(fmt::format("the residual is not noise: neighbours of it correlate by {:.2f}, so the blurred result misses "
+                   "structure of the image",
+                   quality.correlation),
+       kPsf,
+       "Look at it (--residual FILE). Check whether the PSF is too wide or wrong; if it is right, give more iterations "
+       "or "
+       "less regularisation.",
+       findings);
+}
+
+// Of a residual that is neither biased nor has structure.
+void CheckDeviation(double gain, double rms, std::vector<v1::Finding>& findings) {
+  if (gain == 0 || gain == 1) return;
+  if (rms > kMostRms) {
+    Warn(fmt::format("the residual is noise, but {:.2f} times as much as that of photons", rms),
+         "deconvolve.gain_photons_per_count",
+         fmt::format("Check gain and read noise; without read noise a gain of {:.3g} would explain it.",
+                     gain / (rms * rms)),
          findings);
-  } else if (quality.rms < kLeastRms) {
-    Warn(fmt::format("the residual has only {:.2f} times the noise of photons: the result follows the noise of the image, or the gain is too low", quality.rms),
-         "deconvolve.parameters", "Give fewer iterations or more regularisation, or check the gain.", findings);
+  } else if (rms < kLeastRms) {
+    Warn(fmt::format("the residual has only {:.2f} times the noise of photons: the result follows the noise, or the "
+                     "gain is too low",
+                     rms),
+         kParameters, "Give fewer iterations or more regularisation, or check the gain.", findings);
   }
+}
+
+void CheckNoise(const v1::QualityStatistics& quality, std::vector<v1::Finding>& findings) {
+  if (quality.flat_voxels() < kLeastFlat || !(quality.flat_squares_before() > 0)) return;
+  const double amplification = std::sqrt(quality.flat_squares_after() / quality.flat_squares_before());
+  if (amplification <= kMostAmplification) return;
+  Warn(fmt::format("in flat regions the result varies {:.1f} times as much as the image: noise has been amplified",
+                   amplification),
+       kParameters, "Give fewer iterations (--iterations), or use rl-tv or more regularisation.", findings);
+}
+
+void CheckStructures(const v1::QualityStatistics& quality, std::vector<v1::Finding>& findings) {
+  const double rings = static_cast<double>(quality.ring_voxels()) / static_cast<double>(quality.voxels());
+  if (rings > kMostRings) {
+    Warn(fmt::format("{} voxels of the result ({:.2g} %) lie far below zero beside bright structures: it rings",
+                     quality.ring_voxels(), 100 * rings),
+         "deconvolve.method", "Regularise more, or use a method that keeps the result non-negative, such as rl.",
+         findings);
+  }
+  if (quality.faint_voxels() < kLeastFaint) return;
+  const double kept = quality.faint_light_after() / quality.faint_light_before();
+  if (kept >= kLeastFaintKept) return;
+  Warn(fmt::format("of small structures near the background only {:.0f} % of the light is left: they are being lost",
+                   100 * std::max(kept, 0.0)),
+       kBackground, "Give a lower background, more iterations, or less regularisation.", findings);
 }
 
 }  // namespace
+
+std::vector<v1::Finding> CheckQuality(const v1::DeconvolveSpec& spec, const v1::QualityStatistics& quality) {
+  std::vector<v1::Finding> findings;
+  if (quality.voxels() < kLeastVoxels) return findings;
+  const Quality residual(quality);
+  CheckResidual(residual, findings);
+  if (findings.empty()) CheckDeviation(spec.gain_photons_per_count(), residual.rms, findings);
+  CheckNoise(quality, findings);
+  CheckStructures(quality, findings);
+  return findings;
 }
+
+}  // namespace deconvoy::server
