@@ -5,7 +5,7 @@ namespace deconvoy::client {
 const std::vector<void (*)(CLI::App&, Program&)>& AllVerbs() {
   static const std::vector<void (*)(CLI::App&, Program&)> verbs = {
       AddRun,     AddSubmit,   AddWatch,   AddFetch,   AddJobs,    AddJob,  AddCancel,     AddVolumes,      AddWorkers,
-      AddMethods, AddSimulate, AddCompare, AddPicture, AddVersion, AddHelp, AddCompletion, AddHelpMarkdown,
+      AddMethods, AddSimulate, AddCompare, AddPicture, AddProfile, AddVersion, AddHelp, AddCompletion, AddHelpMarkdown,
   };
   return verbs;
 }

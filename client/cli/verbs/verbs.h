@@ -21,6 +21,7 @@ void AddMethods(CLI::App& root, Program& program);
 void AddSimulate(CLI::App& root, Program& program);
 void AddCompare(CLI::App& root, Program& program);
 void AddPicture(CLI::App& root, Program& program);
+void AddProfile(CLI::App& root, Program& program);
 void AddVersion(CLI::App& root, Program& program);
 void AddHelp(CLI::App& root, Program& program);
 void AddCompletion(CLI::App& root, Program& program);
