@@ -177,7 +177,9 @@ std::vector<Peak> FindPeaks(const std::vector<double>& values) {
     const bool falls = last + 1 == values.size() || values[last + 1] < values[i];
     if (!rises || !falls) continue;
     const auto at = static_cast<int64_t>(i);
-    Peak peak{.position = static_cast<double>(i + last) / 2, .height = values[i]};
+    Peak peak;
+    peak.position = static_cast<double>(i + last) / 2;
+    peak.height = values[i];
     const double before = LowestBeside(values, at, -1), behind = LowestBeside(values, at, 1);
     peak.baseline = std::min(before, behind);
     // A maximum at an end has nothing on one side: what lies on the other counts.
