@@ -380,7 +380,8 @@ class ObjectiveTest : public JobManagerTest {
       EXPECT_OK(worker_.Deliver(tile, result, bytes));
     }
     std::vector<double> curve;
-    for (const v1::ObjectiveValue& value : service_.Get(job).objective()) {
+    const v1::Job shown = service_.Get(job);
+    for (const v1::ObjectiveValue& value : shown.objective()) {
       EXPECT_EQ(value.iteration(), curve.size() + 1);
       curve.push_back(value.value());
     }
