@@ -98,11 +98,13 @@ double StepUm(const v1::VoxelSize& size, const Point& step) {
   return Length({step.z * size.z_um(), step.y * size.y_um(), step.x * size.x_um()});
 }
 
-// Where the values fall below `level` going from `peak` in `direction`, between two samples; none before the end.
+// Where the values fall below `level` going from `peak` in `direction`, between two samples; none before the end or a
+// higher peak.
 std::optional<double> Crossing(const std::vector<double>& values, int64_t peak, int64_t direction, double level) {
   const auto size = static_cast<int64_t>(values.size());
   for (int64_t i = peak; i + direction >= 0 && i + direction < size; i += direction) {
     const double here = values[static_cast<size_t>(i)], next = values[static_cast<size_t>(i + direction)];
+    if (next > values[static_cast<size_t>(peak)]) break;
     if (next > level) continue;
     return static_cast<double>(i) + static_cast<double>(direction) * (here - level) / (here - next);
   }

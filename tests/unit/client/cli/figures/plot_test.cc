@@ -19,7 +19,7 @@ int64_t DarkIn(const Canvas& canvas, int64_t left, int64_t top, int64_t right, i
 TEST(PlotTest, ARisingLineRises) {
   Plot plot{.x_title = "x", .y_title = "y", .curves = {{.name = "rise", .x = {0, 1, 2}, .y = {10, 20, 30}}}};
   const Canvas canvas = Draw(plot);
-  const int64_t left = 150, right = canvas.width() - 50, bottom = canvas.height() - 90, top = bottom - 380;
+  const int64_t left = 150, right = canvas.width() - 50, bottom = canvas.height() - 90, top = bottom - 460;
   EXPECT_GT(DarkIn(canvas, left, bottom - 80, left + 150, bottom), 100);
   EXPECT_GT(DarkIn(canvas, right - 150, top, right, top + 80), 100);
   EXPECT_EQ(DarkIn(canvas, left, top, left + 150, top + 80), 0);

@@ -105,15 +105,15 @@ TEST(FindPeaksTest, AGaussiansWidthIsFoundAboveItsBackground) {
 
 TEST(FindPeaksTest, TwoPeaksHaveADip) {
   std::vector<double> values;
-  for (int i = 0; i < 60; ++i) values.push_back(10 + 100 * Gaussian(i - 24, 6) + 80 * Gaussian(i - 34, 6));
+  for (int i = 0; i < 60; ++i) values.push_back(10 + 100 * Gaussian(i - 20, 6) + 80 * Gaussian(i - 36, 6));
   const std::vector<Peak> peaks = FindPeaks(values);
   ASSERT_EQ(peaks.size(), 2U);
   EXPECT_NEAR(*peaks[0].fwhm, 6, 0.1);
   EXPECT_NEAR(*peaks[1].fwhm, 6, 0.2);
   const std::vector<Dip> dips = FindDips(values, peaks);
   ASSERT_EQ(dips.size(), 1U);
-  const double valley = *std::min_element(values.begin() + 24, values.begin() + 34);
-  EXPECT_NEAR(dips[0].depth, 1 - (valley - 10) / (values[34] - 10), 1e-6);
+  const double valley = *std::min_element(values.begin() + 20, values.begin() + 36);
+  EXPECT_NEAR(dips[0].depth, 1 - (valley - 10) / (values[36] - 10), 1e-6);
   EXPECT_GT(dips[0].depth, 0.5);
 }
 
