@@ -42,10 +42,11 @@ const v1::VolumeSpec* PsfOf(const v1::JobSpec& spec, const Volumes& volumes) {
   return Named(volumes, spec.has_simulate() ? spec.simulate().psf_volume() : spec.deconvolve().psf_volume());
 }
 
-// Channels of a deconvolution's input.
-int64_t ChannelsOf(const v1::JobSpec& spec, const Volumes& volumes) {
-  const v1::VolumeSpec* input = Named(volumes, spec.deconvolve().input_volume());
-  return input == nullptr ? 1 : input->shape().c();
+// Channels of a deconvolution's result.
+int64_t ChannelsOf(const v1::Job& job, const Volumes& volumes) {
+  if (!job.spec().has_deconvolve() || job.outputs().empty()) return 1;
+  const v1::VolumeSpec* result = Named(volumes, job.outputs(0).volume());
+  return result == nullptr ? 1 : result->shape().c();
 }
 
 }  // namespace
@@ -54,7 +55,7 @@ LiveJob::LiveJob(JobRecord record, std::map<std::string, v1::VolumeSpec> volumes
                  std::optional<JobPlan> plan, absl::Time wall, SteadyTime steady)
     : record_(std::move(record)),
       volumes_(std::move(volumes)),
-      channels_(ChannelsOf(spec(), volumes_)),
+      channels_(ChannelsOf(record_.job, volumes_)),
       whole_task_bytes_(WholeTaskBytes(spec(), InputOf(spec(), volumes_), PsfOf(spec(), volumes_))),
       plan_(std::move(plan)) {
   record_.plan.clear();

@@ -101,7 +101,7 @@ class LiveJob {
   // Step; the volumes are constant.
   JobRecord record_;
   const std::map<std::string, v1::VolumeSpec> volumes_;
-  const int64_t channels_;          // of a deconvolution's input
+  const int64_t channels_;          // of a deconvolution's result
   const int64_t whole_task_bytes_;  // least memory of a task before there is a plan
   std::optional<JobPlan> plan_;
   std::vector<LiveTask> tasks_;

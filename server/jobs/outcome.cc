@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
@@ -26,6 +27,11 @@ absl::Status WrongResult(std::string_view what) {
   return MakeError({.reason = v1::INVALID_FIELD, .field = "result"}, what);
 }
 
+// The result of a deconvolution: its grid and channels are what tiles are cut from.
+const v1::VolumeSpec& ResultOf(const LiveJob& job) {
+  return job.volume(VolumeId(job.record().job.outputs(0).volume(), "output").value());
+}
+
 const v1::VolumeSpec& VolumeNamed(const LiveJob& job, const std::string& name) {
   return job.volume(VolumeId(name, "volume").value());
 }
@@ -44,9 +50,9 @@ absl::Status CheckAnalysis(const LiveJob& job, const v1::AnalyseResult& analysis
   if (analysis.frames_size() != frames) {
     return WrongResult(fmt::format("the analysis has {} frames, but the input has {}", analysis.frames_size(), frames));
   }
-  if (analysis.psfs_size() != static_cast<int>(psf.shape().c())) {
-    return WrongResult(
-        fmt::format("the analysis has {} PSFs, but there are {}", analysis.psfs_size(), psf.shape().c()));
+  const int64_t psfs = int64_t{psf.shape().t()} * psf.shape().c();
+  if (analysis.psfs_size() != psfs) {
+    return WrongResult(fmt::format("the analysis has {} PSFs, but there are {}", analysis.psfs_size(), psfs));
   }
   const Box3 whole{{}, FrameOf(psf)};
   for (const v1::PsfReport& report : analysis.psfs()) {
@@ -69,9 +75,9 @@ Shape3 Support(const v1::AnalyseResult& analysis) {
   return support;
 }
 
-// The halo that the widest PSF needs along each axis.
-Shape3 Halo(const v1::AnalyseResult& analysis) {
-  Shape3 halo;
+// The halo that the widest PSF needs along each axis. Planes between those of the image must not be alone in a tile.
+Shape3 Halo(const v1::AnalyseResult& analysis, int64_t upsample) {
+  Shape3 halo{upsample > 1 ? upsample : 0, 0, 0};
   for (const v1::PsfReport& report : analysis.psfs()) {
     const Shape3 shape = ToShape3(report.crop_shape());
     halo = {std::max(halo.z, HaloExtent(shape.z, report.spread_z())),
@@ -82,32 +88,33 @@ Shape3 Halo(const v1::AnalyseResult& analysis) {
 }
 
 // Frames whose tiles need not wait for those of another frame.
-int64_t FramesAtOnce(const v1::JobSpec& spec, const v1::VolumeSpec& input) {
-  return int64_t{input.shape().c()} * (StartsFromPrevious(spec) ? 1 : input.shape().t());
+int64_t FramesAtOnce(const v1::JobSpec& spec, const v1::VolumeSpec& result) {
+  return int64_t{result.shape().c()} * (StartsFromPrevious(spec) ? 1 : result.shape().t());
 }
 
 absl::StatusOr<JobPlan> MakePlan(const LiveJob& job, const v1::AnalyseResult& analysis,
                                  const Capabilities& capabilities) {
   const v1::DeconvolveSpec& spec = job.spec().deconvolve();
   ASSIGN_OR_RETURN(const v1::Method method, capabilities.FindMethod(spec.method(), "deconvolve.method"));
-  const v1::VolumeSpec& input = VolumeNamed(job, spec.input_volume());
+  const int64_t channels = VolumeNamed(job, spec.input_volume()).shape().c();
   ASSIGN_OR_RETURN(TilePlan tiles, PlanJobTiles(spec, method,
-                                                {.frame = FrameOf(input),
+                                                {.frame = FrameOf(ResultOf(job)),
                                                  .given_psf = FrameOf(VolumeNamed(job, spec.psf_volume())),
                                                  .psf = Support(analysis),
-                                                 .halo = Halo(analysis),
+                                                 .halo = Halo(analysis, AxialUpsample(spec)),
                                                  .machine = capabilities.Machine(spec.backend()),
                                                  .workers = capabilities.Machines(spec.backend()),
-                                                 .frames = FramesAtOnce(job.spec(), input)}));
+                                                 .frames = FramesAtOnce(job.spec(), ResultOf(job)),
+                                                 .psfs = PsfsOfTile(spec, method, channels)}));
   return JobPlan{.tiles = tiles, .analysis = analysis};
 }
 
 void AddTiles(JobStep& step, const TilePlan& plan) {
-  const v1::VolumeSpec& input = VolumeNamed(step.live(), step.live().spec().deconvolve().input_volume());
+  const v1::Shape5& result = ResultOf(step.live()).shape();
   const bool chained = StartsFromPrevious(step.live().spec());
   int64_t number = step.live().task_count();
-  for (int64_t t = 0; t < input.shape().t(); ++t) {
-    for (int64_t c = 0; c < input.shape().c(); ++c) {
+  for (int64_t t = 0; t < result.t(); ++t) {
+    for (int64_t c = 0; c < result.c(); ++c) {
       for (int64_t tile = 0; tile < plan.tiles(); ++tile) {
         TaskRecord& task = step.change.new_tasks.emplace_back();
         task.job_id = step.live().id();
@@ -160,7 +167,7 @@ void AddThroughput(const LiveJob& job, int64_t number, double seconds, v1::JobPr
 absl::Status Unblock(JobStep& step, const LiveTask& task) {
   const LiveJob& job = step.live();
   if (!StartsFromPrevious(job.spec()) || job.OpenTiles(task.t, task.c) > 1) return absl::OkStatus();
-  const v1::Shape5& shape = VolumeNamed(job, job.spec().deconvolve().input_volume()).shape();
+  const v1::Shape5& shape = ResultOf(job).shape();
   if (task.t + 1 >= static_cast<int64_t>(shape.t())) return absl::OkStatus();
   const int64_t tiles = job.plan()->tiles.tiles();
   const int64_t first = 1 + (int64_t{task.t + 1} * shape.c() + task.c) * tiles;

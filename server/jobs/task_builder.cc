@@ -13,9 +13,30 @@ void AddInput(const LiveJob& job, const std::string& volume_name, v1::Task& task
   *access.mutable_spec() = job.volume(VolumeId(volume_name, "input").value());
 }
 
+const v1::VolumeSpec& SpecOf(const LiveJob& job, const std::string& volume_name) {
+  return job.volume(VolumeId(volume_name, "volume").value());
+}
+
+const v1::VolumeSpec& ResultOf(const LiveJob& job) {
+  return SpecOf(job, job.record().job.outputs(0).volume());
+}
+
 Tile TileOf(const LiveJob& job, const LiveTask& task) {
-  const v1::VolumeSpec& input = job.volume(VolumeId(job.spec().deconvolve().input_volume(), "input").value());
-  return job.plan()->tiles.At(task.tile, FrameOf(input));
+  return job.plan()->tiles.At(task.tile, FrameOf(ResultOf(job)));
+}
+
+// PSFs and frames of a tile: those of its channel, the PSF at each depth; where channels are joined those of all.
+void FillViews(const LiveJob& job, const LiveTask& live, v1::TileTask& work) {
+  const v1::AnalyseResult& analysis = job.plan()->analysis;
+  const auto channels = static_cast<int>(SpecOf(job, job.spec().deconvolve().input_volume()).shape().c());
+  const v1::Shape5& psf = SpecOf(job, job.spec().deconvolve().psf_volume()).shape();
+  const auto psf_channels = static_cast<int>(psf.c()), stacks = static_cast<int>(psf.t());
+  const bool joined = static_cast<int>(ResultOf(job).shape().c()) < channels;
+  const int first = joined ? 0 : live.c, last = joined ? channels : live.c + 1;
+  for (int c = first; c < last; ++c) {
+    *work.add_frames() = analysis.frames(live.t * channels + c);
+    for (int t = 0; t < stacks; ++t) *work.add_psfs() = analysis.psfs(t * psf_channels + (psf_channels == 1 ? 0 : c));
+  }
 }
 
 void FillTile(const LiveJob& job, const LiveTask& live, v1::Task& task) {
@@ -27,12 +48,11 @@ void FillTile(const LiveJob& job, const LiveTask& live, v1::Task& task) {
   *work.mutable_core() = ToProto(FrameBox{live.t, live.c, tile.core});
   *work.mutable_loaded() = ToProto(FrameBox{live.t, live.c, tile.loaded});
   *work.mutable_padded() = ToProto(plan.tiles.padded);
-  const auto channels = static_cast<int32_t>(job.volume(VolumeId(spec.input_volume(), "input").value()).shape().c());
-  *work.add_psfs() = plan.analysis.psfs(plan.analysis.psfs_size() == 1 ? 0 : live.c);
-  *work.add_frames() = plan.analysis.frames(live.t * channels + live.c);
+  FillViews(job, live, work);
   AddInput(job, spec.input_volume(), task);
   work.set_psf_volume(spec.psf_volume());
   AddInput(job, spec.psf_volume(), task);
+  if (!spec.mask_volume().empty()) AddInput(job, spec.mask_volume(), task);
   if (StartsFromPrevious(job.spec()) && live.t > 0) {
     const std::string& result = job.record().job.outputs(0).volume();
     work.set_previous_volume(result);
@@ -45,6 +65,7 @@ void FillAnalyse(const LiveJob& job, v1::Task& task) {
   *task.mutable_analyse()->mutable_spec() = spec;
   AddInput(job, spec.input_volume(), task);
   AddInput(job, spec.psf_volume(), task);
+  if (!spec.mask_volume().empty()) AddInput(job, spec.mask_volume(), task);
 }
 
 void FillSimulate(const LiveJob& job, v1::Task& task) {

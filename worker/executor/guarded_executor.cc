@@ -7,6 +7,7 @@
 #include <limits>
 #include <new>
 
+#include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
@@ -44,7 +45,8 @@ absl::StatusOr<int64_t> TileNeed(const v1::Task& task) {
   const v1::Boundary boundary = BoundaryOf(tile.spec(), *method);
   const Shape3 padded = ToShape3(tile.padded());
   const Shape3 measured = MeasuredShape(boundary, padded, ToFrameBox(tile.loaded()).box.shape);
-  const int64_t bytes = TileBytes(MemoryOf(method->description(), parameters), padded, measured, Support(tile));
+  const MethodMemory memory = MemoryOf(method->description(), parameters, tile.spec(), tile.psfs_size());
+  const int64_t bytes = TileBytes(memory, padded, measured, Support(tile));
   const absl::StatusOr<const v1::VolumeAccess*> psf = FindInput(task, tile.psf_volume());
   const int64_t psf_bytes = psf.ok() ? GivenPsfBytes(FrameShape((*psf)->spec())) : 0;
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "proto/contract/deconvolution.h"
+
 namespace deconvoy::worker {
 namespace {
 
@@ -25,6 +27,11 @@ void AddInteger(v1::Method& method, std::string_view name, int64_t minimum, int6
   parameter.set_unit("1");
   parameter.set_minimum(static_cast<double>(minimum));
   parameter.set_maximum(static_cast<double>(maximum));
+}
+
+void AddAxialUpsample(v1::Method& method) {
+  AddInteger(method, "axial_upsample", 1, kMostAxialUpsample, 1,
+             "Planes of the result for each of the image; the PSF's planes lie as near as the result's");
 }
 
 void AddReal(v1::Method& method, std::string_view name, double minimum, double maximum, double default_value,

@@ -35,12 +35,20 @@ class Monitor {
   virtual absl::Status Iterated(const Iteration& iteration) = 0;
 };
 
+// One view of a specimen, for a method that joins channels.
+struct View {
+  const Otf* otf = nullptr;         // PSF of sum 1
+  const Array* measured = nullptr;  // y on M, which is the same for all views
+  const Array* mask = nullptr;      // m on M; null for 1 everywhere
+  float background = 0;             // b, photons
+};
+
 // One tile of one frame, on a padded domain.
 struct Problem {
   Ops* ops = nullptr;
   const Otf* otf = nullptr;         // PSF of sum 1
   const Array* measured = nullptr;  // y: photons, covers the measured box M (the whole domain without EXTEND)
-  const Array* mask = nullptr;      // m on M; null for 1 everywhere, as in every task
+  const Array* mask = nullptr;      // m on M; null for 1 everywhere. With EXTEND only
   const Array* previous = nullptr;  // estimate to start from, on M; null unless `initial = previous` and there is one
   v1::Boundary boundary = v1::EXTEND;
   float background = 0;     // b, photons
@@ -50,6 +58,9 @@ struct Problem {
   Voxel frame_origin = {};  // of the domain in the frame, for what must be cut alike in every tile
   // Voxel size along x over that of each axis, so that differences are per length; wraps around with PERIODIC.
   Differences differences = {};
+  // With a method that joins channels: all views. Then otf, y, m, b and PSF above are those of the first, and mean and
+  // variance are the views' means.
+  std::vector<View> views = {};
 };
 
 // What a user should hear before a method runs.

@@ -11,6 +11,7 @@
 #include "worker/methods/naive_inverse.h"
 #include "worker/methods/rl.h"
 #include "worker/methods/rl_good.h"
+#include "worker/methods/rl_multiview.h"
 #include "worker/methods/rl_tv.h"
 #include "worker/methods/stark_parker.h"
 #include "worker/methods/tikhonov.h"
@@ -26,6 +27,7 @@ std::span<const Method* const> AllMethods() {
       new RichardsonLucy,
       new RlTotalVariation,
       new RlGood,
+      new RlMultiview,
       new NaiveInverse,
       new Wiener,
       new Tikhonov,

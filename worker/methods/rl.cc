@@ -44,6 +44,7 @@ v1::Method Describe() {
   AddAcceleration(method);
   AddBackProjector(method);
   AddInitialEstimate(method);
+  AddAxialUpsample(method);
   AddBoolean(method, "objective", false,
              "Write the I-divergence of every iteration into the worker's log; takes longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);

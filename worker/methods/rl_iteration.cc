@@ -98,6 +98,7 @@ void DescribePenalised(v1::Method& method, double lambda, std::string_view meani
   AddReal(method, "lambda", 0, 1, lambda, meaning);
   AddAcceleration(method);
   AddInitialEstimate(method);
+  AddAxialUpsample(method);
   AddBoolean(method, "objective", false,
              "Write the I-divergence of every iteration into the worker's log; takes longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);

@@ -255,6 +255,9 @@ class Ops {
   // array = W* S W array. Returns the sum of the absolute values of what S leaves of the fine coefficients.
   virtual absl::StatusOr<double> ShrinkWavelets(const WaveletShrinkage& shrinkage, Array& array) = 0;
 
+  // target = target + scale addend on target's box. REQUIRES: addend's box contains it.
+  virtual absl::Status AddScaled(const Array& addend, float scale, Array& target) = 0;
+
   // The sum of a b over `box`, in double precision. REQUIRES: box inside both arrays' boxes.
   virtual absl::StatusOr<double> Dot(const Array& a, const Array& b, const Box3& box) = 0;
 

@@ -151,6 +151,17 @@ void AddImagingOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->type_name("V")
       ->capture_default_str()
       ->group(kImaging);
+  verb.add_option("--saturation", options.saturation,
+                  "Voxels of at least so many counts do not count: they are told from their neighbours")
+      ->type_name("COUNTS")
+      ->group(kImaging);
+  verb.add_option("--psf-depths-um", options.psf_depths_um,
+                  "Depths below the first plane to which the stacks (time points) of the PSF belong, rising; results "
+                  "between two depths are blended")
+      ->type_name("Z,Z,...")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group(kImaging);
   verb.add_option("--psf-centre", options.psf_centre,
                   "Where the PSF's origin lies: a voxel Z,Y,X, or the rule geometric (n/2), geometric-low ((n-1)/2), "
                   "peak, centroid; auto: the geometric one nearest the maximum, else peak")
@@ -186,6 +197,12 @@ absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options) {
   spec.set_offset_counts(options.offset);
   spec.set_gain_photons_per_count(options.gain);
   spec.set_read_noise_photons(options.read_noise);
+  if (options.saturation) {
+    RETURN_IF_ERROR(
+        CheckNotZero(*options.saturation, "--saturation", 1 / limits::kMaximumCounts, limits::kMaximumCounts));
+    spec.set_saturation_counts(*options.saturation);
+  }
+  spec.mutable_psf_depths_um()->Assign(options.psf_depths_um.begin(), options.psf_depths_um.end());
   RETURN_IF_ERROR(SetBackground(options.background, spec));
   RETURN_IF_ERROR(SetCentre(options.psf_centre, spec));
   spec.set_psf_energy(options.psf_energy);

@@ -24,6 +24,8 @@ struct DeconvolutionOptions {
   double offset = 0;
   double gain = 1;
   double read_noise = 0;
+  std::optional<double> saturation;   // counts
+  std::vector<double> psf_depths_um;  // empty: one PSF for all
   std::string dtype = "f32";
   bool keep_offset = false;
   std::string backend = "auto";

@@ -41,8 +41,8 @@ absl::Status CheckOutput(const RunOptions& options) {
   if (std::filesystem::equivalent(options.inputs.input, options.inputs.psf, ignored))
     return UsageError(fmt::format("{} is both the image and its PSF", Printable(options.inputs.input)),
                       "Give the recorded stack first and its PSF with --psf.");
-  for (const std::string& input : {options.inputs.input, options.inputs.psf})
-    if (std::filesystem::equivalent(input, options.output, ignored))
+  for (const std::string& input : {options.inputs.input, options.inputs.psf, options.inputs.mask})
+    if (!input.empty() && std::filesystem::equivalent(input, options.output, ignored))
       return UsageError(fmt::format("the output {} is also an input", Printable(options.output)),
                         "Choose another name for -o.");
   return imageio::CheckWritable(options.output);
@@ -67,7 +67,7 @@ class Run {
     ASSIGN_OR_RETURN(const v1::DeconvolveSpec spec, ToSpec(options_.deconvolution));
     RETURN_IF_ERROR(CheckKeep(options_));
     RETURN_IF_ERROR(CheckOutput(options_));
-    ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, *progress_));
+    ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, spec, *progress_));
     RETURN_IF_ERROR(CheckRoom(ResultSpec(inputs, spec)));
     ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
     const absl::Status status = session->Explain(DoWith(*session, inputs, spec));

@@ -42,7 +42,7 @@ absl::Status Submit(const SubmitOptions& options, const Console& console) {
   const auto progress = MakeProgress(console, [] { return absl::Now(); });
   RETURN_IF_ERROR(RequireServer(options.server).status());
   ASSIGN_OR_RETURN(const v1::DeconvolveSpec deconvolve, ToSpec(options.deconvolution));
-  ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options.inputs, *progress));
+  ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options.inputs, deconvolve, *progress));
   ASSIGN_OR_RETURN(const auto session, Session::Open(options.server, *progress, stop));
   Leftovers volumes;
   const auto submitted = [&]() -> absl::StatusOr<v1::Job> {

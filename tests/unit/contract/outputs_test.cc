@@ -58,6 +58,18 @@ TEST(PlanOutputs, EstimateIsLikeTheInput) {
   EXPECT_OK(ValidateVolumeSpec(outputs[0].spec));
 }
 
+TEST(PlanOutputs, EstimateOfJoinedChannelsHasOne) {
+  v1::JobSpec job;
+  (*job.mutable_deconvolve()->mutable_parameters())["axial_upsample"] = "2";
+  const v1::VolumeSpec input = Input();
+  v1::Method method;
+  method.set_joins_channels(true);
+  ASSERT_OK_AND_ASSIGN(const auto outputs, PlanOutputs(job, &input, nullptr, &method));
+  EXPECT_EQ(ShapeOf(outputs[0]), (Shape5{2, 1, 50, 100, 120})) << "and more planes, where asked for";
+  EXPECT_EQ(outputs[0].spec.channels_size(), 0);
+  EXPECT_DOUBLE_EQ(outputs[0].spec.voxel_size().z_um(), 0.15);
+}
+
 TEST(PlanOutputs, EstimateHasTheTypeAskedFor) {
   v1::JobSpec job;
   job.mutable_deconvolve()->set_output_type(v1::U8);

@@ -232,6 +232,17 @@ absl::StatusOr<double> CpuOps::ShrinkWavelets(const WaveletShrinkage& shrinkage,
   return cpu::ShrinkWavelets(shrinkage, wisdom_folder_, Cast(array), *pool_);
 }
 
+absl::Status CpuOps::AddScaled(const Array& addend, float scale, Array& target) {
+  const Box3& box = target.box();
+  Require(addend.box().Contains(box), "the addend covers the target");
+  ForEachRow(box, [&](int64_t z, int64_t y) {
+    const float* from = Part(Cast(addend), box, z, y);
+    float* to = Part(Cast(target), box, z, y);
+    for (int64_t x = 0; x < box.shape.x; ++x) to[x] += scale * from[x];
+  });
+  return absl::OkStatus();
+}
+
 absl::StatusOr<double> CpuOps::Dot(const Array& a, const Array& b, const Box3& box) {
   Require(a.box().Contains(box) && b.box().Contains(box), "both arrays cover the box");
   std::vector<double> planes(static_cast<size_t>(box.shape.z), 0.0);

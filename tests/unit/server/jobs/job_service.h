@@ -271,9 +271,11 @@ inline v1::TaskResult ResultOf(const v1::Task& task, std::string* bytes, const S
   if (task.has_analyse()) {
     const v1::Shape5& input = task.inputs(0).spec().shape();
     v1::AnalyseResult& analysis = *result.mutable_analyse();
-    for (uint32_t c = 0; c < task.inputs(1).spec().shape().c(); ++c) {
+    const v1::Shape5& stacks = task.inputs(1).spec().shape();
+    for (uint32_t stack = 0; stack < stacks.t() * stacks.c(); ++stack) {
       v1::PsfReport& psf = *analysis.add_psfs();
-      psf.set_c(c);
+      psf.set_t(stack / stacks.c());
+      psf.set_c(stack % stacks.c());
       *psf.mutable_crop_shape() = ToProto(psf_crop);
     }
     for (uint32_t frame = 0; frame < input.t() * input.c(); ++frame) {
