@@ -25,9 +25,9 @@ struct ImageSource {
   const v1::VolumeAccess* image = nullptr;
   const v1::VolumeAccess* mask = nullptr;  // null: none
   double saturation_counts = 0;
-  CountScale scale;
+  CountScale scale = {};
   int64_t upsample = 1;  // planes of the tile for each of the image
-  FrameBox loaded;       // on the tile's grid
+  FrameBox loaded = {};  // on the tile's grid
   float fill = 0;        // photons where m = 0, so that a start from the image is no black hole
 };
 
