@@ -28,7 +28,8 @@ std::vector<double> Interpolated(std::vector<double> volume) {
   const auto plane = static_cast<size_t>(kShape.y * kShape.x);
   for (size_t z = 1; z < static_cast<size_t>(kShape.z); z += 2) {
     const size_t next = z + 1 < static_cast<size_t>(kShape.z) ? z + 1 : z - 1;
-    for (size_t i = 0; i < plane; ++i) volume[z * plane + i] = (volume[(z - 1) * plane + i] + volume[next * plane + i]) / 2;
+    for (size_t i = 0; i < plane; ++i)
+      volume[z * plane + i] = (volume[(z - 1) * plane + i] + volume[next * plane + i]) / 2;
   }
   return volume;
 }
@@ -81,11 +82,10 @@ TEST(AxialUpsampleTest, TilesAgree) {
 
 TEST(AxialUpsampleTest, SaysWhatIsWrongWithACoarsePsf) {
   const Scene scene;
-  const CliResult result =
-      RunCli({"run", (scene.folder.path() / "coarse.ome.tif").string(), "--psf",
-              (scene.folder.path() / "coarse_psf.ome.tif").string(), "--local", "-o",
-              (scene.folder.path() / "out.tif").string(), "--set", "axial_upsample=2"},
-             scene.folder.path());
+  const CliResult result = RunCli({"run", (scene.folder.path() / "coarse.ome.tif").string(), "--psf",
+                                   (scene.folder.path() / "coarse_psf.ome.tif").string(), "--local", "-o",
+                                   (scene.folder.path() / "out.tif").string(), "--set", "axial_upsample=2"},
+                                  scene.folder.path());
   EXPECT_NE(result.exit.code, 0);
   EXPECT_NE(result.err.find("planes 0.1 um apart"), std::string::npos) << result.err;
 }

@@ -90,11 +90,11 @@ TEST(MaskTest, OtherMethodsThatExtendHonourIt) {
 }
 
 void ExpectRefused(const Scene& scene, const std::vector<std::string>& options, const std::string& says) {
-  const CliResult result =
-      RunCli(With({"run", (scene.folder.path() / "recorded.ome.tif").string(), "--psf",
-                   (scene.folder.path() / "psf.ome.tif").string(), "--local", "-o", (scene.folder.path() / "o.tif").string()},
-                  options),
-             scene.folder.path());
+  const CliResult result = RunCli(
+      With({"run", (scene.folder.path() / "recorded.ome.tif").string(), "--psf",
+            (scene.folder.path() / "psf.ome.tif").string(), "--local", "-o", (scene.folder.path() / "o.tif").string()},
+           options),
+      scene.folder.path());
   EXPECT_NE(result.exit.code, 0);
   EXPECT_NE(result.err.find(says), std::string::npos) << result.err;
 }

@@ -142,12 +142,11 @@ TEST(MultiviewReferenceTest, FollowsItsFormula) {
       for (const bool additive : {false, true}) {
         for (const bool heavy_ball : {false, true}) {
           Objectives objectives;
-          ASSERT_OK_AND_ASSIGN(const Volume found,
-                               Engine(problem, boundary, masked,
-                                      {{"iterations", std::to_string(kIterations)},
-                                       {"update", additive ? "additive" : "ordered-subset"},
-                                       {"acceleration", heavy_ball ? "heavy-ball" : "none"}},
-                                      objectives));
+          ASSERT_OK_AND_ASSIGN(const Volume found, Engine(problem, boundary, masked,
+                                                          {{"iterations", std::to_string(kIterations)},
+                                                           {"update", additive ? "additive" : "ordered-subset"},
+                                                           {"acceleration", heavy_ball ? "heavy-ball" : "none"}},
+                                                          objectives));
           EXPECT_LE(RelativeError(found, Formula(problem, additive, heavy_ball)), 1e-5)
               << boundary << masked << additive << heavy_ball;
         }

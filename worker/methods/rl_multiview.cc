@@ -21,10 +21,12 @@ v1::Method Describe() {
   method.set_name("rl-multiview");
   method.set_title("Richardson-Lucy on several views");
   method.set_summary(
-      "Joins registered views of one specimen (the channels of the image, each with its own channel of the PSF) into one "
+      "Joins registered views of one specimen (the channels of the image, each with its own channel of the PSF) into "
+      "one "
       "result. For light sheets from several sides, and whatever else was recorded more than once.");
   method.set_citation(
-      "S. Preibisch et al., Nat. Methods 11 (2014) 645; M. Ingaramo et al., ChemPhysChem 15 (2014) 794; H. M. Hudson and "
+      "S. Preibisch et al., Nat. Methods 11 (2014) 645; M. Ingaramo et al., ChemPhysChem 15 (2014) 794; H. M. Hudson "
+      "and "
       "R. S. Larkin, IEEE Trans. Med. Imaging 13 (1994) 601");
   method.set_noise_model("Poisson");
   AddInteger(method, "iterations", 1, 10000, 30, "Number of iterations; in each every view counts once");
@@ -118,8 +120,7 @@ class Iterations {
                              .floor = std::max(kDenominatorFloor * problem_.mean, kSmallestFloor),
                              .output = nullptr,
                              .i_divergence = wants_objective_ ? &divergence : nullptr};
-    const MultiplyUpdate update{
-        .p = p, .weights = weights_[v].get(), .weight_floor = kWeightFloor, .output = &output};
+    const MultiplyUpdate update{.p = p, .weights = weights_[v].get(), .weight_floor = kWeightFloor, .output = &output};
     RETURN_IF_ERROR(ops_.ConvolveThen({view.otf, /*adjoint=*/false, p, ratio},
                                       {view.otf, /*adjoint=*/true, Identity{nullptr}, update}));
     objective_ += divergence;

@@ -7,8 +7,8 @@
 //
 // x estimate, y_v measured photons of view v, b_v its background, H_v convolution with its PSF (sum 1), m_v mask of its
 // measured voxels (0 in the margin), e = 1e-6, mean y that of all views. p = x, or with heavy-ball
-// p = max(x + a (x - x_previous), 0.1 x), a = (k - 1)/(k + 2) in iteration k = 1, 2, ...: once per iteration, also where
-// the views take turns.
+// p = max(x + a (x - x_previous), 0.1 x), a = (k - 1)/(k + 2) in iteration k = 1, 2, ...: once per iteration, also
+// where the views take turns.
 //
 // Where the views agree the additive update rests at the maximum of their common likelihood; the ordered one goes about
 // as many times as far in an iteration as there are views, and ends in a small circle around it. Views lie on the same

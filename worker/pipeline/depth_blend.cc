@@ -13,8 +13,7 @@ double DepthWeight(std::span<const double> depths_um, size_t i, double depth_um)
   if (depth < depths_um[i]) {
     return i == 0 ? 0 : std::max(0.0, (depth - depths_um[i - 1]) / (depths_um[i] - depths_um[i - 1]));
   }
-  return i + 1 == depths_um.size() ? 0
-                                   : std::max(0.0, (depths_um[i + 1] - depth) / (depths_um[i + 1] - depths_um[i]));
+  return i + 1 == depths_um.size() ? 0 : std::max(0.0, (depths_um[i + 1] - depth) / (depths_um[i + 1] - depths_um[i]));
 }
 
 DepthBlend::DepthBlend(std::vector<double> depths_um, double plane_um, const Box3& core)

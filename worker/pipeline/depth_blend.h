@@ -1,7 +1,7 @@
 // Joins the results that one tile has with the PSFs of several depths.
 //
-// Between two depths the result is a mean of theirs, weighted linearly by the distance of the plane; above the first and
-// below the last depth it is theirs alone. Depths count from the first plane of the frame, in um.
+// Between two depths the result is a mean of theirs, weighted linearly by the distance of the plane; above the first
+// and below the last depth it is theirs alone. Depths count from the first plane of the frame, in um.
 #pragma once
 
 #include <absl/status/status.h>

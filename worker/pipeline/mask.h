@@ -17,8 +17,8 @@ namespace deconvoy::worker {
 // The mask volume of a task; null where its specification names none. Errors: those of FindInput.
 absl::StatusOr<const v1::VolumeAccess*> FindMask(const v1::Task& task, const v1::DeconvolveSpec& spec);
 
-// The region of the mask volume that belongs to a region of the image: it may have one channel for all, and has one time
-// point.
+// The region of the mask volume that belongs to a region of the image: it may have one channel for all, and has one
+// time point.
 FrameBox RegionOfMask(const v1::VolumeAccess& mask, FrameBox image);
 
 // Reads m beside an image, plane by plane.

@@ -37,12 +37,12 @@ struct Measured {
   std::unique_ptr<Array> mask;  // null for 1 everywhere
 };
 
-// Takes a measured plane of the image: `z` from the first loaded plane, photons before the read noise rule, and m, empty
-// for 1 everywhere.
+// Takes a measured plane of the image: `z` from the first loaded plane, photons before the read noise rule, and m,
+// empty for 1 everywhere.
 using MeasuredPlane = std::function<void(int64_t z, std::span<const float> photons, std::span<const float> m)>;
 
-// Reads one channel into a new array over `box`, and tells each plane to `visit`. Planes between those of the image have
-// m = 0 and y of the plane before them. Errors: NOT_FINITE_INPUT (a voxel that counts), those of source and ops.
+// Reads one channel into a new array over `box`, and tells each plane to `visit`. Planes between those of the image
+// have m = 0 and y of the plane before them. Errors: NOT_FINITE_INPUT (a voxel that counts), those of source and ops.
 // REQUIRES: box starts at the origin and holds what is loaded, and nothing else where voxels may not count.
 absl::StatusOr<Measured> LoadMeasured(const ImageSource& from, const Box3& box, Ops& ops, VolumeSource& source,
                                       const MeasuredPlane& visit);

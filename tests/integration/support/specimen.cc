@@ -100,16 +100,18 @@ void SaveStacks(const std::filesystem::path& path, int64_t times, int64_t channe
 }
 
 double MeanFwhm(const std::vector<double>& volume, const Shape3& shape, const std::vector<Bead>& beads, int axis) {
-  constexpr int64_t kReach = 8;
+  constexpr int64_t kReach = 6, kExtent = 2 * kReach + 1;
   double sum = 0;
   for (const Bead& bead : beads) {
-    const Voxel at{std::lround(bead.z), std::lround(bead.y), std::lround(bead.x)};
-    std::vector<double> profile;
-    for (int64_t d = -kReach; d <= kReach; ++d) {
-      const Voxel v{at.z + (axis == 0 ? d : 0), at.y + (axis == 1 ? d : 0), at.x + (axis == 2 ? d : 0)};
-      const bool inside = Box3{{}, shape}.Contains({v, {1, 1, 1}});
-      profile.push_back(inside ? volume[static_cast<size_t>((v.z * shape.y + v.y) * shape.x + v.x)] : 0);
-    }
+    const Voxel first{std::lround(bead.z) - kReach, std::lround(bead.y) - kReach, std::lround(bead.x) - kReach};
+    const Box3 around = Intersect({first, {kExtent, kExtent, kExtent}}, {{}, shape});
+    std::vector<double> profile(static_cast<size_t>(kExtent));
+    for (int64_t z = around.origin.z; z < around.end().z; ++z)
+      for (int64_t y = around.origin.y; y < around.end().y; ++y)
+        for (int64_t x = around.origin.x; x < around.end().x; ++x) {
+          const int64_t at = axis == 0 ? z - first.z : axis == 1 ? y - first.y : x - first.x;
+          profile[static_cast<size_t>(at)] += volume[static_cast<size_t>((z * shape.y + y) * shape.x + x)];
+        }
     sum += Fwhm(profile);
   }
   return sum / static_cast<double>(beads.size());

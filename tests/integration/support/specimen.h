@@ -39,8 +39,8 @@ std::vector<double> Noisy(const std::vector<double>& photons, double background,
 void SaveStacks(const std::filesystem::path& path, int64_t times, int64_t channels, const Shape3& shape, double z_um,
                 const std::vector<std::vector<double>>& stacks);
 
-// The mean full width at half maximum of the beads in a volume along an axis (0 z, 1 y, 2 x), in voxels, through the
-// voxel nearest to each.
+// The mean full width at half maximum of the beads in a volume along an axis (0 z, 1 y, 2 x), in voxels, of the light
+// that lies at most 6 voxels from each along every axis.
 double MeanFwhm(const std::vector<double>& volume, const Shape3& shape, const std::vector<Bead>& beads, int axis);
 
 // The planes [begin, end) of a volume.

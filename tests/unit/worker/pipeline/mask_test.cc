@@ -14,7 +14,8 @@ using testing::AsBytes;
 using testing::MemoryTask;
 
 // What MaskReader makes of two planes of three voxels, of channel 1 and time point 4 of the image.
-std::vector<float> Masks(const v1::VolumeAccess* mask, MemoryTask& task, double saturation, std::vector<float>& counts) {
+std::vector<float> Masks(const v1::VolumeAccess* mask, MemoryTask& task, double saturation,
+                         std::vector<float>& counts) {
   MaskReader reader(task.source(), mask, saturation, {4, 1, {{0, 0, 0}, {2, 1, 3}}});
   std::vector<float> all;
   for (int64_t z = 0; z < 2; ++z) {

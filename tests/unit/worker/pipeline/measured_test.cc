@@ -68,8 +68,7 @@ TEST_F(MeasuredTest, OnlyVoxelsThatCountMustBeNumbers) {
                    .loaded = {0, 0, {{}, {1, 1, 2}}},
                    .fill = 5};
   const auto ignore = [](int64_t, std::span<const float>, std::span<const float>) {};
-  ASSERT_OK_AND_ASSIGN(const Measured measured,
-                       LoadMeasured(from, {{}, {1, 1, 2}}, *ops_, task_.source(), ignore));
+  ASSERT_OK_AND_ASSIGN(const Measured measured, LoadMeasured(from, {{}, {1, 1, 2}}, *ops_, task_.source(), ignore));
   EXPECT_EQ(Host(*ops_, *measured.y), (std::vector<float>{5, 6}));
   EXPECT_EQ(Host(*ops_, *measured.mask), (std::vector<float>{0, 1}));
   from.mask = nullptr;
