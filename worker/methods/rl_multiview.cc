@@ -1,9 +1,11 @@
 #include "worker/methods/rl_multiview.h"
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
-#include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "worker/methods/describe.h"
 #include "worker/methods/initial_estimate.h"
