@@ -18,7 +18,7 @@ v1::DeconvolveSpec Upsampled(const std::string& text) {
 TEST(DeconvolutionTest, EveryPlaneIsMeasuredUnlessAskedFor) {
   EXPECT_EQ(AxialUpsample({}), 1);
   EXPECT_EQ(AxialUpsample(Upsampled("3")), 3);
-  EXPECT_EQ(AxialUpsample(Upsampled("99999999999")), 1) << "no number that fits";
+  EXPECT_EQ(AxialUpsample(Upsampled("99999999999999999999")), 1) << "no number that fits";
   EXPECT_EQ(AxialUpsample(Upsampled("-4")), 1);
   EXPECT_EQ(AxialUpsample(Upsampled("1000000")), kMostAxialUpsample);
 }
