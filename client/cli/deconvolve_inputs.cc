@@ -9,6 +9,7 @@
 #include "client/cli/methods.h"
 #include "client/cli/outcome.h"
 #include "client/cli/values.h"
+#include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/parameters.h"
@@ -41,6 +42,16 @@ absl::StatusOr<v1::Boundary> BoundaryOf(const v1::DeconvolveSpec& spec, const v1
       fmt::format("Choose one of: {}.", fmt::join(names, ", ")));
 }
 
+absl::Status CheckMasking(const v1::DeconvolveSpec& spec, bool has_mask, v1::Boundary boundary) {
+  if (boundary == v1::EXTEND || !(has_mask || HasMask(spec))) return absl::OkStatus();
+  return UsageError(fmt::format("{} needs --boundary extend, not {}",
+                                has_mask                       ? "--mask"
+                                : spec.saturation_counts() > 0 ? "--saturation"
+                                                               : "axial_upsample",
+                                BoundaryName(boundary)),
+                    "Leave it out, or choose a method that can do --boundary extend, such as rl.");
+}
+
 absl::Status CheckBackend(const v1::DeconvolveSpec& spec, const v1::Method& method) {
   const auto& offered = method.backends();
   const bool known = std::find(offered.begin(), offered.end(), spec.backend()) != offered.end();
@@ -52,15 +63,16 @@ absl::Status CheckBackend(const v1::DeconvolveSpec& spec, const v1::Method& meth
       fmt::format("no worker offers '{}' on {}, only on {}", method.name(), spec.backend(), fmt::join(offered, ", ")));
 }
 
-absl::Status CheckTiles(const v1::DeconvolveSpec& spec, v1::Boundary boundary, const v1::Shape5& image) {
+// `result`: its frames are what is cut.
+absl::Status CheckTiles(const v1::DeconvolveSpec& spec, v1::Boundary boundary, const v1::Shape5& result) {
   if (!spec.tile().has_core()) return absl::OkStatus();
   TilePlanRequest request;
-  request.frame = {image.z(), image.y(), image.x()};
+  request.frame = {result.z(), result.y(), result.x()};
   request.psf = {1, 1, 1};
   request.boundary = boundary;
   request.core = ToShape3(spec.tile().core());
   ASSIGN_OR_RETURN(const TilePlan plan, PlanTiles(request));
-  const int64_t frames = int64_t{image.t()} * image.c();
+  const int64_t frames = int64_t{result.t()} * result.c();
   if (plan.tiles() <= (limits::kTasksPerJob - 1) / frames) return absl::OkStatus();
   return MakeError(
       {.reason = v1::LIMIT_EXCEEDED,
@@ -90,24 +102,33 @@ void AddInputOptions(CLI::App& verb, InputOptions& options) {
   verb.add_option("--psf", options.psf,
                   "Point spread function as a stack, with one channel for all or one per channel of INPUT (required)")
       ->type_name("FILE");
+  verb.add_option(
+          "--mask", options.mask,
+          "Voxels of INPUT that do not count, such as dead ones: where this stack of u8 is 0. It has the planes, "
+          "rows and columns of INPUT, and one channel or as many")
+      ->type_name("FILE");
   AddVoxelSize(verb, "--voxel-um", options.voxel_um,
                "Voxel size of INPUT in um, where the file has none or a wrong one");
   AddVoxelSize(verb, "--psf-voxel-um", options.psf_voxel_um, "Voxel size of the PSF in um, likewise");
 }
 
-absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, Progress& progress) {
+absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v1::DeconvolveSpec& deconvolve,
+                                            Progress& progress) {
   if (options.psf.empty())
     return UsageError("--psf is missing: without the point spread function there is nothing to deconvolve with",
                       "Give a stack of a bead or a computed PSF: --psf FILE");
   DeconvolveInputs inputs;
   ASSIGN_OR_RETURN(inputs.image, OpenInput(options.input, options.voxel_um, progress));
   ASSIGN_OR_RETURN(inputs.psf, OpenInput(options.psf, options.psf_voxel_um, progress));
-  RETURN_IF_ERROR(ValidatePair(inputs.image.spec, inputs.psf.spec, nullptr));
+  RETURN_IF_ERROR(ValidatePsf(deconvolve, inputs.image.spec, inputs.psf.spec, nullptr));
+  if (options.mask.empty()) return inputs;
+  ASSIGN_OR_RETURN(inputs.mask, OpenInput(options.mask, std::nullopt, progress));
+  RETURN_IF_ERROR(ValidateMask(inputs.image.spec, inputs.mask->spec));
   return inputs;
 }
 
 v1::VolumeSpec ResultSpec(const DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve) {
-  v1::VolumeSpec result = inputs.image.spec;
+  v1::VolumeSpec result = OnResultGrid(deconvolve, inputs.image.spec);
   if (deconvolve.output_type() != v1::VOXEL_TYPE_UNSPECIFIED) result.set_type(deconvolve.output_type());
   return result;
 }
@@ -120,7 +141,8 @@ absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const Deconvolve
   RETURN_IF_ERROR(WithExitCode(resolved, ExitCode::kUsage));
   ASSIGN_OR_RETURN(const v1::Boundary boundary, BoundaryOf(deconvolve, method));
   RETURN_IF_ERROR(CheckBackend(deconvolve, method));
-  RETURN_IF_ERROR(CheckTiles(deconvolve, boundary, inputs.image.spec.shape()));
+  RETURN_IF_ERROR(CheckMasking(deconvolve, inputs.mask.has_value(), boundary));
+  RETURN_IF_ERROR(CheckTiles(deconvolve, boundary, ResultSpec(inputs, deconvolve).shape()));
   return CheckCentre(deconvolve, inputs.psf.spec.shape());
 }
 
@@ -132,6 +154,11 @@ absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inp
   leftovers.AddVolume(psf);
   ASSIGN_OR_RETURN(const std::string image, UploadImage(session.client(), inputs.image, progress, stop));
   leftovers.AddVolume(image);
+  if (inputs.mask) {
+    ASSIGN_OR_RETURN(const std::string mask, UploadImage(session.client(), *inputs.mask, progress, stop));
+    leftovers.AddVolume(mask);
+    deconvolve.set_mask_volume(mask);
+  }
   deconvolve.set_psf_volume(psf);
   deconvolve.set_input_volume(image);
   deconvolve.set_output_type(ResultSpec(inputs, deconvolve).type());

@@ -21,6 +21,7 @@ namespace deconvoy::client {
 struct InputOptions {
   std::string input;
   std::string psf;
+  std::string mask;  // empty: none
   std::optional<v1::VoxelSize> voxel_um;
   std::optional<v1::VoxelSize> psf_voxel_um;
 };
@@ -30,10 +31,12 @@ void AddInputOptions(CLI::App& verb, InputOptions& options);
 struct DeconvolveInputs {
   InputImage image;
   InputImage psf;
+  std::optional<InputImage> mask;
 };
 
-// Opens both files and checks that they go together, before anything is sent.
-absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, Progress& progress);
+// Opens the files and checks that they go together and with the request, before anything is sent.
+absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v1::DeconvolveSpec& deconvolve,
+                                            Progress& progress);
 
 // What the result will be, whatever its name.
 v1::VolumeSpec ResultSpec(const DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve);
@@ -44,7 +47,7 @@ absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const Deconvolve
                           const std::vector<v1::Method>& methods);
 
 // Checks the request with the methods that the session's server offers (for a local server, those of the worker program
-// beside this one; nothing where no worker has ever told), uploads both volumes, and returns the job to submit.
+// beside this one; nothing where no worker has ever told), uploads the volumes, and returns the job to submit.
 absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inputs, v1::DeconvolveSpec deconvolve,
                                          Leftovers& leftovers, Progress& progress, const std::stop_token& stop);
 

@@ -20,7 +20,7 @@ std::string Lower(std::string text) {
   return text;
 }
 
-std::string RangeText(const v1::Parameter& parameter) {
+std::string ValuesText(const v1::Parameter& parameter) {
   switch (parameter.type()) {
     case v1::INTEGER:
       return fmt::format("{:.0f} to {:.0f}", parameter.minimum(), parameter.maximum());
@@ -34,6 +34,10 @@ std::string RangeText(const v1::Parameter& parameter) {
   std::vector<std::string> names;
   for (const v1::ParameterChoice& choice : parameter.choices()) names.push_back(Printable(choice.name()));
   return fmt::format("{}", fmt::join(names, ", "));
+}
+
+std::string RangeText(const v1::Parameter& parameter) {
+  return ValuesText(parameter) + (parameter.automatic() ? ", or auto" : "");
 }
 
 std::string BoundaryText(const v1::Method& method) {

@@ -5,6 +5,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "client/cli/job_run.h"
@@ -18,6 +19,7 @@ namespace {
 using google::protobuf::util::TimeUtil;
 
 constexpr int kFramesListed = 8;
+constexpr int kSparkColumns = 40;
 constexpr double kNothing = 1e-6;  // share of the maximum below which a figure is shown as 0
 
 double Seconds(const google::protobuf::Timestamp& from, const google::protobuf::Timestamp& to) {
@@ -86,6 +88,28 @@ std::vector<std::string> ResultLines(const v1::Job& job) {
   return lines;
 }
 
+// The residual in the units that its numbers have.
+std::vector<std::string> QualityLines(const v1::Job& job) {
+  const v1::QualityStatistics& quality = job.result().quality();
+  if (quality.voxels() == 0) return {};
+  const auto voxels = static_cast<double>(quality.voxels());
+  const double bias = quality.residual_sum() / voxels, squares = quality.residual_squares() / voxels;
+  const double variance = squares - bias * bias;
+  const double products =
+      quality.neighbours() > 0 ? quality.neighbour_products() / static_cast<double>(quality.neighbours()) : bias * bias;
+  std::string line = fmt::format("residual: rms {:.2f}, bias {:.2f}, correlation {:.2f}", std::sqrt(squares), bias,
+                                 variance > 0 ? (products - bias * bias) / variance : 0);
+  if (GainOf(job.spec().deconvolve()) == 1) line += "; rms and bias in units of noise only where a count is a photon";
+  std::vector<std::string> lines = {std::move(line)};
+  if (quality.flat_voxels() > 0 && quality.flat_squares_before() > 0)
+    lines.push_back(fmt::format("flat regions: the result varies {:.2g} times as much as the image",
+                                std::sqrt(quality.flat_squares_after() / quality.flat_squares_before())));
+  if (quality.faint_voxels() > 0 && quality.faint_light_before() > 0)
+    lines.push_back(fmt::format("faint structures: {:.0f} % of their light explained",
+                                100 * quality.faint_light_after() / quality.faint_light_before()));
+  return lines;
+}
+
 std::string DurationLine(const v1::Job& job) {
   const double queue = Seconds(job.create_time(), job.start_time());
   std::string line = fmt::format("time: {:.1f} s computing", Seconds(job.start_time(), job.end_time()));
@@ -130,6 +154,32 @@ void AppendError(const v1::Job& job, std::vector<std::string>& lines) {
   if (!job.error().info().remedy().empty()) lines.push_back("  " + Printable(job.error().info().remedy()));
 }
 
+// The curve in at most kSparkColumns blocks, the lowest value the lowest block.
+std::string Spark(const v1::Job& job) {
+  constexpr std::array<const char*, 8> kBlocks = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  double least = job.objective(0).value(), most = least;
+  for (const v1::ObjectiveValue& value : job.objective()) {
+    least = std::min(least, value.value());
+    most = std::max(most, value.value());
+  }
+  const int columns = std::min(job.objective_size(), kSparkColumns);
+  std::string text;
+  for (int i = 0; i < columns; ++i) {
+    const int at = columns > 1 ? i * (job.objective_size() - 1) / (columns - 1) : 0;
+    const double share = most > least ? (job.objective(at).value() - least) / (most - least) : 0;
+    text += kBlocks[static_cast<size_t>(std::clamp(share, 0.0, 1.0) * 7.999)];
+  }
+  return text;
+}
+
+void AppendObjective(const v1::Job& job, std::vector<std::string>& lines) {
+  if (job.objective().empty()) return;
+  const v1::ObjectiveValue& first = *job.objective().begin();
+  const v1::ObjectiveValue& last = *job.objective().rbegin();
+  lines.push_back(fmt::format("objective: {:.6g} after iteration {}, {:.6g} after {}  {}", first.value(),
+                              first.iteration(), last.value(), last.iteration(), Spark(job)));
+}
+
 void AppendLog(const v1::Job& job, std::vector<std::string>& lines) {
   if (job.worker_log().empty()) return;
   lines.push_back("worker log:");
@@ -141,6 +191,37 @@ void AppendLog(const v1::Job& job, std::vector<std::string>& lines) {
   }
 }
 
+// `iterations: 37 (likelihood of held-out photons, 2 tiles)`
+std::vector<std::string> CalibrationLines(const v1::Job& job) {
+  const auto& all = job.calibrations();
+  const bool channels = std::any_of(all.begin(), all.end(), [](const auto& one) { return one.c() > 0; });
+  std::vector<std::string> lines;
+  for (const v1::Calibration& calibration : all) {
+    lines.push_back(fmt::format("{}{}: {} ({})", Printable(calibration.parameter()),
+                                channels ? fmt::format(", channel {}", calibration.c()) : std::string(),
+                                calibration.value().empty() ? "by frequency" : Printable(calibration.value()),
+                                Printable(calibration.criterion())));
+  }
+  return lines;
+}
+
+// Of each curve its ends and its lowest score, above which all others are shown.
+std::vector<std::string> CurveLines(const v1::Job& job) {
+  std::vector<std::string> lines;
+  for (const v1::Calibration& calibration : job.calibrations()) {
+    const auto& candidates = calibration.candidates();
+    if (candidates.empty()) continue;
+    const auto lowest = std::min_element(candidates.begin(), candidates.end(),
+                                         [](const auto& a, const auto& b) { return a.score() < b.score(); });
+    const auto& first = candidates[0];
+    const auto& last = candidates[candidates.size() - 1];
+    lines.push_back(fmt::format("  {} tried: at {} the score is {:.5g} above that at {}, at {} {:.5g}",
+                                candidates.size(), Printable(first.value()), first.score() - lowest->score(),
+                                Printable(lowest->value()), Printable(last.value()), last.score() - lowest->score()));
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string TimeText(const google::protobuf::Timestamp& time) {
@@ -150,7 +231,9 @@ std::string TimeText(const google::protobuf::Timestamp& time) {
 std::vector<std::string> JobReport(const v1::Job& job) {
   std::vector<std::string> lines;
   Append(lines, FrameLines(job));
+  Append(lines, CalibrationLines(job));
   if (job.has_result()) Append(lines, ResultLines(job));
+  Append(lines, QualityLines(job));
   if (job.has_start_time() && job.has_end_time()) lines.push_back(DurationLine(job));
   return lines;
 }
@@ -166,7 +249,9 @@ std::vector<std::string> JobDetails(const v1::Job& job) {
   for (const v1::JobOutput& output : job.outputs())
     lines.push_back(fmt::format("output: {} in {}", Printable(output.role()), Printable(output.volume())));
   Append(lines, JobReport(job));
+  Append(lines, CurveLines(job));
   for (const v1::Finding& finding : job.findings()) lines.push_back(NoteText(ToNote(finding)));
+  AppendObjective(job, lines);
   AppendError(job, lines);
   AppendLog(job, lines);
   return lines;

@@ -1,6 +1,7 @@
 #include "client/cli/spec_text.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -71,6 +72,11 @@ std::vector<std::string> Lines(const v1::DeconvolveSpec& spec) {
                 "  centre: " + CentreText(spec), fmt::format("  energy: {:g}", Or(spec.psf_energy(), 0.999)),
                 "result type: " + TypeText(spec.output_type(), v1::F32),
                 std::string("  camera offset: ") + (spec.keep_offset() ? "kept" : "removed")});
+  if (spec.psf_depths_um_size() > 0)
+    lines.push_back(fmt::format("PSF depths: {:g} um", fmt::join(spec.psf_depths_um(), ", ")));
+  if (!spec.mask_volume().empty()) lines.push_back("mask: " + Printable(spec.mask_volume()));
+  if (spec.saturation_counts() > 0)
+    lines.push_back(fmt::format("saturated from: {:g} counts", spec.saturation_counts()));
   return lines;
 }
 

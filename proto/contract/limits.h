@@ -15,6 +15,7 @@ inline constexpr int64_t kFrames = 1 << 20;           // time points times chann
 inline constexpr int64_t kChannels = 4096;
 inline constexpr int64_t kVolumeBytes = int64_t{1} << 44;  // 16 TiB
 inline constexpr int64_t kPsfVoxels = int64_t{1} << 28;    // of one channel's PSF
+inline constexpr size_t kPsfDepths = 64;                   // of one PSF volume
 inline constexpr double kMaximumUm = 1e6;                  // any length in um; the least that is not 0 is its inverse
 inline constexpr double kLeastUsualVoxelUm = 0.001;        // edges of voxels beyond these are warned of: most likely
 inline constexpr double kMostUsualVoxelUm = 10;            // they are in another unit

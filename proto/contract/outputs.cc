@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/simulation.h"
@@ -43,12 +44,22 @@ PlannedOutput Output(std::string_view role, v1::VolumeSpec spec, std::string_vie
   return {.role = std::string(role), .spec = std::move(spec)};
 }
 
-absl::StatusOr<std::vector<PlannedOutput>> PlanDeconvolve(const v1::JobSpec& job, const v1::VolumeSpec* input) {
+absl::StatusOr<std::vector<PlannedOutput>> PlanDeconvolve(const v1::JobSpec& job, const v1::VolumeSpec* input,
+                                                          const v1::Method* method) {
   if (input == nullptr) return MissingVolume("deconvolve.input_volume");
-  PlannedOutput estimate = Output("estimate", *input, BaseName(job, input));
+  PlannedOutput estimate = Output("estimate", OnResultGrid(job.deconvolve(), *input), BaseName(job, input));
+  if (method != nullptr && method->joins_channels()) {
+    estimate.spec.mutable_shape()->set_c(1);
+    estimate.spec.clear_channels();
+  }
   const v1::VoxelType asked = job.deconvolve().output_type();
   estimate.spec.set_type(asked == v1::VOXEL_TYPE_UNSPECIFIED ? v1::F32 : asked);
-  return std::vector{std::move(estimate)};
+  std::vector outputs{std::move(estimate)};
+  if (!job.deconvolve().residual()) return outputs;
+  PlannedOutput residual = Output("residual", OnResultGrid(job.deconvolve(), *input), BaseName(job, input));
+  residual.spec.set_type(v1::F32);
+  outputs.push_back(std::move(residual));
+  return outputs;
 }
 
 absl::StatusOr<v1::VolumeSpec> SimulatedPsf(const v1::SimulateSpec& simulate, const v1::VolumeSpec& truth,
@@ -141,10 +152,10 @@ absl::StatusOr<std::vector<PlannedOutput>> PlanDistill(const v1::JobSpec& job, c
 }
 
 absl::StatusOr<std::vector<PlannedOutput>> Plan(const v1::JobSpec& job, const v1::VolumeSpec* input,
-                                                const v1::VolumeSpec* psf) {
+                                                const v1::VolumeSpec* psf, const v1::Method* method) {
   switch (job.work_case()) {
     case v1::JobSpec::kDeconvolve:
-      return PlanDeconvolve(job, input);
+      return PlanDeconvolve(job, input, method);
     case v1::JobSpec::kSimulate:
       return PlanSimulate(job, psf);
     case v1::JobSpec::kProject:
@@ -163,8 +174,8 @@ absl::StatusOr<std::vector<PlannedOutput>> Plan(const v1::JobSpec& job, const v1
 }  // namespace
 
 absl::StatusOr<std::vector<PlannedOutput>> PlanOutputs(const v1::JobSpec& spec, const v1::VolumeSpec* input,
-                                                       const v1::VolumeSpec* psf) {
-  ASSIGN_OR_RETURN(std::vector<PlannedOutput> outputs, Plan(spec, input, psf));
+                                                       const v1::VolumeSpec* psf, const v1::Method* method) {
+  ASSIGN_OR_RETURN(std::vector<PlannedOutput> outputs, Plan(spec, input, psf, method));
   for (const PlannedOutput& output : outputs) {
     const absl::Status fits = ToShape(output.spec.shape(), output.spec.type(), "shape").status();
     RETURN_IF_ERROR(AddContext(fits, fmt::format("output `{}`", output.role)));

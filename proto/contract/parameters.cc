@@ -15,6 +15,11 @@
 namespace deconvoy {
 namespace {
 
+// While iterations are chosen: the weights of a mask, which are one for each padded voxel.
+constexpr double kHeldOutBytesPerPaddedVoxel = 4;
+// And for what is held out: its photons, or the masks of both parts; and what is made of the estimate there.
+constexpr double kHeldOutBytesPerMeasuredVoxel = 12;
+
 template <typename Number>
 std::optional<Number> Parse(std::string_view text) {
   Number number{};
@@ -27,7 +32,7 @@ std::string FieldOf(std::string_view name) {
   return fmt::format("deconvolve.parameters[\"{}\"]", name);
 }
 
-std::string Allowed(const v1::Parameter& parameter) {
+std::string AllowedValues(const v1::Parameter& parameter) {
   switch (parameter.type()) {
     case v1::REAL:
       return fmt::format("a number from {} to {}", parameter.minimum(), parameter.maximum());
@@ -43,6 +48,10 @@ std::string Allowed(const v1::Parameter& parameter) {
       return "one of " + names;
     }
   }
+}
+
+std::string Allowed(const v1::Parameter& parameter) {
+  return AllowedValues(parameter) + (parameter.automatic() ? ", or `auto`" : "");
 }
 
 absl::Status Refuse(const v1::Parameter& parameter, std::string_view text, v1::ErrorReason reason) {
@@ -69,6 +78,7 @@ absl::Status CheckChoice(const v1::Parameter& parameter, std::string_view text) 
 }
 
 absl::Status CheckText(const v1::Parameter& parameter, std::string_view text) {
+  if (parameter.automatic() && text == kAutomatic) return absl::OkStatus();
   switch (parameter.type()) {
     case v1::REAL:
       return CheckNumber(parameter, text, Parse<double>(text));
@@ -120,6 +130,10 @@ const std::string& Parameters::Choice(std::string_view name) const {
   return TextOf(name, v1::CHOICE);
 }
 
+bool Parameters::IsAuto(std::string_view name) const {
+  return automatic_.contains(name);
+}
+
 absl::StatusOr<Parameters> ResolveParameters(const v1::Method& method,
                                              const std::map<std::string, std::string>& given) {
   RETURN_IF_ERROR(CheckNames(method, given));
@@ -133,22 +147,28 @@ absl::StatusOr<Parameters> ResolveParameters(const v1::Method& method,
                        fmt::format("method `{}` describes parameter `{}` twice", method.name(), parameter.name()));
     }
     resolved.types_.emplace(parameter.name(), parameter.type());
+    if (parameter.automatic() && text == kAutomatic) resolved.automatic_.insert(parameter.name());
   }
   return resolved;
 }
 
-MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters) {
-  double padded = method.bytes_per_padded_voxel();
+MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters, bool residual) {
+  double padded = method.bytes_per_padded_voxel(), measured = method.bytes_per_measured_voxel();
+  if (parameters.IsAuto(kIterations)) {
+    padded += kHeldOutBytesPerPaddedVoxel;
+    measured += kHeldOutBytesPerMeasuredVoxel;
+  }
   for (const auto& parameter : method.parameters()) {
-    if (parameter.type() != v1::CHOICE) continue;
+    if (parameter.type() != v1::CHOICE || parameters.IsAuto(parameter.name())) continue;
     for (const auto& choice : parameter.choices()) {
       if (choice.name() == parameters.Choice(parameter.name())) padded += choice.extra_bytes_per_padded_voxel();
     }
   }
   const auto millibytes = [](double bytes) { return static_cast<int64_t>(std::ceil(1000 * bytes)); };
   return {.millibytes_per_padded_voxel = millibytes(padded),
-          .millibytes_per_measured_voxel = millibytes(method.bytes_per_measured_voxel()),
-          .bytes_per_weight = static_cast<int64_t>(method.bytes_per_weight())};
+          .millibytes_per_measured_voxel = millibytes(measured),
+          .bytes_per_weight = static_cast<int64_t>(method.bytes_per_weight()),
+          .result_bytes_per_measured_voxel = static_cast<int64_t>(sizeof(float)) * (residual ? 3 : 2)};
 }
 
 }  // namespace deconvoy

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -16,10 +17,18 @@
 
 namespace deconvoy {
 
-// Values of all parameters of one method. Asking for a name or type that the method does not declare is a bug and ends
-// the program.
+// The text of an automatic parameter: its value is found once for each channel of a job, the same for all tiles.
+inline constexpr std::string_view kAutomatic = "auto";
+// The number of a method's iterations, and the most that are tried when it is automatic.
+inline constexpr std::string_view kIterations = "iterations";
+inline constexpr int64_t kMostCalibratedIterations = 200;
+
+// Values of all parameters of one method. Asking for a name or type that the method does not declare, or for the value
+// of an automatic one, is a bug and ends the program.
 class Parameters {
  public:
+  // Whether its value is still to be found. False for a name that the method does not declare.
+  bool IsAuto(std::string_view name) const;
   double Real(std::string_view name) const;
   int64_t Integer(std::string_view name) const;
   bool Boolean(std::string_view name) const;
@@ -35,18 +44,23 @@ class Parameters {
 
   std::map<std::string, std::string, std::less<>> texts_;
   std::map<std::string, v1::ParameterType, std::less<>> types_;
+  std::set<std::string, std::less<>> automatic_;
 };
 
 // `given` completed with defaults. Errors: UNKNOWN_PARAMETER, PARAMETER_OUT_OF_RANGE (saying the range or choices),
 // INVALID_FIELD (not of the type). The field is `deconvolve.parameters["name"]`.
 absl::StatusOr<Parameters> ResolveParameters(const v1::Method& method, const std::map<std::string, std::string>& given);
 
-// Working memory of a method with all its choices, in thousandths of a byte where that is said.
+// Working memory of a method with all its choices, in thousandths of a byte where that is said; with automatic
+// iterations, that of the tasks which find their number.
 struct MethodMemory {
   int64_t millibytes_per_padded_voxel = 16'300;
   int64_t millibytes_per_measured_voxel = 4'000;
   int64_t bytes_per_weight = 4;
+  // Once the method has run: the image, which its residual needs, and what is brought out.
+  int64_t result_bytes_per_measured_voxel = 0;
 };
-MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters);
+// `residual`: it is brought out, too.
+MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters, bool residual = false);
 
 }  // namespace deconvoy

@@ -358,13 +358,21 @@ Shape3 MeasuredShape(v1::Boundary boundary, const Shape3& padded, const Shape3& 
   return boundary == v1::EXTEND ? loaded : padded;
 }
 
+// What is left of a method's arrays once it has run: the estimate, and two of the transforms.
+constexpr int64_t kMillibytesOfEstimate = 12'300;
+
 int64_t TileBytes(const MethodMemory& memory, const Shape3& padded, const Shape3& measured, const Shape3& psf) {
+  const auto bytes = [](int64_t millibytes) { return millibytes / 1000 + (millibytes % 1000 != 0 ? 1 : 0); };
   const int64_t millibytes = Plus(Times(Voxels(padded), memory.millibytes_per_padded_voxel),
                                   Times(Voxels(measured), memory.millibytes_per_measured_voxel));
   // Along each axis the weights differ only where the PSF meets a border.
   const Shape3 weights{std::min(padded.z, Times(2, psf.z)), std::min(padded.y, Times(2, psf.y)),
                        std::min(padded.x, Times(2, psf.x))};
-  return Plus(millibytes / 1000 + (millibytes % 1000 != 0 ? 1 : 0), Times(Voxels(weights), memory.bytes_per_weight));
+  const int64_t running = Plus(bytes(millibytes), Times(Voxels(weights), memory.bytes_per_weight));
+  if (memory.result_bytes_per_measured_voxel == 0) return running;
+  const int64_t ending = Plus(bytes(Times(Voxels(padded), kMillibytesOfEstimate)),
+                              Times(Voxels(measured), memory.result_bytes_per_measured_voxel));
+  return std::max(running, ending);
 }
 
 int64_t GivenPsfBytes(const Shape3& given) {
@@ -390,6 +398,16 @@ int64_t HaloExtent(int64_t psf, double spread) {
   const int64_t most = psf / 2 + std::max(kLeastSlack, psf * 3 / 4);
   if (spread <= 0) return most;
   return std::clamp(static_cast<int64_t>(std::ceil(kHaloSpreads * spread)), std::min(kLeastHalo, most), most);
+}
+
+Shape3 ScaledHalo(const Shape3& halo, double factor) {
+  constexpr double kMostFactor = 100;
+  if (!(factor > 0)) return halo;
+  factor = std::min(factor, kMostFactor);
+  const auto scaled = [factor](int64_t extent) {
+    return static_cast<int64_t>(std::ceil(factor * static_cast<double>(extent)));
+  };
+  return {scaled(halo.z), scaled(halo.y), scaled(halo.x)};
 }
 
 }  // namespace deconvoy

@@ -67,7 +67,8 @@ absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request);
 // which MIRROR reflects them and which PERIODIC loads.
 Shape3 MeasuredShape(v1::Boundary boundary, const Shape3& padded, const Shape3& loaded);
 
-// Working memory of one tile, saturating. `padded` and `psf` as in the plan; `measured` as from MeasuredShape.
+// Working memory of one tile, saturating: while its method runs, or while its result is brought out, whichever is more.
+// `padded` and `psf` as in the plan; `measured` as from MeasuredShape.
 int64_t TileBytes(const MethodMemory& memory, const Shape3& padded, const Shape3& measured, const Shape3& psf);
 
 // What a task takes besides for its PSF of `given` voxels, saturating: as floats, and once more while it is cropped and
@@ -85,5 +86,9 @@ Shape3 PaddedShape(const Shape3& loaded, const Shape3& psf, v1::Boundary boundar
 // the PSF's light about its centre along the axis, in voxels; 0 where it is not known, for the largest halo that a PSF
 // of this extent may need. None for a PSF of one voxel, which couples nothing.
 int64_t HaloExtent(int64_t psf, double spread);
+
+// Such a halo for a method that needs `factor` times as much (`Method.halo_factor`; 0 means 1), rounded up; at
+// most 100 times.
+Shape3 ScaledHalo(const Shape3& halo, double factor);
 
 }  // namespace deconvoy

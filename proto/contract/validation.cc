@@ -7,6 +7,7 @@
 #include <span>
 
 #include "proto/contract/checksum.h"
+#include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/model_psf.h"
@@ -180,6 +181,27 @@ absl::Status CheckPhotometry(const v1::DeconvolveSpec& spec) {
   return CheckBackground(spec);
 }
 
+absl::Status CheckMasking(const v1::DeconvolveSpec& spec) {
+  if (!spec.mask_volume().empty()) RETURN_IF_ERROR(CheckVolumeName(spec.mask_volume(), "deconvolve.mask_volume"));
+  return CheckCounts(spec.saturation_counts(), "deconvolve.saturation_counts", "counts");
+}
+
+absl::Status CheckDepths(const v1::DeconvolveSpec& spec) {
+  constexpr char kField[] = "deconvolve.psf_depths_um";
+  if (static_cast<size_t>(spec.psf_depths_um_size()) > limits::kPsfDepths) {
+    return Above(kField, fmt::format("has {} depths, more than {}", spec.psf_depths_um_size(), limits::kPsfDepths),
+                 limits::kPsfDepths, "Give fewer depths: between two of them results are blended.");
+  }
+  for (int i = 0; i < spec.psf_depths_um_size(); ++i) {
+    RETURN_IF_ERROR(CheckNumber(spec.psf_depths_um(i), -limits::kMaximumUm, limits::kMaximumUm, kField, "um"));
+    if (i > 0 && spec.psf_depths_um(i) <= spec.psf_depths_um(i - 1)) {
+      return Invalid(kField, fmt::format("has {} after {}", spec.psf_depths_um(i), spec.psf_depths_um(i - 1)),
+                     "Give rising depths, and the PSF's stacks in that order.");
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckDeconvolve(const v1::DeconvolveSpec& spec) {
   RETURN_IF_ERROR(CheckVolumeName(spec.input_volume(), "deconvolve.input_volume"));
   RETURN_IF_ERROR(CheckVolumeName(spec.psf_volume(), "deconvolve.psf_volume"));
@@ -191,6 +213,8 @@ absl::Status CheckDeconvolve(const v1::DeconvolveSpec& spec) {
   // 0 means the default; the smallest share that is of any use is far above this.
   if (spec.psf_energy() != 0) RETURN_IF_ERROR(CheckNumber(spec.psf_energy(), 1e-6, 1, "deconvolve.psf_energy", ""));
   RETURN_IF_ERROR(CheckTile(spec.tile()));
+  RETURN_IF_ERROR(CheckMasking(spec));
+  RETURN_IF_ERROR(CheckDepths(spec));
   RETURN_IF_ERROR(CheckEnum(v1::VoxelType_IsValid(spec.output_type()), spec.output_type(), "deconvolve.output_type"));
   return CheckBackend(spec.backend());
 }
@@ -316,6 +340,51 @@ double SizeDifference(const v1::VoxelSize& a, const v1::VoxelSize& b) {
   return std::max({along(a.z_um(), b.z_um()), along(a.y_um(), b.y_um()), along(a.x_um(), b.x_um())});
 }
 
+// Channels, extents and voxel sizes of image and PSF.
+absl::Status CheckPair(const v1::VolumeSpec& image, const v1::VolumeSpec& psf, std::string* note) {
+  const v1::Shape5& shape = psf.shape();
+  if (shape.c() != 1 && shape.c() != image.shape().c()) {
+    return Mismatch(fmt::format("the PSF has {} channels, but the image has {}", shape.c(), image.shape().c()),
+                    "Give a PSF of one channel, or of as many as the image has.");
+  }
+  const int64_t room = limits::kPsfVoxels / std::max<int64_t>(shape.z(), 1) / std::max<int64_t>(shape.y(), 1);
+  if (shape.x() > room) {
+    return Above(
+        "deconvolve.psf_volume",
+        fmt::format("has {} x {} x {} voxels, more than {}", shape.z(), shape.y(), shape.x(), limits::kPsfVoxels),
+        static_cast<size_t>(limits::kPsfVoxels), "Crop the PSF.");
+  }
+  const double difference = SizeDifference(image.voxel_size(), psf.voxel_size());
+  const std::string sizes = fmt::format("voxels of {} (z,y,x) in the image and {} in the PSF",
+                                        SizeText(image.voxel_size()), SizeText(psf.voxel_size()));
+  if (difference > kSameVoxelSize + 1e-9) {
+    const std::string apart = difference < 1 ? fmt::format("by {:.1f} %", 100 * difference)
+                                             : fmt::format("by a factor of {:.4g}", 1 + difference);
+    const std::string hint = UnitHint(image.voxel_size(), psf.voxel_size());
+    return MakeError(
+        {.reason = v1::VOXEL_SIZE_MISMATCH,
+         .field = "deconvolve.psf_volume",
+         .remedy =
+             hint.empty() ? "Resample the PSF to the image's voxel size, or correct the size that is wrong." : hint},
+        fmt::format("{} differ {}", sizes, apart));
+  }
+  if (note != nullptr) {
+    *note = difference > kIdenticalVoxelSize ? fmt::format("{} count as equal", sizes) : std::string();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckDepthStacks(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& image, const v1::VolumeSpec& psf) {
+  const auto depths = static_cast<uint32_t>(spec.psf_depths_um_size());
+  if (psf.shape().t() != depths) {
+    return Mismatch(fmt::format("the PSF has {} stacks, but there are {} depths", psf.shape().t(), depths),
+                    "Give one stack (time point) of the PSF for each depth, in their order.");
+  }
+  if (image.voxel_size().z_um() > 0) return absl::OkStatus();
+  return Invalid("deconvolve.input_volume", "does not tell how far its planes are apart, and so not how deep they lie",
+                 "Give the voxel size (`--voxel-um`).");
+}
+
 }  // namespace
 
 absl::Status ValidateRequestId(std::string_view id) {
@@ -378,40 +447,44 @@ absl::Status ValidateChunk(const v1::Chunk& chunk, const v1::VolumeSpec& volume)
 }
 
 absl::Status ValidatePair(const v1::VolumeSpec& image, const v1::VolumeSpec& psf, std::string* note) {
-  const v1::Shape5& shape = psf.shape();
-  if (shape.t() != 1) {
-    return Mismatch(fmt::format("the PSF has {} time points, but must have 1", shape.t()),
-                    "Give a PSF of one time point.");
+  if (psf.shape().t() != 1) {
+    return Mismatch(fmt::format("the PSF has {} time points, but must have 1", psf.shape().t()),
+                    "Give a PSF of one time point; stacks for several depths need the depths, too.");
   }
-  if (shape.c() != 1 && shape.c() != image.shape().c()) {
-    return Mismatch(fmt::format("the PSF has {} channels, but the image has {}", shape.c(), image.shape().c()),
-                    "Give a PSF of one channel, or of as many as the image has.");
+  return CheckPair(image, psf, note);
+}
+
+absl::Status ValidatePsf(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& image, const v1::VolumeSpec& psf,
+                         std::string* note) {
+  const bool several = spec.psf_depths_um_size() > 0;
+  if (several) RETURN_IF_ERROR(CheckDepthStacks(spec, image, psf));
+  const v1::VolumeSpec grid = OnResultGrid(spec, image);
+  const absl::Status pair = several ? CheckPair(grid, psf, note) : ValidatePair(grid, psf, note);
+  if (ReasonOf(pair) != v1::VOXEL_SIZE_MISMATCH || AxialUpsample(spec) == 1) return pair;
+  return MakeError(
+      {.reason = v1::VOXEL_SIZE_MISMATCH,
+       .field = "deconvolve.psf_volume",
+       .remedy = fmt::format("Give the PSF with planes {:.6g} um apart, or leave `axial_upsample` out.",
+                             grid.voxel_size().z_um())},
+      fmt::format("with `axial_upsample` {} the result has voxels of {} (z,y,x), but those of the PSF are {}",
+                  AxialUpsample(spec), SizeText(grid.voxel_size()), SizeText(psf.voxel_size())));
+}
+
+absl::Status ValidateMask(const v1::VolumeSpec& image, const v1::VolumeSpec& mask) {
+  constexpr char kField[] = "deconvolve.mask_volume";
+  if (mask.type() != v1::U8) {
+    return Invalid(kField, "is not of type U8", "Give 8-bit voxels: 0 where a voxel does not count, else 1.");
   }
-  const int64_t room = limits::kPsfVoxels / std::max<int64_t>(shape.z(), 1) / std::max<int64_t>(shape.y(), 1);
-  if (shape.x() > room) {
-    return Above(
-        "deconvolve.psf_volume",
-        fmt::format("has {} x {} x {} voxels, more than {}", shape.z(), shape.y(), shape.x(), limits::kPsfVoxels),
-        static_cast<size_t>(limits::kPsfVoxels), "Crop the PSF.");
-  }
-  const double difference = SizeDifference(image.voxel_size(), psf.voxel_size());
-  const std::string sizes = fmt::format("voxels of {} (z,y,x) in the image and {} in the PSF",
-                                        SizeText(image.voxel_size()), SizeText(psf.voxel_size()));
-  if (difference > kSameVoxelSize + 1e-9) {
-    const std::string apart = difference < 1 ? fmt::format("by {:.1f} %", 100 * difference)
-                                             : fmt::format("by a factor of {:.4g}", 1 + difference);
-    const std::string hint = UnitHint(image.voxel_size(), psf.voxel_size());
-    return MakeError(
-        {.reason = v1::VOXEL_SIZE_MISMATCH,
-         .field = "deconvolve.psf_volume",
-         .remedy =
-             hint.empty() ? "Resample the PSF to the image's voxel size, or correct the size that is wrong." : hint},
-        fmt::format("{} differ {}", sizes, apart));
-  }
-  if (note != nullptr) {
-    *note = difference > kIdenticalVoxelSize ? fmt::format("{} count as equal", sizes) : std::string();
-  }
-  return absl::OkStatus();
+  const v1::Shape5 &m = mask.shape(), &i = image.shape();
+  const bool fits = m.t() == 1 && (m.c() == 1 || m.c() == i.c()) && m.z() == i.z() && m.y() == i.y() && m.x() == i.x();
+  if (fits) return absl::OkStatus();
+  return MakeError(
+      {.reason = v1::SHAPE_MISMATCH,
+       .field = kField,
+       .remedy = "Give a mask of the image's planes, rows and columns, with one time point, and one channel "
+                 "or as many as the image."},
+      fmt::format("the mask has {} x {} x {} x {} x {} voxels (t,c,z,y,x), but the image {} x {} x {} x {} x {}", m.t(),
+                  m.c(), m.z(), m.y(), m.x(), i.t(), i.c(), i.z(), i.y(), i.x()));
 }
 
 }  // namespace deconvoy

@@ -24,4 +24,13 @@ absl::Status ValidateChunk(const v1::Chunk& chunk, const v1::VolumeSpec& volume)
 // equal; `note` then says so when they are not identical). Errors: SHAPE_MISMATCH, VOXEL_SIZE_MISMATCH with both sizes.
 absl::Status ValidatePair(const v1::VolumeSpec& image, const v1::VolumeSpec& psf, std::string* note);
 
+// The same for a deconvolution: the PSF has a stack for each of its depths, and voxels like those of the result's grid,
+// which is finer than the image's with `axial_upsample`. REQUIRES: ValidateJobSpec accepts the specification.
+absl::Status ValidatePsf(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& image, const v1::VolumeSpec& psf,
+                         std::string* note);
+
+// Whether a volume can be the mask of an image: U8, one time point, one channel or as many, the same extents. Errors:
+// SHAPE_MISMATCH, INVALID_FIELD.
+absl::Status ValidateMask(const v1::VolumeSpec& image, const v1::VolumeSpec& mask);
+
 }  // namespace deconvoy

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -26,18 +27,38 @@ absl::Status Damaged(std::string_view why) {
   return MakeError({.reason = v1::STORAGE_FAILURE}, fmt::format("the stored plan of a job cannot be read: {}", why));
 }
 
+template <typename Message>
+json Binary(const Message& message) {
+  const std::string bytes = message.SerializeAsString();
+  return json::binary(std::vector<uint8_t>(bytes.begin(), bytes.end()));
+}
+
+template <typename Message>
+bool Parse(const json& binary, Message& message) {
+  const json::binary_t& bytes = binary.get_binary();
+  return message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+}
+
+json ToJson(const std::vector<v1::Calibration>& calibrations) {
+  json list = json::array();
+  for (const v1::Calibration& calibration : calibrations) list.push_back(Binary(calibration));
+  return list;
+}
+
+bool Parse(const json& list, std::vector<v1::Calibration>& calibrations) {
+  return std::all_of(list.begin(), list.end(),
+                     [&](const json& binary) { return Parse(binary, calibrations.emplace_back()); });
+}
+
 }  // namespace
 
 std::string EncodePlan(const JobPlan& plan) {
-  const std::string analysis = plan.analysis.SerializeAsString();
   const json object = {
-      {"tile_plan_version", kTilePlanVersion},
-      {"core", ToJson(plan.tiles.core)},
-      {"halo", ToJson(plan.tiles.halo)},
-      {"padded", ToJson(plan.tiles.padded)},
-      {"grid", ToJson(plan.tiles.grid)},
-      {"memory_bytes", plan.tiles.memory_bytes},
-      {"analysis", json::binary(std::vector<uint8_t>(analysis.begin(), analysis.end()))},
+      {"tile_plan_version", kTilePlanVersion},     {"core", ToJson(plan.tiles.core)},
+      {"halo", ToJson(plan.tiles.halo)},           {"padded", ToJson(plan.tiles.padded)},
+      {"grid", ToJson(plan.tiles.grid)},           {"memory_bytes", plan.tiles.memory_bytes},
+      {"analysis", Binary(plan.analysis)},         {"samples", ToJson(plan.samples)},
+      {"calibrations", ToJson(plan.calibrations)},
   };
   std::string bytes;
   json::to_cbor(object, bytes);
@@ -47,15 +68,17 @@ std::string EncodePlan(const JobPlan& plan) {
 absl::StatusOr<JobPlan> DecodePlan(const std::string& bytes) {
   try {
     const json object = json::from_cbor(bytes);
-    const json::binary_t& analysis = object.at("analysis").get_binary();
     JobPlan plan;
     plan.tiles = {.core = ShapeAt(object, "core"),
                   .halo = ShapeAt(object, "halo"),
                   .padded = ShapeAt(object, "padded"),
                   .grid = ShapeAt(object, "grid"),
                   .memory_bytes = object.at("memory_bytes").get<int64_t>()};
-    if (!plan.analysis.ParseFromArray(analysis.data(), static_cast<int>(analysis.size()))) {
-      return Damaged("its analysis is not a message of the contract");
+    // Absent in what earlier versions stored.
+    const json none = json::array();
+    if (!Parse(object.at("analysis"), plan.analysis) || !Parse(object.value("samples", none), plan.samples) ||
+        !Parse(object.value("calibrations", none), plan.calibrations)) {
+      return Damaged("a part of it is not a message of the contract");
     }
     return plan;
   } catch (const json::exception& error) {

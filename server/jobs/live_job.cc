@@ -43,10 +43,11 @@ const v1::VolumeSpec* PsfOf(const v1::JobSpec& spec, const Volumes& volumes) {
   return Named(volumes, spec.has_simulate() ? spec.simulate().psf_volume() : spec.deconvolve().psf_volume());
 }
 
-// Channels of a deconvolution's input.
-int64_t ChannelsOf(const v1::JobSpec& spec, const Volumes& volumes) {
-  const v1::VolumeSpec* input = Named(volumes, spec.deconvolve().input_volume());
-  return input == nullptr ? 1 : input->shape().c();
+// Channels of a deconvolution's result.
+int64_t ChannelsOf(const v1::Job& job, const Volumes& volumes) {
+  if (!job.spec().has_deconvolve() || job.outputs().empty()) return 1;
+  const v1::VolumeSpec* result = Named(volumes, job.outputs(0).volume());
+  return result == nullptr ? 1 : result->shape().c();
 }
 
 }  // namespace
@@ -55,7 +56,7 @@ LiveJob::LiveJob(JobRecord record, std::map<std::string, v1::VolumeSpec> volumes
                  std::optional<JobPlan> plan, absl::Time wall, SteadyTime steady)
     : record_(std::move(record)),
       volumes_(std::move(volumes)),
-      channels_(ChannelsOf(spec(), volumes_)),
+      channels_(ChannelsOf(record_.job, volumes_)),
       whole_task_bytes_(WholeTaskBytes(spec(), InputOf(spec(), volumes_), PsfOf(spec(), volumes_))),
       plan_(std::move(plan)) {
   record_.plan.clear();
@@ -117,6 +118,7 @@ void LiveJob::Take(const TaskRecord& task, absl::Time wall, SteadyTime steady) {
   if (is_new) {
     tasks_.push_back(Compact(task));
     available_.push_back(false);
+    if (task.kind != TaskKind::kTile) ++first_tile_;
   }
   LiveTask& live = tasks_[static_cast<size_t>(task.number)];
   const bool was_open = !is_new && !IsEnd(live.state);
@@ -208,7 +210,8 @@ std::optional<LiveJob::SteadyTime> LiveJob::NextDue() const {
 }
 
 void LiveJob::Report(int64_t number, const v1::TaskStatus& status) {
-  running_[number] = {.iteration = status.iteration(), .iterations_total = status.iterations_total()};
+  running_[number] = {
+      .iteration = status.iteration(), .iterations_total = status.iterations_total(), .objective = status.objective()};
   last_reported_ = number;
   ++version_;
 }
@@ -232,6 +235,7 @@ v1::JobProgress LiveJob::Progress() const {
   if (reported != running_.end()) {
     progress.set_iteration(reported->second.iteration);
     progress.set_iterations_total(reported->second.iterations_total);
+    progress.set_objective(reported->second.objective);
   }
   return progress;
 }
@@ -245,6 +249,7 @@ double LiveJob::Fraction() const {
   }
   if (!spec().has_deconvolve()) return done / total;
   if (!plan_) return kAnalysisShare * std::min(done, 1.0);
+  total = std::max<double>(total, record_.job.progress().tasks_total());  // tiles come after the calibrations
   return kAnalysisShare + (1 - kAnalysisShare) * (done - 1) / (total - 1);
 }
 
@@ -255,13 +260,15 @@ std::string LiveJob::Activity() const {
     case TaskKind::kAnalyse:
       return "analyse";
     case TaskKind::kTile:
-      return fmt::format("tile {} of {}", number, task_count() - 1);
+      return fmt::format("tile {} of {}", number - first_tile_ + 1, task_count() - first_tile_);
     case TaskKind::kSimulate:
       return "simulate";
     case TaskKind::kModelPsf:
       return "model the PSF";
     case TaskKind::kDistill:
       return "distil the PSF";
+    case TaskKind::kCalibrate:
+      return fmt::format("calibrate on sample {} of {}", number, first_tile_ - 1);
     case TaskKind::kProject:
       return fmt::format("frame {} of {}", number + 1, task_count());
   }

@@ -58,6 +58,7 @@ class LiveJob {
   const std::string& FailedBy(int64_t number) const;
   int64_t open_tasks() const { return open_tasks_; }  // not yet DONE, FAILED or CANCELLED
   int64_t done_tasks() const { return done_tasks_; }
+  int64_t first_tile() const { return first_tile_; }  // the number of tasks before the tiles
   int64_t OpenTiles(int64_t t, int64_t c) const;      // of one frame
   int32_t room_waits() const { return room_waits_; }  // calls of WaitForRoom since a task was done last
   int64_t memory_bytes() const;                       // of the tasks it has to give out
@@ -90,6 +91,7 @@ class LiveJob {
  private:
   struct Running {
     uint32_t iteration = 0, iterations_total = 0;
+    double objective = 0;
   };
 
   void Place(int64_t number, const TaskRecord& task, absl::Time wall, SteadyTime steady);
@@ -101,14 +103,14 @@ class LiveJob {
   // Step; the volumes are constant.
   JobRecord record_;
   const std::map<std::string, v1::VolumeSpec> volumes_;
-  const int64_t channels_;          // of a deconvolution's input
+  const int64_t channels_;          // of a deconvolution's result
   const int64_t whole_task_bytes_;  // least memory of a task before there is a plan
   std::optional<JobPlan> plan_;
   std::vector<LiveTask> tasks_;
   std::map<int64_t, std::string> holders_;    // workers of tasks that are leased
   std::map<int64_t, std::string> failed_by_;  // workers that failed open tasks last
   std::vector<int32_t> open_tiles_;           // by frame in t,c order; empty until there are tiles
-  int64_t open_tasks_ = 0, done_tasks_ = 0;
+  int64_t open_tasks_ = 0, done_tasks_ = 0, first_tile_ = 0;
   int32_t room_waits_ = 0;
 
   // View.

@@ -3,15 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
+#include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
+#include "proto/contract/parameters.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
+#include "server/jobs/calibration.h"
 #include "server/jobs/capabilities.h"
 #include "server/jobs/job_state.h"
 #include "server/jobs/job_step.h"
+#include "server/jobs/quality_check.h"
 #include "server/jobs/result_check.h"
 #include "server/jobs/task_builder.h"
 #include "server/jobs/tile_planning.h"
@@ -24,6 +29,11 @@ constexpr int kShownFrames = 1000;
 
 absl::Status WrongResult(std::string_view what) {
   return MakeError({.reason = v1::INVALID_FIELD, .field = "result"}, what);
+}
+
+// The result of a deconvolution: its grid and channels are what tiles are cut from.
+const v1::VolumeSpec& ResultOf(const LiveJob& job) {
+  return job.volume(VolumeId(job.record().job.outputs(0).volume(), "output").value());
 }
 
 const v1::VolumeSpec& VolumeNamed(const LiveJob& job, const std::string& name) {
@@ -44,9 +54,9 @@ absl::Status CheckAnalysis(const LiveJob& job, const v1::AnalyseResult& analysis
   if (analysis.frames_size() != frames) {
     return WrongResult(fmt::format("the analysis has {} frames, but the input has {}", analysis.frames_size(), frames));
   }
-  if (analysis.psfs_size() != static_cast<int>(psf.shape().c())) {
-    return WrongResult(
-        fmt::format("the analysis has {} PSFs, but there are {}", analysis.psfs_size(), psf.shape().c()));
+  const int64_t psfs = int64_t{psf.shape().t()} * psf.shape().c();
+  if (analysis.psfs_size() != psfs) {
+    return WrongResult(fmt::format("the analysis has {} PSFs, but there are {}", analysis.psfs_size(), psfs));
   }
   const Box3 whole{{}, FrameOf(psf)};
   for (const v1::PsfReport& report : analysis.psfs()) {
@@ -69,9 +79,9 @@ Shape3 Support(const v1::AnalyseResult& analysis) {
   return support;
 }
 
-// The halo that the widest PSF needs along each axis.
-Shape3 Halo(const v1::AnalyseResult& analysis) {
-  Shape3 halo;
+// The halo that the widest PSF needs along each axis. Planes between those of the image must not be alone in a tile.
+Shape3 Halo(const v1::AnalyseResult& analysis, int64_t upsample) {
+  Shape3 halo{upsample > 1 ? upsample : 0, 0, 0};
   for (const v1::PsfReport& report : analysis.psfs()) {
     const Shape3 shape = ToShape3(report.crop_shape());
     halo = {std::max(halo.z, HaloExtent(shape.z, report.spread_z())),
@@ -82,32 +92,38 @@ Shape3 Halo(const v1::AnalyseResult& analysis) {
 }
 
 // Frames whose tiles need not wait for those of another frame.
-int64_t FramesAtOnce(const v1::JobSpec& spec, const v1::VolumeSpec& input) {
-  return int64_t{input.shape().c()} * (StartsFromPrevious(spec) ? 1 : input.shape().t());
+int64_t FramesAtOnce(const v1::JobSpec& spec, const v1::VolumeSpec& result) {
+  return int64_t{result.shape().c()} * (StartsFromPrevious(spec) ? 1 : result.shape().t());
 }
 
 absl::StatusOr<JobPlan> MakePlan(const LiveJob& job, const v1::AnalyseResult& analysis,
                                  const Capabilities& capabilities) {
   const v1::DeconvolveSpec& spec = job.spec().deconvolve();
   ASSIGN_OR_RETURN(const v1::Method method, capabilities.FindMethod(spec.method(), "deconvolve.method"));
-  const v1::VolumeSpec& input = VolumeNamed(job, spec.input_volume());
+  const int64_t channels = VolumeNamed(job, spec.input_volume()).shape().c();
   ASSIGN_OR_RETURN(TilePlan tiles, PlanJobTiles(spec, method,
-                                                {.frame = FrameOf(input),
+                                                {.frame = FrameOf(ResultOf(job)),
                                                  .given_psf = FrameOf(VolumeNamed(job, spec.psf_volume())),
                                                  .psf = Support(analysis),
-                                                 .halo = Halo(analysis),
+                                                 .halo = Halo(analysis, AxialUpsample(spec)),
                                                  .machine = capabilities.Machine(spec.backend()),
                                                  .workers = capabilities.Machines(spec.backend()),
-                                                 .frames = FramesAtOnce(job.spec(), input)}));
+                                                 .frames = FramesAtOnce(job.spec(), ResultOf(job)),
+                                                 .psfs = PsfsOfTile(spec, method, channels)}));
   return JobPlan{.tiles = tiles, .analysis = analysis};
 }
 
+int64_t FramesOf(const LiveJob& job) {
+  const v1::Shape5& shape = VolumeNamed(job, job.spec().deconvolve().input_volume()).shape();
+  return int64_t{shape.t()} * shape.c();
+}
+
 void AddTiles(JobStep& step, const TilePlan& plan) {
-  const v1::VolumeSpec& input = VolumeNamed(step.live(), step.live().spec().deconvolve().input_volume());
+  const v1::Shape5& result = ResultOf(step.live()).shape();
   const bool chained = StartsFromPrevious(step.live().spec());
   int64_t number = step.live().task_count();
-  for (int64_t t = 0; t < input.shape().t(); ++t) {
-    for (int64_t c = 0; c < input.shape().c(); ++c) {
+  for (int64_t t = 0; t < result.t(); ++t) {
+    for (int64_t c = 0; c < result.c(); ++c) {
       for (int64_t tile = 0; tile < plan.tiles(); ++tile) {
         TaskRecord& task = step.change.new_tasks.emplace_back();
         task.job_id = step.live().id();
@@ -120,7 +136,11 @@ void AddTiles(JobStep& step, const TilePlan& plan) {
       }
     }
   }
-  step.job().mutable_progress()->set_tasks_total(static_cast<uint32_t>(number));
+}
+
+void KeepPlan(JobStep& step, JobPlan plan) {
+  step.change.job.plan = EncodePlan(plan);
+  step.plan = std::move(plan);
 }
 
 absl::Status TakeAnalysis(JobStep& step, const v1::AnalyseResult& analysis, const Capabilities& capabilities) {
@@ -130,13 +150,65 @@ absl::Status TakeAnalysis(JobStep& step, const v1::AnalyseResult& analysis, cons
   for (const v1::Finding& finding : analysis.findings()) step.AddFinding(finding);
   absl::StatusOr<JobPlan> plan = MakePlan(step.live(), analysis, capabilities);
   if (!plan.ok()) return step.FailJob(plan.status(), "");
-  AddTiles(step, plan->tiles);
-  step.change.job.plan = EncodePlan(*plan);
-  step.plan = *std::move(plan);
+  const LiveJob& live = step.live();
+  step.change.new_tasks = CalibrationTasks(live, plan->tiles, live.task_count());
+  const int64_t before = live.task_count() + static_cast<int64_t>(step.change.new_tasks.size());
+  job.mutable_progress()->set_tasks_total(static_cast<uint32_t>(before + plan->tiles.tiles() * FramesOf(live)));
+  if (step.change.new_tasks.empty()) AddTiles(step, plan->tiles);
+  KeepPlan(step, *std::move(plan));
+  return absl::OkStatus();
+}
+
+// --- Calibrations ---
+
+// Where more iterations would have been tried, had there been no limit.
+void NoteLimit(JobStep& step, const v1::Calibration& chosen) {
+  if (chosen.parameter() != kIterations || chosen.value() != std::to_string(kMostCalibratedIterations)) return;
+  v1::Finding finding;
+  finding.set_severity(v1::INFO);
+  finding.set_message(fmt::format(
+      "channel {}: `iterations=auto` tries at most {} iterations, and the result still became better; give a number to "
+      "go on",
+      chosen.c(), kMostCalibratedIterations));
+  step.AddFinding(finding);
+}
+
+absl::Status TakeCalibration(JobStep& step, const v1::CalibrateResult& result, const Capabilities& capabilities) {
+  const LiveJob& live = step.live();
+  JobPlan plan = *live.plan();
+  plan.samples.insert(plan.samples.end(), result.calibrations().begin(), result.calibrations().end());
+  if (live.open_tasks() == 1) {
+    const v1::DeconvolveSpec& spec = live.spec().deconvolve();
+    const absl::StatusOr<v1::Method> method = capabilities.FindMethod(spec.method(), "deconvolve.method");
+    if (!method.ok()) return step.FailJob(method.status(), "");
+    const int64_t channels = VolumeNamed(live, spec.input_volume()).shape().c();
+    plan.calibrations = Choose(*method, spec, channels, plan.samples);
+    for (const v1::Calibration& chosen : plan.calibrations) {
+      *step.job().add_calibrations() = chosen;
+      NoteLimit(step, chosen);
+    }
+    AddTiles(step, plan.tiles);
+  }
+  KeepPlan(step, std::move(plan));
   return absl::OkStatus();
 }
 
 // --- Tiles ---
+
+void AddQuality(const v1::QualityStatistics& added, v1::QualityStatistics& total) {
+  total.set_voxels(total.voxels() + added.voxels());
+  total.set_residual_sum(total.residual_sum() + added.residual_sum());
+  total.set_residual_squares(total.residual_squares() + added.residual_squares());
+  total.set_neighbours(total.neighbours() + added.neighbours());
+  total.set_neighbour_products(total.neighbour_products() + added.neighbour_products());
+  total.set_flat_voxels(total.flat_voxels() + added.flat_voxels());
+  total.set_flat_squares_before(total.flat_squares_before() + added.flat_squares_before());
+  total.set_flat_squares_after(total.flat_squares_after() + added.flat_squares_after());
+  total.set_faint_voxels(total.faint_voxels() + added.faint_voxels());
+  total.set_faint_light_before(total.faint_light_before() + added.faint_light_before());
+  total.set_faint_light_after(total.faint_light_after() + added.faint_light_after());
+  total.set_ring_voxels(total.ring_voxels() + added.ring_voxels());
+}
 
 void AddStatistics(const v1::TileResult& tile, v1::Job& job) {
   const v1::ResultStatistics& added = tile.statistics();
@@ -147,12 +219,38 @@ void AddStatistics(const v1::TileResult& tile, v1::Job& job) {
   total.set_sum(total.sum() + added.sum());
   total.set_clipped_voxels(total.clipped_voxels() + added.clipped_voxels());
   total.set_input_sum(total.input_sum() + added.input_sum());
+  if (added.has_quality()) AddQuality(added.quality(), *total.mutable_quality());
+}
+
+using Objective = google::protobuf::RepeatedPtrField<v1::ObjectiveValue>;
+
+bool SameIterations(const Objective& a, const Objective& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& x, const auto& y) { return x.iteration() == y.iteration(); });
+}
+
+// Curves of tiles that did not iterate alike have no sum: then the job has none. One of a tile without light counts
+// nothing. REQUIRES: the tile's statistics have been added.
+void AddObjective(const v1::TileResult& tile, v1::Job& job) {
+  if (tile.objective().empty()) return;
+  const bool first = job.result().quality().voxels() == tile.statistics().quality().voxels();
+  if (first) {
+    *job.mutable_objective() = tile.objective();
+  } else if (!SameIterations(tile.objective(), job.objective())) {
+    job.clear_objective();
+  } else {
+    for (int i = 0; i < tile.objective_size(); ++i) {
+      v1::ObjectiveValue& total = *job.mutable_objective(i);
+      total.set_value(total.value() + tile.objective(i).value());
+    }
+  }
 }
 
 void AddThroughput(const LiveJob& job, int64_t number, double seconds, v1::JobProgress& progress) {
   if (seconds <= 0) return;
+  const v1::DeconvolveSpec spec = WithChosen(job.spec().deconvolve(), job.plan()->calibrations, job.task(number).c);
   const FrameBox core = ToFrameBox(OutputsOf(job, number).front().box());
-  const auto iterations = static_cast<double>(IterationsOf(job.spec().deconvolve()));
+  const auto iterations = static_cast<double>(IterationsOf(spec));
   progress.set_megavoxels_per_second(static_cast<double>(core.box.shape.voxels()) * iterations / seconds / 1e6);
 }
 
@@ -160,10 +258,10 @@ void AddThroughput(const LiveJob& job, int64_t number, double seconds, v1::JobPr
 absl::Status Unblock(JobStep& step, const LiveTask& task) {
   const LiveJob& job = step.live();
   if (!StartsFromPrevious(job.spec()) || job.OpenTiles(task.t, task.c) > 1) return absl::OkStatus();
-  const v1::Shape5& shape = VolumeNamed(job, job.spec().deconvolve().input_volume()).shape();
+  const v1::Shape5& shape = ResultOf(job).shape();
   if (task.t + 1 >= static_cast<int64_t>(shape.t())) return absl::OkStatus();
   const int64_t tiles = job.plan()->tiles.tiles();
-  const int64_t first = 1 + (int64_t{task.t + 1} * shape.c() + task.c) * tiles;
+  const int64_t first = job.first_tile() + (int64_t{task.t + 1} * shape.c() + task.c) * tiles;
   for (int64_t number = first; number < first + tiles; ++number) {
     RETURN_IF_ERROR(step.MoveTask(job.RecordOf(number), TaskState::kReady));
   }
@@ -172,6 +270,7 @@ absl::Status Unblock(JobStep& step, const LiveTask& task) {
 
 absl::Status TakeTile(JobStep& step, int64_t number, const v1::TileResult& tile) {
   AddStatistics(tile, step.job());
+  AddObjective(tile, step.job());
   AddThroughput(step.live(), number, tile.compute_seconds(), *step.job().mutable_progress());
   return Unblock(step, step.live().task(number));
 }
@@ -189,11 +288,12 @@ void TakeSimulation(JobStep& step, const v1::SimulateResult& simulation) {
 
 absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult& result, size_t boxes) {
   const TaskKind kind = job.task(number).kind;
-  const v1::TaskResult::ResultCase expected = kind == TaskKind::kAnalyse    ? v1::TaskResult::kAnalyse
-                                              : kind == TaskKind::kTile     ? v1::TaskResult::kTile
-                                              : kind == TaskKind::kSimulate ? v1::TaskResult::kSimulate
-                                              : kind == TaskKind::kDistill  ? v1::TaskResult::kDistill
-                                                                            : v1::TaskResult::RESULT_NOT_SET;
+  const v1::TaskResult::ResultCase expected = kind == TaskKind::kAnalyse     ? v1::TaskResult::kAnalyse
+                                              : kind == TaskKind::kTile      ? v1::TaskResult::kTile
+                                              : kind == TaskKind::kSimulate  ? v1::TaskResult::kSimulate
+                                              : kind == TaskKind::kCalibrate ? v1::TaskResult::kCalibrate
+                                              : kind == TaskKind::kDistill   ? v1::TaskResult::kDistill
+                                                                             : v1::TaskResult::RESULT_NOT_SET;
   if (result.result_case() != expected) {
     return WrongResult(fmt::format("the result of {} is not of the task's kind", TaskName(job.id(), number)));
   }
@@ -201,6 +301,7 @@ absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult&
     return WrongResult(fmt::format("the result of {} has {} pieces, but the task has {}", TaskName(job.id(), number),
                                    boxes, OutputsOf(job, number).size()));
   }
+  if (kind == TaskKind::kCalibrate) return CheckCalibrations(job, result.calibrate());
   return kind == TaskKind::kAnalyse ? CheckAnalysis(job, result.analyse()) : absl::OkStatus();
 }
 
@@ -220,6 +321,9 @@ absl::Status EndAfterLast(JobStep& step) {
   const auto findings = CheckResult(step.live().spec().deconvolve(), step.live().plan()->analysis, step.job().result());
   if (!findings.ok()) return step.FailJob(findings.status(), "");
   for (const v1::Finding& finding : *findings) step.AddFinding(finding);
+  for (const v1::Finding& finding : CheckQuality(step.live().spec().deconvolve(), step.job().result().quality())) {
+    step.AddFinding(finding);
+  }
   return step.Succeed();
 }
 
@@ -264,6 +368,7 @@ absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& res
   RETURN_IF_ERROR(step.MoveTask(step.live().RecordOf(number), TaskState::kDone));
   RETURN_IF_ERROR(CommitBoxes(step, number, box_crc32c));
   if (result.has_analyse()) RETURN_IF_ERROR(TakeAnalysis(step, result.analyse(), capabilities));
+  if (result.has_calibrate()) RETURN_IF_ERROR(TakeCalibration(step, result.calibrate(), capabilities));
   if (result.has_tile()) RETURN_IF_ERROR(TakeTile(step, number, result.tile()));
   if (result.has_simulate()) TakeSimulation(step, result.simulate());
   for (const v1::Finding& finding : result.distill().findings()) step.AddFinding(finding);

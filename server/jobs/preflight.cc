@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/resource_name.h"
@@ -45,7 +46,11 @@ class Examiner {
   absl::Status CheckTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input,
                           const v1::VolumeSpec& psf);
   absl::StatusOr<TilePlan> UpperPlan(const v1::DeconvolveSpec& spec, const v1::Method& method, const Shape3& frame,
-                                     const Shape3& psf);
+                                     const Shape3& psf, int64_t psfs);
+  absl::Status CheckMask(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input);
+  absl::Status CheckViews(const v1::Method& method, const v1::VolumeSpec& input, const v1::VolumeSpec& psf);
+  absl::Status CheckResidual(const v1::DeconvolveSpec& spec, const v1::Method& method);
+  void NoteGrid(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input);
   void NoteVoxelSize(const v1::VoxelSize& size, std::string_view what, const std::string& field);
   void NotePsfSize(v1::Boundary boundary, const Shape3& frame, const Shape3& psf);
   void WarnOfSwap(const Shape3& frame, const Shape3& psf);
@@ -60,6 +65,8 @@ class Examiner {
   const Capabilities& capabilities_;
   std::optional<v1::VolumeSpec> input_;  // of a deconvolution or projection
   std::optional<v1::VolumeSpec> psf_;    // of a deconvolution or simulation
+  std::optional<v1::VolumeSpec> mask_;   // of a deconvolution that has one
+  std::optional<v1::Method> method_;     // of a deconvolution
   bool refused_ = false;
 };
 
@@ -114,6 +121,49 @@ absl::Status Examiner::CheckCentre(const v1::DeconvolveSpec& spec, const v1::Vol
                                       centre.z, centre.y, centre.x, Text(shape))));
 }
 
+absl::Status Examiner::CheckMask(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input) {
+  if (spec.mask_volume().empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(FindVolume(spec.mask_volume(), "deconvolve.mask_volume", mask_));
+  if (!mask_) return absl::OkStatus();
+  const absl::Status fits = ValidateMask(input, *mask_);
+  return fits.ok() ? fits : Refuse(fits);
+}
+
+absl::Status Examiner::CheckViews(const v1::Method& method, const v1::VolumeSpec& input, const v1::VolumeSpec& psf) {
+  const uint32_t views = input.shape().c();
+  if (!method.joins_channels() || psf.shape().c() == views) return absl::OkStatus();
+  return Refuse(MakeError({.reason = v1::SHAPE_MISMATCH,
+                           .field = "deconvolve.psf_volume",
+                           .remedy = "Give a PSF of as many channels as the image, in the order of its views."},
+                          fmt::format("`{}` needs a PSF for each view, but there are {} for {} views (channels)",
+                                      method.name(), psf.shape().c(), views)));
+}
+
+// A map of what one H leaves: several PSFs have no such map.
+absl::Status Examiner::CheckResidual(const v1::DeconvolveSpec& spec, const v1::Method& method) {
+  if (!spec.residual() || (!method.joins_channels() && spec.psf_depths_um_size() <= 1)) return absl::OkStatus();
+  return Refuse(MakeError(
+      {.reason = v1::INVALID_FIELD, .field = "deconvolve.residual", .remedy = "Leave it out, or give one PSF."},
+      "there is no map of the residual with several PSFs, of views or of depths"));
+}
+
+// What a result on another grid, or of other channels than the image, will be.
+void Examiner::NoteGrid(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input) {
+  const int64_t upsample = AxialUpsample(spec);
+  if (upsample > 1) {
+    Add(v1::INFO, fmt::format("the result has {} planes; the first of every {} is a plane of the image",
+                              input.shape().z() * upsample, upsample));
+  }
+  if (method.joins_channels()) {
+    Add(v1::INFO, fmt::format("{} channels are views of one specimen, and become one", input.shape().c()));
+  }
+  if (spec.psf_depths_um_size() > 1) {
+    Add(v1::INFO, fmt::format("each tile is computed with the PSF of every depth that counts in it, of {}, and the "
+                              "results are blended",
+                              spec.psf_depths_um_size()));
+  }
+}
+
 // A bead's image in the place of the specimen's gives a result without any other sign of the mistake.
 void Examiner::WarnOfSwap(const Shape3& frame, const Shape3& psf) {
   const auto larger = [](int64_t p, int64_t m) { return p > m || (p == 1 && m == 1); };
@@ -148,12 +198,13 @@ void Examiner::NotePsfSize(v1::Boundary boundary, const Shape3& frame, const Sha
 // The plan with all of the PSF. Where memory does not suffice for it, a smaller PSF may still do, which only the
 // analysis can tell; refused is what cannot fit with any.
 absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, const v1::Method& method,
-                                             const Shape3& frame, const Shape3& psf) {
+                                             const Shape3& frame, const Shape3& psf, int64_t psfs) {
   PlanInputs inputs{.frame = frame,
                     .given_psf = psf,
                     .psf = UsablePsf(psf, frame, spec.boundary()),
                     .halo = {},
-                    .machine = capabilities_.Machine(spec.backend())};
+                    .machine = capabilities_.Machine(spec.backend()),
+                    .psfs = psfs};
   absl::StatusOr<TilePlan> upper = PlanJobTiles(spec, method, inputs);
   if (upper.ok() || ReasonOf(upper.status()) != v1::OUT_OF_MEMORY || spec.boundary() == v1::PERIODIC) return upper;
   inputs.psf = {1, 1, 1};
@@ -169,20 +220,22 @@ absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, con
 
 absl::Status Examiner::CheckTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input,
                                   const v1::VolumeSpec& psf) {
-  const Shape3 frame = FrameOf(input);
-  const int64_t frames = int64_t{input.shape().t()} * input.shape().c();
-  if (frames > kDeconvolvedFrames) {
+  const Shape3 frame = FrameOf(OnResultGrid(spec, input));
+  const int64_t read_frames = int64_t{input.shape().t()} * input.shape().c();
+  const int64_t frames = method.joins_channels() ? input.shape().t() : read_frames;
+  if (read_frames > kDeconvolvedFrames) {
     RETURN_IF_ERROR(Refuse(MakeError({.reason = v1::LIMIT_EXCEEDED,
                                       .field = "deconvolve.input_volume",
                                       .remedy = "Cut the volume into several along time.",
                                       .metadata = {{"limit", fmt::to_string(kDeconvolvedFrames)}}},
                                      fmt::format("the input has {} frames (time points times channels), more than {}",
-                                                 frames, kDeconvolvedFrames))));
+                                                 read_frames, kDeconvolvedFrames))));
     return absl::OkStatus();
   }
   WarnOfSwap(frame, FrameOf(psf));
   NotePsfSize(spec.boundary(), frame, FrameOf(psf));
-  const absl::StatusOr<TilePlan> plan = UpperPlan(spec, method, frame, FrameOf(psf));
+  const int64_t psfs = PsfsOfTile(spec, method, input.shape().c());
+  const absl::StatusOr<TilePlan> plan = UpperPlan(spec, method, frame, FrameOf(psf), psfs);
   if (!plan.ok()) return Refuse(plan.status());
   if (plan->tiles() > (limits::kTasksPerJob - 1) / frames) {
     return Refuse(MakeError(
@@ -196,7 +249,7 @@ absl::Status Examiner::CheckTiles(const v1::DeconvolveSpec& spec, const v1::Meth
   result.report.set_tiles_per_frame(static_cast<uint32_t>(plan->tiles()));
   *result.report.mutable_core() = ToProto(plan->core);
   *result.report.mutable_padded() = ToProto(plan->padded);
-  result.work = EstimateWork(spec, method, *plan, frames);
+  result.work = EstimateWork(spec, method, *plan, frames, psfs);
   return absl::OkStatus();
 }
 
@@ -205,6 +258,7 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   const absl::StatusOr<v1::Method> method = capabilities_.FindMethod(given.method(), "deconvolve.method");
   if (!method.ok()) RETURN_IF_ERROR(Refuse(method.status()));
   if (method.ok()) {
+    method_ = *method;
     absl::StatusOr<v1::DeconvolveSpec> resolved = ResolveSpec(given, *method);
     if (!resolved.ok()) {
       RETURN_IF_ERROR(Refuse(resolved.status()));
@@ -216,13 +270,18 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   RETURN_IF_ERROR(FindVolume(given.psf_volume(), "deconvolve.psf_volume", psf_));
   if (!input_ || !psf_) return absl::OkStatus();
   std::string note;
-  const absl::Status pair = ValidatePair(*input_, *psf_, &note);
+  const absl::Status pair = ValidatePsf(spec, *input_, *psf_, &note);
   if (!pair.ok()) return Refuse(pair);
   if (!note.empty()) Add(v1::INFO, note);
   NoteVoxelSize(input_->voxel_size(), "image", "deconvolve.input_volume");
   NoteVoxelSize(psf_->voxel_size(), "PSF", "deconvolve.psf_volume");
   RETURN_IF_ERROR(CheckCentre(spec, *psf_));
+  RETURN_IF_ERROR(CheckMask(spec, *input_));
   if (refused_) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckViews(*method, *input_, *psf_));
+  RETURN_IF_ERROR(CheckResidual(spec, *method));
+  if (refused_) return absl::OkStatus();
+  NoteGrid(spec, *method, *input_);
   return CheckTiles(spec, *method, *input_, *psf_);
 }
 
@@ -238,7 +297,7 @@ int64_t Examiner::LargestScratchBytes(const std::vector<PlannedOutput>& outputs)
 
 absl::Status Examiner::CheckOutputs() {
   absl::StatusOr<std::vector<PlannedOutput>> outputs =
-      PlanOutputs(result.spec, input_ ? &*input_ : nullptr, psf_ ? &*psf_ : nullptr);
+      PlanOutputs(result.spec, input_ ? &*input_ : nullptr, psf_ ? &*psf_ : nullptr, method_ ? &*method_ : nullptr);
   if (!outputs.ok()) return Refuse(outputs.status());
   int64_t bytes = 0;
   for (const PlannedOutput& output : *outputs) {

@@ -9,6 +9,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/validation.h"
+#include "server/jobs/calibration.h"
 #include "server/jobs/job_manager.h"
 #include "server/jobs/job_step.h"
 #include "server/jobs/live_job.h"
@@ -62,7 +63,10 @@ std::vector<TaskRecord> FirstTasks(const std::string& job_id, const Examination&
 int64_t ExpectedTasks(const Examination& examination, size_t first_tasks) {
   if (!examination.spec.has_deconvolve()) return static_cast<int64_t>(first_tasks);
   const v1::Shape5& shape = examination.outputs.front().spec.shape();
-  return 1 + int64_t{shape.t()} * shape.c() * examination.report.tiles_per_frame();
+  const int64_t tiles = examination.report.tiles_per_frame();
+  const bool calibrates = IsAutomatic(examination.spec.deconvolve());
+  const int64_t samples = calibrates ? shape.c() * static_cast<int64_t>(SampleTiles(tiles).size()) : 0;
+  return 1 + samples + int64_t{shape.t()} * shape.c() * tiles;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "proto/contract/resource_name.h"
 #include "proto/contract/volume_layout.h"
+#include "server/jobs/calibration.h"
 #include "server/jobs/tile_planning.h"
 
 namespace deconvoy::server {
@@ -13,30 +14,59 @@ void AddInput(const LiveJob& job, const std::string& volume_name, v1::Task& task
   *access.mutable_spec() = job.volume(VolumeId(volume_name, "input").value());
 }
 
-Tile TileOf(const LiveJob& job, const LiveTask& task) {
-  const v1::VolumeSpec& input = job.volume(VolumeId(job.spec().deconvolve().input_volume(), "input").value());
-  return job.plan()->tiles.At(task.tile, FrameOf(input));
+const v1::VolumeSpec& SpecOf(const LiveJob& job, const std::string& volume_name) {
+  return job.volume(VolumeId(volume_name, "volume").value());
 }
 
-void FillTile(const LiveJob& job, const LiveTask& live, v1::Task& task) {
-  const v1::DeconvolveSpec& spec = job.spec().deconvolve();
+const v1::VolumeSpec& ResultOf(const LiveJob& job) {
+  return SpecOf(job, job.record().job.outputs(0).volume());
+}
+
+Tile TileOf(const LiveJob& job, const LiveTask& task) {
+  return job.plan()->tiles.At(task.tile, FrameOf(ResultOf(job)));
+}
+
+// PSFs and frames of a tile: those of its channel, the PSF at each depth; where channels are joined those of all.
+void FillViews(const LiveJob& job, const LiveTask& live, v1::TileTask& work) {
+  const v1::AnalyseResult& analysis = job.plan()->analysis;
+  const auto channels = static_cast<int>(SpecOf(job, job.spec().deconvolve().input_volume()).shape().c());
+  const v1::Shape5& psf = SpecOf(job, job.spec().deconvolve().psf_volume()).shape();
+  const auto psf_channels = static_cast<int>(psf.c()), stacks = static_cast<int>(psf.t());
+  const bool joined = static_cast<int>(ResultOf(job).shape().c()) < channels;
+  const int first = joined ? 0 : live.c, last = joined ? channels : live.c + 1;
+  for (int c = first; c < last; ++c) {
+    *work.add_frames() = analysis.frames(live.t * channels + c);
+    for (int t = 0; t < stacks; ++t) *work.add_psfs() = analysis.psfs(t * psf_channels + (psf_channels == 1 ? 0 : c));
+  }
+}
+
+// `spec` is the job's, with what is chosen for the tile's channel.
+void FillTile(const LiveJob& job, const LiveTask& live, const v1::DeconvolveSpec& spec, v1::Task& task,
+              v1::TileTask& work) {
   const JobPlan& plan = *job.plan();
   const Tile tile = TileOf(job, live);
-  v1::TileTask& work = *task.mutable_tile();
   *work.mutable_spec() = spec;
   *work.mutable_core() = ToProto(FrameBox{live.t, live.c, tile.core});
   *work.mutable_loaded() = ToProto(FrameBox{live.t, live.c, tile.loaded});
   *work.mutable_padded() = ToProto(plan.tiles.padded);
-  const auto channels = static_cast<int32_t>(job.volume(VolumeId(spec.input_volume(), "input").value()).shape().c());
-  *work.add_psfs() = plan.analysis.psfs(plan.analysis.psfs_size() == 1 ? 0 : live.c);
-  *work.add_frames() = plan.analysis.frames(live.t * channels + live.c);
+  FillViews(job, live, work);
   AddInput(job, spec.input_volume(), task);
   work.set_psf_volume(spec.psf_volume());
   AddInput(job, spec.psf_volume(), task);
+  if (!spec.mask_volume().empty()) AddInput(job, spec.mask_volume(), task);
   if (StartsFromPrevious(job.spec()) && live.t > 0) {
     const std::string& result = job.record().job.outputs(0).volume();
     work.set_previous_volume(result);
     AddInput(job, result, task);
+  }
+}
+
+void FillChosenTile(const LiveJob& job, const LiveTask& live, v1::Task& task) {
+  const std::vector<v1::Calibration>& chosen = job.plan()->calibrations;
+  v1::TileTask& work = *task.mutable_tile();
+  FillTile(job, live, WithChosen(job.spec().deconvolve(), chosen, live.c), task, work);
+  for (const v1::Calibration& calibration : chosen) {
+    if (calibration.c() == static_cast<uint32_t>(live.c)) *work.add_calibrations() = calibration;
   }
 }
 
@@ -45,6 +75,7 @@ void FillAnalyse(const LiveJob& job, v1::Task& task) {
   *task.mutable_analyse()->mutable_spec() = spec;
   AddInput(job, spec.input_volume(), task);
   AddInput(job, spec.psf_volume(), task);
+  if (!spec.mask_volume().empty()) AddInput(job, spec.mask_volume(), task);
 }
 
 void FillSimulate(const LiveJob& job, v1::Task& task) {
@@ -95,9 +126,12 @@ std::vector<v1::OutputPiece> OutputsOf(const LiveJob& job, int64_t number) {
   std::vector<v1::OutputPiece> pieces;
   switch (task.kind) {
     case TaskKind::kAnalyse:
+    case TaskKind::kCalibrate:
       break;
     case TaskKind::kTile:
-      pieces.push_back(Piece(job, 0, task, TileOf(job, task).core));
+      for (int i = 0; i < job.record().job.outputs_size(); ++i) {
+        pieces.push_back(Piece(job, i, task, TileOf(job, task).core));
+      }
       break;
     case TaskKind::kSimulate:
     case TaskKind::kProject:
@@ -126,7 +160,7 @@ v1::Task BuildTask(const LiveJob& job, int64_t number) {
       FillAnalyse(job, task);
       break;
     case TaskKind::kTile:
-      FillTile(job, live, task);
+      FillChosenTile(job, live, task);
       break;
     case TaskKind::kSimulate:
       FillSimulate(job, task);
@@ -139,6 +173,9 @@ v1::Task BuildTask(const LiveJob& job, int64_t number) {
       break;
     case TaskKind::kDistill:
       FillDistill(job, task);
+      break;
+    case TaskKind::kCalibrate:
+      FillTile(job, live, job.spec().deconvolve(), task, *task.mutable_calibrate()->mutable_tile());
       break;
   }
   for (v1::OutputPiece& piece : OutputsOf(job, number)) *task.add_outputs() = std::move(piece);

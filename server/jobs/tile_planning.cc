@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
@@ -74,6 +75,35 @@ absl::StatusOr<v1::Boundary> ResolveBoundary(v1::Boundary asked, const v1::Metho
                    fmt::format("`{}` cannot do the boundary {}", method.name(), v1::Boundary_Name(asked)));
 }
 
+// What asks for voxels that do not count, and how to leave it out.
+std::string MaskingOf(const v1::DeconvolveSpec& spec) {
+  return !spec.mask_volume().empty()    ? "mask_volume"
+         : spec.saturation_counts() > 0 ? "saturation_counts"
+                                        : "parameters[\"axial_upsample\"]";
+}
+
+// `spec` is resolved. Only with EXTEND is it known of single voxels whether they count.
+absl::Status CheckMasking(const v1::DeconvolveSpec& spec, const v1::Method& method) {
+  if (!HasMask(spec) || spec.boundary() == v1::EXTEND) return absl::OkStatus();
+  const std::string field = "deconvolve." + MaskingOf(spec);
+  const auto& offered = method.boundaries();
+  const bool can = std::find(offered.begin(), offered.end(), v1::EXTEND) != offered.end();
+  return MakeError(
+      {.reason = v1::INVALID_FIELD,
+       .field = field,
+       .remedy = can ? "Choose the boundary `extend`." : "Choose a method with the boundary `extend`, such as `rl`."},
+      fmt::format("`{}` needs the boundary EXTEND, but that of `{}` is {}", field, method.name(),
+                  v1::Boundary_Name(spec.boundary())));
+}
+
+absl::Status CheckDepths(const v1::DeconvolveSpec& spec, const v1::Method& method) {
+  if (spec.psf_depths_um_size() == 0 || !method.joins_channels()) return absl::OkStatus();
+  return MakeError({.reason = v1::INVALID_FIELD,
+                    .field = "deconvolve.psf_depths_um",
+                    .remedy = "Give one PSF for each view, or choose a method that takes channels one by one."},
+                   fmt::format("`{}` joins views, and cannot take PSFs of several depths", method.name()));
+}
+
 absl::Status CheckBackend(const std::string& backend, const v1::Method& method) {
   const auto& offered = method.backends();
   if (backend.empty() || std::find(offered.begin(), offered.end(), backend) != offered.end()) return absl::OkStatus();
@@ -107,6 +137,8 @@ absl::StatusOr<v1::DeconvolveSpec> ResolveSpec(const v1::DeconvolveSpec& spec, c
   if (spec.psf_centre() == v1::PSF_CENTRE_UNSPECIFIED) resolved.set_psf_centre(v1::AUTO_CENTRE);
   if (spec.psf_energy() == 0) resolved.set_psf_energy(0.999);
   if (spec.output_type() == v1::VOXEL_TYPE_UNSPECIFIED) resolved.set_output_type(v1::F32);
+  RETURN_IF_ERROR(CheckMasking(resolved, method));
+  RETURN_IF_ERROR(CheckDepths(resolved, method));
   return resolved;
 }
 
@@ -115,15 +147,28 @@ Shape3 UsablePsf(const Shape3& psf, const Shape3& frame, v1::Boundary boundary) 
   return {std::min(psf.z, 2 * frame.z - 1), std::min(psf.y, 2 * frame.y - 1), std::min(psf.x, 2 * frame.x - 1)};
 }
 
+namespace {
+
+// What the PSF needs, times what the method makes of it.
+Shape3 HaloOf(const v1::Method& method, const PlanInputs& inputs) {
+  if (method.halo_factor() == 0) return inputs.halo;
+  const bool known = !(inputs.halo == Shape3{});
+  const Shape3& psf = inputs.psf;
+  return ScaledHalo(known ? inputs.halo : Shape3{HaloExtent(psf.z, 0), HaloExtent(psf.y, 0), HaloExtent(psf.x, 0)},
+                    method.halo_factor());
+}
+
+}  // namespace
+
 absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::Method& method,
                                       const PlanInputs& inputs) {
   ASSIGN_OR_RETURN(const Parameters parameters, ParametersOf(spec, method));
   TilePlanRequest request;
   request.frame = inputs.frame;
   request.psf = inputs.psf;
-  request.halo = inputs.halo;
+  request.halo = HaloOf(method, inputs);
   request.boundary = spec.boundary();
-  request.memory = MemoryOf(method, parameters);
+  request.memory = MemoryOf(method, parameters, spec, inputs.psfs);
   request.fixed_bytes = GivenPsfBytes(inputs.given_psf);
   request.memory_budget_bytes = inputs.machine.memory_budget_bytes;
   request.costs = inputs.machine.fft_costs;
@@ -144,7 +189,8 @@ int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, con
 }
 
 int64_t IterationsOf(const v1::DeconvolveSpec& spec) {
-  const auto found = spec.parameters().find("iterations");
+  const auto found = spec.parameters().find(std::string(kIterations));
+  if (found != spec.parameters().end() && found->second == kAutomatic) return kMostCalibratedIterations;
   int64_t iterations = 1;
   if (found != spec.parameters().end()) {
     std::from_chars(found->second.data(), found->second.data() + found->second.size(), iterations);
@@ -152,8 +198,9 @@ int64_t IterationsOf(const v1::DeconvolveSpec& spec) {
   return std::max<int64_t>(iterations, 1);
 }
 
-double EstimateWork(const v1::DeconvolveSpec& spec, const v1::Method& method, const TilePlan& plan, int64_t frames) {
-  const double voxels = static_cast<double>(plan.padded.voxels()) * static_cast<double>(plan.tiles() * frames);
+double EstimateWork(const v1::DeconvolveSpec& spec, const v1::Method& method, const TilePlan& plan, int64_t frames,
+                    int64_t psfs) {
+  const double voxels = static_cast<double>(plan.padded.voxels()) * static_cast<double>(plan.tiles() * frames * psfs);
   return voxels * static_cast<double>(IterationsOf(spec)) * method.transforms_per_iteration() / kRlTransforms;
 }
 

@@ -14,7 +14,8 @@ namespace deconvoy::server {
 Shape3 FrameOf(const v1::VolumeSpec& volume);
 
 // A job's parameters filled in with every default, so that a worker of another version computes the same. Errors as
-// ResolveParameters, and INVALID_FIELD for a boundary that the method cannot do, NO_WORKER for a backend that nobody
+// ResolveParameters, and INVALID_FIELD for a boundary that the method cannot do, or with which every voxel counts, for
+// depths where channels are joined; NO_WORKER for a backend that nobody
 // has offered it on.
 absl::StatusOr<v1::DeconvolveSpec> ResolveSpec(const v1::DeconvolveSpec& spec, const v1::Method& method);
 
@@ -31,6 +32,7 @@ struct PlanInputs {
   MachineFacts machine;
   int64_t workers = 1;  // like that machine
   int64_t frames = 1;   // that wait for no other
+  int64_t psfs = 1;     // that a tile is computed with
 };
 
 // REQUIRES: `spec` comes from ResolveSpec. Errors as PlanTiles.
@@ -42,10 +44,13 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
 // `psf` are the volumes that the spec names, null where it names none. REQUIRES: all have been validated, or are empty.
 int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, const v1::VolumeSpec* psf);
 
-// Iterations of one tile; 1 for a method without any. REQUIRES: as above.
+// Iterations of one tile; 1 for a method without any, the most that there may be where that is not decided. REQUIRES:
+// as above.
 int64_t IterationsOf(const v1::DeconvolveSpec& spec);
 
-// Work of all frames in padded voxel iterations of rl, the unit in which workers measure themselves.
-double EstimateWork(const v1::DeconvolveSpec& spec, const v1::Method& method, const TilePlan& plan, int64_t frames);
+// Work of all frames, each with so many PSFs, in padded voxel iterations of rl, the unit in which workers measure
+// themselves.
+double EstimateWork(const v1::DeconvolveSpec& spec, const v1::Method& method, const TilePlan& plan, int64_t frames,
+                    int64_t psfs);
 
 }  // namespace deconvoy::server

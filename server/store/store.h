@@ -41,7 +41,15 @@ struct CommittedBox {
   uint32_t crc32c = 0;
 };
 
-enum class TaskKind { kAnalyse = 1, kTile = 2, kSimulate = 3, kProject = 4, kModelPsf = 6, kDistill = 7 };
+enum class TaskKind {
+  kAnalyse = 1,
+  kTile = 2,
+  kSimulate = 3,
+  kProject = 4,
+  kCalibrate = 5,
+  kModelPsf = 6,
+  kDistill = 7,
+};
 
 // The order is that of a task's life; stored as these numbers.
 enum class TaskState { kBlocked = 1, kReady = 2, kLeased = 3, kDone = 4, kFailed = 5, kCancelled = 6 };

@@ -103,6 +103,24 @@ TEST(DeconvoyBench, JudgesAVariantOfTheMethod) {
   }
 }
 
+TEST(DeconvoyBench, TimesEveryMethod) {
+  const auto r = Bench({"methods", "--shape", "16,40,44", "--psf", "5,7,9", "--repeats", "2"});
+  EXPECT_GE(r["methods"].size(), 10U);
+  for (auto method : r["methods"]) {
+    EXPECT_EQ(method["samples_seconds"].size(), 2U) << method["name"];
+    ExpectFigures(method, method["name"].get<std::string>());
+  }
+}
+
+TEST(DeconvoyBench, MeasuresWhatAMethodTellsApart) {
+  const auto r = Bench({"resolution", "--method", "tikhonov"});
+  ASSERT_EQ(r["rows"].size(), 3U);  // the truth, the image and the method
+  for (const auto& row : r["rows"]) {
+    EXPECT_EQ(row["dips"].size(), 4U);
+    for (const char* figure : {"bead_x", "bead_z", "wall", "light"}) ExpectFigures(row[figure], figure);
+  }
+}
+
 TEST(DeconvoyBench, SaysWhichParameterIsNotAvailable) {
   const TemporaryFolder empty;
   const auto r = Bench({"quality", "--shape", "16,32,32", "--bars", empty.path().string(), "--set", "colour", "red"});

@@ -20,5 +20,7 @@ Command AddScaling(CLI::App& root);
 Command AddOperations(CLI::App& root);
 Command AddQuality(CLI::App& root);
 Command AddPsf(CLI::App& root);
+Command AddMethods(CLI::App& root);
+Command AddResolution(CLI::App& root);
 
 }  // namespace deconvoy::bench

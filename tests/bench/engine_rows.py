@@ -95,3 +95,23 @@ def quality(options):
         return
     samples = [a / b for a, b in zip(bars["plain_seconds"], bars["heavy_ball_seconds"])]
     yield Row(what, bars["ratio"], bound=3.5, at_least=True, samples=samples, details=bars)
+
+
+def methods(options):
+    """An iteration of every method over one of rl on the same volume."""
+    shape = ["--shape", "16,64,64"] if options.quick else []
+    r = programs.bench("methods", "--repeats", options.samples, *shape, *_case(options))
+    for method in r["methods"]:
+        what = "an iteration" if method["iterates"] else "a whole run"
+        yield Row(f"{method['name']}: {what} / an iteration of rl", method["over_rl"],
+                  samples=[s / method["rl_seconds"] for s in method["samples_seconds"]], details=method)
+
+
+def resolution(options):
+    """What every method tells apart: the dip between two points at the Rayleigh distance, and the width of a bead."""
+    only = ["--method", "rl"] if options.quick else []
+    r = programs.bench("resolution", "--threads", options.threads, *only)
+    for row in r["rows"]:
+        dip = next(dip["dip"] for dip in row["dips"] if dip["rayleigh"] == 1)
+        yield Row(f"{row['name']}: dip between two points at the Rayleigh distance", dip, details=row)
+        yield Row(f"{row['name']}: width of a bead of 3 voxels", row["bead_x"], unit="voxels")

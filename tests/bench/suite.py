@@ -24,6 +24,8 @@ MEASUREMENTS = {
     "run": service_rows.run,
     "operations": engine_rows.operations,
     "scaling": engine_rows.scaling,
+    "methods": engine_rows.methods,
+    "resolution": engine_rows.resolution,
 }
 
 

@@ -22,6 +22,16 @@ TEST_P(BackendSuite, ExtrapolatesWithoutAFloor) {
   EXPECT_LE(Difference(ToField(*output), Convolve(p, psf), whole_), kRounding);
 }
 
+TEST_P(BackendSuite, AddsScaledArrays) {
+  const Volume target = RandomField(InnerBox()), addend = RandomField(whole_, -5, 5);
+  Volume expected = target;
+  ForEach(InnerBox(), [&](int64_t z, int64_t y, int64_t x) { expected.at(z, y, x) += 0.25 * addend.at(z, y, x); });
+  const auto target_array = ToArray(target, InnerBox()), addend_array = ToArray(addend, whole_);
+  ASSERT_OK(ops_->AddScaled(*addend_array, 0.25F, *target_array));
+  EXPECT_LE(Difference(ToField(*target_array), expected, whole_), kRounding);
+  EXPECT_LE(Difference(ToField(*addend_array), addend, whole_), 0);
+}
+
 TEST_P(BackendSuite, ResidualFollowsItsFormula) {
   const Psf psf = RandomPsf({3, 5, 3});
   const auto otf = ToOtf(psf);

@@ -14,10 +14,12 @@
 #include <vector>
 
 #include "proto/contract/error.h"
+#include "tests/contract/backend_consensus_suite.h"
 #include "tests/contract/backend_fewer_iterations_suite.h"
 #include "tests/contract/backend_fixture.h"
 #include "tests/contract/backend_linear_suite.h"
 #include "tests/contract/backend_roughness_suite.h"
+#include "tests/contract/backend_splitting_suite.h"
 #include "tests/contract/backend_wavelet_suite.h"
 
 namespace deconvoy::worker {

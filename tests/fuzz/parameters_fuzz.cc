@@ -11,6 +11,9 @@ namespace deconvoy {
 namespace {
 
 bool CanBeRead(const v1::Parameter& parameter, const Parameters& values) {
+  if (values.IsAuto(parameter.name())) {
+    return parameter.automatic() && values.texts().at(parameter.name()) == kAutomatic;
+  }
   switch (parameter.type()) {
     case v1::REAL: {
       const double value = values.Real(parameter.name());

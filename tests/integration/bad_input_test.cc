@@ -181,6 +181,24 @@ TEST_F(BadInputTest, WrongOptions) {
   ExpectRefused(Run("raw.tif", "psf.tif", {"--voxel-um", "0.2,0.1"}), 2, {"--voxel-um"});
 }
 
+// Each says what is wrong, and the bound where there is one; the image is 50 everywhere but for one voxel.
+TEST_F(BadInputTest, ParametersThatAMethodCannotTake) {
+  std::vector<double> spot(8 * 24 * 24, 50);
+  spot[1000] = 90;
+  ASSERT_OK(SaveImage(file("spot.tif"), MakeSpec({1, 1, 8, 24, 24}, v1::U16), spot));
+  const auto refused = [&](std::vector<std::string> more, int code, const std::vector<std::string>& words) {
+    ExpectRefused(Run("spot.tif", "psf.tif", std::move(more)), code, words);
+  };
+  refused({"--iterations", "1000000000"}, 2, {"iterations", "from 1 to 10000"});
+  refused({"--method", "rl-tv", "--set", "lambda=-1"}, 2, {"lambda", "from 0 to 1"});
+  refused({"--method", "fista", "--set", "wavelet=db4"}, 2, {"wavelet", "db4", "spline3"});
+  refused({"--method", "fista", "--set", "scales=5"}, 3, {"scales", "at most"});
+  refused({"--method", "fista", "--set", "step=1.5"}, 3, {"step", "at most 1 "});
+  refused({"--method", "landweber", "--set", "step=2"}, 3, {"step", "below 2 "});
+  refused({"--method", "ictm", "--set", "lambda=0.1", "--set", "step=1"}, 3, {"step", "below 0.0"});
+  refused({"--background", "90"}, 3, {"background of 90 counts"});
+}
+
 TEST_F(BadInputTest, PlacesThatCannotBeWritten) {
   ExpectRefused(Run("raw.tif", "psf.tif", {"-o", file("nowhere/out.tif").string()}), 3, {"nowhere"});
   ExpectRefused(Run("raw.tif", "psf.tif", {"-o", file("out.png").string()}), 3, {"out.png"});

@@ -29,8 +29,9 @@ std::string ToText(const v1::Method& method) {
   std::string text =
       fmt::format("{}  {} ({} noise)\n  {}\n", method.name(), method.title(), method.noise_model(), method.summary());
   for (const v1::Parameter& parameter : method.parameters()) {
-    text += fmt::format("  {:<16} {:<28} default {:<12} {}\n", parameter.name(), RangeOf(parameter),
-                        parameter.default_value(), parameter.meaning());
+    const std::string range = RangeOf(parameter) + (parameter.automatic() ? ", or auto" : "");
+    text += fmt::format("  {:<16} {:<28} default {:<12} {}\n", parameter.name(), range, parameter.default_value(),
+                        parameter.meaning());
   }
   return text;
 }

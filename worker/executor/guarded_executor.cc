@@ -7,6 +7,7 @@
 #include <limits>
 #include <new>
 
+#include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
@@ -36,8 +37,7 @@ Shape3 Support(const v1::TileTask& tile) {
 }
 
 // As the plan counts it. A PSF that is not among the inputs is found missing when it is read.
-absl::StatusOr<int64_t> TileNeed(const v1::Task& task) {
-  const v1::TileTask& tile = task.tile();
+absl::StatusOr<int64_t> TileNeed(const v1::Task& task, const v1::TileTask& tile) {
   const Method* method = FindMethod(tile.spec().method());
   if (method == nullptr) return 0;
   ASSIGN_OR_RETURN(
@@ -46,27 +46,29 @@ absl::StatusOr<int64_t> TileNeed(const v1::Task& task) {
   const v1::Boundary boundary = BoundaryOf(tile.spec(), *method);
   const Shape3 padded = ToShape3(tile.padded());
   const Shape3 measured = MeasuredShape(boundary, padded, ToFrameBox(tile.loaded()).box.shape);
-  const int64_t bytes = TileBytes(MemoryOf(method->description(), parameters), padded, measured, Support(tile));
+  const MethodMemory memory = MemoryOf(method->description(), parameters, tile.spec(), tile.psfs_size());
+  const int64_t bytes = TileBytes(memory, padded, measured, Support(tile));
   const absl::StatusOr<const v1::VolumeAccess*> psf = FindInput(task, tile.psf_volume());
   const int64_t psf_bytes = psf.ok() ? GivenPsfBytes(FrameShape((*psf)->spec())) : 0;
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
   return bytes <= kMost - psf_bytes ? bytes + psf_bytes : kMost;
 }
 
-// Outputs that are streamed lie in memory until they are delivered. A tile's take the place of its working arrays.
+// Outputs that are streamed lie in memory until they are delivered. A tile's are in what TileBytes counts.
 int64_t BufferBytes(const v1::Task& task) {
   return task.scratch_path().empty() ? OutputBytes(task) : 0;
 }
 
 const char* Remedy(const v1::Task& task) {
-  return task.has_tile() ? "Use smaller tiles, or a worker with more memory."
-                         : "Use a smaller image or PSF, or a worker with more memory.";
+  return task.has_tile() || task.has_calibrate() ? "Use smaller tiles, or a worker with more memory."
+                                                 : "Use a smaller image or PSF, or a worker with more memory.";
 }
 
 }  // namespace
 
 absl::StatusOr<int64_t> NeedBytes(const v1::Task& task) {
-  if (task.has_tile()) return TileNeed(task);
+  if (task.has_tile()) return TileNeed(task, task.tile());
+  if (task.has_calibrate()) return TileNeed(task, task.calibrate().tile());
   if (task.has_analyse()) return AnalysisBytes(task);
   int64_t need = 0;
   if (task.has_simulate()) {

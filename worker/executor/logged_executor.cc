@@ -34,6 +34,8 @@ std::string Summary(const v1::Task& task) {
       return "PSF from optics";
     case v1::Task::kProject:
       return fmt::format("projection of t={} c={}", task.project().t(), task.project().c());
+    case v1::Task::kCalibrate:
+      return "calibration on " + TileSummary(task.calibrate().tile());
     default:
       return "unknown work";
   }

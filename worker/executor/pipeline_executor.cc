@@ -12,7 +12,7 @@
 namespace deconvoy::worker {
 
 absl::StatusOr<v1::TaskResult> PipelineExecutor::Execute(const v1::Task& task, TaskContext& context) {
-  if (!task.has_tile()) tiles_.Release();
+  if (!task.has_tile() && !task.has_calibrate()) tiles_.Release();
   switch (task.work_case()) {
     case v1::Task::kAnalyse:
       return RunAnalyse(task, context);
@@ -26,6 +26,8 @@ absl::StatusOr<v1::TaskResult> PipelineExecutor::Execute(const v1::Task& task, T
       return RunDistill(task, context);
     case v1::Task::kModelPsf:
       return RunModelPsf(task, backend_.threads(), context);
+    case v1::Task::kCalibrate:
+      return tiles_.Calibrate(task, context);
     default:
       return MakeError(
           {.reason = v1::INVALID_FIELD, .field = "task.work", .remedy = "Run worker and server of the same version."},

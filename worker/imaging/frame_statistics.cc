@@ -36,15 +36,17 @@ FrameStatistics::FrameStatistics(const Shape3& frame, const CountScale& scale)
   static_assert(kBins * sizeof(Bin) == kHistogramBytes);
 }
 
-void FrameStatistics::AddPlane(std::span<const float> photons) {
+void FrameStatistics::AddPlane(std::span<const float> photons, std::span<const float> counts) {
+  const auto columns = static_cast<size_t>(frame_.x);
   for (int64_t y = 0; y < frame_.y; ++y) {
-    AddRow(photons.subspan(static_cast<size_t>(y * frame_.x), static_cast<size_t>(frame_.x)), y);
+    const size_t first = static_cast<size_t>(y) * columns;
+    AddRow(photons.subspan(first, columns), counts.empty() ? counts : counts.subspan(first, columns), y);
     if ((y + 1) % kBlock == 0 || y + 1 == frame_.y) AddBlocks();
   }
   ++planes_;
 }
 
-// The same for a row without NaN and infinity.
+// A row of which every voxel counts, without NaN and infinity.
 void FrameStatistics::AddFiniteRow(std::span<const float> row) {
   const double variance = scale_.variance();
   Lanes photons;
@@ -73,10 +75,12 @@ void FrameStatistics::AddFiniteRow(std::span<const float> row) {
   squares_ += PairwiseSum(measured_squares);
 }
 
-void FrameStatistics::AddRow(std::span<const float> row, int64_t y) {
-  if (AllFinite(row)) return AddFiniteRow(row);
+void FrameStatistics::AddRow(std::span<const float> row, std::span<const float> counts, int64_t y) {
+  const bool all_count = std::find(counts.begin(), counts.end(), 0.0F) == counts.end();
+  if (all_count && AllFinite(row)) return AddFiniteRow(row);
   const double variance = scale_.variance();
   for (size_t x = 0; x < row.size(); ++x) {
+    if (!all_count && counts[x] == 0) continue;
     const double v = row[x];
     if (!std::isfinite(v)) {
       if (facts_.not_finite++ == 0) facts_.first_not_finite = Voxel{planes_, y, static_cast<int64_t>(x)};
@@ -139,6 +143,7 @@ double FrameStatistics::Background() const {
 
 FrameFacts FrameStatistics::Finish() const {
   FrameFacts facts = facts_;
+  facts.counted = finite_;
   facts.mean = finite_ > 0 ? sum_ / static_cast<double>(finite_) : 0;
   if (finite_ > 0) facts.variance = std::max(squares_ / static_cast<double>(finite_) - facts.mean * facts.mean, 0.0);
   facts.automatic_background = Background();

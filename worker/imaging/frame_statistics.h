@@ -23,6 +23,7 @@ struct FrameFacts {
   double mean = 0;                  // of y, what the methods see
   double variance = 0;              // of y
   double automatic_background = 0;  // photons
+  int64_t counted = 0;              // voxels that count and are finite
   int64_t negative = 0;             // voxels below the offset
   int64_t not_finite = 0;           // NaN or infinity; left out of everything else
   std::optional<Voxel> first_not_finite;
@@ -36,13 +37,14 @@ class FrameStatistics {
 
   FrameStatistics(const Shape3& frame, const CountScale& scale);
 
-  // The next plane in photons, before the read noise rule. REQUIRES: frame.y * frame.x values.
-  void AddPlane(std::span<const float> photons);
+  // The next plane in photons, before the read noise rule. Voxels where `counts` is 0 are left out of everything;
+  // empty: all count. REQUIRES: frame.y * frame.x values each.
+  void AddPlane(std::span<const float> photons, std::span<const float> counts = {});
   // REQUIRES: all planes have been added.
   FrameFacts Finish() const;
 
  private:
-  void AddRow(std::span<const float> row, int64_t y);
+  void AddRow(std::span<const float> row, std::span<const float> counts, int64_t y);
   void AddFiniteRow(std::span<const float> row);
   void AddBlocks();
   double Background() const;

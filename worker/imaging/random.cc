@@ -1,6 +1,7 @@
 #include "worker/imaging/random.h"
 
 #include <array>
+#include <bit>
 #include <cmath>
 
 namespace deconvoy::worker {
@@ -85,6 +86,34 @@ double Random::LargePoisson(double mean) {
     if (us >= 0.07 && v <= v_r) return k;
     if (k < 0 || (us < 0.013 && v > us)) continue;
     if (std::log(v * inverse_alpha / (a / (us * us) + b)) <= k * log_mean - mean - LogFactorial(k)) return k;
+  }
+}
+
+int64_t Random::Heads(int64_t n) {
+  constexpr int64_t kMostCounted = 1024;
+  return n <= kMostCounted ? FewHeads(n) : ManyHeads(n);
+}
+
+int64_t Random::FewHeads(int64_t n) {
+  int64_t heads = 0;
+  for (; n >= 64; n -= 64) heads += std::popcount(Next());
+  return n > 0 ? heads + std::popcount(Next() >> (64 - n)) : heads;
+}
+
+int64_t Random::ManyHeads(int64_t n) {
+  const auto count = static_cast<double>(n);
+  const double deviation = std::sqrt(count) / 2, middle = std::floor((count + 1) / 2);
+  const double b = 1.15 + 2.53 * deviation, a = -0.0873 + 0.0248 * b + 0.01 * 0.5;
+  const double alpha = (2.83 + 5.1 / b) * deviation, v_r = 0.92 - 4.2 / b;
+  const double at_middle = LogFactorial(middle) + LogFactorial(count - middle);
+  for (;;) {
+    const double u = Uniform() - 0.5, v = Uniform(), us = 0.5 - std::abs(u);
+    const double k = std::floor((2 * a / us + b) * u + count / 2 + 0.5);
+    if (us >= 0.07 && v <= v_r) return static_cast<int64_t>(k);
+    if (k < 0 || k > count) continue;
+    if (std::log(v * alpha / (a / (us * us) + b)) <= at_middle - LogFactorial(k) - LogFactorial(count - k)) {
+      return static_cast<int64_t>(k);
+    }
   }
 }
 

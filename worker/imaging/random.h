@@ -25,10 +25,15 @@ class Random {
   // Poisson: inversion below a mean of 10, else transformed rejection (PTRS, Hoermann 1993), which is exact.
   // REQUIRES: 0 <= mean <= 1e15.
   double Poisson(double mean);
+  // Of n, how many a fair coin takes: binomial with probability 1/2. The bits of n random ones are counted up to 1024,
+  // else transformed rejection (BTRS, Hoermann 1993), which is exact. REQUIRES: 0 <= n <= 2^53.
+  int64_t Heads(int64_t n);
 
  private:
   double SmallPoisson(double mean);
   double LargePoisson(double mean);
+  int64_t FewHeads(int64_t n);
+  int64_t ManyHeads(int64_t n);
 
   uint64_t state_;
 };

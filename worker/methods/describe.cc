@@ -4,6 +4,9 @@
 
 #include <string>
 
+#include "proto/contract/deconvolution.h"
+#include "proto/contract/parameters.h"
+
 namespace deconvoy::worker {
 namespace {
 
@@ -19,12 +22,26 @@ v1::Parameter& Add(v1::Method& method, v1::ParameterType type, std::string_view 
 
 }  // namespace
 
+void AddIterations(v1::Method& method, int64_t default_value, std::string_view meaning) {
+  AddInteger(method, kIterations, 1, 10000, default_value, meaning);
+  MakeAutomatic(method);
+}
+
+void MakeAutomatic(v1::Method& method) {
+  method.mutable_parameters(method.parameters_size() - 1)->set_automatic(true);
+}
+
 void AddInteger(v1::Method& method, std::string_view name, int64_t minimum, int64_t maximum, int64_t default_value,
                 std::string_view meaning) {
   v1::Parameter& parameter = Add(method, v1::INTEGER, name, std::to_string(default_value), meaning);
   parameter.set_unit("1");
   parameter.set_minimum(static_cast<double>(minimum));
   parameter.set_maximum(static_cast<double>(maximum));
+}
+
+void AddAxialUpsample(v1::Method& method) {
+  AddInteger(method, "axial_upsample", 1, kMostAxialUpsample, 1,
+             "Planes of the result for each of the image; the PSF's planes lie as near as the result's");
 }
 
 void AddReal(v1::Method& method, std::string_view name, double minimum, double maximum, double default_value,

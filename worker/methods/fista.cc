@@ -19,7 +19,7 @@ v1::Method Describe() {
 
 }  // namespace
 
-Fista::Fista() : DescribedMethod(Describe()) {}
+Fista::Fista() : DescentMethod(Describe(), Momentum::kAlways) {}
 
 absl::StatusOr<std::unique_ptr<Array>> Fista::Run(const Problem& problem, const Parameters& parameters,
                                                   Monitor& monitor) const {

@@ -10,11 +10,11 @@
 // 4 transforms per iteration and as many to start. Memory: worker/methods/shrinkage.h.
 #pragma once
 
-#include "worker/methods/method.h"
+#include "worker/methods/gradient.h"
 
 namespace deconvoy::worker {
 
-class Fista final : public DescribedMethod {
+class Fista final : public DescentMethod {
  public:
   Fista();
   absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,

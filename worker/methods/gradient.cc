@@ -117,6 +117,7 @@ class Descent {
     if (options_.wavelets.has_value()) {
       ASSIGN_OR_RETURN(coefficients_, ops_.ShrinkWavelets(wavelets_, *x_));
     }
+    if (options_.clean) return options_.clean(*x_, step_);
     return absl::OkStatus();
   }
 
@@ -144,6 +145,13 @@ bool IsNesterov(const Parameters& parameters) {
   return parameters.Choice("acceleration") == "nesterov";
 }
 
+absl::StatusOr<std::vector<Advice>> DescentMethod::Review(const Parameters& parameters, const PsfFacts& /*psf*/) const {
+  constexpr double kLeastCurvature = 1;  // of any PSF of sum 1, at zero frequency
+  const bool nesterov = momentum_ == Momentum::kAlways || (momentum_ == Momentum::kChosen && IsNesterov(parameters));
+  RETURN_IF_ERROR(StepOf(parameters.Real("step"), nesterov, kLeastCurvature).status());
+  return std::vector<Advice>{};
+}
+
 void DescribeDescent(v1::Method& method, bool smooth) {
   constexpr int64_t kIterations = 50;
   method.set_noise_model("Gaussian");
@@ -154,8 +162,7 @@ void DescribeDescent(v1::Method& method, bool smooth) {
               {{"none", "Plain iterations", 0},
                {"nesterov", "Momentum: as far in about the root of the number of iterations", 4}});
   }
-  AddBoolean(method, "objective", false,
-             "Write the objective of every iteration into the worker's log; takes a little longer");
+  AddBoolean(method, "objective", false, "Keep the objective of every iteration with the job; takes a little longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(smooth ? 6 : 4);
   method.set_bytes_per_padded_voxel(smooth ? 18.3 : 12.3);

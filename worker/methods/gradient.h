@@ -16,12 +16,35 @@
 
 #include <absl/status/statusor.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "worker/methods/method.h"
 
 namespace deconvoy::worker {
+
+// Whether steps are extrapolated.
+enum class Momentum {
+  kNone,
+  kChosen,  // by the parameter `acceleration`
+  kAlways,
+};
+
+// A method with the parameter `step`.
+class DescentMethod : public DescribedMethod {
+ public:
+  DescentMethod(v1::Method description, Momentum momentum)
+      : DescribedMethod(std::move(description)), momentum_(momentum) {}
+
+  // Errors: INVALID_FIELD for a step that is above the bound whatever the PSF, with the bound.
+  absl::StatusOr<std::vector<Advice>> Review(const Parameters& parameters, const PsfFacts& psf) const final;
+
+ private:
+  const Momentum momentum_;
+};
 
 struct DescentOptions {
   float floor = kNoFloor;
@@ -29,7 +52,9 @@ struct DescentOptions {
   double lambda = 0;
   bool nesterov = false;
   std::optional<WaveletShrinkage> wavelets = {};  // its threshold is not looked at
-  double sparsity = 0;                            // photons: coefficients are drawn to 0 by half of it times the step
+  // A last part of every step, given the step's length, where there are no wavelets; empty: none.
+  std::function<absl::Status(Array& x, double step)> clean = {};
+  double sparsity = 0;  // photons: coefficients are drawn to 0 by half of it times the step
 };
 
 // The choice of `acceleration`.

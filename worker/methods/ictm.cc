@@ -1,7 +1,6 @@
 #include "worker/methods/ictm.h"
 
 #include "worker/methods/describe.h"
-#include "worker/methods/gradient.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -20,7 +19,7 @@ v1::Method Describe() {
 
 }  // namespace
 
-IterativeConstrainedTikhonovMiller::IterativeConstrainedTikhonovMiller() : DescribedMethod(Describe()) {}
+IterativeConstrainedTikhonovMiller::IterativeConstrainedTikhonovMiller() : DescentMethod(Describe(), Momentum::kNone) {}
 
 absl::StatusOr<std::unique_ptr<Array>> IterativeConstrainedTikhonovMiller::Run(const Problem& problem,
                                                                                const Parameters& parameters,

@@ -19,7 +19,7 @@ v1::Method Describe() {
 
 }  // namespace
 
-Ista::Ista() : DescribedMethod(Describe()) {}
+Ista::Ista() : DescentMethod(Describe(), Momentum::kNone) {}
 
 absl::StatusOr<std::unique_ptr<Array>> Ista::Run(const Problem& problem, const Parameters& parameters,
                                                  Monitor& monitor) const {

@@ -11,11 +11,11 @@
 // 4 transforms per iteration and as many to start. Memory: worker/methods/shrinkage.h.
 #pragma once
 
-#include "worker/methods/method.h"
+#include "worker/methods/gradient.h"
 
 namespace deconvoy::worker {
 
-class Ista final : public DescribedMethod {
+class Ista final : public DescentMethod {
  public:
   Ista();
   absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,

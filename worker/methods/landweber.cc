@@ -1,7 +1,6 @@
 #include "worker/methods/landweber.h"
 
 #include "worker/methods/describe.h"
-#include "worker/methods/gradient.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -15,12 +14,13 @@ v1::Method Describe() {
       "regularisation.");
   method.set_citation("L. Landweber, Am. J. Math. 73 (1951) 615");
   DescribeDescent(method, /*smooth=*/false);
+  method.set_halo_factor(1.25);
   return method;
 }
 
 }  // namespace
 
-Landweber::Landweber() : DescribedMethod(Describe()) {}
+Landweber::Landweber() : DescentMethod(Describe(), Momentum::kChosen) {}
 
 absl::StatusOr<std::unique_ptr<Array>> Landweber::Run(const Problem& problem, const Parameters& parameters,
                                                       Monitor& monitor) const {

@@ -10,11 +10,11 @@
 // 4 transforms per iteration and as many to start. Memory: worker/methods/gradient.h.
 #pragma once
 
-#include "worker/methods/method.h"
+#include "worker/methods/gradient.h"
 
 namespace deconvoy::worker {
 
-class Landweber final : public DescribedMethod {
+class Landweber final : public DescentMethod {
  public:
   Landweber();
   absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,

@@ -1,7 +1,6 @@
 #include "worker/methods/landweber_positive.h"
 
 #include "worker/methods/describe.h"
-#include "worker/methods/gradient.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -20,7 +19,7 @@ v1::Method Describe() {
 
 }  // namespace
 
-LandweberPositive::LandweberPositive() : DescribedMethod(Describe()) {}
+LandweberPositive::LandweberPositive() : DescentMethod(Describe(), Momentum::kChosen) {}
 
 absl::StatusOr<std::unique_ptr<Array>> LandweberPositive::Run(const Problem& problem, const Parameters& parameters,
                                                               Monitor& monitor) const {

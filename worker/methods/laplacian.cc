@@ -18,6 +18,7 @@ v1::Method Describe() {
       "leaves low ones alone.");
   method.set_citation("D. Sage et al., Methods 115 (2017) 28");
   AddReal(method, "lambda", 1e-12, 1000, 1e-3, "Strength of the regularisation");
+  MakeAutomatic(method);
   DescribeFilter(method, /*host_bytes=*/2);
   return method;
 }
@@ -25,6 +26,10 @@ v1::Method Describe() {
 }  // namespace
 
 Laplacian::Laplacian() : DescribedMethod(Describe()) {}
+
+std::vector<float> Laplacian::PenaltyOf(const Shape3& domain) const {
+  return FourthPowers(domain, 1);
+}
 
 absl::StatusOr<std::unique_ptr<Array>> Laplacian::Run(const Problem& problem, const Parameters& parameters,
                                                       Monitor& monitor) const {

@@ -18,6 +18,7 @@ namespace deconvoy::worker {
 class Laplacian final : public DescribedMethod {
  public:
   Laplacian();
+  std::vector<float> PenaltyOf(const Shape3& domain) const override;
   absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,
                                              Monitor& monitor) const override;
 };

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,12 +36,20 @@ class Monitor {
   virtual absl::Status Iterated(const Iteration& iteration) = 0;
 };
 
+// One view of a specimen, for a method that joins channels.
+struct View {
+  const Otf* otf = nullptr;         // PSF of sum 1
+  const Array* measured = nullptr;  // y on M, which is the same for all views
+  const Array* mask = nullptr;      // m on M; null for 1 everywhere
+  float background = 0;             // b, photons
+};
+
 // One tile of one frame, on a padded domain.
 struct Problem {
   Ops* ops = nullptr;
   const Otf* otf = nullptr;         // PSF of sum 1
   const Array* measured = nullptr;  // y: photons, covers the measured box M (the whole domain without EXTEND)
-  const Array* mask = nullptr;      // m on M; null for 1 everywhere, as in every task
+  const Array* mask = nullptr;      // m on M; null for 1 everywhere. With EXTEND only
   const Array* previous = nullptr;  // estimate to start from, on M; null unless `initial = previous` and there is one
   v1::Boundary boundary = v1::EXTEND;
   float background = 0;     // b, photons
@@ -50,6 +59,11 @@ struct Problem {
   Voxel frame_origin = {};  // of the domain in the frame, for what must be cut alike in every tile
   // Voxel size along x over that of each axis, so that differences are per length; wraps around with PERIODIC.
   Differences differences = {};
+  // Signal over noise by frequency, as a calibration found it (`Calibration.signal_to_noise`); empty where none did.
+  std::span<const double> signal_to_noise = {};
+  // With a method that joins channels: all views; empty where the problem is the only one. Then otf, y, m, b and PSF
+  // above are those of the first, and mean and variance are the views' means.
+  std::vector<View> views = {};
 };
 
 // What a user should hear before a method runs.
@@ -70,8 +84,15 @@ class Method {
   // Whether it can run with these parameters, which are each in range, and a PSF like this one. Errors: INVALID_FIELD.
   virtual absl::StatusOr<std::vector<Advice>> Review(const Parameters& parameters, const PsfFacts& psf) const = 0;
 
-  // The estimate, on at least M. `parameters` are resolved against `description()`. Errors: those of Review, Ops and
-  // the monitor.
+  // What to say about a frame whose y has this mean and variance, in photons.
+  virtual std::vector<Advice> ReviewCounts(double /*mean*/, double /*variance*/) const { return {}; }
+
+  // P over the half spectrum of a domain, of a method that is the filter conj h^ / (|h^|^2 + lambda P) of y - b, in the
+  // order of Ops::ReadMagnitude; empty of any other. Its `lambda` may be automatic.
+  virtual std::vector<float> PenaltyOf(const Shape3& /*domain*/) const { return {}; }
+
+  // The estimate, on at least M. `parameters` are resolved against `description()`; only of `nsr` may the value
+  // still be automatic. Errors: those of Review, Ops and the monitor.
   virtual absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,
                                                      Monitor& monitor) const = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "worker/methods/admm.h"
 #include "worker/methods/fista.h"
 #include "worker/methods/ictm.h"
 #include "worker/methods/ista.h"
@@ -9,8 +10,12 @@
 #include "worker/methods/landweber_positive.h"
 #include "worker/methods/laplacian.h"
 #include "worker/methods/naive_inverse.h"
+#include "worker/methods/pnp_admm.h"
+#include "worker/methods/pnp_ista.h"
 #include "worker/methods/rl.h"
+#include "worker/methods/rl_gc.h"
 #include "worker/methods/rl_good.h"
+#include "worker/methods/rl_multiview.h"
 #include "worker/methods/rl_tv.h"
 #include "worker/methods/stark_parker.h"
 #include "worker/methods/tikhonov.h"
@@ -26,6 +31,10 @@ std::span<const Method* const> AllMethods() {
       new RichardsonLucy,
       new RlTotalVariation,
       new RlGood,
+      new RlGradientConsensus,
+      new RlMultiview,
+      new Admm,
+      new PlugAndPlayAdmm,
       new NaiveInverse,
       new Wiener,
       new Tikhonov,
@@ -38,6 +47,7 @@ std::span<const Method* const> AllMethods() {
       new IterativeConstrainedTikhonovMiller,
       new Ista,
       new Fista,
+      new PlugAndPlayIsta,
   };
   return methods;
 }

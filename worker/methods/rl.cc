@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "worker/methods/back_projector.h"
 #include "worker/methods/describe.h"
@@ -39,13 +40,12 @@ v1::Method Describe() {
       "Miller, IEEE Trans. Image Process. 23 (2014) 848; D. S. C. Biggs and M. Andrews, Appl. Opt. 36 (1997) 1766; "
       "M. Guo et al., Nat. Biotechnol. 38 (2020) 1337; X. Ruan et al., Nat. Methods 21 (2024) 2342");
   method.set_noise_model("Poisson");
-  AddInteger(method, "iterations", 1, 10000, 30,
-             "Number of iterations; heavy-ball needs about a quarter of the plain ones");
+  AddIterations(method, 30, "Number of iterations; heavy-ball needs about a quarter of the plain ones");
   AddAcceleration(method);
   AddBackProjector(method);
   AddInitialEstimate(method);
-  AddBoolean(method, "objective", false,
-             "Write the I-divergence of every iteration into the worker's log; takes longer");
+  AddAxialUpsample(method);
+  AddBoolean(method, "objective", false, "Keep the I-divergence of every iteration with the job; takes longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
   method.set_bytes_per_padded_voxel(12.3);
@@ -60,7 +60,17 @@ v1::Method Describe() {
 RichardsonLucy::RichardsonLucy() : description_(Describe()) {}
 
 absl::StatusOr<std::vector<Advice>> RichardsonLucy::Review(const Parameters& parameters, const PsfFacts& psf) const {
-  return ReviewBackProjector(parameters, parameters.Integer("iterations"), psf);
+  if (!parameters.IsAuto(kIterations)) {
+    return ReviewBackProjector(parameters, parameters.Integer(kIterations), psf);
+  }
+  constexpr int64_t kMost = kMostCalibratedIterations;
+  const int64_t matched = MatchedSteps(parameters, kMost);
+  if (matched == 0 || matched == kMost) return ReviewBackProjector(parameters, kMost, psf);
+  return MakeError({.reason = v1::INVALID_FIELD,
+                    .field = "deconvolve.parameters[\"iterations\"]",
+                    .remedy = "Give a number of iterations, `matched_steps=0`, or `back_projector=matched`."},
+                   "with `iterations=auto` all iterations must be alike, but the last ones would use the matched back "
+                   "projector");
 }
 
 absl::StatusOr<std::unique_ptr<Array>> RichardsonLucy::Run(const Problem& problem, const Parameters& parameters,

@@ -11,7 +11,6 @@ namespace {
 
 constexpr float kDenominatorFloor = 1e-6F;  // e, relative to the mean of y
 constexpr float kSmallestFloor = 1e-30F;    // for a blank frame
-constexpr float kWeightFloor = 0.01F;
 constexpr float kExtrapolationFloor = 0.1F;
 constexpr float kRoughnessFloor = 1e-3F;   // relative to the mean of y
 constexpr float kLeastDenominator = 0.1F;  // of w, under a penalty
@@ -22,6 +21,14 @@ float Acceleration::Factor(int64_t k, const ChangeProducts& products) const {
   if (heavy_ball_) return static_cast<float>(k - 1) / static_cast<float>(k + 2);
   if (!biggs_ || k < 3 || !(products.old_old > 0)) return 0;
   return static_cast<float>(std::clamp(products.new_old / products.old_old, 0.0, 1.0));
+}
+
+GuardedRatio QuotientOf(const Problem& problem) {
+  return {.y = problem.measured,
+          .mask = problem.mask,
+          .background = problem.background,
+          .floor = std::max(kDenominatorFloor * problem.mean, kSmallestFloor),
+          .output = nullptr};
 }
 
 absl::StatusOr<BackProjection> MakeMatched(const Problem& problem) {
@@ -61,16 +68,12 @@ absl::Status RlIteration::Step(const BackProjection& back, float alpha) {
     RETURN_IF_ERROR(
         problem_.ops->DeriveRoughness(penalty_->kind, p, problem_.differences, penalty_->floor, *roughness_));
   }
-  const GuardedRatio ratio{.y = problem_.measured,
-                           .mask = problem_.mask,
-                           .background = problem_.background,
-                           .floor = std::max(kDenominatorFloor * problem_.mean, kSmallestFloor),
-                           .output = nullptr,
-                           .i_divergence = wants_objective_ ? &divergence_ : nullptr,
-                           .raise = back.raise};
+  GuardedRatio ratio = QuotientOf(problem_);
+  ratio.i_divergence = wants_objective_ ? &divergence_ : nullptr;
+  ratio.raise = back.raise;
   const MultiplyUpdate update{.p = p,
                               .weights = back.w.get(),
-                              .weight_floor = kWeightFloor,
+                              .weight_floor = kLeastWeight,
                               .output = x_previous_ != nullptr ? x_previous_.get() : x_.get(),
                               .floor = back.floor,
                               .full_weight = back.full_weight,
@@ -94,12 +97,12 @@ void AddAcceleration(v1::Method& method) {
 
 void DescribePenalised(v1::Method& method, double lambda, std::string_view meaning) {
   method.set_noise_model("Poisson");
-  AddInteger(method, "iterations", 1, 10000, 50, "Number of iterations");
+  AddIterations(method, 50, "Number of iterations");
   AddReal(method, "lambda", 0, 1, lambda, meaning);
   AddAcceleration(method);
   AddInitialEstimate(method);
-  AddBoolean(method, "objective", false,
-             "Write the I-divergence of every iteration into the worker's log; takes longer");
+  AddAxialUpsample(method);
+  AddBoolean(method, "objective", false, "Keep the I-divergence of every iteration with the job; takes longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
   method.set_bytes_per_padded_voxel(16.3);

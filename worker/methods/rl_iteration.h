@@ -35,6 +35,11 @@ class Acceleration {
   bool biggs_;
 };
 
+// m y / max(v + b, e mean y), without an output: what all iterations on Poisson counts take back.
+GuardedRatio QuotientOf(const Problem& problem);
+
+inline constexpr float kLeastWeight = 0.01F;  // no update where w is below
+
 // What takes the quotient back, with its normalisation.
 struct BackProjection {
   const Otf* otf = nullptr;  // of which the adjoint is taken

@@ -47,7 +47,7 @@ Voxel StartOf(const Voxel& origin, int64_t grid, const Shape3& domain) {
 
 void DescribeShrinkage(v1::Method& method, bool accelerated) {
   method.set_noise_model("Gaussian");
-  AddInteger(method, "iterations", 1, 10000, 50, "Number of iterations");
+  AddIterations(method, 50, "Number of iterations");
   AddReal(method, "step", 0, 2, 0, "Length of a step; 0: 1");
   AddChoice(method, "wavelet", "haar", "What the specimen is made of",
             {{"haar", "Blocks: edges stay sharp", 0},
@@ -57,10 +57,10 @@ void DescribeShrinkage(v1::Method& method, bool accelerated) {
   AddInteger(method, "scales", 1, kMostScales, 3, "How often the coarse part is split again");
   AddReal(method, "lambda", 0, 1e9, 0,
           "Strength of the regularisation; 0: half the root of the mean, the noise of a mean voxel", "photons");
-  AddBoolean(method, "objective", false,
-             "Write the objective of every iteration into the worker's log; takes a little longer");
+  AddBoolean(method, "objective", false, "Keep the objective of every iteration with the job; takes a little longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
+  method.set_halo_factor(accelerated ? 2 : 1.25);
   method.set_bytes_per_padded_voxel(accelerated ? 16.3 : 12.3);
   method.set_bytes_per_measured_voxel(4);
   method.add_backends("cpu");

@@ -1,7 +1,6 @@
 #include "worker/methods/stark_parker.h"
 
 #include "worker/methods/describe.h"
-#include "worker/methods/gradient.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -21,7 +20,7 @@ v1::Method Describe() {
 
 }  // namespace
 
-StarkParker::StarkParker() : DescribedMethod(Describe()) {}
+StarkParker::StarkParker() : DescentMethod(Describe(), Momentum::kChosen) {}
 
 absl::StatusOr<std::unique_ptr<Array>> StarkParker::Run(const Problem& problem, const Parameters& parameters,
                                                         Monitor& monitor) const {

@@ -17,6 +17,7 @@ namespace deconvoy::worker {
 class Tikhonov final : public DescribedMethod {
  public:
   Tikhonov();
+  std::vector<float> PenaltyOf(const Shape3& domain) const override;
   absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,
                                              Monitor& monitor) const override;
 };

@@ -1,7 +1,6 @@
 #include "worker/methods/tikhonov_miller.h"
 
 #include "worker/methods/describe.h"
-#include "worker/methods/gradient.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -15,12 +14,13 @@ v1::Method Describe() {
   method.set_citation("G. M. P. van Kempen et al., J. Microsc. 185 (1997) 354");
   AddReal(method, "lambda", 1e-12, 1000, 1e-3, "Strength of the regularisation");
   DescribeDescent(method, /*smooth=*/true);
+  method.set_halo_factor(1.25);
   return method;
 }
 
 }  // namespace
 
-TikhonovMiller::TikhonovMiller() : DescribedMethod(Describe()) {}
+TikhonovMiller::TikhonovMiller() : DescentMethod(Describe(), Momentum::kNone) {}
 
 absl::StatusOr<std::unique_ptr<Array>> TikhonovMiller::Run(const Problem& problem, const Parameters& parameters,
                                                            Monitor& monitor) const {

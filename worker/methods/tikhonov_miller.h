@@ -10,11 +10,11 @@
 // 6 transforms per iteration and as many to start. Memory: worker/methods/gradient.h.
 #pragma once
 
-#include "worker/methods/method.h"
+#include "worker/methods/gradient.h"
 
 namespace deconvoy::worker {
 
-class TikhonovMiller final : public DescribedMethod {
+class TikhonovMiller final : public DescentMethod {
  public:
   TikhonovMiller();
   absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,

@@ -29,6 +29,7 @@ v1::Method Describe() {
   method.add_boundaries(v1::MIRROR);
   method.add_boundaries(v1::PERIODIC);
   method.set_transforms_per_iteration(2);
+  method.set_halo_factor(2);
   method.set_bytes_per_padded_voxel(12.3);
   method.set_bytes_per_measured_voxel(4);
   method.add_backends("cpu");

@@ -5,6 +5,8 @@
 // x estimate, y measured photons, b background, h^ transform of the PSF (sum 1). Noise model: Gaussian. Boundary:
 // MIRROR or PERIODIC; the surroundings cannot be estimated in one step. Zero rule: nsr > 0. Where nsr is not given it
 // is that of photon noise: the mean of y over its variance beyond the mean, from 1e-4 to 1, the same for all tiles.
+// Where it is automatic it is that of each shell of frequencies, over a signal of at least 1e-6
+// (worker/calibration/signal_to_noise.h).
 //
 // N. Wiener, Extrapolation, Interpolation, and Smoothing of Stationary Time Series (1949).
 //

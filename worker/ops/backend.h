@@ -49,6 +49,12 @@ class Weights {
   virtual ~Weights() = default;
 };
 
+// The transform of a field on a domain, which outlives the operation that leaves it.
+class Spectrum {
+ public:
+  virtual ~Spectrum() = default;
+};
+
 // --- Prologues: the field p that enters the convolution. ---
 
 // p = input.
@@ -68,7 +74,63 @@ struct Extrapolate {
   float floor;
 };
 
-using Prologue = std::variant<Identity, Extrapolate>;
+// p = scale (a - a_offset) (b - b_offset) on the box of a, which is that of b too.
+struct Product {
+  const Array* a;
+  float a_offset;
+  const Array* b;
+  float b_offset;
+  float scale;
+};
+
+// One-sided differences D towards the next voxel along each axis, times a factor per axis. At the end of a box they are
+// 0, or those to its beginning where `periodic`.
+struct Differences {
+  std::array<float, 3> factors = {1, 1, 1};  // z, y, x
+  bool periodic = false;
+};
+
+// --- Splittings, for the alternating direction method of multipliers. A field z that stands for K x and its scaled
+// dual u are held together as t = z + u: with P the proximal step of what is asked of z, z = P(t) and u = t - P(t). An
+// update takes v = K x to
+//   t' = v + u,  z' = P(t'),  u' = scale (t' - z'),   and t to z' + u'.
+// With P of the penalty rho, `scale` is rho over the next update's, whose P then gives the same z' of the new t.
+
+// Sums of squares over an update, in double precision, whose order does not depend on the number of threads.
+struct SplitNorms {
+  double primal = 0;  // of v - z'
+  double dual = 0;    // of z' - z
+  double size = 0;    // of z'
+};
+
+// K of a splitting by differences, which go round the box: its parts at a voxel are
+//   kFirst   the three one-sided differences z, y, x; K*K has the eigenvalues e = the sum over axes of
+//            factor^2 (2 - 2 cos w)
+//   kSecond  zz, yy, xx (next - 2 here + before, times factor^2) and zy, zx, yx (one-sided along both axes, times both
+//            factors and the root of 2); K*K has the eigenvalues e^2
+// and |.| of a voxel is the root of the sum of the squares of its parts.
+enum class Slopes { kNone, kFirst, kSecond };
+
+constexpr size_t PartsOf(Slopes slopes) {
+  return slopes == Slopes::kNone ? 0 : slopes == Slopes::kFirst ? 3 : 6;
+}
+
+// The splittings of an estimate by what is known of it: z2 = x with P(t) = max(t, 0), and z3 = K x with
+// P(t) = t max(1 - threshold/|t|, 0), voxel by voxel.
+struct PriorSplit {
+  Array* value = nullptr;            // t of z2; covers the domain, as all of these; null: only z3
+  std::array<Array*, 6> parts = {};  // t of z3: as many as the slopes have, the others null
+  Slopes slopes = Slopes::kNone;
+  std::array<float, 3> factors = {1, 1, 1};  // z, y, x
+  float threshold = 0;                       // >= 0
+};
+
+// p = z2 - u2 + K*(z3 - u3). REQUIRES: a value.
+struct SplitSum {
+  const PriorSplit* split;
+};
+
+using Prologue = std::variant<Identity, Extrapolate, Product, SplitSum>;
 
 // --- Epilogues: v is the value of the convolution at a voxel. ---
 
@@ -144,7 +206,50 @@ struct AddUpdate {
   float ceiling = kNoCeiling;
 };
 
-using Epilogue = std::variant<Store, GuardedRatio, MultiplyUpdate, Residual, AddUpdate>;
+// output = v / w where w >= weight_floor, else `otherwise`, on output's box. `weights` null means w = 1 everywhere.
+struct Divide {
+  const Weights* weights;
+  float weight_floor;
+  float otherwise;
+  Array* output;
+};
+
+// x = x (first + second) / 2 on x's box, but where v < 0 it stays. Both others cover that box and may be the prologue's
+// arrays.
+struct ConsensusUpdate {
+  const Array* first;
+  const Array* second;
+  Array* x;
+};
+
+enum class Noise { kPoisson, kGaussian };
+
+// The update of the splitting z1 = H x by the data, at the measured voxels with m other than 0; m is 1 where `mask` is
+// null. P(t) is the z at which rho/2 (z - t)^2 + f(z) is least, with s = z + background and f
+//   kPoisson   s - y ln s over s >= 0, y below 0 being 0
+//   kGaussian  (s - y)^2 / (2 variance)
+// output = z1' - u1' there and v elsewhere, everywhere in the domain: where nothing was measured z1 is free and u1 is
+// 0.
+struct DataSplit {
+  const Array* y;
+  const Array* mask;
+  float background;
+  Noise noise;
+  float variance;  // > 0; of kGaussian
+  float rho;       // > 0
+  float scale = 1;
+  bool fresh = false;  // u1 is 0 before, whatever t holds
+  Array* t;            // covers y's box
+  Array* output;       // covers the domain; null in a SplitSolve
+  // If set: receives the sums over those voxels.
+  SplitNorms* norms = nullptr;
+  // If set: receives the sum over m of f(v), of kPoisson the I-divergence as a GuardedRatio has it.
+  double* objective = nullptr;
+  float floor = 0;  // of v + background in the objective of kPoisson, where it must be > 0
+};
+
+using Epilogue =
+    std::variant<Store, GuardedRatio, MultiplyUpdate, Residual, AddUpdate, Divide, ConsensusUpdate, DataSplit>;
 
 // One convolution: H p, or with `adjoint` H* p.
 struct Convolution {
@@ -165,13 +270,6 @@ struct SpectralFilter {
   bool keeps_constants = true;
 };
 
-// One-sided differences D towards the next voxel along each axis, times a factor per axis. At the end of a box they are
-// 0, or those to its beginning where `periodic`.
-struct Differences {
-  std::array<float, 3> factors = {1, 1, 1};  // z, y, x
-  bool periodic = false;
-};
-
 // What a roughness does to the estimate: the derivative R' of
 //   kTotalVariation  R = sum of |Dx|,          R' = D* (Dx / max(|Dx|, floor))
 //   kGood            R = 4 sum of |Du|^2,      R' = 4 D*D u / u,   u = sqrt(max(x, floor))
@@ -190,6 +288,23 @@ struct WaveletShrinkage {
   int scales = 3;  // >= 1; a line of one number is not split
   float threshold = 0;
   Voxel start = {};  // inside the box's shape
+};
+
+// x = G (H* q + weight r), the least-squares estimate from all splittings, whose H x then updates that of the data.
+struct SplitSolve {
+  const Otf* otf;      // H
+  const Otf* inverse;  // G, real: 1 / (|h^|^2 + weight (1 + the eigenvalues of K*K)) where r is a SplitSum
+  Spectrum* q;         // transform of z1 - u1 over the whole domain, before and after
+  Prologue r;
+  float weight = 1;  // of the penalty of the other splittings over that of the data's
+  Store x;           // its output covers the domain and may be what r reads
+  DataSplit data;    // without output
+};
+
+// What an update of splittings by the prior came across.
+struct PriorUpdate {
+  SplitNorms norms;
+  double roughness = 0;  // sum of |K x|
 };
 
 // Sums in double precision.
@@ -255,8 +370,29 @@ class Ops {
   // array = W* S W array. Returns the sum of the absolute values of what S leaves of the fine coefficients.
   virtual absl::StatusOr<double> ShrinkWavelets(const WaveletShrinkage& shrinkage, Array& array) = 0;
 
+  // target = target + scale addend on target's box. REQUIRES: addend's box contains it.
+  virtual absl::Status AddScaled(const Array& addend, float scale, Array& target) = 0;
+
   // The sum of a b over `box`, in double precision. REQUIRES: box inside both arrays' boxes.
   virtual absl::StatusOr<double> Dot(const Array& a, const Array& b, const Box3& box) = 0;
+
+  // The transform of a field, zero outside its box.
+  virtual absl::StatusOr<std::unique_ptr<Spectrum>> Transform(const Array& field) = 0;
+
+  // Four transforms.
+  virtual absl::Status SolveSplit(const SplitSolve& step) = 0;
+
+  // Updates the splittings by x. REQUIRES: all arrays cover the domain.
+  virtual absl::StatusOr<PriorUpdate> UpdateSplit(const Array& x, const PriorSplit& split, float scale) = 0;
+
+  // output = v - factor K* u3. REQUIRES: all arrays cover the domain; output is none of the others.
+  virtual absl::Status SubtractDual(const Array& v, const PriorSplit& split, float factor, Array& output) = 0;
+
+  // a = alpha a + beta b. REQUIRES: both cover the same box.
+  virtual absl::Status Combine(Array& a, float alpha, const Array& b, float beta) = 0;
+
+  // array = min(max(array, floor), ceiling)
+  virtual absl::Status Clamp(Array& array, float floor, float ceiling) = 0;
 
   // Whole-volume transforms (forward and inverse) done so far.
   virtual int64_t transforms() const = 0;

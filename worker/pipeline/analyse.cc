@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
@@ -17,6 +18,7 @@
 #include "worker/memory/budget.h"
 #include "worker/methods/registry.h"
 #include "worker/pipeline/count_scale.h"
+#include "worker/pipeline/mask.h"
 #include "worker/pipeline/plane_reader.h"
 #include "worker/psf/facts.h"
 #include "worker/psf/prepare.h"
@@ -34,7 +36,9 @@ void AddWarning(std::string message, std::string field, std::string remedy, v1::
 
 class Analysis {
  public:
-  Analysis(const v1::DeconvolveSpec& spec, TaskContext& context) : spec_(spec), context_(context) {}
+  // `mask` may be null.
+  Analysis(const v1::DeconvolveSpec& spec, const v1::VolumeAccess* mask, TaskContext& context)
+      : spec_(spec), mask_(mask), context_(context) {}
 
   absl::Status AnalysePsfs(const v1::VolumeAccess& psf, const Shape3& image) {
     ASSIGN_OR_RETURN(const Shape5 shape, ToShape(psf.spec().shape(), psf.spec().type(), "psf.shape"));
@@ -45,12 +49,10 @@ class Analysis {
     options.image = image;
     options.voxel = psf.spec().voxel_size();
     options.periodic = spec_.boundary() == v1::PERIODIC;
-    for (int64_t c = 0; c < shape.c; ++c) {
-      ASSIGN_OR_RETURN(std::vector<float> values, ReadRegion(context_.source(), psf, {0, c, {{}, shape.frame()}}));
-      ASSIGN_OR_RETURN(PsfAnalysis found, AnalysePsf(values, shape.frame(), static_cast<uint32_t>(c), options));
-      RETURN_IF_ERROR(ReviewMethod(std::move(values), shape.frame(), found.report));
-      *result_.add_psfs() = std::move(found.report);
-      for (v1::Finding& finding : found.findings) *result_.add_findings() = std::move(finding);
+    for (int64_t t = 0; t < shape.t; ++t) {
+      for (int64_t c = 0; c < shape.c; ++c) {
+        RETURN_IF_ERROR(AddContext(AnalyseOnePsf(psf, {t, c, {{}, shape.frame()}}, options), DepthText(t)));
+      }
     }
     return absl::OkStatus();
   }
@@ -63,12 +65,46 @@ class Analysis {
         RETURN_IF_ERROR(AnalyseFrame(input, {t, c, {{}, shape.frame()}}, done, total));
       }
     }
+    RETURN_IF_ERROR(CheckCounted());
     return CheckLight();
   }
 
   v1::AnalyseResult& result() { return result_; }
 
  private:
+  // Of one depth among several; else empty.
+  std::string DepthText(int64_t t) const {
+    if (spec_.psf_depths_um_size() < 2) return "";
+    return fmt::format("PSF at a depth of {:g} um", spec_.psf_depths_um(static_cast<int>(t)));
+  }
+
+  absl::Status AnalyseOnePsf(const v1::VolumeAccess& psf, const FrameBox& stack, const PsfOptions& options) {
+    const Shape3& shape = stack.box.shape;
+    ASSIGN_OR_RETURN(std::vector<float> values, ReadRegion(context_.source(), psf, stack));
+    ASSIGN_OR_RETURN(PsfAnalysis found, AnalysePsf(values, shape, static_cast<uint32_t>(stack.c), options));
+    found.report.set_t(static_cast<uint32_t>(stack.t));
+    RETURN_IF_ERROR(CheckThickness(found.report));
+    RETURN_IF_ERROR(ReviewMethod(std::move(values), shape, found.report));
+    *result_.add_psfs() = std::move(found.report);
+    const std::string depth = DepthText(stack.t);
+    for (v1::Finding& finding : found.findings) {
+      if (!depth.empty()) finding.set_message(depth + ": " + finding.message());
+      *result_.add_findings() = std::move(finding);
+    }
+    return absl::OkStatus();
+  }
+
+  // Nothing would be known of planes that were not measured.
+  absl::Status CheckThickness(const v1::PsfReport& report) const {
+    if (AxialUpsample(spec_) == 1 || report.crop_shape().z() > 1) return absl::OkStatus();
+    return MakeError({.reason = v1::INVALID_FIELD,
+                      .field = "deconvolve.parameters[\"axial_upsample\"]",
+                      .remedy = "Give a PSF of several planes, or leave `axial_upsample` out."},
+                     fmt::format("the PSF of channel {} has one plane, from which no plane between those of the image "
+                                 "can be told",
+                                 report.c()));
+  }
+
   // Asks the method about its parameters and the prepared PSF. What is wrong with the method's name is said by the
   // tiles' tasks.
   absl::Status ReviewMethod(std::vector<float> psf, const Shape3& shape, const v1::PsfReport& report) {
@@ -89,11 +125,14 @@ class Analysis {
   absl::Status AnalyseFrame(const v1::VolumeAccess& input, const FrameBox& frame, int64_t done, int64_t total) {
     const CountScale scale = ScaleOf(spec_);
     FrameStatistics statistics(frame.box.shape, scale);
-    RETURN_IF_ERROR(ForEachPlane(context_.source(), input, frame, [&](int64_t z, std::span<float> plane) {
+    MaskReader mask(context_.source(), mask_, spec_.saturation_counts(), frame);
+    const auto add = [&](int64_t z, std::span<float> plane) -> absl::Status {
+      ASSIGN_OR_RETURN(const std::span<const float> counts, mask.Read(z, 0, plane));
       ToPhotons(scale, plane);
-      statistics.AddPlane(plane);
+      statistics.AddPlane(plane, counts);
       return context_.Progress(done + z + 1, total);
-    }));
+    };
+    RETURN_IF_ERROR(ForEachPlane(context_.source(), input, frame, add));
     const FrameFacts facts = statistics.Finish();
     if (facts.not_finite > 0) return NotFiniteError(facts.not_finite, frame.t, frame.c, *facts.first_not_finite);
     Record(frame, facts);
@@ -110,9 +149,40 @@ class Analysis {
     entry.set_variance(facts.variance);
     entry.set_background(BackgroundIsGiven() ? GivenPhotons() : facts.automatic_background);
     const std::string where = fmt::format("frame t={} c={}", frame.t, frame.c);
+    if (HasMaskedVoxels()) NoteCounted(where, frame.box.shape.voxels(), facts.counted);
+    if (facts.counted == 0) return;
     WarnOfLight(where, facts);
+    WarnOfCounts(where, facts);
     WarnOfOffset(where, frame.box.shape.voxels(), facts.negative);
   }
+
+  bool HasMaskedVoxels() const { return mask_ != nullptr || spec_.saturation_counts() > 0; }
+
+  void NoteCounted(const std::string& where, int64_t voxels, int64_t counted) {
+    counted_ += counted;
+    if (counted == 0) {
+      AddWarning(fmt::format("{}: no voxel counts; its result is zero", where), MaskField(), kMaskRemedy, result_);
+    } else if (counted < voxels) {
+      v1::Finding& finding = *result_.add_findings();
+      finding.set_severity(v1::INFO);
+      finding.set_message(fmt::format("{}: {} of {} voxels ({:.3g} %) do not count and are told from their neighbours",
+                                      where, voxels - counted, voxels,
+                                      100 * static_cast<double>(voxels - counted) / static_cast<double>(voxels)));
+    }
+  }
+
+  const char* MaskField() const { return mask_ != nullptr ? "deconvolve.mask_volume" : "deconvolve.saturation_counts"; }
+
+  // One frame without a voxel that counts is only warned of.
+  absl::Status CheckCounted() const {
+    if (!HasMaskedVoxels() || counted_ > 0) return absl::OkStatus();
+    return MakeError({.reason = v1::INVALID_FIELD, .field = MaskField(), .remedy = kMaskRemedy},
+                     "mask and saturation leave no voxel of the image that counts");
+  }
+
+  static constexpr char kMaskRemedy[] =
+      "Check the mask, in which 0 stands for a voxel that does not count, and the counts from which voxels are "
+      "saturated.";
 
   bool BackgroundIsGiven() const { return spec_.background_case() == v1::DeconvolveSpec::kBackgroundCounts; }
   // 0 where it is estimated: an estimate never takes all the light.
@@ -132,6 +202,14 @@ class Analysis {
                  LightField(), kLightRemedy, result_);
     }
     lit_ = lit_ || facts.maximum > GivenPhotons();
+  }
+
+  void WarnOfCounts(const std::string& where, const FrameFacts& facts) {
+    const Method* method = FindMethod(spec_.method());
+    if (method == nullptr || facts.maximum == facts.minimum) return;
+    for (const Advice& a : method->ReviewCounts(facts.mean, facts.variance)) {
+      AddWarning(fmt::format("{}: {}", where, a.message), a.field, a.remedy, result_);
+    }
   }
 
   void WarnOfOffset(const std::string& where, int64_t voxels, int64_t negative) {
@@ -168,8 +246,10 @@ class Analysis {
   static constexpr double kNegativeShare = 0.05;
 
   const v1::DeconvolveSpec& spec_;
+  const v1::VolumeAccess* mask_;  // null: none
   TaskContext& context_;
   v1::AnalyseResult result_;
+  int64_t counted_ = 0;                 // voxels that count, of all frames, where some may not
   bool lit_ = false;                    // some frame has light, or is blank above the background
   std::optional<double> dark_maximum_;  // photons, of the frames that vary, but not above the background
 };
@@ -183,8 +263,12 @@ absl::StatusOr<int64_t> AnalysisBytes(const v1::Task& task) {
   const Shape3 psf_shape = FrameShape(psf->spec());
   const int64_t for_psf =
       PlaneReadingBytes(psf->spec().type(), psf_shape) + TaskBytes(psf_shape, kAnalysisBytesPerPsfVoxel);
-  const int64_t for_image =
-      PlaneReadingBytes(input->spec().type(), FrameShape(input->spec())) + FrameStatistics::kHistogramBytes;
+  const Shape3 frame = FrameShape(input->spec());
+  int64_t for_image = PlaneReadingBytes(input->spec().type(), frame) + FrameStatistics::kHistogramBytes;
+  if (!spec.mask_volume().empty()) for_image += PlaneReadingBytes(v1::U8, frame);
+  if (!spec.mask_volume().empty() || spec.saturation_counts() > 0) {
+    for_image += frame.y * frame.x * static_cast<int64_t>(sizeof(float));
+  }
   return std::max(for_psf, for_image);
 }
 
@@ -193,8 +277,9 @@ absl::StatusOr<v1::TaskResult> RunAnalyse(const v1::Task& task, TaskContext& con
   ASSIGN_OR_RETURN(const v1::VolumeAccess* input, FindInput(task, spec.input_volume()));
   ASSIGN_OR_RETURN(const v1::VolumeAccess* psf, FindInput(task, spec.psf_volume()));
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(input->spec().shape(), input->spec().type(), "input.shape"));
-  Analysis analysis(spec, context);
-  RETURN_IF_ERROR(analysis.AnalysePsfs(*psf, shape.frame()));
+  ASSIGN_OR_RETURN(const v1::VolumeAccess* mask, FindMask(task, spec));
+  Analysis analysis(spec, mask, context);
+  RETURN_IF_ERROR(analysis.AnalysePsfs(*psf, FrameShape(OnResultGrid(spec, input->spec()))));
   RETURN_IF_ERROR(analysis.AnalyseFrames(*input, shape));
   v1::TaskResult result;
   *result.mutable_analyse() = std::move(analysis.result());

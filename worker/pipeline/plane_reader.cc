@@ -33,25 +33,36 @@ Shape3 FrameShape(const v1::VolumeSpec& spec) {
   return {spec.shape().z(), spec.shape().y(), spec.shape().x()};
 }
 
+PlaneReader::PlaneReader(VolumeSource& source, const v1::VolumeAccess& volume, const FrameBox& region)
+    : source_(source),
+      volume_(volume),
+      region_(region),
+      at_once_(PlanesAtOnce(volume.spec().type(), region.box.shape)),
+      plane_(static_cast<size_t>(region.box.shape.y * region.box.shape.x)) {
+  raw_.resize(plane_.size() * static_cast<size_t>(at_once_ * BytesPerVoxel(volume.spec().type())));
+}
+
+absl::StatusOr<std::span<float>> PlaneReader::Read(int64_t z) {
+  const v1::VoxelType type = volume_.spec().type();
+  const size_t plane_bytes = plane_.size() * static_cast<size_t>(BytesPerVoxel(type));
+  if (z < begin_ || z >= end_) {
+    FrameBox slab = region_;
+    slab.box.origin.z += z;
+    slab.box.shape.z = std::min(at_once_, region_.box.shape.z - z);
+    begin_ = end_ = z;
+    RETURN_IF_ERROR(
+        source_.Read(volume_, slab, std::span(raw_).first(static_cast<size_t>(slab.box.shape.z) * plane_bytes)));
+    end_ = z + slab.box.shape.z;
+  }
+  ToFloat(std::span(raw_).subspan(static_cast<size_t>(z - begin_) * plane_bytes, plane_bytes), type, plane_);
+  return std::span(plane_);
+}
+
 absl::Status ForEachPlane(VolumeSource& source, const v1::VolumeAccess& volume, const FrameBox& region,
                           const PlaneVisitor& visit) {
-  const v1::VoxelType type = volume.spec().type();
-  const Shape3& shape = region.box.shape;
-  const int64_t plane_voxels = shape.y * shape.x, plane_bytes = plane_voxels * BytesPerVoxel(type);
-  const int64_t at_once = PlanesAtOnce(type, shape);
-  std::vector<std::byte> raw(static_cast<size_t>(at_once * plane_bytes));
-  std::vector<float> plane(static_cast<size_t>(plane_voxels));
-  for (int64_t z = 0; z < shape.z; ++z) {
-    const int64_t in_slab = z % at_once;
-    if (in_slab == 0) {
-      FrameBox slab = region;
-      slab.box.origin.z += z;
-      slab.box.shape.z = std::min(at_once, shape.z - z);
-      RETURN_IF_ERROR(
-          source.Read(volume, slab, std::span(raw).first(static_cast<size_t>(slab.box.shape.z * plane_bytes))));
-    }
-    ToFloat(std::span(raw).subspan(static_cast<size_t>(in_slab * plane_bytes), static_cast<size_t>(plane_bytes)), type,
-            plane);
+  PlaneReader reader(source, volume, region);
+  for (int64_t z = 0; z < region.box.shape.z; ++z) {
+    ASSIGN_OR_RETURN(const std::span<float> plane, reader.Read(z));
     RETURN_IF_ERROR(visit(z, plane));
   }
   return absl::OkStatus();

@@ -4,6 +4,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -21,10 +22,29 @@ absl::StatusOr<const v1::VolumeAccess*> FindInput(const v1::Task& task, std::str
 // Extent of one frame of a volume.
 Shape3 FrameShape(const v1::VolumeSpec& spec);
 
+// The planes of one region of a volume as float; several are read at once where they are small.
+class PlaneReader {
+ public:
+  // All must outlive the reader.
+  PlaneReader(VolumeSource& source, const v1::VolumeAccess& volume, const FrameBox& region);
+
+  // Plane `z`, from the region's first one. Valid until the next call, and may be changed. Cheapest in order.
+  absl::StatusOr<std::span<float>> Read(int64_t z);
+
+ private:
+  VolumeSource& source_;
+  const v1::VolumeAccess& volume_;
+  const FrameBox region_;
+  const int64_t at_once_;
+  int64_t begin_ = 0, end_ = 0;  // planes in raw_
+  std::vector<std::byte> raw_;
+  std::vector<float> plane_;
+};
+
 // Takes one plane as float; `z` counts from the region's first plane. May change the values.
 using PlaneVisitor = std::function<absl::Status(int64_t z, std::span<float> plane)>;
 
-// Calls `visit` for each plane of `region` in order; several planes are read at once where they are small.
+// Calls `visit` for each plane of `region` in order.
 absl::Status ForEachPlane(VolumeSource& source, const v1::VolumeAccess& volume, const FrameBox& region,
                           const PlaneVisitor& visit);
 

@@ -1,291 +1,272 @@
 #include "worker/pipeline/tile.h"
 
-#include <fmt/format.h>
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "proto/contract/error.h"
-#include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
-#include "proto/contract/tile_plan.h"
-#include "proto/contract/volume_layout.h"
-#include "worker/imaging/counts.h"
-#include "worker/imaging/lanes.h"
-#include "worker/methods/method.h"
-#include "worker/methods/registry.h"
-#include "worker/pipeline/count_scale.h"
+#include "worker/calibration/cross_validation.h"
+#include "worker/calibration/iterations.h"
+#include "worker/calibration/signal_to_noise.h"
+#include "worker/pipeline/depth_blend.h"
 #include "worker/pipeline/piece_writer.h"
-#include "worker/pipeline/plane_reader.h"
-#include "worker/pipeline/plane_uploader.h"
-#include "worker/psf/prepare.h"
+#include "worker/pipeline/tile_job.h"
+#include "worker/pipeline/tile_output.h"
 
 namespace deconvoy::worker {
 namespace {
 
-// A TILE task in the terms of this program.
-struct TileJob {
-  const v1::TileTask& tile;
-  const Method* method;
-  Parameters parameters;
-  v1::Boundary boundary;
-  CountScale scale;
-  FrameBox core;
-  FrameBox loaded;
-  Shape3 domain;
-  const v1::VolumeAccess* input;
-  const v1::VolumeAccess* previous;  // null: none
-
-  float background() const { return static_cast<float>(tile.frames(0).background() + scale.variance()); }
-  // The core inside the domain.
-  Box3 core_in_domain() const { return {core.box.origin - loaded.box.origin, core.box.shape}; }
-};
-
-absl::Status CheckBoxes(const TileJob& job) {
-  const Shape3& loaded = job.loaded.box.shape;
-  const bool fits = job.boundary == v1::PERIODIC
-                        ? loaded == job.domain
-                        : loaded.z <= job.domain.z && loaded.y <= job.domain.y && loaded.x <= job.domain.x;
-  if (fits && job.loaded.box.Contains(job.core.box)) return absl::OkStatus();
-  return MakeError({.reason = v1::INVALID_FIELD, .field = "task.tile.loaded"},
-                   fmt::format("a tile that loads {}x{}x{} voxels does not fit its core or its domain of {}x{}x{}",
-                               loaded.z, loaded.y, loaded.x, job.domain.z, job.domain.y, job.domain.x));
-}
-
-absl::StatusOr<TileJob> MakeJob(const v1::Task& task) {
-  const v1::TileTask& tile = task.tile();
-  const v1::DeconvolveSpec& spec = tile.spec();
-  const Method* method = FindMethod(spec.method());
-  if (method == nullptr) {
-    return MakeError({.reason = v1::UNKNOWN_METHOD, .field = "deconvolve.method"},
-                     fmt::format("this worker has no method `{}`", Printable(spec.method())));
-  }
-  ASSIGN_OR_RETURN(Parameters parameters,
-                   ResolveParameters(method->description(), {spec.parameters().begin(), spec.parameters().end()}));
-  const v1::Boundary boundary = BoundaryOf(spec, *method);
-  ASSIGN_OR_RETURN(const v1::VolumeAccess* input, FindInput(task, spec.input_volume()));
-  const v1::VolumeAccess* previous = nullptr;
-  if (!tile.previous_volume().empty()) {
-    ASSIGN_OR_RETURN(previous, FindInput(task, tile.previous_volume()));
-  }
-  TileJob job{tile,
-              method,
-              std::move(parameters),
-              boundary,
-              ScaleOf(spec),
-              ToFrameBox(tile.core()),
-              ToFrameBox(tile.loaded()),
-              ToShape3(tile.padded()),
-              input,
-              previous};
-  if (tile.psfs_size() != 1 || tile.frames_size() != 1) {
-    return MakeError({.reason = v1::INVALID_FIELD, .field = "task.tile"},
-                     fmt::format("a tile with {} PSFs and {} frames", tile.psfs_size(), tile.frames_size()));
-  }
-  RETURN_IF_ERROR(CheckBoxes(job));
-  return job;
-}
-
-// What the core received.
-struct CoreFacts {
-  double input_sum = 0;  // counts above offset and background
-  bool light = false;    // some voxel is above the background
-};
-
-// Adds the part of a loaded plane that lies in the core. `photons` are those before the read noise rule.
-void Measure(const TileJob& job, int64_t z, std::span<const float> photons, CoreFacts& facts) {
-  const Box3 core = job.core_in_domain();
-  if (z < core.origin.z || z >= core.end().z) return;
-  const double background = job.tile.frames(0).background();
-  Lanes lanes;
-  for (int64_t y = core.origin.y; y < core.end().y; ++y) {
-    const float* row = photons.data() + y * job.loaded.box.shape.x;
-    for (int64_t x = core.origin.x; x < core.end().x; x += kLanes) {
-      const auto count = static_cast<size_t>(std::min<int64_t>(kLanes, core.end().x - x));
-      std::array<double, kLanes> above{};
-      for (size_t i = 0; i < count; ++i) above[i] = static_cast<double>(row[static_cast<size_t>(x) + i]) - background;
-      lanes.Add(above.data(), count);
-    }
-  }
-  facts.input_sum += lanes.sum() / job.scale.gain;
-  facts.light = facts.light || lanes.maximum() > 0;
-}
-
-absl::StatusOr<std::unique_ptr<Array>> AllocateMeasured(const TileJob& job, Ops& ops) {
-  return ops.Allocate({{}, MeasuredShape(job.boundary, job.domain, job.loaded.box.shape)});
-}
-
-absl::StatusOr<CoreFacts> LoadMeasured(const TileJob& job, TaskContext& context, Ops& ops, Array& y) {
-  CoreFacts facts;
-  PlaneUploader uploader(ops, job.loaded.box.shape, y);
-  const auto load = [&](int64_t z, std::span<float> plane) {
-    RETURN_IF_ERROR(CheckFinite(plane, job.loaded, z));
-    ToPhotons(job.scale, plane);
-    Measure(job, z, plane, facts);
-    ApplyReadNoise(job.scale, plane);
-    return uploader.Upload(z, plane);
-  };
-  RETURN_IF_ERROR(ForEachPlane(context.source(), *job.input, job.loaded, load));
-  return facts;
-}
-
-// The result of the time point before, as photons.
-absl::Status LoadPrevious(const TileJob& job, TaskContext& context, Ops& ops, Array& previous) {
-  CountScale scale = job.scale;
-  if (!job.tile.spec().keep_offset()) scale.offset_counts = 0;
-  FrameBox region = job.loaded;
-  --region.t;
-  PlaneUploader uploader(ops, job.loaded.box.shape, previous);
-  return ForEachPlane(context.source(), *job.previous, region, [&](int64_t z, std::span<float> plane) {
-    RETURN_IF_ERROR(CheckFinite(plane, region, z));
-    ToPhotons(scale, plane);
-    for (float& v : plane) v = std::max(v, 0.0F);
-    return uploader.Upload(z, plane);
-  });
-}
-
-// Hands a method's iterations to the task's context, and its objective, where it was asked for, to the log.
+// Hands a method's iterations to the task's context, and its objective, where it was asked for, to the result, too.
 class ContextMonitor : public Monitor {
  public:
-  explicit ContextMonitor(TaskContext& context) : context_(context) {}
+  // Of run number `run`, from 0, of `runs` alike; the objective is that of the first. `result` may be null.
+  ContextMonitor(TaskContext& context, int64_t run, int64_t runs, v1::TileResult* result)
+      : context_(context), run_(run), runs_(runs), result_(result) {}
   absl::Status Iterated(const Iteration& iteration) override {
-    if (iteration.objective) {
-      spdlog::info("iteration {} of {}: objective {:.9g}", iteration.done, iteration.total, *iteration.objective);
+    if (iteration.objective && run_ == 0) {
+      context_.Objective(*iteration.objective);
+      if (result_ != nullptr) {
+        v1::ObjectiveValue& value = *result_->add_objective();
+        value.set_iteration(static_cast<uint32_t>(iteration.done));
+        value.set_value(*iteration.objective);
+      }
     }
-    return context_.Progress(iteration.done, iteration.total);
+    return context_.Progress(run_ * iteration.total + iteration.done, runs_ * iteration.total);
   }
 
  private:
   TaskContext& context_;
+  const int64_t run_, runs_;
+  v1::TileResult* const result_;
 };
 
-absl::Status BadOutput(const TileJob& job, std::string_view what) {
-  return MakeError(
-      {.reason = v1::BAD_OUTPUT, .remedy = "Look at background, offset and PSF."},
-      fmt::format("method `{}` gave {} in the tile at t={} c={} z={} y={} x={}", job.tile.spec().method(), what,
-                  job.core.t, job.core.c, job.core.box.origin.z, job.core.box.origin.y, job.core.box.origin.x));
-}
-
-// Converts the core plane by plane. `estimate` null: a frame without any light, whose result is zero.
-absl::StatusOr<CountTotals> WriteCore(const TileJob& job, const v1::Task& task, Ops* ops, const Array* estimate,
-                                      PieceWriter& writer) {
-  const v1::VoxelType type = task.outputs(0).type();
-  Box3 plane = job.core_in_domain();
-  plane.shape.z = 1;
-  std::vector<float> photons(static_cast<size_t>(plane.shape.voxels()));
-  std::vector<std::byte> raw(photons.size() * static_cast<size_t>(BytesPerVoxel(type)));
-  CountTotals totals;
-  for (int64_t z = 0; z < job.core.box.shape.z; ++z, ++plane.origin.z) {
-    if (estimate != nullptr) RETURN_IF_ERROR(ops->Download(*estimate, plane, photons));
-    totals.Merge(ToCounts(job.scale, job.tile.spec().keep_offset(), photons, type, raw));
-    RETURN_IF_ERROR(writer.Append(raw));
+// Empty where no calibration has measured it.
+std::span<const double> SignalToNoiseOf(const v1::TileTask& tile) {
+  for (const v1::Calibration& calibration : tile.calibrations()) {
+    const auto& ratios = calibration.signal_to_noise();
+    if (!ratios.empty()) return {ratios.data(), static_cast<size_t>(ratios.size())};
   }
-  return totals;
+  return {};
 }
 
-absl::Status CheckOutput(const TileJob& job, const CoreFacts& input, const CountTotals& output) {
-  if (output.not_finite > 0)
-    return BadOutput(job, fmt::format("{} voxels that are NaN or infinite", output.not_finite));
-  if (output.all_zero && input.light)
-    return BadOutput(job, "nothing but zeros, though there is light above the background,");
+// What a method is run on.
+struct MethodRun {
+  Ops& ops;
+  const PsfSet& psfs;  // one, or one for each view
+  const std::vector<Measured>& views;
+  int64_t number = 0;  // from 0
+  int64_t of = 1;      // runs of this task
+};
+
+std::vector<View> ViewsOf(const TileJob& job, const MethodRun& run) {
+  std::vector<View> views;
+  for (size_t i = 0; job.method->description().joins_channels() && i < run.views.size(); ++i) {
+    views.push_back({.otf = &run.psfs.otf(i),
+                     .measured = run.views[i].y.get(),
+                     .mask = run.views[i].mask.get(),
+                     .background = job.background(i)});
+  }
+  return views;
+}
+
+Problem ProblemOf(const TileJob& job, const MethodRun& run) {
+  return {.ops = &run.ops,
+          .otf = &run.psfs.otf(0),
+          .measured = run.views[0].y.get(),
+          .mask = run.views[0].mask.get(),
+          .boundary = job.boundary,
+          .background = job.background(0),
+          .mean = job.mean(),
+          .variance = job.variance(),
+          .psf = run.psfs.facts(0),
+          .frame_origin = job.loaded.box.origin,
+          .differences = DifferencesOf(job),
+          .signal_to_noise = SignalToNoiseOf(job.tile),
+          .views = ViewsOf(job, run)};
+}
+
+// A run's estimate. `result` receives its objective.
+absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext& context, const MethodRun& run,
+                                                v1::TileResult& result) {
+  Problem problem = ProblemOf(job, run);
+  std::unique_ptr<Array> previous;
+  if (job.previous != nullptr) {
+    ASSIGN_OR_RETURN(previous, run.ops.Allocate(MeasuredBox(job)));
+    RETURN_IF_ERROR(LoadPrevious(job, context, run.ops, *previous));
+    problem.previous = previous.get();
+  }
+  ContextMonitor monitor(context, run.number, run.of, &result);
+  return job.method->Run(problem, job.parameters, monitor);
+}
+
+// Nothing yet.
+DepthBlend BlendOf(const TileJob& job) {
+  const auto& depths = job.tile.spec().psf_depths_um();
+  const v1::VolumeSpec grid = OnResultGrid(job.tile.spec(), job.input->spec());
+  return {{depths.begin(), depths.end()}, grid.voxel_size().z_um(), job.core.box};
+}
+
+// Of several depths, the one in the middle of those that count in the core.
+int MiddlePsf(const TileJob& job) {
+  if (!job.blends()) return 0;
+  const std::vector<size_t> used = BlendOf(job).Used();
+  return static_cast<int>(used[used.size() / 2]);
+}
+
+// What every way to deconvolve a tile works with.
+struct Workshop {
+  const v1::Task& task;
+  const TileJob& job;
+  TaskContext& context;
+  PsfSet& psfs;
+  Ops& ops;
+  const std::vector<Measured>& views;
+  const CoreFacts& input;
+  PieceWriter& writer;
+};
+
+// One run for each depth that counts in the core. There is no one H that the result could be blurred with, and so it
+// says nothing about quality.
+absl::Status DeconvolveByDepth(const Workshop& at, v1::TileResult& result) {
+  DepthBlend blend = BlendOf(at.job);
+  const std::vector<size_t> used = blend.Used();
+  for (size_t i = 0; i < used.size(); ++i) {
+    const v1::PsfReport* const report = &at.job.tile.psfs(static_cast<int>(used[i]));
+    RETURN_IF_ERROR(at.psfs.Prepare(at.task, {&report, 1}, at.context.source(), at.ops));
+    const MethodRun run{.ops = at.ops,
+                        .psfs = at.psfs,
+                        .views = at.views,
+                        .number = static_cast<int64_t>(i),
+                        .of = static_cast<int64_t>(used.size())};
+    ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(at.job, at.context, run, result));
+    RETURN_IF_ERROR(blend.Add(used[i], *estimate, at.job.core_in_domain(), at.ops));
+  }
+  const auto read = [&blend](int64_t z, std::span<float> photons) {
+    std::ranges::copy(blend.Plane(z), photons.begin());
+    return absl::OkStatus();
+  };
+  ASSIGN_OR_RETURN(const CountTotals output, WriteCore(at.job, at.task, read, at.writer));
+  RETURN_IF_ERROR(CheckOutput(at.job, at.input, output));
+  Report(at.input, output, *result.mutable_statistics());
   return absl::OkStatus();
 }
 
-void Report(const CoreFacts& input, const CountTotals& output, v1::ResultStatistics& statistics) {
-  statistics.set_minimum(output.minimum);
-  statistics.set_maximum(output.maximum);
-  statistics.set_sum(output.sum);
-  statistics.set_clipped_voxels(output.clipped);
-  statistics.set_input_sum(input.input_sum);
-}
-
-Differences DifferencesOf(const TileJob& job) {
-  const v1::VoxelSize& voxel = job.input->spec().voxel_size();
-  const auto factor = [&](double size) {
-    return size > 0 && voxel.x_um() > 0 ? static_cast<float>(voxel.x_um() / size) : 1.0F;
-  };
-  return {.factors = {factor(voxel.z_um()), factor(voxel.y_um()), 1}, .periodic = job.boundary == v1::PERIODIC};
-}
-
-absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext& context, Ops& ops, const Otf& otf,
-                                                const PsfFacts& psf, const Array& y) {
-  std::unique_ptr<Array> previous;
-  if (job.previous != nullptr) {
-    ASSIGN_OR_RETURN(previous, AllocateMeasured(job, ops));
-    RETURN_IF_ERROR(LoadPrevious(job, context, ops, *previous));
+// The residuals of all views; that of the only one goes to the output where asked for. `estimate` is spent.
+absl::StatusOr<ResidualSums> MeasureResiduals(const Workshop& at, Array& estimate) {
+  std::unique_ptr<Array> spare;
+  if (at.views.size() > 1) {
+    ASSIGN_OR_RETURN(spare, at.ops.Allocate(estimate.box()));
   }
-  ContextMonitor monitor(context);
-  return job.method->Run({.ops = &ops,
-                          .otf = &otf,
-                          .measured = &y,
-                          .previous = previous.get(),
-                          .boundary = job.boundary,
-                          .background = job.background(),
-                          .mean = static_cast<float>(job.tile.frames(0).mean()),
-                          .variance = static_cast<float>(job.tile.frames(0).variance()),
-                          .psf = psf,
-                          .frame_origin = job.loaded.box.origin,
-                          .differences = DifferencesOf(job)},
-                         job.parameters, monitor);
+  ResidualSums sums;
+  for (size_t view = 0; view < at.views.size(); ++view) {
+    const ResidualProblem residual{.ops = &at.ops,
+                                   .otf = &at.psfs.otf(view),
+                                   .measured = at.views[view].y.get(),
+                                   .mask = at.views[view].mask.get(),
+                                   .core = at.job.core_in_domain(),
+                                   .scale = ResidualScaleOf(at.job, view)};
+    PieceWriter* const map = at.job.tile.spec().residual() ? &at.writer : nullptr;
+    RETURN_IF_ERROR(MeasureResidual(residual, estimate, spare == nullptr ? estimate : *spare, map, sums));
+  }
+  return sums;
+}
+
+// With one PSF, or one for each view.
+absl::Status DeconvolveAtOnce(const Workshop& at, v1::TileResult& result) {
+  std::vector<const v1::PsfReport*> reports;
+  for (const v1::PsfReport& report : at.job.tile.psfs()) reports.push_back(&report);
+  RETURN_IF_ERROR(at.psfs.Prepare(at.task, reports, at.context.source(), at.ops));
+  const MethodRun run{.ops = at.ops, .psfs = at.psfs, .views = at.views};
+  ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(at.job, at.context, run, result));
+  NoiseSums noise;
+  const auto read = [&](int64_t z, std::span<float> photons) {
+    Box3 plane = at.job.core_in_domain();
+    plane.origin.z += z;
+    plane.shape.z = 1;
+    RETURN_IF_ERROR(at.ops.Download(*estimate, plane, photons));
+    return AddNoise(at.job, at.ops, *at.views[0].y, z, photons, noise);
+  };
+  ASSIGN_OR_RETURN(const CountTotals output, WriteCore(at.job, at.task, read, at.writer));
+  RETURN_IF_ERROR(CheckOutput(at.job, at.input, output));
+  Report(at.input, output, *result.mutable_statistics());
+  ASSIGN_OR_RETURN(const ResidualSums residual, MeasureResiduals(at, *estimate));
+  Report(residual, noise, *result.mutable_statistics()->mutable_quality());
+  return absl::OkStatus();
+}
+
+// A frame without light: it says nothing about quality.
+absl::Status WriteDark(const TileJob& job, const v1::Task& task, PieceWriter& writer, v1::TileResult& result) {
+  ASSIGN_OR_RETURN(const CountTotals output, WriteCore(job, task, nullptr, writer));
+  if (job.tile.spec().residual()) {
+    RETURN_IF_ERROR(WriteDarkResidual(ResidualScaleOf(job, 0), job.core.box.shape, writer));
+  }
+  Report({}, output, *result.mutable_statistics());
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 void TilePipeline::Release() {
-  prepared_.clear();
-  otf_.reset();
+  psfs_.Clear();
   ops_.reset();
   domain_ = {};
 }
 
-absl::Status TilePipeline::Prepare(const v1::Task& task, TaskContext& context) {
-  const v1::TileTask& tile = task.tile();
-  const Shape3 domain = ToShape3(tile.padded());
-  if (ops_ == nullptr || !(domain == domain_)) {
-    Release();
-    ASSIGN_OR_RETURN(ops_, backend_.Open(domain));
-    domain_ = domain;
-  }
-  const v1::PsfReport& report = tile.psfs(0);
-  const std::string key = tile.psf_volume() + ' ' + report.SerializeAsString();
-  if (otf_ != nullptr && prepared_ == key) return absl::OkStatus();
-  otf_.reset();
-  ASSIGN_OR_RETURN(const v1::VolumeAccess* access, FindInput(task, tile.psf_volume()));
-  const Shape3 shape = FrameShape(access->spec());
-  const Box3 box = PsfBoxToRead(report, shape);
-  ASSIGN_OR_RETURN(const std::vector<float> read, ReadRegion(context.source(), *access, {report.t(), report.c(), box}));
-  ASSIGN_OR_RETURN(const PreparedPsf psf, PreparePsf(read, shape, report));
-  ASSIGN_OR_RETURN(otf_, ops_->MakeOtf(psf.values, psf.shape, psf.centre));
-  psf_ = MeasurePsf(psf.values, psf.shape, psf.centre);
-  prepared_ = key;
+absl::Status TilePipeline::OpenDomain(const Shape3& domain) {
+  if (ops_ != nullptr && domain == domain_) return absl::OkStatus();
+  Release();
+  ASSIGN_OR_RETURN(ops_, backend_.Open(domain));
+  domain_ = domain;
   return absl::OkStatus();
 }
 
 absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskContext& context) {
-  ASSIGN_OR_RETURN(const TileJob job, MakeJob(task));
+  ASSIGN_OR_RETURN(const TileJob job, MakeTileJob(task, task.tile()));
   PieceWriter writer(task, context.sink());
-  CoreFacts input;
-  CountTotals output;
-  if (job.tile.frames(0).mean() > 0) {
-    RETURN_IF_ERROR(Prepare(task, context));
-    ASSIGN_OR_RETURN(std::unique_ptr<Array> y, AllocateMeasured(job, *ops_));
-    ASSIGN_OR_RETURN(input, LoadMeasured(job, context, *ops_, *y));
-    ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(job, context, *ops_, *otf_, psf_, *y));
-    y.reset();
-    ASSIGN_OR_RETURN(output, WriteCore(job, task, ops_.get(), estimate.get(), writer));
-  } else {
-    ASSIGN_OR_RETURN(output, WriteCore(job, task, nullptr, nullptr, writer));
-  }
-  RETURN_IF_ERROR(CheckOutput(job, input, output));
   v1::TaskResult result;
-  Report(input, output, *result.mutable_tile()->mutable_statistics());
+  v1::TileResult& tile = *result.mutable_tile();
+  if (job.mean() > 0) {
+    RETURN_IF_ERROR(OpenDomain(job.domain));
+    CoreFacts input;
+    ASSIGN_OR_RETURN(const std::vector<Measured> views, LoadViews(job, context, *ops_, input));
+    const Workshop workshop{task, job, context, psfs_, *ops_, views, input, writer};
+    RETURN_IF_ERROR(job.blends() ? DeconvolveByDepth(workshop, tile) : DeconvolveAtOnce(workshop, tile));
+  } else {
+    RETURN_IF_ERROR(WriteDark(job, task, writer, tile));
+  }
   RETURN_IF_ERROR(writer.Finish(result));
+  return result;
+}
+
+absl::StatusOr<v1::TaskResult> TilePipeline::Calibrate(const v1::Task& task, TaskContext& context) {
+  const v1::TileTask& tile = task.calibrate().tile();
+  ASSIGN_OR_RETURN(const TileJob job, MakeTileJob(task, tile));
+  v1::TaskResult result;
+  v1::CalibrateResult& found = *result.mutable_calibrate();
+  if (!(job.mean() > 0)) return result;
+  RETURN_IF_ERROR(OpenDomain(job.domain));
+  CoreFacts unused;
+  ASSIGN_OR_RETURN(const std::vector<Measured> views, LoadViews(job, context, *ops_, unused));
+  const v1::PsfReport* const report = &tile.psfs(MiddlePsf(job));
+  RETURN_IF_ERROR(psfs_.Prepare(task, {&report, 1}, context.source(), *ops_));
+  ContextMonitor monitor(context, 0, 1, nullptr);
+  const CalibrationSample sample{ProblemOf(job, {.ops = *ops_, .psfs = psfs_, .views = views}), views[0].y.get(),
+                                 job.loaded.box.shape};
+  if (job.parameters.IsAuto("lambda")) {
+    ASSIGN_OR_RETURN(*found.add_calibrations(), CrossValidate(sample, *job.method));
+  }
+  if (job.parameters.IsAuto("nsr")) {
+    ASSIGN_OR_RETURN(*found.add_calibrations(), MeasureSignalToNoise(sample));
+  }
+  if (job.parameters.IsAuto(kIterations)) {  // last: it spends the measured values
+    ASSIGN_OR_RETURN(*found.add_calibrations(), CalibrateIterations(sample, *job.method, job.parameters, monitor));
+  }
+  for (v1::Calibration& calibration : *found.mutable_calibrations()) {
+    calibration.set_c(static_cast<uint32_t>(job.core.c));
+  }
   return result;
 }
 

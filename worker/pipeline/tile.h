@@ -1,6 +1,13 @@
 // The task that deconvolves one tile of one frame.
 //
 //   read the loaded box -> photons -> y on the padded domain -> method -> crop to the core -> counts -> output
+//                                                                  -> blur -> residual -> statistics, and output if
+//                                                                  asked
+//
+// A method that joins channels is given y of each. With PSFs of several depths it runs once for each depth that counts
+// in the core, and the results are blended (depth_blend.h). Boxes are those of the result's grid, of which the image
+// may have only some planes, and some voxels may not count (measured.h). Where nothing that counts lies within reach of
+// the PSF the result is what the method starts from; a frame of which nothing counts gives zeros.
 //
 // The loaded box lies at the domain's origin. EXTEND: y covers just it; PERIODIC: the domain is the frame;
 // MIRROR: y is reflected into the whole domain. Read noise of variance v is added to y and background alike.
@@ -9,15 +16,15 @@
 #include <absl/status/statusor.h>
 
 #include <memory>
-#include <string>
 
 #include "worker/ops/backend.h"
+#include "worker/pipeline/psf_set.h"
 #include "worker/pipeline/task_context.h"
-#include "worker/psf/facts.h"
 
 namespace deconvoy::worker {
 
-// Runs TILE tasks one at a time. Operations and OTF are kept for the next tile of the same padded shape and PSF.
+// Runs TILE and CALIBRATE tasks one at a time. Operations and OTFs are kept for the next tile of the same padded shape
+// and PSFs.
 class TilePipeline {
  public:
   // `backend` must outlive the pipeline.
@@ -28,18 +35,20 @@ class TilePipeline {
   // and backend. REQUIRES: task.has_tile().
   absl::StatusOr<v1::TaskResult> Run(const v1::Task& task, TaskContext& context);
 
+  // Finds the automatic parameters on a tile; none where its frame is blank. Progress counts iterations of those that
+  // may be needed. Errors as Run. REQUIRES: task.has_calibrate().
+  absl::StatusOr<v1::TaskResult> Calibrate(const v1::Task& task, TaskContext& context);
+
   // Gives back the memory that is kept for the next tile.
   void Release();
 
  private:
-  absl::Status Prepare(const v1::Task& task, TaskContext& context);
+  absl::Status OpenDomain(const Shape3& domain);
 
   Backend& backend_;
-  std::string prepared_;  // what `otf_` belongs to
-  Shape3 domain_;         // of `ops_`
+  Shape3 domain_;  // of `ops_`
   std::unique_ptr<Ops> ops_;
-  std::unique_ptr<Otf> otf_;
-  PsfFacts psf_;  // of `otf_`
+  PsfSet psfs_;
 };
 
 }  // namespace deconvoy::worker

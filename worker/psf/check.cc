@@ -10,7 +10,8 @@ namespace deconvoy::worker {
 namespace {
 
 constexpr double kBackgroundShare = 0.15;
-constexpr int64_t kEqualPeaks = 8;  // of a symmetric PSF whose centre lies between voxels
+constexpr size_t kSample = 1 << 16;  // voxels whose darkest are looked for
+constexpr int64_t kEqualPeaks = 8;   // of a symmetric PSF whose centre lies between voxels
 constexpr float kLeastSaturated = 200;
 constexpr float kSecondPeak = 0.4F;
 constexpr float kRim = 0.15F;
@@ -32,19 +33,21 @@ Voxel Brightest(const Psf& psf) {
 }
 
 std::optional<PsfDefect> Background(const Psf& psf) {
-  std::vector<float> values(psf.values.begin(), psf.values.end());
+  if (psf.shape.y < kLeastExtent || psf.shape.x < kLeastExtent) return std::nullopt;
+  std::vector<float> values;  // a sample
+  for (size_t i = 0; i < psf.values.size(); i += psf.values.size() / kSample | 1) values.push_back(psf.values[i]);
   const auto hundredth = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 100);
   std::nth_element(values.begin(), hundredth, values.end());
   const double level = std::max(static_cast<double>(*hundredth), 0.0);
   double sum = 0;
   for (const float v : psf.values) sum += std::max(static_cast<double>(v), 0.0);
-  const double share = level * static_cast<double>(values.size()) / sum;
+  const double share = level * static_cast<double>(psf.values.size()) / sum;
   if (share <= kBackgroundShare) return std::nullopt;
   return PsfDefect{
       fmt::format(
           "its darkest voxels are {:.3g} of the brightest: as a background that is {:.0f} % of its light, which "
           "the result would lack around every object",
-          level / static_cast<double>(*std::max_element(values.begin(), values.end())), 100 * share),
+          level / static_cast<double>(*std::max_element(psf.values.begin(), psf.values.end())), 100 * share),
       "Subtract the background from the PSF."};
 }
 

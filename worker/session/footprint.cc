@@ -2,6 +2,8 @@
 
 #include "proto/contract/volume_layout.h"
 #include "worker/executor/guarded_executor.h"
+#include "worker/pipeline/mask.h"
+#include "worker/pipeline/measured.h"
 #include "worker/pipeline/piece_writer.h"
 #include "worker/pipeline/plane_reader.h"
 
@@ -21,11 +23,18 @@ int64_t BytesOf(const InputBox& input) {
 
 std::vector<InputBox> BoxesToReadAhead(const v1::Task& task) {
   std::vector<InputBox> boxes;
-  if (!task.has_tile()) return boxes;
-  FrameBox box = ToFrameBox(task.tile().loaded());
-  AddBox(task, task.tile().spec().input_volume(), box, boxes);
+  if (!task.has_tile() && !task.has_calibrate()) return boxes;
+  const v1::TileTask& tile = task.has_tile() ? task.tile() : task.calibrate().tile();
+  const std::string& mask_name = tile.spec().mask_volume();
+  const absl::StatusOr<const v1::VolumeAccess*> mask = FindInput(task, mask_name);
+  for (const int64_t c : ChannelsOf(tile)) {
+    const FrameBox region = ImageRegion(tile, c);
+    AddBox(task, tile.spec().input_volume(), region, boxes);
+    if (!mask_name.empty() && mask.ok()) AddBox(task, mask_name, RegionOfMask(**mask, region), boxes);
+  }
+  FrameBox box = ToFrameBox(tile.loaded());
   --box.t;
-  if (!task.tile().previous_volume().empty()) AddBox(task, task.tile().previous_volume(), box, boxes);
+  if (!tile.previous_volume().empty()) AddBox(task, tile.previous_volume(), box, boxes);
   return boxes;
 }
 

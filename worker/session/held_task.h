@@ -24,6 +24,7 @@ class HeldTask {
     done_ = static_cast<uint32_t>(done);
     total_ = static_cast<uint32_t>(total);
   }
+  void SetObjective(double value) { objective_ = value; }
   v1::TaskStatus Status() const {
     v1::TaskStatus status;
     status.set_task(task_.name());
@@ -31,6 +32,7 @@ class HeldTask {
     status.set_iteration(done_);
     status.set_iterations_total(total_);
     status.set_stage(stage_);
+    status.set_objective(objective_);
     return status;
   }
 
@@ -39,6 +41,7 @@ class HeldTask {
   StopSignal stop_;
   std::atomic<v1::TaskStage> stage_{v1::STAGED};
   std::atomic<uint32_t> done_{0}, total_{0};
+  std::atomic<double> objective_{0};
 };
 
 }  // namespace deconvoy::worker

@@ -1,7 +1,6 @@
 #include "client/cli/figures/picture.h"
 
 #include <fmt/format.h>
-#include <png.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,8 +9,8 @@
 #include <utility>
 
 #include "client/cli/figures/canvas.h"
+#include "client/cli/figures/png_file.h"
 #include "client/cli/figures/resample.h"
-#include "client/imageio/output_file.h"
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 
@@ -186,21 +185,6 @@ absl::Status CheckPanels(const std::vector<std::vector<Panel>>& rows) {
   return any ? absl::OkStatus() : MakeError({.reason = v1::INVALID_FIELD}, "there is nothing to show in a picture");
 }
 
-absl::StatusOr<std::vector<std::byte>> EncodePng(const Canvas& canvas) {
-  png_image image{};
-  image.version = PNG_IMAGE_VERSION;
-  image.width = static_cast<png_uint_32>(canvas.width());
-  image.height = static_cast<png_uint_32>(canvas.height());
-  image.format = PNG_FORMAT_GRAY;
-  png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(image);
-  std::vector<std::byte> file(bytes);
-  if (png_image_write_to_memory(&image, file.data(), &bytes, 0, canvas.pixels().data(), 0, nullptr) == 0) {
-    return MakeError({.reason = v1::STORAGE_FAILURE}, fmt::format("the picture cannot be encoded: {}", image.message));
-  }
-  file.resize(bytes);
-  return file;
-}
-
 }  // namespace
 
 Contrast ContrastOf(const Panel& panel) {
@@ -225,11 +209,7 @@ absl::Status WritePicture(const std::filesystem::path& path, const std::vector<s
                      fmt::format("the picture would have {} x {} pixels, more than {} on a side", composer.width(),
                                  composer.height(), kLargestSide));
   }
-  ASSIGN_OR_RETURN(const std::vector<std::byte> png, EncodePng(composer.Draw()));
-  ASSIGN_OR_RETURN(const std::unique_ptr<imageio::OutputFile> file,
-                   imageio::OutputFile::Create(path, static_cast<int64_t>(png.size()), true));
-  RETURN_IF_ERROR(file->WriteAt(0, png));
-  return file->Commit();
+  return WritePng(path, composer.Draw());
 }
 
 }  // namespace deconvoy::client

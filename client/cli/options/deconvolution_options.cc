@@ -10,6 +10,7 @@
 #include "client/cli/values.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/parameters.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/validation.h"
@@ -84,9 +85,14 @@ absl::Status SetParameters(const DeconvolutionOptions& options, v1::DeconvolveSp
   if (values.contains("iterations"))
     return UsageError("the number of iterations is given twice, by --iterations and by --set", "Leave one out.");
   // How many are allowed is the method's to say.
+  if (*options.iterations == kAutomatic) {
+    (*spec.mutable_parameters())["iterations"] = *options.iterations;
+    return absl::OkStatus();
+  }
   const std::string_view digits = std::string_view(*options.iterations).substr(options.iterations->starts_with('-'));
   if (digits.empty() || !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }))
-    return UsageError(fmt::format("--iterations '{}' is not a whole number", Printable(*options.iterations)));
+    return UsageError(
+        fmt::format("--iterations '{}' is neither a whole number nor auto", Printable(*options.iterations)));
   (*spec.mutable_parameters())["iterations"] = *options.iterations;
   return absl::OkStatus();
 }
@@ -111,8 +117,9 @@ void AddMethodOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->type_name("NAME")
       ->capture_default_str()
       ->group(kMethod);
-  verb.add_option("--iterations", options.iterations, "Number of iterations [the method's default]")
-      ->type_name("N")
+  verb.add_option("--iterations", options.iterations,
+                  "Number of iterations; auto: found on a sample of the data [the method's default]")
+      ->type_name("N|auto")
       ->group(kMethod);
   verb.add_option("--set", options.set, "Parameter of the method, repeatable; see: deconvoy methods NAME")
       ->type_name("KEY=VALUE")
@@ -151,6 +158,17 @@ void AddImagingOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->type_name("V")
       ->capture_default_str()
       ->group(kImaging);
+  verb.add_option("--saturation", options.saturation,
+                  "Voxels of at least so many counts do not count: they are told from their neighbours")
+      ->type_name("COUNTS")
+      ->group(kImaging);
+  verb.add_option("--psf-depths-um", options.psf_depths_um,
+                  "Depths below the first plane to which the stacks (time points) of the PSF belong, rising; results "
+                  "between two depths are blended")
+      ->type_name("Z,Z,...")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group(kImaging);
   verb.add_option("--psf-centre", options.psf_centre,
                   "Where the PSF's origin lies: a voxel Z,Y,X, or the rule geometric (n/2), geometric-low ((n-1)/2), "
                   "peak, centroid; auto: the geometric one nearest the maximum, else peak")
@@ -186,6 +204,12 @@ absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options) {
   spec.set_offset_counts(options.offset);
   spec.set_gain_photons_per_count(options.gain);
   spec.set_read_noise_photons(options.read_noise);
+  if (options.saturation) {
+    RETURN_IF_ERROR(
+        CheckNotZero(*options.saturation, "--saturation", 1 / limits::kMaximumCounts, limits::kMaximumCounts));
+    spec.set_saturation_counts(*options.saturation);
+  }
+  spec.mutable_psf_depths_um()->Assign(options.psf_depths_um.begin(), options.psf_depths_um.end());
   RETURN_IF_ERROR(SetBackground(options.background, spec));
   RETURN_IF_ERROR(SetCentre(options.psf_centre, spec));
   spec.set_psf_energy(options.psf_energy);

@@ -14,7 +14,7 @@ namespace deconvoy::client {
 
 struct DeconvolutionOptions {
   std::string method = "rl";
-  std::optional<std::string> iterations;  // a whole number, of any size
+  std::optional<std::string> iterations;  // a whole number, of any size, or `auto`
   std::vector<std::string> set;           // key=value
   std::string background = "auto";
   std::string boundary;  // empty: the method's default
@@ -24,6 +24,8 @@ struct DeconvolutionOptions {
   double offset = 0;
   double gain = 1;
   double read_noise = 0;
+  std::optional<double> saturation;   // counts
+  std::vector<double> psf_depths_um;  // empty: one PSF for all
   std::string dtype = "f32";
   bool keep_offset = false;
   std::string backend = "auto";

@@ -39,9 +39,10 @@ absl::Status Fetch(const FetchOptions& options, const Console& console) {
   ASSIGN_OR_RETURN(const Client client, ConnectTo(server, *progress, stop));
   ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(JobArgument(options.job), stop));
   RETURN_IF_ERROR(OutcomeOf(job));
-  ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, RoleOf(job, options.role)));
+  const std::string role = RoleOf(job, options.role);
+  ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, role));
   imageio::WriteOptions write = ToWriteOptions(options.image_output);
-  if (job.has_result()) write.display_range = {job.result().minimum(), job.result().maximum()};
+  if (job.has_result() && role == "estimate") write.display_range = {job.result().minimum(), job.result().maximum()};
   ASSIGN_OR_RETURN(const v1::VolumeSpec spec, DownloadImage(client, volume, options.output, write, *progress, stop));
   progress->Clear();
   console.Say(fmt::format("wrote {}: {}", Printable(options.output), ShapeText(spec)));

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "client/cli/figures/plot.h"
+#include "client/cli/figures/png_file.h"
 #include "client/cli/job_run.h"
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
@@ -19,18 +21,21 @@ namespace {
 struct JobOptions {
   std::string job;
   bool remove = false;
+  std::string curve;  // empty: none
   ServerOptions server;
 };
 
 constexpr char kExamples[] = R"(  deconvoy job jobs/3f2a
       state, what was asked for, findings, counts, error and worker log
+  deconvoy job jobs/3f2a --curve curve.png
+      how the objective fell, of a job that was given --set objective=true
   deconvoy job jobs/3f2a --delete
       remove an ended job, its results, and the stacks uploaded for it that no other job uses)";
 
 std::vector<std::string> InputsOf(const v1::JobSpec& spec) {
   std::vector<std::string> inputs = {spec.deconvolve().input_volume(), spec.deconvolve().psf_volume(),
-                                     spec.simulate().psf_volume(), spec.project().input_volume(),
-                                     spec.distill().input_volume()};
+                                     spec.deconvolve().mask_volume(),  spec.simulate().psf_volume(),
+                                     spec.project().input_volume(),    spec.distill().input_volume()};
   std::erase(inputs, "");
   return inputs;
 }
@@ -93,9 +98,24 @@ class Removal {
   nlohmann::json removed_ = nlohmann::json::array(), kept_ = nlohmann::json::array();
 };
 
+absl::Status DrawCurve(const v1::Job& job, const std::string& path) {
+  if (job.objective().empty()) {
+    return MakeError({.reason = v1::NOT_FOUND, .remedy = "Give the job --set objective=true."},
+                     fmt::format("{} has kept no objective", Printable(job.name())));
+  }
+  Plot plot{
+      .x_title = "iteration", .y_title = "objective", .curves = {{.name = Printable(job.name()), .x = {}, .y = {}}}};
+  for (const v1::ObjectiveValue& value : job.objective()) {
+    plot.curves[0].x.push_back(value.iteration());
+    plot.curves[0].y.push_back(value.value());
+  }
+  return WritePng(path, Draw(plot));
+}
+
 absl::Status ShowOrRemove(const JobOptions& options, const Console& console) {
   ASSIGN_OR_RETURN(const Client client, ConnectToServer(options.server));
   ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(JobArgument(options.job)));
+  if (!options.curve.empty()) RETURN_IF_ERROR(DrawCurve(job, options.curve));
   if (options.remove) return Removal(client, console).Remove(job);
   if (console.json) console.Json(ToJson(job));
   for (const std::string& line : JobDetails(job)) console.Say(line);
@@ -112,6 +132,9 @@ void AddJob(CLI::App& root, Program& program) {
         verb.add_flag("--delete", options.remove,
                       "Remove the ended job from the server, with its results and with the image and PSF uploaded for "
                       "it; what another job uses stays");
+        verb.add_option("--curve", options.curve,
+                        std::string("Draw the objective over the iterations into this .png") + kReplaced)
+            ->type_name("FILE");
         AddServerOption(verb, options.server);
         AddJsonOption(verb, program.console);
       },

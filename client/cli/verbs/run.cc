@@ -21,6 +21,7 @@ namespace {
 struct RunOptions {
   InputOptions inputs;
   std::string output;
+  std::string residual;  // empty: not asked for
   bool keep = false;
   DeconvolutionOptions deconvolution;
   ImageOutputOptions image_output;
@@ -33,19 +34,40 @@ constexpr char kExamples[] = R"(  deconvoy run raw.tif --psf psf.tif -o out.tif
       plain Richardson-Lucy; see deconvoy methods rl
   deconvoy run raw.tif --psf psf.tif -o out.ome.tif --offset 100 --gain 0.46 --read-noise 1.6 --dtype u16
       camera calibration in, 16-bit counts out
+  deconvoy run raw.tif --psf psf.tif -o out.tif --residual residual.tif
+      what the result leaves unexplained, too: noise, if all is well
   deconvoy run raw.tif --psf psf.tif -o out.tif --server localhost:7450
       on a server; nothing stays there)";
+
+// What a residual is shown in at first, in deviations of noise.
+constexpr imageio::DisplayRange kResidualRange = {-5, 5};
+
+absl::Status CheckResidual(const RunOptions& options) {
+  RETURN_IF_ERROR(imageio::CheckWritable(options.output));
+  if (options.residual.empty()) return absl::OkStatus();
+  std::error_code ignored;
+  for (const std::string& other : {options.inputs.input, options.inputs.psf, options.output}) {
+    if (options.residual == other || std::filesystem::equivalent(other, options.residual, ignored))
+      return UsageError(fmt::format("{} is given twice: the residual needs a file of its own", Printable(other)),
+                        "Choose another name for --residual.");
+  }
+  return imageio::CheckWritable(options.residual);
+}
 
 absl::Status CheckOutput(const RunOptions& options) {
   std::error_code ignored;
   if (std::filesystem::equivalent(options.inputs.input, options.inputs.psf, ignored))
     return UsageError(fmt::format("{} is both the image and its PSF", Printable(options.inputs.input)),
                       "Give the recorded stack first and its PSF with --psf.");
-  for (const std::string& input : {options.inputs.input, options.inputs.psf})
-    if (std::filesystem::equivalent(input, options.output, ignored))
+  for (const std::string& input : {options.inputs.input, options.inputs.psf, options.inputs.mask})
+    if (!input.empty() && std::filesystem::equivalent(input, options.output, ignored))
       return UsageError(fmt::format("the output {} is also an input", Printable(options.output)),
                         "Choose another name for -o.");
-  return imageio::CheckWritable(options.output);
+  return CheckResidual(options);
+}
+
+bool SameFolder(const std::string& a, const std::string& b) {
+  return std::filesystem::absolute(a).parent_path() == std::filesystem::absolute(b).parent_path();
 }
 
 absl::Status CheckKeep(const RunOptions& options) {
@@ -64,10 +86,11 @@ class Run {
         progress_(MakeProgress(console, [] { return absl::Now(); })) {}
 
   absl::Status Do() {
-    ASSIGN_OR_RETURN(const v1::DeconvolveSpec spec, ToSpec(options_.deconvolution));
+    ASSIGN_OR_RETURN(v1::DeconvolveSpec spec, ToSpec(options_.deconvolution));
+    spec.set_residual(!options_.residual.empty());
     RETURN_IF_ERROR(CheckKeep(options_));
     RETURN_IF_ERROR(CheckOutput(options_));
-    ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, *progress_));
+    ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, spec, *progress_));
     RETURN_IF_ERROR(CheckRoom(ResultSpec(inputs, spec)));
     ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
     const absl::Status status = session->Explain(DoWith(*session, inputs, spec));
@@ -78,8 +101,15 @@ class Run {
 
  private:
   absl::Status CheckRoom(const v1::VolumeSpec& result) const {
-    const int64_t need_bytes = imageio::RoomFor(options_.output, result, ToWriteOptions(options_.image_output));
-    return imageio::CheckWritable(options_.output, need_bytes);
+    const imageio::WriteOptions write = ToWriteOptions(options_.image_output);
+    int64_t need_bytes = imageio::RoomFor(options_.output, result, write);
+    if (options_.residual.empty()) return imageio::CheckWritable(options_.output, need_bytes);
+    v1::VolumeSpec residual = result;
+    residual.set_type(v1::F32);
+    const int64_t residual_bytes = imageio::RoomFor(options_.residual, residual, write);
+    if (SameFolder(options_.output, options_.residual)) need_bytes += residual_bytes;
+    RETURN_IF_ERROR(imageio::CheckWritable(options_.output, need_bytes));
+    return imageio::CheckWritable(options_.residual, residual_bytes);
   }
 
   absl::Status DoWith(Session& session, DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve) {
@@ -89,17 +119,32 @@ class Run {
     imageio::WriteOptions write = ToWriteOptions(options_.image_output);
     if (job.has_result()) write.display_range = {job.result().minimum(), job.result().maximum()};
     const auto result = DownloadImage(session.client(), volume, options_.output, write, *progress_, stop_);
+    const absl::Status residual = result.ok() ? FetchResidual(session, job) : absl::OkStatus();
     progress_->Clear();
+    if (!residual.ok() && !session.local() && !stop_.stop_requested()) unfetched_ = job.name();
+    RETURN_IF_ERROR(residual);
     if (!result.ok() && !session.local() && !stop_.stop_requested()) unfetched_ = job.name();
     RETURN_IF_ERROR(result.status());
     Report(job, *result);
     return absl::OkStatus();
   }
 
+  absl::Status FetchResidual(Session& session, const v1::Job& job) {
+    if (options_.residual.empty()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "residual"));
+    imageio::WriteOptions write = ToWriteOptions(options_.image_output);
+    write.display_range = kResidualRange;
+    return DownloadImage(session.client(), volume, options_.residual, write, *progress_, stop_).status();
+  }
+
   void Report(const v1::Job& job, const v1::VolumeSpec& result) const {
     for (const std::string& line : JobReport(job)) console_.Say(line);
     console_.Say(fmt::format("wrote {}: {}", Printable(options_.output), ShapeText(result)));
-    if (console_.json) console_.Json({{"event", "result"}, {"output", options_.output}, {"job", ToJson(job)}});
+    if (!options_.residual.empty()) console_.Say(fmt::format("wrote {}: the residual", Printable(options_.residual)));
+    if (!console_.json) return;
+    nlohmann::json line = {{"event", "result"}, {"output", options_.output}, {"job", ToJson(job)}};
+    if (!options_.residual.empty()) line["residual"] = options_.residual;
+    console_.Json(line);
   }
 
   // Nothing of a one-shot run stays on a server, unless asked for or the server is out of reach, and but for a result
@@ -135,6 +180,11 @@ void AddRun(CLI::App& root, Program& program) {
                 std::string("Result: .ome.tif for OME-TIFF, .tif for ImageJ TIFF; BigTIFF where needed") + kReplaced)
             ->type_name("FILE")
             ->required();
+        verb.add_option("--residual", options.residual,
+                        std::string("Write what the result leaves unexplained, too: the image less the blurred result, "
+                                    "in units of its noise") +
+                            kReplaced)
+            ->type_name("FILE");
         AddDeconvolutionOptions(verb, options.deconvolution);
         AddServerOrLocalOptions(verb, options.server);
         verb.add_flag("--keep", options.keep, "Leave job, inputs and result on the server")->group("Server");

@@ -17,6 +17,7 @@ namespace {
 struct SubmitOptions {
   InputOptions inputs;
   bool wait = false;
+  bool residual = false;
   DeconvolutionOptions deconvolution;
   ServerOptions server;
 };
@@ -41,8 +42,9 @@ absl::Status Submit(const SubmitOptions& options, const Console& console) {
   const std::stop_token stop = TakeInterrupts();
   const auto progress = MakeProgress(console, [] { return absl::Now(); });
   RETURN_IF_ERROR(RequireServer(options.server).status());
-  ASSIGN_OR_RETURN(const v1::DeconvolveSpec deconvolve, ToSpec(options.deconvolution));
-  ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options.inputs, *progress));
+  ASSIGN_OR_RETURN(v1::DeconvolveSpec deconvolve, ToSpec(options.deconvolution));
+  deconvolve.set_residual(options.residual);
+  ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options.inputs, deconvolve, *progress));
   ASSIGN_OR_RETURN(const auto session, Session::Open(options.server, *progress, stop));
   Leftovers volumes;
   const auto submitted = [&]() -> absl::StatusOr<v1::Job> {
@@ -66,6 +68,9 @@ void AddSubmit(CLI::App& root, Program& program) {
       root, program, "submit", "Upload a stack and leave the job with a server.", kExamples,
       [&program](CLI::App& verb, SubmitOptions& options) {
         AddInputOptions(verb, options.inputs);
+        verb.add_flag(
+            "--residual", options.residual,
+            "Compute what the result leaves unexplained, too; get it with: deconvoy fetch JOB --role residual");
         AddDeconvolutionOptions(verb, options.deconvolution);
         AddServerOption(verb, options.server);
         verb.add_flag("--wait", options.wait, "Wait until the job has ended; Ctrl-C stops the waiting, not the job");

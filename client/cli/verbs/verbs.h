@@ -23,6 +23,7 @@ void AddPsf(CLI::App& root, Program& program);
 void AddDistill(CLI::App& root, Program& program);
 void AddCompare(CLI::App& root, Program& program);
 void AddPicture(CLI::App& root, Program& program);
+void AddProfile(CLI::App& root, Program& program);
 void AddVersion(CLI::App& root, Program& program);
 void AddHelp(CLI::App& root, Program& program);
 void AddCompletion(CLI::App& root, Program& program);

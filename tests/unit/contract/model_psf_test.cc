@@ -84,7 +84,7 @@ TEST(ModelPsfTest, SaysWhatCannotBe) {
 TEST(ModelPsfTest, AJobNeedsAShapeAndVoxels) {
   v1::JobSpec job;
   *job.mutable_model_psf() = Widefield();
-  EXPECT_EQ(InfoOf(ValidateJobSpec(job)).field(), "model_psf.shape.z");
+  EXPECT_EQ(InfoOf(ValidateJobSpec(job)).field(), "model_psf.shape");
   *job.mutable_model_psf()->mutable_shape() = ToProto(Voxel{11, 21, 21});
   EXPECT_EQ(InfoOf(ValidateJobSpec(job)).field(), "model_psf.voxel_size");
   for (auto set : {&v1::VoxelSize::set_z_um, &v1::VoxelSize::set_y_um, &v1::VoxelSize::set_x_um}) {

@@ -42,6 +42,21 @@ Shape5 ShapeOf(const PlannedOutput& output) {
   return ToShape(output.spec.shape(), output.spec.type(), "shape").value();
 }
 
+TEST(PlanOutputs, TheResidualIsF32AndComesSecond) {
+  v1::JobSpec job;
+  job.mutable_deconvolve()->set_residual(true);
+  job.mutable_deconvolve()->set_output_type(v1::U16);
+  const v1::VolumeSpec input = Input();
+  ASSERT_OK_AND_ASSIGN(const auto outputs, PlanOutputs(job, &input, nullptr));
+  ASSERT_EQ(outputs.size(), 2U);
+  EXPECT_EQ(outputs[0].role, "estimate");
+  EXPECT_EQ(outputs[0].spec.type(), v1::U16);
+  EXPECT_EQ(outputs[1].role, "residual");
+  EXPECT_EQ(outputs[1].spec.type(), v1::F32);
+  EXPECT_EQ(ShapeOf(outputs[1]), (Shape5{2, 3, 25, 100, 120}));
+  EXPECT_EQ(outputs[1].spec.display_name(), "raw.tif (residual)");
+}
+
 TEST(PlanOutputs, EstimateIsLikeTheInput) {
   v1::JobSpec job;
   job.mutable_deconvolve();
@@ -56,6 +71,18 @@ TEST(PlanOutputs, EstimateIsLikeTheInput) {
   EXPECT_EQ(outputs[0].spec.display_name(), "raw.tif (estimate)");
   EXPECT_EQ(outputs[0].spec.digest(), "");
   EXPECT_OK(ValidateVolumeSpec(outputs[0].spec));
+}
+
+TEST(PlanOutputs, EstimateOfJoinedChannelsHasOne) {
+  v1::JobSpec job;
+  (*job.mutable_deconvolve()->mutable_parameters())["axial_upsample"] = "2";
+  const v1::VolumeSpec input = Input();
+  v1::Method method;
+  method.set_joins_channels(true);
+  ASSERT_OK_AND_ASSIGN(const auto outputs, PlanOutputs(job, &input, nullptr, &method));
+  EXPECT_EQ(ShapeOf(outputs[0]), (Shape5{2, 1, 50, 100, 120})) << "and more planes, where asked for";
+  EXPECT_EQ(outputs[0].spec.channels_size(), 0);
+  EXPECT_DOUBLE_EQ(outputs[0].spec.voxel_size().z_um(), 0.15);
 }
 
 TEST(PlanOutputs, EstimateHasTheTypeAskedFor) {

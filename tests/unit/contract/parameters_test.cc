@@ -50,6 +50,31 @@ TEST(Parameters, DefaultsAreFilledIn) {
   EXPECT_EQ(parameters.texts().at("floor"), "1e-3");
 }
 
+TEST(Parameters, OnlyAnAutomaticParameterMayBeAuto) {
+  v1::Method method = Example();
+  const absl::Status refused = ResolveParameters(method, {{"iterations", "auto"}}).status();
+  EXPECT_EQ(ReasonOf(refused), v1::INVALID_FIELD);
+  EXPECT_THAT(InfoOf(refused).remedy(), ::testing::Not(HasSubstr("auto")));
+  method.mutable_parameters(0)->set_automatic(true);
+  ASSERT_OK_AND_ASSIGN(const Parameters parameters, ResolveParameters(method, {{"iterations", "auto"}}));
+  EXPECT_TRUE(parameters.IsAuto("iterations"));
+  EXPECT_FALSE(parameters.IsAuto("floor"));
+  EXPECT_EQ(parameters.texts().at("iterations"), "auto");
+  ASSERT_OK_AND_ASSIGN(const Parameters given, ResolveParameters(method, {{"iterations", "7"}}));
+  EXPECT_FALSE(given.IsAuto("iterations"));
+  const absl::Status wrong = ResolveParameters(method, {{"iterations", "automatic"}}).status();
+  EXPECT_THAT(InfoOf(wrong).remedy(), HasSubstr("a whole number from 1 to 10000, or `auto`"));
+}
+
+TEST(MethodMemory, AutomaticIterationsTakeRoomForWhatIsHeldOut) {
+  v1::Method method = Example();
+  method.mutable_parameters(0)->set_automatic(true);
+  const MethodMemory given = MemoryOf(method, ResolveParameters(method, {}).value());
+  const MethodMemory found = MemoryOf(method, ResolveParameters(method, {{"iterations", "auto"}}).value());
+  EXPECT_EQ(found.millibytes_per_padded_voxel, given.millibytes_per_padded_voxel + 4'000);
+  EXPECT_EQ(found.millibytes_per_measured_voxel, given.millibytes_per_measured_voxel + 12'000);
+}
+
 TEST(Parameters, GivenValuesReplaceDefaults) {
   ASSERT_OK_AND_ASSIGN(
       const Parameters parameters,
@@ -146,6 +171,8 @@ TEST(MemoryOf, AddsWhatTheChoiceNeeds) {
   EXPECT_EQ(MemoryOf(method, heavy_ball).millibytes_per_padded_voxel, 21'000);
   EXPECT_EQ(MemoryOf(method, plain).millibytes_per_measured_voxel, 4'500);
   EXPECT_EQ(MemoryOf(method, plain).bytes_per_weight, 4);
+  EXPECT_EQ(MemoryOf(method, plain).result_bytes_per_measured_voxel, 8);
+  EXPECT_EQ(MemoryOf(method, plain, /*residual=*/true).result_bytes_per_measured_voxel, 12);
 }
 
 }  // namespace

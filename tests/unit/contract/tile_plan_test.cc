@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <functional>
 #include <limits>
@@ -433,6 +434,14 @@ TEST(PaddedExtent, FollowsTheBoundary) {
   EXPECT_EQ(PaddedExtent(1, 1, v1::MIRROR, kColumn), 1);
 }
 
+TEST(ScaledHalo, IsRoundedUpAndBounded) {
+  EXPECT_EQ(ScaledHalo({0, 6, 35}, 0), (Shape3{0, 6, 35}));
+  EXPECT_EQ(ScaledHalo({0, 6, 35}, 1), (Shape3{0, 6, 35}));
+  EXPECT_EQ(ScaledHalo({0, 6, 35}, 1.5), (Shape3{0, 9, 53}));
+  EXPECT_EQ(ScaledHalo({1, 1, 1}, 1e300), (Shape3{100, 100, 100}));
+  EXPECT_EQ(ScaledHalo({1, 2, 3}, std::nan("")), (Shape3{1, 2, 3}));
+}
+
 TEST(HaloExtent, FollowsTheSpreadOfTheLight) {
   EXPECT_EQ(HaloExtent(1, 0), 0);
   EXPECT_EQ(HaloExtent(1, 1), 0);
@@ -445,6 +454,17 @@ TEST(HaloExtent, FollowsTheSpreadOfTheLight) {
     EXPECT_GE(HaloExtent(psf, 0), psf / 2 + 4) << psf;
     for (const double spread : {0.1, 1.0, 10.0, 1e3}) EXPECT_LE(HaloExtent(psf, spread), HaloExtent(psf, 0)) << psf;
   }
+}
+
+TEST(TileBytes, IsThatOfTheRunOrOfTheResultWhicheverIsMore) {
+  MethodMemory memory{
+      .millibytes_per_padded_voxel = 12'300, .millibytes_per_measured_voxel = 4'000, .bytes_per_weight = 0};
+  const Shape3 padded{10, 10, 10}, measured{5, 10, 10}, psf{1, 1, 1};
+  EXPECT_EQ(TileBytes(memory, padded, measured, psf), 12'300 + 2'000);
+  memory.result_bytes_per_measured_voxel = 8;
+  EXPECT_EQ(TileBytes(memory, padded, measured, psf), 12'300 + 4'000);
+  memory.millibytes_per_padded_voxel = 16'300;
+  EXPECT_EQ(TileBytes(memory, padded, measured, psf), 16'300 + 2'000);
 }
 
 }  // namespace

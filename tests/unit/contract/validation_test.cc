@@ -374,6 +374,65 @@ TEST(ValidatePair, RefusesOtherChannelsAndTimePoints) {
   EXPECT_EQ(ReasonOf(ValidatePair(GoodVolume(), Psf({2, 1, 9, 9, 9}, {}), nullptr)), v1::SHAPE_MISMATCH);
 }
 
+TEST(ValidatePsf, WantsAStackForEachDepth) {
+  v1::DeconvolveSpec spec;
+  for (const double depth : {0, 5}) spec.add_psf_depths_um(depth);
+  EXPECT_OK(ValidatePsf(spec, GoodVolume(), Psf({2, 1, 9, 9, 9}, {}), nullptr));
+  EXPECT_EQ(ReasonOf(ValidatePsf(spec, GoodVolume(), Psf({1, 1, 9, 9, 9}, {}), nullptr)), v1::SHAPE_MISMATCH);
+  EXPECT_EQ(ReasonOf(ValidatePsf({}, GoodVolume(), Psf({2, 1, 9, 9, 9}, {}), nullptr)), v1::SHAPE_MISMATCH);
+  v1::VolumeSpec unknown = GoodVolume();
+  unknown.clear_voxel_size();
+  EXPECT_EQ(InfoOf(ValidatePsf(spec, unknown, Psf({2, 1, 9, 9, 9}, {}), nullptr)).field(), "deconvolve.input_volume");
+}
+
+TEST(ValidatePsf, ComparesWithTheResultsGrid) {
+  v1::DeconvolveSpec spec;
+  (*spec.mutable_parameters())["axial_upsample"] = "3";
+  EXPECT_OK(ValidatePsf(spec, GoodVolume(), Psf({1, 1, 9, 9, 9}, Size(0.1, 0.1, 0.1)), nullptr));
+  const absl::Status coarse = ValidatePsf(spec, GoodVolume(), Psf({1, 1, 9, 9, 9}, Size(0.3, 0.1, 0.1)), nullptr);
+  EXPECT_EQ(ReasonOf(coarse), v1::VOXEL_SIZE_MISMATCH);
+  EXPECT_THAT(InfoOf(coarse).remedy(), HasSubstr("planes 0.1 um apart"));
+}
+
+TEST(ValidateMask, HasTheImagesExtents) {
+  const auto check = [](const Shape5& shape, v1::VoxelType type) {
+    v1::VolumeSpec mask;
+    *mask.mutable_shape() = ToProto(shape);
+    mask.set_type(type);
+    return ValidateMask(GoodVolume(), mask);
+  };
+  EXPECT_OK(check({1, 1, 3, 4, 5}, v1::U8));
+  EXPECT_OK(check({1, 2, 3, 4, 5}, v1::U8));
+  EXPECT_EQ(InfoOf(check({1, 1, 3, 4, 5}, v1::U16)).field(), "deconvolve.mask_volume");
+  for (const Shape5& wrong : {Shape5{2, 1, 3, 4, 5}, Shape5{1, 3, 3, 4, 5}, Shape5{1, 1, 2, 4, 5},
+                              Shape5{1, 1, 3, 5, 5}, Shape5{1, 1, 3, 4, 4}}) {
+    EXPECT_EQ(ReasonOf(check(wrong, v1::U8)), v1::SHAPE_MISMATCH);
+  }
+}
+
+TEST(ValidateJobSpec, ChecksMaskSaturationAndDepths) {
+  const auto field = [](const std::function<void(v1::DeconvolveSpec&)>& change) {
+    v1::JobSpec spec = GoodDeconvolve();
+    change(*spec.mutable_deconvolve());
+    return InfoOf(ValidateJobSpec(spec)).field();
+  };
+  EXPECT_EQ(field([](auto& spec) { spec.set_mask_volume("jobs/a"); }), "deconvolve.mask_volume");
+  EXPECT_EQ(field([](auto& spec) { spec.set_saturation_counts(-1); }), "deconvolve.saturation_counts");
+  EXPECT_EQ(field([](auto& spec) { spec.add_psf_depths_um(kInfinity); }), "deconvolve.psf_depths_um");
+  EXPECT_EQ(field([](auto& spec) {
+              for (const double d : {1, 1}) spec.add_psf_depths_um(d);
+            }),
+            "deconvolve.psf_depths_um");
+  EXPECT_EQ(field([](auto& spec) {
+              for (int i = 0; i < 65; ++i) spec.add_psf_depths_um(i);
+            }),
+            "deconvolve.psf_depths_um");
+  EXPECT_EQ(field([](auto& spec) {
+              for (int i = 0; i < 64; ++i) spec.add_psf_depths_um(i);
+            }),
+            "");
+}
+
 TEST(ValidatePair, RefusesAHugePsf) {
   EXPECT_OK(ValidatePair(GoodVolume(), Psf({1, 1, 1 << 8, 1 << 10, 1 << 10}, {}), nullptr));
   EXPECT_EQ(ReasonOf(ValidatePair(GoodVolume(), Psf({1, 1, 1 << 9, 1 << 10, 1 << 10}, {}), nullptr)),

@@ -7,6 +7,7 @@
 #include "proto/contract/status_macros.h"
 #include "worker/backends/cpu/columns.h"
 #include "worker/backends/cpu/pointwise.h"
+#include "worker/backends/cpu/split_rows.h"
 
 namespace deconvoy::worker::cpu {
 namespace {
@@ -55,6 +56,16 @@ void CpuOtf::PutReal(int64_t first, const float* values, int64_t n) {
   std::copy_n(values, n, buffer_.data() + first);
 }
 
+void CpuOtf::Solve(const CpuOtf& inverse, int64_t first, float voxels, float weight, int64_t n, Complex* x,
+                   Complex* q) const {
+  const float* g = inverse.buffer_.data() + first;
+  if (real_) {
+    SolveReal(buffer_.data() + first, g, voxels, weight, n, x, q);
+  } else {
+    SolveComplex(complex() + first, g, voxels, weight, n, x, q);
+  }
+}
+
 bool IsSymmetric(std::span<const float> psf, const Shape3& shape, const Voxel& centre) {
   constexpr double kTolerance = 1e-6;
   const Box3 box{{}, shape};
@@ -97,7 +108,8 @@ absl::Status Convolver::Allocate() {
   const int64_t row = AlignedFloats(layout_.domain.x), spectrum = AlignedFloats(2 * layout_.row);
   const int64_t lines = 2 * kColumnsAtOnce * LinePitch(std::max(layout_.domain.y, layout_.domain.z));
   for (int thread = 0; thread < pool_->threads(); ++thread) {
-    ASSIGN_OR_RETURN(Buffer memory, Buffer::OfFloats(3 * row + spectrum + 2 * lines));
+    const int64_t line = 2 * LinePitch(layout_.domain.z);
+    ASSIGN_OR_RETURN(Buffer memory, Buffer::OfFloats(3 * row + spectrum + 2 * lines + line));
     float* start = memory.data();
     const auto at = [&](int64_t floats) { return reinterpret_cast<Complex*>(start + floats); };
     scratch_.push_back({.memory = std::move(memory),
@@ -105,7 +117,8 @@ absl::Status Convolver::Allocate() {
                         .sink = start + row,
                         .spectrum = at(3 * row),
                         .lines = at(3 * row + spectrum),
-                        .transformed = at(3 * row + spectrum + lines)});
+                        .transformed = at(3 * row + spectrum + lines),
+                        .line = at(3 * row + spectrum + 2 * lines)});
   }
   return absl::OkStatus();
 }
@@ -116,51 +129,68 @@ absl::StatusOr<std::unique_ptr<CpuOtf>> Convolver::MakeOtf(std::span<const float
   ASSIGN_OR_RETURN(Buffer buffer, Buffer::OfFloats((real ? 1 : 2) * layout_.otf()));
   auto otf = std::make_unique<CpuOtf>(shape, centre, real, std::move(buffer));
   const auto source = MakePsfSource(psf, shape, centre, layout_.domain);
-  ForwardPlanes(*source);
+  ForwardPlanes(*source, work());
   StoreOtf(source->extent().planes, *otf);
   return otf;
 }
 
 void Convolver::Convolve(const RowSource& source, const CpuOtf& otf, bool adjoint, RowSink& sink) {
-  ForwardPlanes(source);
+  ForwardPlanes(source, work());
   ColumnPass(source.extent().planes, otf, adjoint, sink.extent().planes);
-  InversePlanes(sink, /*onward=*/false);
+  InversePlanes(work(), sink, /*onward=*/false);
 }
 
 void Convolver::ConvolveThen(const RowSource& source, const CpuOtf& first, bool first_adjoint, RowSink& middle,
                              const CpuOtf& second, bool second_adjoint, RowSink& sink) {
-  ForwardPlanes(source);
+  ForwardPlanes(source, work());
   ColumnPass(source.extent().planes, first, first_adjoint, middle.extent().planes);
-  InversePlanes(middle, /*onward=*/true);
+  InversePlanes(work(), middle, /*onward=*/true);
   ColumnPass(middle.extent().planes, second, second_adjoint, sink.extent().planes);
-  InversePlanes(sink, /*onward=*/false);
+  InversePlanes(work(), sink, /*onward=*/false);
 }
 
-void Convolver::ForwardPlanes(const RowSource& source) {
+absl::StatusOr<std::unique_ptr<CpuSpectrum>> Convolver::MakeSpectrum(const RowSource& source) {
+  ASSIGN_OR_RETURN(Buffer buffer, Buffer::OfFloats(2 * layout_.total()));
+  auto spectrum = std::make_unique<CpuSpectrum>(std::move(buffer));
+  ForwardPlanes(source, spectrum->data());
+  return spectrum;
+}
+
+void Convolver::SolveSplit(const RowSource& r, float weight, const CpuOtf& otf, const CpuOtf& inverse, CpuSpectrum& q,
+                           RowSink& x, RowSink& data) {
+  ForwardPlanes(r, work());
+  SolvePass(weight, otf, inverse, q.data());
+  InversePlanes(work(), x, /*onward=*/false);
+  InversePlanes(q.data(), data, /*onward=*/true);
+}
+
+void Convolver::ForwardPlanes(const RowSource& source, Complex* spectrum) {
   const Extent& extent = source.extent();
   pool_->ForEach(static_cast<int64_t>(extent.planes.size()), [&](int64_t i, int thread) {
     Scratch& scratch = scratch_[static_cast<size_t>(thread)];
     const int64_t z = extent.planes[static_cast<size_t>(i)];
+    Complex* plane = spectrum + z * layout_.plane;
     for (int64_t y = extent.rows.begin; y < extent.rows.end; ++y) {
       source.Read(z, y, scratch.row);
-      RowToSpectrum(Plane(z), y, scratch);
+      RowToSpectrum(plane, y, scratch);
     }
-    ForwardStrips(Plane(z), extent, scratch);
+    ForwardStrips(plane, extent, scratch);
   });
 }
 
-void Convolver::InversePlanes(RowSink& sink, bool onward) {
+void Convolver::InversePlanes(Complex* spectrum, RowSink& sink, bool onward) {
   const Extent& extent = sink.extent();
   pool_->ForEach(static_cast<int64_t>(extent.planes.size()), [&](int64_t i, int thread) {
     Scratch& scratch = scratch_[static_cast<size_t>(thread)];
     const int64_t z = extent.planes[static_cast<size_t>(i)];
-    InverseStrips(Plane(z), extent, scratch);
+    Complex* plane = spectrum + z * layout_.plane;
+    InverseStrips(plane, extent, scratch);
     for (int64_t y = extent.rows.begin; y < extent.rows.end; ++y) {
-      SpectrumToRow(Plane(z), y, scratch);
+      SpectrumToRow(plane, y, scratch);
       sink.Write(z, y, scratch.row, scratch.sink);
-      if (onward) RowToSpectrum(Plane(z), y, scratch);
+      if (onward) RowToSpectrum(plane, y, scratch);
     }
-    if (onward) ForwardStrips(Plane(z), extent, scratch);
+    if (onward) ForwardStrips(plane, extent, scratch);
   });
   sink.Finish();
 }
@@ -212,7 +242,7 @@ void Convolver::ColumnPass(std::span<const int64_t> input, const CpuOtf& otf, bo
   const int64_t planes = layout_.domain.z, pitch = LinePitch(planes);
   const Runs given = RunsOf(input), wanted = RunsOf(output);
   ForEachBundle([&](int64_t bundle, Scratch& scratch) {
-    Complex* place = Plane(0) + bundle * kColumnsAtOnce;
+    Complex* place = work() + bundle * kColumnsAtOnce;
     GatherColumns(place, layout_.plane, given, planes, kColumnsAtOnce, pitch, scratch.lines);
     if (bundle + 1 < layout_.bundles) PrefetchColumns(place + kColumnsAtOnce, layout_.plane, given, kColumnsAtOnce);
     for (int64_t j = 0; j < kColumnsAtOnce; ++j) {
@@ -225,13 +255,39 @@ void Convolver::ColumnPass(std::span<const int64_t> input, const CpuOtf& otf, bo
   });
 }
 
+void Convolver::SolvePass(float weight, const CpuOtf& otf, const CpuOtf& inverse, Complex* q) {
+  const int64_t planes = layout_.domain.z, pitch = LinePitch(planes);
+  const auto voxels = static_cast<float>(layout_.domain.voxels());
+  const Run all{0, planes};
+  ForEachBundle([&](int64_t bundle, Scratch& scratch) {
+    Complex* of_q = q + bundle * kColumnsAtOnce;
+    Complex* of_x = work() + bundle * kColumnsAtOnce;
+    GatherColumns(of_q, layout_.plane, {&all, 1}, planes, kColumnsAtOnce, pitch, scratch.lines);
+    for (int64_t j = 0; j < kColumnsAtOnce; ++j) {
+      along_z_->Forward(scratch.lines + j * pitch, scratch.transformed + j * pitch);
+    }
+    GatherColumns(of_x, layout_.plane, {&all, 1}, planes, kColumnsAtOnce, pitch, scratch.lines);
+    for (int64_t j = 0; j < kColumnsAtOnce; ++j) {
+      Complex* line = scratch.lines + j * pitch;
+      along_z_->Forward(line, scratch.line);
+      otf.Solve(inverse, (bundle * kColumnsAtOnce + j) * planes, voxels, weight, planes, scratch.line,
+                scratch.transformed + j * pitch);
+      along_z_->Inverse(scratch.line, line);
+    }
+    ScatterColumns(scratch.lines, pitch, {&all, 1}, kColumnsAtOnce, layout_.plane, of_x);
+    for (int64_t j = 0; j < kColumnsAtOnce; ++j) {
+      along_z_->Inverse(scratch.transformed + j * pitch, scratch.lines + j * pitch);
+    }
+    ScatterColumns(scratch.lines, pitch, {&all, 1}, kColumnsAtOnce, layout_.plane, of_q);
+  });
+}
+
 void Convolver::StoreOtf(std::span<const int64_t> input, CpuOtf& otf) {
   const int64_t planes = layout_.domain.z, pitch = LinePitch(planes);
   const float scale = 1.0F / static_cast<float>(layout_.domain.voxels());
   const Runs given = RunsOf(input);
   ForEachBundle([&](int64_t bundle, Scratch& scratch) {
-    GatherColumns(Plane(0) + bundle * kColumnsAtOnce, layout_.plane, given, planes, kColumnsAtOnce, pitch,
-                  scratch.lines);
+    GatherColumns(work() + bundle * kColumnsAtOnce, layout_.plane, given, planes, kColumnsAtOnce, pitch, scratch.lines);
     for (int64_t j = 0; j < kColumnsAtOnce; ++j) {
       along_z_->Forward(scratch.lines + j * pitch, scratch.transformed);
       otf.Put((bundle * kColumnsAtOnce + j) * planes, scratch.transformed, scale, planes);

@@ -47,6 +47,9 @@ class CpuOtf final : public Otf {
   void PutFiltered(const CpuOtf& other, int64_t first, const FilterRow& filter, int64_t n);
   // Keeps n real numbers from index `first` on. REQUIRES: real().
   void PutReal(int64_t first, const float* values, int64_t n);
+  // With h these numbers and g those of a real OTF, N of `voxels`, all of a domain:
+  //   x <- g (weight x + N conj h q),  q <- N h x,   for n values from index `first` on.
+  void Solve(const CpuOtf& inverse, int64_t first, float voxels, float weight, int64_t n, Complex* x, Complex* q) const;
   // The number at frequency 0.
   float at_zero() const { return buffer_.data()[0]; }
 
@@ -57,6 +60,16 @@ class CpuOtf final : public Otf {
   Shape3 psf_;
   Voxel centre_;
   bool real_;
+  Buffer buffer_;
+};
+
+// Rows and strips transformed, lines along z not yet: as the convolver's own memory between its passes.
+class CpuSpectrum final : public Spectrum {
+ public:
+  explicit CpuSpectrum(Buffer buffer) : buffer_(std::move(buffer)) {}
+  Complex* data() { return reinterpret_cast<Complex*>(buffer_.data()); }
+
+ private:
   Buffer buffer_;
 };
 
@@ -86,6 +99,12 @@ class Convolver {
   void ConvolveThen(const RowSource& source, const CpuOtf& first, bool first_adjoint, RowSink& middle,
                     const CpuOtf& second, bool second_adjoint, RowSink& sink);
 
+  absl::StatusOr<std::unique_ptr<CpuSpectrum>> MakeSpectrum(const RowSource& source);
+  // `x` takes G (H* q + weight r), `data` takes H of that and turns each row into one of the new q. Both extend over
+  // the domain.
+  void SolveSplit(const RowSource& r, float weight, const CpuOtf& otf, const CpuOtf& inverse, CpuSpectrum& q,
+                  RowSink& x, RowSink& data);
+
  private:
   struct Scratch {
     Buffer memory;
@@ -94,17 +113,22 @@ class Convolver {
     Complex* spectrum;     // of one row
     Complex* lines;        // of a strip or a bundle
     Complex* transformed;  // the same
+    Complex* line;         // one more
   };
 
   Convolver(const SpectrumLayout& layout, ThreadPool* pool);
   absl::Status Allocate();
   void Plan(const std::filesystem::path& wisdom_folder);
 
-  Complex* Plane(int64_t z) { return reinterpret_cast<Complex*>(work_.data()) + z * layout_.plane; }
+  Complex* work() { return reinterpret_cast<Complex*>(work_.data()); }
 
-  void ForwardPlanes(const RowSource& source);
-  // Planes back into the sink; with `onward` the rows that it leaves go forward again, as the next convolution's input.
-  void InversePlanes(RowSink& sink, bool onward);
+  // Into planes of `spectrum`.
+  void ForwardPlanes(const RowSource& source, Complex* spectrum);
+  // Planes of `spectrum` back into the sink; with `onward` the rows that it leaves go forward again, as the next
+  // convolution's input.
+  void InversePlanes(Complex* spectrum, RowSink& sink, bool onward);
+  // The work from r to x, q to H x.
+  void SolvePass(float weight, const CpuOtf& otf, const CpuOtf& inverse, Complex* q);
   void ColumnPass(std::span<const int64_t> input, const CpuOtf& otf, bool adjoint, std::span<const int64_t> output);
   void StoreOtf(std::span<const int64_t> input, CpuOtf& otf);
   // Calls work(bundle, scratch) for all of them.

@@ -16,6 +16,8 @@
 #include "worker/backends/cpu/pointwise.h"
 #include "worker/backends/cpu/roughness.h"
 #include "worker/backends/cpu/rows.h"
+#include "worker/backends/cpu/split_rows.h"
+#include "worker/backends/cpu/splitting.h"
 #include "worker/backends/cpu/wavelets.h"
 #include "worker/backends/cpu/weights.h"
 
@@ -232,6 +234,17 @@ absl::StatusOr<double> CpuOps::ShrinkWavelets(const WaveletShrinkage& shrinkage,
   return cpu::ShrinkWavelets(shrinkage, wisdom_folder_, Cast(array), *pool_);
 }
 
+absl::Status CpuOps::AddScaled(const Array& addend, float scale, Array& target) {
+  const Box3& box = target.box();
+  Require(addend.box().Contains(box), "the addend covers the target");
+  ForEachRow(box, [&](int64_t z, int64_t y) {
+    const float* from = Part(Cast(addend), box, z, y);
+    float* to = Part(Cast(target), box, z, y);
+    for (int64_t x = 0; x < box.shape.x; ++x) to[x] += scale * from[x];
+  });
+  return absl::OkStatus();
+}
+
 absl::StatusOr<double> CpuOps::Dot(const Array& a, const Array& b, const Box3& box) {
   Require(a.box().Contains(box) && b.box().Contains(box), "both arrays cover the box");
   std::vector<double> planes(static_cast<size_t>(box.shape.z), 0.0);
@@ -240,6 +253,58 @@ absl::StatusOr<double> CpuOps::Dot(const Array& a, const Array& b, const Box3& b
         DotOfRow(Part(Cast(a), box, z, y), Part(Cast(b), box, z, y), box.shape.x);
   });
   return std::accumulate(planes.begin(), planes.end(), 0.0);
+}
+
+absl::StatusOr<std::unique_ptr<Spectrum>> CpuOps::Transform(const Array& field) {
+  ASSIGN_OR_RETURN(std::unique_ptr<CpuSpectrum> spectrum,
+                   convolver_->MakeSpectrum(*MakeSource(Identity{&field}, domain().x)));
+  ++transforms_;
+  return std::unique_ptr<Spectrum>(std::move(spectrum));
+}
+
+absl::Status CpuOps::SolveSplit(const SplitSolve& step) {
+  Require(step.x.output->box() == Box3{{}, domain()} && step.data.output == nullptr && Cast(step.inverse).real(),
+          "x covers the domain, the data's splitting has no output, and the inverse is real");
+  const auto source = MakeSource(step.r, domain().x);
+  const auto x = MakeSink(step.x, domain().x);
+  const auto data = MakeDataSink(step.data, domain());
+  convolver_->SolveSplit(*source, step.weight, Cast(step.otf), Cast(step.inverse), static_cast<CpuSpectrum&>(*step.q),
+                         *x, *data);
+  transforms_ += 4;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PriorUpdate> CpuOps::UpdateSplit(const Array& x, const PriorSplit& split, float scale) {
+  const Box3 whole{{}, domain()};
+  Require(x.box() == whole && (split.value == nullptr || split.value->box() == whole),
+          "the splittings cover the domain");
+  return cpu::UpdateSplit(Cast(x), split, scale, *pool_);
+}
+
+absl::Status CpuOps::SubtractDual(const Array& v, const PriorSplit& split, float factor, Array& output) {
+  const Box3 whole{{}, domain()};
+  Require(v.box() == whole && output.box() == whole && split.slopes != Slopes::kNone,
+          "all arrays cover the domain, and there are slopes");
+  cpu::SubtractDual(Cast(v), split, factor, Cast(output), *pool_);
+  return absl::OkStatus();
+}
+
+absl::Status CpuOps::Combine(Array& a, float alpha, const Array& b, float beta) {
+  Require(a.box() == b.box(), "both arrays cover the same box");
+  CpuArray& target = Cast(a);
+  const int64_t n = a.box().shape.x;
+  ForEachRow(a.box(), [&](int64_t z, int64_t y) { CombineRows(alpha, Cast(b).Row(z, y), beta, n, target.Row(z, y)); });
+  return absl::OkStatus();
+}
+
+absl::Status CpuOps::Clamp(Array& array, float floor, float ceiling) {
+  CpuArray& target = Cast(array);
+  const int64_t n = target.box().shape.x;
+  ForEachRow(target.box(), [&](int64_t z, int64_t y) {
+    float* row = target.Row(z, y);
+    for (int64_t i = 0; i < n; ++i) row[i] = row[i] < floor ? floor : row[i] > ceiling ? ceiling : row[i];
+  });
+  return absl::OkStatus();
 }
 
 }  // namespace deconvoy::worker::cpu

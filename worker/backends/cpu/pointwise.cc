@@ -5,13 +5,7 @@
 #include <cstring>
 #include <numbers>
 
-// One function body, compiled once per instruction set. The sanitizers' start-up does not bear the choice at load time.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
-#define DECONVOY_FOR_EACH_ISA __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define DECONVOY_FOR_EACH_ISA
-#endif
+#include "worker/backends/cpu/element_loops.h"
 
 namespace deconvoy::worker::cpu {
 namespace {
@@ -97,27 +91,6 @@ constexpr Floats kConjugate = {1, -1, 1, -1, 1, -1, 1, -1};
   const double series =
       1 + t * (1.0 / 3 + t * (1.0 / 5 + t * (1.0 / 7 + t * (1.0 / 9 + t * (1.0 / 11 + t * (1.0 / 13))))));
   return e * std::numbers::ln2 + 2 * s * series;
-}
-
-constexpr int64_t kSums = 16;  // independent ones, so that a loop can be done in vectors
-
-struct Sums {
-  double lanes[kSums] = {};
-  double total() const {
-    double sum = 0;
-    for (const double lane : lanes) sum += lane;
-    return sum;
-  }
-};
-
-// Adds term(i) for i < n, in an order that is the same on every processor.
-template <typename Term>
-[[gnu::always_inline]] inline void SumOver(int64_t n, Sums& sums, const Term& term) {
-  int64_t i = 0;
-  for (; i + kSums <= n; i += kSums) {
-    for (int64_t lane = 0; lane < kSums; ++lane) sums.lanes[lane] += term(i + lane);
-  }
-  for (int64_t lane = 0; i < n; ++i, ++lane) sums.lanes[lane] += term(i);
 }
 
 }  // namespace
@@ -249,6 +222,27 @@ DECONVOY_FOR_EACH_ISA void AddStep(const float* p, const float* v, const StepRow
     const float sum = p[i] + s.step * v[i] + (s.addend != nullptr ? s.scale * s.addend[i] : 0.0F) + s.offset;
     const float raised = sum < s.floor ? s.floor : sum;
     out[i] = raised > s.ceiling ? s.ceiling : raised;
+  }
+}
+
+DECONVOY_FOR_EACH_ISA void OffsetProductRow(const float* __restrict a, float a_offset, const float* __restrict b,
+                                            float b_offset, float scale, int64_t n, float* __restrict out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = scale * (a[i] - a_offset) * (b[i] - b_offset);
+}
+
+DECONVOY_FOR_EACH_ISA void DivideRow(const float* __restrict v, const float* __restrict w, float weight_floor,
+                                     float otherwise, int64_t n, float* __restrict out) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float quotient = v[i] / w[i];
+    out[i] = w[i] >= weight_floor ? quotient : otherwise;
+  }
+}
+
+DECONVOY_FOR_EACH_ISA void ConsensusRow(const float* __restrict v, const float* __restrict first,
+                                        const float* __restrict second, int64_t n, float* __restrict x) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float updated = x[i] * (0.5F * (first[i] + second[i]));
+    x[i] = v[i] < 0 ? x[i] : updated;
   }
 }
 

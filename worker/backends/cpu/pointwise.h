@@ -75,6 +75,16 @@ void AddStep(const float* p, const float* v, const StepRow& step, int64_t n, flo
 // Sum of a b. The sum's order is the same on every processor.
 double DotOfRow(const float* a, const float* b, int64_t n);
 
+// out = scale (a - a_offset) (b - b_offset)
+void OffsetProductRow(const float* a, float a_offset, const float* b, float b_offset, float scale, int64_t n,
+                      float* out);
+
+// out = v / w where w >= weight_floor, else `otherwise`.
+void DivideRow(const float* v, const float* w, float weight_floor, float otherwise, int64_t n, float* out);
+
+// x *= (first + second) / 2, but where v < 0.
+void ConsensusRow(const float* v, const float* first, const float* second, int64_t n, float* x);
+
 // out = max(a b, floor). `out` may be one of the inputs.
 void ProductRow(const float* a, const float* b, float floor, int64_t n, float* out);
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "worker/backends/cpu/pointwise.h"
+#include "worker/backends/cpu/splitting.h"
 #include "worker/backends/cpu/weights.h"
 
 namespace deconvoy::worker::cpu {
@@ -50,6 +51,22 @@ class ExtrapolateSource final : public RowSource {
 
  private:
   Extrapolate p_;
+  int64_t row_length_;
+};
+
+class ProductSource final : public RowSource {
+ public:
+  ProductSource(const Product& p, int64_t row_length)
+      : RowSource(Extent::Of(p.a->box())), p_(p), row_length_(row_length) {}
+  void Read(int64_t z, int64_t y, float* row) const override {
+    const Box3& box = p_.a->box();
+    OffsetProductRow(Cast(p_.a)->Row(z, y), p_.a_offset, Cast(p_.b)->Row(z, y), p_.b_offset, p_.scale, box.shape.x,
+                     row + box.origin.x);
+    ClearAround(box.origin.x, box.end().x, row_length_, row);
+  }
+
+ private:
+  Product p_;
   int64_t row_length_;
 };
 
@@ -276,6 +293,42 @@ class UpdateSink final : public RowSink {
   std::vector<ChangeProducts> products_;  // by plane of output's box
 };
 
+class DivideSink final : public RowSink {
+ public:
+  explicit DivideSink(const Divide& divide) : RowSink(Extent::Of(divide.output->box())), divide_(divide) {}
+
+  void Write(int64_t z, int64_t y, float* row, float* scratch) override {
+    const Box3& box = divide_.output->box();
+    float* out = Cast(divide_.output)->Row(z, y);
+    if (divide_.weights == nullptr) {
+      std::memcpy(out, row + box.origin.x, static_cast<size_t>(box.shape.x) * sizeof(float));
+      return;
+    }
+    const float* w = static_cast<const CpuWeights*>(divide_.weights)->Row(z, y, scratch);
+    DivideRow(row + box.origin.x, w + box.origin.x, divide_.weight_floor, divide_.otherwise, box.shape.x, out);
+  }
+
+ private:
+  Divide divide_;
+};
+
+class ConsensusSink final : public RowSink {
+ public:
+  explicit ConsensusSink(const ConsensusUpdate& update) : RowSink(Extent::Of(update.x->box())), update_(update) {}
+
+  void Write(int64_t z, int64_t y, float* row, float*) override {
+    const Box3& box = update_.x->box();
+    const auto part = [&](const Array* array) {
+      return Cast(array)->Row(z, y) + (box.origin.x - array->box().origin.x);
+    };
+    ConsensusRow(row + box.origin.x, part(update_.first), part(update_.second), box.shape.x,
+                 Cast(update_.x)->Row(z, y));
+  }
+
+ private:
+  ConsensusUpdate update_;
+};
+
 }  // namespace
 
 void ExtrapolatedRow(const Extrapolate& p, int64_t z, int64_t y, float* out) {
@@ -298,6 +351,10 @@ std::unique_ptr<RowSource> MakeSource(const Prologue& prologue, int64_t row_leng
   if (const auto* identity = std::get_if<Identity>(&prologue)) {
     return std::make_unique<IdentitySource>(*Cast(identity->input), row_length);
   }
+  if (const auto* sum = std::get_if<SplitSum>(&prologue)) return MakeSplitSource(*sum);
+  if (const auto* product = std::get_if<Product>(&prologue)) {
+    return std::make_unique<ProductSource>(*product, row_length);
+  }
   return std::make_unique<ExtrapolateSource>(std::get<Extrapolate>(prologue), row_length);
 }
 
@@ -310,6 +367,11 @@ std::unique_ptr<RowSink> MakeSink(const Epilogue& epilogue, int64_t row_length) 
     return std::make_unique<ComparisonSink<Residual>>(*residual, row_length);
   }
   if (const auto* add = std::get_if<AddUpdate>(&epilogue)) return std::make_unique<AddSink>(*add, row_length);
+  if (const auto* split = std::get_if<DataSplit>(&epilogue)) {
+    return MakeDataSink(*split, split->output->box().shape);
+  }
+  if (const auto* divide = std::get_if<Divide>(&epilogue)) return std::make_unique<DivideSink>(*divide);
+  if (const auto* update = std::get_if<ConsensusUpdate>(&epilogue)) return std::make_unique<ConsensusSink>(*update);
   return std::make_unique<UpdateSink>(std::get<MultiplyUpdate>(epilogue), row_length);
 }
 

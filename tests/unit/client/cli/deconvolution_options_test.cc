@@ -42,7 +42,9 @@ TEST(DeconvolutionOptionsTest, EveryOptionArrives) {
                        Parse("--method rl --iterations 12 --set acceleration=none --set initial=image "
                              "--boundary periodic --background 7.5 --offset 100 --gain 0.46 --read-noise 1.6 "
                              "--psf-centre geometric-low --psf-energy 0.99 --tile 32,96,97 --dtype u16 --keep-offset "
-                             "--backend cpu"));
+                             "--backend cpu --saturation 4095 --psf-depths-um 0,2.5,10"));
+  EXPECT_EQ(spec.saturation_counts(), 4095);
+  EXPECT_THAT(spec.psf_depths_um(), ::testing::ElementsAre(0, 2.5, 10));
   EXPECT_EQ(spec.parameters().at("iterations"), "12");
   EXPECT_EQ(spec.parameters().at("acceleration"), "none");
   EXPECT_EQ(spec.parameters().at("initial"), "image");
@@ -58,6 +60,11 @@ TEST(DeconvolutionOptionsTest, EveryOptionArrives) {
   EXPECT_EQ(spec.output_type(), v1::U16);
   EXPECT_TRUE(spec.keep_offset());
   EXPECT_EQ(spec.backend(), "cpu");
+}
+
+TEST(DeconvolutionOptionsTest, IterationsMayBeAutomatic) {
+  ASSERT_OK_AND_ASSIGN(const v1::DeconvolveSpec spec, Parse("--iterations auto"));
+  EXPECT_EQ(spec.parameters().at("iterations"), "auto");
 }
 
 TEST(DeconvolutionOptionsTest, OtherForms) {
@@ -79,8 +86,9 @@ TEST(DeconvolutionOptionsTest, WrongUseExitsWith2) {
 }
 
 TEST(DeconvolutionOptionsTest, ValuesOutOfRangeExitWith2BeforeAnythingIsSent) {
-  for (const char* line : {"--gain -1", "--gain 0", "--psf-energy 1.5", "--psf-energy 0", "--read-noise -1",
-                           "--method rl!", "--offset 1e300"}) {
+  for (const char* line :
+       {"--gain -1", "--gain 0", "--psf-energy 1.5", "--psf-energy 0", "--read-noise -1", "--method rl!",
+        "--offset 1e300", "--saturation 0", "--saturation -1", "--psf-depths-um 0,5,5", "--psf-depths-um 3,1"}) {
     EXPECT_EQ(ExitCodeOf(Parse(line).status()), ExitCode::kUsage) << line << ": " << Parse(line).status();
   }
   EXPECT_THAT(std::string(Parse("--psf-energy 1.5").status().message()), HasSubstr("1.5"));

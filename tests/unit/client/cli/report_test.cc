@@ -13,6 +13,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 v1::Job Done() {
@@ -42,6 +43,60 @@ TEST(JobReportTest, SaysInputResultLightClippingAndTime) {
               ElementsAre("input: 1 to 250.25 counts, background 9", "result: 0 to 4096 counts, background removed",
                           "light: 2000000 counts above background in the input, 1990000 in the result (99.5 %)",
                           "clipped: no voxel", "time: 5.2 s computing, 2.0 s in the queue"));
+}
+
+TEST(JobReportTest, SaysWhatWasFoundOnASample) {
+  v1::Job job = Done();
+  v1::Calibration& found = *job.add_calibrations();
+  found.set_parameter("iterations");
+  found.set_value("37");
+  found.set_criterion("likelihood of held-out photons, 2 tiles");
+  for (const auto& [value, score] : {std::pair("1", 900.0), std::pair("37", 500.0), std::pair("80", 512.5)}) {
+    found.add_candidates()->set_value(value);
+    found.mutable_candidates(found.candidates_size() - 1)->set_score(score);
+  }
+  EXPECT_THAT(JobReport(job), Contains("iterations: 37 (likelihood of held-out photons, 2 tiles)"));
+  EXPECT_THAT(JobDetails(job), Contains("  3 tried: at 1 the score is 400 above that at 37, at 80 12.5"));
+  v1::Calibration& spectrum = *job.add_calibrations();
+  spectrum.set_c(1);
+  spectrum.set_parameter("nsr");
+  spectrum.set_criterion("spectrum of the data");
+  EXPECT_THAT(JobReport(job), Contains("nsr, channel 1: by frequency (spectrum of the data)"));
+}
+
+TEST(JobDetailsTest, TheObjectiveIsDrawn) {
+  v1::Job job = Done();
+  for (int i = 0; i < 4; ++i) {
+    v1::ObjectiveValue& value = *job.add_objective();
+    value.set_iteration(static_cast<uint32_t>(i + 1));
+    value.set_value(100.0 - 30 * i);
+  }
+  EXPECT_THAT(JobDetails(job), Contains("objective: 100 after iteration 1, 10 after 4  █▆▃▁"));
+  EXPECT_THAT(JobDetails(Done()), Not(Contains(HasSubstr("objective"))));
+  for (int i = 0; i < 400; ++i) *job.add_objective() = job.objective(3);
+  EXPECT_THAT(JobDetails(job), Contains(HasSubstr("█▁▁▁")));
+}
+
+TEST(JobReportTest, QualityIsSaidInFewNumbers) {
+  v1::Job job = Done();
+  v1::QualityStatistics& quality = *job.mutable_result()->mutable_quality();
+  quality.set_voxels(1000);
+  quality.set_residual_sum(-100);
+  quality.set_residual_squares(1210);
+  quality.set_neighbours(500);
+  quality.set_neighbour_products(0.13 * 500);
+  EXPECT_THAT(JobReport(job), Contains("residual: rms 1.10, bias -0.10, correlation 0.10; rms and bias in units of "
+                                       "noise only where a count is a photon"));
+  job.mutable_spec()->mutable_deconvolve()->set_gain_photons_per_count(0.5);
+  quality.set_flat_voxels(64);
+  quality.set_flat_squares_before(100);
+  quality.set_flat_squares_after(900);
+  quality.set_faint_voxels(64);
+  quality.set_faint_light_before(50);
+  quality.set_faint_light_after(40);
+  EXPECT_THAT(JobReport(job), Contains("residual: rms 1.10, bias -0.10, correlation 0.10"));
+  EXPECT_THAT(JobReport(job), Contains("flat regions: the result varies 3 times as much as the image"));
+  EXPECT_THAT(JobReport(job), Contains("faint structures: 80 % of their light explained"));
 }
 
 TEST(JobReportTest, CountsAreThoseOfTheFileAndPhotonsAreNamed) {

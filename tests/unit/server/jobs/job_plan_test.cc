@@ -17,6 +17,8 @@ JobPlan SomePlan() {
                 .memory_bytes = int64_t{1} << 40};
   plan.analysis.add_psfs()->set_energy(0.999);
   plan.analysis.add_frames()->set_mean(-1.5);
+  for (const char* value : {"3", "5"}) plan.samples.emplace_back().set_value(value);
+  plan.calibrations.emplace_back().set_criterion("a test");
   return plan;
 }
 
@@ -29,6 +31,10 @@ TEST(JobPlanTest, SurvivesTheStore) {
   EXPECT_EQ(read.tiles.grid, plan.tiles.grid);
   EXPECT_EQ(read.tiles.memory_bytes, plan.tiles.memory_bytes);
   EXPECT_EQ(read.analysis.SerializeAsString(), plan.analysis.SerializeAsString());
+  ASSERT_EQ(read.samples.size(), 2U);
+  EXPECT_EQ(read.samples[1].value(), "5");
+  ASSERT_EQ(read.calibrations.size(), 1U);
+  EXPECT_EQ(read.calibrations[0].criterion(), "a test");
 }
 
 TEST(JobPlanTest, EveryTruncationIsRefused) {

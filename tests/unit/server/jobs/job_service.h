@@ -45,6 +45,7 @@ inline v1::Method RlMethod(const std::string& backend = "cpu") {
   v1::Method method;
   method.set_name("rl");
   *method.add_parameters() = MakeParameter("iterations", v1::INTEGER, "10");
+  method.mutable_parameters(0)->set_automatic(true);
   v1::Parameter initial = MakeParameter("initial", v1::CHOICE, "mean");
   initial.add_choices()->set_name("mean");
   initial.add_choices()->set_name("previous");
@@ -265,15 +266,33 @@ class JobService {
   std::unique_ptr<ServerCore> core_;
 };
 
+// The score of `iterations` 1 to 9: least at 4 plus the channel.
+inline v1::CalibrateResult CalibrationOf(const v1::Task& task) {
+  v1::CalibrateResult result;
+  v1::Calibration& curve = *result.add_calibrations();
+  const int best = 4 + static_cast<int>(task.calibrate().tile().core().c());
+  curve.set_c(task.calibrate().tile().core().c());
+  curve.set_parameter("iterations");
+  curve.set_criterion("a test");
+  for (int k = 1; k < 10; ++k) {
+    v1::CalibrationCandidate& candidate = *curve.add_candidates();
+    candidate.set_value(std::to_string(k));
+    candidate.set_score((k - best) * (k - best));
+  }
+  return result;
+}
+
 // What a real worker would bring for the task.
 inline v1::TaskResult ResultOf(const v1::Task& task, std::string* bytes, const Shape3& psf_crop = {1, 1, 1}) {
   v1::TaskResult result;
   if (task.has_analyse()) {
     const v1::Shape5& input = task.inputs(0).spec().shape();
     v1::AnalyseResult& analysis = *result.mutable_analyse();
-    for (uint32_t c = 0; c < task.inputs(1).spec().shape().c(); ++c) {
+    const v1::Shape5& stacks = task.inputs(1).spec().shape();
+    for (uint32_t stack = 0; stack < stacks.t() * stacks.c(); ++stack) {
       v1::PsfReport& psf = *analysis.add_psfs();
-      psf.set_c(c);
+      psf.set_t(stack / stacks.c());
+      psf.set_c(stack % stacks.c());
       *psf.mutable_crop_shape() = ToProto(psf_crop);
     }
     for (uint32_t frame = 0; frame < input.t() * input.c(); ++frame) {
@@ -288,6 +307,7 @@ inline v1::TaskResult ResultOf(const v1::Task& task, std::string* bytes, const S
     result.mutable_tile()->set_compute_seconds(0.5);
   }
   if (task.has_simulate()) result.mutable_simulate();
+  if (task.has_calibrate()) *result.mutable_calibrate() = CalibrationOf(task);
   for (const v1::OutputPiece& piece : task.outputs()) {
     const FrameBox box = ToFrameBox(piece.box());
     std::string voxels;

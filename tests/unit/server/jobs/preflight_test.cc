@@ -76,6 +76,39 @@ TEST_F(PreflightTest, WithoutAWorkerTheJobWaits) {
   EXPECT_EQ(report.compute_seconds(), 0);
 }
 
+TEST_F(PreflightTest, AMaskMustFitAndBeHonoured) {
+  v1::JobSpec spec = service_.Deconvolve({1, 1, 4, 4, 4}, {4, 4, 4});
+  v1::DeconvolveSpec& work = *spec.mutable_deconvolve();
+  work.set_mask_volume("volumes/none");
+  ExpectRefused(spec, v1::NOT_FOUND, "deconvolve.mask_volume");
+  work.set_mask_volume(service_.AddVolume(MakeSpec({1, 1, 4, 4, 4}), /*complete=*/false));
+  ExpectRefused(spec, v1::VOLUME_INCOMPLETE, "deconvolve.mask_volume");
+  work.set_mask_volume(service_.AddVolume(MakeSpec({1, 1, 4, 4, 5})));
+  ExpectRefused(spec, v1::SHAPE_MISMATCH, "deconvolve.mask_volume");
+  work.set_mask_volume(service_.AddVolume(MakeSpec({1, 1, 4, 4, 4})));
+  const v1::PreflightReport masked = Report(spec);
+  EXPECT_TRUE(masked.accepted()) << masked.ShortDebugString();
+  work.clear_mask_volume();
+  EXPECT_GT(masked.worker_memory_bytes(), Report(spec).worker_memory_bytes());
+  work.set_boundary(v1::PERIODIC);
+  work.clear_tile();
+  work.set_saturation_counts(100);
+  ExpectRefused(spec, v1::INVALID_FIELD, "deconvolve.saturation_counts");
+}
+
+TEST_F(PreflightTest, TellsOfMorePlanes) {
+  v1::Method method = RlMethod();
+  *method.add_parameters() = MakeParameter("axial_upsample", v1::INTEGER, "1");
+  service_.capabilities().AddMethods({method});
+  v1::JobSpec spec = service_.Deconvolve({1, 1, 4, 8, 8}, {12, 8, 8});
+  (*spec.mutable_deconvolve()->mutable_parameters())["axial_upsample"] = "3";
+  const v1::PreflightReport report = Report(spec);
+  EXPECT_TRUE(report.accepted()) << report.ShortDebugString();
+  EXPECT_TRUE(Says(report, v1::INFO, "the result has 12 planes"));
+  EXPECT_EQ(report.result_bytes(), 12U * 8 * 8);
+  EXPECT_EQ(report.tiles_per_frame(), 1U);
+}
+
 TEST_F(PreflightTest, RefusesUnknownNames) {
   v1::JobSpec spec = service_.Deconvolve({1, 1, 4, 4, 4}, {4, 4, 4});
   spec.mutable_deconvolve()->set_method("rx");

@@ -29,6 +29,28 @@ TEST(TaskBuilderTest, OnePsfIsThatOfAllChannels) {
   EXPECT_EQ(PsfOfChannel(1), (std::map<uint32_t, uint32_t>{{0, 0}, {1, 0}}));
 }
 
+TEST(TaskBuilderTest, ATileYieldsItsCoreOfTheResidualToo) {
+  JobService service;
+  TestWorker worker(service, "a");
+  EXPECT_OK(worker.Register());
+  v1::JobSpec spec = service.Deconvolve({1, 1, 4, 8, 4}, {4, 4, 4});
+  spec.mutable_deconvolve()->set_residual(true);
+  const std::string job = service.Submit(spec);
+  ASSERT_EQ(service.Get(job).outputs_size(), 2);
+  while (const std::optional<v1::Task> task = worker.Take()) {
+    if (task->has_tile()) {
+      ASSERT_EQ(task->outputs_size(), 2);
+      for (int i = 0; i < 2; ++i) {
+        EXPECT_EQ(task->outputs(i).volume(), service.Get(job).outputs(i).volume());
+        EXPECT_EQ(task->outputs(i).box().SerializeAsString(), task->tile().core().SerializeAsString());
+      }
+      EXPECT_EQ(task->outputs(1).type(), v1::F32);
+    }
+    EXPECT_OK(worker.Deliver(*task));
+  }
+  EXPECT_EQ(service.Get(job).state(), v1::SUCCEEDED);
+}
+
 TEST(TaskBuilderTest, EveryFrameHasItsOwnStatistics) {
   JobService service;
   TestWorker worker(service, "a");
@@ -44,6 +66,85 @@ TEST(TaskBuilderTest, EveryFrameHasItsOwnStatistics) {
     EXPECT_OK(worker.Deliver(*task));
   }
   EXPECT_EQ(tiles, 6);
+}
+
+// All tiles of a job.
+std::vector<v1::TileTask> TilesOf(JobService& service, TestWorker& worker, const v1::JobSpec& spec) {
+  service.Submit(spec);
+  std::vector<v1::TileTask> tiles;
+  while (const std::optional<v1::Task> task = worker.Take()) {
+    if (task->has_tile()) tiles.push_back(task->tile());
+    EXPECT_OK(worker.Deliver(*task));
+  }
+  return tiles;
+}
+
+TEST(TaskBuilderTest, ATileHasThePsfOfEveryDepth) {
+  JobService service;
+  TestWorker worker(service, "a");
+  EXPECT_OK(worker.Register());
+  v1::VolumeSpec image = MakeSpec({1, 2, 4, 4, 4});
+  for (const auto set : {&v1::VoxelSize::set_z_um, &v1::VoxelSize::set_y_um, &v1::VoxelSize::set_x_um}) {
+    (image.mutable_voxel_size()->*set)(0.1);
+  }
+  v1::JobSpec spec = service.Deconvolve({1, 2, 4, 4, 4}, {4, 4, 4});
+  spec.mutable_deconvolve()->set_input_volume(service.AddVolume(image));
+  spec.mutable_deconvolve()->set_psf_volume(service.AddVolume(MakeSpec({3, 2, 1, 1, 1}, v1::F32)));
+  for (const double depth : {0, 1, 2}) spec.mutable_deconvolve()->add_psf_depths_um(depth);
+  const std::vector<v1::TileTask> tiles = TilesOf(service, worker, spec);
+  ASSERT_EQ(tiles.size(), 2U);
+  for (const v1::TileTask& tile : tiles) {
+    ASSERT_EQ(tile.psfs_size(), 3);
+    for (uint32_t t = 0; t < 3; ++t) {
+      EXPECT_EQ(tile.psfs(static_cast<int>(t)).t(), t);
+      EXPECT_EQ(tile.psfs(static_cast<int>(t)).c(), tile.core().c());
+    }
+  }
+}
+
+TEST(TaskBuilderTest, JoinedChannelsAreOneTilesViews) {
+  JobService service;
+  TestWorker worker(service, "a");
+  v1::Method method = RlMethod();
+  method.set_name("rl-views");
+  method.set_joins_channels(true);
+  *worker.registration.add_methods() = method;
+  EXPECT_OK(worker.Register());
+  v1::JobSpec spec = service.Deconvolve({2, 3, 4, 4, 4}, {4, 4, 4});
+  spec.mutable_deconvolve()->set_method("rl-views");
+  EXPECT_FALSE(service.TrySubmit(spec).ok()) << "one PSF for three views";
+  spec.mutable_deconvolve()->set_psf_volume(service.AddVolume(MakeSpec({1, 3, 1, 1, 1}, v1::F32)));
+  const std::vector<v1::TileTask> tiles = TilesOf(service, worker, spec);
+  ASSERT_EQ(tiles.size(), 2U) << "one for each time point";
+  for (uint32_t t = 0; t < 2; ++t) {
+    const v1::TileTask& tile = tiles[t];
+    EXPECT_EQ(tile.core().t(), t);
+    ASSERT_EQ(tile.psfs_size(), 3);
+    ASSERT_EQ(tile.frames_size(), 3);
+    for (int c = 0; c < 3; ++c) {
+      EXPECT_EQ(tile.psfs(c).c(), static_cast<uint32_t>(c));
+      EXPECT_EQ(tile.frames(c).c(), static_cast<uint32_t>(c));
+      EXPECT_EQ(tile.frames(c).t(), t);
+    }
+  }
+}
+
+TEST(TaskBuilderTest, TheMaskIsAnInputOfAnalysisAndTiles) {
+  JobService service;
+  TestWorker worker(service, "a");
+  EXPECT_OK(worker.Register());
+  v1::JobSpec spec = service.Deconvolve({1, 1, 4, 4, 4}, {4, 4, 4});
+  const std::string mask = service.AddVolume(MakeSpec({1, 1, 4, 4, 4}));
+  spec.mutable_deconvolve()->set_mask_volume(mask);
+  service.Submit(spec);
+  int tasks = 0;
+  while (const std::optional<v1::Task> task = worker.Take()) {
+    ++tasks;
+    ASSERT_EQ(task->inputs_size(), 3);
+    EXPECT_EQ(task->inputs(2).volume(), mask);
+    EXPECT_OK(worker.Deliver(*task));
+  }
+  EXPECT_EQ(tasks, 2);
 }
 
 }  // namespace

@@ -26,7 +26,8 @@ TEST(Describe, JsonHasEveryFieldUnderItsOwnName) {
 
 TEST(Describe, TextNamesMethodsParametersRangesAndDefaults) {
   const std::string text = ToText(DescribeMethods());
-  for (const char* words : {"rl  Richardson-Lucy (Poisson noise)", "1 to 10000", "none | heavy-ball", "default 30"}) {
+  for (const char* words :
+       {"rl  Richardson-Lucy (Poisson noise)", "1 to 10000, or auto", "none | heavy-ball", "default 30"}) {
     EXPECT_THAT(text, HasSubstr(words));
   }
 }

@@ -76,18 +76,44 @@ TEST(GuardedExecutor, RefusesATaskAboveTheBudgetBeforeItStarts) {
   EXPECT_OK(enough.Execute(task.task, task));
 }
 
+void Accelerate(const char* acceleration, MemoryTask& task) {
+  (*task.task.mutable_tile()->mutable_spec()->mutable_parameters())["acceleration"] = acceleration;
+}
+
 TEST(GuardedExecutor, CountsWhatAChoiceNeeds) {
   MemoryTask task = TileTask({100, 100, 100});
-  const int64_t plain = *NeedBytes(task.task);
-  (*task.task.mutable_tile()->mutable_spec()->mutable_parameters())["acceleration"] = "heavy-ball";
-  EXPECT_EQ(*NeedBytes(task.task), plain + 4'000'000);
+  Accelerate("heavy-ball", task);
+  const int64_t heavy_ball = *NeedBytes(task.task);
+  Accelerate("biggs-andrews", task);
+  EXPECT_EQ(*NeedBytes(task.task), heavy_ball + 4'000'000);
+}
+
+TEST(GuardedExecutor, CountsWhatACalibrationHoldsOut) {
+  MemoryTask tile = TileTask({100, 100, 100});
+  Accelerate("heavy-ball", tile);  // whose iterations need more than writing out
+  const int64_t plain = *NeedBytes(tile.task);
+  v1::Task task = tile.task;
+  *task.mutable_calibrate()->mutable_tile() = tile.task.tile();
+  EXPECT_EQ(*NeedBytes(task), plain);
+  (*task.mutable_calibrate()->mutable_tile()->mutable_spec()->mutable_parameters())["iterations"] = "auto";
+  EXPECT_EQ(*NeedBytes(task), plain + 4'000'000 + 12 * 60 * 80 * 90);
 }
 
 TEST(GuardedExecutor, CountsMeasuredVoxelsWhereTheyLie) {
   MemoryTask task = TileTask({100, 100, 100});
+  Accelerate("heavy-ball", task);
   const int64_t loaded = *NeedBytes(task.task);
   task.task.mutable_tile()->mutable_spec()->set_boundary(v1::MIRROR);
   EXPECT_EQ(*NeedBytes(task.task), loaded + 4 * (100 * 100 * 100 - 60 * 80 * 90)) << "reflected into the whole domain";
+}
+
+// With hardly any arrays of its own, a method needs most memory when its result is brought out.
+TEST(GuardedExecutor, CountsTheImageTheResultAndTheResidualThatIsAskedFor) {
+  MemoryTask task = TileTask({100, 100, 100});
+  Accelerate("none", task);
+  EXPECT_EQ(*NeedBytes(task.task), 12'300'000 + 8 * 60 * 80 * 90);
+  task.task.mutable_tile()->mutable_spec()->set_residual(true);
+  EXPECT_EQ(*NeedBytes(task.task), 12'300'000 + 12 * 60 * 80 * 90);
 }
 
 // As floats, and once more while it is prepared.

@@ -39,6 +39,19 @@ TEST(FrameStatistics, VarianceIsThatOfWhatMethodsSee) {
   EXPECT_EQ(Measure({1, 1, 3}, {7, 7, 7}).variance, 0);
 }
 
+TEST(FrameStatistics, LeavesOutWhatDoesNotCount) {
+  FrameStatistics statistics({1, 2, 3}, {});
+  statistics.AddPlane(std::vector<float>{1, NAN, 3, -70, 5, 900}, std::vector<float>{1, 0, 1, 0, 1, 0});
+  const FrameFacts facts = statistics.Finish();
+  EXPECT_EQ(facts.counted, 3);
+  EXPECT_EQ(facts.not_finite, 0);
+  EXPECT_EQ(facts.negative, 0);
+  EXPECT_EQ(facts.minimum, 1);
+  EXPECT_EQ(facts.maximum, 5);
+  EXPECT_DOUBLE_EQ(facts.mean, 3);
+  EXPECT_NEAR(facts.automatic_background, 3, 0.01) << "of one block";
+}
+
 TEST(FrameStatistics, CountsAndPlacesWhatIsNotFinite) {
   std::vector<float> photons(3 * 4 * 5, 2);
   photons[33] = NAN;

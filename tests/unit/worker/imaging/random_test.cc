@@ -103,5 +103,34 @@ TEST(Random, PoissonOfZeroIsZeroAndLargeMeansAreExactEnough) {
   EXPECT_NEAR(squares / 20'000, 1, 0.05);
 }
 
+// Exactly binomial, on both sides of where the way of drawing changes: chi squared over the values within four
+// deviations of the middle.
+TEST(Random, HeadsAreBinomial) {
+  constexpr int kSamples = 200'000;
+  for (const int64_t n : {int64_t{1}, int64_t{10}, int64_t{64}, int64_t{100}, int64_t{1024}, int64_t{1025}}) {
+    const double deviation = std::sqrt(static_cast<double>(n)) / 2;
+    std::vector<int> counts(static_cast<size_t>(n + 1));
+    for (uint64_t i = 0; i < kSamples; ++i) {
+      const int64_t heads = Random::OfVoxel(8, 5, i).Heads(n);
+      ASSERT_GE(heads, 0);
+      ASSERT_LE(heads, n);
+      ++counts[static_cast<size_t>(heads)];
+    }
+    double chi_squared = 0;
+    int values = 0;
+    for (int64_t k = 0; k <= n; ++k) {
+      const auto all = static_cast<double>(n), here = static_cast<double>(k);
+      if (std::abs(here - all / 2) > 4 * deviation) continue;
+      const double expected = kSamples * std::exp(std::lgamma(all + 1) - std::lgamma(here + 1) -
+                                                  std::lgamma(all - here + 1) - all * std::log(2.0));
+      if (expected < 10) continue;
+      chi_squared += std::pow(counts[static_cast<size_t>(k)] - expected, 2) / expected;
+      ++values;
+    }
+    EXPECT_LE(chi_squared, values + 5 * std::sqrt(2.0 * values)) << n;
+  }
+  EXPECT_EQ(Random(1).Heads(0), 0);
+}
+
 }  // namespace
 }  // namespace deconvoy::worker

@@ -1,9 +1,7 @@
 #include "worker/methods/rl.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <fstream>
 #include <map>
 #include <random>
 #include <string>
@@ -13,7 +11,7 @@
 #include "tests/reference/engine.h"
 #include "tests/reference/random_volume.h"
 #include "tests/support/test_support.h"
-#include "worker/backends/cpu/cpu_backend.h"
+#include "tests/unit/worker/methods/measured_memory.h"
 #include "worker/methods/registry.h"
 
 namespace deconvoy::worker {
@@ -80,50 +78,6 @@ TEST(RichardsonLucyTest, StopsWhenTheMonitorSaysSo) {
   EXPECT_EQ(monitor.objectives.size(), 3U);
 }
 
-int64_t ResidentBytes() {
-  std::ifstream stream("/proc/self/statm");
-  int64_t total = 0, resident = 0;
-  stream >> total >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
-}
-
-class Resident final : public Monitor {
- public:
-  absl::Status Iterated(const Iteration&) override {
-    most = std::max(most, ResidentBytes());
-    return absl::OkStatus();
-  }
-  int64_t most = 0;
-};
-
-// Growth of the resident set over the padded voxels.
-double BytesPerVoxel(const Shape3& measured, const Shape3& psf, const Shape3& domain,
-                     const std::map<std::string, std::string>& given) {
-  const Method& method = *FindMethod("rl");
-  const auto backend = MakeCpuBackend({.threads = 2, .wisdom_folder = {}});
-  const auto parameters = ResolveParameters(method.description(), given);
-  std::vector<float> psf_values(static_cast<size_t>(psf.voxels()));  // rising, so that its whole transform is kept
-  const auto n = static_cast<double>(psf_values.size());
-  for (size_t i = 0; i < psf_values.size(); ++i) {
-    psf_values[i] = static_cast<float>(2 * static_cast<double>(i + 1) / (n * (n + 1)));
-  }
-  { EXPECT_OK(backend->Open(domain)); }  // planning is not part of the method
-  const int64_t before = ResidentBytes();
-  const auto ops = backend->Open(domain).value();
-  const auto otf = ops->MakeOtf(psf_values, psf, {psf.z / 2, psf.y / 2, psf.x / 2}).value();
-  const auto y = ops->Allocate({{}, measured}).value();
-  EXPECT_OK(ops->Fill(*y, 10));
-  Problem problem;
-  problem.ops = ops.get();
-  problem.otf = otf.get();
-  problem.measured = y.get();
-  problem.mean = 10;
-  problem.psf = MeasurePsf(psf_values, psf, {psf.z / 2, psf.y / 2, psf.x / 2});
-  Resident resident;
-  EXPECT_OK(method.Run(problem, *parameters, resident));
-  return static_cast<double>(resident.most - before) / static_cast<double>(domain.voxels());
-}
-
 TEST(RichardsonLucyTest, NeedsTheMemoryThatItDescribes) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "SKIPPED: a sanitizer's own memory would be counted";
@@ -141,7 +95,7 @@ TEST(RichardsonLucyTest, NeedsTheMemoryThatItDescribes) {
               {"iterations", "3"}, {"acceleration", acceleration}, {"back_projector", projector}, {"initial", initial}};
           ASSERT_OK_AND_ASSIGN(const Parameters parameters, ResolveParameters(FindMethod("rl")->description(), given));
           const MethodMemory memory = MemoryOf(FindMethod("rl")->description(), parameters);
-          EXPECT_LE(BytesPerVoxel(c.measured, c.psf, c.domain, given),
+          EXPECT_LE(BytesPerVoxel("rl", c.measured, c.psf, c.domain, given),
                     static_cast<double>(TileBytes(memory, c.domain, c.measured, c.psf)) /
                         static_cast<double>(c.domain.voxels()))
               << c.psf.z << " " << acceleration << " " << projector << " " << initial;

@@ -294,5 +294,48 @@ TEST(Analyse, RefusesParametersThatDoNotGoTogether) {
   EXPECT_EQ(InfoOf(result.status()).field(), "deconvolve.parameters[\"matched_steps\"]");
 }
 
+TEST(Analyse, WarnsWhereCountsAreNotPhotonsAndThatMatters) {
+  for (const char* method : {"rl", "rl-gc"}) {
+    MemoryTask task;
+    Fill(task);
+    v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
+    spec.set_method(method);
+    ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+    // Means of 20, 40, 60 and 80 photons with a variance of 13.
+    const bool warns = Messages(result.analyse(), v1::WARNING).find("are not counted ones") != std::string::npos;
+    EXPECT_EQ(warns, std::string(method) == "rl-gc");
+    // Hardly a photon in the first frame, but for one bright voxel.
+    spec.set_offset_counts(109.9);
+    ASSERT_OK_AND_ASSIGN(const v1::TaskResult varied, RunAnalyse(task.task, task));
+    EXPECT_THAT(Messages(varied.analyse(), v1::WARNING), ::testing::Not(HasSubstr("t=0 c=0: the variance")));
+  }
+}
+
+TEST(Analyse, RefusesAStepThatIsTooLongForAnyPsf) {
+  const struct {
+    const char* method;
+    std::map<std::string, std::string> parameters;
+    const char* bound;
+  } cases[] = {{"landweber", {{"step", "2"}}, "below 2 "},
+               {"landweber-positive", {{"step", "1.1"}, {"acceleration", "nesterov"}}, "at most 1 "},
+               {"stark-parker", {{"step", "2"}}, "below 2 "},
+               {"ictm", {{"step", "2"}}, "below 2 "},
+               {"tikhonov-miller", {{"step", "2"}}, "below 2 "},
+               {"ista", {{"step", "2"}}, "below 2 "},
+               {"fista", {{"step", "1.01"}}, "at most 1 "}};
+  for (const auto& c : cases) {
+    MemoryTask task;
+    Fill(task);
+    v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
+    spec.set_method(c.method);
+    spec.mutable_parameters()->insert(c.parameters.begin(), c.parameters.end());
+    const absl::Status status = RunAnalyse(task.task, task).status();
+    EXPECT_EQ(InfoOf(status).field(), "deconvolve.parameters[\"step\"]") << c.method << " " << status;
+    EXPECT_THAT(InfoOf(status).remedy(), HasSubstr(c.bound)) << c.method;
+    spec.mutable_parameters()->at("step") = "0.99";
+    EXPECT_TRUE(RunAnalyse(task.task, task).ok()) << c.method;
+  }
+}
+
 }  // namespace
 }  // namespace deconvoy::worker

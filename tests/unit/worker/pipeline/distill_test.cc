@@ -17,9 +17,9 @@
 namespace deconvoy::worker {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::AsBytes;
 using testing::FromBytes;
+using ::testing::HasSubstr;
 using testing::MemoryTask;
 
 constexpr Shape3 kShape{12, 30, 40};

@@ -283,6 +283,110 @@ TEST_F(Tile, ReadNoiseShiftsImageAndBackgroundAlike) {
   ExpectNear(Estimate(s, raw), expected, 1e-3);
 }
 
+// Not of the worker's arrays: y less the blurred result, over its root, sums of products over the PSF.
+std::vector<double> NormalisedResidual(const Setting& s, const std::vector<float>& raw, const std::vector<float>& x) {
+  const double sum = std::accumulate(s.psf.begin(), s.psf.end(), 0.0);
+  const auto at = [&](int64_t z, int64_t y, int64_t c) {
+    const auto wrap = [](int64_t i, int64_t n) { return (i + n) % n; };
+    return static_cast<size_t>((wrap(z, s.frame.z) * s.frame.y + wrap(y, s.frame.y)) * s.frame.x + wrap(c, s.frame.x));
+  };
+  std::vector<double> r;
+  for (int64_t z = 0; z < s.frame.z; ++z) {
+    for (int64_t y = 0; y < s.frame.y; ++y) {
+      for (int64_t c = 0; c < s.frame.x; ++c) {
+        double model = s.background;
+        for (int64_t i = 0; i < 27; ++i) {
+          const int64_t dz = i / 9 - 1, dy = i / 3 % 3 - 1, dx = i % 3 - 1;
+          model += s.psf[static_cast<size_t>(i)] / sum * x[at(z - dz, y - dy, c - dx)];
+        }
+        r.push_back((raw[at(z, y, c)] - model) / std::sqrt(model));
+      }
+    }
+  }
+  return r;
+}
+
+TEST_F(Tile, TheResidualIsAnOutputWhereAskedForAndItsStatisticsAlwaysThere) {
+  Setting s;
+  s.boundary = v1::PERIODIC;
+  s.psf = Skewed();
+  s.background = 10;
+  const std::vector<float> raw = Picture(s.frame);
+  MemoryTask plain, task;
+  Fill(s, raw, plain);
+  Fill(s, raw, task);
+  task.AddOutput("volumes/residual", v1::F32, {0, 0, s.core});
+  task.task.mutable_tile()->mutable_spec()->set_residual(true);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult without, Run(plain));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, Run(task));
+  const std::vector<float> both = FromBytes<float>(task.output);
+  const auto half = static_cast<std::ptrdiff_t>(raw.size());
+  ASSERT_EQ(both.size(), 2 * raw.size());
+  const std::vector<float> x(both.begin(), both.begin() + half), r(both.begin() + half, both.end());
+  EXPECT_EQ(FromBytes<float>(plain.output), x);
+  const std::vector<double> expected = NormalisedResidual(s, raw, x);
+  double sum = 0, squares = 0;
+  for (size_t i = 0; i < r.size(); ++i) {
+    ASSERT_NEAR(r[i], expected[i], 1e-3) << i;
+    sum += expected[i];
+    squares += expected[i] * expected[i];
+  }
+  const v1::QualityStatistics& quality = result.tile().statistics().quality();
+  EXPECT_EQ(quality.voxels(), raw.size());
+  EXPECT_NEAR(quality.residual_sum(), sum, 0.1);
+  EXPECT_NEAR(quality.residual_squares(), squares, 1e-3 * squares);
+  EXPECT_EQ(quality.SerializeAsString(), without.tile().statistics().quality().SerializeAsString());
+}
+
+TEST_P(EveryBoundary, TheResidualVanishesWhereTheResultExplainsTheImage) {
+  Setting s;
+  s.boundary = GetParam();
+  s.core = {{1, 2, 3}, {3, 4, 5}};
+  MemoryTask task;
+  Fill(s, Picture(s.frame), task);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, Run(task));
+  const v1::QualityStatistics& quality = result.tile().statistics().quality();
+  EXPECT_EQ(quality.voxels(), 60U);
+  EXPECT_EQ(quality.neighbours(), 48U);
+  EXPECT_LT(quality.residual_squares(), 1e-6);
+}
+
+TEST_F(Tile, ABlankFrameHasAResidualButNoStatistics) {
+  Setting s;
+  s.background = 4;
+  const std::vector<float> raw(static_cast<size_t>(s.frame.voxels()), 0);
+  MemoryTask task;
+  Fill(s, raw, task);
+  task.AddOutput("volumes/residual", v1::F32, {0, 0, s.core});
+  task.task.mutable_tile()->mutable_spec()->set_residual(true);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, Run(task));
+  const std::vector<float> both = FromBytes<float>(task.output);
+  ASSERT_EQ(both.size(), 2 * raw.size());
+  for (size_t i = 0; i < both.size(); ++i) ASSERT_EQ(both[i], i < raw.size() ? 0 : -2) << i;
+  EXPECT_FALSE(result.tile().statistics().has_quality());
+}
+
+TEST_F(Tile, TheObjectiveGoesToWhoListensAndIntoTheResult) {
+  Setting s;
+  MemoryTask silent;
+  Fill(s, Picture(s.frame), silent);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult without, Run(silent));
+  EXPECT_EQ(without.tile().objective_size(), 0);
+  EXPECT_TRUE(silent.objective.empty());
+  s.psf = Skewed();
+  s.parameters["objective"] = "true";
+  MemoryTask task;
+  Fill(s, Picture(s.frame), task);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, Run(task));
+  ASSERT_EQ(result.tile().objective_size(), 3);
+  ASSERT_EQ(task.objective.size(), 3U);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(result.tile().objective(i).iteration(), static_cast<uint32_t>(i + 1));
+    EXPECT_EQ(result.tile().objective(i).value(), task.objective[static_cast<size_t>(i)]);
+  }
+  EXPECT_LT(task.objective[2], task.objective[0]);
+}
+
 TEST_F(Tile, ReportsIterations) {
   Setting s;
   MemoryTask task;

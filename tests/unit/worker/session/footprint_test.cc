@@ -48,6 +48,26 @@ TEST(FootprintTest, TheResultThatATileStartsFromIsReadAheadToo) {
   EXPECT_EQ(FootprintOf(task).staged, 8 * 9 * 10 * (2 + 4));
 }
 
+TEST(FootprintTest, MaskViewsAndSparsePlanesAreReadAheadAsTheyAreUsed) {
+  v1::Task task = Tile();
+  v1::VolumeAccess& mask = *task.add_inputs();
+  mask.set_volume("volumes/mask");
+  mask.mutable_spec()->set_type(v1::U8);
+  mask.mutable_spec()->mutable_shape()->set_c(1);
+  v1::TileTask& tile = *task.mutable_tile();
+  tile.mutable_spec()->set_mask_volume("volumes/mask");
+  (*tile.mutable_spec()->mutable_parameters())["axial_upsample"] = "4";
+  tile.add_frames()->set_c(0);
+  tile.add_frames()->set_c(1);
+  const std::vector<InputBox> boxes = BoxesToReadAhead(task);
+  ASSERT_EQ(boxes.size(), 4U);
+  EXPECT_EQ(boxes[0].box, (FrameBox{3, 0, {{}, {2, 9, 10}}})) << "planes 0 and 4 of 8";
+  EXPECT_EQ(boxes[1].volume->volume(), "volumes/mask");
+  EXPECT_EQ(boxes[1].box, (FrameBox{0, 0, {{}, {2, 9, 10}}}));
+  EXPECT_EQ(boxes[2].box, (FrameBox{3, 1, {{}, {2, 9, 10}}}));
+  EXPECT_EQ(boxes[3].box, (FrameBox{0, 0, {{}, {2, 9, 10}}})) << "one channel for all";
+}
+
 TEST(FootprintTest, FilesOfTheSpoolTakeNoMemory) {
   v1::Task task = Tile();
   for (v1::VolumeAccess& input : *task.mutable_inputs()) input.set_spool_path("/somewhere");

@@ -39,6 +39,9 @@ class DamagedOps : public Ops {
   absl::StatusOr<double> ShrinkWavelets(const WaveletShrinkage& shrinkage, Array& array) override {
     return ops_->ShrinkWavelets(shrinkage, array);
   }
+  absl::Status AddScaled(const Array& addend, float scale, Array& target) override {
+    return ops_->AddScaled(addend, scale, target);
+  }
   absl::StatusOr<double> Dot(const Array& a, const Array& b, const Box3& box) override { return ops_->Dot(a, b, box); }
   absl::StatusOr<std::unique_ptr<Weights>> MakeWeights(const Otf& otf, const Box3& box, const Array* mask) override {
     return ops_->MakeWeights(otf, box, mask);
@@ -60,6 +63,18 @@ class DamagedOps : public Ops {
     return ops_->ConvolveThen(first, second);
   }
   absl::StatusOr<Reduction> Reduce(const Array& array, const Box3& box) override { return ops_->Reduce(array, box); }
+  absl::StatusOr<std::unique_ptr<Spectrum>> Transform(const Array& field) override { return ops_->Transform(field); }
+  absl::Status SolveSplit(const SplitSolve& step) override { return ops_->SolveSplit(step); }
+  absl::StatusOr<PriorUpdate> UpdateSplit(const Array& x, const PriorSplit& split, float scale) override {
+    return ops_->UpdateSplit(x, split, scale);
+  }
+  absl::Status SubtractDual(const Array& v, const PriorSplit& split, float factor, Array& output) override {
+    return ops_->SubtractDual(v, split, factor, output);
+  }
+  absl::Status Combine(Array& a, float alpha, const Array& b, float beta) override {
+    return ops_->Combine(a, alpha, b, beta);
+  }
+  absl::Status Clamp(Array& array, float floor, float ceiling) override { return ops_->Clamp(array, floor, ceiling); }
   int64_t transforms() const override { return ops_->transforms(); }
 
  private:

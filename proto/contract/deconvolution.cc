@@ -1,0 +1,65 @@
+#include "proto/contract/deconvolution.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string>
+
+namespace deconvoy {
+namespace {
+
+constexpr int64_t kMillibytesPerOtfVoxel = 4300;  // half a spectrum of complex numbers, with the gaps between its rows
+constexpr int64_t kMillibytesPerFloat = 4000;
+
+}  // namespace
+
+int64_t AxialUpsample(const v1::DeconvolveSpec& spec) {
+  const auto found = spec.parameters().find("axial_upsample");
+  if (found == spec.parameters().end()) return 1;
+  const std::string& text = found->second;
+  int64_t upsample = 1;
+  std::from_chars(text.data(), text.data() + text.size(), upsample);
+  return std::clamp<int64_t>(upsample, 1, kMostAxialUpsample);
+}
+
+bool HasMask(const v1::DeconvolveSpec& spec) {
+  return !spec.mask_volume().empty() || spec.saturation_counts() > 0 || AxialUpsample(spec) > 1;
+}
+
+v1::VolumeSpec OnResultGrid(const v1::DeconvolveSpec& spec, v1::VolumeSpec input) {
+  const int64_t upsample = AxialUpsample(spec);
+  input.mutable_shape()->set_z(static_cast<uint32_t>(input.shape().z() * upsample));
+  if (upsample > 1 && input.has_voxel_size()) {
+    input.mutable_voxel_size()->set_z_um(input.voxel_size().z_um() / static_cast<double>(upsample));
+  }
+  return input;
+}
+
+Box3 MeasuredPlanes(const Box3& box, int64_t upsample) {
+  const auto from = [upsample](int64_t plane) { return (plane + upsample - 1) / upsample; };
+  Box3 measured = box;
+  measured.origin.z = from(box.origin.z);
+  measured.shape.z = from(box.end().z) - measured.origin.z;
+  return measured;
+}
+
+int64_t PsfsOfTile(const v1::DeconvolveSpec& spec, const v1::Method& method, int64_t channels) {
+  return method.joins_channels() ? channels : std::max<int64_t>(spec.psf_depths_um_size(), 1);
+}
+
+MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters, const v1::DeconvolveSpec& spec,
+                      int64_t psfs) {
+  MethodMemory memory = MemoryOf(method, parameters, spec.residual());
+  const int64_t views = method.joins_channels() ? psfs : 1;
+  memory.millibytes_per_padded_voxel += (views - 1) * kMillibytesPerOtfVoxel;
+  memory.millibytes_per_measured_voxel *= views;
+  memory.bytes_per_weight *= views;
+  if (spec.psf_depths_um_size() > 1) memory.millibytes_per_measured_voxel += kMillibytesPerFloat;
+  if (HasMask(spec)) {
+    memory.millibytes_per_measured_voxel += views * kMillibytesPerFloat;
+    memory.millibytes_per_padded_voxel += 1000 * memory.bytes_per_weight;
+    memory.bytes_per_weight = 0;
+  }
+  return memory;
+}
+
+}  // namespace deconvoy

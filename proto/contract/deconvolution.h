@@ -1,0 +1,40 @@
+// What the specification of a deconvolution means to server, workers and clients alike.
+//
+// Pure functions of validated specifications.
+#pragma once
+
+#include <cstdint>
+
+#include "deconvoy/v1/jobs.pb.h"
+#include "deconvoy/v1/methods.pb.h"
+#include "proto/contract/geometry.h"
+#include "proto/contract/parameters.h"
+
+namespace deconvoy {
+
+// The most that `axial_upsample` may be.
+inline constexpr int64_t kMostAxialUpsample = 8;
+
+// Planes of the result for each plane of the input, from the parameter `axial_upsample`; 1 where it is not given. Plane
+// j of the input is the sample of plane j * AxialUpsample of the result, so that both begin at the same depth.
+int64_t AxialUpsample(const v1::DeconvolveSpec& spec);
+
+// Whether some voxels of the result's grid may not be measured: a mask, saturation, or planes between those of the
+// input.
+bool HasMask(const v1::DeconvolveSpec& spec);
+
+// The input on the grid of the result: with as many planes, that far apart.
+v1::VolumeSpec OnResultGrid(const v1::DeconvolveSpec& spec, v1::VolumeSpec input);
+
+// The planes of the input that are samples of planes of `box`, a box of the result's grid. May be empty.
+Box3 MeasuredPlanes(const Box3& box, int64_t upsample);
+
+// PSFs that a tile is computed with: one for each view or depth. `channels` of the input.
+int64_t PsfsOfTile(const v1::DeconvolveSpec& spec, const v1::Method& method, int64_t channels);
+
+// Memory of the method in a tile with so many PSFs: beside its own each further view takes an OTF, y and weights; a
+// blend over depth the result so far; a mask m, and weights that are kept whole.
+MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters, const v1::DeconvolveSpec& spec,
+                      int64_t psfs);
+
+}  // namespace deconvoy

@@ -1,0 +1,148 @@
+#include "server/jobs/quality_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace deconvoy::server {
+namespace {
+
+constexpr char kBackground[] = "deconvolve.background";
+constexpr char kPsf[] = "deconvolve.psf_volume";
+constexpr char kParameters[] = "deconvolve.parameters";
+
+// Measured: docs/quality.md.
+constexpr uint64_t kLeastVoxels = 4096;  // below, everything is chance
+constexpr uint64_t kLeastFaint = 640;    // ten blocks
+// Share of the voxels that lie in flat regions where the image's noise is white: 0.16 and more of stacks with such
+// noise, 0.06 and less of those that are smoothed, interpolated or without noise.
+constexpr double kLeastFlat = 0.1;
+constexpr double kMostBias = 0.18, kMostBiasOfOthers = 0.5;  // of the residual's deviation
+constexpr double kMostCorrelation = 0.1, kLeastCorrelation = -0.06;
+constexpr double kMostRms = 1.35, kLeastRms = 0.75;
+constexpr double kMostAmplification = 1.4;  // of deviations in flat regions
+constexpr double kMostRings = 1e-3;         // share of the voxels
+constexpr double kLeastFaintKept = 0.5;
+
+// What the sums come to.
+struct Quality {
+  double bias, rms, deviation, correlation;
+  bool white;  // the image's noise
+
+  explicit Quality(const v1::QualityStatistics& q)
+      : bias(q.residual_sum() / static_cast<double>(q.voxels())),
+        rms(std::sqrt(q.residual_squares() / static_cast<double>(q.voxels()))),
+        deviation(std::sqrt(std::max(rms * rms - bias * bias, 0.0))),
+        correlation(0),
+        white(static_cast<double>(q.flat_voxels()) >= kLeastFlat * static_cast<double>(q.voxels())) {
+    if (q.neighbours() == 0 || !(deviation > 0)) return;
+    correlation =
+        (q.neighbour_products() / static_cast<double>(q.neighbours()) - bias * bias) / (deviation * deviation);
+  }
+};
+
+void Warn(std::string message, const char* field, std::string remedy, std::vector<v1::Finding>& findings) {
+  v1::Finding& finding = findings.emplace_back();
+  finding.set_severity(v1::WARNING);
+  finding.set_message(std::move(message));
+  finding.mutable_info()->set_reason(v1::INVALID_FIELD);
+  finding.mutable_info()->set_field(field);
+  finding.mutable_info()->set_remedy(std::move(remedy));
+}
+
+void CheckBias(const Quality& quality, std::vector<v1::Finding>& findings) {
+  const double bias = quality.bias / quality.deviation;
+  const std::string numbers =
+      fmt::format("the residual's mean is {:.2f}, its deviation {:.2f}", quality.bias, quality.deviation);
+  const double most = quality.white ? kMostBias : kMostBiasOfOthers;
+  if (bias > most) {
+    Warn("the blurred result is darker than the image: " + numbers, kBackground,
+         "Check the PSF, the background and the offset, or give more iterations.", findings);
+  } else if (bias < -most && quality.correlation < kLeastCorrelation) {
+    Warn(fmt::format("the result follows the noise of the image: {}, and neighbours of it correlate by {:.2f}", numbers,
+                     quality.correlation),
+         kPsf, "Check whether the PSF is too narrow (its voxel size, the objective), or lower the background.",
+         findings);
+  } else if (bias < -most) {
+    Warn("the blurred result is brighter than the image: " + numbers, kBackground,
+         "Give a lower background, or leave it to be estimated (--background auto).", findings);
+  }
+}
+
+void CheckResidual(const Quality& quality, std::vector<v1::Finding>& findings) {
+  if (!(quality.deviation > 0)) return;
+  CheckBias(quality, findings);
+  if (!findings.empty() || !quality.white || quality.correlation <= kMostCorrelation) return;
+  Warn(fmt::format("the residual is not noise: neighbours of it correlate by {:.2f}, so the blurred result misses "
+                   "structure of the image",
+                   quality.correlation),
+       kPsf,
+       "Look at it (--residual FILE). Check whether the PSF is too wide or wrong; if it is right, give more iterations "
+       "or "
+       "less regularisation.",
+       findings);
+}
+
+// Of a residual that is neither biased nor has structure.
+void CheckDeviation(double gain, double rms, std::vector<v1::Finding>& findings) {
+  if (gain == 0 || gain == 1) return;
+  if (rms > kMostRms) {
+    Warn(fmt::format("the residual is noise, but {:.2f} times as much as that of photons", rms),
+         "deconvolve.gain_photons_per_count",
+         fmt::format("Check gain and read noise; without read noise a gain of {:.3g} would explain it.",
+                     gain / (rms * rms)),
+         findings);
+  } else if (rms < kLeastRms) {
+    Warn(fmt::format("the residual has only {:.2f} times the noise of photons: the result follows the noise, or the "
+                     "gain is too low",
+                     rms),
+         kParameters, "Give fewer iterations or more regularisation, or check the gain.", findings);
+  }
+}
+
+void CheckNoise(const v1::QualityStatistics& quality, std::vector<v1::Finding>& findings) {
+  if (!(quality.flat_squares_before() > 0)) return;
+  const double amplification = std::sqrt(quality.flat_squares_after() / quality.flat_squares_before());
+  if (amplification <= kMostAmplification) return;
+  Warn(fmt::format("in flat regions the result varies {:.1f} times as much as the image: noise has been amplified",
+                   amplification),
+       kParameters, "Give fewer iterations (--iterations), or use rl-tv or more regularisation.", findings);
+}
+
+void CheckRings(const v1::QualityStatistics& quality, std::vector<v1::Finding>& findings) {
+  const double rings = static_cast<double>(quality.ring_voxels()) / static_cast<double>(quality.voxels());
+  if (rings <= kMostRings) return;
+  Warn(fmt::format("{} voxels of the result ({:.2g} %) lie far below zero beside bright structures: it rings",
+                   quality.ring_voxels(), 100 * rings),
+       "deconvolve.method", "Regularise more, or use a method that keeps the result non-negative, such as rl.",
+       findings);
+}
+
+void CheckFaint(const v1::QualityStatistics& quality, std::vector<v1::Finding>& findings) {
+  if (quality.faint_voxels() < kLeastFaint) return;
+  const double kept = quality.faint_light_after() / quality.faint_light_before();
+  if (kept >= kLeastFaintKept) return;
+  Warn(fmt::format("of small structures near the background only {:.0f} % of the light is left: they are being lost",
+                   100 * std::max(kept, 0.0)),
+       kBackground, "Give a lower background, more iterations, or less regularisation.", findings);
+}
+
+}  // namespace
+
+std::vector<v1::Finding> CheckQuality(const v1::DeconvolveSpec& spec, const v1::QualityStatistics& quality) {
+  std::vector<v1::Finding> findings;
+  if (quality.voxels() < kLeastVoxels) return findings;
+  const Quality residual(quality);
+  CheckResidual(residual, findings);
+  if (findings.empty() && residual.white) CheckDeviation(spec.gain_photons_per_count(), residual.rms, findings);
+  if (residual.white) CheckNoise(quality, findings);
+  CheckRings(quality, findings);
+  if (residual.white) CheckFaint(quality, findings);
+  return findings;
+}
+
+}  // namespace deconvoy::server

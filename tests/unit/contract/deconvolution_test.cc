@@ -1,0 +1,85 @@
+#include "proto/contract/deconvolution.h"
+
+#include <gtest/gtest.h>
+
+#include "proto/contract/volume_layout.h"
+#include "tests/support/test_support.h"
+#include "tests/unit/contract/voxel_size.h"
+
+namespace deconvoy {
+namespace {
+
+v1::DeconvolveSpec Upsampled(const std::string& text) {
+  v1::DeconvolveSpec spec;
+  (*spec.mutable_parameters())["axial_upsample"] = text;
+  return spec;
+}
+
+TEST(DeconvolutionTest, EveryPlaneIsMeasuredUnlessAskedFor) {
+  EXPECT_EQ(AxialUpsample({}), 1);
+  EXPECT_EQ(AxialUpsample(Upsampled("3")), 3);
+  EXPECT_EQ(AxialUpsample(Upsampled("99999999999999999999")), 1) << "no number that fits";
+  EXPECT_EQ(AxialUpsample(Upsampled("-4")), 1);
+  EXPECT_EQ(AxialUpsample(Upsampled("1000000")), kMostAxialUpsample);
+}
+
+TEST(DeconvolutionTest, TheGridHasMorePlanesAtTheSameDepth) {
+  v1::VolumeSpec input;
+  *input.mutable_shape() = ToProto(Shape5{2, 3, 5, 7, 8});
+  *input.mutable_voxel_size() = Size(0.3, 0.1, 0.1);
+  const v1::VolumeSpec grid = OnResultGrid(Upsampled("3"), input);
+  EXPECT_EQ(ToShape(grid.shape(), v1::F32, "").value(), (Shape5{2, 3, 15, 7, 8}));
+  EXPECT_DOUBLE_EQ(grid.voxel_size().z_um(), 0.1);
+  EXPECT_EQ(OnResultGrid({}, input).SerializeAsString(), input.SerializeAsString());
+}
+
+TEST(DeconvolutionTest, MeasuredPlanesAreEveryKth) {
+  const auto planes = [](int64_t begin, int64_t count, int64_t upsample) {
+    const Box3 box = MeasuredPlanes({{begin, 1, 2}, {count, 3, 4}}, upsample);
+    EXPECT_EQ(box.shape.y, 3);
+    EXPECT_EQ(box.origin.x, 2);
+    return std::pair(box.origin.z, box.shape.z);
+  };
+  EXPECT_EQ(planes(0, 6, 1), std::pair(int64_t{0}, int64_t{6}));
+  EXPECT_EQ(planes(0, 6, 3), std::pair(int64_t{0}, int64_t{2}));
+  EXPECT_EQ(planes(1, 6, 3), std::pair(int64_t{1}, int64_t{2})) << "3 and 6";
+  EXPECT_EQ(planes(4, 2, 3), std::pair(int64_t{2}, int64_t{0})) << "neither 4 nor 5";
+}
+
+// 10 bytes per padded and 4 per measured voxel, 4 per weight.
+v1::Method SomeMethod(bool joins) {
+  v1::Method method;
+  method.set_bytes_per_padded_voxel(10);
+  method.set_bytes_per_measured_voxel(4);
+  method.set_bytes_per_weight(4);
+  method.set_joins_channels(joins);
+  return method;
+}
+
+TEST(DeconvolutionTest, MasksViewsAndDepthsTakeMemory) {
+  const auto memory = [](bool joins, const v1::DeconvolveSpec& spec, int64_t psfs) {
+    const v1::Method method = SomeMethod(joins);
+    const MethodMemory found = MemoryOf(method, ResolveParameters(method, {}).value(), spec, psfs);
+    return std::vector<int64_t>{found.millibytes_per_padded_voxel, found.millibytes_per_measured_voxel,
+                                found.bytes_per_weight};
+  };
+  v1::DeconvolveSpec masked, deep;
+  masked.set_mask_volume("volumes/m");
+  for (const double depth : {0, 5, 9}) deep.add_psf_depths_um(depth);
+  EXPECT_EQ(memory(false, {}, 1), (std::vector<int64_t>{10000, 4000, 4}));
+  EXPECT_EQ(memory(false, masked, 1), (std::vector<int64_t>{14000, 8000, 0})) << "m, and weights that are kept whole";
+  EXPECT_EQ(memory(false, deep, 3), (std::vector<int64_t>{10000, 8000, 4})) << "the blend";
+  EXPECT_EQ(memory(true, {}, 3), (std::vector<int64_t>{18600, 12000, 12})) << "two more OTFs";
+  EXPECT_EQ(memory(true, masked, 3), (std::vector<int64_t>{30600, 24000, 0}));
+}
+
+TEST(DeconvolutionTest, ATileHasAPsfForEachViewOrDepth) {
+  v1::DeconvolveSpec deep;
+  for (const double depth : {0, 5, 9}) deep.add_psf_depths_um(depth);
+  EXPECT_EQ(PsfsOfTile({}, SomeMethod(false), 4), 1);
+  EXPECT_EQ(PsfsOfTile(deep, SomeMethod(false), 4), 3);
+  EXPECT_EQ(PsfsOfTile({}, SomeMethod(true), 4), 4);
+}
+
+}  // namespace
+}  // namespace deconvoy

@@ -1,0 +1,121 @@
+#include "server/jobs/quality_check.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace deconvoy::server {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+v1::DeconvolveSpec Spec(double gain = 1) {
+  v1::DeconvolveSpec spec;
+  spec.set_gain_photons_per_count(gain);
+  return spec;
+}
+
+// As it should be: white noise, flat regions a little smoother, faint structures there.
+v1::QualityStatistics Good() {
+  v1::QualityStatistics quality;
+  quality.set_voxels(100'000);
+  quality.set_residual_sum(-2'000);
+  quality.set_residual_squares(98'000);
+  quality.set_neighbours(99'000);
+  quality.set_neighbour_products(1'000);
+  quality.set_flat_voxels(10'000);
+  quality.set_flat_squares_before(1e6);
+  quality.set_flat_squares_after(4e5);
+  quality.set_faint_voxels(1'000);
+  quality.set_faint_light_before(5'000);
+  quality.set_faint_light_after(4'500);
+  return quality;
+}
+
+std::vector<v1::Finding> With(const std::function<void(v1::QualityStatistics&)>& change, double gain = 1) {
+  v1::QualityStatistics quality = Good();
+  change(quality);
+  return CheckQuality(Spec(gain), quality);
+}
+
+void ExpectOne(const std::vector<v1::Finding>& findings, const char* message, const char* field) {
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].severity(), v1::WARNING);
+  EXPECT_THAT(findings[0].message(), HasSubstr(message));
+  EXPECT_EQ(findings[0].info().field(), field);
+  EXPECT_FALSE(findings[0].info().remedy().empty());
+}
+
+TEST(QualityCheck, AGoodResultIsSilent) {
+  EXPECT_THAT(CheckQuality(Spec(), Good()), IsEmpty());
+  EXPECT_THAT(CheckQuality(Spec(0.5), Good()), IsEmpty());
+  EXPECT_THAT(CheckQuality(Spec(), {}), IsEmpty()) << "frames without light";
+}
+
+TEST(QualityCheck, ABiasPointsAtTheBackground) {
+  ExpectOne(With([](auto& q) {
+              q.set_residual_sum(-60'000);
+              q.set_neighbour_products(0.36 * 99'000);  // white about its mean
+            }),
+            "brighter than the image: the residual's mean is -0.60", "deconvolve.background");
+  ExpectOne(With([](auto& q) { q.set_residual_sum(60'000); }), "darker than the image", "deconvolve.background");
+}
+
+TEST(QualityCheck, ABiasOfNeighboursThatAlternatePointsAtANarrowPsf) {
+  ExpectOne(With([](auto& q) {
+              q.set_residual_sum(-25'000);
+              q.set_neighbour_products(-3'000);
+            }),
+            "follows the noise", "deconvolve.psf_volume");
+}
+
+TEST(QualityCheck, StructureInTheResidualPointsAtThePsf) {
+  ExpectOne(With([](auto& q) { q.set_neighbour_products(49'500); }), "correlate by 0.51", "deconvolve.psf_volume");
+}
+
+TEST(QualityCheck, HowMuchNoiseIsLeftIsJudgedWhereTheGainIsKnown) {
+  const auto loud = [](auto& q) { q.set_residual_squares(400'000); };
+  const auto quiet = [](auto& q) { q.set_residual_squares(25'000); };
+  ExpectOne(With(loud, 0.5), "2.00 times as much as that of photons", "deconvolve.gain_photons_per_count");
+  EXPECT_THAT(With(loud, 0.5)[0].info().remedy(), HasSubstr("gain of 0.125"));
+  ExpectOne(With(quiet, 0.5), "only 0.50 times the noise", "deconvolve.parameters");
+  EXPECT_THAT(With(loud), IsEmpty());
+  EXPECT_THAT(With(quiet), IsEmpty());
+}
+
+TEST(QualityCheck, AmplifiedNoisePointsAtTheIterations) {
+  ExpectOne(With([](auto& q) { q.set_flat_squares_after(4e8); }), "varies 20.0 times as much", "deconvolve.parameters");
+}
+
+TEST(QualityCheck, RingsAndLostStructuresAreSaid) {
+  ExpectOne(With([](auto& q) { q.set_ring_voxels(1'000); }), "1000 voxels of the result (1 %)", "deconvolve.method");
+  ExpectOne(With([](auto& q) { q.set_faint_light_after(500); }), "only 10 % of the light", "deconvolve.background");
+  ExpectOne(With([](auto& q) { q.set_faint_light_after(-500); }), "only 0 % of the light", "deconvolve.background");
+}
+
+TEST(QualityCheck, OfAnImageWhoseNoiseIsNotWhiteLittleIsSaid) {
+  const auto smooth = [](double bias) {
+    return [bias](auto& q) {
+      q.set_flat_voxels(5'000);
+      q.set_flat_squares_after(4e8);
+      q.set_faint_light_after(0);
+      q.set_residual_sum(bias * 100'000);
+      q.set_neighbour_products(80'000);
+    };
+  };
+  EXPECT_THAT(With(smooth(-0.2)), IsEmpty());
+  ExpectOne(With(smooth(-0.6)), "brighter than the image", "deconvolve.background");
+}
+
+TEST(QualityCheck, FewVoxelsSayNothing) {
+  EXPECT_THAT(With([](auto& q) {
+                q.set_voxels(1'000);
+                q.set_residual_sum(-5'000);
+              }),
+              IsEmpty());
+}
+
+}  // namespace
+}  // namespace deconvoy::server

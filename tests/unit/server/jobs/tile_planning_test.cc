@@ -1,0 +1,46 @@
+#include "server/jobs/tile_planning.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/test_support.h"
+
+namespace deconvoy::server {
+namespace {
+
+v1::Method MethodWith(double halo_factor) {
+  v1::Method method;
+  method.set_name("any");
+  method.add_boundaries(v1::EXTEND);
+  method.set_halo_factor(halo_factor);
+  method.set_bytes_per_padded_voxel(4);
+  return method;
+}
+
+Shape3 HaloWith(double halo_factor, const Shape3& known) {
+  v1::DeconvolveSpec spec;
+  spec.set_boundary(v1::EXTEND);
+  spec.mutable_tile()->mutable_core()->set_z(20);
+  spec.mutable_tile()->mutable_core()->set_y(50);
+  spec.mutable_tile()->mutable_core()->set_x(50);
+  const auto plan = PlanJobTiles(
+      spec, MethodWith(halo_factor),
+      {.frame = {40, 200, 200}, .given_psf = {9, 15, 15}, .psf = {9, 15, 15}, .halo = known, .machine = {}});
+  EXPECT_OK(plan);
+  return plan->halo;
+}
+
+TEST(TilePlanning, AMethodMayNeedAWiderHalo) {
+  const Shape3 known{6, 8, 9};
+  EXPECT_EQ(HaloWith(0, known), known);
+  EXPECT_EQ(HaloWith(1, known), known);
+  EXPECT_EQ(HaloWith(1.5, known), (Shape3{9, 12, 14}));
+}
+
+TEST(TilePlanning, AWiderHaloIsPlannedBeforeTheSpreadIsKnown) {
+  const Shape3 unknown = HaloWith(0, {}), wider = HaloWith(2, {});
+  EXPECT_EQ(unknown, (Shape3{HaloExtent(9, 0), HaloExtent(15, 0), HaloExtent(15, 0)}));
+  EXPECT_EQ(wider, (Shape3{2 * unknown.z, 2 * unknown.y, 2 * unknown.x}));
+}
+
+}  // namespace
+}  // namespace deconvoy::server

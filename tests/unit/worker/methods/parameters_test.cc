@@ -1,0 +1,85 @@
+// What every method of the registry refuses: values beyond what its description says, with the range or the choices.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "proto/contract/error.h"
+#include "proto/contract/parameters.h"
+#include "tests/support/test_support.h"
+#include "worker/methods/registry.h"
+
+namespace deconvoy::worker {
+namespace {
+
+using ::testing::HasSubstr;
+
+void ExpectRefused(const v1::Method& method, const v1::Parameter& parameter, const std::string& text,
+                   v1::ErrorReason reason) {
+  SCOPED_TRACE(fmt::format("{} {}={}", method.name(), parameter.name(), text));
+  const absl::Status status = ResolveParameters(method, {{parameter.name(), text}}).status();
+  EXPECT_EQ(ReasonOf(status), reason) << status;
+  EXPECT_EQ(InfoOf(status).field(), fmt::format("deconvolve.parameters[\"{}\"]", parameter.name()));
+  EXPECT_THAT(std::string(status.message()), HasSubstr(parameter.name()));
+}
+
+TEST(MethodParameters, NumbersBeyondTheirRangeAreRefused) {
+  for (const Method* method : AllMethods()) {
+    const v1::Method& d = method->description();
+    for (const v1::Parameter& parameter : d.parameters()) {
+      if (parameter.type() != v1::REAL && parameter.type() != v1::INTEGER) continue;
+      ASSERT_LT(parameter.minimum(), parameter.maximum()) << d.name() << " " << parameter.name();
+      const bool whole = parameter.type() == v1::INTEGER;
+      const double step = whole ? 1 : 1e-3;
+      for (const double value : {parameter.minimum() - step, parameter.maximum() * 1.001 + 1}) {
+        ExpectRefused(d, parameter, whole ? fmt::format("{:.0f}", value) : fmt::format("{}", value),
+                      v1::PARAMETER_OUT_OF_RANGE);
+      }
+      EXPECT_FALSE(ResolveParameters(d, {{parameter.name(), "nan"}}).ok()) << d.name() << " " << parameter.name();
+      EXPECT_FALSE(ResolveParameters(d, {{parameter.name(), "inf"}}).ok()) << d.name() << " " << parameter.name();
+      EXPECT_OK(ResolveParameters(d, {{parameter.name(), parameter.default_value()}}));
+    }
+  }
+}
+
+TEST(MethodParameters, UnknownChoicesAreRefusedWithThoseThereAre) {
+  for (const Method* method : AllMethods()) {
+    const v1::Method& d = method->description();
+    for (const v1::Parameter& parameter : d.parameters()) {
+      if (parameter.type() == v1::BOOLEAN) ExpectRefused(d, parameter, "maybe", v1::INVALID_FIELD);
+      if (parameter.type() != v1::CHOICE) continue;
+      ExpectRefused(d, parameter, "db4", v1::PARAMETER_OUT_OF_RANGE);
+      const absl::Status status = ResolveParameters(d, {{parameter.name(), "db4"}}).status();
+      for (const v1::ParameterChoice& choice : parameter.choices()) {
+        EXPECT_THAT(std::string(status.message()) + InfoOf(status).remedy(), HasSubstr(choice.name()));
+      }
+    }
+  }
+}
+
+TEST(MethodParameters, EveryMethodThatIteratesHasABound) {
+  int found = 0;
+  for (const Method* method : AllMethods()) {
+    for (const v1::Parameter& parameter : method->description().parameters()) {
+      if (parameter.name() != "iterations") continue;
+      ++found;
+      EXPECT_EQ(parameter.minimum(), 1);
+      ExpectRefused(method->description(), parameter, "0", v1::PARAMETER_OUT_OF_RANGE);
+      ExpectRefused(method->description(), parameter, "1000000000", v1::PARAMETER_OUT_OF_RANGE);
+    }
+  }
+  EXPECT_GE(found, 10);
+}
+
+// What each method's defaults are, it takes.
+TEST(MethodParameters, DefaultsGoTogether) {
+  for (const Method* method : AllMethods()) {
+    const auto parameters = ResolveParameters(method->description(), {});
+    ASSERT_OK(parameters);
+    EXPECT_TRUE(method->Review(*parameters, PsfFacts{}).ok()) << method->description().name();
+  }
+}
+
+}  // namespace
+}  // namespace deconvoy::worker

@@ -1,0 +1,92 @@
+#include "worker/pipeline/measured.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "proto/contract/error.h"
+#include "proto/contract/volume_layout.h"
+#include "tests/support/test_support.h"
+#include "tests/unit/worker/support/memory_task.h"
+#include "worker/backends/cpu/cpu_backend.h"
+
+namespace deconvoy::worker {
+namespace {
+
+using testing::AsBytes;
+using testing::FromBytes;
+using testing::MemoryTask;
+
+std::vector<float> Host(Ops& ops, const Array& array) {
+  std::vector<float> values(static_cast<size_t>(array.box().shape.voxels()));
+  EXPECT_OK(ops.Download(array, array.box(), values));
+  return values;
+}
+
+class MeasuredTest : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_OK_AND_ASSIGN(ops_, backend_->Open({8, 1, 2})); }
+  const std::unique_ptr<Backend> backend_ = MakeCpuBackend({.threads = 1, .wisdom_folder = {}});
+  std::unique_ptr<Ops> ops_;
+  MemoryTask task_;
+};
+
+TEST_F(MeasuredTest, PlanesLieWhereTheyWereMeasured) {
+  task_.AddInput("volumes/in", {1, 1, 4, 1, 2}, {10, 11, 20, 21, 30, 31, 40, 41});
+  const ImageSource from{.image = &task_.task.inputs(0),
+                         .scale = {.offset_counts = 10, .gain = 2},
+                         .upsample = 3,
+                         .loaded = {0, 0, {{2, 0, 0}, {6, 1, 2}}}};
+  std::vector<int64_t> seen;
+  ASSERT_OK_AND_ASSIGN(const Measured measured,
+                       LoadMeasured(from, {{}, from.loaded.box.shape}, *ops_, task_.source(),
+                                    [&](int64_t z, std::span<const float>, std::span<const float> m) {
+                                      seen.push_back(z);
+                                      EXPECT_TRUE(m.empty());
+                                    }));
+  EXPECT_EQ(seen, (std::vector<int64_t>{1, 4})) << "planes 3 and 6 of the result";
+  EXPECT_EQ(Host(*ops_, *measured.mask), (std::vector<float>{0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0}));
+  EXPECT_EQ(Host(*ops_, *measured.y), (std::vector<float>{20, 22, 20, 22, 20, 22, 20, 22, 40, 42, 40, 42}));
+}
+
+TEST_F(MeasuredTest, ThereIsNoMaskWhereEveryVoxelCounts) {
+  task_.AddInput("volumes/in", {1, 1, 1, 1, 2}, {3, 4});
+  const ImageSource from{.image = &task_.task.inputs(0), .loaded = {0, 0, {{}, {1, 1, 2}}}};
+  ASSERT_OK_AND_ASSIGN(const Measured measured,
+                       LoadMeasured(from, {{}, {1, 1, 2}}, *ops_, task_.source(),
+                                    [](int64_t, std::span<const float>, std::span<const float>) {}));
+  EXPECT_EQ(measured.mask, nullptr);
+}
+
+TEST_F(MeasuredTest, OnlyVoxelsThatCountMustBeNumbers) {
+  task_.AddInput("volumes/in", {1, 1, 1, 1, 2}, {NAN, 4});
+  task_.AddInput("volumes/mask", {1, 1, 1, 1, 2}, v1::U8, AsBytes<uint8_t>({0, 1}));
+  ImageSource from{.image = &task_.task.inputs(0),
+                   .mask = &task_.task.inputs(1),
+                   .scale = {.offset_counts = 1, .gain = 2},
+                   .loaded = {0, 0, {{}, {1, 1, 2}}},
+                   .fill = 5};
+  const auto ignore = [](int64_t, std::span<const float>, std::span<const float>) {};
+  ASSERT_OK_AND_ASSIGN(const Measured measured, LoadMeasured(from, {{}, {1, 1, 2}}, *ops_, task_.source(), ignore));
+  EXPECT_EQ(Host(*ops_, *measured.y), (std::vector<float>{5, 6}));
+  EXPECT_EQ(Host(*ops_, *measured.mask), (std::vector<float>{0, 1}));
+  from.mask = nullptr;
+  EXPECT_EQ(ReasonOf(LoadMeasured(from, {{}, {1, 1, 2}}, *ops_, task_.source(), ignore).status()),
+            v1::NOT_FINITE_INPUT);
+}
+
+TEST_F(MeasuredTest, ATileReadsTheChannelsOfItsFrames) {
+  v1::TileTask tile;
+  *tile.mutable_core() = ToProto(FrameBox{1, 2, {{}, {1, 1, 1}}});
+  *tile.mutable_loaded() = ToProto(FrameBox{1, 2, {{3, 0, 0}, {4, 1, 1}}});
+  tile.add_frames()->set_c(2);
+  EXPECT_EQ(ChannelsOf(tile), std::vector<int64_t>{2});
+  tile.add_frames()->set_c(5);
+  EXPECT_EQ(ChannelsOf(tile), (std::vector<int64_t>{2, 5}));
+  (*tile.mutable_spec()->mutable_parameters())["axial_upsample"] = "2";
+  EXPECT_EQ(ImageRegion(tile, 5), (FrameBox{1, 5, {{2, 0, 0}, {2, 1, 1}}})) << "planes 4 and 6 of 3 to 6";
+}
+
+}  // namespace
+}  // namespace deconvoy::worker

@@ -1,0 +1,103 @@
+#include "worker/imaging/residual.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+
+#include "worker/imaging/lanes.h"
+
+namespace deconvoy::worker {
+namespace {
+
+constexpr double kFloor = 0.01;          // of the mean of y
+constexpr double kLeastFloor = 1e-30;    // of a frame without light
+constexpr double kFaint = 0.05;          // of the brightest voxel, above the background
+constexpr double kSignificance = 6;      // standard deviations
+constexpr int64_t kBlock = 8, kRim = 2;  // voxels
+constexpr double kInner = 16, kOuter = 48;
+
+void Normalise(float floor, std::span<const float> y, std::span<const float> model, std::span<float> r) {
+  for (size_t i = 0; i < r.size(); ++i) r[i] = (y[i] - model[i]) / std::sqrt(std::max(model[i], floor));
+}
+
+void AddRow(std::span<const float> r, ResidualSums& sums) {
+  std::array<double, kLanes> sum{}, squares{}, products{};
+  size_t i = 0;
+  for (; i + kLanes < r.size(); i += kLanes) {
+    for (size_t k = 0; k < kLanes; ++k) {
+      const double v = r[i + k], next = r[i + k + 1];
+      sum[k] += v;
+      squares[k] += v * v;
+      products[k] += v * next;
+    }
+  }
+  for (; i < r.size(); ++i) {
+    const double v = r[i], next = i + 1 < r.size() ? r[i + 1] : 0;
+    sum[0] += v;
+    squares[0] += v * v;
+    products[0] += v * next;
+  }
+  sums.voxels += r.size();
+  sums.neighbours += r.size() - 1;
+  sums.sum += PairwiseSum(sum);
+  sums.squares += PairwiseSum(squares);
+  sums.products += PairwiseSum(products);
+}
+
+struct Block {
+  double mean = 0;
+  double contrast = 0;  // of its inner voxels over the others, on average
+};
+
+Block Measure(const float* values, int64_t columns) {
+  double all = 0, inner = 0;
+  for (int64_t y = 0; y < kBlock; ++y, values += columns) {
+    float row = 0;
+    for (int64_t x = 0; x < kBlock; ++x) row += values[x];
+    all += row;
+    if (y >= kRim && y < kBlock - kRim) inner += values[2] + values[3] + values[4] + values[5];
+  }
+  return {all / (kInner + kOuter), inner / kInner - (all - inner) / kOuter};
+}
+
+// The variance of noise that neighbours do not share.
+double Noise(const float* values, int64_t columns) {
+  float squares = 0;
+  for (int64_t y = 0; y < kBlock; ++y, values += columns) {
+    for (int64_t x = 0; x + 1 < kBlock; ++x) squares += (values[x + 1] - values[x]) * (values[x + 1] - values[x]);
+  }
+  return squares / (2.0 * kBlock * (kBlock - 1));
+}
+
+void AddFaint(const ResidualScale& scale, const float* y, const float* model, int64_t columns, ResidualSums& sums) {
+  const Block block = Measure(y, columns);
+  if (block.contrast <= 0 || block.mean - scale.background > kFaint * (scale.brightest - scale.background)) return;
+  const double variance = Noise(y, columns) * (1 / kInner + 1 / kOuter);
+  if (block.contrast * block.contrast < kSignificance * kSignificance * variance) return;
+  sums.faint_voxels += static_cast<uint64_t>(kBlock * kBlock);
+  sums.faint_light += kInner * block.contrast;
+  sums.faint_model += kInner * Measure(model, columns).contrast;
+}
+
+}  // namespace
+
+double ResidualFloor(double mean) {
+  return std::max(kFloor * mean, kLeastFloor);
+}
+
+void AddResidual(const ResidualScale& scale, std::span<const float> y, std::span<const float> model, int64_t columns,
+                 std::span<float> r, ResidualSums& sums) {
+  Normalise(static_cast<float>(scale.floor), y, model, r);
+  const auto width = static_cast<size_t>(columns);
+  for (size_t row = 0; row < r.size(); row += width) AddRow(r.subspan(row, width), sums);
+  const int64_t rows = static_cast<int64_t>(y.size()) / columns;
+  for (int64_t row = 0; row + kBlock <= rows; row += kBlock) {
+    for (int64_t x = 0; x + kBlock <= columns; x += kBlock) {
+      const int64_t at = row * columns + x;
+      AddFaint(scale, y.data() + at, model.data() + at, columns, sums);
+    }
+  }
+}
+
+}  // namespace deconvoy::worker

@@ -1,0 +1,149 @@
+#include "worker/methods/admm.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "proto/contract/status_macros.h"
+#include "worker/methods/data_splitting.h"
+#include "worker/methods/describe.h"
+#include "worker/methods/initial_estimate.h"
+
+namespace deconvoy::worker {
+namespace {
+
+constexpr double kUnbalanced = 10;  // one residual over the other
+constexpr float kRhoStep = 2;
+constexpr int64_t kBalancedSteps = 20;
+
+v1::Method Describe() {
+  v1::Method method;
+  method.set_name("admm");
+  method.set_title("Alternating direction method of multipliers");
+  method.set_summary(
+      "Finds the likeliest estimate with little total variation and no value below zero, in few iterations. For noisy "
+      "data; needs twice the memory of rl.");
+  method.set_citation("S. Boyd et al., Found. Trends Mach. Learn. 3 (2011) 1");
+  method.set_noise_model("Poisson");
+  AddIterations(method, 50, "Number of iterations, at most");
+  AddReal(method, "lambda", 0, 1, 2e-3, "Strength of the regularisation: larger is flatter");
+  AddChoice(method, "prior", "tv", "What is held down",
+            {{"tv", "Differences: edges stay, what lies between becomes flat", 0},
+             {"hessian", "Differences of differences: slopes stay too", 12}});
+  AddNoise(method);
+  AddReal(method, "weight", 1e-6, 1, 0.01, "Penalty of the copies of x and D x over that of the copy of H x");
+  AddBoolean(method, "balancing", true, "Adapt the penalty of the splitting in the first iterations");
+  AddReal(method, "tolerance", 0, 1, 0, "Stop when both residuals are so small a part of the estimate; 0: never");
+  AddInitialEstimate(method);
+  AddBoolean(method, "objective", false, "Keep the objective of every iteration with the job; takes a little longer");
+  for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
+  method.set_transforms_per_iteration(4);
+  method.set_halo_factor(1.25);
+  method.set_bytes_per_padded_voxel(34.6);
+  method.set_bytes_per_measured_voxel(8);
+  method.set_bytes_per_weight(4);
+  method.add_backends("cpu");
+  return method;
+}
+
+struct Residuals {
+  double primal, dual, size;
+};
+
+Residuals Total(const SplitNorms& a, double weight, const SplitNorms& b) {
+  return {std::sqrt(a.primal + weight * b.primal), std::sqrt(a.dual + weight * b.dual),
+          std::sqrt(a.size + weight * b.size)};
+}
+
+class Splitting {
+ public:
+  Splitting(const Problem& problem, const Parameters& parameters, Monitor& monitor)
+      : problem_(problem),
+        ops_(*problem.ops),
+        parameters_(parameters),
+        monitor_(monitor),
+        iterations_(parameters.Integer("iterations")),
+        lambda_(parameters.Real("lambda")),
+        weight_(parameters.Real("weight")),
+        tolerance_(parameters.Real("tolerance")),
+        balancing_(parameters.Boolean("balancing")),
+        wants_objective_(parameters.Boolean("objective")),
+        data_(problem, NoiseOf(parameters), SlopesOf(), static_cast<float>(weight_)) {}
+
+  absl::Status Begin() {
+    ASSIGN_OR_RETURN(x_, InitialEstimate(problem_, parameters_));
+    ASSIGN_OR_RETURN(value_, ops_.Allocate(x_->box()));
+    prior_ = {.value = value_.get(), .slopes = SlopesOf(), .factors = problem_.differences.factors};
+    for (size_t part = 0; part < PartsOf(prior_.slopes); ++part) {
+      ASSIGN_OR_RETURN(parts_[part], ops_.Allocate(x_->box()));
+      prior_.parts[part] = parts_[part].get();
+    }
+    prior_.threshold = Threshold();
+    RETURN_IF_ERROR(ops_.UpdateSplit(*x_, prior_, 1).status());
+    return data_.Start(*x_);
+  }
+
+  absl::Status Run() {
+    float scale = 1;
+    for (int64_t done = 1; done <= iterations_; ++done) {
+      ASSIGN_OR_RETURN(const DataSplitting::Outcome data, data_.Solve(SplitSum{&prior_}, scale, wants_objective_, *x_));
+      ASSIGN_OR_RETURN(const PriorUpdate prior, ops_.UpdateSplit(*x_, prior_, scale));
+      prior_.threshold = Threshold();
+      const Residuals residuals = Total(data.norms, weight_, prior.norms);
+      RETURN_IF_ERROR(monitor_.Iterated(
+          {done, iterations_, *x_,
+           wants_objective_ ? std::optional(data.objective + lambda_ * prior.roughness) : std::nullopt}));
+      if (std::max(residuals.primal, residuals.dual) <= tolerance_ * residuals.size) break;
+      scale = done % 2 == 1 && done < kBalancedSteps ? ScaleFor(residuals) : 1;
+    }
+    return ops_.Clamp(*value_, 0, kNoCeiling);
+  }
+
+  // t2 = z2 + u2, with u2 at most 0 where z2 is 0 and else 0.
+  std::unique_ptr<Array> TakeEstimate() { return std::move(value_); }
+
+ private:
+  Slopes SlopesOf() const {
+    if (lambda_ == 0) return Slopes::kNone;
+    return parameters_.Choice("prior") == "hessian" ? Slopes::kSecond : Slopes::kFirst;
+  }
+  float Threshold() const { return static_cast<float>(lambda_ / weight_) / data_.rho(); }
+
+  // rho over that of the step after the next.
+  float ScaleFor(const Residuals& residuals) const {
+    if (!balancing_) return 1;
+    if (residuals.primal > kUnbalanced * residuals.dual) return 1 / kRhoStep;
+    if (residuals.dual > kUnbalanced * residuals.primal) return kRhoStep;
+    return 1;
+  }
+
+  // Constant.
+  const Problem& problem_;
+  Ops& ops_;
+  const Parameters& parameters_;
+  Monitor& monitor_;
+  const int64_t iterations_;
+  const double lambda_, weight_, tolerance_;
+  const bool balancing_, wants_objective_;
+
+  // From iteration to iteration.
+  DataSplitting data_;
+  PriorSplit prior_;
+  std::unique_ptr<Array> x_, value_;
+  std::array<std::unique_ptr<Array>, 6> parts_;
+};
+
+}  // namespace
+
+Admm::Admm() : DescribedMethod(Describe()) {}
+
+absl::StatusOr<std::unique_ptr<Array>> Admm::Run(const Problem& problem, const Parameters& parameters,
+                                                 Monitor& monitor) const {
+  Splitting splitting(problem, parameters, monitor);
+  RETURN_IF_ERROR(splitting.Begin());
+  RETURN_IF_ERROR(splitting.Run());
+  return splitting.TakeEstimate();
+}
+
+}  // namespace deconvoy::worker

@@ -1,0 +1,63 @@
+// The data's side of the methods that split the estimate (alternating direction method of multipliers).
+//
+//   x <- G (H* (z1 - u1) + g r),   G^ = 1 / (|h^|^2 + g (1 + k^)),   then z1 and u1 take up H x
+//
+// H convolution with the PSF (sum 1), r what the other splittings add up to, k^ their differences' eigenvalues, P1 and
+// the update those of a DataSplit (worker/ops/backend.h). Where nothing was measured z1 is H x and u1 is 0.
+//
+// G is a product of frequencies because everything in it goes round the domain, differences too.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <memory>
+
+#include "worker/methods/method.h"
+
+namespace deconvoy::worker {
+
+// The mean that scales take: that of y, above 0.
+float ScaleOf(const Problem& problem);
+
+// The parameter `noise`: `poisson` (default) or `gaussian`.
+void AddNoise(v1::Method& method);
+Noise NoiseOf(const Parameters& parameters);
+
+class DataSplitting {
+ public:
+  // `problem` must outlive it. The variance of Gaussian noise is the mean of y. `slopes` with the problem's factors are
+  // those of the other splittings.
+  DataSplitting(const Problem& problem, Noise noise, Slopes slopes, float weight)
+      : problem_(problem), noise_(noise), slopes_(slopes), weight_(weight), rho_(0.25F / ScaleOf(problem)) {}
+
+  // z1 = P1(H x). Uses up x, which covers the domain.
+  absl::Status Start(Array& x);
+
+  struct Outcome {
+    SplitNorms norms;
+    double objective = 0;  // of H x, where it is wanted
+  };
+  // One update; the penalty rho is divided by `scale` for those that follow. `x` may be what r reads.
+  absl::StatusOr<Outcome> Solve(const Prologue& r, float scale, bool wants_objective, Array& x);
+
+  float rho() const { return rho_; }  // of the data; that of the others is g rho
+
+ private:
+  absl::Status MakeInverse();
+  DataSplit Update(float scale);
+
+  // Constant after `Start`.
+  const Problem& problem_;
+  const Noise noise_;
+  const Slopes slopes_;
+  const float weight_;  // g
+  std::unique_ptr<Otf> inverse_;
+
+  // From update to update.
+  float rho_;
+  std::unique_ptr<Array> t_;
+  std::unique_ptr<Spectrum> q_;
+};
+
+}  // namespace deconvoy::worker

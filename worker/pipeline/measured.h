@@ -1,0 +1,50 @@
+// The measured voxels of a tile, as photons on its domain.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "worker/imaging/counts.h"
+#include "worker/ops/backend.h"
+#include "worker/pipeline/task_context.h"
+
+namespace deconvoy::worker {
+
+// The channels that a tile reads: one, or with a method that joins them all.
+std::vector<int64_t> ChannelsOf(const v1::TileTask& tile);
+
+// What a tile reads of channel `c` of the image: the planes of its loaded box that were measured.
+FrameBox ImageRegion(const v1::TileTask& tile, int64_t c);
+
+// Where the voxels of one channel come from.
+struct ImageSource {
+  const v1::VolumeAccess* image = nullptr;
+  const v1::VolumeAccess* mask = nullptr;  // null: none
+  double saturation_counts = 0;
+  CountScale scale = {};
+  int64_t upsample = 1;  // planes of the tile for each of the image
+  FrameBox loaded = {};  // on the tile's grid
+  float fill = 0;        // photons where m = 0, so that a start from the image is no black hole
+};
+
+// y on the array's box, and m where not every voxel counts. The loaded box lies at the domain's origin.
+struct Measured {
+  std::unique_ptr<Array> y;
+  std::unique_ptr<Array> mask;  // null for 1 everywhere
+};
+
+// Takes a measured plane of the image: `z` from the first loaded plane, photons before the read noise rule, and m,
+// empty for 1 everywhere.
+using MeasuredPlane = std::function<void(int64_t z, std::span<const float> photons, std::span<const float> m)>;
+
+// Reads one channel into a new array over `box`, and tells each plane to `visit`. Planes between those of the image
+// have m = 0 and y of the plane before them. Errors: NOT_FINITE_INPUT (a voxel that counts), those of source and ops.
+// REQUIRES: box starts at the origin and holds what is loaded, and nothing else where voxels may not count.
+absl::StatusOr<Measured> LoadMeasured(const ImageSource& from, const Box3& box, Ops& ops, VolumeSource& source,
+                                      const MeasuredPlane& visit);
+
+}  // namespace deconvoy::worker

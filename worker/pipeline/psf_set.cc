@@ -1,0 +1,45 @@
+#include "worker/pipeline/psf_set.h"
+
+#include <utility>
+
+#include "proto/contract/status_macros.h"
+#include "worker/pipeline/plane_reader.h"
+#include "worker/psf/prepare.h"
+
+namespace deconvoy::worker {
+namespace {
+
+const std::string& PsfVolumeOf(const v1::Task& task) {
+  return (task.has_calibrate() ? task.calibrate().tile() : task.tile()).psf_volume();
+}
+
+}  // namespace
+
+absl::Status PsfSet::Prepare(const v1::Task& task, std::span<const v1::PsfReport* const> reports, VolumeSource& source,
+                             Ops& ops) {
+  std::string key = PsfVolumeOf(task);
+  for (const v1::PsfReport* report : reports) key += ' ' + report->SerializeAsString();
+  if (!psfs_.empty() && prepared_ == key) return absl::OkStatus();
+  Clear();
+  ASSIGN_OR_RETURN(const v1::VolumeAccess* access, FindInput(task, PsfVolumeOf(task)));
+  const Shape3 shape = FrameShape(access->spec());
+  std::vector<Psf> psfs;
+  for (const v1::PsfReport* report : reports) {
+    const Box3 box = PsfBoxToRead(*report, shape);
+    ASSIGN_OR_RETURN(const std::vector<float> read, ReadRegion(source, *access, {report->t(), report->c(), box}));
+    ASSIGN_OR_RETURN(const PreparedPsf psf, PreparePsf(read, shape, *report));
+    Psf& made = psfs.emplace_back();
+    ASSIGN_OR_RETURN(made.otf, ops.MakeOtf(psf.values, psf.shape, psf.centre));
+    made.facts = MeasurePsf(psf.values, psf.shape, psf.centre);
+  }
+  psfs_ = std::move(psfs);
+  prepared_ = std::move(key);
+  return absl::OkStatus();
+}
+
+void PsfSet::Clear() {
+  prepared_.clear();
+  psfs_.clear();
+}
+
+}  // namespace deconvoy::worker

@@ -1,0 +1,63 @@
+#include "worker/pipeline/residual_map.h"
+
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+
+namespace deconvoy::worker {
+
+namespace {
+
+// Lets voxels with m = 0 have no residual, and takes them and their pairs out of the sums that they are about to enter.
+void LeaveOut(std::span<const float> m, std::span<const float> model, int64_t columns, std::span<float> y,
+              ResidualSums& sums) {
+  for (size_t i = 0; i < y.size(); ++i) {
+    const bool last = (i + 1) % static_cast<size_t>(columns) == 0;
+    if (!last && (m[i] == 0 || m[i + 1] == 0)) --sums.neighbours;
+    if (m[i] != 0) continue;
+    y[i] = model[i];
+    --sums.voxels;
+  }
+}
+
+}  // namespace
+
+absl::Status MeasureResidual(const ResidualProblem& problem, const Array& estimate, Array& model, PieceWriter* map,
+                             ResidualSums& sums) {
+  RETURN_IF_ERROR(
+      problem.ops->Convolve({problem.otf, /*adjoint=*/false, Identity{&estimate},
+                             Store{.output = &model, .offset = static_cast<float>(problem.scale.background)}}));
+  Box3 plane = problem.core;
+  plane.shape.z = 1;
+  std::vector<float> y(static_cast<size_t>(plane.shape.voxels())), blurred(y.size()), r(y.size()), m;
+  if (problem.mask != nullptr) m.resize(y.size());
+  for (; plane.origin.z < problem.core.end().z; ++plane.origin.z) {
+    RETURN_IF_ERROR(problem.ops->Download(*problem.measured, plane, y));
+    RETURN_IF_ERROR(problem.ops->Download(model, plane, blurred));
+    if (problem.mask != nullptr) {
+      RETURN_IF_ERROR(problem.ops->Download(*problem.mask, plane, m));
+      LeaveOut(m, blurred, plane.shape.x, y, sums);
+    }
+    AddResidual(problem.scale, y, blurred, plane.shape.x, r, sums);
+    if (map != nullptr) RETURN_IF_ERROR(map->Append(std::as_bytes(std::span(r))));
+  }
+  if (std::isfinite(sums.sum) && std::isfinite(sums.squares)) return absl::OkStatus();
+  return MakeError({.reason = v1::BAD_OUTPUT, .remedy = "Look at background, offset and PSF."},
+                   "the result is so large that blurring it gives NaN or infinity");
+}
+
+absl::Status WriteDarkResidual(const ResidualScale& scale, const Shape3& core, PieceWriter& map) {
+  const std::vector<float> y(static_cast<size_t>(core.y * core.x));
+  const std::vector<float> model(y.size(), static_cast<float>(scale.background));
+  std::vector<float> r(y.size());
+  ResidualSums unused;
+  AddResidual(scale, y, model, core.x, r, unused);
+  for (int64_t z = 0; z < core.z; ++z) RETURN_IF_ERROR(map.Append(std::as_bytes(std::span(r))));
+  return absl::OkStatus();
+}
+
+}  // namespace deconvoy::worker

@@ -1,0 +1,156 @@
+#include "worker/pipeline/tile_job.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <utility>
+
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/tile_plan.h"
+#include "proto/contract/volume_layout.h"
+#include "worker/imaging/counts.h"
+#include "worker/imaging/lanes.h"
+#include "worker/methods/registry.h"
+#include "worker/pipeline/mask.h"
+#include "worker/pipeline/plane_reader.h"
+#include "worker/pipeline/plane_uploader.h"
+
+namespace deconvoy::worker {
+namespace {
+
+absl::Status CheckBoxes(const TileJob& job) {
+  const Shape3& loaded = job.loaded.box.shape;
+  const bool fits = job.boundary == v1::PERIODIC
+                        ? loaded == job.domain
+                        : loaded.z <= job.domain.z && loaded.y <= job.domain.y && loaded.x <= job.domain.x;
+  if (fits && job.loaded.box.Contains(job.core.box)) return absl::OkStatus();
+  return MakeError({.reason = v1::INVALID_FIELD, .field = "task.tile.loaded"},
+                   fmt::format("a tile that loads {}x{}x{} voxels does not fit its core or its domain of {}x{}x{}",
+                               loaded.z, loaded.y, loaded.x, job.domain.z, job.domain.y, job.domain.x));
+}
+
+absl::Status CheckCounts(const TileJob& job) {
+  const auto views = static_cast<int>(job.channels.size());
+  const bool joins = job.method->description().joins_channels();
+  const auto psfs = static_cast<int>(PsfsOfTile(job.tile.spec(), job.method->description(), views));
+  if (job.tile.frames_size() == views && (joins || views == 1) && job.tile.psfs_size() == psfs) return absl::OkStatus();
+  return MakeError({.reason = v1::INVALID_FIELD, .field = "task.tile"},
+                   fmt::format("a tile with {} PSFs and {} frames", job.tile.psfs_size(), job.tile.frames_size()));
+}
+
+// Adds the part of a loaded plane that lies in the core. `photons` are those before the read noise rule. Every view,
+// and every plane of those that lie between measured ones, has its share of the result's light.
+void Measure(const TileJob& job, size_t view, int64_t z, std::span<const float> photons, std::span<const float> m,
+             CoreFacts& facts) {
+  const Box3 core = job.core_in_domain();
+  if (z < core.origin.z || z >= core.end().z) return;
+  const double background = job.tile.frames(static_cast<int>(view)).background();
+  Lanes lanes;
+  for (int64_t y = core.origin.y; y < core.end().y; ++y) {
+    const auto row = static_cast<size_t>(y * job.loaded.box.shape.x);
+    for (int64_t x = core.origin.x; x < core.end().x; x += kLanes) {
+      const auto count = static_cast<size_t>(std::min<int64_t>(kLanes, core.end().x - x));
+      std::array<double, kLanes> above{};
+      for (size_t i = 0; i < count; ++i) {
+        const size_t at = row + static_cast<size_t>(x) + i;
+        above[i] = m.empty() || m[at] != 0 ? static_cast<double>(photons[at]) - background : 0;
+      }
+      lanes.Add(above.data(), count);
+    }
+  }
+  const double share = static_cast<double>(job.upsample()) / static_cast<double>(job.channels.size());
+  facts.input_sum += share * lanes.sum() / job.scale.gain;
+  facts.light = facts.light || lanes.maximum() > 0;
+}
+
+}  // namespace
+
+absl::StatusOr<TileJob> MakeTileJob(const v1::Task& task, const v1::TileTask& tile) {
+  const v1::DeconvolveSpec& spec = tile.spec();
+  const Method* method = FindMethod(spec.method());
+  if (method == nullptr) {
+    return MakeError({.reason = v1::UNKNOWN_METHOD, .field = "deconvolve.method"},
+                     fmt::format("this worker has no method `{}`", Printable(spec.method())));
+  }
+  ASSIGN_OR_RETURN(Parameters parameters,
+                   ResolveParameters(method->description(), {spec.parameters().begin(), spec.parameters().end()}));
+  const v1::Boundary boundary = BoundaryOf(spec, *method);
+  ASSIGN_OR_RETURN(const v1::VolumeAccess* input, FindInput(task, spec.input_volume()));
+  ASSIGN_OR_RETURN(const v1::VolumeAccess* mask, FindMask(task, spec));
+  const v1::VolumeAccess* previous = nullptr;
+  if (!tile.previous_volume().empty()) {
+    ASSIGN_OR_RETURN(previous, FindInput(task, tile.previous_volume()));
+  }
+  TileJob job{tile,
+              method,
+              std::move(parameters),
+              boundary,
+              ScaleOf(spec),
+              ToFrameBox(tile.core()),
+              ToFrameBox(tile.loaded()),
+              ToShape3(tile.padded()),
+              input,
+              mask,
+              previous,
+              ChannelsOf(tile)};
+  RETURN_IF_ERROR(CheckCounts(job));
+  if (HasMask(spec) && boundary != v1::EXTEND) {
+    return MakeError({.reason = v1::INVALID_FIELD, .field = "deconvolve.boundary"},
+                     "voxels that do not count need the boundary EXTEND");
+  }
+  RETURN_IF_ERROR(CheckBoxes(job));
+  return job;
+}
+
+Box3 MeasuredBox(const TileJob& job) {
+  return {{}, MeasuredShape(job.boundary, job.domain, job.loaded.box.shape)};
+}
+
+// y and m of every view.
+absl::StatusOr<std::vector<Measured>> LoadViews(const TileJob& job, TaskContext& context, Ops& ops, CoreFacts& facts) {
+  std::vector<Measured> views;
+  for (size_t view = 0; view < job.channels.size(); ++view) {
+    const v1::FrameStatistics& frame = job.tile.frames(static_cast<int>(view));
+    ImageSource from{.image = job.input,
+                     .mask = job.mask,
+                     .saturation_counts = job.tile.spec().saturation_counts(),
+                     .scale = job.scale,
+                     .upsample = job.upsample(),
+                     .loaded = job.loaded,
+                     .fill = static_cast<float>(frame.mean() - job.scale.variance())};
+    from.loaded.c = job.channels[view];
+    const auto measure = [&](int64_t z, std::span<const float> photons, std::span<const float> m) {
+      Measure(job, view, z, photons, m, facts);
+    };
+    ASSIGN_OR_RETURN(views.emplace_back(), LoadMeasured(from, MeasuredBox(job), ops, context.source(), measure));
+  }
+  return views;
+}
+
+// The result of the time point before, as photons.
+absl::Status LoadPrevious(const TileJob& job, TaskContext& context, Ops& ops, Array& previous) {
+  CountScale scale = job.scale;
+  if (!job.tile.spec().keep_offset()) scale.offset_counts = 0;
+  FrameBox region = job.loaded;
+  --region.t;
+  PlaneUploader uploader(ops, job.loaded.box.shape, previous);
+  return ForEachPlane(context.source(), *job.previous, region, [&](int64_t z, std::span<float> plane) {
+    RETURN_IF_ERROR(CheckFinite(plane, region, z));
+    ToPhotons(scale, plane);
+    for (float& v : plane) v = std::max(v, 0.0F);
+    return uploader.Upload(z, plane);
+  });
+}
+
+Differences DifferencesOf(const TileJob& job) {
+  const v1::VoxelSize voxel = OnResultGrid(job.tile.spec(), job.input->spec()).voxel_size();
+  const auto factor = [&](double size) {
+    return size > 0 && voxel.x_um() > 0 ? static_cast<float>(voxel.x_um() / size) : 1.0F;
+  };
+  return {.factors = {factor(voxel.z_um()), factor(voxel.y_um()), 1}, .periodic = job.boundary == v1::PERIODIC};
+}
+
+}  // namespace deconvoy::worker
