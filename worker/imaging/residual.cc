@@ -82,6 +82,18 @@ void AddFaint(const ResidualScale& scale, const float* y, const float* model, in
 
 }  // namespace
 
+ResidualSums& ResidualSums::operator+=(const ResidualSums& other) {
+  voxels += other.voxels;
+  sum += other.sum;
+  squares += other.squares;
+  neighbours += other.neighbours;
+  products += other.products;
+  faint_voxels += other.faint_voxels;
+  faint_light += other.faint_light;
+  faint_model += other.faint_model;
+  return *this;
+}
+
 double ResidualFloor(double mean) {
   return std::max(kFloor * mean, kLeastFloor);
 }

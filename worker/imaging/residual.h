@@ -27,6 +27,8 @@ struct ResidualSums {
   uint64_t faint_voxels = 0;
   double faint_light = 0;  // of y, photons
   double faint_model = 0;  // of M, likewise
+
+  ResidualSums& operator+=(const ResidualSums& other);
 };
 
 struct ResidualScale {

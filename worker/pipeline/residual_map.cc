@@ -1,5 +1,6 @@
 #include "worker/pipeline/residual_map.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <span>
@@ -7,6 +8,7 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
+#include "worker/imaging/parallel.h"
 
 namespace deconvoy::worker {
 
@@ -24,6 +26,29 @@ void LeaveOut(std::span<const float> m, std::span<const float> model, int64_t co
   }
 }
 
+// One plane of the core on its way into the sums.
+struct PlaneSums {
+  explicit PlaneSums(const ResidualProblem& problem)
+      : y(static_cast<size_t>(problem.core.shape.y * problem.core.shape.x)), blurred(y.size()), r(y.size()) {
+    if (problem.mask != nullptr) m.resize(y.size());
+  }
+
+  absl::Status Load(const ResidualProblem& problem, const Array& model, const Box3& plane) {
+    RETURN_IF_ERROR(problem.ops->Download(*problem.measured, plane, y));
+    RETURN_IF_ERROR(problem.ops->Download(model, plane, blurred));
+    return problem.mask == nullptr ? absl::OkStatus() : problem.ops->Download(*problem.mask, plane, m);
+  }
+
+  void Sum(const ResidualProblem& problem) {
+    sums = {};
+    if (problem.mask != nullptr) LeaveOut(m, blurred, problem.core.shape.x, y, sums);
+    AddResidual(problem.scale, y, blurred, problem.core.shape.x, r, sums);
+  }
+
+  std::vector<float> y, blurred, r, m;
+  ResidualSums sums;
+};
+
 }  // namespace
 
 absl::Status MeasureResidual(const ResidualProblem& problem, const Array& estimate, Array& model, PieceWriter* map,
@@ -33,17 +58,18 @@ absl::Status MeasureResidual(const ResidualProblem& problem, const Array& estima
                              Store{.output = &model, .offset = static_cast<float>(problem.scale.background)}}));
   Box3 plane = problem.core;
   plane.shape.z = 1;
-  std::vector<float> y(static_cast<size_t>(plane.shape.voxels())), blurred(y.size()), r(y.size()), m;
-  if (problem.mask != nullptr) m.resize(y.size());
-  for (; plane.origin.z < problem.core.end().z; ++plane.origin.z) {
-    RETURN_IF_ERROR(problem.ops->Download(*problem.measured, plane, y));
-    RETURN_IF_ERROR(problem.ops->Download(model, plane, blurred));
-    if (problem.mask != nullptr) {
-      RETURN_IF_ERROR(problem.ops->Download(*problem.mask, plane, m));
-      LeaveOut(m, blurred, plane.shape.x, y, sums);
+  std::vector<PlaneSums> planes(static_cast<size_t>(std::max(problem.threads, 1)), PlaneSums(problem));
+  while (plane.origin.z < problem.core.end().z) {
+    size_t count = 0;
+    for (; count < planes.size() && plane.origin.z < problem.core.end().z; ++count, ++plane.origin.z) {
+      RETURN_IF_ERROR(planes[count].Load(problem, model, plane));
     }
-    AddResidual(problem.scale, y, blurred, plane.shape.x, r, sums);
-    if (map != nullptr) RETURN_IF_ERROR(map->Append(std::as_bytes(std::span(r))));
+    ParallelFor(problem.threads, static_cast<int64_t>(count),
+                [&](int64_t i) { planes[static_cast<size_t>(i)].Sum(problem); });
+    for (size_t i = 0; i < count; ++i) {
+      sums += planes[i].sums;
+      if (map != nullptr) RETURN_IF_ERROR(map->Append(std::as_bytes(std::span(planes[i].r))));
+    }
   }
   if (std::isfinite(sums.sum) && std::isfinite(sums.squares)) return absl::OkStatus();
   return MakeError({.reason = v1::BAD_OUTPUT, .remedy = "Look at background, offset and PSF."},

@@ -16,6 +16,7 @@ struct ResidualProblem {
   const Array* mask = nullptr;      // m; null for 1 everywhere
   Box3 core;                        // in the domain
   ResidualScale scale;
+  int threads = 1;  // that sum up
 };
 
 // Adds the sums over the core. Plane by plane its normalised residual goes to `map`, unless that is null; where m is 0

@@ -126,6 +126,7 @@ struct Workshop {
   const std::vector<Measured>& views;
   const CoreFacts& input;
   PieceWriter& writer;
+  int threads;  // of the device, for what is summed up beside it
 };
 
 // One run for each depth that counts in the core. There is no one H that the result could be blurred with, and so it
@@ -167,7 +168,8 @@ absl::StatusOr<ResidualSums> MeasureResiduals(const Workshop& at, Array& estimat
                                    .measured = at.views[view].y.get(),
                                    .mask = at.views[view].mask.get(),
                                    .core = at.job.core_in_domain(),
-                                   .scale = ResidualScaleOf(at.job, view)};
+                                   .scale = ResidualScaleOf(at.job, view),
+                                   .threads = at.threads};
     PieceWriter* const map = at.job.tile.spec().residual() ? &at.writer : nullptr;
     RETURN_IF_ERROR(MeasureResidual(residual, estimate, spare == nullptr ? estimate : *spare, map, sums));
   }
@@ -232,7 +234,7 @@ absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskConte
     RETURN_IF_ERROR(OpenDomain(job.domain));
     CoreFacts input;
     ASSIGN_OR_RETURN(const std::vector<Measured> views, LoadViews(job, context, *ops_, input));
-    const Workshop workshop{task, job, context, psfs_, *ops_, views, input, writer};
+    const Workshop workshop{task, job, context, psfs_, *ops_, views, input, writer, backend_.threads()};
     RETURN_IF_ERROR(job.blends() ? DeconvolveByDepth(workshop, tile) : DeconvolveAtOnce(workshop, tile));
   } else {
     RETURN_IF_ERROR(WriteDark(job, task, writer, tile));
