@@ -10,6 +10,7 @@
 #include <mutex>
 #include <thread>
 
+#include "client/cli/images.h"
 #include "client/cli/outcome.h"
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
@@ -211,6 +212,17 @@ absl::StatusOr<std::string> OutputVolume(const v1::Job& job, const std::string& 
   }
   return MakeError({.reason = v1::NOT_FOUND, .remedy = fmt::format("It has: {}.", fmt::join(roles, ", "))},
                    fmt::format("{} has no result called '{}'", Printable(job.name()), Printable(role)));
+}
+
+absl::Status SaveOutput(const Client& client, const v1::Job& job, const std::string& role,
+                        const std::filesystem::path& file, const imageio::WriteOptions& options, const Console& console,
+                        Progress& progress, const std::stop_token& stop) {
+  ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, role));
+  ASSIGN_OR_RETURN(const v1::VolumeSpec spec, DownloadImage(client, volume, file, options, progress, stop));
+  progress.Clear();
+  console.Say(fmt::format("wrote {}: {}", Printable(file.string()), ShapeText(spec)));
+  if (console.json) console.Json({{"event", "result"}, {"role", role}, {"output", file.string()}});
+  return absl::OkStatus();
 }
 
 std::string JobArgument(const std::string& text) {

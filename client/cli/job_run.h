@@ -4,14 +4,17 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <filesystem>
 #include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "client/cli/console.h"
 #include "client/cli/progress.h"
 #include "client/cli/session.h"
 #include "client/cpp/client.h"
+#include "client/imageio/image_file.h"
 
 namespace deconvoy::client {
 
@@ -52,6 +55,12 @@ absl::StatusOr<v1::Job> RunJob(Session& session, const v1::JobSpec& spec, Leftov
 
 // The volume of the output called `role`. NOT_FOUND naming the roles there are.
 absl::StatusOr<std::string> OutputVolume(const v1::Job& job, const std::string& role);
+
+// Downloads the output called `role` into `file` and says that it has been written. Errors: those of OutputVolume and
+// DownloadImage.
+absl::Status SaveOutput(const Client& client, const v1::Job& job, const std::string& role,
+                        const std::filesystem::path& file, const imageio::WriteOptions& options, const Console& console,
+                        Progress& progress, const std::stop_token& stop);
 
 // `jobs/{id}` from what a user typed: the name, or the id alone.
 std::string JobArgument(const std::string& text);

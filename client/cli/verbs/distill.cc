@@ -97,13 +97,7 @@ class Distillation {
     leftovers_.AddVolume(uploaded);
     spec.mutable_distill()->set_input_volume(uploaded);
     ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
-    ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "psf"));
-    ASSIGN_OR_RETURN(const v1::VolumeSpec written,
-                     DownloadImage(session.client(), volume, options_.output, write, *progress_, stop_));
-    progress_->Clear();
-    console_.Say(fmt::format("wrote {}: {}", Printable(options_.output), ShapeText(written)));
-    if (console_.json) console_.Json({{"event", "result"}, {"role", "psf"}, {"output", options_.output}});
-    return absl::OkStatus();
+    return SaveOutput(session.client(), job, "psf", options_.output, write, console_, *progress_, stop_);
   }
 
   const DistillOptions& options_;

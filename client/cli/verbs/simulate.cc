@@ -169,18 +169,10 @@ class Simulation {
       spec.mutable_simulate()->set_psf_volume(volume);
     }
     ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
-    for (const char* role : kRoles) RETURN_IF_ERROR(Save(session.client(), job, role));
-    return absl::OkStatus();
-  }
-
-  absl::Status Save(const Client& client, const v1::Job& job, const std::string& role) {
-    ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, role));
-    const auto file = FileOf(role);
-    ASSIGN_OR_RETURN(const v1::VolumeSpec spec,
-                     DownloadImage(client, volume, file, ToWriteOptions(options_.image_output), *progress_, stop_));
-    progress_->Clear();
-    console_.Say(fmt::format("wrote {}: {}", Printable(file.string()), ShapeText(spec)));
-    if (console_.json) console_.Json({{"event", "result"}, {"role", role}, {"output", file.string()}});
+    for (const char* role : kRoles) {
+      RETURN_IF_ERROR(SaveOutput(session.client(), job, role, FileOf(role), ToWriteOptions(options_.image_output),
+                                 console_, *progress_, stop_));
+    }
     return absl::OkStatus();
   }
 

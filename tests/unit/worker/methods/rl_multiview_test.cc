@@ -1,10 +1,7 @@
 #include "worker/methods/rl_multiview.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -12,27 +9,11 @@
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/tile_plan.h"
 #include "tests/support/test_support.h"
-#include "worker/backends/cpu/cpu_backend.h"
+#include "tests/unit/worker/methods/measured_memory.h"
 #include "worker/methods/registry.h"
 
 namespace deconvoy::worker {
 namespace {
-
-int64_t ResidentBytes() {
-  std::ifstream stream("/proc/self/statm");
-  int64_t total = 0, resident = 0;
-  stream >> total >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
-}
-
-class Resident final : public Monitor {
- public:
-  absl::Status Iterated(const Iteration&) override {
-    most = std::max(most, ResidentBytes());
-    return absl::OkStatus();
-  }
-  int64_t most = 0;
-};
 
 constexpr Shape3 kMeasured{48, 192, 192}, kPsf{9, 15, 15}, kDomain{56, 210, 210};
 constexpr size_t kViews = 3;
