@@ -2,15 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <string_view>
+#include <utility>
 
 #include "proto/contract/error.h"
-#include "proto/contract/limits.h"
 #include "proto/contract/status_macros.h"
-#include "proto/contract/volume_layout.h"
 
 namespace deconvoy {
 namespace {
+
+constexpr double kMostWaves = 500;   // of aberration: a millimetre of water under an oil objective has 350
+constexpr double kMostPsfUm = 2000;  // along each axis
 
 double Or(double value, double otherwise) {
   return value == 0 ? otherwise : value;
@@ -75,6 +79,40 @@ absl::Status CheckLight(v1::Microscopy kind, const v1::Optics& optics) {
                 "greatest intensity of the depletion over that which halves the fluorescence", "20"});
 }
 
+// How far light of the rim may be ahead of light on the axis, at most, in wavelengths.
+double MostAberration(const v1::Optics& optics) {
+  const double um = optics.depth_um() * std::abs(optics.ri_sample() - optics.ri_immersion()) +
+                    optics.working_distance_um() * std::abs(optics.ri_immersion() - optics.ri_immersion_design()) +
+                    std::abs(optics.coverslip_um() - optics.coverslip_design_um()) +
+                    optics.coverslip_um() * std::abs(optics.ri_coverslip() - optics.ri_coverslip_design());
+  return um / optics.emission_um();
+}
+
+absl::Status CheckAberration(const v1::Optics& optics) {
+  const double waves = MostAberration(optics);
+  if (waves <= kMostWaves) return absl::OkStatus();
+  return MakeError(
+      {.reason = v1::INVALID_FIELD,
+       .field = "model_psf.optics",
+       .remedy = "Check the refractive indices, depth_um, coverslip_um and working_distance_um against what "
+                 "the objective is made for (..._design)."},
+      fmt::format("the layers differ from the design by up to {:.0f} wavelengths, more than {:g}: no image "
+                  "forms",
+                  waves, kMostWaves));
+}
+
+// No extents yet are none.
+absl::Status CheckExtents(const v1::ModelPsfSpec& spec) {
+  const v1::Voxel3& shape = spec.shape();
+  const v1::VoxelSize& voxel = spec.voxel_size();
+  const double largest = std::max({shape.z() * voxel.z_um(), shape.y() * voxel.y_um(), shape.x() * voxel.x_um()});
+  if (largest <= kMostPsfUm) return absl::OkStatus();
+  return MakeError({.reason = v1::INVALID_FIELD,
+                    .field = "model_psf.shape",
+                    .remedy = "Give fewer voxels, or the voxel size in um (not nm)."},
+                   fmt::format("the PSF would reach over {:g} um, more than {:g}", largest, kMostPsfUm));
+}
+
 }  // namespace
 
 v1::Optics ResolveOptics(const v1::ModelPsfSpec& spec) {
@@ -97,6 +135,8 @@ absl::Status ValidateModelPsf(const v1::ModelPsfSpec& spec) {
   RETURN_IF_ERROR(Check({"na", optics.na(), 0.01, 1.7, "numerical aperture of the objective", "1.4"}));
   RETURN_IF_ERROR(CheckLayers(optics));
   RETURN_IF_ERROR(CheckLight(spec.microscopy(), optics));
+  RETURN_IF_ERROR(CheckAberration(optics));
+  RETURN_IF_ERROR(CheckExtents(spec));
   if (optics.na() >= optics.ri_immersion()) {
     return MakeError({.reason = v1::INVALID_FIELD,
                       .field = "model_psf.optics.na",

@@ -11,7 +11,8 @@ namespace deconvoy {
 v1::Optics ResolveOptics(const v1::ModelPsfSpec& spec);
 
 // INVALID_FIELD, naming the field as `model_psf.optics.na`, its range and what it means, for what can be no microscope,
-// and for what this kind of microscope lacks.
+// and for what this kind of microscope lacks; for layers that differ from the design by more than 500 wavelengths; and
+// for extents above 2000 um. A shape that is not given yet passes.
 absl::Status ValidateModelPsf(const v1::ModelPsfSpec& spec);
 
 }  // namespace deconvoy

@@ -1,6 +1,5 @@
 #include "worker/pipeline/model_psf.h"
 
-#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -74,8 +73,7 @@ PsfGrid GridOf(const v1::ModelPsfSpec& spec) {
 absl::StatusOr<int64_t> ModelPsfBytes(const v1::Task& task) {
   const v1::ModelPsfSpec& spec = task.model_psf().spec();
   RETURN_IF_ERROR(ValidateModelPsf(spec));
-  constexpr double kMost = 1e18;
-  return static_cast<int64_t>(std::min(PsfBytes(MicroscopeOf(spec), GridOf(spec)), kMost));
+  return static_cast<int64_t>(PsfBytes(MicroscopeOf(spec), GridOf(spec)));
 }
 
 absl::StatusOr<v1::TaskResult> RunModelPsf(const v1::Task& task, int threads, TaskContext& context) {

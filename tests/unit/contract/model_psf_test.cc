@@ -81,6 +81,24 @@ TEST(ModelPsfTest, SaysWhatCannotBe) {
   EXPECT_THAT(Refusal(spec), ::testing::HasSubstr("depth_um"));
 }
 
+TEST(ModelPsfTest, RefusesWhatWouldTakeForEver) {
+  v1::ModelPsfSpec spec = Widefield();
+  spec.mutable_optics()->set_ri_sample(1.333);
+  spec.mutable_optics()->set_depth_um(1000);
+  EXPECT_EQ(Refusal(spec), "");
+  spec.mutable_optics()->set_depth_um(10'000);
+  EXPECT_THAT(Refusal(spec), ::testing::HasSubstr("by up to 3500 wavelengths, more than 500"));
+  spec = Widefield();
+  spec.mutable_optics()->set_ri_immersion_design(1.333);
+  EXPECT_EQ(Refusal(spec), "");
+  spec.mutable_optics()->set_working_distance_um(50'000);
+  EXPECT_THAT(Refusal(spec), ::testing::HasSubstr("no image forms"));
+  spec = Widefield();
+  *spec.mutable_shape() = ToProto(Voxel{64, 256, 256});
+  spec.mutable_voxel_size()->set_x_um(65);
+  EXPECT_EQ(Refusal(spec), "model_psf.shape: the PSF would reach over 16640 um, more than 2000");
+}
+
 TEST(ModelPsfTest, AJobNeedsAShapeAndVoxels) {
   v1::JobSpec job;
   *job.mutable_model_psf() = Widefield();
