@@ -11,7 +11,6 @@
 #include "worker/imaging/parallel.h"
 
 namespace deconvoy::worker {
-
 namespace {
 
 // Lets voxels with m = 0 have no residual, and takes them and their pairs out of the sums that they are about to enter.

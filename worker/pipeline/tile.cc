@@ -102,7 +102,7 @@ absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext&
   return job.method->Run(problem, job.parameters, monitor);
 }
 
-// Nothing yet.
+// For the results of the depths, none of them in it yet.
 DepthBlend BlendOf(const TileJob& job) {
   const auto& depths = job.tile.spec().psf_depths_um();
   const v1::VolumeSpec grid = OnResultGrid(job.tile.spec(), job.input->spec());
@@ -129,11 +129,12 @@ struct Workshop {
   int threads;  // of the device, for what is summed up beside it
 };
 
-// One run for each depth that counts in the core. There is no one H that the result could be blurred with, and so it
-// says nothing about quality.
+// One run for each depth that counts in the core. There is no one H that the result could be blurred with and no one
+// objective, and so it says nothing about quality and keeps no curve.
 absl::Status DeconvolveByDepth(const Workshop& at, v1::TileResult& result) {
   DepthBlend blend = BlendOf(at.job);
   const std::vector<size_t> used = blend.Used();
+  v1::TileResult of_one_depth;
   for (size_t i = 0; i < used.size(); ++i) {
     const v1::PsfReport* const report = &at.job.tile.psfs(static_cast<int>(used[i]));
     RETURN_IF_ERROR(at.psfs.Prepare(at.task, {&report, 1}, at.context.source(), at.ops));
@@ -142,7 +143,7 @@ absl::Status DeconvolveByDepth(const Workshop& at, v1::TileResult& result) {
                         .views = at.views,
                         .number = static_cast<int64_t>(i),
                         .of = static_cast<int64_t>(used.size())};
-    ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(at.job, at.context, run, result));
+    ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(at.job, at.context, run, of_one_depth));
     RETURN_IF_ERROR(blend.Add(used[i], *estimate, at.job.core_in_domain(), at.ops));
   }
   const auto read = [&blend](int64_t z, std::span<float> photons) {
