@@ -133,6 +133,13 @@ absl::StatusOr<Volume> Engine(const Problem& problem, v1::Boundary boundary, boo
   return result;
 }
 
+// The part of x that was measured and that a job returns. Further out single voxels have w close to its floor: a
+// division by 0.01 makes 1e-5 of a transform's rounding of 1e-7, as much as the bound.
+Volume Measured(const Volume& x, const Problem& problem) {
+  const Volume& y = problem.views[0].y;
+  return Cropped(x, y.nz, y.ny, y.nx);
+}
+
 TEST(MultiviewReferenceTest, FollowsItsFormula) {
   std::mt19937_64 random(testing::Seed());
   for (const v1::Boundary boundary : {v1::EXTEND, v1::PERIODIC}) {
@@ -147,7 +154,8 @@ TEST(MultiviewReferenceTest, FollowsItsFormula) {
                                                            {"update", additive ? "additive" : "ordered-subset"},
                                                            {"acceleration", heavy_ball ? "heavy-ball" : "none"}},
                                                           objectives));
-          EXPECT_LE(RelativeError(found, Formula(problem, additive, heavy_ball)), 1e-5)
+          EXPECT_LE(RelativeError(Measured(found, problem), Measured(Formula(problem, additive, heavy_ball), problem)),
+                    1e-5)
               << boundary << masked << additive << heavy_ball;
         }
       }
