@@ -135,6 +135,7 @@ ProgressState ToProgress(const v1::JobProgress& progress) {
   } else {
     if (is("tile")) state.phase = "deconvolve";
     if (is("frame")) state.phase = "project";
+    if (is("estimate")) state.phase = "estimate";
     state.detail = activity;
   }
   if (progress.iterations_total() > 0)
@@ -202,6 +203,21 @@ absl::StatusOr<v1::Job> RunJob(Session& session, const v1::JobSpec& spec, Leftov
   leftovers.AddJob(*ended);
   RETURN_IF_ERROR(OutcomeOf(*ended, session.local() ? "the job" : ""));
   return *ended;
+}
+
+bool HasOutput(const v1::Job& job, const std::string& role) {
+  return std::any_of(job.outputs().begin(), job.outputs().end(),
+                     [&](const v1::JobOutput& output) { return output.role() == role; });
+}
+
+std::filesystem::path PsfFileBeside(const std::filesystem::path& result) {
+  std::filesystem::path stem = result.stem();
+  std::string extension = result.extension().string();
+  if (stem.extension() == ".ome") {
+    extension = ".ome" + extension;
+    stem = stem.stem();
+  }
+  return result.parent_path() / (stem.string() + ".psf" + extension);
 }
 
 absl::StatusOr<std::string> OutputVolume(const v1::Job& job, const std::string& role) {

@@ -56,6 +56,13 @@ absl::StatusOr<v1::Job> RunJob(Session& session, const v1::JobSpec& spec, Leftov
 // The volume of the output called `role`. NOT_FOUND naming the roles there are.
 absl::StatusOr<std::string> OutputVolume(const v1::Job& job, const std::string& role);
 
+// Whether it has one.
+bool HasOutput(const v1::Job& job, const std::string& role);
+
+// The file beside a result for the PSF that its job has estimated: `out.psf.tif` beside `out.tif`, `out.psf.ome.tif`
+// beside `out.ome.tif`.
+std::filesystem::path PsfFileBeside(const std::filesystem::path& result);
+
 // Downloads the output called `role` into `file` and says that it has been written. Errors: those of OutputVolume and
 // DownloadImage.
 absl::Status SaveOutput(const Client& client, const v1::Job& job, const std::string& role,

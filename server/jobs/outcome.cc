@@ -16,6 +16,7 @@
 #include "server/jobs/capabilities.h"
 #include "server/jobs/job_state.h"
 #include "server/jobs/job_step.h"
+#include "server/jobs/psf_estimation.h"
 #include "server/jobs/quality_check.h"
 #include "server/jobs/result_check.h"
 #include "server/jobs/task_builder.h"
@@ -138,6 +139,22 @@ void AddTiles(JobStep& step, const TilePlan& plan) {
   }
 }
 
+// The tasks that come next: PSFs are estimated, then parameters are found with them, then all is deconvolved. `plan`
+// has all that the tasks before have found.
+void AddNext(JobStep& step, const JobPlan& plan) {
+  const LiveJob& live = step.live();
+  std::vector<TaskRecord>& tasks = step.change.new_tasks;
+  if (plan.psf_estimates.empty()) tasks = PsfEstimationTasks(live, plan.tiles, live.task_count());
+  if (tasks.empty() && plan.calibrations.empty()) tasks = CalibrationTasks(live, plan.tiles, live.task_count());
+  if (tasks.empty()) AddTiles(step, plan.tiles);
+}
+
+// Of the whole job, once it is analysed.
+int64_t CountTasks(const LiveJob& live, const TilePlan& tiles) {
+  const size_t before = PsfEstimationTasks(live, tiles, 0).size() + CalibrationTasks(live, tiles, 0).size();
+  return live.task_count() + static_cast<int64_t>(before) + tiles.tiles() * FramesOf(live);
+}
+
 void KeepPlan(JobStep& step, JobPlan plan) {
   step.change.job.plan = EncodePlan(plan);
   step.plan = std::move(plan);
@@ -150,13 +167,25 @@ absl::Status TakeAnalysis(JobStep& step, const v1::AnalyseResult& analysis, cons
   for (const v1::Finding& finding : analysis.findings()) step.AddFinding(finding);
   absl::StatusOr<JobPlan> plan = MakePlan(step.live(), analysis, capabilities);
   if (!plan.ok()) return step.FailJob(plan.status(), "");
-  const LiveJob& live = step.live();
-  step.change.new_tasks = CalibrationTasks(live, plan->tiles, live.task_count());
-  const int64_t before = live.task_count() + static_cast<int64_t>(step.change.new_tasks.size());
-  job.mutable_progress()->set_tasks_total(static_cast<uint32_t>(before + plan->tiles.tiles() * FramesOf(live)));
-  if (step.change.new_tasks.empty()) AddTiles(step, plan->tiles);
+  job.mutable_progress()->set_tasks_total(static_cast<uint32_t>(CountTasks(step.live(), plan->tiles)));
+  AddNext(step, *plan);
   KeepPlan(step, *std::move(plan));
   return absl::OkStatus();
+}
+
+// --- Estimated PSFs ---
+
+void TakePsfEstimate(JobStep& step, const v1::EstimatePsfResult& result) {
+  JobPlan plan = *step.live().plan();
+  plan.psf_estimates.push_back(result.estimate());
+  for (const v1::Finding& finding : result.findings()) step.AddFinding(finding);
+  if (step.live().open_tasks() == 1) {
+    std::sort(plan.psf_estimates.begin(), plan.psf_estimates.end(),
+              [](const auto& a, const auto& b) { return a.c() < b.c(); });
+    for (const v1::PsfEstimate& estimate : plan.psf_estimates) *step.job().add_psf_estimates() = estimate;
+    AddNext(step, plan);
+  }
+  KeepPlan(step, std::move(plan));
 }
 
 // --- Calibrations ---
@@ -187,7 +216,7 @@ absl::Status TakeCalibration(JobStep& step, const v1::CalibrateResult& result, c
       *step.job().add_calibrations() = chosen;
       NoteLimit(step, chosen);
     }
-    AddTiles(step, plan.tiles);
+    AddNext(step, plan);
   }
   KeepPlan(step, std::move(plan));
   return absl::OkStatus();
@@ -288,12 +317,13 @@ void TakeSimulation(JobStep& step, const v1::SimulateResult& simulation) {
 
 absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult& result, size_t boxes) {
   const TaskKind kind = job.task(number).kind;
-  const v1::TaskResult::ResultCase expected = kind == TaskKind::kAnalyse     ? v1::TaskResult::kAnalyse
-                                              : kind == TaskKind::kTile      ? v1::TaskResult::kTile
-                                              : kind == TaskKind::kSimulate  ? v1::TaskResult::kSimulate
-                                              : kind == TaskKind::kCalibrate ? v1::TaskResult::kCalibrate
-                                              : kind == TaskKind::kDistill   ? v1::TaskResult::kDistill
-                                                                             : v1::TaskResult::RESULT_NOT_SET;
+  const v1::TaskResult::ResultCase expected = kind == TaskKind::kAnalyse       ? v1::TaskResult::kAnalyse
+                                              : kind == TaskKind::kTile        ? v1::TaskResult::kTile
+                                              : kind == TaskKind::kSimulate    ? v1::TaskResult::kSimulate
+                                              : kind == TaskKind::kCalibrate   ? v1::TaskResult::kCalibrate
+                                              : kind == TaskKind::kDistill     ? v1::TaskResult::kDistill
+                                              : kind == TaskKind::kEstimatePsf ? v1::TaskResult::kEstimatePsf
+                                                                               : v1::TaskResult::RESULT_NOT_SET;
   if (result.result_case() != expected) {
     return WrongResult(fmt::format("the result of {} is not of the task's kind", TaskName(job.id(), number)));
   }
@@ -302,6 +332,7 @@ absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult&
                                    boxes, OutputsOf(job, number).size()));
   }
   if (kind == TaskKind::kCalibrate) return CheckCalibrations(job, result.calibrate());
+  if (kind == TaskKind::kEstimatePsf) return CheckPsfEstimate(job, number, result.estimate_psf().estimate());
   return kind == TaskKind::kAnalyse ? CheckAnalysis(job, result.analyse()) : absl::OkStatus();
 }
 
@@ -369,6 +400,7 @@ absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& res
   RETURN_IF_ERROR(CommitBoxes(step, number, box_crc32c));
   if (result.has_analyse()) RETURN_IF_ERROR(TakeAnalysis(step, result.analyse(), capabilities));
   if (result.has_calibrate()) RETURN_IF_ERROR(TakeCalibration(step, result.calibrate(), capabilities));
+  if (result.has_estimate_psf()) TakePsfEstimate(step, result.estimate_psf());
   if (result.has_tile()) RETURN_IF_ERROR(TakeTile(step, number, result.tile()));
   if (result.has_simulate()) TakeSimulation(step, result.simulate());
   for (const v1::Finding& finding : result.distill().findings()) step.AddFinding(finding);

@@ -249,7 +249,8 @@ absl::Status Examiner::CheckTiles(const v1::DeconvolveSpec& spec, const v1::Meth
   result.report.set_tiles_per_frame(static_cast<uint32_t>(plan->tiles()));
   *result.report.mutable_core() = ToProto(plan->core);
   *result.report.mutable_padded() = ToProto(plan->padded);
-  result.work = EstimateWork(spec, method, *plan, frames, psfs);
+  result.work =
+      EstimateWork(spec, method, *plan, frames, psfs) + PsfEstimationWork(spec, method, *plan, input.shape().c());
   return absl::OkStatus();
 }
 
@@ -285,14 +286,15 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   return CheckTiles(spec, *method, *input_, *psf_);
 }
 
-// Of the scratch file of one task: a tile's core, or a frame of every output.
+// Of the scratch file of one task: a tile's core, or a frame of every output. An estimated PSF has a task of its own.
 int64_t Examiner::LargestScratchBytes(const std::vector<PlannedOutput>& outputs) const {
-  int64_t bytes = 0;
+  int64_t bytes = 0, psf_bytes = 0;
   for (const PlannedOutput& output : outputs) {
-    const Shape3 piece = result.report.has_core() ? ToShape3(result.report.core()) : FrameOf(output.spec);
-    bytes += piece.voxels() * BytesPerVoxel(output.spec.type());
+    const bool is_psf = result.report.has_core() && output.role == "psf";
+    const Shape3 piece = result.report.has_core() && !is_psf ? ToShape3(result.report.core()) : FrameOf(output.spec);
+    (is_psf ? psf_bytes : bytes) += piece.voxels() * BytesPerVoxel(output.spec.type());
   }
-  return bytes;
+  return std::max(bytes, psf_bytes);
 }
 
 absl::Status Examiner::CheckOutputs() {

@@ -10,7 +10,7 @@
 namespace deconvoy::server {
 
 // The task as its worker sees it, without token, lease time and paths. REQUIRES: the job's turn is held; its plan is
-// made when the task is a tile or a calibration.
+// made when the task works on a tile.
 v1::Task BuildTask(const LiveJob& job, int64_t number);
 
 // What the task writes, in the order of its scratch file.

@@ -15,7 +15,7 @@ Shape3 FrameOf(const v1::VolumeSpec& volume);
 
 // A job's parameters filled in with every default, so that a worker of another version computes the same. Errors as
 // ResolveParameters, and INVALID_FIELD for a boundary that the method cannot do, or with which every voxel counts, for
-// depths where channels are joined; NO_WORKER for a backend that nobody
+// depths where channels are joined or the PSF is estimated; NO_WORKER for a backend that nobody
 // has offered it on.
 absl::StatusOr<v1::DeconvolveSpec> ResolveSpec(const v1::DeconvolveSpec& spec, const v1::Method& method);
 
@@ -47,6 +47,10 @@ int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, con
 // Iterations of one tile; 1 for a method without any, the most that there may be where that is not decided. REQUIRES:
 // as above.
 int64_t IterationsOf(const v1::DeconvolveSpec& spec);
+
+// Work of the estimates of PSFs, one for each channel, in the unit of EstimateWork; 0 for a method that estimates none.
+double PsfEstimationWork(const v1::DeconvolveSpec& spec, const v1::Method& method, const TilePlan& plan,
+                         int64_t channels);
 
 // Work of all frames, each with so many PSFs, in padded voxel iterations of rl, the unit in which workers measure
 // themselves.

@@ -13,6 +13,7 @@
 #include "worker/calibration/signal_to_noise.h"
 #include "worker/pipeline/depth_blend.h"
 #include "worker/pipeline/piece_writer.h"
+#include "worker/pipeline/psf_estimate.h"
 #include "worker/pipeline/tile_job.h"
 #include "worker/pipeline/tile_output.h"
 
@@ -273,6 +274,37 @@ absl::StatusOr<v1::TaskResult> TilePipeline::Calibrate(const v1::Task& task, Tas
   for (v1::Calibration& calibration : *found.mutable_calibrations()) {
     calibration.set_c(static_cast<uint32_t>(job.core.c));
   }
+  return result;
+}
+
+absl::StatusOr<v1::TaskResult> TilePipeline::EstimatePsf(const v1::Task& task, TaskContext& context) {
+  const v1::TileTask& tile = task.estimate_psf().tile();
+  ASSIGN_OR_RETURN(const TileJob job, MakeTileJob(task, tile));
+  if (!job.method->description().estimates_psf() || tile.psfs_size() != 1) {
+    return MakeError({.reason = v1::INVALID_FIELD, .field = "task.estimate_psf"},
+                     "a PSF is to be estimated by a method that does not, or from several");
+  }
+  ASSIGN_OR_RETURN(const PreparedPsf given, ReadGivenPsf(task, context.source()));
+  v1::TaskResult result;
+  std::optional<PreparedPsf> estimate;
+  if (job.mean() > 0) {
+    psfs_.Clear();
+    RETURN_IF_ERROR(OpenDomain(job.domain));
+    CoreFacts unused;
+    ASSIGN_OR_RETURN(const std::vector<Measured> views, LoadViews(job, context, *ops_, unused));
+    const Problem problem{.ops = ops_.get(),
+                          .measured = views[0].y.get(),
+                          .mask = views[0].mask.get(),
+                          .boundary = job.boundary,
+                          .background = job.background(0),
+                          .mean = job.mean(),
+                          .variance = job.variance(),
+                          .frame_origin = job.loaded.box.origin,
+                          .differences = DifferencesOf(job)};
+    EstimationMonitor monitor(context, *result.mutable_estimate_psf()->mutable_estimate());
+    ASSIGN_OR_RETURN(estimate, job.method->EstimatePsf(problem, given, job.parameters, monitor));
+  }
+  RETURN_IF_ERROR(WritePsfEstimate(task, given, estimate, context.sink(), result));
   return result;
 }
 

@@ -23,7 +23,7 @@ struct FetchOptions {
 };
 
 constexpr char kExamples[] = R"(  deconvoy fetch jobs/3f2a -o out.tif
-      the result of a job that has succeeded)";
+      the result of a job that has succeeded, and beside it out.psf.tif where the method has estimated the PSF)";
 
 // The only output, unless a role is asked for.
 std::string RoleOf(const v1::Job& job, const std::string& asked) {
@@ -47,7 +47,9 @@ absl::Status Fetch(const FetchOptions& options, const Console& console) {
   progress->Clear();
   console.Say(fmt::format("wrote {}: {}", Printable(options.output), ShapeText(spec)));
   if (console.json) console.Json({{"event", "result"}, {"output", options.output}});
-  return absl::OkStatus();
+  if (role != "estimate" || !options.role.empty() || !HasOutput(job, "psf")) return absl::OkStatus();
+  return SaveOutput(client, job, "psf", PsfFileBeside(options.output), ToWriteOptions(options.image_output), console,
+                    *progress, stop);
 }
 
 }  // namespace
