@@ -18,10 +18,6 @@ const v1::VolumeSpec& SpecOf(const LiveJob& job, const std::string& volume_name)
   return job.volume(VolumeId(volume_name, "volume").value());
 }
 
-const v1::VolumeSpec& ResultOf(const LiveJob& job) {
-  return SpecOf(job, job.record().job.outputs(0).volume());
-}
-
 Tile TileOf(const LiveJob& job, const LiveTask& task) {
   return job.plan()->tiles.At(task.tile, FrameOf(ResultOf(job)));
 }
@@ -114,6 +110,10 @@ v1::OutputPiece Piece(const LiveJob& job, int output, const LiveTask& task, Box3
 }
 
 }  // namespace
+
+const v1::VolumeSpec& ResultOf(const LiveJob& job) {
+  return SpecOf(job, job.record().job.outputs(0).volume());
+}
 
 bool StartsFromPrevious(const v1::JobSpec& spec) {
   const auto& parameters = spec.deconvolve().parameters();
