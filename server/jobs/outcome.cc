@@ -330,7 +330,10 @@ absl::Status EndAfterLast(JobStep& step) {
   const auto findings = CheckResult(step.live().spec().deconvolve(), step.live().plan()->analysis, step.job().result());
   if (!findings.ok()) return step.FailJob(findings.status(), "");
   for (const v1::Finding& finding : *findings) step.AddFinding(finding);
-  for (const v1::Finding& finding : CheckQuality(step.live().spec().deconvolve(), step.job().result().quality())) {
+  const v1::DeconvolveSpec& spec = step.live().spec().deconvolve();
+  const int64_t images = VolumeNamed(step.live(), spec.input_volume()).shape().c();
+  const int64_t results = ResultOf(step.live()).shape().c();
+  for (const v1::Finding& finding : CheckQuality(spec, step.job().result().quality(), images / results)) {
     step.AddFinding(finding);
   }
   return step.Succeed();
