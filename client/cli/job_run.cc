@@ -128,7 +128,7 @@ ProgressState ToProgress(const v1::JobProgress& progress) {
   ProgressState state{.phase = kBetweenTasks, .fraction = progress.fraction()};
   const std::string activity = Printable(progress.activity());
   const auto is = [&activity](const char* name) { return activity.starts_with(name); };
-  if (is("analyse") || is("simulate")) {
+  if (is("analyse") || is("simulate") || is("model") || is("distil")) {
     state.phase = activity;
   } else if (is("waiting") && progress.fraction() == 0) {
     state = {.phase = "queue", .detail = activity == "waiting" ? "" : activity};
@@ -136,6 +136,7 @@ ProgressState ToProgress(const v1::JobProgress& progress) {
     if (is("tile")) state.phase = "deconvolve";
     if (is("frame")) state.phase = "project";
     if (is("estimate")) state.phase = "estimate";
+    if (is("calibrate")) state.phase = "calibrate";
     state.detail = activity;
   }
   if (progress.iterations_total() > 0)
@@ -228,6 +229,12 @@ absl::StatusOr<std::string> OutputVolume(const v1::Job& job, const std::string& 
   }
   return MakeError({.reason = v1::NOT_FOUND, .remedy = fmt::format("It has: {}.", fmt::join(roles, ", "))},
                    fmt::format("{} has no result called '{}'", Printable(job.name()), Printable(role)));
+}
+
+std::optional<imageio::DisplayRange> DisplayRangeOf(const v1::Job& job, std::string_view role) {
+  if (role == "residual") return imageio::DisplayRange{-5, 5};
+  if (role != "estimate" || !job.has_result()) return std::nullopt;
+  return imageio::DisplayRange{job.result().minimum(), job.result().maximum()};
 }
 
 absl::Status SaveOutput(const Client& client, const v1::Job& job, const std::string& role,

@@ -19,10 +19,6 @@ const v1::VolumeSpec& SpecOf(const LiveJob& job, const std::string& volume_name)
   return job.volume(VolumeId(volume_name, "volume").value());
 }
 
-const v1::VolumeSpec& ResultOf(const LiveJob& job) {
-  return SpecOf(job, job.record().job.outputs(0).volume());
-}
-
 Tile TileOf(const LiveJob& job, const LiveTask& task) {
   return job.plan()->tiles.At(task.tile, FrameOf(ResultOf(job)));
 }
@@ -136,6 +132,10 @@ v1::OutputPiece PsfPiece(const LiveJob& job, LiveTask task) {
 }
 
 }  // namespace
+
+const v1::VolumeSpec& ResultOf(const LiveJob& job) {
+  return SpecOf(job, job.record().job.outputs(0).volume());
+}
 
 bool StartsFromPrevious(const v1::JobSpec& spec) {
   const auto& parameters = spec.deconvolve().parameters();

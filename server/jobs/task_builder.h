@@ -13,6 +13,9 @@ namespace deconvoy::server {
 // made when the task works on a tile.
 v1::Task BuildTask(const LiveJob& job, int64_t number);
 
+// The result of a deconvolution: its grid and channels are what tiles are cut from.
+const v1::VolumeSpec& ResultOf(const LiveJob& job);
+
 // What the task writes, in the order of its scratch file.
 std::vector<v1::OutputPiece> OutputsOf(const LiveJob& job, int64_t number);
 

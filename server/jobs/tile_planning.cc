@@ -100,21 +100,6 @@ absl::Status CheckMasking(const v1::DeconvolveSpec& spec, const v1::Method& meth
                   v1::Boundary_Name(spec.boundary())));
 }
 
-absl::Status CheckDepths(const v1::DeconvolveSpec& spec, const v1::Method& method) {
-  if (spec.psf_depths_um_size() == 0) return absl::OkStatus();
-  if (method.estimates_psf()) {
-    return MakeError({.reason = v1::INVALID_FIELD,
-                      .field = "deconvolve.psf_depths_um",
-                      .remedy = "Give one PSF for all depths, or choose a method that takes the PSF as it is given."},
-                     fmt::format("`{}` estimates one PSF for all depths", method.name()));
-  }
-  if (!method.joins_channels()) return absl::OkStatus();
-  return MakeError({.reason = v1::INVALID_FIELD,
-                    .field = "deconvolve.psf_depths_um",
-                    .remedy = "Give one PSF for each view, or choose a method that takes channels one by one."},
-                   fmt::format("`{}` joins views, and cannot take PSFs of several depths", method.name()));
-}
-
 absl::Status CheckBackend(const std::string& backend, const v1::Method& method) {
   const auto& offered = method.backends();
   if (backend.empty() || std::find(offered.begin(), offered.end(), backend) != offered.end()) return absl::OkStatus();

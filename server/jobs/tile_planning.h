@@ -15,8 +15,7 @@ Shape3 FrameOf(const v1::VolumeSpec& volume);
 
 // A job's parameters filled in with every default, so that a worker of another version computes the same. Errors as
 // ResolveParameters, and INVALID_FIELD for a boundary that the method cannot do, or with which every voxel counts, for
-// depths where channels are joined or the PSF is estimated; NO_WORKER for a backend that nobody
-// has offered it on.
+// depths where channels are joined or the PSF is estimated; NO_WORKER for a backend that nobody has offered it on.
 absl::StatusOr<v1::DeconvolveSpec> ResolveSpec(const v1::DeconvolveSpec& spec, const v1::Method& method);
 
 // The part of the PSF that can matter: at most 2M-1 of M voxels along each axis, except where a periodic volume lets it

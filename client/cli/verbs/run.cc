@@ -41,15 +41,18 @@ constexpr char kExamples[] = R"(  deconvoy run raw.tif --psf psf.tif -o out.tif
   deconvoy run raw.tif --psf psf.tif -o out.tif --server localhost:7450
       on a server; nothing stays there)";
 
-// What a residual is shown in at first, in deviations of noise.
-constexpr imageio::DisplayRange kResidualRange = {-5, 5};
+// Also of files that are not there yet.
+bool SameFile(const std::string& a, const std::string& b) {
+  std::error_code error;
+  const auto one = std::filesystem::weakly_canonical(a, error), other = std::filesystem::weakly_canonical(b, error);
+  return (!error && one == other) || std::filesystem::equivalent(a, b, error);
+}
 
-absl::Status CheckResidual(const RunOptions& options) {
+absl::Status CheckResidualFile(const RunOptions& options) {
   RETURN_IF_ERROR(imageio::CheckWritable(options.output));
   if (options.residual.empty()) return absl::OkStatus();
-  std::error_code ignored;
-  for (const std::string& other : {options.inputs.input, options.inputs.psf, options.output}) {
-    if (options.residual == other || std::filesystem::equivalent(other, options.residual, ignored))
+  for (const std::string& other : {options.inputs.input, options.inputs.psf, options.inputs.mask, options.output}) {
+    if (!other.empty() && SameFile(other, options.residual))
       return UsageError(fmt::format("{} is given twice: the residual needs a file of its own", Printable(other)),
                         "Choose another name for --residual.");
   }
@@ -65,7 +68,7 @@ absl::Status CheckOutput(const RunOptions& options) {
     if (!input.empty() && std::filesystem::equivalent(input, options.output, ignored))
       return UsageError(fmt::format("the output {} is also an input", Printable(options.output)),
                         "Choose another name for -o.");
-  return CheckResidual(options);
+  return CheckResidualFile(options);
 }
 
 bool SameFolder(const std::string& a, const std::string& b) {
@@ -119,7 +122,7 @@ class Run {
     ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
     ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "estimate"));
     imageio::WriteOptions write = ToWriteOptions(options_.image_output);
-    if (job.has_result()) write.display_range = {job.result().minimum(), job.result().maximum()};
+    write.display_range = DisplayRangeOf(job, "estimate");
     const auto result = DownloadImage(session.client(), volume, options_.output, write, *progress_, stop_);
     absl::Status others = result.ok() ? FetchResidual(session, job) : absl::OkStatus();
     if (result.ok() && others.ok()) others = FetchPsf(session, job);
@@ -136,7 +139,7 @@ class Run {
     if (options_.residual.empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "residual"));
     imageio::WriteOptions write = ToWriteOptions(options_.image_output);
-    write.display_range = kResidualRange;
+    write.display_range = DisplayRangeOf(job, "residual");
     return DownloadImage(session.client(), volume, options_.residual, write, *progress_, stop_).status();
   }
 

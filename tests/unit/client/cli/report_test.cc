@@ -223,6 +223,14 @@ TEST(ToProgressTest, NamesThePhaseByTheActivity) {
   progress.set_activity("analyse");
   EXPECT_EQ(ToProgress(progress).phase, "analyse");
   EXPECT_EQ(ToProgress(progress).detail, "");
+  progress.set_activity("calibrate on sample 2 of 3");
+  EXPECT_EQ(ToProgress(progress).phase, "calibrate");
+  EXPECT_EQ(ToProgress(progress).detail, "calibrate on sample 2 of 3");
+  for (const char* alone : {"model the PSF", "distil the PSF", "simulate"}) {
+    progress.set_activity(alone);
+    EXPECT_EQ(ToProgress(progress).phase, alone);
+    EXPECT_EQ(ToProgress(progress).detail, "");
+  }
 }
 
 TEST(NoteTest, SaysSeverityMessageAndRemedy) {
