@@ -275,14 +275,4 @@ TEST_P(SplittingSuite, TakesTheDualBackAndUpdatesSlopesAlone) {
   }
 }
 
-TEST_P(SplittingSuite, CombinesArrays) {
-  const Box3 box = InnerBox();
-  const Volume a = RandomField(box, -10, 10), b = RandomField(box, -10, 10);
-  Volume expected = a;
-  for (size_t i = 0; i < a.values.size(); ++i) expected.values[i] = 0.5 * a.values[i] - 2 * b.values[i];
-  const auto a_array = ToArray(a, box);
-  ASSERT_OK(ops_->Combine(*a_array, 0.5F, *ToArray(b, box), -2));
-  EXPECT_LE(Difference(ToField(*a_array), expected, box), kRounding);
-}
-
 }  // namespace deconvoy::worker

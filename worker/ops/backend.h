@@ -370,9 +370,6 @@ class Ops {
   // array = W* S W array. Returns the sum of the absolute values of what S leaves of the fine coefficients.
   virtual absl::StatusOr<double> ShrinkWavelets(const WaveletShrinkage& shrinkage, Array& array) = 0;
 
-  // target = target + scale addend on target's box. REQUIRES: addend's box contains it.
-  virtual absl::Status AddScaled(const Array& addend, float scale, Array& target) = 0;
-
   // The sum of a b over `box`, in double precision. REQUIRES: box inside both arrays' boxes.
   virtual absl::StatusOr<double> Dot(const Array& a, const Array& b, const Box3& box) = 0;
 
@@ -388,7 +385,7 @@ class Ops {
   // output = v - factor K* u3. REQUIRES: all arrays cover the domain; output is none of the others.
   virtual absl::Status SubtractDual(const Array& v, const PriorSplit& split, float factor, Array& output) = 0;
 
-  // a = alpha a + beta b. REQUIRES: both cover the same box.
+  // a = alpha a + beta b on a's box. REQUIRES: b's box contains it.
   virtual absl::Status Combine(Array& a, float alpha, const Array& b, float beta) = 0;
 
   // array = min(max(array, floor), ceiling)
