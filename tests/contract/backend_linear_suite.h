@@ -25,9 +25,8 @@ TEST_P(BackendSuite, ExtrapolatesWithoutAFloor) {
 TEST_P(BackendSuite, CombinesArrays) {
   const Volume a = RandomField(InnerBox(), -10, 10), b = RandomField(whole_, -10, 10);
   Volume expected = a;
-  ForEach(InnerBox(), [&](int64_t z, int64_t y, int64_t x) {
-    expected.at(z, y, x) = 0.5 * a.at(z, y, x) - 2 * b.at(z, y, x);
-  });
+  ForEach(InnerBox(),
+          [&](int64_t z, int64_t y, int64_t x) { expected.at(z, y, x) = 0.5 * a.at(z, y, x) - 2 * b.at(z, y, x); });
   const auto a_array = ToArray(a, InnerBox()), b_array = ToArray(b, whole_);
   ASSERT_OK(ops_->Combine(*a_array, 0.5F, *b_array, -2));
   EXPECT_LE(Difference(ToField(*a_array), expected, whole_), kRounding);

@@ -117,6 +117,9 @@ TEST_P(SplittingsTest, PlugAndPlayFollowsItsFormulas) {
                                .noise = noise,
                                .background = kBackground,
                                .mean = mean,
+                               .weight = 0.01,
+                               .penalty = 0.25,
+                               .relaxation = 1,
                                .denoise = [&](const Volume& v, double) { return denoised(v, sigma); }};
     EXPECT_LE(RelativeError(run("pnp-admm", {{"noise", noise == Noise::kPoisson ? "poisson" : "gaussian"}}),
                             Split(image, ones, psf, Volume(n.z, n.y, n.x, mean), options)),
@@ -176,7 +179,7 @@ TEST_F(AdmmTest, BalancingFollowsItsRule) {
     options_.watch = [&](double rho) { last = rho; };
     const Volume expected = Split(image_, Volume(6, 10, 12, 1), psf_, Volume(6, 10, 12, mean_), options_);
     if (factor != 1) {
-      ASSERT_NE(last, 0.25 / mean_) << "the example does not change the penalty";
+      ASSERT_NE(last, options_.penalty / mean_) << "the example does not change the penalty";
     }
     ASSERT_OK_AND_ASSIGN(const Volume found, Run("admm", {{"lambda", "0.01"}, {"iterations", "20"}}));
     EXPECT_LE(RelativeError(found, expected), kTolerance) << factor;
