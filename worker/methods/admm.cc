@@ -35,7 +35,7 @@ v1::Method Describe() {
             {{"tv", "Differences: edges stay, what lies between becomes flat", 0},
              {"hessian", "Differences of differences: slopes stay too", 12}});
   AddNoise(method);
-  AddReal(method, "weight", 1e-6, 1, 0.1, "Penalty of the copies of x and D x over that of the copy of H x");
+  AddReal(method, "weight", 1e-6, 1, 0.1, "Penalty of the copy of x over that of H x; that of D x is a tenth of it");
   AddBoolean(method, "balancing", true, "Adapt the penalty of the splitting in the first iterations");
   AddReal(method, "tolerance", 0, 1, 0, "Stop when both residuals are so small a part of the estimate; 0: never");
   AddInitialEstimate(method);
