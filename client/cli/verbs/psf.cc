@@ -19,6 +19,7 @@
 #include "client/cli/values.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "proto/contract/model_psf.h"
 #include "proto/contract/outputs.h"
 #include "proto/contract/status_macros.h"
@@ -90,7 +91,8 @@ absl::Status SetOptic(const std::string& name, double value, v1::Optics& optics)
 }
 
 absl::StatusOr<v1::Optics> ParseOptics(const std::vector<std::string>& texts) {
-  ASSIGN_OR_RETURN(const auto assignments, ParseAssignments(texts));
+  ASSIGN_OR_RETURN(const auto assignments,
+                   ParseAssignments(texts, "--optics", "Give NAME=VALUE,..., for instance na=1.4,emission_um=0.52."));
   v1::Optics optics;
   for (const auto& [name, text] : assignments) {
     const absl::StatusOr<double> value = ParseNumber(text);
@@ -113,7 +115,8 @@ Voxel DefaultShape(const v1::ModelPsfSpec& spec) {
   const double cone = spec.microscopy() == v1::WIDEFIELD ? up * na / std::sqrt(n * n - na * na) : 0;
   const double side = cone + 3 * 1.22 * wavelength / na;
   const auto extent = [](double half_um, double voxel_um) {
-    return 2 * static_cast<int64_t>(std::ceil(half_um / voxel_um)) + 1;
+    const double half = std::min(std::ceil(half_um / voxel_um), static_cast<double>(limits::kAxisVoxels));
+    return 2 * static_cast<int64_t>(half) + 1;
   };
   const v1::VoxelSize& voxel = spec.voxel_size();
   return {extent(up, voxel.z_um()), extent(side, voxel.y_um()), extent(side, voxel.x_um())};
