@@ -219,10 +219,14 @@ TEST_F(DescentTest, FistaIsAtTheMinimumLongBeforeIsta) {
   EXPECT_LE(fast.back(), slow.back() * (1 + 1e-3));
 }
 
-TEST_F(DescentTest, MoreScalesThanTheFrameHasAreRefused) {
-  const absl::Status status = Run("fista", {{"scales", "4"}}).status();
-  EXPECT_EQ(InfoOf(status).field(), "deconvolve.parameters[\"scales\"]") << status;
-  EXPECT_NE(InfoOf(status).remedy().find("at most 2"), std::string::npos) << InfoOf(status).remedy();
+// A tile may be smaller than the frame whose scales were looked at.
+TEST_F(DescentTest, MoreScalesThanATileHasAreAsManyAsItHas) {
+  ASSERT_OK_AND_ASSIGN(const Volume most, Run("fista", {{"scales", "4"}}));
+  ASSERT_OK_AND_ASSIGN(const Volume more, Run("fista", {{"scales", "6"}}));
+  EXPECT_LE(RelativeError(more, most), 1e-6);
+}
+
+TEST_F(DescentTest, AStepAboveTheBoundOfAnyPsfIsRefused) {
   EXPECT_EQ(ReasonOf(Run("fista", {{"step", "1.5"}}).status()), v1::INVALID_FIELD);
   EXPECT_EQ(ReasonOf(Run("ista", {{"step", "2"}}).status()), v1::INVALID_FIELD);
 }

@@ -105,7 +105,7 @@ class Iterations {
     const float share = 1 / static_cast<float>(views_.size());
     for (size_t v = 0; v < views_.size(); ++v) {
       RETURN_IF_ERROR(Step(v, p, *step_));
-      RETURN_IF_ERROR(ops_.AddScaled(*step_, share, *next_));
+      RETURN_IF_ERROR(ops_.Combine(*next_, 1, *step_, share));
     }
     return absl::OkStatus();
   }

@@ -84,7 +84,7 @@ class Analysis {
     ASSIGN_OR_RETURN(PsfAnalysis found, AnalysePsf(values, shape, static_cast<uint32_t>(stack.c), options));
     found.report.set_t(static_cast<uint32_t>(stack.t));
     RETURN_IF_ERROR(CheckThickness(found.report));
-    RETURN_IF_ERROR(ReviewMethod(std::move(values), shape, found.report));
+    RETURN_IF_ERROR(ReviewMethod(std::move(values), shape, found.report, options.image));
     *result_.add_psfs() = std::move(found.report);
     const std::string depth = DepthText(stack.t);
     for (v1::Finding& finding : found.findings) {
@@ -107,15 +107,17 @@ class Analysis {
 
   // Asks the method about its parameters and the prepared PSF. What is wrong with the method's name is said by the
   // tiles' tasks.
-  absl::Status ReviewMethod(std::vector<float> psf, const Shape3& shape, const v1::PsfReport& report) {
+  absl::Status ReviewMethod(std::vector<float> psf, const Shape3& shape, const v1::PsfReport& report,
+                            const Shape3& image) {
     const Method* method = FindMethod(spec_.method());
     if (method == nullptr) return absl::OkStatus();
     ASSIGN_OR_RETURN(const Parameters parameters,
                      ResolveParameters(method->description(), {spec_.parameters().begin(), spec_.parameters().end()}));
     KeepUsed(shape, report, psf);
     const Box3 box = PsfBoxToRead(report, shape);
-    ASSIGN_OR_RETURN(const std::vector<Advice> advice,
-                     method->Review(parameters, MeasurePsf(psf, box.shape, ToVoxel(report.centre()) - box.origin)));
+    const PsfFacts facts = MeasurePsf(psf, box.shape, ToVoxel(report.centre()) - box.origin);
+    RETURN_IF_ERROR(method->ReviewFrame(parameters, facts, image));
+    ASSIGN_OR_RETURN(const std::vector<Advice> advice, method->Review(parameters, facts));
     for (const Advice& a : advice) {
       AddWarning(fmt::format("PSF of channel {}: {}", report.c(), a.message), a.field, a.remedy, result_);
     }
