@@ -40,6 +40,7 @@ const v1::VolumeSpec* InputOf(const v1::JobSpec& spec, const Volumes& volumes) {
 }
 
 const v1::VolumeSpec* PsfOf(const v1::JobSpec& spec, const Volumes& volumes) {
+  if (spec.has_check_psf()) return Named(volumes, spec.check_psf().psf_volume());
   return Named(volumes, spec.has_simulate() ? spec.simulate().psf_volume() : spec.deconvolve().psf_volume());
 }
 
@@ -267,6 +268,8 @@ std::string LiveJob::Activity() const {
       return "model the PSF";
     case TaskKind::kDistill:
       return "distil the PSF";
+    case TaskKind::kCheckPsf:
+      return "check the PSF";
     case TaskKind::kCalibrate:
       return fmt::format("calibrate on sample {} of {}", number, first_tile_ - 1);
     case TaskKind::kProject:

@@ -49,6 +49,7 @@ enum class TaskKind {
   kCalibrate = 5,
   kModelPsf = 6,
   kDistill = 7,
+  kCheckPsf = 9,
 };
 
 // The order is that of a task's life; stored as these numbers.

@@ -16,6 +16,7 @@
 #include "worker/memory/budget.h"
 #include "worker/methods/registry.h"
 #include "worker/pipeline/analyse.h"
+#include "worker/pipeline/check_psf.h"
 #include "worker/pipeline/distill.h"
 #include "worker/pipeline/model_psf.h"
 #include "worker/pipeline/piece_writer.h"
@@ -70,6 +71,7 @@ absl::StatusOr<int64_t> NeedBytes(const v1::Task& task) {
   if (task.has_tile()) return TileNeed(task, task.tile());
   if (task.has_calibrate()) return TileNeed(task, task.calibrate().tile());
   if (task.has_analyse()) return AnalysisBytes(task);
+  if (task.has_check_psf()) return CheckPsfBytes(task);
   int64_t need = 0;
   if (task.has_simulate()) {
     ASSIGN_OR_RETURN(need, SimulationBytes(task));
