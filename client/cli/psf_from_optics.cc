@@ -9,7 +9,7 @@
 #include <span>
 #include <utility>
 
-#include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "proto/contract/model_psf.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
@@ -49,7 +49,8 @@ Voxel PsfExtent(const v1::ModelPsfSpec& spec) {
   const double cone = spec.microscopy() == v1::WIDEFIELD ? up * na / std::sqrt(n * n - na * na) : 0;
   const double side = cone + 3 * 1.22 * wavelength / na;
   const auto extent = [](double half_um, double voxel_um) {
-    return 2 * static_cast<int64_t>(std::ceil(half_um / voxel_um)) + 1;
+    const double half = std::min(std::ceil(half_um / voxel_um), static_cast<double>(limits::kAxisVoxels));
+    return 2 * static_cast<int64_t>(half) + 1;
   };
   const v1::VoxelSize& voxel = spec.voxel_size();
   return {extent(up, voxel.z_um()), extent(side, voxel.y_um()), extent(side, voxel.x_um())};
