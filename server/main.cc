@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "server/config/command_line.h"
 #include "server/daemon.h"
 #include "server/observe/logging.h"
@@ -31,11 +32,14 @@ int Fail(const absl::Status& status, int code) {
   return code;
 }
 
-// Memory of many short-lived chunks goes back to the system, and threads share their pools.
+// Memory of chunks that come and go is kept for the next ones, up to kKeptBytes in each of two pools that threads
+// share; what is more goes back to the system.
 void BoundMemory() {
+  constexpr int kKeptBytes = 8 << 20;
   mallopt(M_ARENA_MAX, 2);
-  mallopt(M_MMAP_THRESHOLD, 256 << 10);
-  mallopt(M_TRIM_THRESHOLD, 1 << 20);
+  mallopt(M_MMAP_THRESHOLD, 2 * static_cast<int>(limits::kChunkBytes));
+  mallopt(M_TRIM_THRESHOLD, kKeptBytes);
+  mallopt(M_TOP_PAD, kKeptBytes / 2);
 }
 
 sigset_t EndSignals() {

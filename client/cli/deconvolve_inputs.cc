@@ -199,7 +199,12 @@ absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const Deconvolve
   ASSIGN_OR_RETURN(const v1::Boundary boundary, BoundaryOf(deconvolve, method));
   RETURN_IF_ERROR(CheckBackend(deconvolve, method));
   RETURN_IF_ERROR(CheckMasking(deconvolve, inputs.mask.has_value(), boundary));
-  RETURN_IF_ERROR(CheckTiles(deconvolve, boundary, ResultSpec(inputs, deconvolve).shape()));
+  RETURN_IF_ERROR(CheckDepths(deconvolve, method));
+  RETURN_IF_ERROR(CheckViews(method, inputs.image.spec, inputs.PsfSpec()));
+  RETURN_IF_ERROR(CheckResidual(deconvolve, method));
+  v1::Shape5 result = ResultSpec(inputs, deconvolve).shape();
+  if (method.joins_channels()) result.set_c(1);
+  RETURN_IF_ERROR(CheckTiles(deconvolve, boundary, result));
   return CheckCentre(deconvolve, inputs.PsfSpec().shape());
 }
 

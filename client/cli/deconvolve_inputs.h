@@ -48,11 +48,11 @@ struct DeconvolveInputs {
 absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v1::DeconvolveSpec& deconvolve,
                                             Progress& progress);
 
-// What the result will be, whatever its name.
+// What the result will be, whatever its name. A method that joins channels makes one of them.
 v1::VolumeSpec ResultSpec(const DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve);
 
 // Refuses what the server would refuse without having seen a voxel: method, parameters, boundary, backend, tiles, the
-// PSF's centre. Memory and room are the server's to judge.
+// PSF's centre, PSFs of views and depths. Memory and room are the server's to judge.
 absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const DeconvolveInputs& inputs,
                           const std::vector<v1::Method>& methods);
 

@@ -128,13 +128,15 @@ ProgressState ToProgress(const v1::JobProgress& progress) {
   ProgressState state{.phase = kBetweenTasks, .fraction = progress.fraction()};
   const std::string activity = Printable(progress.activity());
   const auto is = [&activity](const char* name) { return activity.starts_with(name); };
-  if (is("analyse") || is("simulate")) {
+  if (is("analyse") || is("simulate") || is("model") || is("distil")) {
     state.phase = activity;
   } else if (is("waiting") && progress.fraction() == 0) {
     state = {.phase = "queue", .detail = activity == "waiting" ? "" : activity};
   } else {
     if (is("tile")) state.phase = "deconvolve";
     if (is("frame")) state.phase = "project";
+    if (is("estimate")) state.phase = "estimate";
+    if (is("calibrate")) state.phase = "calibrate";
     state.detail = activity;
   }
   if (progress.iterations_total() > 0)
@@ -204,6 +206,21 @@ absl::StatusOr<v1::Job> RunJob(Session& session, const v1::JobSpec& spec, Leftov
   return *ended;
 }
 
+bool HasOutput(const v1::Job& job, const std::string& role) {
+  return std::any_of(job.outputs().begin(), job.outputs().end(),
+                     [&](const v1::JobOutput& output) { return output.role() == role; });
+}
+
+std::filesystem::path PsfFileBeside(const std::filesystem::path& result) {
+  std::filesystem::path stem = result.stem();
+  std::string extension = result.extension().string();
+  if (stem.extension() == ".ome") {
+    extension = ".ome" + extension;
+    stem = stem.stem();
+  }
+  return result.parent_path() / (stem.string() + ".psf" + extension);
+}
+
 absl::StatusOr<std::string> OutputVolume(const v1::Job& job, const std::string& role) {
   std::vector<std::string> roles;
   for (const v1::JobOutput& output : job.outputs()) {
@@ -212,6 +229,12 @@ absl::StatusOr<std::string> OutputVolume(const v1::Job& job, const std::string& 
   }
   return MakeError({.reason = v1::NOT_FOUND, .remedy = fmt::format("It has: {}.", fmt::join(roles, ", "))},
                    fmt::format("{} has no result called '{}'", Printable(job.name()), Printable(role)));
+}
+
+std::optional<imageio::DisplayRange> DisplayRangeOf(const v1::Job& job, std::string_view role) {
+  if (role == "residual") return imageio::DisplayRange{-5, 5};
+  if (role != "estimate" || !job.has_result()) return std::nullopt;
+  return imageio::DisplayRange{job.result().minimum(), job.result().maximum()};
 }
 
 absl::Status SaveOutput(const Client& client, const v1::Job& job, const std::string& role,

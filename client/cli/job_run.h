@@ -5,9 +5,11 @@
 #include <absl/status/statusor.h>
 
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client/cli/console.h"
@@ -55,6 +57,17 @@ absl::StatusOr<v1::Job> RunJob(Session& session, const v1::JobSpec& spec, Leftov
 
 // The volume of the output called `role`. NOT_FOUND naming the roles there are.
 absl::StatusOr<std::string> OutputVolume(const v1::Job& job, const std::string& role);
+
+// Whether it has one.
+bool HasOutput(const v1::Job& job, const std::string& role);
+
+// The file beside a result for the PSF that its job has estimated: `out.psf.tif` beside `out.tif`, `out.psf.ome.tif`
+// beside `out.ome.tif`.
+std::filesystem::path PsfFileBeside(const std::filesystem::path& result);
+
+// What a viewer is to show the output called `role` in, where the job tells: the whole range of an estimate, five
+// deviations of a residual.
+std::optional<imageio::DisplayRange> DisplayRangeOf(const v1::Job& job, std::string_view role);
 
 // Downloads the output called `role` into `file` and says that it has been written. Errors: those of OutputVolume and
 // DownloadImage.

@@ -247,6 +247,19 @@ std::vector<std::string> CurveLines(const v1::Job& job) {
   return lines;
 }
 
+// `PSF of channel 0: estimated at t=0 in 30 rounds, objective 5321 after the first and 4200 after the last`
+std::vector<std::string> EstimateLines(const v1::Job& job) {
+  std::vector<std::string> lines;
+  for (const v1::PsfEstimate& estimate : job.psf_estimates()) {
+    const auto& rounds = estimate.objective();
+    if (rounds.empty()) continue;
+    lines.push_back(fmt::format(
+        "PSF of channel {}: estimated at t={} in {} rounds, objective {:.5g} after the first and {:.5g} after the last",
+        estimate.c(), estimate.t(), rounds.size(), rounds[0].value(), rounds[rounds.size() - 1].value()));
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string TimeText(const google::protobuf::Timestamp& time) {
@@ -275,6 +288,7 @@ std::vector<std::string> JobDetails(const v1::Job& job) {
     lines.push_back(fmt::format("output: {} in {}", Printable(output.role()), Printable(output.volume())));
   Append(lines, JobReport(job));
   Append(lines, CurveLines(job));
+  Append(lines, EstimateLines(job));
   for (const v1::Finding& finding : job.findings()) lines.push_back(NoteText(ToNote(finding)));
   AppendObjective(job, lines);
   AppendError(job, lines);

@@ -92,16 +92,16 @@ absl::StatusOr<double> ParseNumber(std::string_view text) {
   return *value;
 }
 
-absl::StatusOr<std::map<std::string, std::string>> ParseAssignments(const std::vector<std::string>& texts) {
+absl::StatusOr<std::map<std::string, std::string>> ParseAssignments(const std::vector<std::string>& texts,
+                                                                    std::string_view option, std::string_view remedy) {
   std::map<std::string, std::string> values;
   for (const std::string& text : texts) {
     const size_t equals = text.find('=');
     if (equals == 0 || equals == std::string::npos)
-      return UsageError(fmt::format("--set '{}' is not key=value", Printable(text)),
-                        "List the parameters of a method with: deconvoy methods NAME");
+      return UsageError(fmt::format("{} '{}' is not key=value", option, Printable(text)), remedy);
     const std::string key = text.substr(0, equals);
     if (!values.emplace(key, text.substr(equals + 1)).second)
-      return UsageError(fmt::format("--set gives '{}' twice", Printable(key)), "Give every parameter once.");
+      return UsageError(fmt::format("{} gives '{}' twice", option, Printable(key)), "Give each once.");
   }
   return values;
 }

@@ -24,8 +24,10 @@ absl::StatusOr<v1::VoxelSize> ParseVoxelSize(std::string_view text);
 // A finite decimal number.
 absl::StatusOr<double> ParseNumber(std::string_view text);
 
-// "key=value" pairs; a key twice is an error.
-absl::StatusOr<std::map<std::string, std::string>> ParseAssignments(const std::vector<std::string>& texts);
+// "key=value" pairs; a key twice is an error. `option` is what they were given with; `remedy` tells which keys there
+// are.
+absl::StatusOr<std::map<std::string, std::string>> ParseAssignments(const std::vector<std::string>& texts,
+                                                                    std::string_view option, std::string_view remedy);
 
 // Options of these kinds, checked while the command line is read.
 CLI::Option* AddVoxelSize(CLI::App& verb, const std::string& name, std::optional<v1::VoxelSize>& target,

@@ -1,8 +1,12 @@
 #include "proto/contract/deconvolution.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <string>
+
+#include "proto/contract/error.h"
 
 namespace deconvoy {
 namespace {
@@ -40,6 +44,38 @@ Box3 MeasuredPlanes(const Box3& box, int64_t upsample) {
   measured.origin.z = from(box.origin.z);
   measured.shape.z = from(box.end().z) - measured.origin.z;
   return measured;
+}
+
+absl::Status CheckViews(const v1::Method& method, const v1::VolumeSpec& image, const v1::VolumeSpec& psf) {
+  const uint32_t views = image.shape().c();
+  if (!method.joins_channels() || psf.shape().c() == views) return absl::OkStatus();
+  return MakeError({.reason = v1::SHAPE_MISMATCH,
+                    .field = "deconvolve.psf_volume",
+                    .remedy = "Give a PSF of as many channels as the image, in the order of its views."},
+                   fmt::format("`{}` needs a PSF for each view, but there are {} for {} views (channels)",
+                               method.name(), psf.shape().c(), views));
+}
+
+absl::Status CheckDepths(const v1::DeconvolveSpec& spec, const v1::Method& method) {
+  if (spec.psf_depths_um_size() == 0) return absl::OkStatus();
+  if (method.estimates_psf()) {
+    return MakeError({.reason = v1::INVALID_FIELD,
+                      .field = "deconvolve.psf_depths_um",
+                      .remedy = "Give one PSF for all depths, or choose a method that takes the PSF as it is given."},
+                     fmt::format("`{}` estimates one PSF for all depths", method.name()));
+  }
+  if (!method.joins_channels()) return absl::OkStatus();
+  return MakeError({.reason = v1::INVALID_FIELD,
+                    .field = "deconvolve.psf_depths_um",
+                    .remedy = "Give one PSF for each view, or choose a method that takes channels one by one."},
+                   fmt::format("`{}` joins views, and cannot take PSFs of several depths", method.name()));
+}
+
+absl::Status CheckResidual(const v1::DeconvolveSpec& spec, const v1::Method& method) {
+  if (!spec.residual() || (!method.joins_channels() && spec.psf_depths_um_size() <= 1)) return absl::OkStatus();
+  return MakeError(
+      {.reason = v1::INVALID_FIELD, .field = "deconvolve.residual", .remedy = "Leave it out, or give one PSF."},
+      "there is no map of the residual with several PSFs, of views or of depths");
 }
 
 int64_t PsfsOfTile(const v1::DeconvolveSpec& spec, const v1::Method& method, int64_t channels) {

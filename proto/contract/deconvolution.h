@@ -3,6 +3,8 @@
 // Pure functions of validated specifications.
 #pragma once
 
+#include <absl/status/status.h>
+
 #include <cstdint>
 
 #include "deconvoy/v1/jobs.pb.h"
@@ -28,6 +30,13 @@ v1::VolumeSpec OnResultGrid(const v1::DeconvolveSpec& spec, v1::VolumeSpec input
 
 // The planes of the input that are samples of planes of `box`, a box of the result's grid. May be empty.
 Box3 MeasuredPlanes(const Box3& box, int64_t upsample);
+
+// Whether a method that joins channels has a PSF for each of them. SHAPE_MISMATCH.
+absl::Status CheckViews(const v1::Method& method, const v1::VolumeSpec& image, const v1::VolumeSpec& psf);
+// Whether the method can take PSFs of several depths, where there are such. INVALID_FIELD.
+absl::Status CheckDepths(const v1::DeconvolveSpec& spec, const v1::Method& method);
+// Whether the residual that is asked for has a map, as only what one PSF leaves has. INVALID_FIELD.
+absl::Status CheckResidual(const v1::DeconvolveSpec& spec, const v1::Method& method);
 
 // PSFs that a tile is computed with: one for each view or depth. `channels` of the input.
 int64_t PsfsOfTile(const v1::DeconvolveSpec& spec, const v1::Method& method, int64_t channels);

@@ -44,8 +44,20 @@ PlannedOutput Output(std::string_view role, v1::VolumeSpec spec, std::string_vie
   return {.role = std::string(role), .spec = std::move(spec)};
 }
 
+// Like the given one, for each channel of the input.
+PlannedOutput EstimatedPsf(const v1::VolumeSpec& given, const v1::VolumeSpec& input, std::string_view base) {
+  v1::VolumeSpec psf;
+  *psf.mutable_shape() = given.shape();
+  psf.mutable_shape()->set_t(1);
+  psf.mutable_shape()->set_c(input.shape().c());
+  *psf.mutable_voxel_size() = given.voxel_size();
+  *psf.mutable_channels() = input.channels();
+  psf.set_type(v1::F32);
+  return Output("psf", std::move(psf), base);
+}
+
 absl::StatusOr<std::vector<PlannedOutput>> PlanDeconvolve(const v1::JobSpec& job, const v1::VolumeSpec* input,
-                                                          const v1::Method* method) {
+                                                          const v1::VolumeSpec* psf, const v1::Method* method) {
   if (input == nullptr) return MissingVolume("deconvolve.input_volume");
   PlannedOutput estimate = Output("estimate", OnResultGrid(job.deconvolve(), *input), BaseName(job, input));
   if (method != nullptr && method->joins_channels()) {
@@ -55,10 +67,15 @@ absl::StatusOr<std::vector<PlannedOutput>> PlanDeconvolve(const v1::JobSpec& job
   const v1::VoxelType asked = job.deconvolve().output_type();
   estimate.spec.set_type(asked == v1::VOXEL_TYPE_UNSPECIFIED ? v1::F32 : asked);
   std::vector outputs{std::move(estimate)};
-  if (!job.deconvolve().residual()) return outputs;
-  PlannedOutput residual = Output("residual", OnResultGrid(job.deconvolve(), *input), BaseName(job, input));
-  residual.spec.set_type(v1::F32);
-  outputs.push_back(std::move(residual));
+  if (job.deconvolve().residual()) {
+    PlannedOutput residual = Output("residual", OnResultGrid(job.deconvolve(), *input), BaseName(job, input));
+    residual.spec.set_type(v1::F32);
+    outputs.push_back(std::move(residual));
+  }
+  if (method != nullptr && method->estimates_psf()) {
+    if (psf == nullptr) return MissingVolume("deconvolve.psf_volume");
+    outputs.push_back(EstimatedPsf(*psf, *input, BaseName(job, input)));
+  }
   return outputs;
 }
 
@@ -155,7 +172,7 @@ absl::StatusOr<std::vector<PlannedOutput>> Plan(const v1::JobSpec& job, const v1
                                                 const v1::VolumeSpec* psf, const v1::Method* method) {
   switch (job.work_case()) {
     case v1::JobSpec::kDeconvolve:
-      return PlanDeconvolve(job, input, method);
+      return PlanDeconvolve(job, input, psf, method);
     case v1::JobSpec::kSimulate:
       return PlanSimulate(job, psf);
     case v1::JobSpec::kProject:

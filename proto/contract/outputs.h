@@ -20,13 +20,15 @@ struct PlannedOutput {
 
 // The outputs of a job, in the order of its tasks' output pieces:
 //   deconvolve: `estimate`, like `input` on the result's grid (deconvolution.h), of the type asked for (f32 by
-//               default), of one channel where the method joins them; and `residual` (f32) where asked for;
+//               default), of one channel where the method joins them; `residual` (f32) where asked for; and
+//               `psf` (f32, of `psf`'s extents, the channels of `input` and one time point) where the method estimates
+//               it;
 //   simulate:   `truth` (f32), `psf` (f32, of `psf`'s shape or `GaussianPsfShape`), `raw` (u16 by default);
 //   project:    `projection`, like `input` with one voxel along the axis.
-// `method` is that of a deconvolution; null stands for one that joins no channels. `input` is the volume named in the
-// spec, null for simulate; `psf` that of simulate, null if it names none. Errors: INVALID_FIELD (a volume that the spec
-// names is missing), LIMIT_EXCEEDED (an output would be too large), SHAPE_MISMATCH and VOXEL_SIZE_MISMATCH (a
-// simulation's PSF does not suit it).
+// `method` is that of a deconvolution; null stands for one that joins no channels and estimates no PSF. `input` is the
+// volume named in the spec, null for simulate; `psf` that of simulate or of such a method, null if it names none.
+// Errors: INVALID_FIELD (a volume that the spec names is missing), LIMIT_EXCEEDED (an output would be too large),
+// SHAPE_MISMATCH and VOXEL_SIZE_MISMATCH (a simulation's PSF does not suit it).
 absl::StatusOr<std::vector<PlannedOutput>> PlanOutputs(const v1::JobSpec& spec, const v1::VolumeSpec* input,
                                                        const v1::VolumeSpec* psf, const v1::Method* method = nullptr);
 

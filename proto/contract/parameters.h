@@ -22,6 +22,10 @@ inline constexpr std::string_view kAutomatic = "auto";
 // The number of a method's iterations, and the most that are tried when it is automatic.
 inline constexpr std::string_view kIterations = "iterations";
 inline constexpr int64_t kMostCalibratedIterations = 200;
+// Of a method that estimates the PSF: how often steps in the image and in the PSF take turns, and how many of each do.
+inline constexpr std::string_view kRounds = "rounds";
+inline constexpr std::string_view kImageSteps = "image_steps";
+inline constexpr std::string_view kPsfSteps = "psf_steps";
 
 // Values of all parameters of one method. Asking for a name or type that the method does not declare, or for the value
 // of an automatic one, is a bug and ends the program.

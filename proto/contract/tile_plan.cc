@@ -396,8 +396,9 @@ int64_t HaloExtent(int64_t psf, double spread) {
   // No light lies farther from the centre than half the extent, so that 5/4 of it are 4.3 spreads or more of any PSF
   // that is not brighter at its rim than at its centre.
   const int64_t most = psf / 2 + std::max(kLeastSlack, psf * 3 / 4);
-  if (spread <= 0) return most;
-  return std::clamp(static_cast<int64_t>(std::ceil(kHaloSpreads * spread)), std::min(kLeastHalo, most), most);
+  if (!(spread > 0)) return most;
+  const auto halo = static_cast<int64_t>(std::ceil(std::min(kHaloSpreads * spread, static_cast<double>(most))));
+  return std::max(halo, std::min(kLeastHalo, most));
 }
 
 Shape3 ScaledHalo(const Shape3& halo, double factor) {

@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <string>
 
 #include "proto/contract/error.h"
 #include "proto/contract/parameters.h"
-#include "proto/contract/resource_name.h"
+#include "proto/contract/status_macros.h"
 #include "server/jobs/task_builder.h"
 
 namespace deconvoy::server {
@@ -112,6 +113,30 @@ bool BeginAlike(const v1::Calibration& a, const v1::Calibration& b) {
   return true;
 }
 
+// Names of the parameters that are to be found.
+std::set<std::string> AutomaticOf(const v1::DeconvolveSpec& spec) {
+  std::set<std::string> names;
+  for (const auto& [name, text] : spec.parameters()) {
+    if (text == kAutomatic) names.insert(name);
+  }
+  return names;
+}
+
+absl::Status CheckNumbers(const v1::Calibration& found) {
+  if (found.candidates().empty() && found.signal_to_noise().empty()) {
+    return WrongCalibration(fmt::format("the calibration of `{}` has no candidates", found.parameter()));
+  }
+  for (const v1::CalibrationCandidate& candidate : found.candidates()) {
+    if (std::isfinite(candidate.score())) continue;
+    return WrongCalibration(
+        fmt::format("the score of `{}={}` is not a number", found.parameter(), Printable(candidate.value())));
+  }
+  for (const double ratio : found.signal_to_noise()) {
+    if (!(ratio >= 0) || !std::isfinite(ratio)) return WrongCalibration("a ratio of signal to noise is not a number");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::vector<int64_t> SampleTiles(int64_t tiles) {
@@ -122,15 +147,14 @@ std::vector<int64_t> SampleTiles(int64_t tiles) {
 }
 
 bool IsAutomatic(const v1::DeconvolveSpec& spec) {
-  return std::any_of(spec.parameters().begin(), spec.parameters().end(),
-                     [](const auto& parameter) { return parameter.second == kAutomatic; });
+  return !AutomaticOf(spec).empty();
 }
 
 std::vector<TaskRecord> CalibrationTasks(const LiveJob& job, const TilePlan& tiles, int64_t first) {
   const v1::DeconvolveSpec& spec = job.spec().deconvolve();
   std::vector<TaskRecord> tasks;
   if (!IsAutomatic(spec)) return tasks;
-  const v1::Shape5& shape = job.volume(VolumeId(spec.input_volume(), "input").value()).shape();
+  const v1::Shape5& shape = ResultOf(job).shape();
   const int64_t t = StartsFromPrevious(job.spec()) ? 0 : shape.t() / 2;
   for (int64_t c = 0; c < shape.c(); ++c) {
     for (const int64_t tile : SampleTiles(tiles.tiles())) {
@@ -146,31 +170,26 @@ std::vector<TaskRecord> CalibrationTasks(const LiveJob& job, const TilePlan& til
   return tasks;
 }
 
-absl::Status CheckCalibrations(const LiveJob& job, const v1::CalibrateResult& result) {
+absl::Status CheckCalibrations(const LiveJob& job, int64_t number, const v1::CalibrateResult& result) {
+  std::set<std::string> missing = AutomaticOf(job.spec().deconvolve());
+  if (result.calibrations().empty()) return absl::OkStatus();
   for (const v1::Calibration& found : result.calibrations()) {
-    if (!IsAutomatic(job.spec().deconvolve(), found.parameter())) {
-      return WrongCalibration(fmt::format("`{}` is not automatic in this job", Printable(found.parameter())));
+    if (missing.erase(found.parameter()) == 0) {
+      return WrongCalibration(
+          fmt::format("`{}` is not automatic in this job, or is calibrated twice", Printable(found.parameter())));
     }
-    if (found.candidates().empty() && found.signal_to_noise().empty()) {
-      return WrongCalibration(fmt::format("the calibration of `{}` has no candidates", found.parameter()));
+    if (found.c() != static_cast<uint32_t>(job.task(number).c)) {
+      return WrongCalibration(
+          fmt::format("the calibration of channel {} is said to be of channel {}", job.task(number).c, found.c()));
     }
-    for (const v1::CalibrationCandidate& candidate : found.candidates()) {
-      if (!std::isfinite(candidate.score())) {
-        return WrongCalibration(
-            fmt::format("the score of `{}={}` is not a number", found.parameter(), Printable(candidate.value())));
-      }
-    }
-    for (const double ratio : found.signal_to_noise()) {
-      if (!(ratio >= 0) || !std::isfinite(ratio)) return WrongCalibration("a ratio of signal to noise is not a number");
-    }
+    RETURN_IF_ERROR(CheckNumbers(found));
     for (const v1::Calibration* sample : SamplesOf(job.plan()->samples, found.c(), found.parameter())) {
-      if (!BeginAlike(*sample, found)) {
-        return WrongCalibration(
-            fmt::format("the values of `{}` are not those of the other samples", found.parameter()));
-      }
+      if (BeginAlike(*sample, found)) continue;
+      return WrongCalibration(fmt::format("the values of `{}` are not those of the other samples", found.parameter()));
     }
   }
-  return absl::OkStatus();
+  if (missing.empty()) return absl::OkStatus();
+  return WrongCalibration(fmt::format("the calibration of `{}` is missing", *missing.begin()));
 }
 
 std::vector<v1::Calibration> Choose(const v1::Method& method, const v1::DeconvolveSpec& spec, int64_t channels,

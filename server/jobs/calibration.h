@@ -19,13 +19,14 @@ std::vector<int64_t> SampleTiles(int64_t tiles);
 // Whether some parameter is to be found. REQUIRES: `spec` comes from ResolveSpec.
 bool IsAutomatic(const v1::DeconvolveSpec& spec);
 
-// A task for each sample tile of each channel, from number `first` on: of the time point in the middle, or of the first
-// one where each starts from the one before. Empty where nothing is automatic.
+// A task for each sample tile of each channel of the result, from number `first` on: of the time point in the middle,
+// or of the first one where each starts from the one before. Empty where nothing is automatic.
 std::vector<TaskRecord> CalibrationTasks(const LiveJob& job, const TilePlan& tiles, int64_t first);
 
-// Errors: INVALID_FIELD for a parameter that is not automatic, values that are not those of the other samples, and
-// scores that are not numbers.
-absl::Status CheckCalibrations(const LiveJob& job, const v1::CalibrateResult& result);
+// What task `number` found: nothing, of a blank frame, or one calibration for each automatic parameter. Errors:
+// INVALID_FIELD for any other number of them, a channel that is not the task's, values that are not those of the other
+// samples, and scores that are not numbers.
+absl::Status CheckCalibrations(const LiveJob& job, int64_t number, const v1::CalibrateResult& result);
 
 // One calibration for each channel and automatic parameter. The samples whose criterion is the most frequent are added
 // up; where one ends before the others its last score stands for the rest. The lowest sum is chosen, the first of

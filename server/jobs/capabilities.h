@@ -44,7 +44,7 @@ class Capabilities {
   // the field of the request in it.
   absl::StatusOr<v1::Method> FindMethod(const std::string& name, const std::string& field) const;
 
-  // --- workers ---
+  // --- workers: those that take work ---
   void SetWorker(const std::string& worker, const WorkerCapacity& capacity);
   void RemoveWorker(const std::string& worker);
   // Budget to plan with while no worker is alive (what the fleet is configured to start).

@@ -214,6 +214,7 @@ absl::StatusOr<v1::ListJobsResponse> JobManager::List(const std::string& owner, 
     job.clear_frames();
     job.clear_worker_log();
     job.clear_objective();
+    job.clear_psf_estimates();
   }
   return response;
 }

@@ -39,15 +39,17 @@ bool Parse(const json& binary, Message& message) {
   return message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
-json ToJson(const std::vector<v1::Calibration>& calibrations) {
+template <typename Message>
+json ToJson(const std::vector<Message>& messages) {
   json list = json::array();
-  for (const v1::Calibration& calibration : calibrations) list.push_back(Binary(calibration));
+  for (const Message& message : messages) list.push_back(Binary(message));
   return list;
 }
 
-bool Parse(const json& list, std::vector<v1::Calibration>& calibrations) {
+template <typename Message>
+bool Parse(const json& list, std::vector<Message>& messages) {
   return std::all_of(list.begin(), list.end(),
-                     [&](const json& binary) { return Parse(binary, calibrations.emplace_back()); });
+                     [&](const json& binary) { return Parse(binary, messages.emplace_back()); });
 }
 
 }  // namespace
@@ -58,7 +60,7 @@ std::string EncodePlan(const JobPlan& plan) {
       {"halo", ToJson(plan.tiles.halo)},           {"padded", ToJson(plan.tiles.padded)},
       {"grid", ToJson(plan.tiles.grid)},           {"memory_bytes", plan.tiles.memory_bytes},
       {"analysis", Binary(plan.analysis)},         {"samples", ToJson(plan.samples)},
-      {"calibrations", ToJson(plan.calibrations)},
+      {"calibrations", ToJson(plan.calibrations)}, {"psf_estimates", ToJson(plan.psf_estimates)},
   };
   std::string bytes;
   json::to_cbor(object, bytes);
@@ -77,7 +79,8 @@ absl::StatusOr<JobPlan> DecodePlan(const std::string& bytes) {
     // Absent in what earlier versions stored.
     const json none = json::array();
     if (!Parse(object.at("analysis"), plan.analysis) || !Parse(object.value("samples", none), plan.samples) ||
-        !Parse(object.value("calibrations", none), plan.calibrations)) {
+        !Parse(object.value("calibrations", none), plan.calibrations) ||
+        !Parse(object.value("psf_estimates", none), plan.psf_estimates)) {
       return Damaged("a part of it is not a message of the contract");
     }
     return plan;

@@ -1,5 +1,5 @@
-// What the analysis of a deconvolution and its calibrations found, and how its frames are cut: made once per job, kept
-// with it, the same for every tile.
+// What the analysis of a deconvolution and the tasks between it and the tiles found, and how its frames are cut: made
+// once per job, kept with it, the same for every tile.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -15,12 +15,13 @@ namespace deconvoy::server {
 struct JobPlan {
   TilePlan tiles;
   v1::AnalyseResult analysis;
-  std::vector<v1::Calibration> samples = {};       // what each sample tile found so far
-  std::vector<v1::Calibration> calibrations = {};  // what was chosen from them; empty until all are there
+  std::vector<v1::Calibration> samples = {};        // what each sample tile found so far
+  std::vector<v1::Calibration> calibrations = {};   // what was chosen from them; empty until all are there
+  std::vector<v1::PsfEstimate> psf_estimates = {};  // of the channels that are done so far, in no particular order
 };
 
-// The form kept in the store: CBOR with the extents by name, and the analysis and each calibration as a serialised
-// message.
+// The form kept in the store: CBOR with the extents by name, and the analysis, each calibration and each estimated PSF
+// as a serialised message.
 std::string EncodePlan(const JobPlan& plan);
 // INTERNAL with STORAGE_FAILURE for anything that EncodePlan has not made.
 absl::StatusOr<JobPlan> DecodePlan(const std::string& bytes);

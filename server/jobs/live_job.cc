@@ -254,6 +254,12 @@ double LiveJob::Fraction() const {
   return kAnalysisShare + (1 - kAnalysisShare) * (done - 1) / (total - 1);
 }
 
+int64_t LiveJob::FirstCalibration() const {
+  int64_t first = 1;  // after the analysis
+  while (first < task_count() && task(first).kind == TaskKind::kEstimatePsf) ++first;
+  return first;
+}
+
 std::string LiveJob::Activity() const {
   if (running_.empty()) return IsEnd(record_.state) ? "ended" : "waiting";
   const int64_t number = running_.contains(last_reported_) ? last_reported_ : running_.begin()->first;
@@ -270,8 +276,11 @@ std::string LiveJob::Activity() const {
       return "distil the PSF";
     case TaskKind::kCheckPsf:
       return "check the PSF";
+    case TaskKind::kEstimatePsf:
+      return channels_ == 1 ? "estimate the PSF" : fmt::format("estimate the PSF of channel {}", task(number).c);
     case TaskKind::kCalibrate:
-      return fmt::format("calibrate on sample {} of {}", number, first_tile_ - 1);
+      return fmt::format("calibrate on sample {} of {}", number - FirstCalibration() + 1,
+                         first_tile_ - FirstCalibration());
     case TaskKind::kProject:
       return fmt::format("frame {} of {}", number + 1, task_count());
   }

@@ -98,6 +98,7 @@ class LiveJob {
   void Take(const TaskRecord& task, absl::Time wall, SteadyTime steady);
   void TakeWorker(const TaskRecord& task);
   double Fraction() const;
+  int64_t FirstCalibration() const;  // the number of the first, if there are any
   std::string Activity() const;
 
   // Step; the volumes are constant.

@@ -8,6 +8,7 @@
 
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
@@ -16,6 +17,7 @@
 #include "server/jobs/capabilities.h"
 #include "server/jobs/job_state.h"
 #include "server/jobs/job_step.h"
+#include "server/jobs/psf_estimation.h"
 #include "server/jobs/quality_check.h"
 #include "server/jobs/result_check.h"
 #include "server/jobs/task_builder.h"
@@ -29,11 +31,6 @@ constexpr int kShownFrames = 1000;
 
 absl::Status WrongResult(std::string_view what) {
   return MakeError({.reason = v1::INVALID_FIELD, .field = "result"}, what);
-}
-
-// The result of a deconvolution: its grid and channels are what tiles are cut from.
-const v1::VolumeSpec& ResultOf(const LiveJob& job) {
-  return job.volume(VolumeId(job.record().job.outputs(0).volume(), "output").value());
 }
 
 const v1::VolumeSpec& VolumeNamed(const LiveJob& job, const std::string& name) {
@@ -113,9 +110,13 @@ absl::StatusOr<JobPlan> MakePlan(const LiveJob& job, const v1::AnalyseResult& an
   return JobPlan{.tiles = tiles, .analysis = analysis};
 }
 
-int64_t FramesOf(const LiveJob& job) {
-  const v1::Shape5& shape = VolumeNamed(job, job.spec().deconvolve().input_volume()).shape();
-  return int64_t{shape.t()} * shape.c();
+absl::Status TooManyTasks(int64_t tasks, const TilePlan& plan) {
+  return MakeError(
+      {.reason = v1::LIMIT_EXCEEDED,
+       .field = "deconvolve.tile.core",
+       .remedy = "Ask for larger tiles, use a worker with more memory, or cut the volume along time.",
+       .metadata = {{"limit", fmt::to_string(limits::kTasksPerJob)}}},
+      fmt::format("frames of {} tiles each make {} tasks, more than {}", plan.tiles(), tasks, limits::kTasksPerJob));
 }
 
 void AddTiles(JobStep& step, const TilePlan& plan) {
@@ -138,6 +139,23 @@ void AddTiles(JobStep& step, const TilePlan& plan) {
   }
 }
 
+// The tasks that come next: PSFs are estimated, then parameters are found with them, then all is deconvolved. `plan`
+// has all that the tasks before have found.
+void AddNext(JobStep& step, const JobPlan& plan) {
+  const LiveJob& live = step.live();
+  std::vector<TaskRecord>& tasks = step.change.new_tasks;
+  if (plan.psf_estimates.empty()) tasks = PsfEstimationTasks(live, plan.tiles, live.task_count());
+  if (tasks.empty() && plan.calibrations.empty()) tasks = CalibrationTasks(live, plan.tiles, live.task_count());
+  if (tasks.empty()) AddTiles(step, plan.tiles);
+}
+
+// All tasks of a job that has been analysed.
+int64_t CountTasks(const LiveJob& live, const TilePlan& tiles) {
+  const size_t before = PsfEstimationTasks(live, tiles, 0).size() + CalibrationTasks(live, tiles, 0).size();
+  const v1::Shape5& result = ResultOf(live).shape();
+  return live.task_count() + static_cast<int64_t>(before) + tiles.tiles() * result.t() * result.c();
+}
+
 void KeepPlan(JobStep& step, JobPlan plan) {
   step.change.job.plan = EncodePlan(plan);
   step.plan = std::move(plan);
@@ -150,13 +168,28 @@ absl::Status TakeAnalysis(JobStep& step, const v1::AnalyseResult& analysis, cons
   for (const v1::Finding& finding : analysis.findings()) step.AddFinding(finding);
   absl::StatusOr<JobPlan> plan = MakePlan(step.live(), analysis, capabilities);
   if (!plan.ok()) return step.FailJob(plan.status(), "");
-  const LiveJob& live = step.live();
-  step.change.new_tasks = CalibrationTasks(live, plan->tiles, live.task_count());
-  const int64_t before = live.task_count() + static_cast<int64_t>(step.change.new_tasks.size());
-  job.mutable_progress()->set_tasks_total(static_cast<uint32_t>(before + plan->tiles.tiles() * FramesOf(live)));
-  if (step.change.new_tasks.empty()) AddTiles(step, plan->tiles);
+  const int64_t tasks = CountTasks(step.live(), plan->tiles);
+  // Preflight counts the tiles of another plan: it does not know the PSF's support and spread.
+  if (tasks > limits::kTasksPerJob) return step.FailJob(TooManyTasks(tasks, plan->tiles), "");
+  job.mutable_progress()->set_tasks_total(static_cast<uint32_t>(tasks));
+  AddNext(step, *plan);
   KeepPlan(step, *std::move(plan));
   return absl::OkStatus();
+}
+
+// --- Estimated PSFs ---
+
+void TakePsfEstimate(JobStep& step, const v1::EstimatePsfResult& result) {
+  JobPlan plan = *step.live().plan();
+  plan.psf_estimates.push_back(result.estimate());
+  for (const v1::Finding& finding : result.findings()) step.AddFinding(finding);
+  if (step.live().open_tasks() == 1) {
+    std::sort(plan.psf_estimates.begin(), plan.psf_estimates.end(),
+              [](const auto& a, const auto& b) { return a.c() < b.c(); });
+    for (const v1::PsfEstimate& estimate : plan.psf_estimates) *step.job().add_psf_estimates() = estimate;
+    AddNext(step, plan);
+  }
+  KeepPlan(step, std::move(plan));
 }
 
 // --- Calibrations ---
@@ -181,13 +214,12 @@ absl::Status TakeCalibration(JobStep& step, const v1::CalibrateResult& result, c
     const v1::DeconvolveSpec& spec = live.spec().deconvolve();
     const absl::StatusOr<v1::Method> method = capabilities.FindMethod(spec.method(), "deconvolve.method");
     if (!method.ok()) return step.FailJob(method.status(), "");
-    const int64_t channels = VolumeNamed(live, spec.input_volume()).shape().c();
-    plan.calibrations = Choose(*method, spec, channels, plan.samples);
+    plan.calibrations = Choose(*method, spec, ResultOf(live).shape().c(), plan.samples);
     for (const v1::Calibration& chosen : plan.calibrations) {
       *step.job().add_calibrations() = chosen;
       NoteLimit(step, chosen);
     }
-    AddTiles(step, plan.tiles);
+    AddNext(step, plan);
   }
   KeepPlan(step, std::move(plan));
   return absl::OkStatus();
@@ -233,7 +265,8 @@ bool SameIterations(const Objective& a, const Objective& b) {
 // nothing. REQUIRES: the tile's statistics have been added.
 void AddObjective(const v1::TileResult& tile, v1::Job& job) {
   if (tile.objective().empty()) return;
-  const bool first = job.result().quality().voxels() == tile.statistics().quality().voxels();
+  // Without a curve so far, and no voxel that counted: else the curve has been given up.
+  const bool first = job.objective().empty() && job.result().quality().voxels() == tile.statistics().quality().voxels();
   if (first) {
     *job.mutable_objective() = tile.objective();
   } else if (!SameIterations(tile.objective(), job.objective())) {
@@ -295,13 +328,14 @@ void TakePsfCheck(JobStep& step, const v1::CheckPsfResult& check) {
 
 absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult& result, size_t boxes) {
   const TaskKind kind = job.task(number).kind;
-  const v1::TaskResult::ResultCase expected = kind == TaskKind::kAnalyse     ? v1::TaskResult::kAnalyse
-                                              : kind == TaskKind::kTile      ? v1::TaskResult::kTile
-                                              : kind == TaskKind::kSimulate  ? v1::TaskResult::kSimulate
-                                              : kind == TaskKind::kCalibrate ? v1::TaskResult::kCalibrate
-                                              : kind == TaskKind::kDistill   ? v1::TaskResult::kDistill
-                                              : kind == TaskKind::kCheckPsf  ? v1::TaskResult::kCheckPsf
-                                                                             : v1::TaskResult::RESULT_NOT_SET;
+  const v1::TaskResult::ResultCase expected = kind == TaskKind::kAnalyse       ? v1::TaskResult::kAnalyse
+                                              : kind == TaskKind::kTile        ? v1::TaskResult::kTile
+                                              : kind == TaskKind::kSimulate    ? v1::TaskResult::kSimulate
+                                              : kind == TaskKind::kCalibrate   ? v1::TaskResult::kCalibrate
+                                              : kind == TaskKind::kDistill     ? v1::TaskResult::kDistill
+                                              : kind == TaskKind::kCheckPsf    ? v1::TaskResult::kCheckPsf
+                                              : kind == TaskKind::kEstimatePsf ? v1::TaskResult::kEstimatePsf
+                                                                               : v1::TaskResult::RESULT_NOT_SET;
   if (result.result_case() != expected) {
     return WrongResult(fmt::format("the result of {} is not of the task's kind", TaskName(job.id(), number)));
   }
@@ -309,7 +343,8 @@ absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult&
     return WrongResult(fmt::format("the result of {} has {} pieces, but the task has {}", TaskName(job.id(), number),
                                    boxes, OutputsOf(job, number).size()));
   }
-  if (kind == TaskKind::kCalibrate) return CheckCalibrations(job, result.calibrate());
+  if (kind == TaskKind::kCalibrate) return CheckCalibrations(job, number, result.calibrate());
+  if (kind == TaskKind::kEstimatePsf) return CheckPsfEstimate(job, number, result.estimate_psf().estimate());
   return kind == TaskKind::kAnalyse ? CheckAnalysis(job, result.analyse()) : absl::OkStatus();
 }
 
@@ -329,7 +364,10 @@ absl::Status EndAfterLast(JobStep& step) {
   const auto findings = CheckResult(step.live().spec().deconvolve(), step.live().plan()->analysis, step.job().result());
   if (!findings.ok()) return step.FailJob(findings.status(), "");
   for (const v1::Finding& finding : *findings) step.AddFinding(finding);
-  for (const v1::Finding& finding : CheckQuality(step.live().spec().deconvolve(), step.job().result().quality())) {
+  const v1::DeconvolveSpec& spec = step.live().spec().deconvolve();
+  const int64_t images = VolumeNamed(step.live(), spec.input_volume()).shape().c();
+  const int64_t results = ResultOf(step.live()).shape().c();
+  for (const v1::Finding& finding : CheckQuality(spec, step.job().result().quality(), images / results)) {
     step.AddFinding(finding);
   }
   return step.Succeed();
@@ -377,6 +415,7 @@ absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& res
   RETURN_IF_ERROR(CommitBoxes(step, number, box_crc32c));
   if (result.has_analyse()) RETURN_IF_ERROR(TakeAnalysis(step, result.analyse(), capabilities));
   if (result.has_calibrate()) RETURN_IF_ERROR(TakeCalibration(step, result.calibrate(), capabilities));
+  if (result.has_estimate_psf()) TakePsfEstimate(step, result.estimate_psf());
   if (result.has_tile()) RETURN_IF_ERROR(TakeTile(step, number, result.tile()));
   if (result.has_simulate()) TakeSimulation(step, result.simulate());
   for (const v1::Finding& finding : result.distill().findings()) step.AddFinding(finding);

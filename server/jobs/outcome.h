@@ -37,10 +37,11 @@ struct TaskFailure {
 };
 
 // Makes the leased task DONE and plans what follows: its boxes committed with the given CRCs, one for each of its
-// output pieces; after an analysis the calibrations or else the tile tasks, or the job's failure when no plan is
-// possible; after the last calibration what was chosen, and the tile tasks; after a frame those that wait for it; after
-// the last task the job's end, which is a failure where CheckResult (result_check.h) says so. INVALID_FIELD when the
-// result is not one of this task.
+// output pieces; after an analysis the estimates of PSFs, or else the calibrations, or else the tile tasks, or the
+// job's failure when no plan is possible; after the last estimate the calibrations or else the tile tasks; after the
+// last calibration what was chosen, and the tile tasks; after a frame those that wait for it; after the last task the
+// job's end, which is a failure where CheckResult (result_check.h) says so. INVALID_FIELD when the result is not one of
+// this task.
 absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& result,
                         const std::vector<uint32_t>& box_crc32c, const Capabilities& capabilities);
 

@@ -14,6 +14,7 @@
 #include "proto/contract/status_macros.h"
 #include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
+#include "server/jobs/calibration.h"
 #include "server/jobs/tile_planning.h"
 
 namespace deconvoy::server {
@@ -21,6 +22,10 @@ namespace {
 
 // Frames of one deconvolution: the analysis of all of them must fit into one message.
 constexpr int64_t kDeconvolvedFrames = 10'000;
+// PSFs of one deconvolution, over channels and depths: what their analysis finds has to fit in, too.
+constexpr int64_t kAnalysedPsfs = 256;
+// Channels that parameters are found for: the job shows the scores of each.
+constexpr int64_t kCalibratedChannels = 256;
 
 std::string Text(const Shape3& shape) {
   return fmt::format("{} x {} x {}", shape.z, shape.y, shape.x);
@@ -50,9 +55,8 @@ class Examiner {
                           const v1::VolumeSpec& psf);
   absl::StatusOr<TilePlan> UpperPlan(const v1::DeconvolveSpec& spec, const v1::Method& method, const Shape3& frame,
                                      const Shape3& psf, int64_t psfs);
+  absl::Status CheckAmounts(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input, const v1::VolumeSpec& psf);
   absl::Status CheckMask(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input);
-  absl::Status CheckViews(const v1::Method& method, const v1::VolumeSpec& input, const v1::VolumeSpec& psf);
-  absl::Status CheckResidual(const v1::DeconvolveSpec& spec, const v1::Method& method);
   void NoteGrid(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input);
   void NoteVoxelSize(const v1::VoxelSize& size, std::string_view what, const std::string& field);
   void NotePsfSize(v1::Boundary boundary, const Shape3& frame, const Shape3& psf);
@@ -135,24 +139,6 @@ absl::Status Examiner::CheckMask(const v1::DeconvolveSpec& spec, const v1::Volum
   return fits.ok() ? fits : Refuse(fits);
 }
 
-absl::Status Examiner::CheckViews(const v1::Method& method, const v1::VolumeSpec& input, const v1::VolumeSpec& psf) {
-  const uint32_t views = input.shape().c();
-  if (!method.joins_channels() || psf.shape().c() == views) return absl::OkStatus();
-  return Refuse(MakeError({.reason = v1::SHAPE_MISMATCH,
-                           .field = "deconvolve.psf_volume",
-                           .remedy = "Give a PSF of as many channels as the image, in the order of its views."},
-                          fmt::format("`{}` needs a PSF for each view, but there are {} for {} views (channels)",
-                                      method.name(), psf.shape().c(), views)));
-}
-
-// A map of what one H leaves: several PSFs have no such map.
-absl::Status Examiner::CheckResidual(const v1::DeconvolveSpec& spec, const v1::Method& method) {
-  if (!spec.residual() || (!method.joins_channels() && spec.psf_depths_um_size() <= 1)) return absl::OkStatus();
-  return Refuse(MakeError(
-      {.reason = v1::INVALID_FIELD, .field = "deconvolve.residual", .remedy = "Leave it out, or give one PSF."},
-      "there is no map of the residual with several PSFs, of views or of depths"));
-}
-
 // What a result on another grid, or of other channels than the image, will be.
 void Examiner::NoteGrid(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input) {
   const int64_t upsample = AxialUpsample(spec);
@@ -224,20 +210,31 @@ absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, con
   return lower;
 }
 
+absl::Status Examiner::CheckAmounts(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input,
+                                    const v1::VolumeSpec& psf) {
+  const auto check = [this](int64_t amount, int64_t limit, const char* field, const char* remedy, const char* what) {
+    if (amount <= limit) return absl::OkStatus();
+    return Refuse(MakeError({.reason = v1::LIMIT_EXCEEDED,
+                             .field = field,
+                             .remedy = remedy,
+                             .metadata = {{"limit", fmt::to_string(limit)}}},
+                            fmt::format("the job has {} {}, more than {}", amount, what, limit)));
+  };
+  const v1::Shape5 &image = input.shape(), &stacks = psf.shape();
+  RETURN_IF_ERROR(check(int64_t{image.t()} * image.c(), kDeconvolvedFrames, "deconvolve.input_volume",
+                        "Cut the volume into several along time.", "frames (time points times channels)"));
+  RETURN_IF_ERROR(check(int64_t{stacks.t()} * stacks.c(), kAnalysedPsfs, "deconvolve.psf_volume",
+                        "Give fewer depths, or one PSF for all channels.", "PSFs (channels times depths)"));
+  return check(IsAutomatic(spec) ? int64_t{image.c()} : 0, kCalibratedChannels, "deconvolve.parameters",
+               "Give numbers in the place of `auto`, or cut the volume along its channels.",
+               "channels with automatic parameters");
+}
+
 absl::Status Examiner::CheckTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input,
                                   const v1::VolumeSpec& psf) {
   const Shape3 frame = FrameOf(OnResultGrid(spec, input));
   const int64_t read_frames = int64_t{input.shape().t()} * input.shape().c();
   const int64_t frames = method.joins_channels() ? input.shape().t() : read_frames;
-  if (read_frames > kDeconvolvedFrames) {
-    RETURN_IF_ERROR(Refuse(MakeError({.reason = v1::LIMIT_EXCEEDED,
-                                      .field = "deconvolve.input_volume",
-                                      .remedy = "Cut the volume into several along time.",
-                                      .metadata = {{"limit", fmt::to_string(kDeconvolvedFrames)}}},
-                                     fmt::format("the input has {} frames (time points times channels), more than {}",
-                                                 read_frames, kDeconvolvedFrames))));
-    return absl::OkStatus();
-  }
   WarnOfSwap(frame, FrameOf(psf));
   NotePsfSize(spec.boundary(), frame, FrameOf(psf));
   const int64_t psfs = PsfsOfTile(spec, method, input.shape().c());
@@ -255,7 +252,8 @@ absl::Status Examiner::CheckTiles(const v1::DeconvolveSpec& spec, const v1::Meth
   result.report.set_tiles_per_frame(static_cast<uint32_t>(plan->tiles()));
   *result.report.mutable_core() = ToProto(plan->core);
   *result.report.mutable_padded() = ToProto(plan->padded);
-  result.work = EstimateWork(spec, method, *plan, frames, psfs);
+  result.work =
+      EstimateWork(spec, method, *plan, frames, psfs) + PsfEstimationWork(spec, method, *plan, input.shape().c());
   return absl::OkStatus();
 }
 
@@ -286,8 +284,11 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   if (!optics.ok()) RETURN_IF_ERROR(Refuse(optics));
   RETURN_IF_ERROR(CheckMask(spec, *input_));
   if (refused_) return absl::OkStatus();
-  RETURN_IF_ERROR(CheckViews(*method, *input_, *psf_));
-  RETURN_IF_ERROR(CheckResidual(spec, *method));
+  for (const absl::Status& fits : {CheckViews(*method, *input_, *psf_), CheckResidual(spec, *method)}) {
+    if (!fits.ok()) RETURN_IF_ERROR(Refuse(fits));
+  }
+  if (refused_) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckAmounts(spec, *input_, *psf_));
   if (refused_) return absl::OkStatus();
   NoteGrid(spec, *method, *input_);
   return CheckTiles(spec, *method, *input_, *psf_);
@@ -306,14 +307,15 @@ absl::Status Examiner::CheckGivenPsf(const v1::CheckPsfSpec& given) {
   return optics.ok() ? optics : Refuse(optics);
 }
 
-// Of the scratch file of one task: a tile's core, or a frame of every output.
+// Of the scratch file of one task: a tile's core, or a frame of every output. An estimated PSF has a task of its own.
 int64_t Examiner::LargestScratchBytes(const std::vector<PlannedOutput>& outputs) const {
-  int64_t bytes = 0;
+  int64_t bytes = 0, psf_bytes = 0;
   for (const PlannedOutput& output : outputs) {
-    const Shape3 piece = result.report.has_core() ? ToShape3(result.report.core()) : FrameOf(output.spec);
-    bytes += piece.voxels() * BytesPerVoxel(output.spec.type());
+    const bool is_psf = result.report.has_core() && output.role == "psf";
+    const Shape3 piece = result.report.has_core() && !is_psf ? ToShape3(result.report.core()) : FrameOf(output.spec);
+    (is_psf ? psf_bytes : bytes) += piece.voxels() * BytesPerVoxel(output.spec.type());
   }
-  return bytes;
+  return std::max(bytes, psf_bytes);
 }
 
 absl::Status Examiner::CheckOutputs() {

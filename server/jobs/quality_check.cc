@@ -5,8 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <utility>
+
+#include "proto/contract/deconvolution.h"
+#include "proto/contract/parameters.h"
 
 namespace deconvoy::server {
 namespace {
@@ -21,6 +25,7 @@ constexpr uint64_t kLeastFaint = 640;    // ten blocks
 // Share of the voxels that lie in flat regions where the image's noise is white: 0.16 and more of stacks with such
 // noise, 0.06 and less of those that are smoothed, interpolated or without noise.
 constexpr double kLeastFlat = 0.1;
+constexpr int64_t kFlatPlanes = 4;                           // of the result, of which one is searched for flat regions
 constexpr double kMostBias = 0.18, kMostBiasOfOthers = 0.5;  // of the residual's deviation
 constexpr double kMostCorrelation = 0.1, kLeastCorrelation = -0.06;
 constexpr double kMostRms = 1.35, kLeastRms = 0.75;
@@ -30,15 +35,20 @@ constexpr double kLeastFaintKept = 0.5;
 
 // What the sums come to.
 struct Quality {
+  double image_voxels, result_voxels;  // that count: of one view, of its planes and those between
   double bias, rms, deviation, correlation;
   bool white;  // the image's noise
 
-  explicit Quality(const v1::QualityStatistics& q)
-      : bias(q.residual_sum() / static_cast<double>(q.voxels())),
+  Quality(const v1::QualityStatistics& q, int64_t views, int64_t upsample)
+      : image_voxels(static_cast<double>(q.voxels()) / static_cast<double>(views)),
+        result_voxels(image_voxels * static_cast<double>(upsample)),
+        bias(q.residual_sum() / static_cast<double>(q.voxels())),
         rms(std::sqrt(q.residual_squares() / static_cast<double>(q.voxels()))),
         deviation(std::sqrt(std::max(rms * rms - bias * bias, 0.0))),
         correlation(0),
-        white(static_cast<double>(q.flat_voxels()) >= kLeastFlat * static_cast<double>(q.voxels())) {
+        // Of the planes searched those that the image has show noise, of which a larger part is searched then.
+        white(static_cast<double>(q.flat_voxels()) >=
+              kLeastFlat * image_voxels * static_cast<double>(std::gcd(kFlatPlanes, upsample))) {
     if (q.neighbours() == 0 || !(deviation > 0)) return;
     correlation =
         (q.neighbour_products() / static_cast<double>(q.neighbours()) - bias * bias) / (deviation * deviation);
@@ -54,7 +64,19 @@ void Warn(std::string message, const char* field, std::string remedy, std::vecto
   finding.mutable_info()->set_remedy(std::move(remedy));
 }
 
-void CheckBias(const Quality& quality, std::vector<v1::Finding>& findings) {
+bool Iterates(const v1::DeconvolveSpec& spec) {
+  return spec.parameters().contains(std::string(kIterations));
+}
+
+// Of a result that is too bright: a background that is estimated can hardly be too high.
+const char* BrightRemedy(const v1::DeconvolveSpec& spec) {
+  if (spec.background_case() == v1::DeconvolveSpec::kBackgroundCounts)
+    return "Give a lower background, or leave it to be estimated (--background auto).";
+  return Iterates(spec) ? "Give more iterations, or a lower background (--background)."
+                        : "Give a lower background (--background), or check the PSF.";
+}
+
+void CheckBias(const v1::DeconvolveSpec& spec, const Quality& quality, std::vector<v1::Finding>& findings) {
   const double bias = quality.bias / quality.deviation;
   const std::string numbers =
       fmt::format("the residual's mean is {:.2f}, its deviation {:.2f}", quality.bias, quality.deviation);
@@ -68,22 +90,20 @@ void CheckBias(const Quality& quality, std::vector<v1::Finding>& findings) {
          kPsf, "Check whether the PSF is too narrow (its voxel size, the objective), or lower the background.",
          findings);
   } else if (bias < -most) {
-    Warn("the blurred result is brighter than the image: " + numbers, kBackground,
-         "Give a lower background, or leave it to be estimated (--background auto).", findings);
+    Warn("the blurred result is brighter than the image: " + numbers, kBackground, BrightRemedy(spec), findings);
   }
 }
 
-void CheckResidual(const Quality& quality, std::vector<v1::Finding>& findings) {
+void CheckResidual(const v1::DeconvolveSpec& spec, const Quality& quality, std::vector<v1::Finding>& findings) {
   if (!(quality.deviation > 0)) return;
-  CheckBias(quality, findings);
+  CheckBias(spec, quality, findings);
   if (!findings.empty() || !quality.white || quality.correlation <= kMostCorrelation) return;
   Warn(fmt::format("the residual is not noise: neighbours of it correlate by {:.2f}, so the blurred result misses "
                    "structure of the image",
                    quality.correlation),
        kPsf,
        "Look at it (--residual FILE). Check whether the PSF is too wide or wrong; if it is right, give more iterations "
-       "or "
-       "less regularisation.",
+       "or less regularisation.",
        findings);
 }
 
@@ -104,17 +124,21 @@ void CheckDeviation(double gain, double rms, std::vector<v1::Finding>& findings)
   }
 }
 
-void CheckNoise(const v1::QualityStatistics& quality, std::vector<v1::Finding>& findings) {
+void CheckNoise(const v1::DeconvolveSpec& spec, const v1::QualityStatistics& quality,
+                std::vector<v1::Finding>& findings) {
   if (!(quality.flat_squares_before() > 0)) return;
   const double amplification = std::sqrt(quality.flat_squares_after() / quality.flat_squares_before());
   if (amplification <= kMostAmplification) return;
   Warn(fmt::format("in flat regions the result varies {:.1f} times as much as the image: noise has been amplified",
                    amplification),
-       kParameters, "Give fewer iterations (--iterations), or use rl-tv or more regularisation.", findings);
+       kParameters,
+       Iterates(spec) ? "Give fewer iterations (--iterations), or use rl-tv or more regularisation."
+                      : "Regularise more, or use rl-tv.",
+       findings);
 }
 
-void CheckRings(const v1::QualityStatistics& quality, std::vector<v1::Finding>& findings) {
-  const double rings = static_cast<double>(quality.ring_voxels()) / static_cast<double>(quality.voxels());
+void CheckRings(const v1::QualityStatistics& quality, double voxels, std::vector<v1::Finding>& findings) {
+  const double rings = static_cast<double>(quality.ring_voxels()) / voxels;
   if (rings <= kMostRings) return;
   Warn(fmt::format("{} voxels of the result ({:.2g} %) lie far below zero beside bright structures: it rings",
                    quality.ring_voxels(), 100 * rings),
@@ -123,7 +147,7 @@ void CheckRings(const v1::QualityStatistics& quality, std::vector<v1::Finding>& 
 }
 
 void CheckFaint(const v1::QualityStatistics& quality, std::vector<v1::Finding>& findings) {
-  if (quality.faint_voxels() < kLeastFaint) return;
+  if (quality.faint_voxels() < kLeastFaint || !(quality.faint_light_before() > 0)) return;
   const double kept = quality.faint_light_after() / quality.faint_light_before();
   if (kept >= kLeastFaintKept) return;
   Warn(fmt::format("of small structures near the background only {:.0f} % of the light is left: they are being lost",
@@ -133,14 +157,15 @@ void CheckFaint(const v1::QualityStatistics& quality, std::vector<v1::Finding>& 
 
 }  // namespace
 
-std::vector<v1::Finding> CheckQuality(const v1::DeconvolveSpec& spec, const v1::QualityStatistics& quality) {
+std::vector<v1::Finding> CheckQuality(const v1::DeconvolveSpec& spec, const v1::QualityStatistics& quality,
+                                      int64_t views) {
   std::vector<v1::Finding> findings;
   if (quality.voxels() < kLeastVoxels) return findings;
-  const Quality residual(quality);
-  CheckResidual(residual, findings);
+  const Quality residual(quality, views, AxialUpsample(spec));
+  CheckResidual(spec, residual, findings);
   if (findings.empty() && residual.white) CheckDeviation(spec.gain_photons_per_count(), residual.rms, findings);
-  if (residual.white) CheckNoise(quality, findings);
-  CheckRings(quality, findings);
+  if (residual.white) CheckNoise(spec, quality, findings);
+  CheckRings(quality, residual.result_voxels, findings);
   if (residual.white) CheckFaint(quality, findings);
   return findings;
 }

@@ -3,6 +3,7 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "proto/contract/checksum.h"
@@ -67,7 +68,9 @@ int64_t ExpectedTasks(const Examination& examination, size_t first_tasks) {
   const int64_t tiles = examination.report.tiles_per_frame();
   const bool calibrates = IsAutomatic(examination.spec.deconvolve());
   const int64_t samples = calibrates ? shape.c() * static_cast<int64_t>(SampleTiles(tiles).size()) : 0;
-  return 1 + samples + int64_t{shape.t()} * shape.c() * tiles;
+  const std::vector<PlannedOutput>& outputs = examination.outputs;
+  const bool estimates = std::any_of(outputs.begin(), outputs.end(), [](const auto& o) { return o.role == "psf"; });
+  return 1 + (estimates ? shape.c() : 0) + samples + int64_t{shape.t()} * shape.c() * tiles;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "proto/contract/resource_name.h"
 #include "proto/contract/volume_layout.h"
 #include "server/jobs/calibration.h"
+#include "server/jobs/psf_estimation.h"
 #include "server/jobs/tile_planning.h"
 
 namespace deconvoy::server {
@@ -18,12 +19,17 @@ const v1::VolumeSpec& SpecOf(const LiveJob& job, const std::string& volume_name)
   return job.volume(VolumeId(volume_name, "volume").value());
 }
 
-const v1::VolumeSpec& ResultOf(const LiveJob& job) {
-  return SpecOf(job, job.record().job.outputs(0).volume());
-}
-
 Tile TileOf(const LiveJob& job, const LiveTask& task) {
   return job.plan()->tiles.At(task.tile, FrameOf(ResultOf(job)));
+}
+
+// That of the task's channel; null where none is, and for the tasks that estimate.
+const v1::PsfReport* EstimatedPsf(const LiveJob& job, const LiveTask& live) {
+  if (live.kind == TaskKind::kEstimatePsf) return nullptr;
+  for (const v1::PsfEstimate& estimate : job.plan()->psf_estimates) {
+    if (estimate.c() == static_cast<uint32_t>(live.c)) return &estimate.psf();
+  }
+  return nullptr;
 }
 
 // PSFs and frames of a tile: those of its channel, the PSF at each depth; where channels are joined those of all.
@@ -36,6 +42,10 @@ void FillViews(const LiveJob& job, const LiveTask& live, v1::TileTask& work) {
   const int first = joined ? 0 : live.c, last = joined ? channels : live.c + 1;
   for (int c = first; c < last; ++c) {
     *work.add_frames() = analysis.frames(live.t * channels + c);
+    if (const v1::PsfReport* estimated = EstimatedPsf(job, live); estimated != nullptr) {
+      *work.add_psfs() = *estimated;
+      continue;
+    }
     for (int t = 0; t < stacks; ++t) *work.add_psfs() = analysis.psfs(t * psf_channels + (psf_channels == 1 ? 0 : c));
   }
 }
@@ -51,8 +61,10 @@ void FillTile(const LiveJob& job, const LiveTask& live, const v1::DeconvolveSpec
   *work.mutable_padded() = ToProto(plan.tiles.padded);
   FillViews(job, live, work);
   AddInput(job, spec.input_volume(), task);
-  work.set_psf_volume(spec.psf_volume());
-  AddInput(job, spec.psf_volume(), task);
+  const v1::Job& record = job.record().job;
+  work.set_psf_volume(EstimatedPsf(job, live) == nullptr ? spec.psf_volume()
+                                                         : record.outputs(PsfOutputOf(record)).volume());
+  AddInput(job, work.psf_volume(), task);
   if (!spec.mask_volume().empty()) AddInput(job, spec.mask_volume(), task);
   if (StartsFromPrevious(job.spec()) && live.t > 0) {
     const std::string& result = job.record().job.outputs(0).volume();
@@ -118,7 +130,17 @@ v1::OutputPiece Piece(const LiveJob& job, int output, const LiveTask& task, Box3
   return piece;
 }
 
+// All of the task's channel in the output `psf`, which has one time point.
+v1::OutputPiece PsfPiece(const LiveJob& job, LiveTask task) {
+  task.t = 0;
+  return Piece(job, PsfOutputOf(job.record().job), task, {});
+}
+
 }  // namespace
+
+const v1::VolumeSpec& ResultOf(const LiveJob& job) {
+  return SpecOf(job, job.record().job.outputs(0).volume());
+}
 
 bool StartsFromPrevious(const v1::JobSpec& spec) {
   const auto& parameters = spec.deconvolve().parameters();
@@ -136,8 +158,12 @@ std::vector<v1::OutputPiece> OutputsOf(const LiveJob& job, int64_t number) {
       break;
     case TaskKind::kTile:
       for (int i = 0; i < job.record().job.outputs_size(); ++i) {
+        if (i == PsfOutputOf(job.record().job)) continue;
         pieces.push_back(Piece(job, i, task, TileOf(job, task).core));
       }
+      break;
+    case TaskKind::kEstimatePsf:
+      pieces.push_back(PsfPiece(job, task));
       break;
     case TaskKind::kSimulate:
     case TaskKind::kProject:
@@ -185,6 +211,9 @@ v1::Task BuildTask(const LiveJob& job, int64_t number) {
       break;
     case TaskKind::kCalibrate:
       FillTile(job, live, job.spec().deconvolve(), task, *task.mutable_calibrate()->mutable_tile());
+      break;
+    case TaskKind::kEstimatePsf:
+      FillTile(job, live, job.spec().deconvolve(), task, *task.mutable_estimate_psf()->mutable_tile());
       break;
   }
   for (v1::OutputPiece& piece : OutputsOf(job, number)) *task.add_outputs() = std::move(piece);

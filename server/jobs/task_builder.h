@@ -10,8 +10,11 @@
 namespace deconvoy::server {
 
 // The task as its worker sees it, without token, lease time and paths. REQUIRES: the job's turn is held; its plan is
-// made when the task is a tile or a calibration.
+// made when the task works on a tile.
 v1::Task BuildTask(const LiveJob& job, int64_t number);
+
+// The result of a deconvolution: its grid and channels are what tiles are cut from.
+const v1::VolumeSpec& ResultOf(const LiveJob& job);
 
 // What the task writes, in the order of its scratch file.
 std::vector<v1::OutputPiece> OutputsOf(const LiveJob& job, int64_t number);

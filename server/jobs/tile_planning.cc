@@ -6,6 +6,7 @@
 #include <charconv>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "proto/contract/deconvolution.h"
@@ -19,6 +20,9 @@ namespace {
 
 // Transforms per iteration of rl, in whose iterations work is counted.
 constexpr double kRlTransforms = 4;
+
+// Transforms of the estimation of a PSF: for each step, and for each round beside its steps.
+constexpr int64_t kTransformsPerImageStep = 4, kTransformsPerPsfStep = 5, kTransformsPerRound = 5;
 
 // A PSF as its analysis holds it: its values, twice.
 constexpr int64_t kBytesPerAnalysedPsfVoxel = 12;
@@ -94,14 +98,6 @@ absl::Status CheckMasking(const v1::DeconvolveSpec& spec, const v1::Method& meth
        .remedy = can ? "Choose the boundary `extend`." : "Choose a method with the boundary `extend`, such as `rl`."},
       fmt::format("`{}` needs the boundary EXTEND, but that of `{}` is {}", field, method.name(),
                   v1::Boundary_Name(spec.boundary())));
-}
-
-absl::Status CheckDepths(const v1::DeconvolveSpec& spec, const v1::Method& method) {
-  if (spec.psf_depths_um_size() == 0 || !method.joins_channels()) return absl::OkStatus();
-  return MakeError({.reason = v1::INVALID_FIELD,
-                    .field = "deconvolve.psf_depths_um",
-                    .remedy = "Give one PSF for each view, or choose a method that takes channels one by one."},
-                   fmt::format("`{}` joins views, and cannot take PSFs of several depths", method.name()));
 }
 
 absl::Status CheckBackend(const std::string& backend, const v1::Method& method) {
@@ -189,14 +185,33 @@ int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, con
   return psf == nullptr ? 0 : std::max(PlaneBytes(*input), PlaneBytes(*psf) + AnalysedPsfBytes(*psf));
 }
 
-int64_t IterationsOf(const v1::DeconvolveSpec& spec) {
-  const auto found = spec.parameters().find(std::string(kIterations));
+namespace {
+
+// A whole number among the parameters; 1 where there is none, the most iterations there may be where that is not
+// decided.
+int64_t CountOf(const v1::DeconvolveSpec& spec, std::string_view parameter) {
+  const auto found = spec.parameters().find(std::string(parameter));
   if (found != spec.parameters().end() && found->second == kAutomatic) return kMostCalibratedIterations;
-  int64_t iterations = 1;
+  int64_t count = 1;
   if (found != spec.parameters().end()) {
-    std::from_chars(found->second.data(), found->second.data() + found->second.size(), iterations);
+    std::from_chars(found->second.data(), found->second.data() + found->second.size(), count);
   }
-  return std::max<int64_t>(iterations, 1);
+  return std::max<int64_t>(count, 1);
+}
+
+}  // namespace
+
+int64_t IterationsOf(const v1::DeconvolveSpec& spec) {
+  return CountOf(spec, kIterations);
+}
+
+double PsfEstimationWork(const v1::DeconvolveSpec& spec, const v1::Method& method, const TilePlan& plan,
+                         int64_t channels) {
+  if (!method.estimates_psf()) return 0;
+  const int64_t transforms = kTransformsPerRound + kTransformsPerImageStep * CountOf(spec, kImageSteps) +
+                             kTransformsPerPsfStep * CountOf(spec, kPsfSteps);
+  return static_cast<double>(plan.padded.voxels()) * static_cast<double>(channels * CountOf(spec, kRounds)) *
+         static_cast<double>(transforms) / kRlTransforms;
 }
 
 double EstimateWork(const v1::DeconvolveSpec& spec, const v1::Method& method, const TilePlan& plan, int64_t frames,

@@ -15,8 +15,7 @@ Shape3 FrameOf(const v1::VolumeSpec& volume);
 
 // A job's parameters filled in with every default, so that a worker of another version computes the same. Errors as
 // ResolveParameters, and INVALID_FIELD for a boundary that the method cannot do, or with which every voxel counts, for
-// depths where channels are joined; NO_WORKER for a backend that nobody
-// has offered it on.
+// depths where channels are joined or the PSF is estimated; NO_WORKER for a backend that nobody has offered it on.
 absl::StatusOr<v1::DeconvolveSpec> ResolveSpec(const v1::DeconvolveSpec& spec, const v1::Method& method);
 
 // The part of the PSF that can matter: at most 2M-1 of M voxels along each axis, except where a periodic volume lets it
@@ -47,6 +46,10 @@ int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, con
 // Iterations of one tile; 1 for a method without any, the most that there may be where that is not decided. REQUIRES:
 // as above.
 int64_t IterationsOf(const v1::DeconvolveSpec& spec);
+
+// Work of the estimates of PSFs, one for each channel, in the unit of EstimateWork; 0 for a method that estimates none.
+double PsfEstimationWork(const v1::DeconvolveSpec& spec, const v1::Method& method, const TilePlan& plan,
+                         int64_t channels);
 
 // Work of all frames, each with so many PSFs, in padded voxel iterations of rl, the unit in which workers measure
 // themselves.

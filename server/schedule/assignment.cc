@@ -17,8 +17,12 @@
 
 namespace deconvoy::server {
 
+bool Dispatcher::TakesWork(const WorkerEntry& worker) {
+  return !worker.lost && !worker.drain && !worker.leaving;
+}
+
 bool Dispatcher::MayWork(const WorkerEntry& worker) const {
-  return !draining_ && !worker.lost && !worker.drain && !worker.leaving;
+  return !draining_ && TakesWork(worker);
 }
 
 bool Dispatcher::Suits(const WorkerEntry& worker, const WaitingJob& job) const {

@@ -218,7 +218,7 @@ absl::StatusOr<v1::Worker> Dispatcher::DrainWorker(const std::string& worker_nam
           {.reason = v1::NOT_FOUND, .field = "worker", .remedy = "List the workers to see which there are."},
           fmt::format("there is no worker \"{}\"", worker_name));
     }
-    found->second.drain = drain;
+    if (std::exchange(found->second.drain, drain) != drain) Publish(id, found->second);
     shown = Describe(id, found->second);
   }
   if (drain) TakeBackStaged(id);

@@ -154,6 +154,8 @@ class Dispatcher {
   // The number of this call of the worker; 0 when it is not known and has not registered with it.
   absl::StatusOr<uint64_t> Enter(const v1::SynchronizeRequest& request, const std::string& worker);
   void Register(const v1::WorkerRegistration& registration, const std::string& worker);  // REQUIRES: mutex_ is held
+  // Tells the capabilities what plans may count on: nothing of a worker that takes no work. REQUIRES: mutex_ is held.
+  void Publish(const std::string& worker, const WorkerEntry& entry);
   Reports TakeReports(const v1::SynchronizeRequest& request, const std::string& worker);
   bool TakeReport(const v1::TaskStatus& status, const std::string& worker);
   absl::Status FindWork(const v1::SynchronizeRequest& request, const std::string& worker, uint64_t call,
@@ -172,7 +174,8 @@ class Dispatcher {
   bool TakeFromAnother(const std::string& worker);
   // Takes back all STAGED tasks of this worker; of every worker where it is empty.
   void TakeBackStaged(const std::string& worker);
-  // REQUIRES for the next five: mutex_ is held.
+  // REQUIRES for the next six: mutex_ is held.
+  static bool TakesWork(const WorkerEntry& worker);
   bool MayWork(const WorkerEntry& worker) const;
   bool Suits(const WorkerEntry& worker, const WaitingJob& job) const;
   bool AnotherSuits(const std::string& worker, const WaitingJob& job) const;

@@ -84,6 +84,16 @@ void Dispatcher::Register(const v1::WorkerRegistration& registration, const std:
                Printable(registration.host()), registration.threads(), registration.memory_budget_bytes() >> 20U);
 }
 
+void Dispatcher::Publish(const std::string& worker, const WorkerEntry& entry) {
+  if (!TakesWork(entry)) return capabilities_.RemoveWorker(worker);
+  const v1::WorkerRegistration& known = entry.registration;
+  capabilities_.SetWorker(worker,
+                          {.backend = known.backend(),
+                           .machine = {.memory_budget_bytes = static_cast<int64_t>(known.memory_budget_bytes()),
+                                       .fft_costs = FftCosts::FromProto(known.fft_costs()).value_or(FftCosts())},
+                           .rate = known.self_test().padded_voxel_iterations_per_second()});
+}
+
 absl::StatusOr<uint64_t> Dispatcher::Enter(const v1::SynchronizeRequest& request, const std::string& worker) {
   if (request.has_registration()) {
     RETURN_IF_ERROR(CheckRegistration(request.registration()));
@@ -96,16 +106,10 @@ absl::StatusOr<uint64_t> Dispatcher::Enter(const v1::SynchronizeRequest& request
   const auto found = workers_.find(worker);
   if (found == workers_.end()) return 0;
   WorkerEntry& entry = found->second;
-  if (entry.lost || request.has_registration()) {
-    const v1::WorkerRegistration& known = entry.registration;
-    capabilities_.SetWorker(worker,
-                            {.backend = known.backend(),
-                             .machine = {.memory_budget_bytes = static_cast<int64_t>(known.memory_budget_bytes()),
-                                         .fft_costs = FftCosts::FromProto(known.fft_costs()).value_or(FftCosts())},
-                             .rate = known.self_test().padded_voxel_iterations_per_second()});
-  }
+  const bool took_work = TakesWork(entry);
   entry.lost = false;
   entry.leaving = request.draining();
+  if (request.has_registration() || TakesWork(entry) != took_work) Publish(worker, entry);
   entry.last_seen = clock_.Steady();
   entry.last_seen_wall = clock_.Wall();
   changed_.notify_all();  // an older call of the same worker ends

@@ -49,6 +49,7 @@ enum class TaskKind {
   kCalibrate = 5,
   kModelPsf = 6,
   kDistill = 7,
+  kEstimatePsf = 8,
   kCheckPsf = 9,
 };
 

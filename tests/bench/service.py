@@ -48,9 +48,9 @@ def write_tiff(path, planes, rows, columns):
     pathlib.Path(path).write_bytes(out)
 
 
-def simulate(folder, shape, *more):
-    """The image of a synthetic specimen as 32-bit floats."""
-    programs.run("deconvoy", "simulate", "-o", folder, "--shape", shape, "--dtype", "f32", "--seed", 7, "--voxel-um", "0.1,0.1,0.1",
+def simulate(folder, shape, *more, dtype="f32"):
+    """The image of a synthetic specimen."""
+    programs.run("deconvoy", "simulate", "-o", folder, "--shape", shape, "--dtype", dtype, "--seed", 7, "--voxel-um", "0.1,0.1,0.1",
                  "--local", "--quiet", *more)
     (folder / "truth.ome.tif").unlink()
     return folder / "raw.ome.tif"

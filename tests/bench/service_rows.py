@@ -61,11 +61,11 @@ def two_workers(options):
 
 
 def run(options):
-    """`deconvoy run` on a running server against the bare engine on the same volume, in turn."""
+    """`deconvoy run` on a running server with a camera's counts against the bare engine on as many voxels, in turn."""
     folder = options.folder / "run"
     shape, extent = ("16,96,96", 15) if options.quick else ("64,512,512", 61)
     iterations = 20
-    raw = service.simulate(folder / "volume", shape)
+    raw = service.simulate(folder / "volume", shape, dtype="u16")
     psf = folder / "psf.tif"
     service.write_psf(psf, extent)
     whole, solved = [], []

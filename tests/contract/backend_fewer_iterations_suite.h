@@ -31,6 +31,19 @@ TEST_P(BackendSuite, StoresShiftedAndFlooredAlsoInPlace) {
   EXPECT_LE(Difference(ToField(*array), expected, whole_), kRounding);
 }
 
+TEST_P(BackendSuite, StoresInABoxAndLeavesTheRest) {
+  const Psf psf = RandomPsf({3, 4, 3});
+  const auto otf = ToOtf(psf);
+  const Box3 box = InnerBox();
+  Volume field = RandomField(whole_);
+  const Volume convolved = Convolve(field, psf);
+  const auto array = ToArray(field, whole_);
+  ASSERT_OK(
+      ops_->Convolve({otf.get(), false, Identity{array.get()}, Store{.output = array.get(), .offset = 2, .box = box}}));
+  ForEach(box, [&](int64_t k, int64_t j, int64_t i) { field.at(k, j, i) = convolved.at(k, j, i) + 2; });
+  EXPECT_LE(Difference(ToField(*array), field, whole_), kRounding);
+}
+
 TEST_P(BackendSuite, RaisesDataAndModel) {
   const Psf psf = RandomPsf({3, 3, 5});
   const auto otf = ToOtf(psf);

@@ -84,7 +84,7 @@ TEST_F(OpticsTest, AnImageThatTellsItsOpticsNeedsNoPsf) {
   EXPECT_EQ(psf.shape().c, 2);
   EXPECT_GT(Spread(psf, 1), 1.3 * Spread(psf, 0)) << "longer waves make wider PSFs";
   const auto line = LastJson(run.out);
-  EXPECT_EQ(line["psf"], File("psf.ome.tif"));
+  EXPECT_EQ(line["saved_psf"], File("psf.ome.tif"));
   EXPECT_EQ(line["job"]["spec"]["deconvolve"]["optics"].size(), 2U);
   EXPECT_EQ(line["job"]["spec"]["deconvolve"]["optics"][1]["emission_um"], 0.668);
   ASSERT_OK_AND_ASSIGN(const Image out, LoadImage(File("out.ome.tif")));

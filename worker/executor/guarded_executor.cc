@@ -23,6 +23,7 @@
 #include "worker/pipeline/plane_reader.h"
 #include "worker/pipeline/project.h"
 #include "worker/pipeline/simulate.h"
+#include "worker/pipeline/tile_task.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -55,21 +56,21 @@ absl::StatusOr<int64_t> TileNeed(const v1::Task& task, const v1::TileTask& tile)
   return bytes <= kMost - psf_bytes ? bytes + psf_bytes : kMost;
 }
 
-// Outputs that are streamed lie in memory until they are delivered. A tile's are in what TileBytes counts.
+// Outputs that are streamed lie in memory until they are delivered. A tile's are in what TileBytes counts, an estimated
+// PSF is in what GivenPsfBytes counts.
 int64_t BufferBytes(const v1::Task& task) {
   return task.scratch_path().empty() ? OutputBytes(task) : 0;
 }
 
 const char* Remedy(const v1::Task& task) {
-  return task.has_tile() || task.has_calibrate() ? "Use smaller tiles, or a worker with more memory."
-                                                 : "Use a smaller image or PSF, or a worker with more memory.";
+  return TileOf(task) != nullptr ? "Use smaller tiles, or a worker with more memory."
+                                 : "Use a smaller image or PSF, or a worker with more memory.";
 }
 
 }  // namespace
 
 absl::StatusOr<int64_t> NeedBytes(const v1::Task& task) {
-  if (task.has_tile()) return TileNeed(task, task.tile());
-  if (task.has_calibrate()) return TileNeed(task, task.calibrate().tile());
+  if (const v1::TileTask* tile = TileOf(task); tile != nullptr) return TileNeed(task, *tile);
   if (task.has_analyse()) return AnalysisBytes(task);
   if (task.has_check_psf()) return CheckPsfBytes(task);
   int64_t need = 0;

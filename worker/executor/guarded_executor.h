@@ -7,7 +7,7 @@
 
 namespace deconvoy::worker {
 
-// Memory that a task will need: for a tile, or one to calibrate on, what its plan counts, from its extents, its PSF and
+// Memory that a task will need: for a task on a tile what its plan counts, from its extents, its PSF and
 // its method. 0 for unknown work. Errors: those of the task's parameters, INVALID_FIELD.
 absl::StatusOr<int64_t> NeedBytes(const v1::Task& task);
 

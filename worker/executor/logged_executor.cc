@@ -38,6 +38,8 @@ std::string Summary(const v1::Task& task) {
       return fmt::format("projection of t={} c={}", task.project().t(), task.project().c());
     case v1::Task::kCalibrate:
       return "calibration on " + TileSummary(task.calibrate().tile());
+    case v1::Task::kEstimatePsf:
+      return "estimate of the PSF on " + TileSummary(task.estimate_psf().tile());
     default:
       return "unknown work";
   }

@@ -9,11 +9,12 @@
 #include "worker/pipeline/model_psf.h"
 #include "worker/pipeline/project.h"
 #include "worker/pipeline/simulate.h"
+#include "worker/pipeline/tile_task.h"
 
 namespace deconvoy::worker {
 
 absl::StatusOr<v1::TaskResult> PipelineExecutor::Execute(const v1::Task& task, TaskContext& context) {
-  if (!task.has_tile() && !task.has_calibrate()) tiles_.Release();
+  if (TileOf(task) == nullptr) tiles_.Release();
   switch (task.work_case()) {
     case v1::Task::kAnalyse:
       return RunAnalyse(task, context);
@@ -31,6 +32,8 @@ absl::StatusOr<v1::TaskResult> PipelineExecutor::Execute(const v1::Task& task, T
       return RunModelPsf(task, backend_.threads(), context);
     case v1::Task::kCalibrate:
       return tiles_.Calibrate(task, context);
+    case v1::Task::kEstimatePsf:
+      return tiles_.EstimatePsf(task, context);
     default:
       return MakeError(
           {.reason = v1::INVALID_FIELD, .field = "task.work", .remedy = "Run worker and server of the same version."},

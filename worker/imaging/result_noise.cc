@@ -58,6 +58,14 @@ bool BrightBeside(std::span<const float> row, size_t x, float bright) {
 
 }  // namespace
 
+NoiseSums& NoiseSums::operator+=(const NoiseSums& other) {
+  flat_voxels += other.flat_voxels;
+  flat_before += other.flat_before;
+  flat_after += other.flat_after;
+  ring_voxels += other.ring_voxels;
+  return *this;
+}
+
 void AddFlat(std::span<const float> image, std::span<const float> result, int64_t columns, NoiseSums& sums) {
   const int64_t rows = static_cast<int64_t>(image.size()) / columns;
   for (int64_t y = 0; y + kBlock <= rows; y += kBlock) {

@@ -18,6 +18,8 @@ struct NoiseSums {
   double flat_before = 0;  // squared deviations of the image from the block's mean, photons^2
   double flat_after = 0;   // the same of the result
   uint64_t ring_voxels = 0;
+
+  NoiseSums& operator+=(const NoiseSums& other);
 };
 
 // Flat regions of a plane of `columns` voxels a row. REQUIRES: both of one size, a multiple of `columns`.

@@ -17,6 +17,7 @@
 #include "proto/contract/parameters.h"
 #include "worker/ops/backend.h"
 #include "worker/psf/facts.h"
+#include "worker/psf/prepare.h"
 
 namespace deconvoy::worker {
 
@@ -90,6 +91,15 @@ class Method {
   // P over the half spectrum of a domain, of a method that is the filter conj h^ / (|h^|^2 + lambda P) of y - b, in the
   // order of Ops::ReadMagnitude; empty of any other. Its `lambda` may be automatic.
   virtual std::vector<float> PenaltyOf(const Shape3& /*domain*/) const { return {}; }
+
+  // The PSF that explains the image better than `guess` does, on the guess's box, where the method estimates it
+  // (`estimates_psf`): before Run, whose problem then has the OTF of what was found. `problem.otf` and `problem.psf`
+  // are not used. Errors: BAD_PSF, those of Ops and the monitor; UNIMPLEMENTED for a method that takes the PSF as
+  // given.
+  virtual absl::StatusOr<PreparedPsf> EstimatePsf(const Problem& /*problem*/, PreparedPsf /*guess*/,
+                                                  const Parameters& /*parameters*/, Monitor& /*monitor*/) const {
+    return absl::UnimplementedError("the method takes the PSF as it is given");
+  }
 
   // The estimate, on at least M. `parameters` are resolved against `description()`; only of `nsr` may the value
   // still be automatic. Errors: those of Review, Ops and the monitor.

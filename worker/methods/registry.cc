@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "worker/methods/admm.h"
+#include "worker/methods/blind_rl.h"
 #include "worker/methods/fista.h"
 #include "worker/methods/ictm.h"
 #include "worker/methods/ista.h"
@@ -33,6 +34,7 @@ std::span<const Method* const> AllMethods() {
       new RlGood,
       new RlGradientConsensus,
       new RlMultiview,
+      new BlindRl,
       new Admm,
       new PlugAndPlayAdmm,
       new NaiveInverse,

@@ -134,11 +134,15 @@ using Prologue = std::variant<Identity, Extrapolate, Product, SplitSum>;
 
 // --- Epilogues: v is the value of the convolution at a voxel. ---
 
-// output = max(v + offset, floor) on output's box. `output` may be the prologue's input.
+// output = max(v + offset, floor) on `box`, or where that is empty on output's box. `output` may be the prologue's
+// input.
 struct Store {
   Array* output;
   float offset = 0;
   float floor = kNoFloor;
+  Box3 box = {};  // inside output's box
+
+  const Box3& where() const { return box.empty() ? output->box() : box; }
 };
 
 // output = m (y + raise) / max(v + background + raise, floor) on y's box; m is 1 where `mask` is null.
@@ -204,6 +208,8 @@ struct AddUpdate {
   float offset = 0;
   float floor = kNoFloor;
   float ceiling = kNoCeiling;
+  // If set: receives the sum of (step v + scale addend)^2 over output's box.
+  double* squares = nullptr;
 };
 
 // output = v / w where w >= weight_floor, else `otherwise`, on output's box. `weights` null means w = 1 everywhere.

@@ -4,24 +4,18 @@
 
 #include "proto/contract/status_macros.h"
 #include "worker/pipeline/plane_reader.h"
+#include "worker/pipeline/tile_task.h"
 #include "worker/psf/prepare.h"
 
 namespace deconvoy::worker {
-namespace {
-
-const std::string& PsfVolumeOf(const v1::Task& task) {
-  return (task.has_calibrate() ? task.calibrate().tile() : task.tile()).psf_volume();
-}
-
-}  // namespace
-
 absl::Status PsfSet::Prepare(const v1::Task& task, std::span<const v1::PsfReport* const> reports, VolumeSource& source,
                              Ops& ops) {
-  std::string key = PsfVolumeOf(task);
+  const std::string& volume = TileOf(task)->psf_volume();
+  std::string key = volume;
   for (const v1::PsfReport* report : reports) key += ' ' + report->SerializeAsString();
   if (!psfs_.empty() && prepared_ == key) return absl::OkStatus();
   Clear();
-  ASSIGN_OR_RETURN(const v1::VolumeAccess* access, FindInput(task, PsfVolumeOf(task)));
+  ASSIGN_OR_RETURN(const v1::VolumeAccess* access, FindInput(task, volume));
   const Shape3 shape = FrameShape(access->spec());
   std::vector<Psf> psfs;
   for (const v1::PsfReport* report : reports) {

@@ -17,8 +17,8 @@ namespace deconvoy::worker {
 class PsfSet {
  public:
   // One transform for each report, of the PSFs in the tile's PSF volume; nothing is done where they are those it holds.
-  // The others are given back first. REQUIRES: `ops` is the same as in the call before, or Clear has been called since.
-  // Errors: BAD_PSF, those of source and ops.
+  // The others are given back first. REQUIRES: a task on a tile; `ops` is the same as in the call before, or Clear has
+  // been called since. Errors: BAD_PSF, those of source and ops.
   absl::Status Prepare(const v1::Task& task, std::span<const v1::PsfReport* const> reports, VolumeSource& source,
                        Ops& ops);
   void Clear();

@@ -52,9 +52,9 @@ struct PlaneSums {
 
 absl::Status MeasureResidual(const ResidualProblem& problem, const Array& estimate, Array& model, PieceWriter* map,
                              ResidualSums& sums) {
-  RETURN_IF_ERROR(
-      problem.ops->Convolve({problem.otf, /*adjoint=*/false, Identity{&estimate},
-                             Store{.output = &model, .offset = static_cast<float>(problem.scale.background)}}));
+  RETURN_IF_ERROR(problem.ops->Convolve(
+      {problem.otf, /*adjoint=*/false, Identity{&estimate},
+       Store{.output = &model, .offset = static_cast<float>(problem.scale.background), .box = problem.core}}));
   Box3 plane = problem.core;
   plane.shape.z = 1;
   std::vector<PlaneSums> planes(static_cast<size_t>(std::max(problem.threads, 1)), PlaneSums(problem));

@@ -20,8 +20,8 @@ struct ResidualProblem {
 };
 
 // Adds the sums over the core. Plane by plane its normalised residual goes to `map`, unless that is null; where m is 0
-// it is 0 and does not count. `model`, which may be the estimate, becomes b + H x. BAD_OUTPUT where that is not finite.
-// Errors: those of `map` and Ops.
+// it is 0 and does not count. `model`, which may be the estimate, becomes b + H x in the core. BAD_OUTPUT where that is
+// not finite. Errors: those of `map` and Ops.
 absl::Status MeasureResidual(const ResidualProblem& problem, const Array& estimate, Array& model, PieceWriter* map,
                              ResidualSums& sums);
 

@@ -13,6 +13,7 @@
 #include "worker/calibration/signal_to_noise.h"
 #include "worker/pipeline/depth_blend.h"
 #include "worker/pipeline/piece_writer.h"
+#include "worker/pipeline/psf_estimate.h"
 #include "worker/pipeline/tile_job.h"
 #include "worker/pipeline/tile_output.h"
 
@@ -150,10 +151,20 @@ absl::Status DeconvolveByDepth(const Workshop& at, v1::TileResult& result) {
     std::ranges::copy(blend.Plane(z), photons.begin());
     return absl::OkStatus();
   };
-  ASSIGN_OR_RETURN(const CountTotals output, WriteCore(at.job, at.task, read, at.writer));
-  RETURN_IF_ERROR(CheckOutput(at.job, at.input, output));
-  Report(at.input, output, *result.mutable_statistics());
+  ASSIGN_OR_RETURN(const CoreOutput output, WriteCore(at.job, at.task, read, nullptr, at.threads, at.writer));
+  RETURN_IF_ERROR(CheckOutput(at.job, at.input, output.counts));
+  Report(at.input, output.counts, *result.mutable_statistics());
   return absl::OkStatus();
+}
+
+// The planes of the core in `array`, which stays where it is meanwhile.
+CorePlane CoreOf(const Workshop& at, const Array& array) {
+  return [&at, &array](int64_t z, std::span<float> photons) {
+    Box3 plane = at.job.core_in_domain();
+    plane.origin.z += z;
+    plane.shape.z = 1;
+    return at.ops.Download(array, plane, photons);
+  };
 }
 
 // The residuals of all views; that of the only one goes to the output where asked for. `estimate` is spent.
@@ -184,29 +195,22 @@ absl::Status DeconvolveAtOnce(const Workshop& at, v1::TileResult& result) {
   RETURN_IF_ERROR(at.psfs.Prepare(at.task, reports, at.context.source(), at.ops));
   const MethodRun run{.ops = at.ops, .psfs = at.psfs, .views = at.views};
   ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(at.job, at.context, run, result));
-  NoiseSums noise;
-  const auto read = [&](int64_t z, std::span<float> photons) {
-    Box3 plane = at.job.core_in_domain();
-    plane.origin.z += z;
-    plane.shape.z = 1;
-    RETURN_IF_ERROR(at.ops.Download(*estimate, plane, photons));
-    return AddNoise(at.job, at.ops, *at.views[0].y, z, photons, noise);
-  };
-  ASSIGN_OR_RETURN(const CountTotals output, WriteCore(at.job, at.task, read, at.writer));
-  RETURN_IF_ERROR(CheckOutput(at.job, at.input, output));
-  Report(at.input, output, *result.mutable_statistics());
+  ASSIGN_OR_RETURN(const CoreOutput output, WriteCore(at.job, at.task, CoreOf(at, *estimate),
+                                                      CoreOf(at, *at.views[0].y), at.threads, at.writer));
+  RETURN_IF_ERROR(CheckOutput(at.job, at.input, output.counts));
+  Report(at.input, output.counts, *result.mutable_statistics());
   ASSIGN_OR_RETURN(const ResidualSums residual, MeasureResiduals(at, *estimate));
-  Report(residual, noise, *result.mutable_statistics()->mutable_quality());
+  Report(residual, output.noise, *result.mutable_statistics()->mutable_quality());
   return absl::OkStatus();
 }
 
 // A frame without light: it says nothing about quality.
 absl::Status WriteDark(const TileJob& job, const v1::Task& task, PieceWriter& writer, v1::TileResult& result) {
-  ASSIGN_OR_RETURN(const CountTotals output, WriteCore(job, task, nullptr, writer));
+  ASSIGN_OR_RETURN(const CoreOutput output, WriteCore(job, task, nullptr, nullptr, 1, writer));
   if (job.tile.spec().residual()) {
     RETURN_IF_ERROR(WriteDarkResidual(ResidualScaleOf(job, 0), job.core.box.shape, writer));
   }
-  Report({}, output, *result.mutable_statistics());
+  Report({}, output.counts, *result.mutable_statistics());
   return absl::OkStatus();
 }
 
@@ -270,6 +274,37 @@ absl::StatusOr<v1::TaskResult> TilePipeline::Calibrate(const v1::Task& task, Tas
   for (v1::Calibration& calibration : *found.mutable_calibrations()) {
     calibration.set_c(static_cast<uint32_t>(job.core.c));
   }
+  return result;
+}
+
+absl::StatusOr<v1::TaskResult> TilePipeline::EstimatePsf(const v1::Task& task, TaskContext& context) {
+  const v1::TileTask& tile = task.estimate_psf().tile();
+  ASSIGN_OR_RETURN(const TileJob job, MakeTileJob(task, tile));
+  if (!job.method->description().estimates_psf() || tile.psfs_size() != 1) {
+    return MakeError({.reason = v1::INVALID_FIELD, .field = "task.estimate_psf"},
+                     "a PSF is to be estimated by a method that does not, or from several");
+  }
+  ASSIGN_OR_RETURN(const PreparedPsf given, ReadGivenPsf(task, context.source()));
+  v1::TaskResult result;
+  std::optional<PreparedPsf> estimate;
+  if (job.mean() > 0) {
+    psfs_.Clear();
+    RETURN_IF_ERROR(OpenDomain(job.domain));
+    CoreFacts unused;
+    ASSIGN_OR_RETURN(const std::vector<Measured> views, LoadViews(job, context, *ops_, unused));
+    const Problem problem{.ops = ops_.get(),
+                          .measured = views[0].y.get(),
+                          .mask = views[0].mask.get(),
+                          .boundary = job.boundary,
+                          .background = job.background(0),
+                          .mean = job.mean(),
+                          .variance = job.variance(),
+                          .frame_origin = job.loaded.box.origin,
+                          .differences = DifferencesOf(job)};
+    EstimationMonitor monitor(context, *result.mutable_estimate_psf()->mutable_estimate());
+    ASSIGN_OR_RETURN(estimate, job.method->EstimatePsf(problem, given, job.parameters, monitor));
+  }
+  RETURN_IF_ERROR(WritePsfEstimate(task, given, estimate, context.sink(), result));
   return result;
 }
 

@@ -23,8 +23,8 @@
 
 namespace deconvoy::worker {
 
-// Runs TILE and CALIBRATE tasks one at a time. Operations and OTFs are kept for the next tile of the same padded shape
-// and PSFs.
+// Runs TILE, CALIBRATE and ESTIMATE_PSF tasks one at a time. Operations and OTFs are kept for the next tile of the same
+// padded shape and PSFs.
 class TilePipeline {
  public:
   // `backend` must outlive the pipeline.
@@ -38,6 +38,11 @@ class TilePipeline {
   // Finds the automatic parameters on a tile; none where its frame is blank. Progress counts iterations of those that
   // may be needed. Errors as Run. REQUIRES: task.has_calibrate().
   absl::StatusOr<v1::TaskResult> Calibrate(const v1::Task& task, TaskContext& context);
+
+  // Estimates the PSF of the tile's channel; from a blank frame nothing is told, and the given one is written. Progress
+  // counts the method's steps. Errors as Run; INVALID_FIELD for a method that estimates none. REQUIRES:
+  // task.has_estimate_psf().
+  absl::StatusOr<v1::TaskResult> EstimatePsf(const v1::Task& task, TaskContext& context);
 
   // Gives back the memory that is kept for the next tile.
   void Release();

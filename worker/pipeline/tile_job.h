@@ -1,4 +1,4 @@
-// A TILE or CALIBRATE task in the terms of this program, and what it reads.
+// A task on a tile in the terms of this program, and what it reads.
 #pragma once
 
 #include <absl/status/statusor.h>

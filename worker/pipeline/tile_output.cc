@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
+#include "worker/imaging/parallel.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -23,21 +25,55 @@ absl::Status BadOutput(const TileJob& job, std::string_view what) {
                   job.core.t, job.core.c, job.core.box.origin.z, job.core.box.origin.y, job.core.box.origin.x));
 }
 
+// One plane of the core.
+struct OutputPlane {
+  OutputPlane(const TileJob& job, v1::VoxelType type)
+      : photons(static_cast<size_t>(job.core.box.shape.y * job.core.box.shape.x)),
+        raw(photons.size() * static_cast<size_t>(BytesPerVoxel(type))) {}
+
+  // `z` in the core.
+  absl::Status Load(const TileJob& job, const CorePlane& result, const CorePlane& measured, int64_t z) {
+    if (result) RETURN_IF_ERROR(result(z, photons));
+    image.resize(measured && (job.core.box.origin.z + z) % kFlatPlanes == 0 ? photons.size() : 0);
+    return image.empty() ? absl::OkStatus() : measured(z, image);
+  }
+
+  void Convert(const TileJob& job, v1::VoxelType type, bool looks_at_noise) {
+    const int64_t columns = job.core.box.shape.x;
+    const v1::FrameStatistics& frame = job.tile.frames(0);
+    output = {};
+    if (looks_at_noise) AddRings(photons, columns, frame.maximum() - frame.background(), output.noise);
+    if (!image.empty()) AddFlat(image, photons, columns, output.noise);
+    output.counts = ToCounts(job.scale, job.tile.spec().keep_offset(), photons, type, raw);
+  }
+
+  std::vector<float> photons, image;  // image: empty where flat regions are not looked for
+  std::vector<std::byte> raw;
+  CoreOutput output;
+};
+
 }  // namespace
 
-absl::StatusOr<CountTotals> WriteCore(const TileJob& job, const v1::Task& task, const CorePlane& read,
-                                      PieceWriter& writer) {
+absl::StatusOr<CoreOutput> WriteCore(const TileJob& job, const v1::Task& task, const CorePlane& result,
+                                     const CorePlane& image, int threads, PieceWriter& writer) {
   const v1::VoxelType type = task.outputs(0).type();
-  const Shape3& core = job.core.box.shape;
-  std::vector<float> photons(static_cast<size_t>(core.y * core.x));
-  std::vector<std::byte> raw(photons.size() * static_cast<size_t>(BytesPerVoxel(type)));
-  CountTotals totals;
-  for (int64_t z = 0; z < core.z; ++z) {
-    if (read) RETURN_IF_ERROR(read(z, photons));
-    totals.Merge(ToCounts(job.scale, job.tile.spec().keep_offset(), photons, type, raw));
-    RETURN_IF_ERROR(writer.Append(raw));
+  const int64_t end = job.core.box.shape.z;
+  std::vector<OutputPlane> planes(static_cast<size_t>(std::clamp<int64_t>(threads, 1, end)), OutputPlane(job, type));
+  CoreOutput output;
+  for (int64_t z = 0; z < end;) {
+    size_t count = 0;
+    for (; count < planes.size() && z < end; ++count, ++z) {
+      RETURN_IF_ERROR(planes[count].Load(job, result, image, z));
+    }
+    ParallelFor(threads, static_cast<int64_t>(count),
+                [&](int64_t i) { planes[static_cast<size_t>(i)].Convert(job, type, image != nullptr); });
+    for (const OutputPlane& plane : std::span(planes).first(count)) {
+      output.counts.Merge(plane.output.counts);
+      output.noise += plane.output.noise;
+      RETURN_IF_ERROR(writer.Append(plane.raw));
+    }
   }
-  return totals;
+  return output;
 }
 
 absl::Status CheckOutput(const TileJob& job, const CoreFacts& input, const CountTotals& output) {
@@ -45,20 +81,6 @@ absl::Status CheckOutput(const TileJob& job, const CoreFacts& input, const Count
     return BadOutput(job, fmt::format("{} voxels that are NaN or infinite", output.not_finite));
   if (output.all_zero && input.light)
     return BadOutput(job, "nothing but zeros, though there is light above the background,");
-  return absl::OkStatus();
-}
-
-absl::Status AddNoise(const TileJob& job, Ops& ops, const Array& y, int64_t z, std::span<const float> result,
-                      NoiseSums& noise) {
-  const v1::FrameStatistics& frame = job.tile.frames(0);
-  Box3 plane = job.core_in_domain();
-  plane.origin.z += z;
-  plane.shape.z = 1;
-  AddRings(result, plane.shape.x, frame.maximum() - frame.background(), noise);
-  if ((job.core.box.origin.z + z) % kFlatPlanes != 0) return absl::OkStatus();
-  std::vector<float> image(result.size());
-  RETURN_IF_ERROR(ops.Download(y, plane, image));
-  AddFlat(image, result, plane.shape.x, noise);
   return absl::OkStatus();
 }
 

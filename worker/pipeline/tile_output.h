@@ -18,16 +18,19 @@ namespace deconvoy::worker {
 // Fills in plane `z` of the core, as photons.
 using CorePlane = std::function<absl::Status(int64_t z, std::span<float> photons)>;
 
-// Converts the core plane by plane. Without `read` it is that of a frame without any light, whose result is zero.
-absl::StatusOr<CountTotals> WriteCore(const TileJob& job, const v1::Task& task, const CorePlane& read,
-                                      PieceWriter& writer);
+// The core on its way out.
+struct CoreOutput {
+  CountTotals counts;
+  NoiseSums noise;
+};
+
+// Converts the core plane by plane. Without `result` it is that of a frame without any light, whose result is zero;
+// without `image`, the light that was measured, the noise is not looked at. Both are called from the calling thread.
+absl::StatusOr<CoreOutput> WriteCore(const TileJob& job, const v1::Task& task, const CorePlane& result,
+                                     const CorePlane& image, int threads, PieceWriter& writer);
 
 // BAD_OUTPUT for NaN, infinity, or nothing but zeros where there is light.
 absl::Status CheckOutput(const TileJob& job, const CoreFacts& input, const CountTotals& output);
-
-// Adds what a plane of the result, plane `z` of the core, tells beside the image `y`.
-absl::Status AddNoise(const TileJob& job, Ops& ops, const Array& y, int64_t z, std::span<const float> result,
-                      NoiseSums& noise);
 
 // How the residual of one view is measured.
 ResidualScale ResidualScaleOf(const TileJob& job, size_t view);

@@ -6,6 +6,7 @@
 #include "worker/pipeline/measured.h"
 #include "worker/pipeline/piece_writer.h"
 #include "worker/pipeline/plane_reader.h"
+#include "worker/pipeline/tile_task.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -23,8 +24,9 @@ int64_t BytesOf(const InputBox& input) {
 
 std::vector<InputBox> BoxesToReadAhead(const v1::Task& task) {
   std::vector<InputBox> boxes;
-  if (!task.has_tile() && !task.has_calibrate()) return boxes;
-  const v1::TileTask& tile = task.has_tile() ? task.tile() : task.calibrate().tile();
+  const v1::TileTask* const tile_task = TileOf(task);
+  if (tile_task == nullptr) return boxes;
+  const v1::TileTask& tile = *tile_task;
   const std::string& mask_name = tile.spec().mask_volume();
   const absl::StatusOr<const v1::VolumeAccess*> mask = FindInput(task, mask_name);
   for (const int64_t c : ChannelsOf(tile)) {

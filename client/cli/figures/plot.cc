@@ -14,8 +14,9 @@ namespace {
 constexpr int64_t kWidth = 900, kHeight = 480;  // of the axes' box
 constexpr int64_t kLeft = 130, kRight = 30, kBelow = 70, kMargin = 14;
 constexpr uint8_t kPaper = 255, kInk = 0, kGrid = 215;
-constexpr int64_t kSteps = 5;    // of an axis, about
-constexpr int64_t kSample = 60;  // of a line in the legend
+constexpr int64_t kSteps = 5;         // of an axis, about
+constexpr double kLeastRange = 1e-9;  // of the values; below it they are one value, and steps would be lost to rounding
+constexpr int64_t kSample = 60;       // of a line in the legend
 constexpr int64_t kStroke = 3;
 
 // Pixels drawn and left out in turn; all drawn where both are 0.
@@ -51,7 +52,8 @@ Axis MakeAxis(const std::vector<Curve>& curves, std::vector<double> Curve::*valu
     least = std::min(least, *low);
     greatest = std::max(greatest, *high);
   }
-  if (!(greatest > least)) greatest = least + std::max(std::abs(least), 1.0);
+  const double size = std::max(std::abs(least), std::abs(greatest));
+  if (!(greatest - least > kLeastRange * size)) greatest = least + std::max(std::abs(least), 1.0);
   return {least, greatest, RoundStep(greatest - least), begin, end};
 }
 

@@ -79,7 +79,8 @@ absl::Status SetBackground(const std::string& text, v1::DeconvolveSpec& spec) {
 }
 
 absl::Status SetParameters(const DeconvolutionOptions& options, v1::DeconvolveSpec& spec) {
-  ASSIGN_OR_RETURN(const auto values, ParseAssignments(options.set));
+  ASSIGN_OR_RETURN(const auto values, ParseAssignments(options.set, "--set",
+                                                       "List the parameters of a method with: deconvoy methods NAME"));
   spec.mutable_parameters()->insert(values.begin(), values.end());
   if (!options.iterations) return absl::OkStatus();
   if (values.contains("iterations"))

@@ -26,6 +26,7 @@ constexpr FieldOption kFieldOptions[] = {
     {"run", "deconvolve.read_noise_photons", "--read-noise"},
     {"run", "deconvolve.background_counts", "--background"},
     {"run", "deconvolve.output_type", "--dtype"},
+    {"run", "deconvolve.residual", "--residual"},
     {"simulate", "simulate.shape", "--shape"},
     {"simulate", "simulate.kind", "--kind"},
     {"simulate", "simulate.seed", "--seed"},
@@ -38,6 +39,12 @@ constexpr FieldOption kFieldOptions[] = {
     {"simulate", "simulate.gain_photons_per_count", "--gain"},
     {"simulate", "simulate.offset_counts", "--offset"},
     {"simulate", "simulate.raw_type", "--dtype"},
+    {"psf", "model_psf.shape", "--shape"},
+    {"psf", "model_psf.voxel_size", "--voxel-um"},
+    {"distill", "distill.shape", "--shape"},
+    {"distill", "distill.channel", "--channel"},
+    {"distill", "distill.least_snr", "--snr"},
+    {"distill", "distill.saturation_counts", "--saturation"},
 };
 
 // `deconvolve.tile.core.z` belongs to `deconvolve.tile`.

@@ -76,7 +76,8 @@ std::string MicroscopyName(v1::Microscopy kind) {
 }
 
 absl::StatusOr<OpticsValues> ParseOpticsValues(const std::vector<std::string>& texts) {
-  ASSIGN_OR_RETURN(const auto assignments, ParseAssignments(texts));
+  ASSIGN_OR_RETURN(const auto assignments,
+                   ParseAssignments(texts, "--optics", "Give NAME=VALUE,..., for instance na=1.4,emission_um=0.52."));
   OpticsValues values;
   for (const auto& [name, text] : assignments) {
     RETURN_IF_ERROR(FindField(name).status());

@@ -1,14 +1,11 @@
 // deconvoy fetch: a result of an ended job.
 #include <absl/time/clock.h>
-#include <fmt/format.h>
 
-#include "client/cli/images.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/job_run.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
 #include "client/cli/verbs/verbs.h"
-#include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 
 namespace deconvoy::client {
@@ -23,7 +20,7 @@ struct FetchOptions {
 };
 
 constexpr char kExamples[] = R"(  deconvoy fetch jobs/3f2a -o out.tif
-      the result of a job that has succeeded)";
+      the result of a job that has succeeded, and beside it out.psf.tif where the method has estimated the PSF)";
 
 // The only output, unless a role is asked for.
 std::string RoleOf(const v1::Job& job, const std::string& asked) {
@@ -40,14 +37,12 @@ absl::Status Fetch(const FetchOptions& options, const Console& console) {
   ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(JobArgument(options.job), stop));
   RETURN_IF_ERROR(OutcomeOf(job));
   const std::string role = RoleOf(job, options.role);
-  ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, role));
   imageio::WriteOptions write = ToWriteOptions(options.image_output);
-  if (job.has_result() && role == "estimate") write.display_range = {job.result().minimum(), job.result().maximum()};
-  ASSIGN_OR_RETURN(const v1::VolumeSpec spec, DownloadImage(client, volume, options.output, write, *progress, stop));
-  progress->Clear();
-  console.Say(fmt::format("wrote {}: {}", Printable(options.output), ShapeText(spec)));
-  if (console.json) console.Json({{"event", "result"}, {"output", options.output}});
-  return absl::OkStatus();
+  write.display_range = DisplayRangeOf(job, role);
+  RETURN_IF_ERROR(SaveOutput(client, job, role, options.output, write, console, *progress, stop));
+  if (role != "estimate" || !options.role.empty() || !HasOutput(job, "psf")) return absl::OkStatus();
+  return SaveOutput(client, job, "psf", PsfFileBeside(options.output), ToWriteOptions(options.image_output), console,
+                    *progress, stop);
 }
 
 }  // namespace

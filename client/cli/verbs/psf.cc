@@ -21,6 +21,7 @@
 #include "client/cli/values.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "proto/contract/model_psf.h"
 #include "proto/contract/outputs.h"
 #include "proto/contract/status_macros.h"

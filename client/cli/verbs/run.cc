@@ -41,19 +41,25 @@ constexpr char kExamples[] = R"(  deconvoy run raw.tif --psf psf.tif -o out.tif
       with a PSF computed from what is given here
   deconvoy run raw.tif --psf psf.tif -o out.tif --residual residual.tif
       what the result leaves unexplained, too: noise, if all is well
+  deconvoy run raw.tif --psf psf.tif -o out.tif --method blind-rl
+      with a PSF that is estimated from the image, starting from psf.tif; it is written to out.psf.tif
   deconvoy run raw.tif --psf psf.tif -o out.tif --server localhost:7450
       on a server; nothing stays there)";
 
-// What a residual is shown in at first, in deviations of noise.
-constexpr imageio::DisplayRange kResidualRange = {-5, 5};
+// Also of files that are not there yet.
+bool SameFile(const std::string& a, const std::string& b) {
+  std::error_code error;
+  const auto one = std::filesystem::weakly_canonical(a, error), other = std::filesystem::weakly_canonical(b, error);
+  return (!error && one == other) || std::filesystem::equivalent(a, b, error);
+}
 
 // `file` is written by `option`, beside the result and `another` file; empty where it is not asked for.
 absl::Status CheckFile(const RunOptions& options, const std::string& file, const char* option,
                        const std::string& another) {
   if (file.empty()) return absl::OkStatus();
-  std::error_code ignored;
-  for (const std::string& other : {options.inputs.input, options.inputs.psf, options.output, another}) {
-    if (file == other || std::filesystem::equivalent(other, file, ignored))
+  for (const std::string& other :
+       {options.inputs.input, options.inputs.psf, options.inputs.mask, options.output, another}) {
+    if (!other.empty() && SameFile(other, file))
       return UsageError(fmt::format("{} is given twice: {} needs a file of its own", Printable(other), option),
                         fmt::format("Choose another name for {}.", option));
   }
@@ -125,32 +131,51 @@ class Run {
     ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
     ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "estimate"));
     imageio::WriteOptions write = ToWriteOptions(options_.image_output);
-    if (job.has_result()) write.display_range = {job.result().minimum(), job.result().maximum()};
+    write.display_range = DisplayRangeOf(job, "estimate");
     const auto result = DownloadImage(session.client(), volume, options_.output, write, *progress_, stop_);
-    const absl::Status residual = result.ok() ? FetchMore(session, job) : absl::OkStatus();
+    absl::Status others = result.ok() ? FetchResidual(session, job) : absl::OkStatus();
+    if (result.ok() && others.ok()) others = FetchPsf(session, job);
+    if (result.ok() && others.ok()) others = FetchUsedPsf(session, job);
     progress_->Clear();
-    if (!residual.ok() && !session.local() && !stop_.stop_requested()) unfetched_ = job.name();
-    RETURN_IF_ERROR(residual);
+    if (!others.ok() && !session.local() && !stop_.stop_requested()) unfetched_ = job.name();
+    RETURN_IF_ERROR(others);
     if (!result.ok() && !session.local() && !stop_.stop_requested()) unfetched_ = job.name();
     RETURN_IF_ERROR(result.status());
     Report(job, *result);
     return absl::OkStatus();
   }
 
-  absl::Status FetchMore(Session& session, const v1::Job& job) {
-    RETURN_IF_ERROR(FetchPsf(session, job));
+  absl::Status FetchResidual(Session& session, const v1::Job& job) {
     if (options_.residual.empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "residual"));
     imageio::WriteOptions write = ToWriteOptions(options_.image_output);
-    write.display_range = kResidualRange;
+    write.display_range = DisplayRangeOf(job, "residual");
     return DownloadImage(session.client(), volume, options_.residual, write, *progress_, stop_).status();
   }
 
   // As it was given or computed.
-  absl::Status FetchPsf(Session& session, const v1::Job& job) {
+  absl::Status FetchUsedPsf(Session& session, const v1::Job& job) {
     if (options_.save_psf.empty()) return absl::OkStatus();
     return DownloadImage(session.client(), job.spec().deconvolve().psf_volume(), options_.save_psf,
                          ToWriteOptions(options_.image_output), *progress_, stop_)
+        .status();
+  }
+
+  // Where the method has estimated it. A file that was read is not replaced by what nobody has given a name.
+  absl::Status FetchPsf(Session& session, const v1::Job& job) {
+    if (!HasOutput(job, "psf")) return absl::OkStatus();
+    const std::filesystem::path file = PsfFileBeside(options_.output);
+    std::error_code ignored;
+    for (const std::string& input : {options_.inputs.input, options_.inputs.psf, options_.inputs.mask}) {
+      if (input.empty() || !std::filesystem::equivalent(input, file, ignored)) continue;
+      progress_->Say({.message = fmt::format("the estimated PSF is not written: {} is an input", Printable(input)),
+                      .severity = "warning",
+                      .remedy = "Choose another name for -o."});
+      return absl::OkStatus();
+    }
+    ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "psf"));
+    psf_ = file.string();
+    return DownloadImage(session.client(), volume, file, ToWriteOptions(options_.image_output), *progress_, stop_)
         .status();
   }
 
@@ -159,10 +184,12 @@ class Run {
     console_.Say(fmt::format("wrote {}: {}", Printable(options_.output), ShapeText(result)));
     if (!options_.residual.empty()) console_.Say(fmt::format("wrote {}: the residual", Printable(options_.residual)));
     if (!options_.save_psf.empty()) console_.Say(fmt::format("wrote {}: the PSF", Printable(options_.save_psf)));
+    if (!psf_.empty()) console_.Say(fmt::format("wrote {}: the PSF as it was estimated", Printable(psf_)));
     if (!console_.json) return;
     nlohmann::json line = {{"event", "result"}, {"output", options_.output}, {"job", ToJson(job)}};
+    if (!psf_.empty()) line["psf"] = psf_;
     if (!options_.residual.empty()) line["residual"] = options_.residual;
-    if (!options_.save_psf.empty()) line["psf"] = options_.save_psf;
+    if (!options_.save_psf.empty()) line["saved_psf"] = options_.save_psf;
     console_.Json(line);
   }
 
@@ -184,6 +211,7 @@ class Run {
   const std::stop_token stop_;
   const std::unique_ptr<Progress> progress_;
   Leftovers leftovers_;
+  std::string psf_;        // the file that the estimated PSF was written to
   std::string unfetched_;  // a job that succeeded, but whose result could not be written
 };
 

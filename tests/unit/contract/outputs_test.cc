@@ -57,6 +57,26 @@ TEST(PlanOutputs, TheResidualIsF32AndComesSecond) {
   EXPECT_EQ(outputs[1].spec.display_name(), "raw.tif (residual)");
 }
 
+TEST(PlanOutputs, AnEstimatedPsfIsLikeTheGivenOneForEachChannel) {
+  v1::JobSpec job;
+  job.mutable_deconvolve()->set_residual(true);
+  job.mutable_deconvolve()->set_output_type(v1::U16);
+  const v1::VolumeSpec input = Input(), psf = Volume("psf.tif", {1, 1, 9, 15, 17}, v1::U8, Size(0.3, 0.1, 0.1));
+  v1::Method method;
+  method.set_estimates_psf(true);
+  ASSERT_OK_AND_ASSIGN(const auto outputs, PlanOutputs(job, &input, &psf, &method));
+  ASSERT_EQ(outputs.size(), 3U);
+  EXPECT_EQ(outputs[2].role, "psf");
+  EXPECT_EQ(outputs[2].spec.type(), v1::F32);
+  EXPECT_EQ(ShapeOf(outputs[2]), (Shape5{1, 3, 9, 15, 17}));
+  EXPECT_EQ(outputs[2].spec.channels(1).name(), "GFP");
+  EXPECT_EQ(outputs[2].spec.voxel_size().z_um(), 0.3);
+  EXPECT_EQ(outputs[2].spec.display_name(), "raw.tif (psf)");
+  EXPECT_EQ(ReasonOf(PlanOutputs(job, &input, nullptr, &method).status()), v1::INVALID_FIELD);
+  method.set_estimates_psf(false);
+  EXPECT_EQ(PlanOutputs(job, &input, &psf, &method)->size(), 2U);
+}
+
 TEST(PlanOutputs, EstimateIsLikeTheInput) {
   v1::JobSpec job;
   job.mutable_deconvolve();

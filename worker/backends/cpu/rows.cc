@@ -129,14 +129,15 @@ class PsfSource final : public RowSource {
 
 class StoreSink final : public RowSink {
  public:
-  explicit StoreSink(const Store& store) : RowSink(Extent::Of(store.output->box())), store_(store) {}
+  explicit StoreSink(const Store& store) : RowSink(Extent::Of(store.where())), store_(store), box_(store.where()) {}
   void Write(int64_t z, int64_t y, float* row, float*) override {
-    const Box3& box = store_.output->box();
-    ShiftRow(row + box.origin.x, store_.offset, store_.floor, box.shape.x, Cast(store_.output)->Row(z, y));
+    float* const output = Cast(store_.output)->Row(z, y) + (box_.origin.x - store_.output->box().origin.x);
+    ShiftRow(row + box_.origin.x, store_.offset, store_.floor, box_.shape.x, output);
   }
 
  private:
   Store store_;
+  Box3 box_;
 };
 
 // The mask's row on the columns of y's box, or null.
@@ -215,7 +216,10 @@ void UpdatedRow(const Extrapolate& p, int64_t row_length, int64_t z, int64_t y, 
 class AddSink final : public RowSink {
  public:
   AddSink(const AddUpdate& update, int64_t row_length)
-      : RowSink(Extent::Of(update.output->box())), update_(update), row_length_(row_length) {}
+      : RowSink(Extent::Of(update.output->box())),
+        update_(update),
+        row_length_(row_length),
+        sums_(static_cast<size_t>(update.squares != nullptr ? update.output->box().shape.z : 0), 0.0) {}
 
   void Write(int64_t z, int64_t y, float* row, float* scratch) override {
     const Box3& box = update_.output->box();
@@ -224,19 +228,27 @@ class AddSink final : public RowSink {
     if (update_.addend != nullptr) {
       addend = Cast(update_.addend)->Row(z, y) + (box.origin.x - update_.addend->box().origin.x);
     }
-    AddStep(scratch + box.origin.x, row + box.origin.x,
-            {.step = update_.step,
-             .addend = addend,
-             .scale = update_.scale,
-             .offset = update_.offset,
-             .floor = update_.floor,
-             .ceiling = update_.ceiling},
-            box.shape.x, Cast(update_.output)->Row(z, y));
+    const StepRow step{.step = update_.step,
+                       .addend = addend,
+                       .scale = update_.scale,
+                       .offset = update_.offset,
+                       .floor = update_.floor,
+                       .ceiling = update_.ceiling};
+    const float* const v = row + box.origin.x;
+    if (update_.squares != nullptr) {
+      sums_[static_cast<size_t>(z - box.origin.z)] += SquaresOfStep(v, step, box.shape.x);
+    }
+    AddStep(scratch + box.origin.x, v, step, box.shape.x, Cast(update_.output)->Row(z, y));
+  }
+
+  void Finish() override {
+    if (update_.squares != nullptr) *update_.squares = std::accumulate(sums_.begin(), sums_.end(), 0.0);
   }
 
  private:
   AddUpdate update_;
   int64_t row_length_;
+  std::vector<double> sums_;  // by plane of output's box
 };
 
 class UpdateSink final : public RowSink {

@@ -65,6 +65,9 @@ TEST_F(ProgramTest, ProfileWantsOneLine) {
 TEST_F(ProgramTest, TheResidualNeedsAFileOfItsOwn) {
   EXPECT_EQ(RunJob({"--residual", File("out.tif")}).code, 2);
   EXPECT_EQ(RunJob({"--residual", File("raw.tif")}).code, 2);
+  EXPECT_EQ(RunJob({"--residual", File("../" + folder_.path().filename().string() + "/out.tif")}).code, 2);
+  Save("mask.tif", {1, 1, 3, 8, 9}, v1::U8);
+  EXPECT_EQ(RunJob({"--mask", File("mask.tif"), "--residual", File("mask.tif")}).code, 2);
   EXPECT_NE(RunJob({"--residual", File("missing/residual.tif")}).code, 0);
 }
 

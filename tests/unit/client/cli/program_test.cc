@@ -124,6 +124,25 @@ TEST_F(ProgramTest, WhatNeedsNoVoxelIsRefusedBeforeTheUpload) {
   EXPECT_EQ(RunJob({"--tile", "3,8,9", "--boundary", "periodic", "--backend", "cpu", "--psf-centre", "2,4,4"}).code, 0);
 }
 
+TEST_F(ProgramTest, ViewsAndDepthsThatCannotBeAreRefusedBeforeTheUpload) {
+  v1::Method views = RichardsonLucy();
+  views.set_joins_channels(true);
+  service_.SetMethods({views});
+  Save("raw.tif", {1, 2, 3, 8, 9}, v1::F32);
+  const Result one = RunJob();
+  EXPECT_EQ(one.code, 3);
+  EXPECT_THAT(one.err, HasSubstr("needs a PSF for each view, but there are 1 for 2"));
+  Save("psf.tif", {1, 2, 3, 5, 5}, v1::F32);
+  const Result residual = RunJob({"--residual", File("residual.tif")});
+  EXPECT_EQ(residual.code, 3);
+  EXPECT_THAT(residual.err, HasSubstr("no map of the residual"));
+  const Result depths = RunJob({"--psf-depths-um", "1"});
+  EXPECT_EQ(depths.code, 3);
+  EXPECT_THAT(depths.err, HasSubstr("cannot take PSFs of several depths"));
+  EXPECT_EQ(service_.calls("Volumes.Create"), 0);
+  EXPECT_EQ(RunJob().code, 0);
+}
+
 // A stack of ImageJ's kind for large files: one directory, then planes of 4 MiB one after the other, all holes.
 void SaveHoles(const std::string& path, uint32_t planes) {
   const std::string text = fmt::format("ImageJ=1.53t\nimages={0}\nslices={0}\n", planes);

@@ -86,6 +86,22 @@ TEST(JobReportTest, SaysWhatWasFoundOnASample) {
   EXPECT_THAT(JobReport(job), Contains("nsr, channel 1: by frequency (spectrum of the data)"));
 }
 
+TEST(JobDetailsTest, TellsHowThePsfWasEstimated) {
+  v1::Job job = Done();
+  v1::PsfEstimate& estimate = *job.add_psf_estimates();
+  estimate.set_c(1);
+  estimate.set_t(3);
+  for (const double value : {500.0, 420.0, 400.25}) estimate.add_objective()->set_value(value);
+  EXPECT_THAT(JobDetails(job), Contains("PSF of channel 1: estimated at t=3 in 3 rounds, objective 500 after the first "
+                                        "and 400.25 after the last"));
+}
+
+TEST(PsfFileTest, LiesBesideTheResult) {
+  EXPECT_EQ(PsfFileBeside("a/out.tif"), "a/out.psf.tif");
+  EXPECT_EQ(PsfFileBeside("a.b/out.ome.tif"), "a.b/out.psf.ome.tif");
+  EXPECT_EQ(PsfFileBeside("out"), "out.psf");
+}
+
 TEST(JobDetailsTest, TheObjectiveIsDrawn) {
   v1::Job job = Done();
   for (int i = 0; i < 4; ++i) {
@@ -231,6 +247,14 @@ TEST(ToProgressTest, NamesThePhaseByTheActivity) {
   progress.set_activity("analyse");
   EXPECT_EQ(ToProgress(progress).phase, "analyse");
   EXPECT_EQ(ToProgress(progress).detail, "");
+  progress.set_activity("calibrate on sample 2 of 3");
+  EXPECT_EQ(ToProgress(progress).phase, "calibrate");
+  EXPECT_EQ(ToProgress(progress).detail, "calibrate on sample 2 of 3");
+  for (const char* alone : {"model the PSF", "distil the PSF", "simulate"}) {
+    progress.set_activity(alone);
+    EXPECT_EQ(ToProgress(progress).phase, alone);
+    EXPECT_EQ(ToProgress(progress).detail, "");
+  }
 }
 
 TEST(NoteTest, SaysSeverityMessageAndRemedy) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "proto/contract/error.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::client {
@@ -32,11 +33,16 @@ TEST(ValuesTest, NumbersAreFinite) {
 }
 
 TEST(ValuesTest, AssignmentsSplitAtTheFirstEqualsSign) {
-  ASSERT_OK_AND_ASSIGN(const auto values, ParseAssignments({"a=1", "b=x=y", "c="}));
+  const auto parse = [](const std::vector<std::string>& texts) {
+    return ParseAssignments(texts, "--opt", "Give x=1.");
+  };
+  ASSERT_OK_AND_ASSIGN(const auto values, parse({"a=1", "b=x=y", "c="}));
   EXPECT_EQ(values, (std::map<std::string, std::string>{{"a", "1"}, {"b", "x=y"}, {"c", ""}}));
-  EXPECT_FALSE(ParseAssignments({"a"}).ok());
-  EXPECT_FALSE(ParseAssignments({"=1"}).ok());
-  EXPECT_FALSE(ParseAssignments({"a=1", "a=1"}).ok());
+  EXPECT_FALSE(parse({"=1"}).ok());
+  EXPECT_FALSE(parse({"a=1", "a=1"}).ok());
+  const absl::Status error = parse({"a"}).status();
+  EXPECT_EQ(error.message(), "--opt 'a' is not key=value");
+  EXPECT_EQ(InfoOf(error).remedy(), "Give x=1.");
 }
 
 TEST(ValuesTest, BytesForPeople) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <limits>
 
 #include "tests/unit/server/jobs/job_service.h"
@@ -190,7 +191,7 @@ TEST_F(CalibrationTest, ChainsOfFramesAreCalibratedOnTheFirst) {
 }
 
 // What becomes of the first sample's result after `edit`.
-absl::Status Deliver(void (*edit)(v1::Calibration&)) {
+absl::Status DeliverEdited(void (*edit)(v1::CalibrateResult&)) {
   JobService service;
   TestWorker worker(service, "w");
   v1::JobSpec spec = service.Deconvolve(kInput, kCore);
@@ -200,19 +201,27 @@ absl::Status Deliver(void (*edit)(v1::Calibration&)) {
   const v1::Task task = worker.Take().value();
   v1::TaskResult result;
   *result.mutable_calibrate() = CalibrationOf(task);
-  edit(*result.mutable_calibrate()->mutable_calibrations(0));
+  edit(*result.mutable_calibrate());
   return worker.Deliver(task, result, "");
 }
 
+TEST(CalibrationResult, OfABlankFrameThereIsNone) {
+  EXPECT_OK(DeliverEdited([](v1::CalibrateResult& result) { result.clear_calibrations(); }));
+}
+
 TEST(CalibrationResult, WrongOnesAreRefused) {
-  EXPECT_OK(Deliver([](v1::Calibration&) {}));
-  EXPECT_EQ(ReasonOf(Deliver([](v1::Calibration& curve) { curve.set_parameter("initial"); })), v1::INVALID_FIELD);
-  EXPECT_EQ(ReasonOf(Deliver([](v1::Calibration& curve) { curve.clear_candidates(); })), v1::INVALID_FIELD);
-  EXPECT_EQ(ReasonOf(Deliver([](v1::Calibration& curve) {
-              curve.mutable_candidates(3)->set_score(std::numeric_limits<double>::quiet_NaN());
-            })),
-            v1::INVALID_FIELD);
-  EXPECT_EQ(ReasonOf(Deliver([](v1::Calibration& curve) { curve.add_signal_to_noise(-1); })), v1::INVALID_FIELD);
+  EXPECT_OK(DeliverEdited([](v1::CalibrateResult&) {}));
+  for (const auto edit : std::initializer_list<void (*)(v1::CalibrateResult&)>{
+           [](v1::CalibrateResult& result) { result.mutable_calibrations(0)->set_parameter("initial"); },
+           [](v1::CalibrateResult& result) { result.mutable_calibrations(0)->set_c(1); },
+           [](v1::CalibrateResult& result) { *result.add_calibrations() = result.calibrations(0); },
+           [](v1::CalibrateResult& result) { result.mutable_calibrations(0)->clear_candidates(); },
+           [](v1::CalibrateResult& result) {
+             result.mutable_calibrations(0)->mutable_candidates(3)->set_score(std::numeric_limits<double>::quiet_NaN());
+           },
+           [](v1::CalibrateResult& result) { result.mutable_calibrations(0)->add_signal_to_noise(-1); }}) {
+    EXPECT_EQ(ReasonOf(DeliverEdited(edit)), v1::INVALID_FIELD);
+  }
 }
 
 TEST_F(CalibrationTest, SamplesWithOtherValuesAreRefused) {

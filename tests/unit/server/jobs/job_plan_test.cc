@@ -19,6 +19,7 @@ JobPlan SomePlan() {
   plan.analysis.add_frames()->set_mean(-1.5);
   for (const char* value : {"3", "5"}) plan.samples.emplace_back().set_value(value);
   plan.calibrations.emplace_back().set_criterion("a test");
+  plan.psf_estimates.emplace_back().set_t(7);
   return plan;
 }
 
@@ -35,6 +36,8 @@ TEST(JobPlanTest, SurvivesTheStore) {
   EXPECT_EQ(read.samples[1].value(), "5");
   ASSERT_EQ(read.calibrations.size(), 1U);
   EXPECT_EQ(read.calibrations[0].criterion(), "a test");
+  ASSERT_EQ(read.psf_estimates.size(), 1U);
+  EXPECT_EQ(read.psf_estimates[0].t(), 7U);
 }
 
 TEST(JobPlanTest, EveryTruncationIsRefused) {

@@ -282,6 +282,31 @@ inline v1::CalibrateResult CalibrationOf(const v1::Task& task) {
   return result;
 }
 
+// The PSF of channel `c` as these workers estimate it.
+inline v1::PsfReport EstimateOf(uint32_t c) {
+  v1::PsfReport psf;
+  psf.set_c(c);
+  *psf.mutable_crop_shape() = ToProto(Shape3{1, 1, 1});
+  psf.set_sum(1);
+  psf.set_spread_z(0.25 * (c + 1));
+  return psf;
+}
+
+inline v1::EstimatePsfResult EstimationOf(const v1::Task& task) {
+  v1::EstimatePsfResult result;
+  const v1::Box& core = task.estimate_psf().tile().core();
+  result.mutable_estimate()->set_c(core.c());
+  result.mutable_estimate()->set_t(core.t());
+  *result.mutable_estimate()->mutable_psf() = EstimateOf(core.c());
+  for (uint32_t round = 1; round <= 3; ++round) {
+    v1::ObjectiveValue& value = *result.mutable_estimate()->add_objective();
+    value.set_iteration(round);
+    value.set_value(10.0 / round);
+  }
+  result.add_findings()->set_message("estimated");
+  return result;
+}
+
 // What a real worker would bring for the task.
 inline v1::TaskResult ResultOf(const v1::Task& task, std::string* bytes, const Shape3& psf_crop = {1, 1, 1}) {
   v1::TaskResult result;
@@ -308,6 +333,7 @@ inline v1::TaskResult ResultOf(const v1::Task& task, std::string* bytes, const S
   }
   if (task.has_simulate()) result.mutable_simulate();
   if (task.has_calibrate()) *result.mutable_calibrate() = CalibrationOf(task);
+  if (task.has_estimate_psf()) *result.mutable_estimate_psf() = EstimationOf(task);
   for (const v1::OutputPiece& piece : task.outputs()) {
     const FrameBox box = ToFrameBox(piece.box());
     std::string voxels;

@@ -63,10 +63,46 @@ TEST_F(OutcomeTest, QualityIsThatOfAllTilesAndItsFindingsAreTheJobs) {
   EXPECT_THAT(shown.findings(shown.findings_size() - 1).message(), HasSubstr("mean is -1.00"));
 }
 
+TEST_F(OutcomeTest, OfJoinedChannelsEveryTaskIsCountedOnce) {
+  v1::Method method = RlMethod();
+  method.set_name("rl-views");
+  method.set_joins_channels(true);
+  *worker_.registration.add_methods() = method;
+  ASSERT_OK(worker_.Register());
+  v1::JobSpec spec = service_.Deconvolve({2, 3, 4, 8, 4}, {4, 4, 4});
+  spec.mutable_deconvolve()->set_method("rl-views");
+  spec.mutable_deconvolve()->set_psf_volume(service_.AddVolume(MakeSpec({1, 3, 1, 1, 1}, v1::F32)));
+  const std::string job = service_.Submit(spec);
+  EXPECT_EQ(service_.Get(job).progress().tasks_total(), 5U) << "as preflight expects them";
+  ASSERT_OK(worker_.Deliver(*worker_.Take()));
+  EXPECT_EQ(service_.Get(job).progress().tasks_total(), 5U) << "two tiles of each time point";
+  EXPECT_EQ(worker_.WorkOff(), 4);
+  EXPECT_EQ(service_.Get(job).progress().tasks_done(), 5U);
+  EXPECT_EQ(service_.Get(job).progress().fraction(), 1);
+}
+
+TEST_F(OutcomeTest, AnAnalysisThatMakesTooManyTasksFailsTheJob) {
+  // Preflight does not know how much of the PSF counts: it plans with one voxel, where all of it does not fit.
+  worker_.registration.set_memory_budget_bytes(3500);
+  ASSERT_OK(worker_.Register());
+  v1::JobSpec spec = service_.Deconvolve({4000, 1, 1, 1, 610}, {});
+  spec.mutable_deconvolve()->clear_tile();
+  spec.mutable_deconvolve()->set_psf_volume(service_.AddVolume(MakeSpec({1, 1, 1, 1, 101}, v1::F32)));
+  const std::string job = service_.Submit(spec);
+  const v1::Task analysis = *worker_.Take();
+  std::string bytes;
+  ASSERT_OK(worker_.Deliver(analysis, ResultOf(analysis, &bytes, {1, 1, 37}), bytes));
+  const v1::Job shown = service_.Get(job);
+  EXPECT_EQ(shown.state(), v1::FAILED);
+  EXPECT_EQ(shown.error().info().reason(), v1::LIMIT_EXCEEDED) << shown.error().message();
+  EXPECT_EQ(shown.error().info().field(), "deconvolve.tile.core");
+}
+
 class ObjectiveTest : public OutcomeTest {
  protected:
-  // The curve of a job whose two tiles had these.
-  std::vector<double> CurveOf(const std::vector<std::vector<double>>& tiles) {
+  // The curve of a job whose tiles had these. Of the first tile `counted` voxels count, of the others that have
+  // one, 64.
+  std::vector<double> CurveOf(const std::vector<std::vector<double>>& tiles, uint64_t counted = 64) {
     const std::string job =
         service_.Submit(service_.Deconvolve({1, 1, 2, 4 * static_cast<int64_t>(tiles.size()), 4}, {2, 4, 4}));
     EXPECT_OK(worker_.Deliver(*worker_.Take()));
@@ -74,7 +110,8 @@ class ObjectiveTest : public OutcomeTest {
       const v1::Task tile = *worker_.Take();
       std::string bytes;
       v1::TaskResult result = ResultOf(tile, &bytes);
-      *result.mutable_tile()->mutable_statistics()->mutable_quality() = Quality(values.empty() ? 0 : 64, 0);
+      const uint64_t voxels = values.empty() ? 0 : &values == &tiles.front() ? counted : 64;
+      *result.mutable_tile()->mutable_statistics()->mutable_quality() = Quality(voxels, 0);
       for (const double value : values) {
         v1::ObjectiveValue& added = *result.mutable_tile()->add_objective();
         added.set_iteration(static_cast<uint32_t>(result.tile().objective_size()));
@@ -95,6 +132,8 @@ class ObjectiveTest : public OutcomeTest {
 TEST_F(ObjectiveTest, IsTheSumOverTiles) {
   EXPECT_EQ(CurveOf({{8, 4, 2}, {3, 2, 1}}), (std::vector<double>{11, 6, 3}));
   EXPECT_EQ(CurveOf({{}, {3, 2}, {}, {5, 4}}), (std::vector<double>{8, 6})) << "tiles without light";
+  EXPECT_EQ(CurveOf({{8, 4}, {3, 2}}, 0), (std::vector<double>{11, 6}))
+      << "a core that is masked, in a halo that is not";
   EXPECT_TRUE(CurveOf({{}, {}}).empty());
 }
 

@@ -96,6 +96,57 @@ TEST_F(PreflightTest, AMaskMustFitAndBeHonoured) {
   ExpectRefused(spec, v1::INVALID_FIELD, "deconvolve.saturation_counts");
 }
 
+TEST_F(PreflightTest, ViewsHaveAPsfEachAndNoDepths) {
+  v1::Method views = RlMethod();
+  views.set_name("rl-views");
+  views.set_joins_channels(true);
+  service_.capabilities().AddMethods({views});
+  v1::JobSpec spec = service_.Deconvolve({1, 2, 4, 4, 4}, {4, 4, 4});
+  v1::DeconvolveSpec& work = *spec.mutable_deconvolve();
+  work.set_method("rl-views");
+  ExpectRefused(spec, v1::SHAPE_MISMATCH, "deconvolve.psf_volume");
+  work.set_psf_volume(service_.AddVolume(MakeSpec({1, 2, 1, 1, 1}, v1::F32)));
+  const v1::PreflightReport report = Report(spec);
+  EXPECT_TRUE(report.accepted()) << report.ShortDebugString();
+  EXPECT_TRUE(Says(report, v1::INFO, "2 channels are views of one specimen, and become one"));
+  EXPECT_EQ(report.result_bytes(), 4U * 4 * 4);
+  work.set_residual(true);
+  ExpectRefused(spec, v1::INVALID_FIELD, "deconvolve.residual");
+  work.set_residual(false);
+  work.add_psf_depths_um(1);
+  ExpectRefused(spec, v1::INVALID_FIELD, "deconvolve.psf_depths_um");
+}
+
+TEST_F(PreflightTest, PsfsOfSeveralDepthsLeaveNoMap) {
+  v1::VolumeSpec image = MakeSpec({1, 1, 4, 4, 4});
+  for (const auto set : {&v1::VoxelSize::set_z_um, &v1::VoxelSize::set_y_um, &v1::VoxelSize::set_x_um}) {
+    (image.mutable_voxel_size()->*set)(0.1);
+  }
+  v1::JobSpec spec = service_.Deconvolve({1, 1, 4, 4, 4}, {4, 4, 4});
+  v1::DeconvolveSpec& work = *spec.mutable_deconvolve();
+  work.set_input_volume(service_.AddVolume(image));
+  for (const double depth : {0, 1}) work.add_psf_depths_um(depth);
+  ExpectRefused(spec, v1::SHAPE_MISMATCH, "deconvolve.psf_volume");
+  work.set_psf_volume(service_.AddVolume(MakeSpec({2, 1, 1, 1, 1}, v1::F32)));
+  EXPECT_TRUE(Says(Report(spec), v1::INFO, "the PSF of every depth that counts in it, of 2"));
+  work.set_residual(true);
+  ExpectRefused(spec, v1::INVALID_FIELD, "deconvolve.residual");
+}
+
+TEST_F(PreflightTest, RefusesMoreThanOneMessageHolds) {
+  v1::JobSpec spec = service_.Deconvolve({10'001, 1, 1, 1, 1}, {1, 1, 1});
+  v1::DeconvolveSpec& work = *spec.mutable_deconvolve();
+  EXPECT_EQ(ExpectRefused(spec, v1::LIMIT_EXCEEDED, "deconvolve.input_volume").info().metadata().at("limit"), "10000");
+  const std::string channels = service_.AddVolume(MakeSpec({1, 257, 1, 1, 1}));
+  work.set_input_volume(channels);
+  EXPECT_TRUE(Report(spec).accepted());
+  (*work.mutable_parameters())["iterations"] = "auto";
+  ExpectRefused(spec, v1::LIMIT_EXCEEDED, "deconvolve.parameters");
+  work.mutable_parameters()->erase("iterations");
+  work.set_psf_volume(channels);
+  ExpectRefused(spec, v1::LIMIT_EXCEEDED, "deconvolve.psf_volume");
+}
+
 TEST_F(PreflightTest, TellsOfMorePlanes) {
   v1::Method method = RlMethod();
   *method.add_parameters() = MakeParameter("axial_upsample", v1::INTEGER, "1");

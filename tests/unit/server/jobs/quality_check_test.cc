@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <utility>
 
 namespace deconvoy::server {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 // A gain of 0 is not given.
 v1::DeconvolveSpec Spec(double gain = 0) {
@@ -109,6 +111,54 @@ TEST(QualityCheck, OfAnImageWhoseNoiseIsNotWhiteLittleIsSaid) {
   };
   EXPECT_THAT(With(smooth(-0.2)), IsEmpty());
   ExpectOne(With(smooth(-0.6)), "brighter than the image", "deconvolve.background");
+}
+
+TEST(QualityCheck, RemediesAreThoseThatThereAre) {
+  v1::QualityStatistics quality = Good();
+  quality.set_residual_sum(-60'000);
+  quality.set_neighbour_products(0.36 * 99'000);
+  quality.set_flat_squares_after(4e8);
+  const auto remedies = [&quality](const v1::DeconvolveSpec& spec) {
+    const std::vector<v1::Finding> findings = CheckQuality(spec, quality);
+    EXPECT_EQ(findings.size(), 2U);
+    return std::pair(findings.at(0).info().remedy(), findings.at(1).info().remedy());
+  };
+  v1::DeconvolveSpec spec = Spec();
+  spec.set_background_auto(true);
+  EXPECT_THAT(remedies(spec).first, HasSubstr("Give a lower background"));
+  EXPECT_THAT(remedies(spec).second, Not(HasSubstr("iterations")));
+  (*spec.mutable_parameters())["iterations"] = "3";
+  EXPECT_THAT(remedies(spec).first, HasSubstr("Give more iterations"));
+  EXPECT_THAT(remedies(spec).second, HasSubstr("Give fewer iterations"));
+  spec.set_background_counts(10);
+  EXPECT_THAT(remedies(spec).first, HasSubstr("--background auto"));
+}
+
+TEST(QualityCheck, SharesAreThoseOfOneView) {
+  v1::QualityStatistics quality = Good();
+  quality.set_voxels(200'000);
+  quality.set_residual_squares(196'000);
+  quality.set_neighbours(198'000);
+  quality.set_ring_voxels(150);
+  quality.set_flat_squares_after(4e8);
+  EXPECT_THAT(CheckQuality(Spec(), quality), IsEmpty());
+  const std::vector<v1::Finding> findings = CheckQuality(Spec(), quality, 2);
+  ASSERT_EQ(findings.size(), 2U);
+  EXPECT_THAT(findings[0].message(), HasSubstr("varies 20.0 times as much"));
+  EXPECT_THAT(findings[1].message(), HasSubstr("150 voxels of the result (0.15 %)"));
+}
+
+TEST(QualityCheck, PlanesBetweenThoseOfTheImageAreNoneOfTheImage) {
+  v1::DeconvolveSpec spec = Spec();
+  (*spec.mutable_parameters())["axial_upsample"] = "2";
+  v1::QualityStatistics quality = Good();
+  quality.set_flat_voxels(15'000);  // every other plane of the image was searched
+  quality.set_flat_squares_after(4e8);
+  quality.set_ring_voxels(150);
+  EXPECT_THAT(CheckQuality(spec, quality), IsEmpty());
+  quality.set_flat_voxels(25'000);
+  quality.set_ring_voxels(250);
+  EXPECT_EQ(CheckQuality(spec, quality).size(), 2U);
 }
 
 TEST(QualityCheck, FewVoxelsSayNothing) {

@@ -465,5 +465,28 @@ TEST_F(DispatcherTest, ADrainedWorkerFinishesAndGetsNothingMore) {
   EXPECT_EQ(ReasonOf(service_.dispatcher().DrainWorker(WorkerName("x"), true).status()), v1::NOT_FOUND);
 }
 
+TEST_F(DispatcherTest, PlansDoNotCountOnWorkersThatTakeNothingMore) {
+  const auto budget = [this] { return service_.capabilities().Machine("cpu").memory_budget_bytes; };
+  b_.registration.set_memory_budget_bytes(2 << 20);
+  a_.registration.set_memory_budget_bytes(1 << 20);
+  ASSERT_OK(a_.Register());
+  ASSERT_OK(b_.Register());
+  EXPECT_EQ(budget(), 2 << 20);
+  ASSERT_OK(service_.dispatcher().DrainWorker(WorkerName("b"), true));
+  EXPECT_EQ(budget(), 1 << 20) << "what is planned now would else wait for it for ever";
+  ASSERT_OK(b_.Call({}));
+  EXPECT_EQ(budget(), 1 << 20) << "it is still there";
+  ASSERT_OK(service_.dispatcher().DrainWorker(WorkerName("b"), false));
+  EXPECT_EQ(budget(), 2 << 20);
+  v1::SynchronizeRequest leaving;
+  leaving.set_draining(true);
+  ASSERT_OK(b_.Call(leaving));
+  EXPECT_EQ(budget(), 1 << 20);
+  service_.Advance(absl::Seconds(11));
+  EXPECT_FALSE(service_.capabilities().HasWorker("cpu")) << "lost";
+  ASSERT_OK(b_.Call({}));
+  EXPECT_EQ(budget(), 2 << 20) << "back, and not leaving any more";
+}
+
 }  // namespace
 }  // namespace deconvoy::server

@@ -1,4 +1,5 @@
-// Every method does as many transforms as its description says: the plan of a job is made with that number.
+// What every method does in an iteration: as many transforms as its description says, with which a job is planned; and
+// it tells its objective where asked to.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -21,11 +22,13 @@ constexpr int kIterations = 2, kMore = 3;
 
 class Counting final : public Monitor {
  public:
-  absl::Status Iterated(const Iteration&) override {
+  absl::Status Iterated(const Iteration& iteration) override {
     ++iterations;
+    if (iteration.objective) objectives.push_back(*iteration.objective);
     return absl::OkStatus();
   }
   int64_t iterations = 0;
+  std::vector<double> objectives;
 };
 
 bool Iterates(const Method& method) {
@@ -35,7 +38,7 @@ bool Iterates(const Method& method) {
   return false;
 }
 
-class TransformsTest : public ::testing::TestWithParam<const Method*> {
+class MethodIterationTest : public ::testing::TestWithParam<const Method*> {
  protected:
   void SetUp() override {
     std::mt19937_64 random(testing::Seed());
@@ -67,6 +70,7 @@ class TransformsTest : public ::testing::TestWithParam<const Method*> {
     const int64_t before = ops_->transforms();
     EXPECT_OK(method.Run(problem, *parameters, counting));
     EXPECT_EQ(counting.iterations, iterations);
+    objectives_ = counting.objectives;
     return ops_->transforms() - before;
   }
 
@@ -87,9 +91,10 @@ class TransformsTest : public ::testing::TestWithParam<const Method*> {
   std::unique_ptr<Array> y_;
   std::vector<float> psf_;
   Voxel centre_;
+  std::vector<double> objectives_;  // of the last run
 };
 
-TEST_P(TransformsTest, AreAsManyAsDescribed) {
+TEST_P(MethodIterationTest, AreAsManyAsDescribed) {
   const v1::Method& description = GetParam()->description();
   ASSERT_GT(description.transforms_per_iteration(), 0U);
   if (!Iterates(*GetParam())) {
@@ -106,7 +111,22 @@ TEST_P(TransformsTest, AreAsManyAsDescribed) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, TransformsTest, ::testing::ValuesIn(AllMethods().begin(), AllMethods().end()),
+TEST_P(MethodIterationTest, TheObjectiveIsToldAndFalls) {
+  const auto& parameters = GetParam()->description().parameters();
+  const bool described = std::any_of(parameters.begin(), parameters.end(),
+                                     [](const v1::Parameter& parameter) { return parameter.name() == "objective"; });
+  ASSERT_EQ(described, Iterates(*GetParam()));
+  if (!described) return;
+  constexpr int kMany = 12;
+  TransformsOf({{"iterations", std::to_string(kMany)}}, kMany);
+  EXPECT_TRUE(objectives_.empty()) << "nobody has asked for it";
+  TransformsOf({{"iterations", std::to_string(kMany)}, {"objective", "true"}}, kMany);
+  ASSERT_EQ(objectives_.size(), static_cast<size_t>(kMany));
+  EXPECT_GT(objectives_.back(), 0);
+  EXPECT_LT(objectives_.back(), objectives_.front());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, MethodIterationTest, ::testing::ValuesIn(AllMethods().begin(), AllMethods().end()),
                          [](const auto& test) {
                            std::string name = test.param->description().name();
                            std::replace(name.begin(), name.end(), '-', '_');

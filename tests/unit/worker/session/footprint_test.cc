@@ -38,6 +38,17 @@ TEST(FootprintTest, AStreamedTileHoldsInputAndOutputInMemory) {
   EXPECT_EQ(footprint.delivering, 4 * 5 * 6 * 4);
 }
 
+TEST(FootprintTest, TheImageIsReadAheadForWhatComesBeforeTheTilesToo) {
+  const v1::TileTask tile = Tile().tile();
+  v1::Task calibration = Tile(), estimate = Tile();
+  *calibration.mutable_calibrate()->mutable_tile() = tile;
+  *estimate.mutable_estimate_psf()->mutable_tile() = tile;
+  for (const v1::Task& task : {calibration, estimate}) {
+    EXPECT_EQ(FootprintOf(task).staged, 8 * 9 * 10 * 2);
+    EXPECT_EQ(FootprintOf(task).computing, NeedBytes(Tile()).value());
+  }
+}
+
 TEST(FootprintTest, TheResultThatATileStartsFromIsReadAheadToo) {
   v1::Task task = Tile();
   task.mutable_tile()->set_previous_volume("volumes/out");

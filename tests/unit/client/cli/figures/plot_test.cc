@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace deconvoy::client::testing {
 namespace {
@@ -45,6 +46,8 @@ TEST(PlotTest, EveryCurveHasALineInTheLegendAndLooksOfItsOwn) {
 TEST(PlotTest, AConstantAndASinglePointAreDrawn) {
   EXPECT_GT(Draw({.x_title = "", .y_title = "", .curves = {{.name = "", .x = {0, 1}, .y = {5, 5}}}}).height(), 0);
   EXPECT_GT(Draw({.x_title = "", .y_title = "", .curves = {{.name = "", .x = {3}, .y = {0}}}}).height(), 0);
+  const double next = std::nextafter(1e9, 2e9);  // so near that no step lies between
+  EXPECT_GT(Draw({.x_title = "", .y_title = "", .curves = {{.name = "", .x = {0, 1}, .y = {1e9, next}}}}).height(), 0);
 }
 
 }  // namespace

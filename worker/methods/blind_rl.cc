@@ -1,0 +1,73 @@
+#include "worker/methods/blind_rl.h"
+
+#include <string>
+#include <utility>
+
+#include "proto/contract/status_macros.h"
+#include "worker/methods/describe.h"
+#include "worker/methods/psf_estimation.h"
+#include "worker/methods/rl_iteration.h"
+
+namespace deconvoy::worker {
+namespace {
+
+v1::Method Describe() {
+  v1::Method method;
+  method.set_name("blind-rl");
+  method.set_title("Blind Richardson-Lucy");
+  method.set_summary(
+      "Richardson-Lucy with a PSF that is estimated from the image, too, starting from the given one. For a PSF that "
+      "is known to be too wide; the job yields the PSF that was used.");
+  method.set_citation(
+      "D. A. Fish et al., J. Opt. Soc. Am. A 12 (1995) 58; G. R. Ayers and J. C. Dainty, Opt. Lett. 13 (1988) 547");
+  method.set_noise_model("Poisson");
+  AddIterations(method, 30, "Number of iterations with the estimated PSF");
+  AddInteger(method, kRounds, 1, 1000, 30, "Rounds of the estimation of the PSF");
+  AddInteger(method, kImageSteps, 1, 100, 5, "Steps in the image in each round");
+  AddInteger(method, kPsfSteps, 1, 100, 1, "Steps in the PSF in each round");
+  AddChoice(method, "symmetry", "both", "Where the PSF is its own mirror image about its centre",
+            {{"none", "Nowhere"}, {"axial", "Along z"}, {"lateral", "Along y and x"}, {"both", "Along z, y and x"}});
+  AddReal(method, "support", 0, 0.5, 0, "Share of the given PSF's peak up to which the estimate is 0");
+  AddBoolean(method, "objective", false, "Keep the I-divergence of every iteration with the job; takes longer");
+  method.add_boundaries(v1::EXTEND);
+  method.set_transforms_per_iteration(4);
+  method.set_bytes_per_padded_voxel(20.3);
+  method.set_bytes_per_measured_voxel(4);
+  method.set_bytes_per_weight(4);
+  method.set_estimates_psf(true);
+  method.add_backends("cpu");
+  return method;
+}
+
+PsfSymmetry SymmetryOf(const std::string& name) {
+  return {.axial = name == "axial" || name == "both", .lateral = name == "lateral" || name == "both"};
+}
+
+}  // namespace
+
+BlindRl::BlindRl() : DescribedMethod(Describe()) {}
+
+absl::StatusOr<PreparedPsf> BlindRl::EstimatePsf(const Problem& problem, PreparedPsf guess,
+                                                 const Parameters& parameters, Monitor& monitor) const {
+  return EstimatePsfOf(problem, std::move(guess),
+                       {.rounds = parameters.Integer(kRounds),
+                        .image_steps = parameters.Integer(kImageSteps),
+                        .psf_steps = parameters.Integer(kPsfSteps),
+                        .symmetry = SymmetryOf(parameters.Choice("symmetry")),
+                        .support = parameters.Real("support")},
+                       monitor);
+}
+
+absl::StatusOr<std::unique_ptr<Array>> BlindRl::Run(const Problem& problem, const Parameters& parameters,
+                                                    Monitor& monitor) const {
+  const int64_t iterations = parameters.Integer(kIterations);
+  RlIteration run(problem, Acceleration("heavy-ball"), iterations, parameters.Boolean("objective"), monitor);
+  ASSIGN_OR_RETURN(auto x, problem.ops->Allocate({{}, problem.ops->domain()}));
+  RETURN_IF_ERROR(problem.ops->Fill(*x, problem.mean));
+  RETURN_IF_ERROR(run.Start(std::move(x)));
+  ASSIGN_OR_RETURN(const BackProjection matched, MakeMatched(problem));
+  RETURN_IF_ERROR(run.RunTo(iterations, matched, /*accelerated=*/true));
+  return run.TakeEstimate();
+}
+
+}  // namespace deconvoy::worker
