@@ -127,9 +127,10 @@ bool Tells(const OpticsOptions& options) {
   return !options.optics.empty() || !options.microscopy.empty() || options.assume;
 }
 
-absl::Status OpenPsf(const InputOptions& options, const ImageOptics& optics, Progress& progress,
-                     DeconvolveInputs& inputs) {
+absl::Status OpenPsf(const InputOptions& options, ImageOptics optics, Progress& progress, DeconvolveInputs& inputs) {
   ASSIGN_OR_RETURN(inputs.psf, OpenInput(options.psf, options.psf_voxel_um, progress));
+  // Whether the voxel size is known matters to computing a PSF, not to looking at one.
+  std::erase_if(optics.missing, [](const MissingOptic& missing) { return missing.field == "voxel_um"; });
   const std::string& file = inputs.image.spec.display_name();
   const absl::Status suffices = CheckSuffices(optics, file, options.optics.assume);
   if (Tells(options.optics)) RETURN_IF_ERROR(WithExitCode(suffices, ExitCode::kUsage));
@@ -144,7 +145,8 @@ absl::Status OpenPsf(const InputOptions& options, const ImageOptics& optics, Pro
 absl::Status PlanPsf(const InputOptions& options, const v1::DeconvolveSpec& deconvolve, const ImageOptics& optics,
                      Progress& progress, DeconvolveInputs& inputs) {
   const v1::VolumeSpec grid = OnResultGrid(deconvolve, inputs.image.spec);
-  RETURN_IF_ERROR(WithExitCode(CheckSuffices(optics, grid.display_name(), options.optics.assume), ExitCode::kUsage));
+  const absl::Status suffices = CheckSuffices(optics, grid.display_name(), options.optics.assume);
+  RETURN_IF_ERROR(WithExitCode(AddContext(suffices, "there is no --psf"), ExitCode::kUsage));
   const auto models = PsfSpecsFor(optics, grid);
   RETURN_IF_ERROR(WithExitCode(models.status(), ExitCode::kUsage));
   inputs.psf_models = *models;

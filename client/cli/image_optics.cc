@@ -346,9 +346,8 @@ absl::Status CheckSuffices(const ImageOptics& optics, const std::string& file, b
                     .remedy = fmt::format("Give {}{}, or a PSF with --psf FILE.", fmt::join(options, ", "),
                                           assumable ? ", or --assume" : ""),
                     .metadata = {{"missing", fmt::format("{}", fmt::join(fields, ","))}}},
-                   fmt::format("there is no --psf, and the file {} with the options does not tell what computing one "
-                               "needs: {}",
-                               Printable(file), fmt::join(texts, "; ")));
+                   fmt::format("the file {} and the options do not tell all that a PSF depends on: {}", Printable(file),
+                               fmt::join(texts, "; ")));
 }
 
 }  // namespace deconvoy::client
