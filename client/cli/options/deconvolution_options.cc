@@ -150,11 +150,13 @@ void AddImagingOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->type_name("auto|V")
       ->capture_default_str()
       ->group(kImaging);
-  verb.add_option("--offset", options.offset, "Camera offset in counts")
+  verb.add_option("--offset", options.offset, "Camera offset in counts [0, and a warning where the image has another]")
       ->type_name("V")
-      ->capture_default_str()
       ->group(kImaging);
-  verb.add_option("--gain", options.gain, "Photons per count")->type_name("V")->capture_default_str()->group(kImaging);
+  verb.add_option("--gain", options.gain,
+                  "Photons per count [1, and nothing is said of how much noise there should be]")
+      ->type_name("V")
+      ->group(kImaging);
   verb.add_option("--read-noise", options.read_noise, "Standard deviation of the camera's noise in photons")
       ->type_name("V")
       ->capture_default_str()
@@ -196,14 +198,16 @@ void AddDeconvolutionOptions(CLI::App& verb, DeconvolutionOptions& options) {
 }
 
 absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options) {
-  RETURN_IF_ERROR(CheckNotZero(options.gain, "--gain", 1 / limits::kMaximumCounts, limits::kMaximumCounts));
+  if (options.gain) {
+    RETURN_IF_ERROR(CheckNotZero(*options.gain, "--gain", 1 / limits::kMaximumCounts, limits::kMaximumCounts));
+  }
   RETURN_IF_ERROR(CheckNotZero(options.psf_energy, "--psf-energy", 1e-6, 1));
   v1::DeconvolveSpec spec;
   spec.set_method(options.method);
   RETURN_IF_ERROR(SetParameters(options, spec));
   spec.set_boundary(ToBoundary(options.boundary));
-  spec.set_offset_counts(options.offset);
-  spec.set_gain_photons_per_count(options.gain);
+  if (options.offset) spec.set_offset_counts(*options.offset);
+  if (options.gain) spec.set_gain_photons_per_count(*options.gain);
   spec.set_read_noise_photons(options.read_noise);
   if (options.saturation) {
     RETURN_IF_ERROR(

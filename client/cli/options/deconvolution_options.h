@@ -21,8 +21,8 @@ struct DeconvolutionOptions {
   std::string tile = "auto";
   std::string psf_centre = "auto";
   double psf_energy = 0.999;
-  double offset = 0;
-  double gain = 1;
+  std::optional<double> offset;  // without it 0, and not known
+  std::optional<double> gain;    // without it 1, and not known
   double read_noise = 0;
   std::optional<double> saturation;   // counts
   std::vector<double> psf_depths_um;  // empty: one PSF for all
