@@ -38,7 +38,8 @@ class Acceleration {
 // m y / max(v + b, e mean y), without an output: what all iterations on Poisson counts take back.
 GuardedRatio QuotientOf(const Problem& problem);
 
-inline constexpr float kLeastWeight = 0.01F;  // no update where w is below
+inline constexpr float kLeastWeight = 0.01F;        // no update where w is below
+inline constexpr float kExtrapolationFloor = 0.1F;  // of x: p is no lower
 
 // What takes the quotient back, with its normalisation.
 struct BackProjection {
