@@ -71,9 +71,11 @@ TEST_P(BackendSuite, AddUpdateFollowsItsFormula) {
   for (const bool added : {false, true}) {
     const float scale = added ? -0.5F : 0;
     Volume expected = x;
+    double squares = 0, found = -1;
     for (size_t i = 0; i < x.values.size(); ++i) {
-      const double sum = x.values[i] - 0.75 * v.values[i] + scale * addend.values[i] + 2;
-      expected.values[i] = std::min(std::max(sum, 1.0), 6.0);
+      const double step = -0.75 * v.values[i] + scale * addend.values[i];
+      expected.values[i] = std::min(std::max(x.values[i] + step + 2, 1.0), 6.0);
+      squares += step * step;
     }
     const auto x_array = ToArray(x, whole_);
     ASSERT_OK(ops_->Convolve({otf.get(), true, Identity{input_array.get()},
@@ -84,8 +86,10 @@ TEST_P(BackendSuite, AddUpdateFollowsItsFormula) {
                                         .scale = scale,
                                         .offset = 2,
                                         .floor = 1,
-                                        .ceiling = 6}}));
+                                        .ceiling = 6,
+                                        .squares = &found}}));
     EXPECT_LE(Difference(ToField(*x_array), expected, whole_), 4 * kRounding);
+    EXPECT_NEAR(found / squares, 1, 1e-5);
   }
 }
 

@@ -26,6 +26,8 @@ v1::Method Describe() {
   method.set_noise_model("Gaussian");
   AddInteger(method, "iterations", 1, 10000, kIterations, "Number of iterations; more sharpen and amplify noise");
   AddReal(method, "step", 1e-3, 2, 1, "Length of a step");
+  AddBoolean(method, "objective", false,
+             "Keep the sum of squared residuals of every iteration with the job; takes a little longer");
   method.add_boundaries(v1::MIRROR);
   method.add_boundaries(v1::PERIODIC);
   method.set_transforms_per_iteration(2);
@@ -58,18 +60,22 @@ absl::StatusOr<std::unique_ptr<Array>> VanCittert::Run(const Problem& problem, c
   Ops& ops = *problem.ops;
   const int64_t iterations = parameters.Integer("iterations");
   const auto step = static_cast<float>(parameters.Real("step"));
+  const bool wants_objective = parameters.Boolean("objective");
   ASSIGN_OR_RETURN(auto x, ops.Allocate(problem.measured->box()));
   RETURN_IF_ERROR(ops.Copy(*problem.measured, x->box(), *x));
   const Extrapolate p{.x = x.get(), .x_previous = nullptr, .alpha = 0, .floor = kNoFloor};
   for (int64_t done = 1; done <= iterations; ++done) {
+    double squares = 0;
     RETURN_IF_ERROR(ops.Convolve({problem.otf, /*adjoint=*/false, p,
                                   AddUpdate{.p = p,
                                             .step = -step,
                                             .output = x.get(),
                                             .addend = problem.measured,
                                             .scale = step,
-                                            .offset = done == iterations ? -problem.background : 0.0F}}));
-    RETURN_IF_ERROR(monitor.Iterated({done, iterations, *x}));
+                                            .offset = done == iterations ? -problem.background : 0.0F,
+                                            .squares = wants_objective ? &squares : nullptr}}));
+    RETURN_IF_ERROR(monitor.Iterated(
+        {done, iterations, *x, wants_objective ? std::optional(squares / (step * step)) : std::nullopt}));
   }
   return x;
 }

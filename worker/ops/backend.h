@@ -204,6 +204,9 @@ struct AddUpdate {
   float offset = 0;
   float floor = kNoFloor;
   float ceiling = kNoCeiling;
+  // If set: receives the sum of the squares of step v + scale addend, in double precision, whose order does not depend
+  // on the number of threads.
+  double* squares = nullptr;
 };
 
 // output = v / w where w >= weight_floor, else `otherwise`, on output's box. `weights` null means w = 1 everywhere.

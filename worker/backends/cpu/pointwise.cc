@@ -225,6 +225,16 @@ DECONVOY_FOR_EACH_ISA void AddStep(const float* p, const float* v, const StepRow
   }
 }
 
+DECONVOY_FOR_EACH_ISA double SquaresOfStep(const float* v, const StepRow& step, int64_t n) {
+  const StepRow s = step;
+  Sums sums;
+  SumOver(n, sums, [&](int64_t i) {
+    const double change = s.step * v[i] + (s.addend != nullptr ? s.scale * s.addend[i] : 0.0F);
+    return change * change;
+  });
+  return sums.total();
+}
+
 DECONVOY_FOR_EACH_ISA void OffsetProductRow(const float* __restrict a, float a_offset, const float* __restrict b,
                                             float b_offset, float scale, int64_t n, float* __restrict out) {
   for (int64_t i = 0; i < n; ++i) out[i] = scale * (a[i] - a_offset) * (b[i] - b_offset);

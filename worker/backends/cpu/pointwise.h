@@ -72,6 +72,9 @@ struct StepRow {
 };
 void AddStep(const float* p, const float* v, const StepRow& step, int64_t n, float* out);
 
+// Sum of the squares of step v + scale addend. The sum's order is the same on every processor.
+double SquaresOfStep(const float* v, const StepRow& step, int64_t n);
+
 // Sum of a b. The sum's order is the same on every processor.
 double DotOfRow(const float* a, const float* b, int64_t n);
 

@@ -215,7 +215,10 @@ void UpdatedRow(const Extrapolate& p, int64_t row_length, int64_t z, int64_t y, 
 class AddSink final : public RowSink {
  public:
   AddSink(const AddUpdate& update, int64_t row_length)
-      : RowSink(Extent::Of(update.output->box())), update_(update), row_length_(row_length) {}
+      : RowSink(Extent::Of(update.output->box())),
+        update_(update),
+        row_length_(row_length),
+        sums_(static_cast<size_t>(update.output->box().shape.z), 0.0) {}
 
   void Write(int64_t z, int64_t y, float* row, float* scratch) override {
     const Box3& box = update_.output->box();
@@ -224,19 +227,27 @@ class AddSink final : public RowSink {
     if (update_.addend != nullptr) {
       addend = Cast(update_.addend)->Row(z, y) + (box.origin.x - update_.addend->box().origin.x);
     }
-    AddStep(scratch + box.origin.x, row + box.origin.x,
-            {.step = update_.step,
-             .addend = addend,
-             .scale = update_.scale,
-             .offset = update_.offset,
-             .floor = update_.floor,
-             .ceiling = update_.ceiling},
-            box.shape.x, Cast(update_.output)->Row(z, y));
+    const float* v = row + box.origin.x;
+    const StepRow step{.step = update_.step,
+                       .addend = addend,
+                       .scale = update_.scale,
+                       .offset = update_.offset,
+                       .floor = update_.floor,
+                       .ceiling = update_.ceiling};
+    if (update_.squares != nullptr) {
+      sums_[static_cast<size_t>(z - box.origin.z)] += SquaresOfStep(v, step, box.shape.x);
+    }
+    AddStep(scratch + box.origin.x, v, step, box.shape.x, Cast(update_.output)->Row(z, y));
+  }
+
+  void Finish() override {
+    if (update_.squares != nullptr) *update_.squares = std::accumulate(sums_.begin(), sums_.end(), 0.0);
   }
 
  private:
   AddUpdate update_;
   int64_t row_length_;
+  std::vector<double> sums_;  // by plane of output's box
 };
 
 class UpdateSink final : public RowSink {
