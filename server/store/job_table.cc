@@ -50,6 +50,8 @@ std::vector<std::string> InputNames(const v1::JobSpec& spec) {
       return {spec.project().input_volume()};
     case v1::JobSpec::kDistill:
       return {spec.distill().input_volume()};
+    case v1::JobSpec::kCheckPsf:
+      return {spec.check_psf().psf_volume()};
     case v1::JobSpec::kModelPsf:
     case v1::JobSpec::WORK_NOT_SET:
       break;
