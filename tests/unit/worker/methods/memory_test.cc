@@ -31,18 +31,19 @@ TEST_P(MemoryTest, IsWhatIsDescribed) {
   const v1::Method& method = GetParam()->description();
   const std::map<std::string, std::string> given = FewIterations(method);
   ASSERT_OK_AND_ASSIGN(const Parameters parameters, ResolveParameters(method, given));
-  const MethodMemory memory = MemoryOf(method, parameters);
+  MethodMemory memory = MemoryOf(method, parameters);
+  memory.result_bytes_per_measured_voxel = 0;  // of what follows the method
   const bool extends = method.boundaries(0) == v1::EXTEND;
   constexpr Shape3 kDomain{64, 256, 256}, kInside{48, 192, 192};
   for (const Shape3& measured : {kDomain, kInside}) {
     if (!extends && measured == kInside) continue;
-    const Shape3 psf = measured == kDomain ? Shape3{1, 1, 1} : Shape3{17, 65, 65};
+    const Shape3 psf = measured == kDomain ? Shape3{3, 5, 5} : Shape3{17, 65, 65};
     const double described =
         static_cast<double>(TileBytes(memory, kDomain, measured, psf)) / static_cast<double>(kDomain.voxels());
     const double found = BytesPerVoxel(method.name(), measured, psf, kDomain, given);
     RecordProperty(method.name() + (measured == kDomain ? "_whole" : "_inside"), std::to_string(found));
     EXPECT_LE(found, described) << psf.z;
-    EXPECT_GE(found, 0.75 * described) << psf.z;
+    EXPECT_GE(found, 0.8 * described) << psf.z;
   }
 }
 
