@@ -26,7 +26,7 @@ absl::Status ContinueIntoMargin(const Problem& problem, Array& x) {
                            .background = 0,
                            .floor = kLeastModel * problem.mean,
                            .output = nullptr};
-  const MultiplyUpdate update{.p = p, .weights = w.get(), .weight_floor = kLeastWeight, .output = &x};
+  const MultiplyUpdate update{.p = p, .weights = w.get(), .weight_floor = kLeastWeight, .output = &x, .floor = 0};
   return ops.ConvolveThen({problem.otf, /*adjoint=*/false, p, ratio},
                           {problem.otf, /*adjoint=*/true, Identity{nullptr}, update});
 }

@@ -46,7 +46,7 @@ struct BackProjection {
   const Otf* otf = nullptr;  // of which the adjoint is taken
   std::unique_ptr<Otf> own;  // null for H*
   std::unique_ptr<Weights> w;
-  float floor = kNoFloor;  // of the estimate
+  float floor = 0;  // of the estimate: rounding may fall below
   float full_weight = 0;
   float raise = 0;  // of data and model
 };

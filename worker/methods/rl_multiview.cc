@@ -120,7 +120,8 @@ class Iterations {
     ratio.mask = view.mask;
     ratio.background = view.background;
     ratio.i_divergence = wants_objective_ ? &divergence : nullptr;
-    const MultiplyUpdate update{.p = p, .weights = weights_[v].get(), .weight_floor = kLeastWeight, .output = &output};
+    const MultiplyUpdate update{
+        .p = p, .weights = weights_[v].get(), .weight_floor = kLeastWeight, .output = &output, .floor = 0};
     RETURN_IF_ERROR(ops_.ConvolveThen({view.otf, /*adjoint=*/false, p, ratio},
                                       {view.otf, /*adjoint=*/true, Identity{nullptr}, update}));
     objective_ += divergence;

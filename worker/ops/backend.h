@@ -217,8 +217,8 @@ struct Divide {
   Array* output;
 };
 
-// x = x (first + second) / 2 on x's box, but where v < 0 it stays. Both others cover that box and may be the prologue's
-// arrays.
+// x = max(x (first + second) / 2, 0) on x's box, but where v < 0 it stays. Both others cover that box and may be the
+// prologue's arrays.
 struct ConsensusUpdate {
   const Array* first;
   const Array* second;
