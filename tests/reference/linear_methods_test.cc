@@ -191,6 +191,23 @@ TEST_F(DescentTest, ObjectivesFall) {
   }
 }
 
+TEST_F(DescentTest, VanCittertTellsItsSquaredResiduals) {
+  constexpr double kStep = 0.7;
+  Objectives objectives;
+  ASSERT_OK(
+      Run("van-cittert", {{"iterations", "4"}, {"step", "0.7"}, {"objective", "true"}}, kBackground, &objectives));
+  ASSERT_EQ(objectives.values.size(), 4U);
+  for (int k = 0; k < 4; ++k) {
+    const Volume model = Convolve(VanCittert(image_, psf_, kBackground, kStep, k), psf_);
+    double squares = 0;
+    for (size_t i = 0; i < model.values.size(); ++i) {
+      const double r = image_.values[i] - kBackground - model.values[i];
+      squares += r * r;
+    }
+    EXPECT_NEAR(objectives.values[static_cast<size_t>(k)] / squares, 1, 1e-5) << k;
+  }
+}
+
 // The place in the frame decides where the scales begin, so that tiles agree.
 TEST_F(DescentTest, ScalesBeginAtMultiplesInTheFrame) {
   EngineRun run{.y = image_,

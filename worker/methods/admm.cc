@@ -39,6 +39,7 @@ v1::Method Describe() {
   AddBoolean(method, "balancing", true, "Adapt the penalty of the splitting in the first iterations");
   AddReal(method, "tolerance", 0, 1, 0, "Stop when both residuals are so small a part of the estimate; 0: never");
   AddInitialEstimate(method);
+  AddAxialUpsample(method);
   AddBoolean(method, "objective", false, "Keep the objective of every iteration with the job; takes a little longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);

@@ -210,7 +210,8 @@ struct AddUpdate {
   float offset = 0;
   float floor = kNoFloor;
   float ceiling = kNoCeiling;
-  // If set: receives the sum of (step v + scale addend)^2 over output's box.
+  // If set: receives the sum of the squares of step v + scale addend, in double precision, whose order does not depend
+  // on the number of threads.
   double* squares = nullptr;
 };
 
@@ -222,8 +223,8 @@ struct Divide {
   Array* output;
 };
 
-// x = x (first + second) / 2 on x's box, but where v < 0 it stays. Both others cover that box and may be the prologue's
-// arrays.
+// x = max(x (first + second) / 2, 0) on x's box, but where v < 0 it stays. Both others cover that box and may be the
+// prologue's arrays.
 struct ConsensusUpdate {
   const Array* first;
   const Array* second;

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "proto/contract/error.h"
 #include "proto/contract/parameters.h"
@@ -71,6 +73,29 @@ TEST(MethodParameters, EveryMethodThatIteratesHasABound) {
     }
   }
   EXPECT_GE(found, 10);
+}
+
+// Before anything is computed: no PSF of sum 1 bears such a step.
+TEST(MethodParameters, StepsThatGrowWithoutLimitAreRefusedAtOnce) {
+  int found = 0;
+  for (const Method* method : AllMethods()) {
+    const v1::Method& d = method->description();
+    const auto has = [&](std::string_view name) {
+      return std::ranges::any_of(d.parameters(), [&](const auto& parameter) { return parameter.name() == name; });
+    };
+    if (!has("step") || d.name() == "van-cittert") continue;  // its bound is that of its range
+    ++found;
+    const auto refused = [&](const std::map<std::string, std::string>& given) {
+      const auto parameters = ResolveParameters(d, given);
+      EXPECT_OK(parameters);
+      return InfoOf(method->Review(*parameters, PsfFacts{}).status()).field() == "deconvolve.parameters[\"step\"]";
+    };
+    EXPECT_TRUE(refused({{"step", "2"}})) << d.name();
+    EXPECT_FALSE(refused({{"step", "0.9"}})) << d.name();
+    if (!has("acceleration")) continue;
+    EXPECT_TRUE(refused({{"step", "1.5"}, {"acceleration", "nesterov"}})) << d.name();
+  }
+  EXPECT_EQ(found, 8);
 }
 
 // What each method's defaults are, it takes.
