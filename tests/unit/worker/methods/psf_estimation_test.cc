@@ -7,9 +7,10 @@
 #include <cmath>
 #include <cstdint>
 #include <fstream>
+#include <map>
 #include <numeric>
-#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "proto/contract/error.h"
@@ -142,9 +143,15 @@ TEST(PsfEstimation, KeepsSumSignSupportAndSymmetry) {
         lateral += std::abs(At(found, c + d) - At(found, c + Voxel{d.z, -d.y, d.x})) +
                    std::abs(At(found, c + d) - At(found, c + Voxel{d.z, d.y, -d.x}));
       }
-      const double least = 1e-7, most = 1e-5;  // what counts as equal, and as different
-      symmetry == "axial" || symmetry == "both" ? EXPECT_LT(axial, least) : EXPECT_GT(axial, most);
-      symmetry == "lateral" || symmetry == "both" ? EXPECT_LT(lateral, least) : EXPECT_GT(lateral, most);
+      const auto expect = [](bool symmetric, double difference) {
+        if (symmetric) {
+          EXPECT_LT(difference, 1e-7);
+        } else {
+          EXPECT_GT(difference, 1e-5);
+        }
+      };
+      expect(symmetry == "axial" || symmetry == "both", axial);
+      expect(symmetry == "lateral" || symmetry == "both", lateral);
     }
   }
 }
