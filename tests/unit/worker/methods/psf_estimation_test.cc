@@ -122,8 +122,8 @@ TEST(PsfEstimation, KeepsSumSignSupportAndSymmetry) {
   for (const std::string symmetry : {"none", "axial", "lateral", "both"}) {
     for (const double support : {0.0, 0.05}) {
       SCOPED_TRACE(symmetry + ", support " + std::to_string(support));
-      const PreparedPsf found = Estimated(
-          scene, guess, {{"rounds", "3"}, {"symmetry", symmetry}, {"support", std::to_string(support)}});
+      const PreparedPsf found =
+          Estimated(scene, guess, {{"rounds", "3"}, {"symmetry", symmetry}, {"support", std::to_string(support)}});
       ASSERT_EQ(found.shape, guess.shape);
       EXPECT_EQ(found.centre, guess.centre);
       EXPECT_NEAR(std::accumulate(found.values.begin(), found.values.end(), 0.0), 1, 1e-5);
@@ -218,16 +218,16 @@ TEST(PsfEstimation, NeedsTheMemoryThatTheMethodDescribes) {
   for (const auto& c : cases) {
     const auto backend = MakeCpuBackend({.threads = 2, .wisdom_folder = {}});
     { ASSERT_OK(backend->Open(c.domain)); }  // planning is not part of the method
-    PreparedPsf guess{std::vector<float>(static_cast<size_t>(c.psf.voxels()), 1.0F), c.psf,
-                      {c.psf.z / 2, c.psf.y / 2, c.psf.x / 2}};
+    PreparedPsf guess{
+        std::vector<float>(static_cast<size_t>(c.psf.voxels()), 1.0F), c.psf, {c.psf.z / 2, c.psf.y / 2, c.psf.x / 2}};
     PeakSinceLast();
     const int64_t before = ResidentBytes();
     const auto ops = backend->Open(c.domain).value();
     const auto y = ops->Allocate({{}, c.measured}).value();
     ASSERT_OK(ops->Fill(*y, 10));
     Listening monitor;
-    ASSERT_OK(method.EstimatePsf({.ops = ops.get(), .measured = y.get(), .mean = 10}, std::move(guess), parameters,
-                                 monitor));
+    ASSERT_OK(
+        method.EstimatePsf({.ops = ops.get(), .measured = y.get(), .mean = 10}, std::move(guess), parameters, monitor));
     const int64_t allowed = TileBytes(MemoryOf(method.description(), parameters), c.domain, c.measured, c.psf);
     const int64_t peak = PeakSinceLast() - before;
     EXPECT_LE(peak, allowed) << c.psf.z;
