@@ -128,7 +128,7 @@ absl::StatusOr<v1::DeconvolveSpec> ResolveSpec(const v1::DeconvolveSpec& spec, c
   resolved.clear_parameters();
   for (const auto& [name, text] : parameters.texts()) (*resolved.mutable_parameters())[name] = text;
   resolved.set_boundary(boundary);
-  if (spec.gain_photons_per_count() == 0) resolved.set_gain_photons_per_count(1);
+  if (spec.gain_photons_per_count() == 0 && !spec.estimate_gain()) resolved.set_gain_photons_per_count(1);
   if (spec.background_case() == v1::DeconvolveSpec::BACKGROUND_NOT_SET) resolved.set_background_auto(true);
   if (spec.psf_centre() == v1::PSF_CENTRE_UNSPECIFIED) resolved.set_psf_centre(v1::AUTO_CENTRE);
   if (spec.psf_energy() == 0) resolved.set_psf_energy(0.999);
@@ -164,7 +164,7 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
   request.psf = inputs.psf;
   request.halo = HaloOf(method, inputs);
   request.boundary = spec.boundary();
-  request.memory = MemoryOf(method, parameters, spec, inputs.psfs);
+  request.memory = MemoryOf(method, parameters, spec, inputs.psfs, inputs.bad_pixels);
   request.fixed_bytes = GivenPsfBytes(inputs.given_psf);
   request.memory_budget_bytes = inputs.machine.memory_budget_bytes;
   request.costs = inputs.machine.fft_costs;
