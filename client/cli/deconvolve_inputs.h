@@ -21,7 +21,8 @@ namespace deconvoy::client {
 struct InputOptions {
   std::string input;
   std::string psf;
-  std::string mask;  // empty: none
+  std::string mask;        // empty: none
+  std::string flat_field;  // empty: none
   std::optional<v1::VoxelSize> voxel_um;
   std::optional<v1::VoxelSize> psf_voxel_um;
 };
@@ -32,6 +33,7 @@ struct DeconvolveInputs {
   InputImage image;
   InputImage psf;
   std::optional<InputImage> mask;
+  std::optional<InputImage> flat_field;
 };
 
 // Opens the files and checks that they go together and with the request, before anything is sent.

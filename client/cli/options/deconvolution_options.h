@@ -22,8 +22,12 @@ struct DeconvolutionOptions {
   std::string psf_centre = "auto";
   double psf_energy = 0.999;
   double offset = 0;
-  double gain = 1;
+  std::string gain = "1";  // photons per count, or `auto`
   double read_noise = 0;
+  double dark = 0;  // electrons
+  std::string bad_pixels = "auto";
+  std::string bleaching = "report";
+  std::string flicker = "report";
   std::optional<double> saturation;   // counts
   std::vector<double> psf_depths_um;  // empty: one PSF for all
   std::string dtype = "f32";
