@@ -92,8 +92,15 @@ class WholeDaemon final : public Daemon {
     return options;
   }
 
+  // Without workers of its own, what the worker program beside it can do lets jobs wait for those that dial in.
   absl::Status LearnMethods() {
-    if (config_.worker_count == 0) return absl::OkStatus();
+    if (config_.worker_count == 0) {
+      const absl::StatusOr<std::filesystem::path> program = FindWorkerProgram(config_.worker_command);
+      if (!program.ok()) return absl::OkStatus();
+      const absl::StatusOr<std::vector<v1::Method>> methods = DescribeMethods(*program);
+      if (methods.ok()) core_->capabilities().AddMethods(*methods);
+      return absl::OkStatus();
+    }
     ASSIGN_OR_RETURN(worker_program_, FindWorkerProgram(config_.worker_command));
     ASSIGN_OR_RETURN(const std::vector<v1::Method> methods, DescribeMethods(worker_program_));
     core_->capabilities().AddMethods(methods);

@@ -18,6 +18,7 @@
 #include "proto/contract/status_macros.h"
 #include "worker/backends/cpu/cpu_backend.h"
 #include "worker/backends/cpu/fft_costs.h"
+#include "worker/backends/cpu/pinning.h"
 #include "worker/config/describe.h"
 #include "worker/config/device_list.h"
 #include "worker/config/flags.h"
@@ -124,6 +125,15 @@ class Signals {
   sigset_t set_{};
 };
 
+// Those that the backend has tied its threads to.
+void AddProcessors(const Flags& flags, v1::WorkerRegistration& registration) {
+  if (flags.pinned_count == 0) return;
+  const auto pinning = cpu::Pinning::Make(static_cast<int>(registration.threads()),
+                                          {.index = flags.pinned_index, .count = flags.pinned_count});
+  if (!pinning.ok()) return;
+  for (const int processor : (*pinning)->processors()) registration.add_processors(static_cast<uint32_t>(processor));
+}
+
 absl::Status Serve(const Flags& flags) {
   ReturnFreedMemory();
   const Signals signals;  // before any thread starts
@@ -134,6 +144,7 @@ absl::Status Serve(const Flags& flags) {
   const std::unique_ptr<Backend> backend = MakeBackend(flags);
   if (!flags.spool.empty()) RETURN_IF_ERROR(ReadSpoolNonce(flags.spool).status());
   v1::WorkerRegistration registration = MakeRegistration(*backend, budget);
+  AddProcessors(flags, registration);
   *registration.mutable_self_test() = TestBackend(*backend);
   if (!registration.self_test().passed()) {
     return MakeError({.reason = v1::WORKER_REFUSED}, registration.self_test().message());

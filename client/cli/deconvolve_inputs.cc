@@ -8,11 +8,13 @@
 
 #include "client/cli/methods.h"
 #include "client/cli/outcome.h"
+#include "client/cli/psf_from_optics.h"
 #include "client/cli/values.h"
 #include "proto/contract/companion_volumes.h"
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/optics.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/tile_plan.h"
@@ -101,7 +103,8 @@ void AddInputOptions(CLI::App& verb, InputOptions& options) {
       ->type_name("FILE")
       ->required();
   verb.add_option("--psf", options.psf,
-                  "Point spread function as a stack, with one channel for all or one per channel of INPUT (required)")
+                  "Point spread function as a stack, with one channel for all or one per channel of INPUT [computed "
+                  "from the optics that the file of INPUT and --optics tell]")
       ->type_name("FILE");
   verb.add_option(
           "--mask", options.mask,
@@ -115,17 +118,73 @@ void AddInputOptions(CLI::App& verb, InputOptions& options) {
   AddVoxelSize(verb, "--voxel-um", options.voxel_um,
                "Voxel size of INPUT in um, where the file has none or a wrong one");
   AddVoxelSize(verb, "--psf-voxel-um", options.psf_voxel_um, "Voxel size of the PSF in um, likewise");
+  AddOpticsOptions(verb, options.optics);
 }
+
+v1::VolumeSpec DeconvolveInputs::PsfSpec() const {
+  return psf ? psf->spec : PsfVolumeSpec(psf_models);
+}
+
+namespace {
+
+// Whether the command line tells of optics at all.
+bool Tells(const OpticsOptions& options) {
+  return !options.optics.empty() || !options.microscopy.empty() || options.assume;
+}
+
+absl::Status OpenPsf(const InputOptions& options, ImageOptics optics, Progress& progress, DeconvolveInputs& inputs) {
+  ASSIGN_OR_RETURN(inputs.psf, OpenInput(options.psf, options.psf_voxel_um, progress));
+  // Whether the voxel size is known matters to computing a PSF, not to looking at one.
+  std::erase_if(optics.missing, [](const MissingOptic& missing) { return missing.field == "voxel_um"; });
+  const std::string& file = inputs.image.spec.display_name();
+  const absl::Status suffices = CheckSuffices(optics, file, options.optics.assume);
+  if (Tells(options.optics)) RETURN_IF_ERROR(WithExitCode(suffices, ExitCode::kUsage));
+  if (!suffices.ok()) return absl::OkStatus();
+  const OpticsList list(optics.channels.begin(), optics.channels.end());
+  const absl::Status valid = ValidateOptics(list, optics.microscopy, "deconvolve");
+  if (Tells(options.optics)) RETURN_IF_ERROR(WithExitCode(valid, ExitCode::kUsage));
+  if (valid.ok()) inputs.optics = optics;
+  return absl::OkStatus();
+}
+
+absl::Status PlanPsf(const InputOptions& options, const v1::DeconvolveSpec& deconvolve, const ImageOptics& optics,
+                     Progress& progress, DeconvolveInputs& inputs) {
+  const v1::VolumeSpec grid = OnResultGrid(deconvolve, inputs.image.spec);
+  const absl::Status suffices = CheckSuffices(optics, grid.display_name(), options.optics.assume);
+  RETURN_IF_ERROR(WithExitCode(AddContext(suffices, "there is no --psf"), ExitCode::kUsage));
+  const auto models = PsfSpecsFor(optics, grid);
+  RETURN_IF_ERROR(WithExitCode(models.status(), ExitCode::kUsage));
+  inputs.psf_models = *models;
+  inputs.optics = optics;
+  progress.Say({.message = fmt::format("there is no --psf: it is computed from {}", fmt::join(optics.used, ", ")),
+                .severity = optics.complete() ? "note" : "warning",
+                .remedy = optics.complete() ? "" : "Give what is assumed with --optics, or a PSF with --psf."});
+  return absl::OkStatus();
+}
+
+// The PSF's volume on the server.
+absl::StatusOr<std::string> BringPsf(Session& session, DeconvolveInputs& inputs, Leftovers& leftovers,
+                                     Progress& progress, const std::stop_token& stop) {
+  if (!inputs.psf) return ComputePsf(session, inputs.psf_models, leftovers, progress, stop);
+  ASSIGN_OR_RETURN(std::string psf, UploadImage(session.client(), *inputs.psf, progress, stop));
+  leftovers.AddVolume(psf);
+  return psf;
+}
+
+}  // namespace
 
 absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v1::DeconvolveSpec& deconvolve,
                                             Progress& progress) {
-  if (options.psf.empty())
-    return UsageError("--psf is missing: without the point spread function there is nothing to deconvolve with",
-                      "Give a stack of a bead or a computed PSF: --psf FILE");
   DeconvolveInputs inputs;
   ASSIGN_OR_RETURN(inputs.image, OpenInput(options.input, options.voxel_um, progress));
-  ASSIGN_OR_RETURN(inputs.psf, OpenInput(options.psf, options.psf_voxel_um, progress));
-  RETURN_IF_ERROR(ValidatePsf(deconvolve, inputs.image.spec, inputs.psf.spec, nullptr));
+  ASSIGN_OR_RETURN(const ImageOptics optics,
+                   FindOptics(inputs.image.spec, inputs.image.reader->acquisition(), options.optics));
+  if (options.psf.empty()) {
+    RETURN_IF_ERROR(PlanPsf(options, deconvolve, optics, progress, inputs));
+  } else {
+    RETURN_IF_ERROR(OpenPsf(options, optics, progress, inputs));
+  }
+  RETURN_IF_ERROR(ValidatePsf(deconvolve, inputs.image.spec, inputs.PsfSpec(), nullptr));
   if (!options.mask.empty()) {
     ASSIGN_OR_RETURN(inputs.mask, OpenInput(options.mask, std::nullopt, progress));
     RETURN_IF_ERROR(ValidateMask(inputs.image.spec, inputs.mask->spec));
@@ -153,20 +212,19 @@ absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const Deconvolve
   RETURN_IF_ERROR(CheckBackend(deconvolve, method));
   RETURN_IF_ERROR(CheckMasking(deconvolve, inputs.mask.has_value(), boundary));
   RETURN_IF_ERROR(CheckDepths(deconvolve, method));
-  RETURN_IF_ERROR(CheckViews(method, inputs.image.spec, inputs.psf.spec));
+  RETURN_IF_ERROR(CheckViews(method, inputs.image.spec, inputs.PsfSpec()));
   RETURN_IF_ERROR(CheckResidual(deconvolve, method));
   v1::Shape5 result = ResultSpec(inputs, deconvolve).shape();
   if (method.joins_channels()) result.set_c(1);
   RETURN_IF_ERROR(CheckTiles(deconvolve, boundary, result));
-  return CheckCentre(deconvolve, inputs.psf.spec.shape());
+  return CheckCentre(deconvolve, inputs.PsfSpec().shape());
 }
 
 absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inputs, v1::DeconvolveSpec deconvolve,
                                          Leftovers& leftovers, Progress& progress, const std::stop_token& stop) {
   ASSIGN_OR_RETURN(const auto methods, OfferedMethods(session));
   if (!methods.empty()) RETURN_IF_ERROR(CheckRequest(deconvolve, inputs, methods));
-  ASSIGN_OR_RETURN(const std::string psf, UploadImage(session.client(), inputs.psf, progress, stop));
-  leftovers.AddVolume(psf);
+  ASSIGN_OR_RETURN(const std::string psf, BringPsf(session, inputs, leftovers, progress, stop));
   ASSIGN_OR_RETURN(const std::string image, UploadImage(session.client(), inputs.image, progress, stop));
   leftovers.AddVolume(image);
   if (inputs.mask) {
@@ -180,6 +238,10 @@ absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inp
     deconvolve.set_flat_field_volume(flat);
   }
   deconvolve.set_psf_volume(psf);
+  if (inputs.optics) {
+    deconvolve.mutable_optics()->Assign(inputs.optics->channels.begin(), inputs.optics->channels.end());
+    deconvolve.set_microscopy(inputs.optics->microscopy);
+  }
   deconvolve.set_input_volume(image);
   deconvolve.set_output_type(ResultSpec(inputs, deconvolve).type());
   v1::JobSpec spec;

@@ -10,9 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "client/cli/image_optics.h"
 #include "client/cli/images.h"
 #include "client/cli/job_run.h"
 #include "client/cli/options/deconvolution_options.h"
+#include "client/cli/options/optics_options.h"
 #include "client/cli/progress.h"
 #include "client/cli/session.h"
 
@@ -20,23 +22,31 @@ namespace deconvoy::client {
 
 struct InputOptions {
   std::string input;
-  std::string psf;
+  std::string psf;         // empty: computed from the optics
   std::string mask;        // empty: none
   std::string flat_field;  // empty: none
   std::optional<v1::VoxelSize> voxel_um;
   std::optional<v1::VoxelSize> psf_voxel_um;
+  OpticsOptions optics;
 };
 
 void AddInputOptions(CLI::App& verb, InputOptions& options);
 
 struct DeconvolveInputs {
   InputImage image;
-  InputImage psf;
+  std::optional<InputImage> psf;             // as a file
+  std::vector<v1::ModelPsfSpec> psf_models;  // without a file: what is computed for each channel
+  std::optional<ImageOptics> optics;         // that the PSF is computed from, or is checked against
   std::optional<InputImage> mask;
   std::optional<InputImage> flat_field;
+
+  // Of the PSF's volume, whether it is there already or not.
+  v1::VolumeSpec PsfSpec() const;
 };
 
-// Opens the files and checks that they go together and with the request, before anything is sent.
+// Opens the files and checks that they go together and with the request, before anything is sent. Without a PSF file
+// the optics that options and image file tell must suffice to compute one; what they are is said. With one, they are
+// what it is checked against, where they suffice; where options tell some of them, they must.
 absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v1::DeconvolveSpec& deconvolve,
                                             Progress& progress);
 
@@ -49,7 +59,8 @@ absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const Deconvolve
                           const std::vector<v1::Method>& methods);
 
 // Checks the request with the methods that the session's server offers (for a local server, those of the worker program
-// beside this one; nothing where no worker has ever told), uploads the volumes, and returns the job to submit.
+// beside this one; nothing where no worker has ever told), uploads the volumes, has the PSF computed where there is no
+// file of it, and returns the job to submit.
 absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inputs, v1::DeconvolveSpec deconvolve,
                                          Leftovers& leftovers, Progress& progress, const std::stop_token& stop);
 

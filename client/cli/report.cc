@@ -20,6 +20,8 @@ using google::protobuf::util::TimeUtil;
 
 constexpr int kFramesListed = 8;
 constexpr int kSparkColumns = 40;
+// Share of the input's light that a result has, where all is well.
+constexpr double kLeastLight = 0.9, kMostLight = 1.15;
 constexpr double kNothing = 1e-6;  // share of the maximum below which a figure is shown as 0
 
 double Seconds(const google::protobuf::Timestamp& from, const google::protobuf::Timestamp& to) {
@@ -88,6 +90,16 @@ std::string ClippingLine(v1::VoxelType type, uint64_t voxels) {
                      type == v1::U8 ? "u8 (0 to 255)" : "u16 (0 to 65535)");
 }
 
+// What a result's light over that of its image means.
+std::string LightVerdict(double share) {
+  if (share > kMostLight)
+    return ": more than blur alone explains; fine where structures reach beyond the stack's ends, else check "
+           "background "
+           "and offset";
+  if (share < kLeastLight) return ": light is missing; give more iterations, or check background and PSF";
+  return ": as it should be";
+}
+
 std::vector<std::string> ResultLines(const v1::Job& job) {
   const v1::DeconvolveSpec& spec = job.spec().deconvolve();
   const v1::ResultStatistics& result = job.result();
@@ -99,9 +111,10 @@ std::vector<std::string> ResultLines(const v1::Job& job) {
                                                 Counts(result.maximum(), result.maximum()), removed)};
   // A kept offset is no light.
   if (result.input_sum() > 0 && !spec.keep_offset())
-    lines.push_back(fmt::format("light: {} counts above background in the input, {} in the result ({:.1f} %)",
+    lines.push_back(fmt::format("light: {} counts above background in the input, {} in the result ({:.1f} %){}",
                                 Counts(result.input_sum(), result.input_sum()), Counts(result.sum(), result.sum()),
-                                100 * result.sum() / result.input_sum()));
+                                100 * result.sum() / result.input_sum(),
+                                LightVerdict(result.sum() / result.input_sum())));
   if (spec.output_type() == v1::U8 || spec.output_type() == v1::U16)
     lines.push_back(ClippingLine(spec.output_type(), result.clipped_voxels()));
   return lines;
@@ -118,7 +131,8 @@ std::vector<std::string> QualityLines(const v1::Job& job) {
       quality.neighbours() > 0 ? quality.neighbour_products() / static_cast<double>(quality.neighbours()) : bias * bias;
   std::string line = fmt::format("residual: rms {:.2f}, bias {:.2f}, correlation {:.2f}", std::sqrt(squares), bias,
                                  variance > 0 ? (products - bias * bias) / variance : 0);
-  if (GainOf(job, 0) == 1) line += "; rms and bias in units of noise only where a count is a photon";
+  if (job.spec().deconvolve().gain_photons_per_count() == 0 && !job.spec().deconvolve().estimate_gain())
+    line += "; rms and bias in units of noise only where a count is a photon";
   std::vector<std::string> lines = {std::move(line)};
   if (quality.flat_voxels() > 0 && quality.flat_squares_before() > 0)
     lines.push_back(fmt::format("flat regions: the result varies {:.2g} times as much as the image",
@@ -140,6 +154,15 @@ std::string StateText(const v1::Job& job) {
   return Lower(v1::JobState_Name(job.state()));
 }
 
+// `42 %`, and what the job waits for where nothing is being done.
+std::string ProgressText(const v1::Job& job) {
+  const std::string percent = fmt::format("{:.0f} %", job.progress().fraction() * 100);
+  const bool open = job.state() == v1::PENDING || job.state() == v1::RUNNING;
+  const std::string& activity = job.progress().activity();
+  if (!open || !activity.starts_with("waiting")) return percent;
+  return fmt::format("{}, {}", percent, activity == "waiting" ? "waiting for its turn" : Printable(activity));
+}
+
 std::string WorkText(const v1::Job& job) {
   switch (job.spec().work_case()) {
     case v1::JobSpec::kDeconvolve:
@@ -152,6 +175,8 @@ std::string WorkText(const v1::Job& job) {
       return "model PSF";
     case v1::JobSpec::kProject:
       return "project";
+    case v1::JobSpec::kCheckPsf:
+      return "check PSF";
     default:
       return "?";
   }
@@ -276,8 +301,8 @@ std::vector<std::string> JobDetails(const v1::Job& job) {
                                     "work: " + WorkText(job)};
   if (!job.spec().display_name().empty()) lines.push_back("name: " + Printable(job.spec().display_name()));
   AppendTimes(job, lines);
-  lines.push_back(fmt::format("progress: {:.0f} %, {} of {} tasks", job.progress().fraction() * 100,
-                              job.progress().tasks_done(), job.progress().tasks_total()));
+  lines.push_back(fmt::format("progress: {}, {} of {} tasks", ProgressText(job), job.progress().tasks_done(),
+                              job.progress().tasks_total()));
   Append(lines, SpecLines(job.spec()));
   for (const v1::JobOutput& output : job.outputs())
     lines.push_back(fmt::format("output: {} in {}", Printable(output.role()), Printable(output.volume())));
@@ -292,7 +317,7 @@ std::vector<std::string> JobDetails(const v1::Job& job) {
 }
 
 std::vector<std::string> JobRow(const v1::Job& job) {
-  return {Printable(job.name()),       StateText(job), fmt::format("{:.0f} %", job.progress().fraction() * 100),
+  return {Printable(job.name()),       StateText(job), ProgressText(job),
           TimeText(job.create_time()), WorkText(job),  Printable(job.spec().display_name())};
 }
 

@@ -84,6 +84,12 @@ absl::StatusOr<v1::Job> Session::Submit(const v1::JobSpec& spec, Progress& progr
   return client_->Submit(spec, stop);
 }
 
+absl::StatusOr<v1::PreflightReport> Session::Preflight(const v1::JobSpec& spec, Progress& progress,
+                                                       const std::stop_token& stop) {
+  if (local_) RETURN_IF_ERROR(WaitForWorker(kLocalWorkerLimit, progress, stop));
+  return client_->Preflight(spec, stop);
+}
+
 absl::StatusOr<bool> Session::HasWorker(const std::stop_token& stop) const {
   ASSIGN_OR_RETURN(const auto workers, client_->ListWorkers(stop));
   return std::any_of(workers.begin(), workers.end(), TakesWork);

@@ -39,6 +39,10 @@ class Session {
   // Submits a job. Where the server has no worker yet, because it has just been started, waits for one first.
   absl::StatusOr<v1::Job> Submit(const v1::JobSpec& spec, Progress& progress, const std::stop_token& stop);
 
+  // What Submit would do. A local server's worker, which is just starting, is waited for.
+  absl::StatusOr<v1::PreflightReport> Preflight(const v1::JobSpec& spec, Progress& progress,
+                                                const std::stop_token& stop);
+
  private:
   absl::StatusOr<bool> HasWorker(const std::stop_token& stop) const;
   absl::Status WaitForWorker(absl::Duration limit, Progress& progress, const std::stop_token& stop);

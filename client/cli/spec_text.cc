@@ -40,7 +40,8 @@ std::string TileText(const v1::TileRequest& tile) {
   return tile.core().z() == 0 ? "auto" : "core of " + VoxelText(tile.core());
 }
 
-std::string CentreText(const v1::DeconvolveSpec& spec) {
+template <class Spec>
+std::string CentreText(const Spec& spec) {
   if (spec.psf_centre() == v1::GIVEN) return "voxel " + VoxelText(spec.psf_centre_voxel());
   const bool automatic = spec.psf_centre() == v1::AUTO_CENTRE || spec.psf_centre() == v1::PSF_CENTRE_UNSPECIFIED;
   return automatic ? "auto" : Choice(v1::PsfCentre_Name(spec.psf_centre()));
@@ -67,6 +68,24 @@ std::string ReadNoiseText(const v1::DeconvolveSpec& spec) {
   return fmt::format("{:g} photons", spec.read_noise_photons());
 }
 
+// Optics by channel, where there are any.
+template <class Spec>
+void AppendOptics(const Spec& spec, std::vector<std::string>& lines) {
+  for (int c = 0; c < spec.optics_size(); ++c) {
+    const v1::Optics& optics = spec.optics(c);
+    std::vector<const google::protobuf::FieldDescriptor*> fields;
+    optics.GetReflection()->ListFields(optics, &fields);  // those that are not 0
+    std::vector<std::string> values;
+    for (const auto* field : fields) {
+      if (field->is_repeated() || field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_DOUBLE) continue;
+      values.push_back(fmt::format("{} {:g}", field->name(), optics.GetReflection()->GetDouble(optics, field)));
+    }
+    const v1::Microscopy kind = spec.microscopy() == v1::MICROSCOPY_UNSPECIFIED ? v1::WIDEFIELD : spec.microscopy();
+    lines.push_back(fmt::format("optics{}: {}, {}", spec.optics_size() > 1 ? fmt::format(" of channel {}", c) : "",
+                                Choice(v1::Microscopy_Name(kind)), fmt::join(values, ", ")));
+  }
+}
+
 std::vector<std::string> Lines(const v1::DeconvolveSpec& spec) {
   std::vector<std::string> lines = {"method: " + Printable(spec.method())};
   for (const auto& [key, value] :
@@ -91,6 +110,7 @@ std::vector<std::string> Lines(const v1::DeconvolveSpec& spec) {
   if (!spec.flat_field_volume().empty()) lines.push_back("flat field: " + Printable(spec.flat_field_volume()));
   if (spec.saturation_counts() > 0)
     lines.push_back(fmt::format("saturated from: {:g} counts", spec.saturation_counts()));
+  AppendOptics(spec, lines);
   return lines;
 }
 
@@ -132,6 +152,15 @@ std::vector<std::string> Lines(const v1::ModelPsfSpec& spec) {
   return lines;
 }
 
+std::vector<std::string> Lines(const v1::CheckPsfSpec& spec) {
+  std::vector<std::string> lines = {"PSF: " + Printable(spec.psf_volume()), "  centre: " + CentreText(spec),
+                                    fmt::format("  energy: {:g}", Or(spec.psf_energy(), 0.999))};
+  if (spec.has_image_shape()) lines.push_back("for images of: " + VoxelText(spec.image_shape()) + " voxels");
+  if (spec.has_image_voxel_size()) lines.push_back("  voxel size: " + SizeText(spec.image_voxel_size()));
+  AppendOptics(spec, lines);
+  return lines;
+}
+
 std::vector<std::string> Lines(const v1::DistillSpec& spec) {
   return {"beads: " + Printable(spec.input_volume()), fmt::format("  channel: {}", spec.channel()),
           "  shape of the PSF: " + VoxelText(spec.shape()),
@@ -152,6 +181,8 @@ std::vector<std::string> SpecLines(const v1::JobSpec& spec) {
       return Lines(spec.project());
     case v1::JobSpec::kDistill:
       return Lines(spec.distill());
+    case v1::JobSpec::kCheckPsf:
+      return Lines(spec.check_psf());
     case v1::JobSpec::kModelPsf:
       return Lines(spec.model_psf());
     default:

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "client/imageio/acquisition.h"
 #include "deconvoy/v1/volumes.pb.h"
 #include "proto/contract/geometry.h"
 
@@ -34,6 +35,8 @@ class ImageReader {
   virtual std::string format() const = 0;
   // Things worth telling the user, for instance that axes were guessed.
   virtual const std::vector<std::string>& notes() const = 0;
+  // How the image was taken, as far as the file tells.
+  virtual const Acquisition& acquisition() const = 0;
   // Reads one plane, C order y,x, little endian. `target` has spec's plane size in bytes.
   virtual absl::Status ReadPlane(int64_t t, int64_t c, int64_t z, std::span<std::byte> target) = 0;
 };

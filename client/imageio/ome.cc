@@ -9,6 +9,8 @@
 #include <pugixml.hpp>
 
 #include "client/imageio/image_errors.h"
+#include "client/imageio/ome_acquisition.h"
+#include "client/imageio/ome_nodes.h"
 #include "client/imageio/units.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/status_macros.h"
@@ -17,28 +19,6 @@ namespace deconvoy::imageio {
 namespace {
 
 constexpr std::string_view kRemedy = "Open it in Fiji (Bio-Formats) and save it as TIFF or OME-TIFF in one file.";
-
-std::string_view LocalName(const pugi::xml_node& node) {
-  const std::string_view name = node.name();
-  const size_t colon = name.find(':');
-  return colon == std::string_view::npos ? name : name.substr(colon + 1);
-}
-
-pugi::xml_node Child(const pugi::xml_node& parent, std::string_view name) {
-  return parent.find_child([&](const pugi::xml_node& node) { return LocalName(node) == name; });
-}
-
-int64_t CountChildren(const pugi::xml_node& parent, std::string_view name) {
-  return std::count_if(parent.begin(), parent.end(),
-                       [&](const pugi::xml_node& node) { return LocalName(node) == name; });
-}
-
-// A length in micrometres; 0 where it is missing, not positive or in pixels.
-double LengthUm(const pugi::xml_node& node, const std::string& name, const char* default_unit) {
-  const double value = node.attribute(name.c_str()).as_double(0);
-  const double um = MicrometresPer(node.attribute((name + "Unit").c_str()).as_string(default_unit));
-  return PlausibleUm(value * um);
-}
 
 class OmeParser {
  public:
@@ -57,7 +37,8 @@ class OmeParser {
           fmt::format("is one file of a set: its OME metadata lie in {}", elsewhere.attribute("MetadataFile").value()),
           kRemedy);
     }
-    pixels_ = Child(Child(root_, "Image"), "Pixels");
+    const pugi::xml_node image = Child(root_, "Image");
+    pixels_ = Child(image, "Pixels");
     if (!pixels_) return Wrong("describes no image");
     if (const int64_t images = CountChildren(root_, "Image"); images > 1) {
       stack_.notes.push_back(fmt::format("The file holds {} images; the first is read.", images));
@@ -66,6 +47,8 @@ class OmeParser {
     RETURN_IF_ERROR(CheckType());
     ReadPhysicalSizes();
     ReadChannels();
+    stack_.acquisition = ReadAcquisition(root_, image, pixels_);
+    if (static_cast<int64_t>(stack_.acquisition.channels.size()) != stack_.shape.c) stack_.acquisition.channels.clear();
     RETURN_IF_ERROR(MapPlanes());
     return std::move(stack_);
   }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "client/imageio/acquisition.h"
 #include "client/imageio/tiff_page.h"
 #include "deconvoy/v1/volumes.pb.h"
 #include "proto/contract/geometry.h"
@@ -23,6 +24,7 @@ struct OmeStack {
   std::vector<v1::Channel> channels;   // empty, or one per channel
   std::vector<int64_t> page_of_plane;  // page of each plane in t,c,z order
   std::vector<std::string> notes;
+  Acquisition acquisition;
 };
 
 // Whether a description looks like OME-XML.

@@ -34,6 +34,7 @@ class TiffReader : public ImageReader {
   const v1::VolumeSpec& spec() const override { return spec_; }
   std::string format() const override { return stack_.format; }
   const std::vector<std::string>& notes() const override { return stack_.notes; }
+  const Acquisition& acquisition() const override { return stack_.acquisition; }
 
   absl::Status ReadPlane(int64_t t, int64_t c, int64_t z, std::span<std::byte> target) override {
     const Shape5& shape = stack_.shape;

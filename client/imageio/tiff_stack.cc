@@ -207,7 +207,8 @@ absl::StatusOr<Stack> OmeTiffStack(TiffFile& file, const std::vector<uint64_t>& 
               .voxel_size = ome.voxel_size,
               .channels = std::move(ome.channels),
               .page_of_plane = std::move(ome.page_of_plane),
-              .notes = std::move(ome.notes)};
+              .notes = std::move(ome.notes),
+              .acquisition = std::move(ome.acquisition)};
   ASSIGN_OR_RETURN(const std::vector<int64_t> usable, CheckPages(file, offsets, stack.page_of_plane, first, stack));
   if (usable.size() != stack.page_of_plane.size()) {
     return FileError(file.path(), "its OME metadata point at a reduced copy as if it were a plane");

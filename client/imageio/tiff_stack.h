@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "client/imageio/acquisition.h"
 #include "client/imageio/tiff_file.h"
 #include "client/imageio/tiff_page.h"
 #include "deconvoy/v1/volumes.pb.h"
@@ -25,6 +26,7 @@ struct Stack {
   std::vector<int64_t> page_of_plane;        // in t,c,z order
   int64_t contiguous_at = kManyDirectories;  // byte of the first plane, where one directory serves all planes
   std::vector<std::string> notes;            // sentences for the user
+  Acquisition acquisition;
 };
 
 // Reads all directories, given by their `offsets`, of which `first` is the first. Where ImageJ's numbers contradict the

@@ -181,9 +181,11 @@ absl::StatusOr<std::vector<PlannedOutput>> Plan(const v1::JobSpec& job, const v1
       return PlanModelPsf(job);
     case v1::JobSpec::kDistill:
       return PlanDistill(job, input);
+    case v1::JobSpec::kCheckPsf:
+      return std::vector<PlannedOutput>();
     default:
       return MakeError({.reason = v1::INVALID_FIELD,
-                        .remedy = "Say what to do: deconvolve, simulate, project, model_psf or distill."},
+                        .remedy = "Say what to do: deconvolve, simulate, project, model_psf, distill or check_psf."},
                        "the job does not say what to do");
   }
 }

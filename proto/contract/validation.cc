@@ -11,6 +11,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/model_psf.h"
+#include "proto/contract/optics.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/simulation.h"
 #include "proto/contract/status_macros.h"
@@ -145,18 +146,23 @@ absl::Status CheckBackground(const v1::DeconvolveSpec& spec) {
   }
 }
 
-absl::Status CheckCentre(const v1::DeconvolveSpec& spec) {
-  constexpr std::string_view kField = "deconvolve.psf_centre_voxel";
-  RETURN_IF_ERROR(CheckEnum(v1::PsfCentre_IsValid(spec.psf_centre()), spec.psf_centre(), "deconvolve.psf_centre"));
+// Centre and energy of the PSF. `Spec` is a DeconvolveSpec or CheckPsfSpec, called `work` in fields.
+template <class Spec>
+absl::Status CheckPreparation(const Spec& spec, std::string_view work) {
+  const std::string rule = fmt::format("{}.psf_centre", work), voxel = rule + "_voxel";
+  RETURN_IF_ERROR(CheckEnum(v1::PsfCentre_IsValid(spec.psf_centre()), spec.psf_centre(), rule));
   const bool given = spec.psf_centre() == v1::GIVEN;
   if (given && !spec.has_psf_centre_voxel()) {
-    return Invalid(kField, "is missing, but `deconvolve.psf_centre` is GIVEN", "Give the voxel, or another rule.");
+    return Invalid(voxel, fmt::format("is missing, but `{}` is GIVEN", rule), "Give the voxel, or another rule.");
   }
   if (!given && spec.has_psf_centre_voxel()) {
-    return Invalid(kField, "is given, but `deconvolve.psf_centre` is not GIVEN",
+    return Invalid(voxel, fmt::format("is given, but `{}` is not GIVEN", rule),
                    "Set the rule to GIVEN, or leave it out.");
   }
-  return CheckVoxel3(spec.psf_centre_voxel(), 0, limits::kAxisVoxels - 1, kField);
+  RETURN_IF_ERROR(CheckVoxel3(spec.psf_centre_voxel(), 0, limits::kAxisVoxels - 1, voxel));
+  // 0 means the default; the smallest share that is of any use is far above this.
+  if (spec.psf_energy() == 0) return absl::OkStatus();
+  return CheckNumber(spec.psf_energy(), 1e-6, 1, fmt::format("{}.psf_energy", work), "");
 }
 
 absl::Status CheckTile(const v1::TileRequest& tile) {
@@ -216,12 +222,11 @@ absl::Status CheckDeconvolve(const v1::DeconvolveSpec& spec) {
   RETURN_IF_ERROR(CheckParameters(spec.parameters()));
   RETURN_IF_ERROR(CheckEnum(v1::Boundary_IsValid(spec.boundary()), spec.boundary(), "deconvolve.boundary"));
   RETURN_IF_ERROR(CheckPhotometry(spec));
-  RETURN_IF_ERROR(CheckCentre(spec));
-  // 0 means the default; the smallest share that is of any use is far above this.
-  if (spec.psf_energy() != 0) RETURN_IF_ERROR(CheckNumber(spec.psf_energy(), 1e-6, 1, "deconvolve.psf_energy", ""));
+  RETURN_IF_ERROR(CheckPreparation(spec, "deconvolve"));
   RETURN_IF_ERROR(CheckTile(spec.tile()));
   RETURN_IF_ERROR(CheckMasking(spec));
   RETURN_IF_ERROR(CheckDepths(spec));
+  RETURN_IF_ERROR(ValidateOptics(spec.optics(), spec.microscopy(), "deconvolve"));
   RETURN_IF_ERROR(CheckEnum(v1::VoxelType_IsValid(spec.output_type()), spec.output_type(), "deconvolve.output_type"));
   return CheckBackend(spec.backend());
 }
@@ -284,6 +289,16 @@ absl::Status CheckDistill(const v1::DistillSpec& spec) {
   }
   RETURN_IF_ERROR(CheckCounts(spec.least_snr(), "distill.least_snr", "times the noise"));
   return CheckCounts(spec.saturation_counts(), "distill.saturation_counts", "counts");
+}
+
+absl::Status CheckCheckPsf(const v1::CheckPsfSpec& spec) {
+  RETURN_IF_ERROR(CheckVolumeName(spec.psf_volume(), "check_psf.psf_volume"));
+  RETURN_IF_ERROR(ValidateOptics(spec.optics(), spec.microscopy(), "check_psf"));
+  RETURN_IF_ERROR(CheckPreparation(spec, "check_psf"));
+  if (!IsZero(spec.image_shape())) {
+    RETURN_IF_ERROR(CheckVoxel3(spec.image_shape(), 1, limits::kAxisVoxels, "check_psf.image_shape"));
+  }
+  return CheckVoxelSize(spec.image_voxel_size(), "check_psf.image_voxel_size");
 }
 
 absl::Status CheckProject(const v1::ProjectSpec& spec) {
@@ -429,8 +444,11 @@ absl::Status ValidateJobSpec(const v1::JobSpec& spec) {
       return CheckModelPsf(spec.model_psf());
     case v1::JobSpec::kDistill:
       return CheckDistill(spec.distill());
+    case v1::JobSpec::kCheckPsf:
+      return CheckCheckPsf(spec.check_psf());
     default:
-      return Invalid("work", "is missing", "Say what to do: deconvolve, simulate, project, model_psf or distill.");
+      return Invalid("work", "is missing",
+                     "Say what to do: deconvolve, simulate, project, model_psf, distill or check_psf.");
   }
 }
 

@@ -349,6 +349,13 @@ void TakeSimulation(JobStep& step, const v1::SimulateResult& simulation) {
       ClippingFinding(simulation.clipped_voxels(), "the image", asked == v1::VOXEL_TYPE_UNSPECIFIED ? v1::U16 : asked));
 }
 
+// --- Checks of a PSF ---
+
+void TakePsfCheck(JobStep& step, const v1::CheckPsfResult& check) {
+  *step.job().mutable_psfs() = check.psfs();
+  for (const v1::Finding& finding : check.findings()) step.AddFinding(finding);
+}
+
 // --- All kinds ---
 
 absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult& result, size_t boxes) {
@@ -358,6 +365,7 @@ absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult&
                                               : kind == TaskKind::kSimulate    ? v1::TaskResult::kSimulate
                                               : kind == TaskKind::kCalibrate   ? v1::TaskResult::kCalibrate
                                               : kind == TaskKind::kDistill     ? v1::TaskResult::kDistill
+                                              : kind == TaskKind::kCheckPsf    ? v1::TaskResult::kCheckPsf
                                               : kind == TaskKind::kEstimatePsf ? v1::TaskResult::kEstimatePsf
                                                                                : v1::TaskResult::RESULT_NOT_SET;
   if (result.result_case() != expected) {
@@ -452,6 +460,7 @@ absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& res
   if (result.has_tile()) RETURN_IF_ERROR(TakeTile(step, number, result.tile()));
   if (result.has_simulate()) TakeSimulation(step, result.simulate());
   for (const v1::Finding& finding : result.distill().findings()) step.AddFinding(finding);
+  if (result.has_check_psf()) TakePsfCheck(step, result.check_psf());
   return EndAfterLast(step);
 }
 

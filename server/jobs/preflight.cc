@@ -10,6 +10,7 @@
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/optics.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/validation.h"
@@ -48,7 +49,9 @@ class Examiner {
 
   absl::Status FindVolume(const std::string& name, const std::string& field, std::optional<v1::VolumeSpec>& found);
   absl::Status CheckDeconvolve(const v1::DeconvolveSpec& given);
-  absl::Status CheckCentre(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& psf);
+  absl::Status CheckGivenPsf(const v1::CheckPsfSpec& given);
+  template <class Spec>
+  absl::Status CheckCentre(const Spec& spec, const v1::VolumeSpec& psf, std::string_view work);
   absl::Status CheckTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input,
                           const v1::VolumeSpec& psf);
   absl::StatusOr<TilePlan> UpperPlan(const v1::DeconvolveSpec& spec, const v1::Method& method, const Shape3& frame,
@@ -114,17 +117,20 @@ absl::Status Examiner::FindVolume(const std::string& name, const std::string& fi
   return absl::OkStatus();
 }
 
-absl::Status Examiner::CheckCentre(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& psf) {
+// `Spec` is a DeconvolveSpec or CheckPsfSpec, called `work` in fields.
+template <class Spec>
+absl::Status Examiner::CheckCentre(const Spec& spec, const v1::VolumeSpec& psf, std::string_view work) {
   if (spec.psf_centre() != v1::GIVEN) return absl::OkStatus();
   const Voxel centre = ToVoxel(spec.psf_centre_voxel());
   const Shape3 shape = FrameOf(psf);
   if (Box3{{}, shape}.Contains({centre, {1, 1, 1}})) return absl::OkStatus();
-  return Refuse(MakeError({.reason = v1::INVALID_FIELD,
-                           .field = "deconvolve.psf_centre_voxel",
-                           .remedy = fmt::format("Give a voxel of the PSF, from 0,0,0 to {},{},{}.", shape.z - 1,
-                                                 shape.y - 1, shape.x - 1)},
-                          fmt::format("`deconvolve.psf_centre_voxel` is {},{},{}, outside the PSF of {} voxels",
-                                      centre.z, centre.y, centre.x, Text(shape))));
+  const std::string field = fmt::format("{}.psf_centre_voxel", work);
+  return Refuse(MakeError(
+      {.reason = v1::INVALID_FIELD,
+       .field = field,
+       .remedy =
+           fmt::format("Give a voxel of the PSF, from 0,0,0 to {},{},{}.", shape.z - 1, shape.y - 1, shape.x - 1)},
+      fmt::format("`{}` is {},{},{}, outside the PSF of {} voxels", field, centre.z, centre.y, centre.x, Text(shape))));
 }
 
 absl::Status Examiner::CheckMask(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input) {
@@ -284,7 +290,9 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   if (!note.empty()) Add(v1::INFO, note);
   NoteVoxelSize(input_->voxel_size(), "image", "deconvolve.input_volume");
   NoteVoxelSize(psf_->voxel_size(), "PSF", "deconvolve.psf_volume");
-  RETURN_IF_ERROR(CheckCentre(spec, *psf_));
+  RETURN_IF_ERROR(CheckCentre(spec, *psf_, "deconvolve"));
+  const absl::Status optics = ValidateOpticsCount(spec.optics(), input_->shape().c(), "image", "deconvolve");
+  if (!optics.ok()) RETURN_IF_ERROR(Refuse(optics));
   RETURN_IF_ERROR(CheckMask(spec, *input_));
   RETURN_IF_ERROR(CheckFlatField(spec, *input_));
   if (refused_) return absl::OkStatus();
@@ -296,6 +304,19 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   if (refused_) return absl::OkStatus();
   NoteGrid(spec, *method, *input_);
   return CheckTiles(spec, *method, *input_, *psf_);
+}
+
+absl::Status Examiner::CheckGivenPsf(const v1::CheckPsfSpec& given) {
+  v1::CheckPsfSpec& spec = *result.spec.mutable_check_psf();
+  if (spec.psf_centre() == v1::PSF_CENTRE_UNSPECIFIED) spec.set_psf_centre(v1::AUTO_CENTRE);
+  if (spec.psf_energy() == 0) spec.set_psf_energy(0.999);
+  RETURN_IF_ERROR(FindVolume(given.psf_volume(), "check_psf.psf_volume", psf_));
+  if (!psf_) return absl::OkStatus();
+  NoteVoxelSize(psf_->voxel_size(), "PSF", "check_psf.psf_volume");
+  NoteVoxelSize(given.image_voxel_size(), "image", "check_psf.image_voxel_size");
+  RETURN_IF_ERROR(CheckCentre(spec, *psf_, "check_psf"));
+  const absl::Status optics = ValidateOpticsCount(spec.optics(), psf_->shape().c(), "PSF", "check_psf");
+  return optics.ok() ? optics : Refuse(optics);
 }
 
 // Of the scratch file of one task: a tile's core, or a frame of every output. An estimated PSF has a task of its own.
@@ -384,6 +405,9 @@ absl::Status Examiner::Run(const v1::JobSpec& spec, double queued_work) {
       break;
     case v1::JobSpec::kDistill:
       RETURN_IF_ERROR(FindVolume(spec.distill().input_volume(), "distill.input_volume", input_));
+      break;
+    case v1::JobSpec::kCheckPsf:
+      RETURN_IF_ERROR(CheckGivenPsf(spec.check_psf()));
       break;
     case v1::JobSpec::kModelPsf:
       NoteVoxelSize(spec.model_psf().voxel_size(), "PSF", "model_psf.voxel_size");

@@ -107,9 +107,9 @@ void CheckResidual(const v1::DeconvolveSpec& spec, const Quality& quality, std::
        findings);
 }
 
-// Of a residual that is neither biased nor has structure.
+// Of a residual that is neither biased nor has structure. `gain` is 0 where it is not known.
 void CheckDeviation(double gain, double rms, std::vector<v1::Finding>& findings) {
-  if (gain == 0 || gain == 1) return;
+  if (gain == 0) return;
   if (rms > kMostRms) {
     Warn(fmt::format("the residual is noise, but {:.2f} times as much as that of photons", rms),
          "deconvolve.gain_photons_per_count",

@@ -12,7 +12,7 @@ namespace deconvoy::server {
 
 // WARNINGs, each with its number and what can be done: a background set too high, a residual with structure, with more
 // or less noise than photons have, noise amplified, ringing, faint structures lost. How much noise is left is judged
-// only where the gain is not 1: counts whose gain nobody has given are taken as photons, which they hardly ever are.
+// only where a gain is given: counts whose gain nobody has given are taken as photons, which they hardly ever are.
 // Of an image whose noise is not white, in which few regions are flat, only rings and a large bias are judged. None for
 // a result whose statistics are of too few voxels. `views`: images that a result is made of, 1 or more.
 std::vector<v1::Finding> CheckQuality(const v1::DeconvolveSpec& spec, const v1::QualityStatistics& quality,

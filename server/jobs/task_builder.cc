@@ -109,6 +109,11 @@ void FillDistill(const LiveJob& job, v1::Task& task) {
   AddInput(job, job.spec().distill().input_volume(), task);
 }
 
+void FillCheckPsf(const LiveJob& job, v1::Task& task) {
+  *task.mutable_check_psf()->mutable_spec() = job.spec().check_psf();
+  AddInput(job, job.spec().check_psf().psf_volume(), task);
+}
+
 void FillProject(const LiveJob& job, const LiveTask& live, v1::Task& task) {
   v1::ProjectTask& work = *task.mutable_project();
   *work.mutable_spec() = job.spec().project();
@@ -153,6 +158,7 @@ std::vector<v1::OutputPiece> OutputsOf(const LiveJob& job, int64_t number) {
   switch (task.kind) {
     case TaskKind::kAnalyse:
     case TaskKind::kCalibrate:
+    case TaskKind::kCheckPsf:
       break;
     case TaskKind::kTile:
       for (int i = 0; i < job.record().job.outputs_size(); ++i) {
@@ -203,6 +209,9 @@ v1::Task BuildTask(const LiveJob& job, int64_t number) {
       break;
     case TaskKind::kDistill:
       FillDistill(job, task);
+      break;
+    case TaskKind::kCheckPsf:
+      FillCheckPsf(job, task);
       break;
     case TaskKind::kCalibrate:
       FillTile(job, live, job.spec().deconvolve(), task, *task.mutable_calibrate()->mutable_tile());

@@ -128,7 +128,7 @@ absl::StatusOr<v1::DeconvolveSpec> ResolveSpec(const v1::DeconvolveSpec& spec, c
   resolved.clear_parameters();
   for (const auto& [name, text] : parameters.texts()) (*resolved.mutable_parameters())[name] = text;
   resolved.set_boundary(boundary);
-  if (spec.gain_photons_per_count() == 0 && !spec.estimate_gain()) resolved.set_gain_photons_per_count(1);
+  if (spec.gain_photons_per_count() == 0) resolved.clear_gain_photons_per_count();
   if (spec.background_case() == v1::DeconvolveSpec::BACKGROUND_NOT_SET) resolved.set_background_auto(true);
   if (spec.psf_centre() == v1::PSF_CENTRE_UNSPECIFIED) resolved.set_psf_centre(v1::AUTO_CENTRE);
   if (spec.psf_energy() == 0) resolved.set_psf_energy(0.999);
@@ -178,6 +178,7 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
 int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, const v1::VolumeSpec* psf) {
   if (spec.has_simulate()) return SimulationBytes(spec.simulate(), psf);
   if (spec.has_model_psf()) return ToShape3(spec.model_psf().shape()).voxels() * static_cast<int64_t>(sizeof(float));
+  if (spec.has_check_psf()) return psf == nullptr ? 0 : PlaneBytes(*psf) + AnalysedPsfBytes(*psf);
   if (input == nullptr) return 0;
   if (spec.has_project()) return ProjectionBytes(spec.project(), *input);
   if (spec.has_distill()) return kBytesPerDistilledVoxel * FrameOf(*input).voxels();

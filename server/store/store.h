@@ -50,6 +50,7 @@ enum class TaskKind {
   kModelPsf = 6,
   kDistill = 7,
   kEstimatePsf = 8,
+  kCheckPsf = 9,
 };
 
 // The order is that of a task's life; stored as these numbers.

@@ -83,6 +83,18 @@ TEST_P(BackendSuite, UpdatesWhereBothAgree) {
   }
 }
 
+// Both halves agree, and rounding has put their quotients below 0.
+TEST_P(BackendSuite, ConsensusDoesNotGoBelowZero) {
+  const auto otf = ToOtf(RandomPsf({3, 3, 3}));
+  const auto ratios = Allocate(whole_), x = Allocate(whole_);
+  EXPECT_OK(ops_->Fill(*ratios, -1));
+  EXPECT_OK(ops_->Fill(*x, 1));
+  ASSERT_OK(ops_->Convolve({otf.get(), false,
+                            Product{.a = ratios.get(), .a_offset = 1, .b = ratios.get(), .b_offset = 1, .scale = 1},
+                            ConsensusUpdate{.first = ratios.get(), .second = ratios.get(), .x = x.get()}}));
+  EXPECT_LE(Difference(ToField(*x), Volume(domain_.z, domain_.y, domain_.x), whole_), 0);
+}
+
 // What is not a number must not be taken for disagreement.
 TEST_P(BackendSuite, ConsensusDoesNotHideNotANumber) {
   const auto otf = ToOtf(RandomPsf({3, 3, 3}));

@@ -22,14 +22,15 @@ TEST_P(BackendSuite, ExtrapolatesWithoutAFloor) {
   EXPECT_LE(Difference(ToField(*output), Convolve(p, psf), whole_), kRounding);
 }
 
-TEST_P(BackendSuite, AddsScaledArrays) {
-  const Volume target = RandomField(InnerBox()), addend = RandomField(whole_, -5, 5);
-  Volume expected = target;
-  ForEach(InnerBox(), [&](int64_t z, int64_t y, int64_t x) { expected.at(z, y, x) += 0.25 * addend.at(z, y, x); });
-  const auto target_array = ToArray(target, InnerBox()), addend_array = ToArray(addend, whole_);
-  ASSERT_OK(ops_->AddScaled(*addend_array, 0.25F, *target_array));
-  EXPECT_LE(Difference(ToField(*target_array), expected, whole_), kRounding);
-  EXPECT_LE(Difference(ToField(*addend_array), addend, whole_), 0);
+TEST_P(BackendSuite, CombinesArrays) {
+  const Volume a = RandomField(InnerBox(), -10, 10), b = RandomField(whole_, -10, 10);
+  Volume expected = a;
+  ForEach(InnerBox(),
+          [&](int64_t z, int64_t y, int64_t x) { expected.at(z, y, x) = 0.5 * a.at(z, y, x) - 2 * b.at(z, y, x); });
+  const auto a_array = ToArray(a, InnerBox()), b_array = ToArray(b, whole_);
+  ASSERT_OK(ops_->Combine(*a_array, 0.5F, *b_array, -2));
+  EXPECT_LE(Difference(ToField(*a_array), expected, whole_), kRounding);
+  EXPECT_LE(Difference(ToField(*b_array), b, whole_), 0);
 }
 
 TEST_P(BackendSuite, ResidualFollowsItsFormula) {

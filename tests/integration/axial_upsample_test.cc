@@ -58,7 +58,7 @@ struct Scene {
 
 TEST(AxialUpsampleTest, FindsThePlanesBetweenBetterThanInterpolation) {
   const Scene scene;
-  for (const char* method : {"rl", "rl-tv"}) {
+  for (const char* method : {"rl", "rl-tv", "admm"}) {
     const Image result = scene.Run("coarse", {"--method", method, "--set", "axial_upsample=2"});
     ASSERT_EQ(result.shape(), (Shape5{1, 1, kShape.z, kShape.y, kShape.x}));
     EXPECT_NEAR(result.spec.voxel_size().z_um(), 0.1, 1e-6);

@@ -49,13 +49,13 @@ Volume Plus(Volume a, const Volume& b, double factor = 1) {
 }
 
 // What H*H + 1 + D*D makes of a single bright voxel at the origin has its eigenvalues for a transform.
-Spectrum Inverse(const Volume& like, const Psf& psf, Order slopes, const std::array<double, 3>& factors,
-                 double weight) {
+Spectrum Inverse(const Volume& like, const Psf& psf, Order slopes, const std::array<double, 3>& factors, double weight,
+                 double slopes_weight) {
   Volume point = Like(like);
   point.at(0, 0, 0) = 1;
   Volume response = Plus(Correlate(Convolve(point, psf), psf), point, weight);
   if (slopes != Order::kNone)
-    response = Plus(response, FromParts(PartsOf(point, slopes, factors), slopes, factors), weight);
+    response = Plus(response, FromParts(PartsOf(point, slopes, factors), slopes, factors), slopes_weight);
   Spectrum inverse = Transform(response);
   for (auto& value : inverse.values) value = 1.0 / value;
   return inverse;
@@ -70,11 +70,17 @@ struct Norms {
   double primal = 0, dual = 0;
 };
 
-// z of v + u by `step`, u, and the norms of what changed, over the voxels with m = 1.
+// z of a v + (1 - a) z + u by `step`, u, and the norms of what changed, over the voxels with m = 1; elsewhere a is 1.
 void Update(Copy& copy, const std::vector<Volume>& v, const Volume& m,
-            const std::function<std::vector<Volume>(const std::vector<Volume>&)>& step, double weight, Norms& norms) {
+            const std::function<std::vector<Volume>(const std::vector<Volume>&)>& step, double weight,
+            double relaxation, Norms& norms) {
   std::vector<Volume> t = v;
-  for (size_t k = 0; k < v.size(); ++k) t[k] = Plus(v[k], copy.u[k]);
+  for (size_t k = 0; k < v.size(); ++k) {
+    for (size_t i = 0; i < m.values.size(); ++i) {
+      const double a = m.values[i] == 0 ? 1 : relaxation;
+      t[k].values[i] = a * v[k].values[i] + (1 - a) * copy.z[k].values[i] + copy.u[k].values[i];
+    }
+  }
   const std::vector<Volume> z = step(t);
   for (size_t k = 0; k < v.size(); ++k) {
     for (size_t i = 0; i < m.values.size(); ++i) {
@@ -155,9 +161,9 @@ double LeastMisfit(Noise noise, double y, double t, double background, double va
 }
 
 Volume Split(const Volume& y, const Volume& m, const Psf& psf, const Volume& x0, const SplitOptions& options) {
-  double rho = 0.25 / options.mean, scale = 1;
+  double rho = options.penalty / options.mean, scale = 1;
   const Volume ones(y.nz, y.ny, y.nx, 1);
-  const Spectrum inverse = Inverse(y, psf, options.slopes, options.factors, options.weight);
+  const Spectrum inverse = Inverse(y, psf, options.slopes, options.factors, options.weight, options.slopes_weight);
   const auto of_data = [&](const std::vector<Volume>& t) {
     std::vector<Volume> z = t;
     for (size_t i = 0; i < m.values.size(); ++i) {
@@ -173,7 +179,7 @@ Volume Split(const Volume& y, const Volume& m, const Psf& psf, const Volume& x0,
     return z;
   };
   const auto of_slopes = [&](const std::vector<Volume>& t) {
-    return Drawn(t, options.lambda / (options.weight * rho));
+    return Drawn(t, options.lambda / (options.slopes_weight * rho));
   };
   const auto begin = [](const std::vector<Volume>& v) {
     Copy copy{v, v};
@@ -183,20 +189,22 @@ Volume Split(const Volume& y, const Volume& m, const Psf& psf, const Volume& x0,
   const std::vector<Volume> slopes0 = PartsOf(x0, options.slopes, options.factors);
   Copy data = begin({Convolve(x0, psf)}), value = begin({x0}), slopes = begin(slopes0);
   Norms ignored;
-  Update(data, data.z, m, of_data, 1, ignored);
-  Update(value, value.z, ones, of_value, 1, ignored);
-  Update(slopes, slopes0, ones, of_slopes, 1, ignored);
+  Update(data, data.z, m, of_data, 1, 1, ignored);
+  Update(value, value.z, ones, of_value, 1, 1, ignored);
+  Update(slopes, slopes0, ones, of_slopes, 1, 1, ignored);
   for (int k = 1; k <= options.iterations; ++k) {
     Volume right =
         Plus(Correlate(Plus(data.z[0], data.u[0], -1), psf), Plus(value.z[0], value.u[0], -1), options.weight);
     std::vector<Volume> free = slopes.z;
     for (size_t part = 0; part < free.size(); ++part) free[part] = Plus(slopes.z[part], slopes.u[part], -1);
-    if (!free.empty()) right = Plus(right, FromParts(free, options.slopes, options.factors), options.weight);
+    if (!free.empty()) right = Plus(right, FromParts(free, options.slopes, options.factors), options.slopes_weight);
     const Volume x = Filtered(right, inverse);
     Norms norms;
-    Update(data, {Convolve(x, psf)}, m, of_data, 1, norms);
-    Update(value, {x}, ones, of_value, options.weight, norms);
-    Update(slopes, PartsOf(x, options.slopes, options.factors), ones, of_slopes, options.weight, norms);
+    const double relaxation = options.relaxation;
+    Update(data, {Convolve(x, psf)}, m, of_data, 1, relaxation, norms);
+    Update(value, {x}, ones, of_value, options.weight, relaxation, norms);
+    Update(slopes, PartsOf(x, options.slopes, options.factors), ones, of_slopes, options.slopes_weight, relaxation,
+           norms);
     for (Copy* copy : {&data, &value, &slopes}) {
       for (Volume& u : copy->u) u = Plus(u, u, scale - 1);
     }

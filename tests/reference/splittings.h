@@ -34,7 +34,10 @@ struct SplitOptions {
   Order slopes = Order::kFirst;
   Noise noise = Noise::kPoisson;
   double lambda = 0;
-  double weight = 0.01;  // of the other splittings' penalty over that of the data's
+  double weight = 0.1;          // of the penalty of x's copy over that of the data's
+  double slopes_weight = 0.01;  // of that of D x's copy
+  double penalty = 0.0625;      // the first rho, over 1 / mean
+  double relaxation = 1.7;
   double background = 0;
   double mean = 0;  // of y
   std::array<double, 3> factors = {1, 1, 1};

@@ -260,6 +260,7 @@ struct FakeService::Services {
       for (int i = 0; i < state.workers; ++i) {
         v1::Worker& worker = *response->add_workers();
         worker.set_name(fmt::format("workers/w{}", i));
+        for (const uint32_t processor : {8U, 0U, 1U, 2U}) worker.mutable_registration()->add_processors(processor);
         worker.set_state(v1::IDLE);
         worker.mutable_registration()->set_backend("cpu");
       }

@@ -2,38 +2,33 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "proto/contract/status_macros.h"
+#include "worker/calibration/spectrum.h"
 #include "worker/methods/frequencies.h"
 
 namespace deconvoy::worker {
 namespace {
 
 constexpr int kFirstDecade = -8, kLastDecade = 1, kPerDecade = 4;
+constexpr double kFactor = 2;
+constexpr double kLeastRoot = 1e-3;
 
 // What V is made of, at each frequency of the half spectrum.
 struct Spectra {
   Shape3 domain;
-  std::vector<float> light;    // |(y - b)^|
+  std::vector<float> light;    // |F|
   std::vector<float> passed;   // |h^|
   std::vector<float> penalty;  // P
 };
 
-absl::StatusOr<std::vector<float>> LightOf(const Problem& problem) {
-  const Shape3& domain = problem.ops->domain();
-  std::vector<float> values(static_cast<size_t>(domain.voxels()));
-  RETURN_IF_ERROR(problem.ops->Download(*problem.measured, {{}, domain}, values));
-  for (float& value : values) value -= problem.background;
-  ASSIGN_OR_RETURN(const auto transform, problem.ops->MakeOtf(values, domain, {}));
-  values = {};
-  return MagnitudeOf(*problem.ops, *transform);
-}
-
 double Score(const Spectra& s, double lambda) {
-  double residual = 0, freedom = 0;
+  double residual = 0, fitted = 0;
   size_t i = 0;
   for (int64_t line = 0; line < s.domain.z * s.domain.y; ++line) {
     double squares = 0, sum = 0;
@@ -43,19 +38,23 @@ double Score(const Spectra& s, double lambda) {
       const double all = static_cast<double>(s.passed[i]) * s.passed[i] + kept;
       const double r = all > 0 ? kept / all : 0;
       squares += twice * (r * s.light[i]) * (r * s.light[i]);
-      sum += twice * r;
+      sum += twice * (1 - r);
     }
     residual += squares;
-    freedom += sum;
+    fitted += sum;
   }
-  return freedom > 0 ? residual / (freedom * freedom) : 0;
+  const auto n = static_cast<double>(s.domain.voxels());
+  const double root = std::max(1 - kFactor * fitted / n, kLeastRoot);
+  return residual / n / (root * root);
 }
 
 }  // namespace
 
 absl::StatusOr<v1::Calibration> CrossValidate(const CalibrationSample& sample, const Method& method) {
   Spectra spectra{.domain = sample.problem.ops->domain(), .light = {}, .passed = {}, .penalty = {}};
-  ASSIGN_OR_RETURN(spectra.light, LightOf(sample.problem));
+  ASSIGN_OR_RETURN(WindowedSpectrum image,
+                   SpectrumUnderWindow(*sample.problem.ops, *sample.problem.measured, {{}, sample.loaded}));
+  spectra.light = std::move(image.magnitude);
   ASSIGN_OR_RETURN(spectra.passed, MagnitudeOf(*sample.problem.ops, *sample.problem.otf));
   spectra.penalty = method.PenaltyOf(spectra.domain);
   v1::Calibration calibration;

@@ -2,11 +2,15 @@
 //
 // Of the filter  x^ = (y - b)^ conj h^ / (|h^|^2 + lambda P)  over n frequencies the score is
 //
-//   V = 1/n sum of |r (y - b)^|^2 / n  /  (1/n sum of r)^2,    r = lambda P / (|h^|^2 + lambda P)
+//   V = 1/n sum of |r F|^2  /  (1 - 2/n sum of (1 - r))^2,    r = lambda P / (|h^|^2 + lambda P)
 //
-// which estimates how well each voxel is predicted by all others, under white noise.
+// with F the transform of the image under a window (spectrum.h), so that neither the image's border nor what repeats it
+// in a margin counts. With a factor of 1 in place of 2 it would estimate how well each voxel is predicted by all
+// others, under white noise; the sharpest result needs a stronger filter than the best prediction. Where the
+// denominator's root is not above 1e-3 it is 1e-3.
 //
-// G. H. Golub, M. Heath and G. Wahba, Technometrics 21 (1979) 215.
+// G. H. Golub, M. Heath and G. Wahba, Technometrics 21 (1979) 215; a factor above 1: Y.-J. Kim and C. Gu, J. R. Stat.
+// Soc. B 66 (2004) 337.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -16,8 +20,8 @@
 
 namespace deconvoy::worker {
 
-// The scores of lambda from 1e-8 to 10, four in each decade. Memory: 4 bytes per voxel of the domain for y, and 10.
-// REQUIRES: method.PenaltyOf is not empty, and what is measured covers the domain. Errors: those of Ops.
+// The scores of lambda from 1e-8 to 10, four in each decade. Memory: 4 bytes per measured voxel, and 10 per voxel of
+// the domain. REQUIRES: method.PenaltyOf is not empty. Errors: those of Ops.
 absl::StatusOr<v1::Calibration> CrossValidate(const CalibrationSample& sample, const Method& method);
 
 }  // namespace deconvoy::worker

@@ -122,7 +122,7 @@ absl::StatusOr<v1::Calibration> CalibrateIterations(const CalibrationSample& sam
   spdlog::info("variance over mean of the noise: {}", ratio ? fmt::format("{:.3g}", *ratio) : "not known");
   ASSIGN_OR_RETURN(const HeldOut held_out, photons ? HoldOutPhotons(problem, sample.loaded, *sample.measured)
                                                    : HoldOutVoxels(problem, sample.loaded));
-  const bool likelihood = photons || method.description().noise_model() == "Poisson";
+  const bool likelihood = method.description().noise_model() == "Poisson";
   Scoring scoring(held_out, likelihood, TriedIterations(kMostCalibratedIterations), listener);
   RETURN_IF_ERROR(scoring.Begin());
   const auto run = method.Run(held_out.problem, most, scoring);

@@ -7,7 +7,7 @@
 //   squared residual   sum of (y - b - v)^2
 //
 // Photons are held out where the counts are Poisson (noise.h), else voxels. The squared residual judges methods for
-// Gaussian noise where voxels are held out, the likelihood all else.
+// Gaussian noise, whose estimates have values below 0 that have no likelihood; the likelihood all others.
 #pragma once
 
 #include <absl/status/statusor.h>

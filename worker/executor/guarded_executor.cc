@@ -16,6 +16,7 @@
 #include "worker/memory/budget.h"
 #include "worker/methods/registry.h"
 #include "worker/pipeline/analyse.h"
+#include "worker/pipeline/check_psf.h"
 #include "worker/pipeline/distill.h"
 #include "worker/pipeline/model_psf.h"
 #include "worker/pipeline/piece_writer.h"
@@ -73,6 +74,7 @@ const char* Remedy(const v1::Task& task) {
 absl::StatusOr<int64_t> NeedBytes(const v1::Task& task) {
   if (const v1::TileTask* tile = TileOf(task); tile != nullptr) return TileNeed(task, *tile);
   if (task.has_analyse()) return AnalysisBytes(task);
+  if (task.has_check_psf()) return CheckPsfBytes(task);
   int64_t need = 0;
   if (task.has_simulate()) {
     ASSIGN_OR_RETURN(need, SimulationBytes(task));

@@ -30,6 +30,8 @@ std::string Summary(const v1::Task& task) {
       return "simulation";
     case v1::Task::kDistill:
       return "PSF from beads";
+    case v1::Task::kCheckPsf:
+      return "check of a PSF";
     case v1::Task::kModelPsf:
       return "PSF from optics";
     case v1::Task::kProject:

@@ -4,6 +4,7 @@
 
 #include "proto/contract/error.h"
 #include "worker/pipeline/analyse.h"
+#include "worker/pipeline/check_psf.h"
 #include "worker/pipeline/distill.h"
 #include "worker/pipeline/model_psf.h"
 #include "worker/pipeline/project.h"
@@ -25,6 +26,8 @@ absl::StatusOr<v1::TaskResult> PipelineExecutor::Execute(const v1::Task& task, T
       return RunProject(task, context);
     case v1::Task::kDistill:
       return RunDistill(task, context);
+    case v1::Task::kCheckPsf:
+      return RunCheckPsf(task, context);
     case v1::Task::kModelPsf:
       return RunModelPsf(task, backend_.threads(), context);
     case v1::Task::kCalibrate:

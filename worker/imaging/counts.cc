@@ -98,7 +98,33 @@ void StoreIntegers(std::span<const double> values, std::byte* at, uint64_t& clip
   clipped += outside;
 }
 
-// REQUIRES: all values are finite, at most kStretch of them.
+// Whether a voxel of this type can hold the counts, or what is nearest to them.
+bool Holds(v1::VoxelType type, double counts) {
+  return std::isfinite(counts) && (type != v1::F32 || std::abs(counts) <= std::numeric_limits<float>::max());
+}
+
+// Where some photons or counts may not be finite.
+CountTotals ConvertAny(double gain, double offset, std::span<const float> photons, v1::VoxelType type,
+                       std::span<std::byte> raw) {
+  CountTotals totals;
+  for (size_t i = 0; i < photons.size(); ++i) {
+    const double counts = static_cast<double>(photons[i]) / gain + offset;
+    if (!Holds(type, counts)) {
+      ++totals.not_finite;
+      StoreVoxel(0, type, raw, i, totals.clipped);
+      continue;
+    }
+    totals.minimum = totals.voxels > 0 ? std::min(totals.minimum, counts) : counts;
+    totals.maximum = totals.voxels > 0 ? std::max(totals.maximum, counts) : counts;
+    totals.sum += counts;
+    totals.all_zero = totals.all_zero && photons[i] == 0;
+    ++totals.voxels;
+    StoreVoxel(counts, type, raw, i, totals.clipped);
+  }
+  return totals;
+}
+
+// REQUIRES: all photons are finite, at most kStretch of them, at least one.
 CountTotals ConvertFinite(double gain, double offset, std::span<const float> photons, v1::VoxelType type,
                           std::span<std::byte> raw) {
   std::array<double, kStretch> counts;
@@ -111,6 +137,8 @@ CountTotals ConvertFinite(double gain, double offset, std::span<const float> pho
   size_t i = 0;
   for (; i + kLanes <= photons.size(); i += kLanes) lanes.Add(counts.data() + i, kLanes);
   lanes.Add(counts.data() + i, photons.size() - i);
+  if (!Holds(type, lanes.minimum()) || !Holds(type, lanes.maximum()))
+    return ConvertAny(gain, offset, photons, type, raw);
   CountTotals totals{.minimum = lanes.minimum(),
                      .maximum = lanes.maximum(),
                      .sum = lanes.sum(),
@@ -124,27 +152,6 @@ CountTotals ConvertFinite(double gain, double offset, std::span<const float> pho
     StoreIntegers<uint16_t>(std::span(counts).first(photons.size()), raw.data(), totals.clipped);
   } else {
     StoreIntegers<uint8_t>(std::span(counts).first(photons.size()), raw.data(), totals.clipped);
-  }
-  return totals;
-}
-
-// Where some are not finite.
-CountTotals ConvertAny(double gain, double offset, std::span<const float> photons, v1::VoxelType type,
-                       std::span<std::byte> raw) {
-  CountTotals totals;
-  for (size_t i = 0; i < photons.size(); ++i) {
-    if (!std::isfinite(photons[i])) {
-      ++totals.not_finite;
-      StoreVoxel(0, type, raw, i, totals.clipped);
-      continue;
-    }
-    const double counts = static_cast<double>(photons[i]) / gain + offset;
-    totals.minimum = totals.voxels > 0 ? std::min(totals.minimum, counts) : counts;
-    totals.maximum = totals.voxels > 0 ? std::max(totals.maximum, counts) : counts;
-    totals.sum += counts;
-    totals.all_zero = totals.all_zero && photons[i] == 0;
-    ++totals.voxels;
-    StoreVoxel(counts, type, raw, i, totals.clipped);
   }
   return totals;
 }

@@ -39,7 +39,7 @@ struct CountTotals {
   double maximum = 0;
   double sum = 0;
   uint64_t clipped = 0;     // values that the type cannot hold
-  uint64_t not_finite = 0;  // NaN or infinity; those are left out of the others and written as 0
+  uint64_t not_finite = 0;  // NaN or infinity, for F32 also beyond its range; left out of the others, written as 0
   uint64_t voxels = 0;      // finite ones
   bool all_zero = true;     // no photons anywhere
 

@@ -114,7 +114,7 @@ void FrameStatistics::AddBlocks() {
   }
 }
 
-double FrameStatistics::Background() const {
+void FrameStatistics::SetBackground(FrameFacts& facts) const {
   uint64_t below = 0;
   double variances = 0;
   size_t first = 0;
@@ -123,7 +123,8 @@ double FrameStatistics::Background() const {
     variances += histogram_[first].variances;
     if (below > block_count_ / kPercent) break;
   }
-  if (below == 0) return 0;
+  if (below == 0) return;
+  facts.dark_variance = variances / static_cast<double>(below) * kBlock * kBlock;  // nearly all blocks are whole
   const double deviation = std::sqrt(variances / static_cast<double>(below));
   double background = ValueOf(first);
   for (int step = 0; step < kMostSteps; ++step) {
@@ -138,7 +139,18 @@ double FrameStatistics::Background() const {
     background = std::max(background, sum / static_cast<double>(blocks));
     if (background - before <= 0.01 * deviation) break;
   }
-  return background;
+  facts.automatic_background = background;
+}
+
+void FrameStatistics::CountBright(FrameFacts& facts) const {
+  size_t brightest = histogram_.size();
+  while (brightest > 0 && histogram_[brightest - 1].blocks == 0) --brightest;
+  if (brightest == 0) return;
+  const double half = (ValueOf(brightest - 1) + facts.automatic_background) / 2;
+  uint64_t bright = 0;
+  for (size_t bin = BinOf(half); bin < brightest; ++bin) bright += histogram_[bin].blocks;
+  facts.blocks = static_cast<int64_t>(block_count_);
+  facts.bright_blocks = static_cast<int64_t>(bright);
 }
 
 FrameFacts FrameStatistics::Finish() const {
@@ -146,7 +158,8 @@ FrameFacts FrameStatistics::Finish() const {
   facts.counted = finite_;
   facts.mean = finite_ > 0 ? sum_ / static_cast<double>(finite_) : 0;
   if (finite_ > 0) facts.variance = std::max(squares_ / static_cast<double>(finite_) - facts.mean * facts.mean, 0.0);
-  facts.automatic_background = Background();
+  SetBackground(facts);
+  CountBright(facts);
   return facts;
 }
 

@@ -23,6 +23,9 @@ struct FrameFacts {
   double mean = 0;                  // of y, what the methods see
   double variance = 0;              // of y
   double automatic_background = 0;  // photons
+  double dark_variance = 0;         // of voxels inside the darkest hundredth of the blocks, photons^2
+  int64_t blocks = 0;               // of 8 x 8 voxels, in all planes
+  int64_t bright_blocks = 0;        // whose mean is nearer to that of the brightest than to the background
   int64_t counted = 0;              // voxels that count and are finite
   int64_t negative = 0;             // voxels below the offset
   int64_t not_finite = 0;           // NaN or infinity; left out of everything else
@@ -47,7 +50,8 @@ class FrameStatistics {
   void AddRow(std::span<const float> row, std::span<const float> counts, int64_t y);
   void AddFiniteRow(std::span<const float> row);
   void AddBlocks();
-  double Background() const;
+  void SetBackground(FrameFacts& facts) const;
+  void CountBright(FrameFacts& facts) const;
 
   // Voxels of a block that is being added.
   struct Block {

@@ -16,6 +16,9 @@ namespace {
 constexpr double kUnbalanced = 10;  // one residual over the other
 constexpr float kRhoStep = 2;
 constexpr int64_t kBalancedSteps = 20;
+constexpr float kFirstPenalty = 0.0625F;  // over 1 / mean y
+constexpr float kRelaxation = 1.7F;
+const double kSlopesScale = std::sqrt(0.1);  // what is split is s D x
 
 v1::Method Describe() {
   v1::Method method;
@@ -32,10 +35,11 @@ v1::Method Describe() {
             {{"tv", "Differences: edges stay, what lies between becomes flat", 0},
              {"hessian", "Differences of differences: slopes stay too", 12}});
   AddNoise(method);
-  AddReal(method, "weight", 1e-6, 1, 0.01, "Penalty of the copies of x and D x over that of the copy of H x");
+  AddReal(method, "weight", 1e-6, 1, 0.1, "Penalty of the copy of x over that of H x; that of D x is a tenth of it");
   AddBoolean(method, "balancing", true, "Adapt the penalty of the splitting in the first iterations");
   AddReal(method, "tolerance", 0, 1, 0, "Stop when both residuals are so small a part of the estimate; 0: never");
   AddInitialEstimate(method);
+  AddAxialUpsample(method);
   AddBoolean(method, "objective", false, "Keep the objective of every iteration with the job; takes a little longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
@@ -69,18 +73,24 @@ class Splitting {
         tolerance_(parameters.Real("tolerance")),
         balancing_(parameters.Boolean("balancing")),
         wants_objective_(parameters.Boolean("objective")),
-        data_(problem, NoiseOf(parameters), SlopesOf(), static_cast<float>(weight_)) {}
+        data_(problem, {.noise = NoiseOf(parameters),
+                        .slopes = SlopesOf(),
+                        .factors = Factors(),
+                        .weight = static_cast<float>(weight_),
+                        .penalty = kFirstPenalty,
+                        .relaxation = kRelaxation}) {}
 
   absl::Status Begin() {
     ASSIGN_OR_RETURN(x_, InitialEstimate(problem_, parameters_));
     ASSIGN_OR_RETURN(value_, ops_.Allocate(x_->box()));
-    prior_ = {.value = value_.get(), .slopes = SlopesOf(), .factors = problem_.differences.factors};
+    prior_ = {.value = value_.get(), .slopes = SlopesOf(), .factors = Factors()};
     for (size_t part = 0; part < PartsOf(prior_.slopes); ++part) {
       ASSIGN_OR_RETURN(parts_[part], ops_.Allocate(x_->box()));
       prior_.parts[part] = parts_[part].get();
     }
     prior_.threshold = Threshold();
     RETURN_IF_ERROR(ops_.UpdateSplit(*x_, prior_, 1).status());
+    prior_.relaxation = kRelaxation;
     return data_.Start(*x_);
   }
 
@@ -91,9 +101,10 @@ class Splitting {
       ASSIGN_OR_RETURN(const PriorUpdate prior, ops_.UpdateSplit(*x_, prior_, scale));
       prior_.threshold = Threshold();
       const Residuals residuals = Total(data.norms, weight_, prior.norms);
-      RETURN_IF_ERROR(monitor_.Iterated(
-          {done, iterations_, *x_,
-           wants_objective_ ? std::optional(data.objective + lambda_ * prior.roughness) : std::nullopt}));
+      RETURN_IF_ERROR(
+          monitor_.Iterated({done, iterations_, *x_,
+                             wants_objective_ ? std::optional(data.objective + lambda_ / kSlopesScale * prior.roughness)
+                                              : std::nullopt}));
       if (std::max(residuals.primal, residuals.dual) <= tolerance_ * residuals.size) break;
       scale = done % 2 == 1 && done < kBalancedSteps ? ScaleFor(residuals) : 1;
     }
@@ -108,7 +119,14 @@ class Splitting {
     if (lambda_ == 0) return Slopes::kNone;
     return parameters_.Choice("prior") == "hessian" ? Slopes::kSecond : Slopes::kFirst;
   }
-  float Threshold() const { return static_cast<float>(lambda_ / weight_) / data_.rho(); }
+  // Those of D that make K of its copy.
+  std::array<float, 3> Factors() const {
+    const auto scale = static_cast<float>(SlopesOf() == Slopes::kSecond ? std::sqrt(kSlopesScale) : kSlopesScale);
+    std::array<float, 3> factors = problem_.differences.factors;
+    for (float& factor : factors) factor *= scale;
+    return factors;
+  }
+  float Threshold() const { return static_cast<float>(lambda_ / (kSlopesScale * weight_)) / data_.rho(); }
 
   // rho over that of the step after the next.
   float ScaleFor(const Residuals& residuals) const {

@@ -30,9 +30,9 @@ Noise NoiseOf(const Parameters& parameters) {
 
 absl::Status DataSplitting::MakeInverse() {
   ASSIGN_OR_RETURN(std::vector<float> values, MagnitudeOf(*problem_.ops, *problem_.otf));
-  for (float& v : values) v = v * v / weight_ + 1;
-  AddEigenvalues(problem_.ops->domain(), slopes_, problem_.differences.factors, values);
-  for (float& v : values) v = 1 / (weight_ * v);
+  for (float& v : values) v = v * v / options_.weight + 1;
+  AddEigenvalues(problem_.ops->domain(), options_.slopes, options_.factors, values);
+  for (float& v : values) v = 1 / (options_.weight * v);
   ASSIGN_OR_RETURN(inverse_, problem_.ops->MakeRealOtf(values));
   return absl::OkStatus();
 }
@@ -41,7 +41,7 @@ DataSplit DataSplitting::Update(float scale) {
   return {.y = problem_.measured,
           .mask = problem_.mask,
           .background = problem_.background,
-          .noise = noise_,
+          .noise = options_.noise,
           .variance = ScaleOf(problem_),
           .rho = rho_,
           .scale = scale,
@@ -64,6 +64,7 @@ absl::StatusOr<DataSplitting::Outcome> DataSplitting::Solve(const Prologue& r, f
                                                             Array& x) {
   Outcome outcome;
   DataSplit split = Update(scale);
+  split.relaxation = options_.relaxation;
   split.norms = &outcome.norms;
   if (wants_objective) split.objective = &outcome.objective;
   split.floor = kDenominatorFloor * ScaleOf(problem_);
@@ -71,7 +72,7 @@ absl::StatusOr<DataSplitting::Outcome> DataSplitting::Solve(const Prologue& r, f
                                             .inverse = inverse_.get(),
                                             .q = q_.get(),
                                             .r = r,
-                                            .weight = weight_,
+                                            .weight = options_.weight,
                                             .x = Store{&x},
                                             .data = split}));
   rho_ /= scale;

@@ -11,6 +11,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <array>
 #include <memory>
 
 #include "worker/methods/method.h"
@@ -26,10 +27,17 @@ Noise NoiseOf(const Parameters& parameters);
 
 class DataSplitting {
  public:
-  // `problem` must outlive it. The variance of Gaussian noise is the mean of y. `slopes` with the problem's factors are
-  // those of the other splittings.
-  DataSplitting(const Problem& problem, Noise noise, Slopes slopes, float weight)
-      : problem_(problem), noise_(noise), slopes_(slopes), weight_(weight), rho_(0.25F / ScaleOf(problem)) {}
+  struct Options {
+    Noise noise = Noise::kPoisson;  // the variance of Gaussian noise is the mean of y
+    Slopes slopes = Slopes::kNone;  // of the other splittings
+    std::array<float, 3> factors = {1, 1, 1};
+    float weight = 1;       // g
+    float penalty = 0.25F;  // the first rho, over 1 / mean y
+    float relaxation = 1;   // of every update
+  };
+  // `problem` must outlive it.
+  DataSplitting(const Problem& problem, const Options& options)
+      : problem_(problem), options_(options), rho_(options.penalty / ScaleOf(problem)) {}
 
   // z1 = P1(H x). Uses up x, which covers the domain.
   absl::Status Start(Array& x);
@@ -49,9 +57,7 @@ class DataSplitting {
 
   // Constant after `Start`.
   const Problem& problem_;
-  const Noise noise_;
-  const Slopes slopes_;
-  const float weight_;  // g
+  const Options options_;
   std::unique_ptr<Otf> inverse_;
 
   // From update to update.

@@ -22,10 +22,10 @@ void AddIterations(v1::Method& method, int64_t default_value, std::string_view m
 void MakeAutomatic(v1::Method& method);
 void AddInteger(v1::Method& method, std::string_view name, int64_t minimum, int64_t maximum, int64_t default_value,
                 std::string_view meaning);
-// `unit`: 1 for a pure number.
 // `axial_upsample`: planes of the result for each of the image (proto/contract/deconvolution.h). The tile's y and m
 // carry it out; the method needs to honour m.
 void AddAxialUpsample(v1::Method& method);
+// `unit`: 1 for a pure number.
 void AddReal(v1::Method& method, std::string_view name, double minimum, double maximum, double default_value,
              std::string_view meaning, std::string_view unit = "1");
 void AddBoolean(v1::Method& method, std::string_view name, bool default_value, std::string_view meaning);

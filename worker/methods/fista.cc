@@ -21,6 +21,10 @@ v1::Method Describe() {
 
 Fista::Fista() : DescentMethod(Describe(), Momentum::kAlways) {}
 
+absl::Status Fista::ReviewFrame(const Parameters& parameters, const PsfFacts&, const Shape3& frame) const {
+  return CheckScales(parameters, frame);
+}
+
 absl::StatusOr<std::unique_ptr<Array>> Fista::Run(const Problem& problem, const Parameters& parameters,
                                                   Monitor& monitor) const {
   return ShrinkIteratively(problem, parameters, /*accelerated=*/true, monitor);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -150,6 +151,16 @@ absl::StatusOr<std::vector<Advice>> DescentMethod::Review(const Parameters& para
   const bool nesterov = momentum_ == Momentum::kAlways || (momentum_ == Momentum::kChosen && IsNesterov(parameters));
   RETURN_IF_ERROR(StepOf(parameters.Real("step"), nesterov, kLeastCurvature).status());
   return std::vector<Advice>{};
+}
+
+// w^4 is largest where |h^| has nearly gone, at the corner of all frequencies.
+absl::Status CheckSmoothStep(const Parameters& parameters, const PsfFacts& psf, const Shape3& frame) {
+  double square = 0;
+  for (const int64_t extent : {frame.z, frame.y, frame.x}) {
+    if (extent > 1) square += std::numbers::pi * std::numbers::pi;
+  }
+  const double corner = psf.at_corner * psf.at_corner + parameters.Real("lambda") * square * square;
+  return StepOf(parameters.Real("step"), /*nesterov=*/false, std::max(1.0, corner)).status();
 }
 
 void DescribeDescent(v1::Method& method, bool smooth) {

@@ -60,6 +60,10 @@ struct DescentOptions {
 // The choice of `acceleration`.
 bool IsNesterov(const Parameters& parameters);
 
+// Whether the parameter `step` converges with such a `lambda`, in frames of such extents. Errors: INVALID_FIELD for one
+// that does not, with the bound for this PSF.
+absl::Status CheckSmoothStep(const Parameters& parameters, const PsfFacts& psf, const Shape3& frame);
+
 // Adds iterations, step and objective, boundaries, noise model, transforms and memory: per padded voxel OTF 4, x 4,
 // spectrum 4 and their gaps 0.3. With `smooth` 6 more for L*L and what it gives; else the choice of `acceleration`.
 void DescribeDescent(v1::Method& method, bool smooth);

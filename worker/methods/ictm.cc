@@ -21,6 +21,11 @@ v1::Method Describe() {
 
 IterativeConstrainedTikhonovMiller::IterativeConstrainedTikhonovMiller() : DescentMethod(Describe(), Momentum::kNone) {}
 
+absl::Status IterativeConstrainedTikhonovMiller::ReviewFrame(const Parameters& parameters, const PsfFacts& psf,
+                                                             const Shape3& frame) const {
+  return CheckSmoothStep(parameters, psf, frame);
+}
+
 absl::StatusOr<std::unique_ptr<Array>> IterativeConstrainedTikhonovMiller::Run(const Problem& problem,
                                                                                const Parameters& parameters,
                                                                                Monitor& monitor) const {

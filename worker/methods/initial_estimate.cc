@@ -5,6 +5,7 @@
 
 #include "proto/contract/status_macros.h"
 #include "worker/methods/describe.h"
+#include "worker/methods/rl_iteration.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -12,7 +13,6 @@ namespace {
 constexpr float kLeastRatio = 1e-4F, kMostRatio = 1;
 constexpr float kWienerFloor = 0.01F;  // of the mean
 constexpr float kLeastModel = 0.5F;    // of the mean, which the model is
-constexpr float kWeightFloor = 0.01F;  // as in the iterations
 
 // x holds the mean, and in the end H*(k y) / w where w >= 0.01: a plain step, whose model is the mean.
 absl::Status ContinueIntoMargin(const Problem& problem, Array& x) {
@@ -26,7 +26,7 @@ absl::Status ContinueIntoMargin(const Problem& problem, Array& x) {
                            .background = 0,
                            .floor = kLeastModel * problem.mean,
                            .output = nullptr};
-  const MultiplyUpdate update{.p = p, .weights = w.get(), .weight_floor = kWeightFloor, .output = &x};
+  const MultiplyUpdate update{.p = p, .weights = w.get(), .weight_floor = kLeastWeight, .output = &x, .floor = 0};
   return ops.ConvolveThen({problem.otf, /*adjoint=*/false, p, ratio},
                           {problem.otf, /*adjoint=*/true, Identity{nullptr}, update});
 }

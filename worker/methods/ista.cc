@@ -21,6 +21,10 @@ v1::Method Describe() {
 
 Ista::Ista() : DescentMethod(Describe(), Momentum::kNone) {}
 
+absl::Status Ista::ReviewFrame(const Parameters& parameters, const PsfFacts&, const Shape3& frame) const {
+  return CheckScales(parameters, frame);
+}
+
 absl::StatusOr<std::unique_ptr<Array>> Ista::Run(const Problem& problem, const Parameters& parameters,
                                                  Monitor& monitor) const {
   return ShrinkIteratively(problem, parameters, /*accelerated=*/false, monitor);

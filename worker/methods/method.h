@@ -85,6 +85,12 @@ class Method {
   // Whether it can run with these parameters, which are each in range, and a PSF like this one. Errors: INVALID_FIELD.
   virtual absl::StatusOr<std::vector<Advice>> Review(const Parameters& parameters, const PsfFacts& psf) const = 0;
 
+  // Whether it can run on frames of such extents, whatever the tiles. Errors: INVALID_FIELD.
+  virtual absl::Status ReviewFrame(const Parameters& /*parameters*/, const PsfFacts& /*psf*/,
+                                   const Shape3& /*frame*/) const {
+    return absl::OkStatus();
+  }
+
   // What to say about a frame whose y has this mean and variance, in photons.
   virtual std::vector<Advice> ReviewCounts(double /*mean*/, double /*variance*/) const { return {}; }
 

@@ -18,7 +18,7 @@ v1::Method Describe() {
   method.set_summary("Divides by the transform of the PSF. Shows what noise does to an inverse; not for results.");
   method.set_citation("D. Sage et al., Methods 115 (2017) 28");
   AddReal(method, "epsilon", 1e-12, 1, 1e-6, "Least squared magnitude that is divided by");
-  DescribeFilter(method, /*host_bytes=*/4);
+  DescribeFilter(method, /*host_bytes=*/2);
   return method;
 }
 

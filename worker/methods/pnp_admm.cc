@@ -59,7 +59,7 @@ absl::StatusOr<std::unique_ptr<Array>> PlugAndPlayAdmm::Run(const Problem& probl
   const bool wants_objective = parameters.Boolean("objective");
   const float sigma = SigmaOf(problem, parameters);
   ASSIGN_OR_RETURN(auto x, InitialEstimate(problem, parameters));
-  DataSplitting data(problem, NoiseOf(parameters), Slopes::kNone, static_cast<float>(parameters.Real("weight")));
+  DataSplitting data(problem, {.noise = NoiseOf(parameters), .weight = static_cast<float>(parameters.Real("weight"))});
   ASSIGN_OR_RETURN(auto u, ops.Allocate(x->box()));
   RETURN_IF_ERROR(ops.Copy(*x, x->box(), *u));
   RETURN_IF_ERROR(data.Start(*x));

@@ -3,7 +3,6 @@
 #include "proto/contract/status_macros.h"
 #include "worker/methods/denoiser.h"
 #include "worker/methods/describe.h"
-#include "worker/methods/gradient.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -23,12 +22,12 @@ v1::Method Describe() {
 
 }  // namespace
 
-PlugAndPlayIsta::PlugAndPlayIsta() : DescribedMethod(Describe()) {}
+PlugAndPlayIsta::PlugAndPlayIsta() : DescentMethod(Describe(), Momentum::kChosen) {}
 
 absl::StatusOr<std::unique_ptr<Array>> PlugAndPlayIsta::Run(const Problem& problem, const Parameters& parameters,
                                                             Monitor& monitor) const {
   ASSIGN_OR_RETURN(const auto denoiser, OpenDenoiser(problem, parameters));
-  DescentOptions options{.floor = kNoFloor, .nesterov = IsNesterov(parameters)};
+  DescentOptions options{.nesterov = IsNesterov(parameters)};
   const float sigma = SigmaOf(problem, parameters);
   options.clean = [&](Array& x, double step) -> absl::Status {
     if (sigma > 0) RETURN_IF_ERROR(denoiser->Denoise(x, static_cast<float>(step) * sigma));

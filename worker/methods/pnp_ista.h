@@ -13,11 +13,11 @@
 // 4 transforms per iteration and as many to start. Memory: worker/methods/gradient.h and that of the denoiser.
 #pragma once
 
-#include "worker/methods/method.h"
+#include "worker/methods/gradient.h"
 
 namespace deconvoy::worker {
 
-class PlugAndPlayIsta final : public DescribedMethod {
+class PlugAndPlayIsta final : public DescentMethod {
  public:
   PlugAndPlayIsta();
   absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,

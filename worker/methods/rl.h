@@ -23,9 +23,9 @@
 // measured.
 //
 // Noise model: Poisson. Boundary: EXTEND estimates the surroundings too, MIRROR and PERIODIC have m = 1 everywhere and
-// w = 1. Zero rule: the denominator is kept above e mean y; where y = 0 the quotient is 0; a blank frame gives a blank
-// estimate. The objective is the I-divergence of y from H p + b over the measured voxels. It never rises only with H*
-// and without acceleration.
+// w = 1. Zero rule: the denominator is kept above e mean y; where y = 0 the quotient is 0; what rounding would put
+// below 0 is 0; a blank frame gives a blank estimate. The objective is the I-divergence of y from H p + b over the
+// measured voxels. It never rises only with H* and without acceleration.
 //
 // W. H. Richardson, J. Opt. Soc. Am. 62 (1972) 55; L. B. Lucy, Astron. J. 79 (1974) 745; EXTEND: M. Bertero and
 // P. Boccacci, Astron. Astrophys. 437 (2005) 369; heavy-ball: H. Wang and P. C. Miller, IEEE Trans. Image Process. 23

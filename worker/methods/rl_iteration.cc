@@ -11,9 +11,8 @@ namespace {
 
 constexpr float kDenominatorFloor = 1e-6F;  // e, relative to the mean of y
 constexpr float kSmallestFloor = 1e-30F;    // for a blank frame
-constexpr float kExtrapolationFloor = 0.1F;
-constexpr float kRoughnessFloor = 1e-3F;   // relative to the mean of y
-constexpr float kLeastDenominator = 0.1F;  // of w, under a penalty
+constexpr float kRoughnessFloor = 1e-3F;    // relative to the mean of y
+constexpr float kLeastDenominator = 0.1F;   // of w, under a penalty
 
 }  // namespace
 

@@ -38,14 +38,15 @@ class Acceleration {
 // m y / max(v + b, e mean y), without an output: what all iterations on Poisson counts take back.
 GuardedRatio QuotientOf(const Problem& problem);
 
-inline constexpr float kLeastWeight = 0.01F;  // no update where w is below
+inline constexpr float kLeastWeight = 0.01F;        // no update where w is below
+inline constexpr float kExtrapolationFloor = 0.1F;  // of x: p is no lower
 
 // What takes the quotient back, with its normalisation.
 struct BackProjection {
   const Otf* otf = nullptr;  // of which the adjoint is taken
   std::unique_ptr<Otf> own;  // null for H*
   std::unique_ptr<Weights> w;
-  float floor = kNoFloor;  // of the estimate
+  float floor = 0;  // of the estimate: rounding may fall below
   float full_weight = 0;
   float raise = 0;  // of data and model
 };

@@ -1,6 +1,5 @@
 #include "worker/methods/rl_multiview.h"
 
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -9,14 +8,10 @@
 #include "proto/contract/status_macros.h"
 #include "worker/methods/describe.h"
 #include "worker/methods/initial_estimate.h"
+#include "worker/methods/rl_iteration.h"
 
 namespace deconvoy::worker {
 namespace {
-
-constexpr float kDenominatorFloor = 1e-6F;  // e, relative to the mean of y
-constexpr float kSmallestFloor = 1e-30F;    // for a blank frame
-constexpr float kWeightFloor = 0.01F;
-constexpr float kExtrapolationFloor = 0.1F;
 
 v1::Method Describe() {
   v1::Method method;
@@ -24,12 +19,10 @@ v1::Method Describe() {
   method.set_title("Richardson-Lucy on several views");
   method.set_summary(
       "Joins registered views of one specimen (the channels of the image, each with its own channel of the PSF) into "
-      "one "
-      "result. For light sheets from several sides, and whatever else was recorded more than once.");
+      "one result. For light sheets from several sides, and whatever else was recorded more than once.");
   method.set_citation(
       "S. Preibisch et al., Nat. Methods 11 (2014) 645; M. Ingaramo et al., ChemPhysChem 15 (2014) 794; H. M. Hudson "
-      "and "
-      "R. S. Larkin, IEEE Trans. Med. Imaging 13 (1994) 601");
+      "and R. S. Larkin, IEEE Trans. Med. Imaging 13 (1994) 601");
   method.set_noise_model("Poisson");
   AddInteger(method, "iterations", 1, 10000, 30, "Number of iterations; in each every view counts once");
   AddChoice(method, "update", "additive", "How the views act together",
@@ -105,7 +98,7 @@ class Iterations {
     const float share = 1 / static_cast<float>(views_.size());
     for (size_t v = 0; v < views_.size(); ++v) {
       RETURN_IF_ERROR(Step(v, p, *step_));
-      RETURN_IF_ERROR(ops_.AddScaled(*step_, share, *next_));
+      RETURN_IF_ERROR(ops_.Combine(*next_, 1, *step_, share));
     }
     return absl::OkStatus();
   }
@@ -122,13 +115,13 @@ class Iterations {
   absl::Status Step(size_t v, const Extrapolate& p, Array& output) {
     const View& view = views_[v];
     double divergence = 0;
-    const GuardedRatio ratio{.y = view.measured,
-                             .mask = view.mask,
-                             .background = view.background,
-                             .floor = std::max(kDenominatorFloor * problem_.mean, kSmallestFloor),
-                             .output = nullptr,
-                             .i_divergence = wants_objective_ ? &divergence : nullptr};
-    const MultiplyUpdate update{.p = p, .weights = weights_[v].get(), .weight_floor = kWeightFloor, .output = &output};
+    GuardedRatio ratio = QuotientOf(problem_);
+    ratio.y = view.measured;
+    ratio.mask = view.mask;
+    ratio.background = view.background;
+    ratio.i_divergence = wants_objective_ ? &divergence : nullptr;
+    const MultiplyUpdate update{
+        .p = p, .weights = weights_[v].get(), .weight_floor = kLeastWeight, .output = &output, .floor = 0};
     RETURN_IF_ERROR(ops_.ConvolveThen({view.otf, /*adjoint=*/false, p, ratio},
                                       {view.otf, /*adjoint=*/true, Identity{nullptr}, update}));
     objective_ += divergence;

@@ -24,19 +24,6 @@ Wavelet WaveletOf(const std::string& name) {
   return Wavelet::kHaar;
 }
 
-// So many that the coarsest box still has two voxels along its longest axis.
-absl::Status CheckScales(int64_t scales, const Shape3& domain) {
-  const int64_t longest = std::max({domain.z, domain.y, domain.x});
-  if ((longest >> scales) >= 2) return absl::OkStatus();
-  int64_t most = 0;
-  while ((longest >> (most + 1)) >= 2) ++most;
-  return MakeError(
-      {.reason = v1::INVALID_FIELD,
-       .field = "deconvolve.parameters[\"scales\"]",
-       .remedy = most > 0 ? fmt::format("Give at most {} scales.", most) : "Use another method for so small a frame."},
-      fmt::format("{} scales are more than {} x {} x {} voxels have", scales, domain.z, domain.y, domain.x));
-}
-
 // Voxels of the domain from its origin to the first whose position in the frame is a multiple of `grid`.
 Voxel StartOf(const Voxel& origin, int64_t grid, const Shape3& domain) {
   const auto along = [grid](int64_t first, int64_t extent) { return (grid - first % grid) % grid % extent; };
@@ -44,6 +31,18 @@ Voxel StartOf(const Voxel& origin, int64_t grid, const Shape3& domain) {
 }
 
 }  // namespace
+
+absl::Status CheckScales(const Parameters& parameters, const Shape3& frame) {
+  const int64_t scales = parameters.Integer("scales"), longest = std::max({frame.z, frame.y, frame.x});
+  if ((longest >> scales) >= 2) return absl::OkStatus();
+  int64_t most = 0;
+  while ((longest >> (most + 1)) >= 2) ++most;
+  return MakeError(
+      {.reason = v1::INVALID_FIELD,
+       .field = "deconvolve.parameters[\"scales\"]",
+       .remedy = most > 0 ? fmt::format("Give at most {} scales.", most) : "Use another method for so small a frame."},
+      fmt::format("{} scales are more than {} x {} x {} voxels have", scales, frame.z, frame.y, frame.x));
+}
 
 void DescribeShrinkage(v1::Method& method, bool accelerated) {
   method.set_noise_model("Gaussian");
@@ -70,7 +69,6 @@ absl::StatusOr<std::unique_ptr<Array>> ShrinkIteratively(const Problem& problem,
                                                          bool accelerated, Monitor& monitor) {
   const int64_t scales = parameters.Integer("scales");
   const Shape3& domain = problem.ops->domain();
-  RETURN_IF_ERROR(CheckScales(scales, domain));
   const double lambda = parameters.Real("lambda");
   DescentOptions options{.nesterov = accelerated};
   options.wavelets = {.wavelet = WaveletOf(parameters.Choice("wavelet")),

@@ -24,9 +24,12 @@ namespace deconvoy::worker {
 // padded voxel OTF 4, x 4, with `accelerated` 4 more, spectrum 4 and their gaps 0.3.
 void DescribeShrinkage(v1::Method& method, bool accelerated);
 
+// Whether frames of such extents have so many scales: the coarsest box must have two voxels along its longest axis.
+// Smaller tiles are split as often as they can be. Errors: INVALID_FIELD, with the bound.
+absl::Status CheckScales(const Parameters& parameters, const Shape3& frame);
+
 // p = x, or where `accelerated` x + (t - 1)/t' (x - x_previous), t' = (1 + sqrt(1 + 4 t^2)) / 2, t = 1 at first.
-// Errors: INVALID_FIELD for a step above the bound (2, or 1 where accelerated) and for more scales than the frame has;
-// those of Ops and the monitor.
+// Errors: INVALID_FIELD for a step above the bound (2, or 1 where accelerated); those of Ops and the monitor.
 absl::StatusOr<std::unique_ptr<Array>> ShrinkIteratively(const Problem& problem, const Parameters& parameters,
                                                          bool accelerated, Monitor& monitor);
 

@@ -22,6 +22,10 @@ v1::Method Describe() {
 
 TikhonovMiller::TikhonovMiller() : DescentMethod(Describe(), Momentum::kNone) {}
 
+absl::Status TikhonovMiller::ReviewFrame(const Parameters& parameters, const PsfFacts& psf, const Shape3& frame) const {
+  return CheckSmoothStep(parameters, psf, frame);
+}
+
 absl::StatusOr<std::unique_ptr<Array>> TikhonovMiller::Run(const Problem& problem, const Parameters& parameters,
                                                            Monitor& monitor) const {
   return Descend(problem, parameters, {.lambda = parameters.Real("lambda")}, monitor);

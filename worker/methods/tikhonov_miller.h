@@ -17,6 +17,7 @@ namespace deconvoy::worker {
 class TikhonovMiller final : public DescentMethod {
  public:
   TikhonovMiller();
+  absl::Status ReviewFrame(const Parameters& parameters, const PsfFacts& psf, const Shape3& frame) const override;
   absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,
                                              Monitor& monitor) const override;
 };

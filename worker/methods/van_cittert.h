@@ -5,7 +5,7 @@
 // x estimate, y measured photons, b background, H convolution with the PSF (sum 1), g the step. Noise model: Gaussian.
 // Boundary: MIRROR or PERIODIC; without an adjoint the surroundings cannot be estimated. Zero rule: nothing is divided.
 // It converges where |1 - g h^| < 1, so that the real part of h^ must not be negative: Review looks along the axes of
-// frequency.
+// frequency. The objective is |y - b - H x|^2, with x as it is before the step.
 //
 // P. H. van Cittert, Z. Phys. 69 (1931) 298.
 //

@@ -93,8 +93,9 @@ struct Differences {
 // --- Splittings, for the alternating direction method of multipliers. A field z that stands for K x and its scaled
 // dual u are held together as t = z + u: with P the proximal step of what is asked of z, z = P(t) and u = t - P(t). An
 // update takes v = K x to
-//   t' = v + u,  z' = P(t'),  u' = scale (t' - z'),   and t to z' + u'.
-// With P of the penalty rho, `scale` is rho over the next update's, whose P then gives the same z' of the new t.
+//   t' = a v + (1 - a) z + u,  z' = P(t'),  u' = scale (t' - z'),   and t to z' + u',
+// a being its `relaxation`. With P of the penalty rho, `scale` is rho over the next update's, whose P then gives the
+// same z' of the new t.
 
 // Sums of squares over an update, in double precision, whose order does not depend on the number of threads.
 struct SplitNorms {
@@ -123,6 +124,7 @@ struct PriorSplit {
   Slopes slopes = Slopes::kNone;
   std::array<float, 3> factors = {1, 1, 1};  // z, y, x
   float threshold = 0;                       // >= 0
+  float relaxation = 1;
 };
 
 // p = z2 - u2 + K*(z3 - u3). REQUIRES: a value.
@@ -208,7 +210,8 @@ struct AddUpdate {
   float offset = 0;
   float floor = kNoFloor;
   float ceiling = kNoCeiling;
-  // If set: receives the sum of (step v + scale addend)^2 over output's box.
+  // If set: receives the sum of the squares of step v + scale addend, in double precision, whose order does not depend
+  // on the number of threads.
   double* squares = nullptr;
 };
 
@@ -220,8 +223,8 @@ struct Divide {
   Array* output;
 };
 
-// x = x (first + second) / 2 on x's box, but where v < 0 it stays. Both others cover that box and may be the prologue's
-// arrays.
+// x = max(x (first + second) / 2, 0) on x's box, but where v < 0 it stays. Both others cover that box and may be the
+// prologue's arrays.
 struct ConsensusUpdate {
   const Array* first;
   const Array* second;
@@ -244,7 +247,8 @@ struct DataSplit {
   float variance;  // > 0; of kGaussian
   float rho;       // > 0
   float scale = 1;
-  bool fresh = false;  // u1 is 0 before, whatever t holds
+  float relaxation = 1;
+  bool fresh = false;  // u1 is 0 before, whatever t holds; then relaxation is 1
   Array* t;            // covers y's box
   Array* output;       // covers the domain; null in a SplitSolve
   // If set: receives the sums over those voxels.
@@ -376,9 +380,6 @@ class Ops {
   // array = W* S W array. Returns the sum of the absolute values of what S leaves of the fine coefficients.
   virtual absl::StatusOr<double> ShrinkWavelets(const WaveletShrinkage& shrinkage, Array& array) = 0;
 
-  // target = target + scale addend on target's box. REQUIRES: addend's box contains it.
-  virtual absl::Status AddScaled(const Array& addend, float scale, Array& target) = 0;
-
   // The sum of a b over `box`, in double precision. REQUIRES: box inside both arrays' boxes.
   virtual absl::StatusOr<double> Dot(const Array& a, const Array& b, const Box3& box) = 0;
 
@@ -394,7 +395,7 @@ class Ops {
   // output = v - factor K* u3. REQUIRES: all arrays cover the domain; output is none of the others.
   virtual absl::Status SubtractDual(const Array& v, const PriorSplit& split, float factor, Array& output) = 0;
 
-  // a = alpha a + beta b. REQUIRES: both cover the same box.
+  // a = alpha a + beta b on a's box. REQUIRES: b's box contains it.
   virtual absl::Status Combine(Array& a, float alpha, const Array& b, float beta) = 0;
 
   // array = min(max(array, floor), ceiling)

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -13,6 +15,7 @@
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/optics.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
@@ -28,6 +31,7 @@
 #include "worker/pipeline/mask.h"
 #include "worker/pipeline/motion_survey.h"
 #include "worker/pipeline/plane_reader.h"
+#include "worker/pipeline/psf_findings.h"
 #include "worker/pipeline/region_correction.h"
 #include "worker/psf/facts.h"
 #include "worker/psf/prepare.h"
@@ -58,15 +62,18 @@ class Analysis {
            TaskContext& context)
       : spec_(spec), mask_(mask), flat_(flat), context_(context) {}
 
-  absl::Status AnalysePsfs(const v1::VolumeAccess& psf, const Shape3& image) {
+  // `grid`: the image on the result's grid.
+  absl::Status AnalysePsfs(const v1::VolumeAccess& psf, const v1::VolumeSpec& grid) {
     ASSIGN_OR_RETURN(const Shape5 shape, ToShape(psf.spec().shape(), psf.spec().type(), "psf.shape"));
     PsfOptions options;
     options.rule = spec_.psf_centre();
     options.given = ToVoxel(spec_.psf_centre_voxel());
     if (spec_.psf_energy() > 0) options.energy = spec_.psf_energy();
-    options.image = image;
-    options.voxel = psf.spec().voxel_size();
+    options.image = FrameShape(grid);
+    options.voxel = Or(psf.spec().voxel_size(), grid.voxel_size());
     options.periodic = spec_.boundary() == v1::PERIODIC;
+    RETURN_IF_ERROR(ValidateOpticsCount(spec_.optics(), grid.shape().c(), "image", "deconvolve"));
+    psf_channels_ = shape.c;
     for (int64_t t = 0; t < shape.t; ++t) {
       for (int64_t c = 0; c < shape.c; ++c) {
         RETURN_IF_ERROR(AddContext(AnalyseOnePsf(psf, {t, c, {{}, shape.frame()}}, options), DepthText(t)));
@@ -99,6 +106,7 @@ class Analysis {
     for (size_t i = 0; i < facts_.size(); ++i) Record(static_cast<int>(i), shape.frame(), facts_[i]);
     for (const MotionSurvey& motion : motion_) AddFindings(motion.Findings());
     RETURN_IF_ERROR(CheckCounted());
+    WarnOfSwap();
     RETURN_IF_ERROR(CheckLight());
     return CheckSize();
   }
@@ -118,14 +126,41 @@ class Analysis {
     ASSIGN_OR_RETURN(PsfAnalysis found, AnalysePsf(values, shape, static_cast<uint32_t>(stack.c), options));
     found.report.set_t(static_cast<uint32_t>(stack.t));
     RETURN_IF_ERROR(CheckThickness(found.report));
-    RETURN_IF_ERROR(ReviewMethod(std::move(values), shape, found.report));
+    CompareWithOptics(values, stack, options.voxel, found.findings);
+    RETURN_IF_ERROR(ReviewMethod(std::move(values), shape, found.report, options.image));
     *result_.add_psfs() = std::move(found.report);
     const std::string depth = DepthText(stack.t);
     for (v1::Finding& finding : found.findings) {
       if (!depth.empty()) finding.set_message(depth + ": " + finding.message());
+      const std::string& defect = MetadataOf(finding, "defect");
+      if (defect == "second_peak" || defect == "cut_sideways") psf_is_no_point_ = true;
       *result_.add_findings() = std::move(finding);
     }
     return absl::OkStatus();
+  }
+
+  // A PSF of one channel serves all channels of the image, and is held against the optics of each.
+  void CompareWithOptics(std::span<const float> values, const FrameBox& stack, const v1::VoxelSize& voxel,
+                         std::vector<v1::Finding>& findings) const {
+    const int all = spec_.optics_size();
+    const bool serves_all = psf_channels_ == 1;
+    for (int c = 0; c < all; ++c) {
+      if (all > 1 && !serves_all && c != static_cast<int>(stack.c)) continue;
+      v1::Optics optics = spec_.optics(c);
+      if (spec_.psf_depths_um_size() > 0) {
+        optics.set_depth_um(std::max(optics.depth_um() + spec_.psf_depths_um(static_cast<int>(stack.t)), 0.0));
+      }
+      for (v1::Finding& finding :
+           OpticsFindings(values, stack.box.shape, static_cast<uint32_t>(stack.c), voxel, optics, spec_.microscopy())) {
+        if (all > 1 && serves_all) finding.set_message(fmt::format("{} (for channel {})", finding.message(), c));
+        findings.push_back(std::move(finding));
+      }
+    }
+  }
+
+  static std::string MetadataOf(const v1::Finding& finding, const std::string& name) {
+    const auto found = finding.info().metadata().find(name);
+    return found == finding.info().metadata().end() ? "" : found->second;
   }
 
   // Nothing would be known of planes that were not measured.
@@ -141,15 +176,17 @@ class Analysis {
 
   // Asks the method about its parameters and the prepared PSF. What is wrong with the method's name is said by the
   // tiles' tasks.
-  absl::Status ReviewMethod(std::vector<float> psf, const Shape3& shape, const v1::PsfReport& report) {
+  absl::Status ReviewMethod(std::vector<float> psf, const Shape3& shape, const v1::PsfReport& report,
+                            const Shape3& image) {
     const Method* method = FindMethod(spec_.method());
     if (method == nullptr) return absl::OkStatus();
     ASSIGN_OR_RETURN(const Parameters parameters,
                      ResolveParameters(method->description(), {spec_.parameters().begin(), spec_.parameters().end()}));
     KeepUsed(shape, report, psf);
     const Box3 box = PsfBoxToRead(report, shape);
-    ASSIGN_OR_RETURN(const std::vector<Advice> advice,
-                     method->Review(parameters, MeasurePsf(psf, box.shape, ToVoxel(report.centre()) - box.origin)));
+    const PsfFacts facts = MeasurePsf(psf, box.shape, ToVoxel(report.centre()) - box.origin);
+    RETURN_IF_ERROR(method->ReviewFrame(parameters, facts, image));
+    ASSIGN_OR_RETURN(const std::vector<Advice> advice, method->Review(parameters, facts));
     for (const Advice& a : advice) {
       AddWarning(fmt::format("PSF of channel {}: {}", report.c(), a.message), a.field, a.remedy, result_);
     }
@@ -162,6 +199,7 @@ class Analysis {
 
   absl::Status MeasureFrames(const v1::VolumeAccess& input, const Shape5& shape, int64_t done, int64_t total) {
     facts_.clear();
+    whole_counts_ = input.spec().type() != v1::F32;
     for (int64_t t = 0; t < shape.t; ++t) {
       for (int64_t c = 0; c < shape.c; ++c, done += shape.z) {
         RETURN_IF_ERROR(MeasureFrame(input, {t, c, {{}, shape.frame()}}, done, total));
@@ -253,6 +291,8 @@ class Analysis {
     WarnOfLight(where, entry.c(), facts);
     WarnOfCounts(where, facts);
     WarnOfOffset(where, shape.voxels(), facts.negative);
+    WarnOfForgottenOffset(where, entry.c(), facts);
+    image_is_a_point_ = image_is_a_point_ && kBlocksOfOneBright * facts.bright_blocks <= facts.blocks;
   }
 
   // What one message can hold.
@@ -336,6 +376,28 @@ class Analysis {
                "deconvolve.offset_counts", "Give the camera's own offset, or its read noise.", result_);
   }
 
+  // Light of so many photons would vary by their root; a camera's offset varies by its read noise alone.
+  void WarnOfForgottenOffset(const std::string& where, uint32_t c, const FrameFacts& facts) {
+    if (spec_.has_offset_counts() || !whole_counts_ || !(facts.dark_variance > 0)) return;
+    const double gain = ScaleOfChannel(c).gain, dark = facts.automatic_background;
+    if (dark < kLeastOffset * gain || dark < kOffsetLight * facts.dark_variance) return;
+    if (!offset_hints_.insert(c).second) return;
+    AddWarning(fmt::format("{}: its darkest parts have {:.4g} counts and vary by {:.2g}, where that much light would "
+                           "vary by {:.2g}: most of it looks like a camera's offset, which counts as light here and as "
+                           "noise that is not there",
+                           where, dark / gain, std::sqrt(facts.dark_variance) / gain, std::sqrt(dark) / gain),
+               "deconvolve.offset_counts", "Give the camera's counts in the dark, or 0 if it has no offset.", result_);
+  }
+
+  // A specimen in the PSF's place has several peaks or reaches its rim; a PSF in the image's place is a single point.
+  void WarnOfSwap() {
+    if (!psf_is_no_point_ || !image_is_a_point_ || !lit_) return;
+    AddWarning(fmt::format("the PSF has more than one peak or reaches its rim, while the image has less than {:.1g} % "
+                           "that is bright, as a PSF has: are the two swapped?",
+                           100.0 / kBlocksOfOneBright),
+               "deconvolve.psf_volume", "Give the recorded stack as the image and the PSF as the PSF.", result_);
+  }
+
   std::string NoLightText(double maximum_counts) const {
     const std::string background =
         BackgroundIsGiven() ? fmt::format(" and the background of {:g} counts", spec_.background_counts()) : "";
@@ -365,15 +427,24 @@ class Analysis {
 
   // Voxels below the offset that read noise explains.
   static constexpr double kNegativeShare = 0.05;
+  // Light of a background over its variance in photons: 1 for photons, and hardly above 4 for counts taken for them.
+  static constexpr double kOffsetLight = 4;
+  static constexpr double kLeastOffset = 20;          // counts
+  static constexpr int64_t kBlocksOfOneBright = 200;  // of the image of a point, at least
 
   const v1::DeconvolveSpec& spec_;
   const v1::VolumeAccess* mask_;  // null: none
   const v1::VolumeAccess* flat_;  // null: none
   TaskContext& context_;
   v1::AnalyseResult result_;
-  std::vector<FrameFacts> facts_;       // t,c order
-  std::vector<LightSeries> light_;      // of each channel
-  std::vector<MotionSurvey> motion_;    // of each channel
+  std::vector<FrameFacts> facts_;     // t,c order
+  std::vector<LightSeries> light_;    // of each channel
+  std::vector<MotionSurvey> motion_;  // of each channel
+  int64_t psf_channels_ = 1;
+  bool whole_counts_ = false;           // the image's voxels are integers
+  std::set<int64_t> offset_hints_;      // channels whose offset has been asked for
+  bool psf_is_no_point_ = false;        // some PSF
+  bool image_is_a_point_ = true;        // every frame so far
   int64_t counted_ = 0;                 // voxels that count, of all frames, where some may not
   bool lit_ = false;                    // some frame has light, or is blank above the background
   std::optional<double> dark_maximum_;  // counts, of the frames that vary, but not above the background
@@ -406,7 +477,7 @@ absl::StatusOr<v1::TaskResult> RunAnalyse(const v1::Task& task, TaskContext& con
   ASSIGN_OR_RETURN(const v1::VolumeAccess* mask, FindMask(task, spec));
   ASSIGN_OR_RETURN(const v1::VolumeAccess* flat, FindFlatField(task, spec));
   Analysis analysis(spec, mask, flat, context);
-  RETURN_IF_ERROR(analysis.AnalysePsfs(*psf, FrameShape(OnResultGrid(spec, input->spec()))));
+  RETURN_IF_ERROR(analysis.AnalysePsfs(*psf, OnResultGrid(spec, input->spec())));
   RETURN_IF_ERROR(analysis.AnalyseCameras(*input, shape));
   RETURN_IF_ERROR(analysis.AnalyseFrames(*input, shape));
   v1::TaskResult result;

@@ -32,6 +32,7 @@ class Loader {
         ones_(static_cast<size_t>(region_.box.shape.y * region_.box.shape.x), 1.0F) {}
 
   absl::Status Load(Measured& to, const MeasuredPlane& visit) {
+    if (region_.box.empty()) return ops_.Fill(*to.y, Fill());
     const Shape3& loaded = from_.loaded.box.shape;
     PlaneUploader y(ops_, loaded, *to.y);
     for (int64_t z = 0; z < region_.box.shape.z; ++z) {
@@ -53,6 +54,13 @@ class Loader {
   }
 
  private:
+  // y where nothing was measured.
+  float Fill() const {
+    float y = from_.fill;
+    ApplyReadNoise(from_.scale, {&y, 1});
+    return y;
+  }
+
   const ImageSource& from_;
   const FrameBox region_;  // of the image
   Ops& ops_;

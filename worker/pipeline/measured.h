@@ -44,8 +44,9 @@ struct Measured {
 using MeasuredPlane = std::function<void(int64_t z, std::span<const float> photons, std::span<const float> m)>;
 
 // Reads one channel into a new array over `box`, and tells each plane to `visit`. Planes between those of the image
-// have m = 0 and y of the plane before them. Errors: NOT_FINITE_INPUT (a voxel that counts), those of source and ops.
-// REQUIRES: box starts at the origin and holds what is loaded, and nothing else where voxels may not count.
+// have m = 0 and y of the plane before them; where none of those loaded was measured y is the fill. Errors:
+// NOT_FINITE_INPUT (a voxel that counts), those of source and ops. REQUIRES: box starts at the origin and holds what is
+// loaded, and nothing else where voxels may not count.
 absl::StatusOr<Measured> LoadMeasured(const ImageSource& from, const Box3& box, Ops& ops, VolumeSource& source,
                                       const MeasuredPlane& visit);
 

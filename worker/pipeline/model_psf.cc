@@ -38,6 +38,15 @@ LightModel ModelOf(v1::PsfModel model) {
   }
 }
 
+PsfGrid GridOf(const v1::ModelPsfSpec& spec) {
+  return {.shape = ToShape3(spec.shape()),
+          .z_um = spec.voxel_size().z_um(),
+          .y_um = spec.voxel_size().y_um(),
+          .x_um = spec.voxel_size().x_um()};
+}
+
+}  // namespace
+
 Microscope MicroscopeOf(const v1::ModelPsfSpec& spec) {
   const v1::Optics given = ResolveOptics(spec);
   return {.kind = KindOf(spec.microscopy()),
@@ -60,15 +69,6 @@ Microscope MicroscopeOf(const v1::ModelPsfSpec& spec) {
           .depletion_um = given.depletion_um(),
           .saturation = given.saturation()};
 }
-
-PsfGrid GridOf(const v1::ModelPsfSpec& spec) {
-  return {.shape = ToShape3(spec.shape()),
-          .z_um = spec.voxel_size().z_um(),
-          .y_um = spec.voxel_size().y_um(),
-          .x_um = spec.voxel_size().x_um()};
-}
-
-}  // namespace
 
 absl::StatusOr<int64_t> ModelPsfBytes(const v1::Task& task) {
   const v1::ModelPsfSpec& spec = task.model_psf().spec();

@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kReadBytes = 8 << 20;  // read at once, where a plane is not larger
 
 int64_t PlanesAtOnce(v1::VoxelType type, const Shape3& region) {
-  return std::clamp<int64_t>(kReadBytes / (region.y * region.x * BytesPerVoxel(type)), 1, region.z);
+  return std::max<int64_t>(std::min(kReadBytes / (region.y * region.x * BytesPerVoxel(type)), region.z), 1);
 }
 
 }  // namespace

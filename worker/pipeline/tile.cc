@@ -20,20 +20,19 @@
 namespace deconvoy::worker {
 namespace {
 
-// Hands a method's iterations to the task's context, and its objective, where it was asked for, to the result, too.
+// Hands a method's iterations to the task's context, and its objective, where it was asked for, to that and `curve`.
 class ContextMonitor : public Monitor {
  public:
-  // Of run number `run`, from 0, of `runs` alike; the objective is that of the first. `result` may be null.
-  ContextMonitor(TaskContext& context, int64_t run, int64_t runs, v1::TileResult* result)
-      : context_(context), run_(run), runs_(runs), result_(result) {}
+  // Of run number `run`, from 0, of `runs` alike. `curve` null: the objective is not the task's, and nobody hears of
+  // it.
+  ContextMonitor(TaskContext& context, int64_t run, int64_t runs, v1::TileResult* curve)
+      : context_(context), run_(run), runs_(runs), curve_(curve) {}
   absl::Status Iterated(const Iteration& iteration) override {
-    if (iteration.objective && run_ == 0) {
+    if (iteration.objective && curve_ != nullptr) {
       context_.Objective(*iteration.objective);
-      if (result_ != nullptr) {
-        v1::ObjectiveValue& value = *result_->add_objective();
-        value.set_iteration(static_cast<uint32_t>(iteration.done));
-        value.set_value(*iteration.objective);
-      }
+      v1::ObjectiveValue& value = *curve_->add_objective();
+      value.set_iteration(static_cast<uint32_t>(iteration.done));
+      value.set_value(*iteration.objective);
     }
     return context_.Progress(run_ * iteration.total + iteration.done, runs_ * iteration.total);
   }
@@ -41,7 +40,7 @@ class ContextMonitor : public Monitor {
  private:
   TaskContext& context_;
   const int64_t run_, runs_;
-  v1::TileResult* const result_;
+  v1::TileResult* const curve_;
 };
 
 // Empty where no calibration has measured it.
@@ -58,8 +57,9 @@ struct MethodRun {
   Ops& ops;
   const PsfSet& psfs;  // one, or one for each view
   const std::vector<Measured>& views;
-  int64_t number = 0;  // from 0
-  int64_t of = 1;      // runs of this task
+  int64_t number = 0;               // from 0
+  int64_t of = 1;                   // runs of this task
+  v1::TileResult* curve = nullptr;  // receives the objective, where it is the task's
 };
 
 std::vector<View> ViewsOf(const TileJob& job, const MethodRun& run) {
@@ -89,9 +89,7 @@ Problem ProblemOf(const TileJob& job, const MethodRun& run) {
           .views = ViewsOf(job, run)};
 }
 
-// A run's estimate. `result` receives its objective.
-absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext& context, const MethodRun& run,
-                                                v1::TileResult& result) {
+absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext& context, const MethodRun& run) {
   Problem problem = ProblemOf(job, run);
   std::unique_ptr<Array> previous;
   if (job.previous != nullptr) {
@@ -99,7 +97,7 @@ absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext&
     RETURN_IF_ERROR(LoadPrevious(job, context, run.ops, *previous));
     problem.previous = previous.get();
   }
-  ContextMonitor monitor(context, run.number, run.of, &result);
+  ContextMonitor monitor(context, run.number, run.of, run.curve);
   return job.method->Run(problem, job.parameters, monitor);
 }
 
@@ -135,7 +133,6 @@ struct Workshop {
 absl::Status DeconvolveByDepth(const Workshop& at, v1::TileResult& result) {
   DepthBlend blend = BlendOf(at.job);
   const std::vector<size_t> used = blend.Used();
-  v1::TileResult of_one_depth;
   for (size_t i = 0; i < used.size(); ++i) {
     const v1::PsfReport* const report = &at.job.tile.psfs(static_cast<int>(used[i]));
     RETURN_IF_ERROR(at.psfs.Prepare(at.task, {&report, 1}, at.context.source(), at.ops));
@@ -144,7 +141,7 @@ absl::Status DeconvolveByDepth(const Workshop& at, v1::TileResult& result) {
                         .views = at.views,
                         .number = static_cast<int64_t>(i),
                         .of = static_cast<int64_t>(used.size())};
-    ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(at.job, at.context, run, of_one_depth));
+    ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(at.job, at.context, run));
     RETURN_IF_ERROR(blend.Add(used[i], *estimate, at.job.core_in_domain(), at.ops));
   }
   const auto read = [&blend](int64_t z, std::span<float> photons) {
@@ -193,8 +190,8 @@ absl::Status DeconvolveAtOnce(const Workshop& at, v1::TileResult& result) {
   std::vector<const v1::PsfReport*> reports;
   for (const v1::PsfReport& report : at.job.tile.psfs()) reports.push_back(&report);
   RETURN_IF_ERROR(at.psfs.Prepare(at.task, reports, at.context.source(), at.ops));
-  const MethodRun run{.ops = at.ops, .psfs = at.psfs, .views = at.views};
-  ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(at.job, at.context, run, result));
+  const MethodRun run{.ops = at.ops, .psfs = at.psfs, .views = at.views, .curve = &result};
+  ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(at.job, at.context, run));
   ASSIGN_OR_RETURN(const CoreOutput output, WriteCore(at.job, at.task, CoreOf(at, *estimate),
                                                       CoreOf(at, *at.views[0].y), at.threads, at.writer));
   RETURN_IF_ERROR(CheckOutput(at.job, at.input, output.counts));

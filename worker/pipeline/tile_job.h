@@ -48,7 +48,6 @@ struct TileJob {
   }
   // The core inside the domain.
   Box3 core_in_domain() const { return {core.box.origin - loaded.box.origin, core.box.shape}; }
-  bool wants_residual() const { return tile.spec().residual(); }
 };
 
 // Errors: UNKNOWN_METHOD, INVALID_FIELD, those of parameters. `task` and `tile` must outlive the job.

@@ -44,6 +44,7 @@ std::optional<PsfDefect> Background(const Psf& psf) {
   const double share = level * static_cast<double>(psf.values.size()) / sum;
   if (share <= kBackgroundShare) return std::nullopt;
   return PsfDefect{
+      "background", share,
       fmt::format(
           "its darkest voxels are {:.3g} of the brightest: as a background that is {:.0f} % of its light, which "
           "the result would lack around every object",
@@ -58,7 +59,8 @@ std::optional<PsfDefect> Saturation(const Psf& psf) {
     return std::nullopt;
   const int64_t equal = std::count(psf.values.begin(), psf.values.end(), most);
   if (equal <= kEqualPeaks) return std::nullopt;
-  return PsfDefect{fmt::format("{} voxels have its greatest value of {:g}: the bead was too bright for the camera, and "
+  return PsfDefect{"saturation", static_cast<double>(equal),
+                   fmt::format("{} voxels have its greatest value of {:g}: the bead was too bright for the camera, and "
                                "a flat top takes sharpness from the result",
                                equal, most),
                    "Record the bead with less light."};
@@ -107,6 +109,7 @@ std::optional<PsfDefect> SecondPeak(const Psf& psf, const Voxel& peak) {
   }
   if (found == 0) return std::nullopt;
   return PsfDefect{
+      "second_peak", found / most,
       fmt::format("beside its peak at {},{},{} there is one of {:.0f} % at {},{},{} (z,y,x): two beads, or light from "
                   "elsewhere, and the result would show every object twice",
                   peak.z, peak.y, peak.x, 100 * found / most, where.z, where.y, where.x),
@@ -122,6 +125,7 @@ std::optional<PsfDefect> CutSideways(const Psf& psf, const Voxel& peak) {
   const float share = rim / psf.At(peak.z, peak.y, peak.x);
   if (share <= kRim) return std::nullopt;
   return PsfDefect{
+      "cut_sideways", share,
       fmt::format("in its plane {} the rim still has {:.0f} % of the peak: it is cut off sideways, and the "
                   "result would have seams of light",
                   peak.z, 100 * share),
@@ -139,6 +143,7 @@ std::optional<PsfDefect> CutAlongZ(const Psf& psf, const Voxel& peak) {
   const float share = most / psf.At(peak.z, peak.y, peak.x);
   if (share <= kEnd) return std::nullopt;
   return PsfDefect{
+      "cut_along_z", share,
       fmt::format("its first or last plane still has {:.0f} % of the peak: it is cut off along z, and light "
                   "out of focus would stay in the result",
                   100 * share),
@@ -146,6 +151,18 @@ std::optional<PsfDefect> CutAlongZ(const Psf& psf, const Voxel& peak) {
 }
 
 }  // namespace
+
+v1::Finding PsfFinding(uint32_t c, const PsfDefect& defect) {
+  v1::Finding finding;
+  finding.set_severity(v1::WARNING);
+  finding.set_message(fmt::format("PSF of channel {}: {}", c, defect.message));
+  v1::ErrorInfo& info = *finding.mutable_info();
+  info.set_field("deconvolve.psf_volume");
+  info.set_remedy(defect.remedy);
+  (*info.mutable_metadata())["defect"] = defect.name;
+  (*info.mutable_metadata())["number"] = fmt::format("{:.6g}", defect.number);
+  return finding;
+}
 
 std::vector<PsfDefect> CheckPsf(std::span<const float> values, const Shape3& shape) {
   const Psf psf{values, shape};

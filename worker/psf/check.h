@@ -4,18 +4,26 @@
 // what it compares; clean measured and computed PSFs, aberrated ones too, pass all of them.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "deconvoy/v1/jobs.pb.h"
 #include "proto/contract/geometry.h"
 
 namespace deconvoy::worker {
 
 struct PsfDefect {
+  std::string name;     // for programs, as below with underscores for blanks: `second_peak`
+  double number = 0;    // by how much, as the message says: a share of 1, a count, or a factor
   std::string message;  // what and how much, and what it does to the result
   std::string remedy;
 };
+
+// A defect as a WARNING about the PSF of channel `c`, on the field `deconvolve.psf_volume`; `defect` and `number` are
+// in its metadata.
+v1::Finding PsfFinding(uint32_t c, const PsfDefect& defect);
 
 // In this order, those that are found:
 //   background    were the darkest hundredth of the voxels the level of a background, it would hold more than 15 % of

@@ -58,6 +58,7 @@ PsfAxis MeasureAxis(const Line& through, int64_t peak, const Line& total, int64_
 PsfFacts MeasurePsf(std::span<const float> values, const Shape3& shape, const Voxel& centre) {
   const auto extent = [](int64_t n) { return Line(static_cast<size_t>(n)); };
   Line total_z = extent(shape.z), total_y = extent(shape.y), total_x = extent(shape.x);
+  double alternating = 0;
   const auto value = [&](int64_t z, int64_t y, int64_t x) -> double {
     return values[static_cast<size_t>((z * shape.y + y) * shape.x + x)];
   };
@@ -65,6 +66,7 @@ PsfFacts MeasurePsf(std::span<const float> values, const Shape3& shape, const Vo
     for (int64_t y = 0; y < shape.y; ++y) {
       for (int64_t x = 0; x < shape.x; ++x) {
         const double v = value(z, y, x);
+        alternating += (z + y + x) % 2 == 0 ? v : -v;
         total_z[static_cast<size_t>(z)] += v;
         total_y[static_cast<size_t>(y)] += v;
         total_x[static_cast<size_t>(x)] += v;
@@ -78,7 +80,8 @@ PsfFacts MeasurePsf(std::span<const float> values, const Shape3& shape, const Vo
   for (int64_t i = 0; i < shape.y; ++i) y[static_cast<size_t>(i)] = value(pz, i, px);
   for (int64_t i = 0; i < shape.x; ++i) x[static_cast<size_t>(i)] = value(pz, py, i);
   return {{MeasureAxis(z, pz, total_z, centre.z), MeasureAxis(y, py, total_y, centre.y),
-           MeasureAxis(x, px, total_x, centre.x)}};
+           MeasureAxis(x, px, total_x, centre.x)},
+          std::abs(alternating)};
 }
 
 }  // namespace deconvoy::worker

@@ -31,6 +31,7 @@ struct PsfAxis {
 
 struct PsfFacts {
   std::array<PsfAxis, 3> axes = {};  // z, y, x
+  double at_corner = 1;              // |h^| at half a cycle per voxel along all axes
 };
 
 // Zeros around the values change nothing. REQUIRES: shape.voxels() values of sum 1 in z,y,x order, none negative.

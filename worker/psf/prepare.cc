@@ -74,13 +74,6 @@ v1::Finding NegativeFinding(uint32_t c, const Sums& sums) {
   return finding;
 }
 
-v1::Finding DefectFinding(uint32_t c, const PsfDefect& defect) {
-  v1::Finding finding = MakeFinding(v1::WARNING, fmt::format("PSF of channel {}: {}", c, defect.message));
-  finding.mutable_info()->set_field("deconvolve.psf_volume");
-  finding.mutable_info()->set_remedy(defect.remedy);
-  return finding;
-}
-
 std::string Text(const v1::Voxel3& v) {
   return fmt::format("{},{},{}", v.z(), v.y(), v.x());
 }
@@ -187,7 +180,7 @@ absl::StatusOr<PsfAnalysis> AnalysePsf(std::span<const float> values, const Shap
   *report.mutable_centre() = ToProto(origin.centre);
   *report.mutable_shift() = ToProto(origin.centre - Voxel{shape.z / 2, shape.y / 2, shape.x / 2});
   if (sums.negative > 0) analysis.findings.push_back(NegativeFinding(c, sums));
-  for (const PsfDefect& defect : CheckPsf(values, shape)) analysis.findings.push_back(DefectFinding(c, defect));
+  for (const PsfDefect& defect : CheckPsf(values, shape)) analysis.findings.push_back(PsfFinding(c, defect));
   if (options.periodic) {
     SetBox({{}, shape}, report);
     report.set_sum(sums.positive);

@@ -187,14 +187,13 @@ void AddImagingOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->type_name("auto|V")
       ->capture_default_str()
       ->group(kImaging);
-  verb.add_option("--offset", options.offset, "Camera offset in counts")
+  verb.add_option("--offset", options.offset, "Camera offset in counts [0, and a warning where the image has another]")
       ->type_name("V")
-      ->capture_default_str()
       ->group(kImaging);
   verb.add_option("--gain", options.gain,
-                  "Photons per count; auto: it and, unless given, the read noise are estimated from the image's noise")
+                  "Photons per count; auto: it and, unless given, the read noise are estimated from the image's noise "
+                  "[1, and nothing is said of how much noise there should be]")
       ->type_name("auto|V")
-      ->capture_default_str()
       ->group(kImaging);
   verb.add_option("--read-noise", options.read_noise, "Standard deviation of the camera's noise in photons")
       ->type_name("V")
@@ -247,8 +246,8 @@ absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options) {
   spec.set_method(options.method);
   RETURN_IF_ERROR(SetParameters(options, spec));
   spec.set_boundary(ToBoundary(options.boundary));
-  spec.set_offset_counts(options.offset);
-  RETURN_IF_ERROR(SetGain(options.gain, spec));
+  if (options.offset) spec.set_offset_counts(*options.offset);
+  if (options.gain) RETURN_IF_ERROR(SetGain(*options.gain, spec));
   spec.set_read_noise_photons(options.read_noise);
   spec.set_dark_photons(options.dark);
   spec.set_keep_bad_pixels(options.bad_pixels == "off");

@@ -21,8 +21,8 @@ struct DeconvolutionOptions {
   std::string tile = "auto";
   std::string psf_centre = "auto";
   double psf_energy = 0.999;
-  double offset = 0;
-  std::string gain = "1";  // photons per count, or `auto`
+  std::optional<double> offset;     // without it 0, and not known
+  std::optional<std::string> gain;  // photons per count, or `auto`; without it 1, and not known
   double read_noise = 0;
   double dark = 0;  // electrons
   std::string bad_pixels = "auto";

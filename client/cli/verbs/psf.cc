@@ -14,8 +14,10 @@
 #include "client/cli/images.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/job_run.h"
+#include "client/cli/options/optics_options.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
+#include "client/cli/psf_from_optics.h"
 #include "client/cli/values.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
@@ -55,71 +57,10 @@ constexpr char kOptics[] =
 objective is made for (ri_immersion_design, ri_coverslip_design, coverslip_design_um); confocal: pinhole_au [1],
 polarised (0 or 1); light-sheet: sheet_fwhm_um; sted: depletion_um, saturation)";
 
-const std::map<std::string, v1::Microscopy>& Kinds() {
-  static const std::map<std::string, v1::Microscopy> kinds = {{"widefield", v1::WIDEFIELD},
-                                                              {"confocal", v1::CONFOCAL},
-                                                              {"light-sheet", v1::LIGHT_SHEET},
-                                                              {"two-photon", v1::TWO_PHOTON},
-                                                              {"sted", v1::STED}};
-  return kinds;
-}
-
 const std::map<std::string, v1::PsfModel>& Models() {
   static const std::map<std::string, v1::PsfModel> models = {
       {"richards-wolf", v1::RICHARDS_WOLF}, {"debye", v1::DEBYE}, {"gibson-lanni", v1::GIBSON_LANNI}};
   return models;
-}
-
-// Sets the field of this name.
-absl::Status SetOptic(const std::string& name, double value, v1::Optics& optics) {
-  const auto* descriptor = v1::Optics::descriptor();
-  const auto* field = descriptor->FindFieldByName(name);
-  if (field == nullptr) {
-    std::vector<std::string> names;
-    for (int i = 0; i < descriptor->field_count(); ++i) names.push_back(descriptor->field(i)->name());
-    const std::string nearest = Nearest(name, names);
-    return UsageError(fmt::format("--optics: there is no `{}`", Printable(name)),
-                      nearest.empty() ? fmt::format("Choose from: {}.", fmt::join(names, ", "))
-                                      : fmt::format("Did you mean `{}`?", nearest));
-  }
-  if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_BOOL) {
-    optics.GetReflection()->SetBool(&optics, field, value != 0);
-  } else {
-    optics.GetReflection()->SetDouble(&optics, field, value);
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<v1::Optics> ParseOptics(const std::vector<std::string>& texts) {
-  ASSIGN_OR_RETURN(const auto assignments,
-                   ParseAssignments(texts, "--optics", "Give NAME=VALUE,..., for instance na=1.4,emission_um=0.52."));
-  v1::Optics optics;
-  for (const auto& [name, text] : assignments) {
-    const absl::StatusOr<double> value = ParseNumber(text);
-    if (!value.ok()) {
-      return UsageError(fmt::format("--optics: {} is `{}`, which is no number", Printable(name), Printable(text)),
-                        "Give a decimal number, for instance na=1.4.");
-    }
-    RETURN_IF_ERROR(SetOptic(name, *value, optics));
-  }
-  return optics;
-}
-
-// Odd extents that hold nearly all light: four depths of field up and down, at least 1 um; sideways the cone of light
-// at the outermost plane, and three Airy discs.
-Voxel DefaultShape(const v1::ModelPsfSpec& spec) {
-  const v1::Optics optics = ResolveOptics(spec);
-  const double n = optics.ri_immersion(), na = optics.na(), wavelength = optics.emission_um();
-  const double axial = 0.886 * wavelength / (n - std::sqrt(n * n - na * na));
-  const double up = std::max(4 * axial, 1.0);
-  const double cone = spec.microscopy() == v1::WIDEFIELD ? up * na / std::sqrt(n * n - na * na) : 0;
-  const double side = cone + 3 * 1.22 * wavelength / na;
-  const auto extent = [](double half_um, double voxel_um) {
-    const double half = std::min(std::ceil(half_um / voxel_um), static_cast<double>(limits::kAxisVoxels));
-    return 2 * static_cast<int64_t>(half) + 1;
-  };
-  const v1::VoxelSize& voxel = spec.voxel_size();
-  return {extent(up, voxel.z_um()), extent(side, voxel.y_um()), extent(side, voxel.x_um())};
 }
 
 class PsfModelling {
@@ -149,11 +90,11 @@ class PsfModelling {
     spec.set_display_name("psf " + options_.microscopy);
     v1::ModelPsfSpec& psf = *spec.mutable_model_psf();
     ASSIGN_OR_RETURN(*psf.mutable_optics(), ParseOptics(options_.optics));
-    psf.set_microscopy(Kinds().at(options_.microscopy));
+    psf.set_microscopy(MicroscopyNames().at(options_.microscopy));
     psf.set_model(Models().at(options_.model));
     *psf.mutable_voxel_size() = *options_.voxel_um;
     RETURN_IF_ERROR(WithExitCode(ValidateModelPsf(psf), ExitCode::kUsage));
-    *psf.mutable_shape() = ToProto(options_.shape ? *options_.shape : DefaultShape(psf));
+    *psf.mutable_shape() = ToProto(options_.shape ? *options_.shape : PsfExtent(psf));
     RETURN_IF_ERROR(WithExitCode(ValidateJobSpec(spec), ExitCode::kUsage));
     return spec;
   }

@@ -22,6 +22,7 @@ struct RunOptions {
   InputOptions inputs;
   std::string output;
   std::string residual;  // empty: not asked for
+  std::string save_psf;  // likewise
   bool keep = false;
   DeconvolutionOptions deconvolution;
   ImageOutputOptions image_output;
@@ -34,6 +35,10 @@ constexpr char kExamples[] = R"(  deconvoy run raw.tif --psf psf.tif -o out.tif
       plain Richardson-Lucy; see deconvoy methods rl
   deconvoy run raw.tif --psf psf.tif -o out.ome.tif --offset 100 --gain 0.46 --read-noise 1.6 --dtype u16
       camera calibration in, 16-bit counts out
+  deconvoy run raw.ome.tif -o out.ome.tif --save-psf psf.ome.tif
+      with a PSF computed from what the file tells of its microscope; what it does not tell is said
+  deconvoy run raw.tif -o out.tif --optics na=1.4,emission_um=0.52 --microscopy widefield --voxel-um 0.2,0.065,0.065
+      with a PSF computed from what is given here
   deconvoy run raw.tif --psf psf.tif -o out.tif --residual residual.tif
       what the result leaves unexplained, too: noise, if all is well
   deconvoy run raw.tif --psf psf.tif -o out.tif --method blind-rl
@@ -48,15 +53,17 @@ bool SameFile(const std::string& a, const std::string& b) {
   return (!error && one == other) || std::filesystem::equivalent(a, b, error);
 }
 
-absl::Status CheckResidualFile(const RunOptions& options) {
-  RETURN_IF_ERROR(imageio::CheckWritable(options.output));
-  if (options.residual.empty()) return absl::OkStatus();
-  for (const std::string& other : {options.inputs.input, options.inputs.psf, options.inputs.mask, options.output}) {
-    if (!other.empty() && SameFile(other, options.residual))
-      return UsageError(fmt::format("{} is given twice: the residual needs a file of its own", Printable(other)),
-                        "Choose another name for --residual.");
+// `file` is written by `option`, beside the result and `another` file; empty where it is not asked for.
+absl::Status CheckFile(const RunOptions& options, const std::string& file, const char* option,
+                       const std::string& another) {
+  if (file.empty()) return absl::OkStatus();
+  for (const std::string& other :
+       {options.inputs.input, options.inputs.psf, options.inputs.mask, options.output, another}) {
+    if (!other.empty() && SameFile(other, file))
+      return UsageError(fmt::format("{} is given twice: {} needs a file of its own", Printable(other), option),
+                        fmt::format("Choose another name for {}.", option));
   }
-  return imageio::CheckWritable(options.residual);
+  return imageio::CheckWritable(file);
 }
 
 absl::Status CheckOutput(const RunOptions& options) {
@@ -69,7 +76,9 @@ absl::Status CheckOutput(const RunOptions& options) {
     if (!input.empty() && std::filesystem::equivalent(input, options.output, ignored))
       return UsageError(fmt::format("the output {} is also an input", Printable(options.output)),
                         "Choose another name for -o.");
-  return CheckResidualFile(options);
+  RETURN_IF_ERROR(imageio::CheckWritable(options.output));
+  RETURN_IF_ERROR(CheckFile(options, options.residual, "--residual", ""));
+  return CheckFile(options, options.save_psf, "--save-psf", options.residual);
 }
 
 bool SameFolder(const std::string& a, const std::string& b) {
@@ -127,6 +136,7 @@ class Run {
     const auto result = DownloadImage(session.client(), volume, options_.output, write, *progress_, stop_);
     absl::Status others = result.ok() ? FetchResidual(session, job) : absl::OkStatus();
     if (result.ok() && others.ok()) others = FetchPsf(session, job);
+    if (result.ok() && others.ok()) others = FetchUsedPsf(session, job);
     progress_->Clear();
     if (!others.ok() && !session.local() && !stop_.stop_requested()) unfetched_ = job.name();
     RETURN_IF_ERROR(others);
@@ -142,6 +152,14 @@ class Run {
     imageio::WriteOptions write = ToWriteOptions(options_.image_output);
     write.display_range = DisplayRangeOf(job, "residual");
     return DownloadImage(session.client(), volume, options_.residual, write, *progress_, stop_).status();
+  }
+
+  // As it was given or computed.
+  absl::Status FetchUsedPsf(Session& session, const v1::Job& job) {
+    if (options_.save_psf.empty()) return absl::OkStatus();
+    return DownloadImage(session.client(), job.spec().deconvolve().psf_volume(), options_.save_psf,
+                         ToWriteOptions(options_.image_output), *progress_, stop_)
+        .status();
   }
 
   // Where the method has estimated it. A file that was read is not replaced by what nobody has given a name.
@@ -166,11 +184,13 @@ class Run {
     for (const std::string& line : JobReport(job)) console_.Say(line);
     console_.Say(fmt::format("wrote {}: {}", Printable(options_.output), ShapeText(result)));
     if (!options_.residual.empty()) console_.Say(fmt::format("wrote {}: the residual", Printable(options_.residual)));
+    if (!options_.save_psf.empty()) console_.Say(fmt::format("wrote {}: the PSF", Printable(options_.save_psf)));
     if (!psf_.empty()) console_.Say(fmt::format("wrote {}: the PSF as it was estimated", Printable(psf_)));
     if (!console_.json) return;
     nlohmann::json line = {{"event", "result"}, {"output", options_.output}, {"job", ToJson(job)}};
     if (!psf_.empty()) line["psf"] = psf_;
     if (!options_.residual.empty()) line["residual"] = options_.residual;
+    if (!options_.save_psf.empty()) line["saved_psf"] = options_.save_psf;
     console_.Json(line);
   }
 
@@ -212,6 +232,9 @@ void AddRun(CLI::App& root, Program& program) {
                         std::string("Write what the result leaves unexplained, too: the image less the blurred result, "
                                     "in units of its noise") +
                             kReplaced)
+            ->type_name("FILE");
+        verb.add_option("--save-psf", options.save_psf,
+                        std::string("Write the PSF, too, as it was given or computed") + kReplaced)
             ->type_name("FILE");
         AddDeconvolutionOptions(verb, options.deconvolution);
         AddServerOrLocalOptions(verb, options.server);

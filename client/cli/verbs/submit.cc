@@ -33,6 +33,8 @@ void PrintSubmitted(const v1::Job& job, const SubmitOptions& options, const Cons
   if (console.json) return console.Json({{"event", "submitted"}, {"job", ToJson(job)}});
   console.out << Printable(job.name()) << std::endl;
   if (options.wait) return;
+  const std::string& activity = job.progress().activity();
+  if (activity.starts_with("waiting for")) console.Remark("it is " + Printable(activity));
   console.Remark("follow it:      " + JobCommand("watch", job.name(), options.server));
   console.Remark("get the result: " + JobCommand("fetch", job.name(), options.server, "-o out.tif"));
   console.Remark("stop it:        " + JobCommand("cancel", job.name(), options.server));

@@ -10,6 +10,7 @@ namespace deconvoy::client {
 
 void AddRun(CLI::App& root, Program& program);
 void AddSubmit(CLI::App& root, Program& program);
+void AddPreflight(CLI::App& root, Program& program);
 void AddWatch(CLI::App& root, Program& program);
 void AddFetch(CLI::App& root, Program& program);
 void AddJobs(CLI::App& root, Program& program);
@@ -20,6 +21,7 @@ void AddWorkers(CLI::App& root, Program& program);
 void AddMethods(CLI::App& root, Program& program);
 void AddSimulate(CLI::App& root, Program& program);
 void AddPsf(CLI::App& root, Program& program);
+void AddCheck(CLI::App& root, Program& program);
 void AddDistill(CLI::App& root, Program& program);
 void AddCompare(CLI::App& root, Program& program);
 void AddPicture(CLI::App& root, Program& program);

@@ -1,6 +1,9 @@
 // deconvoy workers: who computes.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdint>
+
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/report.h"
@@ -20,12 +23,28 @@ struct WorkersOptions {
 constexpr char kExamples[] = R"(  deconvoy workers
   deconvoy workers --json)";
 
+// `0-3,8`: the processors to which threads are tied.
+std::string ProcessorsText(const v1::WorkerRegistration& worker) {
+  std::vector<uint32_t> all(worker.processors().begin(), worker.processors().end());
+  std::sort(all.begin(), all.end());
+  std::string text;
+  for (size_t i = 0; i < all.size();) {
+    size_t end = i + 1;
+    while (end < all.size() && all[end] <= all[end - 1] + 1) ++end;
+    text += fmt::format("{}{}", text.empty() ? "" : ",", all[i]);
+    if (all[end - 1] > all[i]) text += fmt::format("-{}", all[end - 1]);
+    i = end;
+  }
+  return text.empty() ? "any" : text;
+}
+
 std::vector<std::string> Row(const v1::Worker& worker) {
   const v1::WorkerRegistration& is = worker.registration();
   return {Printable(worker.name()),
           Lower(v1::WorkerState_Name(worker.state())),
           Printable(is.host()),
           fmt::format("{}, {} {}", Printable(is.backend()), is.threads(), is.threads() == 1 ? "thread" : "threads"),
+          ProcessorsText(is),
           BytesText(static_cast<double>(is.memory_budget_bytes())),
           fmt::format("{} done, {} failed", worker.tasks_done(), worker.tasks_failed()),
           worker.tasks().empty() ? "" : Printable(worker.tasks(0).task())};
@@ -39,7 +58,7 @@ absl::Status List(const WorkersOptions& options, const Console& console) {
     rows.push_back(Row(worker));
     if (console.json) console.Json(ToJson(worker));
   }
-  SayTable(console, {"WORKER", "STATE", "HOST", "BACKEND", "MEMORY", "TASKS", "NOW"}, rows, "no workers");
+  SayTable(console, {"WORKER", "STATE", "HOST", "BACKEND", "PROCESSORS", "MEMORY", "TASKS", "NOW"}, rows, "no workers");
   return absl::OkStatus();
 }
 

@@ -223,6 +223,36 @@ TEST(ValidateDeconvolve, RefusesBadNumbers) {
   }
 }
 
+TEST(ValidateDeconvolve, RefusesOpticsThatCannotBe) {
+  ExpectDeconvolveRefused("microscopy", [](auto& d) { d.set_microscopy(v1::CONFOCAL); });
+  ExpectDeconvolveRefused("optics.na", [](auto& d) { d.add_optics()->set_emission_um(0.52); });
+  ExpectDeconvolveRefused("optics.excitation_um", [](auto& d) {
+    d.set_microscopy(v1::CONFOCAL);
+    d.add_optics()->set_na(1.4);
+    d.mutable_optics(0)->set_emission_um(0.52);
+  });
+}
+
+TEST(ValidateCheckPsf, RefusesWhatItCannotCheck) {
+  v1::JobSpec good;
+  good.mutable_check_psf()->set_psf_volume("volumes/psf");
+  EXPECT_OK(ValidateJobSpec(good));
+  const auto refused = [&](const std::function<void(v1::CheckPsfSpec&)>& spoil) {
+    v1::JobSpec spec = good;
+    spoil(*spec.mutable_check_psf());
+    const absl::Status status = ValidateJobSpec(spec);
+    EXPECT_EQ(ReasonOf(status), v1::INVALID_FIELD) << status;
+    return InfoOf(status).field();
+  };
+  EXPECT_EQ(refused([](auto& c) { c.clear_psf_volume(); }), "check_psf.psf_volume");
+  EXPECT_EQ(refused([](auto& c) { c.add_optics(); }), "check_psf.optics.na");
+  EXPECT_EQ(refused([](auto& c) { c.set_psf_centre(v1::GIVEN); }), "check_psf.psf_centre_voxel");
+  EXPECT_EQ(refused([](auto& c) { c.set_psf_energy(2); }), "check_psf.psf_energy");
+  EXPECT_EQ(refused([](auto& c) { c.mutable_image_shape()->set_z(5); }), "check_psf.image_shape");
+  EXPECT_EQ(refused([](auto& c) { c.mutable_image_voxel_size()->set_z_um(-1); }).substr(0, 26),
+            "check_psf.image_voxel_size");
+}
+
 TEST(ValidateDeconvolve, RefusesBadVoxels) {
   ExpectDeconvolveRefused("psf_centre_voxel", [](auto& d) { d.set_psf_centre(v1::GIVEN); });
   ExpectDeconvolveRefused("psf_centre_voxel", [](auto& d) { d.mutable_psf_centre_voxel(); });

@@ -234,17 +234,6 @@ absl::StatusOr<double> CpuOps::ShrinkWavelets(const WaveletShrinkage& shrinkage,
   return cpu::ShrinkWavelets(shrinkage, wisdom_folder_, Cast(array), *pool_);
 }
 
-absl::Status CpuOps::AddScaled(const Array& addend, float scale, Array& target) {
-  const Box3& box = target.box();
-  Require(addend.box().Contains(box), "the addend covers the target");
-  ForEachRow(box, [&](int64_t z, int64_t y) {
-    const float* from = Part(Cast(addend), box, z, y);
-    float* to = Part(Cast(target), box, z, y);
-    for (int64_t x = 0; x < box.shape.x; ++x) to[x] += scale * from[x];
-  });
-  return absl::OkStatus();
-}
-
 absl::StatusOr<double> CpuOps::Dot(const Array& a, const Array& b, const Box3& box) {
   Require(a.box().Contains(box) && b.box().Contains(box), "both arrays cover the box");
   std::vector<double> planes(static_cast<size_t>(box.shape.z), 0.0);
@@ -290,10 +279,11 @@ absl::Status CpuOps::SubtractDual(const Array& v, const PriorSplit& split, float
 }
 
 absl::Status CpuOps::Combine(Array& a, float alpha, const Array& b, float beta) {
-  Require(a.box() == b.box(), "both arrays cover the same box");
-  CpuArray& target = Cast(a);
-  const int64_t n = a.box().shape.x;
-  ForEachRow(a.box(), [&](int64_t z, int64_t y) { CombineRows(alpha, Cast(b).Row(z, y), beta, n, target.Row(z, y)); });
+  const Box3& box = a.box();
+  Require(b.box().Contains(box), "the second array covers the first");
+  ForEachRow(box, [&](int64_t z, int64_t y) {
+    CombineRows(alpha, Part(Cast(b), box, z, y), beta, box.shape.x, Cast(a).Row(z, y));
+  });
   return absl::OkStatus();
 }
 

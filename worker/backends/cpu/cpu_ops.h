@@ -36,7 +36,6 @@ class CpuOps final : public Ops {
   absl::Status DeriveRoughness(Roughness kind, const Extrapolate& p, const Differences& differences, float floor,
                                Array& output) override;
   absl::StatusOr<double> ShrinkWavelets(const WaveletShrinkage& shrinkage, Array& array) override;
-  absl::Status AddScaled(const Array& addend, float scale, Array& target) override;
   absl::StatusOr<double> Dot(const Array& a, const Array& b, const Box3& box) override;
   absl::StatusOr<std::unique_ptr<Spectrum>> Transform(const Array& field) override;
   absl::Status SolveSplit(const SplitSolve& step) override;

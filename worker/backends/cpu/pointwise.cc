@@ -251,7 +251,7 @@ DECONVOY_FOR_EACH_ISA void DivideRow(const float* __restrict v, const float* __r
 DECONVOY_FOR_EACH_ISA void ConsensusRow(const float* __restrict v, const float* __restrict first,
                                         const float* __restrict second, int64_t n, float* __restrict x) {
   for (int64_t i = 0; i < n; ++i) {
-    const float updated = x[i] * (0.5F * (first[i] + second[i]));
+    const float step = x[i] * (0.5F * (first[i] + second[i])), updated = step < 0 ? 0.0F : step;
     x[i] = v[i] < 0 ? x[i] : updated;
   }
 }

@@ -85,7 +85,7 @@ void OffsetProductRow(const float* a, float a_offset, const float* b, float b_of
 // out = v / w where w >= weight_floor, else `otherwise`.
 void DivideRow(const float* v, const float* w, float weight_floor, float otherwise, int64_t n, float* out);
 
-// x *= (first + second) / 2, but where v < 0.
+// x = max(x (first + second) / 2, 0), but where v < 0 it stays.
 void ConsensusRow(const float* v, const float* first, const float* second, int64_t n, float* x);
 
 // out = max(a b, floor). `out` may be one of the inputs.

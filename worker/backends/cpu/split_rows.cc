@@ -61,7 +61,7 @@ template <typename Step>
   Changes changes;
   float ones[kChunk];
   std::fill_n(ones, kChunk, 1.0F);
-  const float scale = row.scale, kept = row.fresh ? 0.0F : 1.0F;
+  const float scale = row.scale, relaxation = row.relaxation, kept = row.fresh ? 0.0F : 1.0F;
   for (int64_t first = 0; first < n; first += kChunk) {
     const int64_t count = std::min(n - first, kChunk);
     const float* m = row.mask != nullptr ? row.mask + first : ones;
@@ -71,9 +71,10 @@ template <typename Step>
 #pragma GCC ivdep
     for (int64_t i = 0; i < count; ++i) {
       const float z_before = step(t[i], y[i]), u_before = kept * (t[i] - z_before);
-      const float next = v[i] + u_before, z = step(next, y[i]), u = next - z;
+      const float next = relaxation * v[i] + (1 - relaxation) * z_before + u_before;
+      const float z = step(next, y[i]), u = next - z;
       const bool counted = m[i] != 0;
-      changes.primal[i] = counted ? u - u_before : 0.0F;
+      changes.primal[i] = counted ? v[i] - z : 0.0F;
       changes.dual[i] = counted ? z - z_before : 0.0F;
       changes.size[i] = counted ? z : 0.0F;
       t[i] = counted ? z + scale * u : t[i];
@@ -93,7 +94,7 @@ DECONVOY_FOR_EACH_ISA SplitNorms DataSplitRow(const DataRow& row, int64_t n, flo
   return UpdateData(row, GaussianStep{row.background, 1 / (1 + row.rho * row.variance)}, n, t, v);
 }
 
-DECONVOY_FOR_EACH_ISA SplitNorms PositiveSplitRow(const float* v, float scale, int64_t n, float* t) {
+DECONVOY_FOR_EACH_ISA SplitNorms PositiveSplitRow(const float* v, float relaxation, float scale, int64_t n, float* t) {
   NormSums sums;
   Changes changes;
   for (int64_t first = 0; first < n; first += kChunk) {
@@ -101,8 +102,9 @@ DECONVOY_FOR_EACH_ISA SplitNorms PositiveSplitRow(const float* v, float scale, i
 #pragma GCC ivdep
     for (int64_t i = 0; i < count; ++i) {
       const float before = t[first + i], z_before = before < 0 ? 0.0F : before, u_before = before - z_before;
-      const float next = v[first + i] + u_before, z = next < 0 ? 0.0F : next, u = next - z;
-      changes.primal[i] = u - u_before;
+      const float next = relaxation * v[first + i] + (1 - relaxation) * z_before + u_before;
+      const float z = next < 0 ? 0.0F : next, u = next - z;
+      changes.primal[i] = v[first + i] - z;
       changes.dual[i] = z - z_before;
       changes.size[i] = z;
       t[first + i] = z + scale * u;
@@ -112,8 +114,8 @@ DECONVOY_FOR_EACH_ISA SplitNorms PositiveSplitRow(const float* v, float scale, i
   return sums.total();
 }
 
-DECONVOY_FOR_EACH_ISA PriorUpdate GroupSplitRow(size_t parts, const float* const* v, float threshold, float scale,
-                                                int64_t n, float* const* t) {
+DECONVOY_FOR_EACH_ISA PriorUpdate GroupSplitRow(size_t parts, const float* const* v, float threshold, float relaxation,
+                                                float scale, int64_t n, float* const* t) {
   NormSums sums;
   Sums lengths;
   Changes changes;
@@ -134,17 +136,18 @@ DECONVOY_FOR_EACH_ISA PriorUpdate GroupSplitRow(size_t parts, const float* const
       const float* of_t = t[k] + first;
       const float* of_v = v[k] + first;
       for (int64_t i = 0; i < count; ++i) {
-        next[k][i] = of_v[i] + before[i] * of_t[i];
+        next[k][i] = relaxation * of_v[i] + (1 - relaxation + relaxation * before[i]) * of_t[i];
         after[i] += next[k][i] * next[k][i];
       }
     }
     for (int64_t i = 0; i < count; ++i) after[i] = DualShare(after[i], threshold);
     for (size_t k = 0; k < parts; ++k) {
       float* of_t = t[k] + first;
+      const float* of_v = v[k] + first;
 #pragma GCC ivdep
       for (int64_t i = 0; i < count; ++i) {
         const float u_before = before[i] * of_t[i], u = after[i] * next[k][i], z = next[k][i] - u;
-        changes.primal[i] = u - u_before;
+        changes.primal[i] = of_v[i] - z;
         changes.dual[i] = z - (of_t[i] - u_before);
         changes.size[i] = z;
         of_t[i] = z + scale * u;

@@ -19,6 +19,7 @@ struct DataRow {
   float variance;
   float rho;
   float scale;
+  float relaxation;
   bool fresh;
 };
 
@@ -26,11 +27,11 @@ struct DataRow {
 SplitNorms DataSplitRow(const DataRow& row, int64_t n, float* t, float* v);
 
 // Updates t, with P(t) = max(t, 0).
-SplitNorms PositiveSplitRow(const float* v, float scale, int64_t n, float* t);
+SplitNorms PositiveSplitRow(const float* v, float relaxation, float scale, int64_t n, float* t);
 
 // Updates t of all parts, with P(t) = t max(1 - threshold/|t|, 0).
-PriorUpdate GroupSplitRow(size_t parts, const float* const* v, float threshold, float scale, int64_t n,
-                          float* const* t);
+PriorUpdate GroupSplitRow(size_t parts, const float* const* v, float threshold, float relaxation, float scale,
+                          int64_t n, float* const* t);
 
 // q = z - u of the same, and of P(t) = max(t, 0).
 void GroupDualRow(size_t parts, const float* const* t, float threshold, int64_t n, float* const* q);

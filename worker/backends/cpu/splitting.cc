@@ -199,6 +199,7 @@ class DataSink final : public RowSink {
                       .variance = split_.variance,
                       .rho = split_.rho,
                       .scale = split_.scale,
+                      .relaxation = split_.relaxation,
                       .fresh = split_.fresh};
     Add(DataSplitRow(row, n, Cast(split_.t).Row(z, y) + (box.origin.x - split_.t->box().origin.x), v), sums.norms);
   }
@@ -225,7 +226,7 @@ PriorUpdate UpdatePlane(const CpuArray& x, const PriorSplit& split, const Stenci
   PriorUpdate total;
   for (int64_t y = 0; y < domain.y; ++y) {
     if (split.value != nullptr) {
-      Add(PositiveSplitRow(x.Row(z, y), scale, n, Cast(split.value).Row(z, y)), total.norms);
+      Add(PositiveSplitRow(x.Row(z, y), split.relaxation, scale, n, Cast(split.value).Row(z, y)), total.norms);
     }
     if (parts == 0) continue;
     for (size_t part = 0; part < parts; ++part) {
@@ -241,7 +242,7 @@ PriorUpdate UpdatePlane(const CpuArray& x, const PriorSplit& split, const Stenci
         AddScaledRow(room.row(around) + tap.x, tap.factor, n, of_v[tap.part]);
       }
     }
-    const PriorUpdate row = GroupSplitRow(parts, of_v, split.threshold, scale, n, of_t);
+    const PriorUpdate row = GroupSplitRow(parts, of_v, split.threshold, split.relaxation, scale, n, of_t);
     Add(row.norms, total.norms);
     total.roughness += row.roughness;
   }

@@ -31,7 +31,8 @@ TEST(DeconvolutionOptionsTest, Defaults) {
   EXPECT_TRUE(spec.background_auto());
   EXPECT_EQ(spec.psf_centre(), v1::AUTO_CENTRE);
   EXPECT_EQ(spec.psf_energy(), 0.999);
-  EXPECT_EQ(spec.gain_photons_per_count(), 1);
+  EXPECT_FALSE(spec.has_gain_photons_per_count());
+  EXPECT_FALSE(spec.has_offset_counts());
   EXPECT_FALSE(spec.has_tile());
   EXPECT_EQ(spec.output_type(), v1::F32);
   EXPECT_EQ(spec.backend(), "");
@@ -66,6 +67,13 @@ TEST(DeconvolutionOptionsTest, EveryOptionArrives) {
   EXPECT_EQ(spec.output_type(), v1::U16);
   EXPECT_TRUE(spec.keep_offset());
   EXPECT_EQ(spec.backend(), "cpu");
+}
+
+TEST(DeconvolutionOptionsTest, WhatIsGivenIsKnownThoughItIsTheDefault) {
+  ASSERT_OK_AND_ASSIGN(const v1::DeconvolveSpec spec, Parse("--offset 0 --gain 1"));
+  EXPECT_TRUE(spec.has_offset_counts());
+  EXPECT_TRUE(spec.has_gain_photons_per_count());
+  EXPECT_EQ(spec.gain_photons_per_count(), 1);
 }
 
 TEST(DeconvolutionOptionsTest, IterationsMayBeAutomatic) {

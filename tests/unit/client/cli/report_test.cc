@@ -39,10 +39,32 @@ v1::Job Done() {
 }
 
 TEST(JobReportTest, SaysInputResultLightClippingAndTime) {
-  EXPECT_THAT(JobReport(Done()),
-              ElementsAre("input: 1 to 250.25 counts, background 9", "result: 0 to 4096 counts, background removed",
-                          "light: 2000000 counts above background in the input, 1990000 in the result (99.5 %)",
-                          "clipped: no voxel", "time: 5.2 s computing, 2.0 s in the queue"));
+  EXPECT_THAT(
+      JobReport(Done()),
+      ElementsAre(
+          "input: 1 to 250.25 counts, background 9", "result: 0 to 4096 counts, background removed",
+          "light: 2000000 counts above background in the input, 1990000 in the result (99.5 %): as it should be",
+          "clipped: no voxel", "time: 5.2 s computing, 2.0 s in the queue"));
+}
+
+TEST(JobReportTest, LightThatIsMissingOrTooMuchIsSaid) {
+  v1::Job job = Done();
+  job.mutable_result()->set_sum(2.6e6);
+  EXPECT_THAT(JobReport(job), Contains(HasSubstr("(130.0 %): more than blur alone explains")));
+  job.mutable_result()->set_sum(1.6e6);
+  EXPECT_THAT(JobReport(job), Contains(HasSubstr("(80.0 %): light is missing")));
+}
+
+TEST(JobRowTest, AJobThatWaitsSaysForWhat) {
+  v1::Job job = Done();
+  job.set_state(v1::RUNNING);
+  job.mutable_progress()->set_activity("waiting for a worker with 2 GiB of memory");
+  EXPECT_THAT(JobRow(job), Contains("0 %, waiting for a worker with 2 GiB of memory"));
+  EXPECT_THAT(JobDetails(job), Contains("progress: 0 %, waiting for a worker with 2 GiB of memory, 0 of 0 tasks"));
+  job.mutable_progress()->set_activity("waiting");
+  EXPECT_THAT(JobRow(job), Contains("0 %, waiting for its turn"));
+  job.mutable_progress()->set_activity("tile 1 of 2");
+  EXPECT_THAT(JobRow(job), Contains("0 %"));
 }
 
 TEST(JobReportTest, SaysWhatWasFoundOnASample) {
@@ -103,6 +125,8 @@ TEST(JobReportTest, QualityIsSaidInFewNumbers) {
   quality.set_neighbour_products(0.13 * 500);
   EXPECT_THAT(JobReport(job), Contains("residual: rms 1.10, bias -0.10, correlation 0.10; rms and bias in units of "
                                        "noise only where a count is a photon"));
+  job.mutable_spec()->mutable_deconvolve()->set_gain_photons_per_count(1);
+  EXPECT_THAT(JobReport(job), Contains("residual: rms 1.10, bias -0.10, correlation 0.10")) << "a given 1 is known";
   job.mutable_spec()->mutable_deconvolve()->set_gain_photons_per_count(0.5);
   quality.set_flat_voxels(64);
   quality.set_flat_squares_before(100);

@@ -145,6 +145,7 @@ TEST_F(ProgramTest, JobsAreListedShownCancelledAndDeleted) {
   EXPECT_EQ(Served({"job", name, "--delete"}).code, 0);
   EXPECT_EQ(Served({"job", name}).code, 3);
   EXPECT_THAT(Served({"workers"}).out, HasSubstr("workers/w0"));
+  EXPECT_THAT(Served({"workers"}).out, HasSubstr("  0-2,8  ")) << "the processors of its threads";
 }
 
 TEST_F(ProgramTest, VersionOfBothSides) {

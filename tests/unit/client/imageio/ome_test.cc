@@ -84,6 +84,50 @@ TEST(Ome, PhysicalSizesChannelsAndUnits) {
   EXPECT_EQ(stack.shape, (Shape5{2, 2, 2, 5, 7}));
 }
 
+std::string WithInstrument(const std::string& instruments, const std::string& settings, const std::string& channel) {
+  return fmt::format(
+      R"(<OME xmlns="u">{}<Image ID="Image:0">{}<Pixels Type="uint16" SizeX="7" SizeY="5" SizeZ="2" SizeC="1" SizeT="1">{}</Pixels></Image></OME>)",
+      instruments, settings, channel);
+}
+
+constexpr char kTwoObjectives[] =
+    R"(<Instrument ID="I:0"><Objective ID="O:0" LensNA="0.8" Immersion="Air" NominalMagnification="20"/>)"
+    R"(<Objective ID="O:1" LensNA="1.4" Immersion="Oil" NominalMagnification="63" CalibratedMagnification="63.5"/></Instrument>)";
+
+TEST(Ome, TellsHowTheImageWasTaken) {
+  ASSERT_OK_AND_ASSIGN(
+      const OmeStack stack,
+      Parse(WithInstrument(
+          kTwoObjectives, R"(<ObjectiveSettings ID="O:1" RefractiveIndex="1.518" Medium="Oil"/>)",
+          R"(<Channel AcquisitionMode="LaserScanningConfocalMicroscopy" ContrastMethod="Fluorescence" IlluminationType="Epifluorescence" PinholeSize="50000" PinholeSizeUnit="nm"/>)")));
+  const Acquisition& found = stack.acquisition;
+  EXPECT_EQ(found.na, 1.4);
+  EXPECT_EQ(found.magnification, 63.5);
+  EXPECT_EQ(found.immersion, "Oil");
+  EXPECT_EQ(found.ri_immersion, 1.518);
+  ASSERT_EQ(found.channels.size(), 1U);
+  EXPECT_EQ(found.channels[0].mode, "LaserScanningConfocalMicroscopy");
+  EXPECT_EQ(found.channels[0].contrast, "Fluorescence");
+  EXPECT_EQ(found.channels[0].illumination, "Epifluorescence");
+  EXPECT_NEAR(found.channels[0].pinhole_um, 50, 1e-9);
+}
+
+TEST(Ome, AnObjectiveThatIsNotReferredToIsTheOnlyOneOrUnknown) {
+  ASSERT_OK_AND_ASSIGN(const OmeStack unknown, Parse(WithInstrument(kTwoObjectives, "", "")));
+  EXPECT_EQ(unknown.acquisition.na, 0);
+  ASSERT_OK_AND_ASSIGN(
+      const OmeStack only,
+      Parse(
+          WithInstrument(R"(<Instrument><Objective ID="O:0" LensNA="1.2" Immersion="Water"/></Instrument>)", "", "")));
+  EXPECT_EQ(only.acquisition.na, 1.2);
+  EXPECT_TRUE(only.acquisition.channels.empty());
+  ASSERT_OK_AND_ASSIGN(const OmeStack elsewhere,
+                       Parse(WithInstrument(R"(<Instrument><Objective ID="O:0" LensNA="1.2"/></Instrument>)",
+                                            R"(<ObjectiveSettings ID="O:7" RefractiveIndex="9"/>)", "<Channel/>")));
+  EXPECT_EQ(elsewhere.acquisition.na, 0);
+  EXPECT_EQ(elsewhere.acquisition.ri_immersion, 0) << "no medium has such an index";
+}
+
 TEST(Ome, SizesInPixelsAndNonsenseAreUnknown) {
   ASSERT_OK_AND_ASSIGN(
       const OmeStack stack,

@@ -402,7 +402,8 @@ TEST_F(PreflightTest, TheJobKeepsEveryDefault) {
   const v1::DeconvolveSpec kept = service_.Get(service_.Submit(spec)).spec().deconvolve();
   EXPECT_EQ(kept.parameters().at("iterations"), "10");
   EXPECT_EQ(kept.boundary(), v1::EXTEND);
-  EXPECT_EQ(kept.gain_photons_per_count(), 1);
+  EXPECT_FALSE(kept.has_gain_photons_per_count()) << "nobody knows it";
+  EXPECT_FALSE(kept.has_offset_counts());
   EXPECT_EQ(kept.psf_energy(), 0.999);
   EXPECT_EQ(kept.psf_centre(), v1::AUTO_CENTRE);
   EXPECT_TRUE(kept.background_auto());

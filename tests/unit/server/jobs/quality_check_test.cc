@@ -13,9 +13,10 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-v1::DeconvolveSpec Spec(double gain = 1) {
+// A gain of 0 is not given.
+v1::DeconvolveSpec Spec(double gain = 0) {
   v1::DeconvolveSpec spec;
-  spec.set_gain_photons_per_count(gain);
+  if (gain > 0) spec.set_gain_photons_per_count(gain);
   return spec;
 }
 
@@ -36,7 +37,7 @@ v1::QualityStatistics Good() {
   return quality;
 }
 
-std::vector<v1::Finding> With(const std::function<void(v1::QualityStatistics&)>& change, double gain = 1) {
+std::vector<v1::Finding> With(const std::function<void(v1::QualityStatistics&)>& change, double gain = 0) {
   v1::QualityStatistics quality = Good();
   change(quality);
   return CheckQuality(Spec(gain), quality);
@@ -83,6 +84,7 @@ TEST(QualityCheck, HowMuchNoiseIsLeftIsJudgedWhereTheGainIsKnown) {
   ExpectOne(With(loud, 0.5), "2.00 times as much as that of photons", "deconvolve.gain_photons_per_count");
   EXPECT_THAT(With(loud, 0.5)[0].info().remedy(), HasSubstr("gain of 0.125"));
   ExpectOne(With(quiet, 0.5), "only 0.50 times the noise", "deconvolve.parameters");
+  ExpectOne(With(quiet, 1), "only 0.50 times the noise", "deconvolve.parameters");
   EXPECT_THAT(With(loud), IsEmpty());
   EXPECT_THAT(With(quiet), IsEmpty());
 }

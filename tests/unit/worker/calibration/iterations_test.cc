@@ -1,9 +1,12 @@
 #include "worker/calibration/iterations.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "tests/unit/worker/calibration/scene.h"
 
@@ -42,35 +45,75 @@ std::string Lowest(const v1::Calibration& curve) {
       ->value();
 }
 
-// The best correlation with the truth over a sweep of iterations.
-double Best(Scene& scene, const std::string& method) {
-  double best = 0;
-  for (const char* k : {"2", "3", "5", "7", "10", "14", "20", "28", "40", "56", "80", "113", "160"}) {
-    best = std::max(best, scene.Quality(method, {{"iterations", k}}));
+// Keeps the best correlation of the estimates with the truth.
+class Best final : public Monitor {
+ public:
+  explicit Best(const Scene& scene) : scene_(scene) {}
+  absl::Status Iterated(const Iteration& iteration) override {
+    std::vector<float> x = scene_.Values(iteration.estimate);
+    if (clipped_) {
+      for (float& value : x) value = std::max(value, 0.0F);
+    }
+    best_ = std::max(best_, testing::Correlation(x, scene_.truth));
+    return absl::OkStatus();
   }
-  return best;
-}
+
+  // Over up to 200 iterations.
+  static double Of(const Scene& scene, const std::string& method) {
+    const Method& known = *FindMethod(method);
+    Best best(scene);
+    best.clipped_ = method == "admm";  // whose result is, unlike its estimates on the way
+    const auto parameters = ResolveParameters(known.description(), {{"iterations", "200"}});
+    EXPECT_OK(known.Run(scene.problem, *parameters, best).status());
+    return best.best_;
+  }
+
+ private:
+  const Scene& scene_;
+  bool clipped_ = false;
+  double best_ = 0;
+};
 
 struct Light {
   const char* method;
   double photons;  // of the brightest voxel
+  v1::Boundary boundary;
+  double of_the_best;
 };
 
 class AutomaticIterations : public ::testing::TestWithParam<Light> {};
 
-TEST_P(AutomaticIterations, ComeWithinThreePercentOfTheBestResult) {
-  Scene scene({24, 80, 80}, GetParam().photons, 5);
-  ASSERT_OK_AND_ASSIGN(const v1::Calibration curve, Calibrated(scene, GetParam().method));
+TEST_P(AutomaticIterations, ComeNearTheBestResult) {
+  const Light& light = GetParam();
+  Scene scene({24, 80, 80}, light.photons, 5, 2, light.boundary);
+  ASSERT_OK_AND_ASSIGN(const v1::Calibration curve, Calibrated(scene, light.method));
   EXPECT_THAT(curve.criterion(), HasSubstr("held-out photons"));
-  const double found = scene.Quality(GetParam().method, {{"iterations", Lowest(curve)}});
-  const double best = Best(scene, GetParam().method);
+  const double found = scene.Quality(light.method, {{"iterations", Lowest(curve)}});
+  const double best = Best::Of(scene, light.method);
   RecordProperty("iterations", Lowest(curve));
-  EXPECT_GE(found, 0.97 * best) << Lowest(curve) << " iterations";
+  RecordProperty("of_the_best", fmt::format("{:.3f}", found / best));
+  EXPECT_GE(found, light.of_the_best * best) << Lowest(curve) << " iterations";
 }
 
-INSTANTIATE_TEST_SUITE_P(PhotonNoise, AutomaticIterations,
-                         ::testing::Values(Light{"rl", 5}, Light{"rl", 50}, Light{"rl", 500}, Light{"rl-tv", 5},
-                                           Light{"rl-tv", 50}, Light{"rl-tv", 500}));
+// With little light admm's best estimate is not that which predicts best; fista goes on too long.
+std::vector<Light> AllLight() {
+  std::vector<Light> all;
+  for (const auto boundary : {v1::PERIODIC, v1::EXTEND}) {
+    for (const double photons : {5, 50, 500}) {
+      for (const char* method : {"rl", "rl-tv"}) all.push_back({method, photons, boundary, 0.97});
+      all.push_back({"fista", photons, boundary, 0.94});
+      if (photons > 5) all.push_back({"admm", photons, boundary, 0.97});
+    }
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(PhotonNoise, AutomaticIterations, ::testing::ValuesIn(AllLight()), [](const auto& light) {
+  std::string name = fmt::format("{}_{}_{}", light.param.method, light.param.photons,
+                                 light.param.boundary == v1::EXTEND ? "extend" : "periodic");
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
 
 TEST(CalibrateIterations, NoticesNoiseThatIsNotPhotons) {
   Scene scene({24, 80, 80}, 50, 6);
@@ -81,7 +124,7 @@ TEST(CalibrateIterations, NoticesNoiseThatIsNotPhotons) {
   scene.Reset();
   ASSERT_OK_AND_ASSIGN(const v1::Calibration curve, Calibrated(scene, "rl"));
   EXPECT_EQ(curve.criterion(), "likelihood of held-out voxels, as the noise is not that of photons");
-  EXPECT_GE(scene.Quality("rl", {{"iterations", Lowest(curve)}}), 0.9 * Best(scene, "rl"));
+  EXPECT_GE(scene.Quality("rl", {{"iterations", Lowest(curve)}}), 0.9 * Best::Of(scene, "rl"));
 }
 
 TEST(CalibrateIterations, StopsOnceTheCurveHasTurned) {

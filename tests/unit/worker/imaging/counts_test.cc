@@ -79,6 +79,18 @@ TEST(ToCounts, CountsWhatIsNotFiniteAndKeepsItOut) {
   EXPECT_EQ(totals.minimum, 1);
 }
 
+// A small gain makes more counts of photons than single precision holds.
+TEST(ToCounts, CountsBeyondSinglePrecisionAreNotFinite) {
+  std::vector<std::byte> raw(4 * 3);
+  const CountTotals totals = ToCounts({.gain = 1e-6}, false, std::vector<float>{1e-6F, 1e37F, -1e37F}, v1::F32, raw);
+  EXPECT_EQ(Values<float>(raw), (std::vector<float>{1, 0, 0}));
+  EXPECT_EQ(totals.not_finite, 2U);
+  EXPECT_EQ(totals.voxels, 1U);
+  const CountTotals clipped = ToCounts({.gain = 1e-6}, false, std::vector<float>{1e37F}, v1::U8, raw);
+  EXPECT_EQ(clipped.not_finite, 0U);
+  EXPECT_EQ(clipped.clipped, 1U);
+}
+
 // Long enough for several stretches that are converted at once, of which one has a NaN, and for rests of any length.
 TEST(ToCounts, LongStretchesAreAsTheirVoxels) {
   const CountScale scale{.offset_counts = -40, .gain = 0.25};

@@ -24,6 +24,19 @@ inline int64_t ResidentBytes() {
   return resident * sysconf(_SC_PAGESIZE);
 }
 
+// The most that has been resident since the last call; 0 where the system does not tell.
+inline int64_t PeakBytes() {
+  int64_t kib = 0;
+  std::ifstream stream("/proc/self/status");
+  for (std::string line; std::getline(stream, line);) {
+    if (line.starts_with("VmHWM:")) kib = std::stoll(line.substr(6));
+  }
+  std::ofstream reset("/proc/self/clear_refs");
+  reset << 5;
+  reset.close();
+  return reset ? 1024 * kib : 0;
+}
+
 class Resident final : public Monitor {
  public:
   absl::Status Iterated(const Iteration&) override {
@@ -33,7 +46,8 @@ class Resident final : public Monitor {
   int64_t most = 0;
 };
 
-// Growth of the resident set by a run, from before the domain is opened, over the padded voxels.
+// The most that the resident set has grown by in a run, from before the domain is opened, over the padded voxels. Where
+// the system does not tell, the most that it had grown by after one of the iterations.
 inline double BytesPerVoxel(std::string_view name, const Shape3& measured, const Shape3& psf, const Shape3& domain,
                             const std::map<std::string, std::string>& given) {
   const Method& method = *FindMethod(name);
@@ -57,8 +71,10 @@ inline double BytesPerVoxel(std::string_view name, const Shape3& measured, const
   problem.mean = 10;
   problem.psf = MeasurePsf(psf_values, psf, {psf.z / 2, psf.y / 2, psf.x / 2});
   Resident resident;
+  PeakBytes();
   EXPECT_OK(method.Run(problem, *parameters, resident));
-  return static_cast<double>(resident.most - before) / static_cast<double>(domain.voxels());
+  const int64_t most = std::max(resident.most, PeakBytes());
+  return static_cast<double>(most - before) / static_cast<double>(domain.voxels());
 }
 
 }  // namespace deconvoy::worker

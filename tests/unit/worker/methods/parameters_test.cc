@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
 #include <string>
+#include <string_view>
 
 #include "proto/contract/error.h"
 #include "proto/contract/parameters.h"
@@ -72,12 +75,64 @@ TEST(MethodParameters, EveryMethodThatIteratesHasABound) {
   EXPECT_GE(found, 10);
 }
 
+// Before anything is computed: no PSF of sum 1 bears such a step.
+TEST(MethodParameters, StepsThatGrowWithoutLimitAreRefusedAtOnce) {
+  int found = 0;
+  for (const Method* method : AllMethods()) {
+    const v1::Method& d = method->description();
+    const auto has = [&](std::string_view name) {
+      return std::ranges::any_of(d.parameters(), [&](const auto& parameter) { return parameter.name() == name; });
+    };
+    if (!has("step") || d.name() == "van-cittert") continue;  // its bound is that of its range
+    ++found;
+    const auto refused = [&](const std::map<std::string, std::string>& given) {
+      const auto parameters = ResolveParameters(d, given);
+      EXPECT_OK(parameters);
+      return InfoOf(method->Review(*parameters, PsfFacts{}).status()).field() == "deconvolve.parameters[\"step\"]";
+    };
+    EXPECT_TRUE(refused({{"step", "2"}})) << d.name();
+    EXPECT_FALSE(refused({{"step", "0.9"}})) << d.name();
+    if (!has("acceleration")) continue;
+    EXPECT_TRUE(refused({{"step", "1.5"}, {"acceleration", "nesterov"}})) << d.name();
+  }
+  EXPECT_EQ(found, 8);
+}
+
 // What each method's defaults are, it takes.
 TEST(MethodParameters, DefaultsGoTogether) {
   for (const Method* method : AllMethods()) {
     const auto parameters = ResolveParameters(method->description(), {});
     ASSERT_OK(parameters);
     EXPECT_TRUE(method->Review(*parameters, PsfFacts{}).ok()) << method->description().name();
+  }
+}
+
+absl::Status OnFrame(const std::string& method, const std::map<std::string, std::string>& given, double at_corner,
+                     const Shape3& frame) {
+  const Method& known = *FindMethod(method);
+  const auto parameters = ResolveParameters(known.description(), given);
+  EXPECT_OK(parameters);
+  PsfFacts psf;
+  psf.at_corner = at_corner;
+  return known.ReviewFrame(*parameters, psf, frame);
+}
+
+// What is wrong with every tile is said before the first one.
+TEST(MethodParameters, WhatAFrameCannotHaveIsRefusedWithTheBound) {
+  for (const char* method : {"ista", "fista"}) {
+    EXPECT_OK(OnFrame(method, {{"scales", "2"}}, 0, {6, 10, 12}));
+    const absl::Status scales = OnFrame(method, {{"scales", "4"}}, 0, {6, 10, 12});
+    EXPECT_EQ(InfoOf(scales).field(), "deconvolve.parameters[\"scales\"]") << scales;
+    EXPECT_NE(InfoOf(scales).remedy().find("at most 2"), std::string::npos) << InfoOf(scales).remedy();
+  }
+  // w^4 is 9 pi^4 = 876.7 at the highest frequency of a stack, 4 pi^4 = 389.6 at that of a plane.
+  for (const char* method : {"tikhonov-miller", "ictm"}) {
+    const std::map<std::string, std::string> given = {{"lambda", "0.1"}, {"step", "0.03"}};
+    const absl::Status step = OnFrame(method, given, 0.5, {6, 10, 12});
+    EXPECT_EQ(InfoOf(step).field(), "deconvolve.parameters[\"step\"]") << step;
+    EXPECT_NE(InfoOf(step).remedy().find("below 0.02275"), std::string::npos) << InfoOf(step).remedy();
+    EXPECT_OK(OnFrame(method, given, 0.5, {1, 10, 12}));
+    EXPECT_OK(OnFrame(method, {{"lambda", "0.1"}, {"step", "0"}}, 0.5, {6, 10, 12}));
   }
 }
 

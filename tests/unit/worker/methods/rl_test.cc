@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "proto/contract/tile_plan.h"
@@ -76,6 +78,32 @@ TEST(RichardsonLucyTest, StopsWhenTheMonitorSaysSo) {
   Counting monitor(3);
   EXPECT_EQ(SixIterations(monitor, "false").code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(monitor.objectives.size(), 3U);
+}
+
+// Where no light is measured the quotient blurred back is nothing but rounding, of either sign.
+TEST(RichardsonLucyTest, NothingIsBelowZero) {
+  std::mt19937_64 random(testing::Seed());
+  const reference::Psf psf = reference::RandomPsf(3, 5, 4, random);
+  reference::Volume bead(12, 20, 22);
+  bead.at(6, 10, 11) = 1e5;
+  const reference::Volume image = Convolve(bead, psf);
+  for (const Method* method : AllMethods()) {
+    const v1::Method& d = method->description();
+    if (d.noise_model() != "Poisson") continue;
+    for (const char* initial : {"mean", "image"}) {
+      for (const auto& [boundary, domain] :
+           {std::pair(v1::PERIODIC, Shape3{12, 20, 22}), std::pair(v1::EXTEND, Shape3{14, 24, 26})}) {
+        ASSERT_OK_AND_ASSIGN(const reference::Volume found,
+                             reference::RunMethod(d.name(), {.y = image,
+                                                             .domain = domain,
+                                                             .origin = {},
+                                                             .psf = psf,
+                                                             .parameters = {{"iterations", "2"}, {"initial", initial}},
+                                                             .boundary = boundary}));
+        EXPECT_GE(*std::ranges::min_element(found.values), 0) << d.name() << " " << initial << " " << boundary;
+      }
+    }
+  }
 }
 
 TEST(RichardsonLucyTest, NeedsTheMemoryThatItDescribes) {

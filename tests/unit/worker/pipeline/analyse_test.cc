@@ -5,7 +5,9 @@
 
 #include <cmath>
 #include <fstream>
+#include <functional>
 #include <map>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "tests/support/test_support.h"
 #include "tests/unit/worker/imaging/planted.h"
 #include "tests/unit/worker/support/memory_task.h"
+#include "worker/psf/theory/microscope.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -287,6 +290,105 @@ TEST(Analyse, NeedsTheMemoryThatItDescribes) {
   const int64_t peak = Resident("VmHWM") - before;
   EXPECT_LE(peak, AnalysisBytes(task.task).value() + (1 << 20));
   EXPECT_GE(peak, 4 * shape.voxels());
+}
+
+// Voxels of one plane of 128 x 128 that vary about `mean` by `deviation`.
+std::vector<uint16_t> Dark(double mean, double deviation) {
+  std::vector<uint16_t> voxels(128 * 128);
+  std::mt19937 random(7);
+  std::normal_distribution<double> normal(mean, deviation);
+  for (uint16_t& v : voxels) v = static_cast<uint16_t>(std::lround(std::max(normal(random), 0.0)));
+  for (size_t i = 0; i < 40; ++i) voxels[64 * 128 + i] = 900;
+  return voxels;
+}
+
+std::string WarningsOfDark(double mean, double deviation, const std::function<void(v1::DeconvolveSpec&)>& change = {}) {
+  MemoryTask task;
+  task.AddInput("volumes/in", {1, 1, 1, 128, 128}, v1::U16, AsBytes(Dark(mean, deviation)));
+  task.AddInput("volumes/psf", {1, 1, 1, 3, 3}, {0, 0.1F, 0, 0.1F, 1, 0.1F, 0, 0.1F, 0});
+  v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
+  spec.set_input_volume("volumes/in");
+  spec.set_psf_volume("volumes/psf");
+  if (change) change(spec);
+  const absl::StatusOr<v1::TaskResult> result = RunAnalyse(task.task, task);
+  EXPECT_OK(result.status());
+  return result.ok() ? Messages(result->analyse(), v1::WARNING) : "";
+}
+
+TEST(Analyse, AsksForAnOffsetThatWasForgotten) {
+  // A camera of read noise 3 counts, and hardly light.
+  EXPECT_THAT(WarningsOfDark(100, 4), HasSubstr("most of it looks like a camera's offset"));
+  EXPECT_THAT(WarningsOfDark(100, 10), "") << "photons";
+  EXPECT_THAT(WarningsOfDark(100, 15), "") << "half a photon per count";
+  EXPECT_THAT(WarningsOfDark(10, 1), "") << "too few counts for an offset";
+  EXPECT_THAT(WarningsOfDark(100, 4, [](auto& spec) { spec.set_offset_counts(0); }), "") << "a given 0 is known";
+  EXPECT_THAT(WarningsOfDark(100, 4, [](auto& spec) { spec.set_gain_photons_per_count(6); }), "")
+      << "with a gain of 6 photons vary so little";
+}
+
+TEST(Analyse, AsksWhetherImageAndPsfAreSwapped) {
+  const auto bead = [](int64_t extent, double y, double x, std::vector<float>& values) {
+    for (int64_t v = 0; v < extent; ++v) {
+      for (int64_t u = 0; u < extent; ++u) {
+        const double r2 = std::pow(static_cast<double>(v) - y, 2) + std::pow(static_cast<double>(u) - x, 2);
+        values[static_cast<size_t>(v * extent + u)] += static_cast<float>(1000 * std::exp(-r2 / 8));
+      }
+    }
+  };
+  std::vector<float> point(256 * 256, 1), specimen(64 * 64, 1);
+  bead(256, 128, 128, point);
+  for (const auto& [y, x] : {std::pair(20, 20), std::pair(44, 30), std::pair(30, 50)}) bead(64, y, x, specimen);
+  const auto warnings = [](const std::vector<float>& image, int64_t m, const std::vector<float>& psf, int64_t p) {
+    MemoryTask task;
+    task.AddInput("volumes/in", {1, 1, 1, m, m}, image);
+    task.AddInput("volumes/psf", {1, 1, 1, p, p}, psf);
+    v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
+    spec.set_input_volume("volumes/in");
+    spec.set_psf_volume("volumes/psf");
+    const absl::StatusOr<v1::TaskResult> result = RunAnalyse(task.task, task);
+    EXPECT_OK(result.status());
+    return result.ok() ? Messages(result->analyse(), v1::WARNING) : "";
+  };
+  EXPECT_THAT(warnings(point, 256, specimen, 64), HasSubstr("are the two swapped?"));
+  EXPECT_THAT(warnings(specimen, 64, point, 256), ::testing::Not(HasSubstr("swapped")));
+}
+
+TEST(Analyse, HoldsThePsfAgainstItsOptics) {
+  const auto warnings = [](double na, int optics, int64_t channels) {
+    MemoryTask task;
+    Fill(task);
+    v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
+    Microscope microscope;
+    microscope.emission.na = 1.4;
+    microscope.emission.wavelength_um = 0.52;
+    std::vector<float> values =
+        MakePsf(microscope, {.shape = {31, 41, 41}, .z_um = 0.2, .y_um = 0.065, .x_um = 0.065}, 1);
+    if (channels == 2) values.insert(values.end(), values.begin(), values.begin() + 31 * 41 * 41);
+    task.AddInput("volumes/light", {1, channels, 31, 41, 41}, values);
+    for (v1::VolumeAccess& input : *task.task.mutable_inputs()) {
+      input.mutable_spec()->mutable_voxel_size()->set_z_um(0.2);
+      input.mutable_spec()->mutable_voxel_size()->set_y_um(0.065);
+      input.mutable_spec()->mutable_voxel_size()->set_x_um(0.065);
+    }
+    spec.set_psf_volume("volumes/light");
+    for (int c = 0; c < optics; ++c) {
+      spec.add_optics()->set_na(c == 1 ? na : 1.4);
+      spec.mutable_optics(c)->set_emission_um(0.52);
+    }
+    const absl::StatusOr<v1::TaskResult> result = RunAnalyse(task.task, task);
+    EXPECT_OK(result.status());
+    std::string defects;
+    for (const v1::Finding& finding : result->analyse().findings()) {
+      const auto defect = finding.info().metadata().find("defect");
+      if (defect != finding.info().metadata().end()) defects += defect->second + ": " + finding.message() + "\n";
+    }
+    return defects;
+  };
+  EXPECT_EQ(warnings(1.4, 0, 1), "");
+  EXPECT_EQ(warnings(1.4, 1, 1), "");
+  EXPECT_EQ(warnings(1.4, 2, 2), "");
+  EXPECT_THAT(warnings(0.7, 2, 2), ::testing::StartsWith("too_narrow: PSF of channel 1"));
+  EXPECT_THAT(warnings(0.7, 2, 1), HasSubstr("(for channel 1)"));
 }
 
 TEST(Analyse, RefusesParametersThatDoNotGoTogether) {

@@ -50,6 +50,20 @@ TEST_F(MeasuredTest, PlanesLieWhereTheyWereMeasured) {
   EXPECT_EQ(Host(*ops_, *measured.y), (std::vector<float>{20, 22, 20, 22, 20, 22, 20, 22, 40, 42, 40, 42}));
 }
 
+// So that a start from the image is no black hole.
+TEST_F(MeasuredTest, BetweenTwoMeasuredPlanesThereIsOnlyTheFill) {
+  task_.AddInput("volumes/in", {1, 1, 2, 1, 2}, {10, 11, 20, 21});
+  const ImageSource from{.image = &task_.task.inputs(0),
+                         .scale = {.read_noise = 2},
+                         .upsample = 4,
+                         .loaded = {0, 0, {{5, 0, 0}, {3, 1, 2}}},
+                         .fill = 6};
+  const auto never = [](int64_t, std::span<const float>, std::span<const float>) { ADD_FAILURE(); };
+  ASSERT_OK_AND_ASSIGN(const Measured measured, LoadMeasured(from, {{}, {3, 1, 2}}, *ops_, task_.source(), never));
+  EXPECT_EQ(Host(*ops_, *measured.mask), std::vector<float>(6, 0));
+  EXPECT_EQ(Host(*ops_, *measured.y), std::vector<float>(6, 10));
+}
+
 TEST_F(MeasuredTest, ThereIsNoMaskWhereEveryVoxelCounts) {
   task_.AddInput("volumes/in", {1, 1, 1, 1, 2}, {3, 4});
   const ImageSource from{.image = &task_.task.inputs(0), .loaded = {0, 0, {{}, {1, 1, 2}}}};

@@ -284,6 +284,22 @@ TEST_F(Tile, TheObjectiveGoesToWhoListensAndIntoTheResult) {
   EXPECT_LT(task.objective[2], task.objective[0]);
 }
 
+// Each depth has an objective of its own, which is not the task's.
+TEST_F(Tile, OfSeveralDepthsNobodyHearsAnObjective) {
+  Setting s;
+  s.parameters["objective"] = "true";
+  MemoryTask task;
+  Fill(s, Picture(s.frame), task);
+  task.task.mutable_inputs(0)->mutable_spec()->mutable_voxel_size()->set_z_um(1);
+  v1::TileTask& tile = *task.task.mutable_tile();
+  for (const double depth_um : {0.0, 5.0}) tile.mutable_spec()->add_psf_depths_um(depth_um);
+  *tile.add_psfs() = tile.psfs(0);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, Run(task));
+  EXPECT_EQ(task.progress.back(), (std::pair<int64_t, int64_t>{6, 6}));
+  EXPECT_EQ(result.tile().objective_size(), 0);
+  EXPECT_TRUE(task.objective.empty());
+}
+
 TEST_F(Tile, ReportsIterations) {
   Setting s;
   MemoryTask task;

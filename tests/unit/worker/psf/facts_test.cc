@@ -51,6 +51,12 @@ TEST(PsfFacts, TheLeastRealPartDependsOnTheCentre) {
   EXPECT_NEAR(MeasurePsf(box, {1, 1, 5}, {0, 0, 2}).axes[2].least_real, -0.25, 0.02);
 }
 
+TEST(PsfFacts, AtTheCornerSignsAlternate) {
+  const std::vector<float> psf{0.5F, 0.25F, 0.125F, 0.125F};  // y 0: 0.5, 0.25; y 1: 0.125, 0.125
+  EXPECT_NEAR(MeasurePsf(psf, {1, 2, 2}, {0, 0, 0}).at_corner, 0.25, 1e-7);
+  EXPECT_NEAR(MeasurePsf(psf, {1, 1, 4}, {0, 0, 1}).at_corner, 0.25, 1e-7);
+}
+
 TEST(PsfFacts, ASingleVoxelIsOneWideAndNotResolved) {
   const std::vector<float> delta{0, 0, 0, 1, 0};
   const PsfFacts facts = MeasurePsf(delta, {1, 1, 5}, {0, 0, 2});

@@ -39,9 +39,6 @@ class DamagedOps : public Ops {
   absl::StatusOr<double> ShrinkWavelets(const WaveletShrinkage& shrinkage, Array& array) override {
     return ops_->ShrinkWavelets(shrinkage, array);
   }
-  absl::Status AddScaled(const Array& addend, float scale, Array& target) override {
-    return ops_->AddScaled(addend, scale, target);
-  }
   absl::StatusOr<double> Dot(const Array& a, const Array& b, const Box3& box) override { return ops_->Dot(a, b, box); }
   absl::StatusOr<std::unique_ptr<Weights>> MakeWeights(const Otf& otf, const Box3& box, const Array* mask) override {
     return ops_->MakeWeights(otf, box, mask);

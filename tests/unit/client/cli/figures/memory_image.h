@@ -29,6 +29,7 @@ class MemoryImage : public imageio::ImageReader {
   const v1::VolumeSpec& spec() const override { return spec_; }
   std::string format() const override { return "memory"; }
   const std::vector<std::string>& notes() const override { return notes_; }
+  const imageio::Acquisition& acquisition() const override { return acquisition_; }
   absl::Status ReadPlane(int64_t t, int64_t c, int64_t z, std::span<std::byte> target) override {
     const int64_t plane = (t * spec_.shape().c() + c) * spec_.shape().z() + z;
     std::memcpy(target.data(), values_.data() + plane * plane_, target.size());
@@ -40,6 +41,7 @@ class MemoryImage : public imageio::ImageReader {
   const int64_t plane_;
   v1::VolumeSpec spec_;
   std::vector<std::string> notes_;
+  imageio::Acquisition acquisition_;
 };
 
 }  // namespace deconvoy::client::testing

@@ -1,0 +1,115 @@
+#include "client/cli/psf_from_optics.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "proto/contract/limits.h"
+#include "proto/contract/model_psf.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
+
+namespace deconvoy::client {
+namespace {
+
+constexpr double kAnyUm = 1;  // of the planes' distance where there is one plane
+
+// Largest of both along each axis.
+Voxel Largest(const Voxel& a, const Voxel& b) {
+  return {std::max(a.z, b.z), std::max(a.y, b.y), std::max(a.x, b.x)};
+}
+
+// Computes one channel and appends its voxels.
+absl::Status Append(Session& session, const v1::ModelPsfSpec& spec, Leftovers& leftovers, Progress& progress,
+                    const std::stop_token& stop, std::vector<std::byte>& voxels) {
+  v1::JobSpec job_spec;
+  *job_spec.mutable_model_psf() = spec;
+  ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, job_spec, leftovers, progress, stop));
+  ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "psf"));
+  const auto keep = [&voxels](int64_t, int64_t, int64_t, std::span<const std::byte> plane) {
+    voxels.insert(voxels.end(), plane.begin(), plane.end());
+    return absl::OkStatus();
+  };
+  return session.client().Download(
+      volume, keep, [](const TransferProgress&) {}, stop);
+}
+
+}  // namespace
+
+Voxel PsfExtent(const v1::ModelPsfSpec& spec) {
+  const v1::Optics optics = ResolveOptics(spec);
+  const double n = optics.ri_immersion(), na = optics.na(), wavelength = optics.emission_um();
+  const double axial = 0.886 * wavelength / (n - std::sqrt(n * n - na * na));
+  const double up = std::max(4 * axial, 1.0);
+  const double cone = spec.microscopy() == v1::WIDEFIELD ? up * na / std::sqrt(n * n - na * na) : 0;
+  const double side = cone + 3 * 1.22 * wavelength / na;
+  const auto extent = [](double half_um, double voxel_um) {
+    const double half = std::min(std::ceil(half_um / voxel_um), static_cast<double>(limits::kAxisVoxels));
+    return 2 * static_cast<int64_t>(half) + 1;
+  };
+  const v1::VoxelSize& voxel = spec.voxel_size();
+  return {extent(up, voxel.z_um()), extent(side, voxel.y_um()), extent(side, voxel.x_um())};
+}
+
+absl::StatusOr<std::vector<v1::ModelPsfSpec>> PsfSpecsFor(const ImageOptics& optics, const v1::VolumeSpec& grid) {
+  std::vector<v1::ModelPsfSpec> specs;
+  Voxel extent{1, 1, 1};
+  for (const v1::Optics& channel : optics.channels) {
+    v1::ModelPsfSpec& spec = specs.emplace_back();
+    *spec.mutable_optics() = channel;
+    spec.set_microscopy(optics.microscopy);
+    *spec.mutable_voxel_size() = grid.voxel_size();
+    if (grid.shape().z() == 1) spec.mutable_voxel_size()->set_z_um(kAnyUm);
+    RETURN_IF_ERROR(ValidateModelPsf(spec));
+    extent = Largest(extent, PsfExtent(spec));
+  }
+  const auto limit = [](int64_t voxels, uint32_t of_image) {
+    return std::min<int64_t>(voxels, 2 * int64_t{of_image} - 1);
+  };
+  const v1::Shape5& image = grid.shape();
+  const Voxel limited{limit(extent.z, image.z()), limit(extent.y, image.y()), limit(extent.x, image.x())};
+  for (v1::ModelPsfSpec& spec : specs) *spec.mutable_shape() = ToProto(limited);
+  return specs;
+}
+
+v1::VolumeSpec PsfVolumeSpec(const std::vector<v1::ModelPsfSpec>& specs) {
+  const v1::ModelPsfSpec& first = specs.front();
+  v1::VolumeSpec volume;
+  volume.set_display_name("PSF from optics");
+  const Shape3 shape = ToShape3(first.shape());
+  *volume.mutable_shape() = ToProto(Shape5{1, static_cast<int64_t>(specs.size()), shape.z, shape.y, shape.x});
+  *volume.mutable_voxel_size() = first.voxel_size();
+  volume.set_type(v1::F32);
+  return volume;
+}
+
+absl::StatusOr<std::string> ComputePsf(Session& session, const std::vector<v1::ModelPsfSpec>& specs,
+                                       Leftovers& leftovers, Progress& progress, const std::stop_token& stop) {
+  if (specs.size() == 1) {
+    v1::JobSpec job_spec;
+    *job_spec.mutable_model_psf() = specs.front();
+    ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, job_spec, leftovers, progress, stop));
+    return OutputVolume(job, "psf");
+  }
+  std::vector<std::byte> voxels;  // of all channels, c,z,y,x order
+  for (const v1::ModelPsfSpec& spec : specs) {
+    RETURN_IF_ERROR(Append(session, spec, leftovers, progress, stop, voxels));
+  }
+  const v1::VolumeSpec volume = PsfVolumeSpec(specs);
+  const auto read = [&](int64_t, int64_t c, int64_t z, std::span<std::byte> plane) {
+    const auto first = static_cast<size_t>(c * volume.shape().z() + z) * plane.size();
+    std::copy_n(voxels.begin() + static_cast<std::ptrdiff_t>(first), plane.size(), plane.begin());
+    return absl::OkStatus();
+  };
+  ASSIGN_OR_RETURN(std::string name, session.client().Upload(
+                                         volume, read, [](const TransferProgress&) {}, stop));
+  leftovers.AddVolume(name);
+  return name;
+}
+
+}  // namespace deconvoy::client

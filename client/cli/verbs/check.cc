@@ -1,0 +1,155 @@
+// deconvoy check: what is wrong with a PSF, without deconvolving.
+#include <absl/time/clock.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/cli/image_optics.h"
+#include "client/cli/images.h"
+#include "client/cli/interrupt.h"
+#include "client/cli/job_run.h"
+#include "client/cli/json.h"
+#include "client/cli/options/optics_options.h"
+#include "client/cli/options/output_options.h"
+#include "client/cli/outcome.h"
+#include "client/cli/report.h"
+#include "client/cli/values.h"
+#include "client/cli/verbs/verbs.h"
+#include "proto/contract/error.h"
+#include "proto/contract/resource_name.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/validation.h"
+#include "proto/contract/volume_layout.h"
+
+namespace deconvoy::client {
+namespace {
+
+struct CheckOptions {
+  std::string psf;
+  std::string image;  // empty: none
+  std::optional<v1::VoxelSize> psf_voxel_um;
+  std::optional<v1::VoxelSize> voxel_um;
+  OpticsOptions optics;
+  ServerOptions server;
+};
+
+constexpr char kExamples[] = R"(  deconvoy check psf.tif --optics na=1.4,emission_um=0.52 --psf-voxel-um 0.2,0.065,0.065
+      its widths against those of these optics in a wide field, and everything else that a job would warn of
+  deconvoy check psf.tif --image raw.ome.tif
+      for this image: its voxels, its extents, and the optics that its file tells
+  deconvoy check psf.tif --json
+      findings for programs: `defect` and `number` are in `info.metadata`)";
+
+class Checking {
+ public:
+  Checking(const CheckOptions& options, const Console& console)
+      : options_(options),
+        console_(console),
+        stop_(TakeInterrupts()),
+        progress_(MakeProgress(console, [] { return absl::Now(); })) {}
+
+  absl::Status Do() {
+    ASSIGN_OR_RETURN(InputImage psf, OpenInput(options_.psf, options_.psf_voxel_um, *progress_));
+    ASSIGN_OR_RETURN(v1::JobSpec spec, MakeSpec(psf));
+    ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
+    const absl::Status status = session->Explain(DoWith(*session, psf, spec));
+    if (!session->local() && !IsRetryable(status)) leftovers_.Remove(session->client(), *progress_);
+    progress_->Clear();
+    return status;
+  }
+
+ private:
+  absl::StatusOr<v1::JobSpec> MakeSpec(const InputImage& psf) const {
+    v1::JobSpec spec;
+    spec.set_display_name(psf.spec.display_name());
+    v1::CheckPsfSpec& check = *spec.mutable_check_psf();
+    check.set_psf_volume(VolumeName("psf"));  // until it is uploaded
+    RETURN_IF_ERROR(SetImage(psf, check));
+    RETURN_IF_ERROR(WithExitCode(ValidateJobSpec(spec), ExitCode::kUsage));
+    return spec;
+  }
+
+  // The image, if there is one, tells voxels and optics; else the PSF's own file does.
+  absl::Status SetImage(const InputImage& psf, v1::CheckPsfSpec& check) const {
+    if (options_.image.empty()) return SetOpticsOf(psf, check);
+    ASSIGN_OR_RETURN(const InputImage image, OpenInput(options_.image, options_.voxel_um, *progress_));
+    const v1::Shape5& shape = image.spec.shape();
+    *check.mutable_image_shape() = ToProto(Voxel{shape.z(), shape.y(), shape.x()});
+    *check.mutable_image_voxel_size() = image.spec.voxel_size();
+    return SetOpticsOf(image, check);
+  }
+
+  absl::Status SetOpticsOf(const InputImage& image, v1::CheckPsfSpec& check) const {
+    const OpticsOptions& options = options_.optics;
+    ASSIGN_OR_RETURN(ImageOptics optics, FindOptics(image.spec, image.reader->acquisition(), options));
+    // Whether the voxel size is known matters to computing a PSF, not to looking at one.
+    std::erase_if(optics.missing, [](const MissingOptic& missing) { return missing.field == "voxel_um"; });
+    const absl::Status suffices = CheckSuffices(optics, image.spec.display_name(), options.assume);
+    const bool asked = !options.optics.empty() || !options.microscopy.empty() || options.assume;
+    if (asked) RETURN_IF_ERROR(WithExitCode(suffices, ExitCode::kUsage));
+    if (!suffices.ok()) {
+      progress_->Say({.message = "the PSF is not compared with any optics: none are known",
+                      .remedy = "Give them with --optics na=...,emission_um=... and --microscopy."});
+      return absl::OkStatus();
+    }
+    check.mutable_optics()->Assign(optics.channels.begin(), optics.channels.end());
+    check.set_microscopy(optics.microscopy);
+    progress_->Say({.message = fmt::format("compared with the optics: {}", fmt::join(optics.used, ", "))});
+    return absl::OkStatus();
+  }
+
+  absl::Status DoWith(Session& session, InputImage& psf, v1::JobSpec& spec) {
+    ASSIGN_OR_RETURN(const std::string uploaded, UploadImage(session.client(), psf, *progress_, stop_));
+    leftovers_.AddVolume(uploaded);
+    spec.mutable_check_psf()->set_psf_volume(uploaded);
+    ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
+    progress_->Clear();
+    Report(job);
+    return absl::OkStatus();
+  }
+
+  // The findings have been said as they came.
+  void Report(const v1::Job& job) const {
+    const auto& findings = job.findings();
+    const auto warnings = std::count_if(findings.begin(), findings.end(),
+                                        [](const v1::Finding& finding) { return finding.severity() == v1::WARNING; });
+    console_.Say(warnings == 0 ? "nothing is wrong with this PSF, as far as can be seen"
+                               : fmt::format("{} {}", warnings, warnings == 1 ? "warning" : "warnings"));
+    if (!console_.json) return;
+    nlohmann::json line = {{"event", "result"}, {"warnings", warnings}, {"findings", nlohmann::json::array()}};
+    for (const v1::Finding& finding : findings) line["findings"].push_back(ToJson(finding));
+    console_.Json(line);
+  }
+
+  const CheckOptions& options_;
+  const Console& console_;
+  const std::stop_token stop_;
+  const std::unique_ptr<Progress> progress_;
+  Leftovers leftovers_;
+};
+
+}  // namespace
+
+void AddCheck(CLI::App& root, Program& program) {
+  AddVerb<CheckOptions>(
+      root, program, "check", "Say what is wrong with a PSF, without deconvolving.", kExamples,
+      [&program](CLI::App& verb, CheckOptions& options) {
+        verb.add_option("PSF", options.psf, "Point spread function as a stack")->type_name("FILE")->required();
+        verb.add_option("--image", options.image, "Image that it is meant for")->type_name("FILE");
+        AddVoxelSize(verb, "--psf-voxel-um", options.psf_voxel_um,
+                     "Voxel size of the PSF in um, where the file has none or a wrong one");
+        AddVoxelSize(verb, "--voxel-um", options.voxel_um, "Voxel size of the image in um, likewise");
+        AddOpticsOptions(verb, options.optics);
+        AddServerOrLocalOptions(verb, options.server);
+        AddProgressOptions(verb, program.console);
+      },
+      [&program](const CheckOptions& options) { return Checking(options, program.console).Do(); });
+}
+
+}  // namespace deconvoy::client

@@ -1,0 +1,54 @@
+#include "worker/pipeline/psf_findings.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <string>
+#include <utility>
+
+#include "worker/pipeline/model_psf.h"
+#include "worker/psf/optics_check.h"
+
+namespace deconvoy::worker {
+namespace {
+
+v1::Finding Info(std::string message) {
+  v1::Finding finding;
+  finding.set_severity(v1::INFO);
+  finding.set_message(std::move(message));
+  return finding;
+}
+
+}  // namespace
+
+std::vector<v1::Finding> OpticsFindings(std::span<const float> values, const Shape3& shape, uint32_t c,
+                                        const v1::VoxelSize& voxel, const v1::Optics& optics,
+                                        v1::Microscopy microscopy) {
+  std::array<double, 3> voxel_um = {voxel.z_um(), voxel.y_um(), voxel.x_um()};
+  if (shape.z == 1 && voxel_um[0] == 0) voxel_um[0] = 1;  // one plane: nothing lies along z
+  if (!(voxel_um[0] > 0 && voxel_um[1] > 0 && voxel_um[2] > 0)) {
+    return {Info(
+        fmt::format("PSF of channel {}: its voxel size is not known, so that it is not compared with its optics", c))};
+  }
+  v1::ModelPsfSpec spec;
+  *spec.mutable_optics() = optics;
+  spec.set_microscopy(microscopy);
+  const OpticsComparison found = CompareWithOptics(values, shape, voxel_um, MicroscopeOf(spec));
+  std::vector<v1::Finding> findings = {Info(
+      fmt::format("PSF of channel {}: its width at half maximum is {} (z,y,x), that of its optics {}; voxels are "
+                  "{:.2g} x {:.2g} x {:.2g} times those that the optics need (Nyquist)",
+                  c, WidthsText(found.measured_um), WidthsText(found.expected_um), voxel_um[0] / found.nyquist_um[0],
+                  voxel_um[1] / found.nyquist_um[1], voxel_um[2] / found.nyquist_um[2]))};
+  for (const PsfDefect& defect : found.defects) findings.push_back(PsfFinding(c, defect));
+  return findings;
+}
+
+v1::VoxelSize Or(const v1::VoxelSize& size, const v1::VoxelSize& other) {
+  v1::VoxelSize known = size;
+  if (!(known.z_um() > 0)) known.set_z_um(other.z_um());
+  if (!(known.y_um() > 0)) known.set_y_um(other.y_um());
+  if (!(known.x_um() > 0)) known.set_x_um(other.x_um());
+  return known;
+}
+
+}  // namespace deconvoy::worker
