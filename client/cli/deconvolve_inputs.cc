@@ -10,6 +10,7 @@
 #include "client/cli/outcome.h"
 #include "client/cli/psf_from_optics.h"
 #include "client/cli/values.h"
+#include "proto/contract/companion_volumes.h"
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
@@ -110,6 +111,10 @@ void AddInputOptions(CLI::App& verb, InputOptions& options) {
           "Voxels of INPUT that do not count, such as dead ones: where this stack of u8 is 0. It has the planes, "
           "rows and columns of INPUT, and one channel or as many")
       ->type_name("FILE");
+  verb.add_option("--flat-field", options.flat_field,
+                  "How much of the light each pixel of the camera sees, as one plane without offset, with one channel "
+                  "or as many as INPUT; the light is brought to that of an even field")
+      ->type_name("FILE");
   AddVoxelSize(verb, "--voxel-um", options.voxel_um,
                "Voxel size of INPUT in um, where the file has none or a wrong one");
   AddVoxelSize(verb, "--psf-voxel-um", options.psf_voxel_um, "Voxel size of the PSF in um, likewise");
@@ -180,9 +185,14 @@ absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v
     RETURN_IF_ERROR(OpenPsf(options, optics, progress, inputs));
   }
   RETURN_IF_ERROR(ValidatePsf(deconvolve, inputs.image.spec, inputs.PsfSpec(), nullptr));
-  if (options.mask.empty()) return inputs;
-  ASSIGN_OR_RETURN(inputs.mask, OpenInput(options.mask, std::nullopt, progress));
-  RETURN_IF_ERROR(ValidateMask(inputs.image.spec, inputs.mask->spec));
+  if (!options.mask.empty()) {
+    ASSIGN_OR_RETURN(inputs.mask, OpenInput(options.mask, std::nullopt, progress));
+    RETURN_IF_ERROR(ValidateMask(inputs.image.spec, inputs.mask->spec));
+  }
+  if (!options.flat_field.empty()) {
+    ASSIGN_OR_RETURN(inputs.flat_field, OpenInput(options.flat_field, std::nullopt, progress));
+    RETURN_IF_ERROR(ValidateFlatField(inputs.image.spec, inputs.flat_field->spec));
+  }
   return inputs;
 }
 
@@ -221,6 +231,11 @@ absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inp
     ASSIGN_OR_RETURN(const std::string mask, UploadImage(session.client(), *inputs.mask, progress, stop));
     leftovers.AddVolume(mask);
     deconvolve.set_mask_volume(mask);
+  }
+  if (inputs.flat_field) {
+    ASSIGN_OR_RETURN(const std::string flat, UploadImage(session.client(), *inputs.flat_field, progress, stop));
+    leftovers.AddVolume(flat);
+    deconvolve.set_flat_field_volume(flat);
   }
   deconvolve.set_psf_volume(psf);
   if (inputs.optics) {

@@ -22,8 +22,9 @@ namespace deconvoy::client {
 
 struct InputOptions {
   std::string input;
-  std::string psf;   // empty: computed from the optics
-  std::string mask;  // empty: none
+  std::string psf;         // empty: computed from the optics
+  std::string mask;        // empty: none
+  std::string flat_field;  // empty: none
   std::optional<v1::VoxelSize> voxel_um;
   std::optional<v1::VoxelSize> psf_voxel_um;
   OpticsOptions optics;
@@ -37,6 +38,7 @@ struct DeconvolveInputs {
   std::vector<v1::ModelPsfSpec> psf_models;  // without a file: what is computed for each channel
   std::optional<ImageOptics> optics;         // that the PSF is computed from, or is checked against
   std::optional<InputImage> mask;
+  std::optional<InputImage> flat_field;
 
   // Of the PSF's volume, whether it is there already or not.
   v1::VolumeSpec PsfSpec() const;

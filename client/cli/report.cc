@@ -35,13 +35,17 @@ std::string Counts(double value, double scale) {
   return fmt::format("{:.5g}", value);
 }
 
-double GainOf(const v1::DeconvolveSpec& spec) {
-  return spec.gain_photons_per_count() > 0 ? spec.gain_photons_per_count() : 1;
+// Of a channel, as estimated or given.
+double GainOf(const v1::Job& job, uint32_t c) {
+  const auto channel = static_cast<int>(c);
+  const double gain = channel < job.channels_size() ? job.channels(channel).gain_photons_per_count()
+                                                    : job.spec().deconvolve().gain_photons_per_count();
+  return gain > 0 ? gain : 1;
 }
 
 // Frames are reported in photons; the files hold counts.
-std::string FrameLine(const v1::DeconvolveSpec& spec, const v1::FrameStatistics& frame) {
-  const double gain = GainOf(spec), offset = spec.offset_counts();
+std::string FrameLine(const v1::Job& job, const v1::FrameStatistics& frame) {
+  const double gain = GainOf(job, frame.c()), offset = job.spec().deconvolve().offset_counts();
   const double maximum = frame.maximum() / gain + offset, background = frame.background() / gain;
   std::string line = fmt::format("{} to {} counts, background {}", Counts(frame.minimum() / gain + offset, maximum),
                                  Counts(maximum, maximum), Counts(background, maximum));
@@ -60,7 +64,22 @@ std::vector<std::string> FrameLines(const v1::Job& job) {
     }
     const std::string which =
         job.frames_size() > 1 ? fmt::format(", time point {}, channel {}", frame.t(), frame.c()) : std::string();
-    lines.push_back(fmt::format("input{}: {}", which, FrameLine(job.spec().deconvolve(), frame)));
+    lines.push_back(fmt::format("input{}: {}", which, FrameLine(job, frame)));
+  }
+  return lines;
+}
+
+// What was found of each camera, where it was looked for.
+std::vector<std::string> CameraLines(const v1::Job& job) {
+  std::vector<std::string> lines;
+  for (const v1::ChannelFacts& channel : job.channels()) {
+    const std::string which = job.channels_size() > 1 ? fmt::format("camera, channel {}", channel.c()) : "camera";
+    if (channel.gain_error() > 0)
+      lines.push_back(fmt::format("{}: gain {:.4g} +- {:.2g} photons per count, read noise {:.3g} photons{}", which,
+                                  channel.gain_photons_per_count(), channel.gain_error(), channel.read_noise_photons(),
+                                  channel.read_noise_estimated() ? "" : " as given"));
+    if (!channel.bad_pixels().empty())
+      lines.push_back(fmt::format("{}: {} bad pixels (deconvoy job, --json)", which, channel.bad_pixels_size()));
   }
   return lines;
 }
@@ -112,7 +131,7 @@ std::vector<std::string> QualityLines(const v1::Job& job) {
       quality.neighbours() > 0 ? quality.neighbour_products() / static_cast<double>(quality.neighbours()) : bias * bias;
   std::string line = fmt::format("residual: rms {:.2f}, bias {:.2f}, correlation {:.2f}", std::sqrt(squares), bias,
                                  variance > 0 ? (products - bias * bias) / variance : 0);
-  if (job.spec().deconvolve().gain_photons_per_count() == 0)
+  if (job.spec().deconvolve().gain_photons_per_count() == 0 && !job.spec().deconvolve().estimate_gain())
     line += "; rms and bias in units of noise only where a count is a photon";
   std::vector<std::string> lines = {std::move(line)};
   if (quality.flat_voxels() > 0 && quality.flat_squares_before() > 0)
@@ -269,6 +288,7 @@ std::string TimeText(const google::protobuf::Timestamp& time) {
 std::vector<std::string> JobReport(const v1::Job& job) {
   std::vector<std::string> lines;
   Append(lines, FrameLines(job));
+  Append(lines, CameraLines(job));
   Append(lines, CalibrationLines(job));
   if (job.has_result()) Append(lines, ResultLines(job));
   Append(lines, QualityLines(job));

@@ -58,6 +58,16 @@ double Or(double value, double fallback) {
   return value == 0 ? fallback : value;
 }
 
+std::string GainText(const v1::DeconvolveSpec& spec) {
+  if (spec.estimate_gain()) return "auto";
+  return fmt::format("{:g} photons per count", Or(spec.gain_photons_per_count(), 1));
+}
+
+std::string ReadNoiseText(const v1::DeconvolveSpec& spec) {
+  if (spec.estimate_gain() && spec.read_noise_photons() == 0) return "auto";
+  return fmt::format("{:g} photons", spec.read_noise_photons());
+}
+
 // Optics by channel, where there are any.
 template <class Spec>
 void AppendOptics(const Spec& spec, std::vector<std::string>& lines) {
@@ -85,8 +95,11 @@ std::vector<std::string> Lines(const v1::DeconvolveSpec& spec) {
                {"  boundary: " + BoundaryText(spec.boundary()), "  tile: " + TileText(spec.tile()),
                 "  backend: " + (spec.backend().empty() ? "auto" : Printable(spec.backend())),
                 "image: " + Printable(spec.input_volume()), fmt::format("  offset: {:g} counts", spec.offset_counts()),
-                fmt::format("  gain: {:g} photons per count", Or(spec.gain_photons_per_count(), 1)),
-                fmt::format("  read noise: {:g} photons", spec.read_noise_photons()),
+                "  gain: " + GainText(spec), "  read noise: " + ReadNoiseText(spec),
+                fmt::format("  dark current: {:g} electrons", spec.dark_photons()),
+                std::string("  bad pixels: ") + (spec.keep_bad_pixels() ? "off" : "auto"),
+                std::string("  bleaching: ") + (spec.correct_bleaching() ? "correct" : "report"),
+                std::string("  flicker: ") + (spec.correct_flicker() ? "correct" : "report"),
                 "  background: " + BackgroundText(spec), "PSF: " + Printable(spec.psf_volume()),
                 "  centre: " + CentreText(spec), fmt::format("  energy: {:g}", Or(spec.psf_energy(), 0.999)),
                 "result type: " + TypeText(spec.output_type(), v1::F32),
@@ -94,6 +107,7 @@ std::vector<std::string> Lines(const v1::DeconvolveSpec& spec) {
   if (spec.psf_depths_um_size() > 0)
     lines.push_back(fmt::format("PSF depths: {:g} um", fmt::join(spec.psf_depths_um(), ", ")));
   if (!spec.mask_volume().empty()) lines.push_back("mask: " + Printable(spec.mask_volume()));
+  if (!spec.flat_field_volume().empty()) lines.push_back("flat field: " + Printable(spec.flat_field_volume()));
   if (spec.saturation_counts() > 0)
     lines.push_back(fmt::format("saturated from: {:g} counts", spec.saturation_counts()));
   AppendOptics(spec, lines);

@@ -29,6 +29,12 @@ bool HasMask(const v1::DeconvolveSpec& spec) {
   return !spec.mask_volume().empty() || spec.saturation_counts() > 0 || AxialUpsample(spec) > 1;
 }
 
+bool HasWeights(const v1::DeconvolveSpec& spec, bool bad_pixels) {
+  if (HasMask(spec)) return true;
+  const bool corrects = spec.correct_bleaching() || spec.correct_flicker() || !spec.flat_field_volume().empty();
+  return (corrects || bad_pixels) && spec.boundary() != v1::PERIODIC && spec.boundary() != v1::MIRROR;
+}
+
 v1::VolumeSpec OnResultGrid(const v1::DeconvolveSpec& spec, v1::VolumeSpec input) {
   const int64_t upsample = AxialUpsample(spec);
   input.mutable_shape()->set_z(static_cast<uint32_t>(input.shape().z() * upsample));
@@ -83,14 +89,15 @@ int64_t PsfsOfTile(const v1::DeconvolveSpec& spec, const v1::Method& method, int
 }
 
 MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters, const v1::DeconvolveSpec& spec,
-                      int64_t psfs) {
+                      int64_t psfs, bool bad_pixels) {
   MethodMemory memory = MemoryOf(method, parameters, spec.residual());
   const int64_t views = method.joins_channels() ? psfs : 1;
   memory.millibytes_per_padded_voxel += (views - 1) * kMillibytesPerOtfVoxel;
   memory.millibytes_per_measured_voxel *= views;
   memory.bytes_per_weight *= views;
   if (spec.psf_depths_um_size() > 1) memory.millibytes_per_measured_voxel += kMillibytesPerFloat;
-  if (HasMask(spec)) {
+  if (!spec.flat_field_volume().empty()) memory.millibytes_per_measured_voxel += kMillibytesPerFloat;
+  if (HasWeights(spec, bad_pixels)) {
     memory.millibytes_per_measured_voxel += views * kMillibytesPerFloat;
     memory.millibytes_per_padded_voxel += 1000 * memory.bytes_per_weight;
     memory.bytes_per_weight = 0;

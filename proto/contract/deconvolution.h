@@ -25,6 +25,10 @@ int64_t AxialUpsample(const v1::DeconvolveSpec& spec);
 // input.
 bool HasMask(const v1::DeconvolveSpec& spec);
 
+// Whether voxels of a tile may count differently: as above, or because of bad pixels that were found, a flat field or
+// light that is corrected, which weigh them with the boundary EXTEND only.
+bool HasWeights(const v1::DeconvolveSpec& spec, bool bad_pixels);
+
 // The input on the grid of the result: with as many planes, that far apart.
 v1::VolumeSpec OnResultGrid(const v1::DeconvolveSpec& spec, v1::VolumeSpec input);
 
@@ -42,8 +46,9 @@ absl::Status CheckResidual(const v1::DeconvolveSpec& spec, const v1::Method& met
 int64_t PsfsOfTile(const v1::DeconvolveSpec& spec, const v1::Method& method, int64_t channels);
 
 // Memory of the method in a tile with so many PSFs: beside its own each further view takes an OTF, y and weights; a
-// blend over depth the result so far; a mask m, and weights that are kept whole.
+// blend over depth the result so far; where voxels count differently m, and weights that are kept whole; a flat field
+// its plane. `bad_pixels`: some were found.
 MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters, const v1::DeconvolveSpec& spec,
-                      int64_t psfs);
+                      int64_t psfs, bool bad_pixels);
 
 }  // namespace deconvoy

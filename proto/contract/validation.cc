@@ -184,11 +184,18 @@ absl::Status CheckPhotometry(const v1::DeconvolveSpec& spec) {
                               "deconvolve.offset_counts", "counts"));
   RETURN_IF_ERROR(CheckGain(spec.gain_photons_per_count(), "deconvolve.gain_photons_per_count"));
   RETURN_IF_ERROR(CheckCounts(spec.read_noise_photons(), "deconvolve.read_noise_photons", "photons"));
+  RETURN_IF_ERROR(CheckCounts(spec.dark_photons(), "deconvolve.dark_photons", "electrons"));
+  if (spec.estimate_gain() && spec.gain_photons_per_count() > 0) {
+    return Invalid("deconvolve.estimate_gain", "is true, but a gain is given", "Give one of them.");
+  }
   return CheckBackground(spec);
 }
 
 absl::Status CheckMasking(const v1::DeconvolveSpec& spec) {
   if (!spec.mask_volume().empty()) RETURN_IF_ERROR(CheckVolumeName(spec.mask_volume(), "deconvolve.mask_volume"));
+  if (!spec.flat_field_volume().empty()) {
+    RETURN_IF_ERROR(CheckVolumeName(spec.flat_field_volume(), "deconvolve.flat_field_volume"));
+  }
   return CheckCounts(spec.saturation_counts(), "deconvolve.saturation_counts", "counts");
 }
 
@@ -486,23 +493,6 @@ absl::Status ValidatePsf(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& i
                              grid.voxel_size().z_um())},
       fmt::format("with `axial_upsample` {} the result has voxels of {} (z,y,x), but those of the PSF are {}",
                   AxialUpsample(spec), SizeText(grid.voxel_size()), SizeText(psf.voxel_size())));
-}
-
-absl::Status ValidateMask(const v1::VolumeSpec& image, const v1::VolumeSpec& mask) {
-  constexpr char kField[] = "deconvolve.mask_volume";
-  if (mask.type() != v1::U8) {
-    return Invalid(kField, "is not of type U8", "Give 8-bit voxels: 0 where a voxel does not count, else 1.");
-  }
-  const v1::Shape5 &m = mask.shape(), &i = image.shape();
-  const bool fits = m.t() == 1 && (m.c() == 1 || m.c() == i.c()) && m.z() == i.z() && m.y() == i.y() && m.x() == i.x();
-  if (fits) return absl::OkStatus();
-  return MakeError(
-      {.reason = v1::SHAPE_MISMATCH,
-       .field = kField,
-       .remedy = "Give a mask of the image's planes, rows and columns, with one time point, and one channel "
-                 "or as many as the image."},
-      fmt::format("the mask has {} x {} x {} x {} x {} voxels (t,c,z,y,x), but the image {} x {} x {} x {} x {}", m.t(),
-                  m.c(), m.z(), m.y(), m.x(), i.t(), i.c(), i.z(), i.y(), i.x()));
 }
 
 }  // namespace deconvoy

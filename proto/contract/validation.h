@@ -29,8 +29,4 @@ absl::Status ValidatePair(const v1::VolumeSpec& image, const v1::VolumeSpec& psf
 absl::Status ValidatePsf(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& image, const v1::VolumeSpec& psf,
                          std::string* note);
 
-// Whether a volume can be the mask of an image: U8, one time point, one channel or as many, the same extents. Errors:
-// SHAPE_MISMATCH, INVALID_FIELD.
-absl::Status ValidateMask(const v1::VolumeSpec& image, const v1::VolumeSpec& mask);
-
 }  // namespace deconvoy

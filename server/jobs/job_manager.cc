@@ -85,9 +85,9 @@ absl::Status JobManager::Recover() {
 // `missing` says which volume is not there any more; its place is taken by an empty description.
 absl::StatusOr<std::map<std::string, v1::VolumeSpec>> JobManager::VolumesOf(const v1::Job& job, absl::Status& missing) {
   std::vector<std::string> names = {job.spec().deconvolve().input_volume(), job.spec().deconvolve().psf_volume(),
-                                    job.spec().deconvolve().mask_volume(),  job.spec().simulate().psf_volume(),
-                                    job.spec().project().input_volume(),    job.spec().distill().input_volume(),
-                                    job.spec().check_psf().psf_volume()};
+                                    job.spec().deconvolve().mask_volume(),  job.spec().deconvolve().flat_field_volume(),
+                                    job.spec().simulate().psf_volume(),     job.spec().project().input_volume(),
+                                    job.spec().distill().input_volume(),    job.spec().check_psf().psf_volume()};
   for (const v1::JobOutput& output : job.outputs()) names.push_back(output.volume());
   std::map<std::string, v1::VolumeSpec> specs;
   for (const std::string& name : names) {
@@ -212,6 +212,7 @@ absl::StatusOr<v1::ListJobsResponse> JobManager::List(const std::string& owner, 
     v1::Job& job = *response.add_jobs();
     job = live == live_.end() ? std::move(record.job) : Show(*live->second);
     job.clear_frames();
+    job.clear_channels();
     job.clear_worker_log();
     job.clear_objective();
     job.clear_psf_estimates();

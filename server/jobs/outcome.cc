@@ -44,6 +44,30 @@ bool AtMostTwice(const Shape3& crop, const Shape3& psf) {
   return crop.z < 2 * psf.z && crop.y < 2 * psf.y && crop.x < 2 * psf.x;
 }
 
+// What the analysis tells of a channel's camera must be of use to its tiles.
+absl::Status CheckChannels(const v1::DeconvolveSpec& spec, const v1::Shape5& input, const v1::AnalyseResult& analysis) {
+  if (analysis.channels_size() != static_cast<int>(input.c())) {
+    return WrongResult(
+        fmt::format("the analysis has {} channels, but the input has {}", analysis.channels_size(), input.c()));
+  }
+  const uint64_t pixels = uint64_t{input.y()} * input.x();
+  for (const v1::ChannelFacts& channel : analysis.channels()) {
+    const auto& bad = channel.bad_pixels();
+    const bool inside = std::all_of(bad.begin(), bad.end(), [pixels](uint32_t pixel) { return pixel < pixels; });
+    const bool flat = spec.flat_field_volume().empty() || channel.flat_field_mean() > 0;
+    if (!(channel.gain_photons_per_count() > 0) || !(channel.read_noise_photons() >= 0) || !inside || !flat) {
+      return WrongResult(fmt::format("what the analysis says of the camera of channel {} cannot be", channel.c()));
+    }
+  }
+  for (const v1::FrameStatistics& frame : analysis.frames()) {
+    const auto& light = frame.plane_light();
+    const bool whole = light.empty() || light.size() == static_cast<int>(input.z());
+    if (whole && std::all_of(light.begin(), light.end(), [](float s) { return s > 0; })) continue;
+    return WrongResult(fmt::format("the light of the planes of frame t={} c={} cannot be", frame.t(), frame.c()));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckAnalysis(const LiveJob& job, const v1::AnalyseResult& analysis) {
   const v1::VolumeSpec& input = VolumeNamed(job, job.spec().deconvolve().input_volume());
   const v1::VolumeSpec& psf = VolumeNamed(job, job.spec().deconvolve().psf_volume());
@@ -51,6 +75,7 @@ absl::Status CheckAnalysis(const LiveJob& job, const v1::AnalyseResult& analysis
   if (analysis.frames_size() != frames) {
     return WrongResult(fmt::format("the analysis has {} frames, but the input has {}", analysis.frames_size(), frames));
   }
+  RETURN_IF_ERROR(CheckChannels(job.spec().deconvolve(), input.shape(), analysis));
   const int64_t psfs = int64_t{psf.shape().t()} * psf.shape().c();
   if (analysis.psfs_size() != psfs) {
     return WrongResult(fmt::format("the analysis has {} PSFs, but there are {}", analysis.psfs_size(), psfs));
@@ -93,6 +118,11 @@ int64_t FramesAtOnce(const v1::JobSpec& spec, const v1::VolumeSpec& result) {
   return int64_t{result.shape().c()} * (StartsFromPrevious(spec) ? 1 : result.shape().t());
 }
 
+bool HasBadPixels(const v1::AnalyseResult& analysis) {
+  return std::any_of(analysis.channels().begin(), analysis.channels().end(),
+                     [](const v1::ChannelFacts& channel) { return !channel.bad_pixels().empty(); });
+}
+
 absl::StatusOr<JobPlan> MakePlan(const LiveJob& job, const v1::AnalyseResult& analysis,
                                  const Capabilities& capabilities) {
   const v1::DeconvolveSpec& spec = job.spec().deconvolve();
@@ -106,7 +136,8 @@ absl::StatusOr<JobPlan> MakePlan(const LiveJob& job, const v1::AnalyseResult& an
                                                  .machine = capabilities.Machine(spec.backend()),
                                                  .workers = capabilities.Machines(spec.backend()),
                                                  .frames = FramesAtOnce(job.spec(), ResultOf(job)),
-                                                 .psfs = PsfsOfTile(spec, method, channels)}));
+                                                 .psfs = PsfsOfTile(spec, method, channels),
+                                                 .bad_pixels = HasBadPixels(analysis)}));
   return JobPlan{.tiles = tiles, .analysis = analysis};
 }
 
@@ -164,6 +195,7 @@ void KeepPlan(JobStep& step, JobPlan plan) {
 absl::Status TakeAnalysis(JobStep& step, const v1::AnalyseResult& analysis, const Capabilities& capabilities) {
   v1::Job& job = step.job();
   *job.mutable_psfs() = analysis.psfs();
+  *job.mutable_channels() = analysis.channels();
   for (int i = 0; i < std::min(analysis.frames_size(), kShownFrames); ++i) *job.add_frames() = analysis.frames(i);
   for (const v1::Finding& finding : analysis.findings()) step.AddFinding(finding);
   absl::StatusOr<JobPlan> plan = MakePlan(step.live(), analysis, capabilities);
@@ -357,6 +389,15 @@ absl::Status CommitBoxes(JobStep& step, int64_t number, const std::vector<uint32
   return absl::OkStatus();
 }
 
+// The job's specification, with the gain of its first channel where that was estimated.
+v1::DeconvolveSpec WithGain(const LiveJob& job) {
+  v1::DeconvolveSpec spec = job.spec().deconvolve();
+  if (spec.estimate_gain()) {
+    spec.set_gain_photons_per_count(job.plan()->analysis.channels(0).gain_photons_per_count());
+  }
+  return spec;
+}
+
 absl::Status EndAfterLast(JobStep& step) {
   if (step.live().open_tasks() > 1 || !step.change.new_tasks.empty()) return absl::OkStatus();
   if (IsEnd(step.change.job.state)) return absl::OkStatus();
@@ -364,7 +405,7 @@ absl::Status EndAfterLast(JobStep& step) {
   const auto findings = CheckResult(step.live().spec().deconvolve(), step.live().plan()->analysis, step.job().result());
   if (!findings.ok()) return step.FailJob(findings.status(), "");
   for (const v1::Finding& finding : *findings) step.AddFinding(finding);
-  const v1::DeconvolveSpec& spec = step.live().spec().deconvolve();
+  const v1::DeconvolveSpec spec = WithGain(step.live());
   const int64_t images = VolumeNamed(step.live(), spec.input_volume()).shape().c();
   const int64_t results = ResultOf(step.live()).shape().c();
   for (const v1::Finding& finding : CheckQuality(spec, step.job().result().quality(), images / results)) {

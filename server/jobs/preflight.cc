@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "proto/contract/companion_volumes.h"
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
@@ -57,6 +58,7 @@ class Examiner {
                                      const Shape3& psf, int64_t psfs);
   absl::Status CheckAmounts(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input, const v1::VolumeSpec& psf);
   absl::Status CheckMask(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input);
+  absl::Status CheckFlatField(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input);
   void NoteGrid(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input);
   void NoteVoxelSize(const v1::VoxelSize& size, std::string_view what, const std::string& field);
   void NotePsfSize(v1::Boundary boundary, const Shape3& frame, const Shape3& psf);
@@ -136,6 +138,15 @@ absl::Status Examiner::CheckMask(const v1::DeconvolveSpec& spec, const v1::Volum
   RETURN_IF_ERROR(FindVolume(spec.mask_volume(), "deconvolve.mask_volume", mask_));
   if (!mask_) return absl::OkStatus();
   const absl::Status fits = ValidateMask(input, *mask_);
+  return fits.ok() ? fits : Refuse(fits);
+}
+
+absl::Status Examiner::CheckFlatField(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input) {
+  if (spec.flat_field_volume().empty()) return absl::OkStatus();
+  std::optional<v1::VolumeSpec> flat;
+  RETURN_IF_ERROR(FindVolume(spec.flat_field_volume(), "deconvolve.flat_field_volume", flat));
+  if (!flat) return absl::OkStatus();
+  const absl::Status fits = ValidateFlatField(input, *flat);
   return fits.ok() ? fits : Refuse(fits);
 }
 
@@ -283,6 +294,7 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   const absl::Status optics = ValidateOpticsCount(spec.optics(), input_->shape().c(), "image", "deconvolve");
   if (!optics.ok()) RETURN_IF_ERROR(Refuse(optics));
   RETURN_IF_ERROR(CheckMask(spec, *input_));
+  RETURN_IF_ERROR(CheckFlatField(spec, *input_));
   if (refused_) return absl::OkStatus();
   for (const absl::Status& fits : {CheckViews(*method, *input_, *psf_), CheckResidual(spec, *method)}) {
     if (!fits.ok()) RETURN_IF_ERROR(Refuse(fits));

@@ -30,14 +30,23 @@ double Stored(double counts, v1::VoxelType type) {
   return std::clamp(std::round(counts), 0.0, MaximumOf(type));
 }
 
+// Photons per count of a channel, as estimated or given.
+double GainOf(const v1::DeconvolveSpec& spec, const v1::AnalyseResult& analysis, uint32_t c) {
+  const auto channel = static_cast<int>(c);
+  const double gain = channel < analysis.channels_size() ? analysis.channels(channel).gain_photons_per_count()
+                                                         : spec.gain_photons_per_count();
+  return gain > 0 ? gain : 1;
+}
+
 // Of the brightest voxel of all frames above its frame's background, in counts; 0 where no frame has any.
 double BrightestLight(const v1::DeconvolveSpec& spec, const v1::AnalyseResult& analysis) {
   double brightest = 0;
   for (const v1::FrameStatistics& frame : analysis.frames()) {
     const double light = frame.maximum() - frame.background();
-    if (light > kBackgroundPrecision * std::abs(frame.maximum())) brightest = std::max(brightest, light);
+    if (light <= kBackgroundPrecision * std::abs(frame.maximum())) continue;
+    brightest = std::max(brightest, light / GainOf(spec, analysis, frame.c()));
   }
-  return brightest / (spec.gain_photons_per_count() > 0 ? spec.gain_photons_per_count() : 1);
+  return brightest;
 }
 
 v1::Finding Warning(std::string message) {

@@ -32,7 +32,8 @@ const v1::PsfReport* EstimatedPsf(const LiveJob& job, const LiveTask& live) {
   return nullptr;
 }
 
-// PSFs and frames of a tile: those of its channel, the PSF at each depth; where channels are joined those of all.
+// PSFs, frames and cameras of a tile: those of its channel, the PSF at each depth; where channels are joined those of
+// all.
 void FillViews(const LiveJob& job, const LiveTask& live, v1::TileTask& work) {
   const v1::AnalyseResult& analysis = job.plan()->analysis;
   const auto channels = static_cast<int>(SpecOf(job, job.spec().deconvolve().input_volume()).shape().c());
@@ -42,6 +43,7 @@ void FillViews(const LiveJob& job, const LiveTask& live, v1::TileTask& work) {
   const int first = joined ? 0 : live.c, last = joined ? channels : live.c + 1;
   for (int c = first; c < last; ++c) {
     *work.add_frames() = analysis.frames(live.t * channels + c);
+    if (c < analysis.channels_size()) *work.add_channels() = analysis.channels(c);
     if (const v1::PsfReport* estimated = EstimatedPsf(job, live); estimated != nullptr) {
       *work.add_psfs() = *estimated;
       continue;
@@ -66,6 +68,7 @@ void FillTile(const LiveJob& job, const LiveTask& live, const v1::DeconvolveSpec
                                                          : record.outputs(PsfOutputOf(record)).volume());
   AddInput(job, work.psf_volume(), task);
   if (!spec.mask_volume().empty()) AddInput(job, spec.mask_volume(), task);
+  if (!spec.flat_field_volume().empty()) AddInput(job, spec.flat_field_volume(), task);
   if (StartsFromPrevious(job.spec()) && live.t > 0) {
     const std::string& result = job.record().job.outputs(0).volume();
     work.set_previous_volume(result);
@@ -88,6 +91,7 @@ void FillAnalyse(const LiveJob& job, v1::Task& task) {
   AddInput(job, spec.input_volume(), task);
   AddInput(job, spec.psf_volume(), task);
   if (!spec.mask_volume().empty()) AddInput(job, spec.mask_volume(), task);
+  if (!spec.flat_field_volume().empty()) AddInput(job, spec.flat_field_volume(), task);
 }
 
 void FillSimulate(const LiveJob& job, v1::Task& task) {

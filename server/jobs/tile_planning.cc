@@ -164,7 +164,7 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
   request.psf = inputs.psf;
   request.halo = HaloOf(method, inputs);
   request.boundary = spec.boundary();
-  request.memory = MemoryOf(method, parameters, spec, inputs.psfs);
+  request.memory = MemoryOf(method, parameters, spec, inputs.psfs, inputs.bad_pixels);
   request.fixed_bytes = GivenPsfBytes(inputs.given_psf);
   request.memory_budget_bytes = inputs.machine.memory_budget_bytes;
   request.costs = inputs.machine.fft_costs;

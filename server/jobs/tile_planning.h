@@ -29,9 +29,10 @@ struct PlanInputs {
   Shape3 psf;        // cropped
   Shape3 halo;       // all zero while the PSF's spread is not known
   MachineFacts machine;
-  int64_t workers = 1;  // like that machine
-  int64_t frames = 1;   // that wait for no other
-  int64_t psfs = 1;     // that a tile is computed with
+  int64_t workers = 1;      // like that machine
+  int64_t frames = 1;       // that wait for no other
+  int64_t psfs = 1;         // that a tile is computed with
+  bool bad_pixels = false;  // some were found
 };
 
 // REQUIRES: `spec` comes from ResolveSpec. Errors as PlanTiles.

@@ -43,7 +43,8 @@ absl::StatusOr<JobRecord> FromRow(const Database& database, const Statement& row
 std::vector<std::string> InputNames(const v1::JobSpec& spec) {
   switch (spec.work_case()) {
     case v1::JobSpec::kDeconvolve:
-      return {spec.deconvolve().input_volume(), spec.deconvolve().psf_volume(), spec.deconvolve().mask_volume()};
+      return {spec.deconvolve().input_volume(), spec.deconvolve().psf_volume(), spec.deconvolve().mask_volume(),
+              spec.deconvolve().flat_field_volume()};
     case v1::JobSpec::kSimulate:
       return {spec.simulate().psf_volume()};
     case v1::JobSpec::kProject:

@@ -48,7 +48,9 @@ absl::StatusOr<int64_t> TileNeed(const v1::Task& task, const v1::TileTask& tile)
   const v1::Boundary boundary = BoundaryOf(tile.spec(), *method);
   const Shape3 padded = ToShape3(tile.padded());
   const Shape3 measured = MeasuredShape(boundary, padded, ToFrameBox(tile.loaded()).box.shape);
-  const MethodMemory memory = MemoryOf(method->description(), parameters, tile.spec(), tile.psfs_size());
+  const bool bad_pixels = std::any_of(tile.channels().begin(), tile.channels().end(),
+                                      [](const v1::ChannelFacts& channel) { return !channel.bad_pixels().empty(); });
+  const MethodMemory memory = MemoryOf(method->description(), parameters, tile.spec(), tile.psfs_size(), bad_pixels);
   const int64_t bytes = TileBytes(memory, padded, measured, Support(tile));
   const absl::StatusOr<const v1::VolumeAccess*> psf = FindInput(task, tile.psf_volume());
   const int64_t psf_bytes = psf.ok() ? GivenPsfBytes(FrameShape((*psf)->spec())) : 0;

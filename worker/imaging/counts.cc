@@ -47,7 +47,9 @@ void ToFloat(std::span<const std::byte> raw, v1::VoxelType type, std::span<float
 }
 
 void ToPhotons(const CountScale& scale, std::span<float> values) {
-  for (float& v : values) v = static_cast<float>((static_cast<double>(v) - scale.offset_counts) * scale.gain);
+  for (float& v : values) {
+    v = static_cast<float>((static_cast<double>(v) - scale.offset_counts) * scale.gain - scale.dark);
+  }
 }
 
 void ApplyReadNoise(const CountScale& scale, std::span<float> values) {

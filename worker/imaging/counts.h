@@ -1,7 +1,7 @@
 // Between the counts a camera wrote and the photons that methods work on.
 //
-//   photons = (counts - offset) * gain                          and, for the methods, with read noise of deviation s:
-//   y       = max(photons + s^2, 0),  background + s^2          (a Poisson variable of the same mean and variance)
+//   photons = (counts - offset) * gain - d          d dark current, and for the methods, with read noise of deviation
+//   s: y       = max(photons + v, 0),  background + v  v = s^2 + d (a Poisson variable of the same mean and variance)
 //   counts  = photons / gain (+ offset when it is kept)
 //
 // Pure functions on spans.
@@ -19,8 +19,9 @@ struct CountScale {
   double offset_counts = 0;
   double gain = 1;        // photons per count, > 0
   double read_noise = 0;  // photons, standard deviation
+  double dark = 0;        // dark current of one exposure, electrons
 
-  double variance() const { return read_noise * read_noise; }
+  double variance() const { return read_noise * read_noise + dark; }
 };
 
 // Voxels of any type as float. REQUIRES: as many bytes as values.size() voxels of `type` have.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 #include <set>
@@ -13,17 +14,25 @@
 
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "proto/contract/optics.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
 #include "worker/imaging/frame_statistics.h"
+#include "worker/imaging/lanes.h"
+#include "worker/imaging/light.h"
 #include "worker/memory/budget.h"
 #include "worker/methods/registry.h"
+#include "worker/pipeline/camera_survey.h"
 #include "worker/pipeline/count_scale.h"
+#include "worker/pipeline/finding.h"
+#include "worker/pipeline/light_survey.h"
 #include "worker/pipeline/mask.h"
+#include "worker/pipeline/motion_survey.h"
 #include "worker/pipeline/plane_reader.h"
 #include "worker/pipeline/psf_findings.h"
+#include "worker/pipeline/region_correction.h"
 #include "worker/psf/facts.h"
 #include "worker/psf/prepare.h"
 
@@ -31,18 +40,27 @@ namespace deconvoy::worker {
 namespace {
 
 void AddWarning(std::string message, std::string field, std::string remedy, v1::AnalyseResult& result) {
-  v1::Finding& finding = *result.add_findings();
-  finding.set_severity(v1::WARNING);
-  finding.set_message(std::move(message));
-  finding.mutable_info()->set_field(std::move(field));
-  finding.mutable_info()->set_remedy(std::move(remedy));
+  *result.add_findings() = Warning(std::move(message), std::move(field), std::move(remedy));
+}
+
+// Mean of the voxels that count; 0 of none.
+double MeanOf(std::span<const float> photons, std::span<const float> m) {
+  std::array<double, kLanes> sums{};
+  int64_t voxels = 0;
+  for (size_t i = 0; i < photons.size(); ++i) {
+    if (!m.empty() && m[i] == 0) continue;
+    sums[i % kLanes] += photons[i];
+    ++voxels;
+  }
+  return voxels > 0 ? PairwiseSum(sums) / static_cast<double>(voxels) : 0;
 }
 
 class Analysis {
  public:
-  // `mask` may be null.
-  Analysis(const v1::DeconvolveSpec& spec, const v1::VolumeAccess* mask, TaskContext& context)
-      : spec_(spec), mask_(mask), context_(context) {}
+  // `mask` and `flat` may be null.
+  Analysis(const v1::DeconvolveSpec& spec, const v1::VolumeAccess* mask, const v1::VolumeAccess* flat,
+           TaskContext& context)
+      : spec_(spec), mask_(mask), flat_(flat), context_(context) {}
 
   // `grid`: the image on the result's grid.
   absl::Status AnalysePsfs(const v1::VolumeAccess& psf, const v1::VolumeSpec& grid) {
@@ -64,17 +82,33 @@ class Analysis {
     return absl::OkStatus();
   }
 
-  absl::Status AnalyseFrames(const v1::VolumeAccess& input, const Shape5& shape) {
-    const int64_t total = shape.frames() * shape.z;
-    for (int64_t t = 0; t < shape.t; ++t) {
-      for (int64_t c = 0; c < shape.c; ++c) {
-        const int64_t done = (t * shape.c + c) * shape.z;
-        RETURN_IF_ERROR(AnalyseFrame(input, {t, c, {{}, shape.frame()}}, done, total));
-      }
+  // Before the frames.
+  absl::Status AnalyseCameras(const v1::VolumeAccess& input, const Shape5& shape) {
+    for (int64_t c = 0; c < shape.c; ++c) {
+      ASSIGN_OR_RETURN(CameraSurvey survey, SurveyCamera(spec_, input, flat_, c, context_));
+      *result_.add_channels() = std::move(survey.facts);
+      AddFindings(survey.findings);
     }
+    return absl::OkStatus();
+  }
+
+  // Once as they are, and where light is corrected once more with what the first time has told.
+  absl::Status AnalyseFrames(const v1::VolumeAccess& input, const Shape5& shape) {
+    const bool twice = spec_.correct_bleaching() || spec_.correct_flicker();
+    const int64_t planes = shape.frames() * shape.z, total = twice ? 2 * planes : planes;
+    for (int64_t c = 0; c < shape.c; ++c) {
+      light_.push_back({shape.t, shape.z, std::vector<double>(static_cast<size_t>(shape.t * shape.z))});
+      motion_.emplace_back(c, shape.t, shape.frame());
+    }
+    RETURN_IF_ERROR(MeasureFrames(input, shape, 0, total));
+    KeepBackgrounds();
+    if (SurveyLights(shape)) RETURN_IF_ERROR(MeasureFrames(input, shape, planes, total));
+    for (size_t i = 0; i < facts_.size(); ++i) Record(static_cast<int>(i), shape.frame(), facts_[i]);
+    for (const MotionSurvey& motion : motion_) AddFindings(motion.Findings());
     RETURN_IF_ERROR(CheckCounted());
     WarnOfSwap();
-    return CheckLight();
+    RETURN_IF_ERROR(CheckLight());
+    return CheckSize();
   }
 
   v1::AnalyseResult& result() { return result_; }
@@ -159,41 +193,117 @@ class Analysis {
     return absl::OkStatus();
   }
 
-  absl::Status AnalyseFrame(const v1::VolumeAccess& input, const FrameBox& frame, int64_t done, int64_t total) {
+  void AddFindings(const std::vector<v1::Finding>& findings) {
+    for (const v1::Finding& finding : findings) *result_.add_findings() = finding;
+  }
+
+  absl::Status MeasureFrames(const v1::VolumeAccess& input, const Shape5& shape, int64_t done, int64_t total) {
+    facts_.clear();
     whole_counts_ = input.spec().type() != v1::F32;
-    const CountScale scale = ScaleOf(spec_);
-    FrameStatistics statistics(frame.box.shape, scale);
-    MaskReader mask(context_.source(), mask_, spec_.saturation_counts(), frame);
-    const auto add = [&](int64_t z, std::span<float> plane) -> absl::Status {
-      ASSIGN_OR_RETURN(const std::span<const float> counts, mask.Read(z, 0, plane));
-      ToPhotons(scale, plane);
-      statistics.AddPlane(plane, counts);
-      return context_.Progress(done + z + 1, total);
-    };
-    RETURN_IF_ERROR(ForEachPlane(context_.source(), input, frame, add));
-    const FrameFacts facts = statistics.Finish();
-    if (facts.not_finite > 0) return NotFiniteError(facts.not_finite, frame.t, frame.c, *facts.first_not_finite);
-    Record(frame, facts);
+    for (int64_t t = 0; t < shape.t; ++t) {
+      for (int64_t c = 0; c < shape.c; ++c, done += shape.z) {
+        RETURN_IF_ERROR(MeasureFrame(input, {t, c, {{}, shape.frame()}}, done, total));
+      }
+    }
     return absl::OkStatus();
   }
 
-  void Record(const FrameBox& frame, const FrameFacts& facts) {
-    v1::FrameStatistics& entry = *result_.add_frames();
-    entry.set_t(static_cast<uint32_t>(frame.t));
-    entry.set_c(static_cast<uint32_t>(frame.c));
+  absl::Status MeasureFrame(const v1::VolumeAccess& input, const FrameBox& frame, int64_t done, int64_t total) {
+    const auto number = static_cast<int>(facts_.size()), c = static_cast<int>(frame.c);
+    const bool again = number < result_.frames_size();
+    const CountScale scale = ScaleOf(spec_, &result_.channels(c));
+    const CorrectionInputs known{.spec = &spec_,
+                                 .flat = flat_,
+                                 .channel = &result_.channels(c),
+                                 .frame = again ? &result_.frames(number) : nullptr,
+                                 .columns = frame.box.shape.x};
+    ASSIGN_OR_RETURN(const RegionCorrection correction, CorrectionOf(known, frame, context_.source()));
+    FrameStatistics statistics(frame.box.shape, scale);
+    MaskReader mask(context_.source(), mask_, spec_.saturation_counts(), frame, &correction);
+    const auto add = [&](int64_t z, std::span<float> plane) -> absl::Status {
+      ASSIGN_OR_RETURN(const std::span<const float> counts, mask.Read(z, 0, plane));
+      ToPhotons(scale, plane);
+      correction.light.Apply(z, plane);
+      statistics.AddPlane(plane, counts);
+      if (!again) LookAt(frame, z, plane, counts);
+      return context_.Progress(done + z + 1, total);
+    };
+    RETURN_IF_ERROR(ForEachPlane(context_.source(), input, frame, add));
+    facts_.push_back(statistics.Finish());
+    const FrameFacts& facts = facts_.back();
+    if (facts.not_finite == 0) return absl::OkStatus();
+    return NotFiniteError(facts.not_finite, frame.t, frame.c, *facts.first_not_finite);
+  }
+
+  // What neighbouring planes and time points tell of each other.
+  void LookAt(const FrameBox& frame, int64_t z, std::span<const float> photons, std::span<const float> m) {
+    const auto c = static_cast<size_t>(frame.c);
+    light_[c].light[static_cast<size_t>(frame.t * frame.box.shape.z + z)] = MeanOf(photons, m);
+    motion_[c].AddPlane(frame.t, z, photons);
+  }
+
+  // Backgrounds stay as they were before light was corrected: that they do not fade is what the correction says.
+  void KeepBackgrounds() {
+    const auto channels = static_cast<size_t>(result_.channels_size());
+    for (size_t i = 0; i < facts_.size(); ++i) {
+      v1::FrameStatistics& entry = *result_.add_frames();
+      entry.set_t(static_cast<uint32_t>(i / channels));
+      entry.set_c(static_cast<uint32_t>(i % channels));
+      entry.set_background(BackgroundIsGiven() ? GivenPhotons(entry.c()) : facts_[i].automatic_background);
+    }
+  }
+
+  // Whether light is to be corrected.
+  bool SurveyLights(const Shape5& shape) {
+    bool corrects = false;
+    for (int64_t c = 0; c < shape.c; ++c) {
+      LightSeries& series = light_[static_cast<size_t>(c)];
+      for (int64_t i = 0; i < shape.t * shape.z; ++i) {
+        double& light = series.light[static_cast<size_t>(i)];
+        const double background = FrameAt(shape, i / shape.z, c).background();
+        light = light > (1 + kLeastLight) * background ? light - background : 0;
+      }
+      const LightSurvey survey = SurveyLight(spec_, c, series);
+      AddFindings(survey.findings);
+      if (survey.plane_light.empty()) continue;
+      corrects = true;
+      for (int64_t t = 0; t < shape.t; ++t) {
+        const auto begin = survey.plane_light.begin() + t * shape.z;
+        FrameAt(shape, t, c).mutable_plane_light()->Assign(begin, begin + shape.z);
+      }
+    }
+    return corrects;
+  }
+
+  v1::FrameStatistics& FrameAt(const Shape5& shape, int64_t t, int64_t c) {
+    return *result_.mutable_frames(static_cast<int>(t * shape.c + c));
+  }
+
+  void Record(int number, const Shape3& shape, const FrameFacts& facts) {
+    v1::FrameStatistics& entry = *result_.mutable_frames(number);
     entry.set_minimum(facts.minimum);
     entry.set_maximum(facts.maximum);
     entry.set_mean(facts.mean);
     entry.set_variance(facts.variance);
-    entry.set_background(BackgroundIsGiven() ? GivenPhotons() : facts.automatic_background);
-    const std::string where = fmt::format("frame t={} c={}", frame.t, frame.c);
-    if (HasMaskedVoxels()) NoteCounted(where, frame.box.shape.voxels(), facts.counted);
+    const std::string where = fmt::format("frame t={} c={}", entry.t(), entry.c());
+    if (HasMaskedVoxels()) NoteCounted(where, shape.voxels(), facts.counted);
     if (facts.counted == 0) return;
-    WarnOfLight(where, facts);
+    WarnOfLight(where, entry.c(), facts);
     WarnOfCounts(where, facts);
-    WarnOfOffset(where, frame.box.shape.voxels(), facts.negative);
-    WarnOfForgottenOffset(where, frame.c, facts);
+    WarnOfOffset(where, shape.voxels(), facts.negative);
+    WarnOfForgottenOffset(where, entry.c(), facts);
     image_is_a_point_ = image_is_a_point_ && kBlocksOfOneBright * facts.bright_blocks <= facts.blocks;
+  }
+
+  // What one message can hold.
+  absl::Status CheckSize() const {
+    if (result_.ByteSizeLong() <= kMostBytes) return absl::OkStatus();
+    return MakeError({.reason = v1::LIMIT_EXCEEDED,
+                      .field = "deconvolve.input_volume",
+                      .remedy = "Cut the volume into several along time.",
+                      .metadata = {{"limit", fmt::to_string(kMostBytes)}}},
+                     fmt::format("what is to be kept of the light of {} frames is more than {} bytes",
+                                 result_.frames_size(), kMostBytes));
   }
 
   bool HasMaskedVoxels() const { return mask_ != nullptr || spec_.saturation_counts() > 0; }
@@ -226,22 +336,28 @@ class Analysis {
 
   bool BackgroundIsGiven() const { return spec_.background_case() == v1::DeconvolveSpec::kBackgroundCounts; }
   // 0 where it is estimated: an estimate never takes all the light.
-  double GivenPhotons() const { return BackgroundIsGiven() ? spec_.background_counts() * ScaleOf(spec_).gain : 0; }
+  double GivenPhotons(uint32_t c) const {
+    return BackgroundIsGiven() ? spec_.background_counts() * ScaleOfChannel(c).gain : 0;
+  }
+  CountScale ScaleOfChannel(uint32_t c) const { return ScaleOf(spec_, &result_.channels(static_cast<int>(c))); }
 
-  void WarnOfLight(const std::string& where, const FrameFacts& facts) {
+  void WarnOfLight(const std::string& where, uint32_t c, const FrameFacts& facts) {
+    const CountScale scale = ScaleOfChannel(c);
+    const double given = GivenPhotons(c);
     if (facts.maximum == facts.minimum) {
       AddWarning(fmt::format("{}: every voxel has the same value", where), "deconvolve.input_volume",
                  "Check that the frame is not blank.", result_);
-    } else if (facts.maximum <= GivenPhotons()) {
-      dark_maximum_ = std::max(dark_maximum_.value_or(facts.maximum), facts.maximum);
-      AddWarning(fmt::format("{}: {}; its result is dark", where, NoLightText(facts.maximum)), LightField(),
-                 kLightRemedy, result_);
-    } else if (BackgroundIsGiven() && GivenPhotons() >= facts.mean) {
+    } else if (facts.maximum <= given) {
+      const double counts = (facts.maximum + scale.dark) / scale.gain + scale.offset_counts;
+      dark_maximum_ = std::max(dark_maximum_.value_or(counts), counts);
+      AddWarning(fmt::format("{}: {}; its result is dark", where, NoLightText(counts)), LightField(), kLightRemedy,
+                 result_);
+    } else if (BackgroundIsGiven() && given >= facts.mean) {
       AddWarning(fmt::format("{}: the background of {:g} counts is above the mean of {:g} counts", where,
-                             spec_.background_counts(), facts.mean / ScaleOf(spec_).gain),
+                             spec_.background_counts(), facts.mean / scale.gain),
                  LightField(), kLightRemedy, result_);
     }
-    lit_ = lit_ || facts.maximum > GivenPhotons();
+    lit_ = lit_ || facts.maximum > given;
   }
 
   void WarnOfCounts(const std::string& where, const FrameFacts& facts) {
@@ -261,9 +377,9 @@ class Analysis {
   }
 
   // Light of so many photons would vary by their root; a camera's offset varies by its read noise alone.
-  void WarnOfForgottenOffset(const std::string& where, int64_t c, const FrameFacts& facts) {
+  void WarnOfForgottenOffset(const std::string& where, uint32_t c, const FrameFacts& facts) {
     if (spec_.has_offset_counts() || !whole_counts_ || !(facts.dark_variance > 0)) return;
-    const double gain = ScaleOf(spec_).gain, dark = facts.automatic_background;
+    const double gain = ScaleOfChannel(c).gain, dark = facts.automatic_background;
     if (dark < kLeastOffset * gain || dark < kOffsetLight * facts.dark_variance) return;
     if (!offset_hints_.insert(c).second) return;
     AddWarning(fmt::format("{}: its darkest parts have {:.4g} counts and vary by {:.2g}, where that much light would "
@@ -282,11 +398,11 @@ class Analysis {
                "deconvolve.psf_volume", "Give the recorded stack as the image and the PSF as the PSF.", result_);
   }
 
-  std::string NoLightText(double maximum) const {
+  std::string NoLightText(double maximum_counts) const {
     const std::string background =
         BackgroundIsGiven() ? fmt::format(" and the background of {:g} counts", spec_.background_counts()) : "";
     return fmt::format("no voxel is above the offset of {:g} counts{}, the largest has {:g} counts",
-                       spec_.offset_counts(), background, maximum / ScaleOf(spec_).gain + spec_.offset_counts());
+                       spec_.offset_counts(), background, maximum_counts);
   }
 
   const char* LightField() const {
@@ -304,6 +420,11 @@ class Analysis {
       "Give the camera's counts in the dark as the offset, and as the background what the dark parts have above it, or "
       "let it be estimated.";
 
+  // Of a plane, over the background: what is less is not known well enough, as the background is not.
+  static constexpr double kLeastLight = 0.02;
+  // Of the result, with room for what is sent beside it.
+  static constexpr size_t kMostBytes = limits::kMessageBytes - 64 * 1024;
+
   // Voxels below the offset that read noise explains.
   static constexpr double kNegativeShare = 0.05;
   // Light of a background over its variance in photons: 1 for photons, and hardly above 4 for counts taken for them.
@@ -313,8 +434,12 @@ class Analysis {
 
   const v1::DeconvolveSpec& spec_;
   const v1::VolumeAccess* mask_;  // null: none
+  const v1::VolumeAccess* flat_;  // null: none
   TaskContext& context_;
   v1::AnalyseResult result_;
+  std::vector<FrameFacts> facts_;     // t,c order
+  std::vector<LightSeries> light_;    // of each channel
+  std::vector<MotionSurvey> motion_;  // of each channel
   int64_t psf_channels_ = 1;
   bool whole_counts_ = false;           // the image's voxels are integers
   std::set<int64_t> offset_hints_;      // channels whose offset has been asked for
@@ -322,7 +447,7 @@ class Analysis {
   bool image_is_a_point_ = true;        // every frame so far
   int64_t counted_ = 0;                 // voxels that count, of all frames, where some may not
   bool lit_ = false;                    // some frame has light, or is blank above the background
-  std::optional<double> dark_maximum_;  // photons, of the frames that vary, but not above the background
+  std::optional<double> dark_maximum_;  // counts, of the frames that vary, but not above the background
 };
 
 }  // namespace
@@ -337,10 +462,11 @@ absl::StatusOr<int64_t> AnalysisBytes(const v1::Task& task) {
   const Shape3 frame = FrameShape(input->spec());
   int64_t for_image = PlaneReadingBytes(input->spec().type(), frame) + FrameStatistics::kHistogramBytes;
   if (!spec.mask_volume().empty()) for_image += PlaneReadingBytes(v1::U8, frame);
-  if (!spec.mask_volume().empty() || spec.saturation_counts() > 0) {
-    for_image += frame.y * frame.x * static_cast<int64_t>(sizeof(float));
-  }
-  return std::max(for_psf, for_image);
+  const int64_t plane = frame.y * frame.x * static_cast<int64_t>(sizeof(float));
+  if (HasWeights(spec, LooksForBadPixels(spec, input->spec()))) for_image += plane;
+  if (!spec.flat_field_volume().empty()) for_image += plane;
+  for_image += int64_t{input->spec().shape().c()} * MotionSurvey::kBytes;
+  return std::max({for_psf, for_image, CameraSurveyBytes(spec, input->spec())});
 }
 
 absl::StatusOr<v1::TaskResult> RunAnalyse(const v1::Task& task, TaskContext& context) {
@@ -349,8 +475,10 @@ absl::StatusOr<v1::TaskResult> RunAnalyse(const v1::Task& task, TaskContext& con
   ASSIGN_OR_RETURN(const v1::VolumeAccess* psf, FindInput(task, spec.psf_volume()));
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(input->spec().shape(), input->spec().type(), "input.shape"));
   ASSIGN_OR_RETURN(const v1::VolumeAccess* mask, FindMask(task, spec));
-  Analysis analysis(spec, mask, context);
+  ASSIGN_OR_RETURN(const v1::VolumeAccess* flat, FindFlatField(task, spec));
+  Analysis analysis(spec, mask, flat, context);
   RETURN_IF_ERROR(analysis.AnalysePsfs(*psf, OnResultGrid(spec, input->spec())));
+  RETURN_IF_ERROR(analysis.AnalyseCameras(*input, shape));
   RETURN_IF_ERROR(analysis.AnalyseFrames(*input, shape));
   v1::TaskResult result;
   *result.mutable_analyse() = std::move(analysis.result());

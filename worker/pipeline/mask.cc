@@ -18,13 +18,15 @@ FrameBox RegionOfMask(const v1::VolumeAccess& mask, FrameBox image) {
 }
 
 MaskReader::MaskReader(VolumeSource& source, const v1::VolumeAccess* mask, double saturation_counts,
-                       const FrameBox& region)
-    : saturation_counts_(saturation_counts) {
+                       const FrameBox& region, const RegionCorrection* correction)
+    : saturation_counts_(saturation_counts), columns_(region.box.shape.x), correction_(correction) {
   if (mask != nullptr) mask_.emplace(source, *mask, RegionOfMask(*mask, region));
 }
 
 absl::StatusOr<std::span<const float>> MaskReader::Read(int64_t z, float fill, std::span<float> counts) {
-  if (!mask_.has_value() && saturation_counts_ <= 0) return std::span<const float>();
+  if (correction_ != nullptr && !correction_->weigh) ReplaceBadPixels(correction_->bad_pixels, columns_, counts);
+  const bool weighs = correction_ != nullptr && correction_->masks();
+  if (!mask_.has_value() && saturation_counts_ <= 0 && !weighs) return std::span<const float>();
   plane_.assign(counts.size(), 1.0F);
   if (mask_.has_value()) {
     ASSIGN_OR_RETURN(const std::span<float> mask, mask_->Read(z));
@@ -40,6 +42,13 @@ absl::StatusOr<std::span<const float>> MaskReader::Read(int64_t z, float fill, s
       plane_[i] = 0;
       counts[i] = static_cast<float>(saturation_counts_);
     }
+  }
+  if (weighs) {
+    for (const size_t pixel : correction_->bad_pixels) {
+      plane_[pixel] = 0;
+      counts[pixel] = fill;
+    }
+    correction_->light.Weigh(z, plane_);
   }
   return std::span<const float>(plane_);
 }

@@ -1,6 +1,7 @@
 // Which voxels of a frame count.
 //
-// m is 0 where the mask volume is 0 and where the image has at least `saturation_counts`, else 1.
+// m is 0 where the mask volume is 0, where the image has at least `saturation_counts`, and in bad pixels; else what the
+// light that a voxel saw makes it weigh, 1 without a correction.
 #pragma once
 
 #include <absl/status/status.h>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "worker/pipeline/plane_reader.h"
+#include "worker/pipeline/region_correction.h"
 
 namespace deconvoy::worker {
 
@@ -24,17 +26,21 @@ FrameBox RegionOfMask(const v1::VolumeAccess& mask, FrameBox image);
 // Reads m beside an image, plane by plane.
 class MaskReader {
  public:
-  // `mask` may be null. `saturation_counts` 0: none. All must outlive the reader.
-  MaskReader(VolumeSource& source, const v1::VolumeAccess* mask, double saturation_counts, const FrameBox& region);
+  // `mask` and `correction`, which is that of the region, may be null. `saturation_counts` 0: none. All must outlive
+  // the reader.
+  MaskReader(VolumeSource& source, const v1::VolumeAccess* mask, double saturation_counts, const FrameBox& region,
+             const RegionCorrection* correction = nullptr);
 
   // m on plane `z`, from the region's first one, of which `counts` are the image's. Valid until the next call; empty
-  // where there is nothing that could mask a voxel. In `counts`, voxels of the mask become `fill`, and saturated ones
-  // the limit.
+  // where every voxel counts alike. In `counts`, voxels of the mask and bad pixels become `fill`, and saturated ones
+  // the limit; where bad pixels have to count, the median of their neighbours.
   absl::StatusOr<std::span<const float>> Read(int64_t z, float fill, std::span<float> counts);
 
  private:
   std::optional<PlaneReader> mask_;
   const double saturation_counts_;
+  const int64_t columns_;
+  const RegionCorrection* const correction_;
   std::vector<float> plane_;
 };
 

@@ -16,9 +16,9 @@ FrameBox MeasuredPart(const FrameBox& loaded, int64_t upsample) {
   return {loaded.t, loaded.c, MeasuredPlanes(loaded.box, upsample)};
 }
 
-// Counts of a voxel of so many photons.
+// Counts of a voxel of so many photons, in the light of the first plane.
 float CountsOf(const CountScale& scale, float photons) {
-  return static_cast<float>(static_cast<double>(photons) / scale.gain + scale.offset_counts);
+  return static_cast<float>((static_cast<double>(photons) + scale.dark) / scale.gain + scale.offset_counts);
 }
 
 class Loader {
@@ -28,7 +28,7 @@ class Loader {
         region_(MeasuredPart(from.loaded, from.upsample)),
         ops_(ops),
         image_(source, *from.image, region_),
-        mask_(source, from.mask, from.saturation_counts, region_),
+        mask_(source, from.mask, from.saturation_counts, region_, &from.correction),
         ones_(static_cast<size_t>(region_.box.shape.y * region_.box.shape.x), 1.0F) {}
 
   absl::Status Load(Measured& to, const MeasuredPlane& visit) {
@@ -40,6 +40,7 @@ class Loader {
       ASSIGN_OR_RETURN(const std::span<const float> m, mask_.Read(z, CountsOf(from_.scale, from_.fill), plane));
       RETURN_IF_ERROR(CheckFinite(plane, region_, z));
       ToPhotons(from_.scale, plane);
+      from_.correction.light.Apply(z, plane);
       const int64_t at = (region_.box.origin.z + z) * from_.upsample - from_.loaded.box.origin.z;
       visit(at, plane, m);
       ApplyReadNoise(from_.scale, plane);
@@ -87,7 +88,7 @@ absl::StatusOr<Measured> LoadMeasured(const ImageSource& from, const Box3& box, 
                                       const MeasuredPlane& visit) {
   Measured measured;
   ASSIGN_OR_RETURN(measured.y, ops.Allocate(box));
-  if (from.mask != nullptr || from.saturation_counts > 0 || from.upsample > 1) {
+  if (from.mask != nullptr || from.saturation_counts > 0 || from.upsample > 1 || from.correction.masks()) {
     ASSIGN_OR_RETURN(measured.mask, ops.Allocate(box));
   }
   RETURN_IF_ERROR(Loader(from, ops, source).Load(measured, visit));

@@ -10,6 +10,7 @@
 
 #include "worker/imaging/counts.h"
 #include "worker/ops/backend.h"
+#include "worker/pipeline/region_correction.h"
 #include "worker/pipeline/task_context.h"
 
 namespace deconvoy::worker {
@@ -26,9 +27,10 @@ struct ImageSource {
   const v1::VolumeAccess* mask = nullptr;  // null: none
   double saturation_counts = 0;
   CountScale scale = {};
-  int64_t upsample = 1;  // planes of the tile for each of the image
-  FrameBox loaded = {};  // on the tile's grid
-  float fill = 0;        // photons where m = 0, so that a start from the image is no black hole
+  int64_t upsample = 1;              // planes of the tile for each of the image
+  FrameBox loaded = {};              // on the tile's grid
+  float fill = 0;                    // photons where m = 0, so that a start from the image is no black hole
+  RegionCorrection correction = {};  // of the planes of `loaded` that were measured
 };
 
 // y on the array's box, and m where not every voxel counts. The loaded box lies at the domain's origin.

@@ -36,9 +36,25 @@ absl::Status CheckCounts(const TileJob& job) {
   const auto views = static_cast<int>(job.channels.size());
   const bool joins = job.method->description().joins_channels();
   const auto psfs = static_cast<int>(PsfsOfTile(job.tile.spec(), job.method->description(), views));
-  if (job.tile.frames_size() == views && (joins || views == 1) && job.tile.psfs_size() == psfs) return absl::OkStatus();
+  const bool channels = job.tile.channels().empty() || job.tile.channels_size() == views;
+  if (job.tile.frames_size() == views && (joins || views == 1) && job.tile.psfs_size() == psfs && channels) {
+    return absl::OkStatus();
+  }
   return MakeError({.reason = v1::INVALID_FIELD, .field = "task.tile"},
-                   fmt::format("a tile with {} PSFs and {} frames", job.tile.psfs_size(), job.tile.frames_size()));
+                   fmt::format("a tile with {} PSFs, {} frames and {} channels", job.tile.psfs_size(),
+                               job.tile.frames_size(), job.tile.channels_size()));
+}
+
+// Null where nothing is known of the channel's camera.
+const v1::ChannelFacts* FactsOf(const v1::TileTask& tile, size_t view) {
+  const auto i = static_cast<int>(view);
+  return i < tile.channels_size() ? &tile.channels(i) : nullptr;
+}
+
+std::vector<CountScale> ScalesOf(const v1::TileTask& tile, size_t views) {
+  std::vector<CountScale> scales;
+  for (size_t view = 0; view < views; ++view) scales.push_back(ScaleOf(tile.spec(), FactsOf(tile, view)));
+  return scales;
 }
 
 // Adds the part of a loaded plane that lies in the core. `photons` are those before the read noise rule. Every view,
@@ -62,7 +78,7 @@ void Measure(const TileJob& job, size_t view, int64_t z, std::span<const float> 
     }
   }
   const double share = static_cast<double>(job.upsample()) / static_cast<double>(job.channels.size());
-  facts.input_sum += share * lanes.sum() / job.scale.gain;
+  facts.input_sum += share * lanes.sum() / job.scales[view].gain;
   facts.light = facts.light || lanes.maximum() > 0;
 }
 
@@ -80,22 +96,25 @@ absl::StatusOr<TileJob> MakeTileJob(const v1::Task& task, const v1::TileTask& ti
   const v1::Boundary boundary = BoundaryOf(spec, *method);
   ASSIGN_OR_RETURN(const v1::VolumeAccess* input, FindInput(task, spec.input_volume()));
   ASSIGN_OR_RETURN(const v1::VolumeAccess* mask, FindMask(task, spec));
+  ASSIGN_OR_RETURN(const v1::VolumeAccess* flat, FindFlatField(task, spec));
   const v1::VolumeAccess* previous = nullptr;
   if (!tile.previous_volume().empty()) {
     ASSIGN_OR_RETURN(previous, FindInput(task, tile.previous_volume()));
   }
+  std::vector<int64_t> channels = ChannelsOf(tile);
   TileJob job{tile,
               method,
               std::move(parameters),
               boundary,
-              ScaleOf(spec),
+              ScalesOf(tile, channels.size()),
               ToFrameBox(tile.core()),
               ToFrameBox(tile.loaded()),
               ToShape3(tile.padded()),
               input,
               mask,
+              flat,
               previous,
-              ChannelsOf(tile)};
+              std::move(channels)};
   RETURN_IF_ERROR(CheckCounts(job));
   if (HasMask(spec) && boundary != v1::EXTEND) {
     return MakeError({.reason = v1::INVALID_FIELD, .field = "deconvolve.boundary"},
@@ -117,11 +136,17 @@ absl::StatusOr<std::vector<Measured>> LoadViews(const TileJob& job, TaskContext&
     ImageSource from{.image = job.input,
                      .mask = job.mask,
                      .saturation_counts = job.tile.spec().saturation_counts(),
-                     .scale = job.scale,
+                     .scale = job.scales[view],
                      .upsample = job.upsample(),
                      .loaded = job.loaded,
-                     .fill = static_cast<float>(frame.mean() - job.scale.variance())};
+                     .fill = static_cast<float>(frame.mean() - job.scales[view].variance())};
     from.loaded.c = job.channels[view];
+    const CorrectionInputs known{.spec = &job.tile.spec(),
+                                 .flat = job.flat,
+                                 .channel = FactsOf(job.tile, view),
+                                 .frame = &frame,
+                                 .columns = FrameShape(job.input->spec()).x};
+    ASSIGN_OR_RETURN(from.correction, CorrectionOf(known, ImageRegion(job.tile, job.channels[view]), context.source()));
     const auto measure = [&](int64_t z, std::span<const float> photons, std::span<const float> m) {
       Measure(job, view, z, photons, m, facts);
     };
@@ -132,7 +157,8 @@ absl::StatusOr<std::vector<Measured>> LoadViews(const TileJob& job, TaskContext&
 
 // The result of the time point before, as photons.
 absl::Status LoadPrevious(const TileJob& job, TaskContext& context, Ops& ops, Array& previous) {
-  CountScale scale = job.scale;
+  CountScale scale = job.scale();
+  scale.dark = 0;
   if (!job.tile.spec().keep_offset()) scale.offset_counts = 0;
   FrameBox region = job.loaded;
   --region.t;

@@ -21,19 +21,22 @@ struct TileJob {
   const Method* method;
   Parameters parameters;
   v1::Boundary boundary;
-  CountScale scale;
+  std::vector<CountScale> scales;  // of the channels
   FrameBox core;
   FrameBox loaded;
   Shape3 domain;
   const v1::VolumeAccess* input;
   const v1::VolumeAccess* mask;      // null: none
+  const v1::VolumeAccess* flat;      // null: none
   const v1::VolumeAccess* previous;  // null: none
   std::vector<int64_t> channels;     // of the input: one, or each view's
 
   bool blends() const { return !method->description().joins_channels() && tile.psfs_size() > 1; }
   int64_t upsample() const { return AxialUpsample(tile.spec()); }
+  // Of the result: that of the first channel.
+  const CountScale& scale() const { return scales.front(); }
   float background(size_t view) const {
-    return static_cast<float>(tile.frames(static_cast<int>(view)).background() + scale.variance());
+    return static_cast<float>(tile.frames(static_cast<int>(view)).background() + scales[view].variance());
   }
   // Of the frames that are read, over which it is the mean.
   float mean() const { return MeanOf(&v1::FrameStatistics::mean); }

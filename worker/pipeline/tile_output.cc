@@ -44,7 +44,7 @@ struct OutputPlane {
     output = {};
     if (looks_at_noise) AddRings(photons, columns, frame.maximum() - frame.background(), output.noise);
     if (!image.empty()) AddFlat(image, photons, columns, output.noise);
-    output.counts = ToCounts(job.scale, job.tile.spec().keep_offset(), photons, type, raw);
+    output.counts = ToCounts(job.scale(), job.tile.spec().keep_offset(), photons, type, raw);
   }
 
   std::vector<float> photons, image;  // image: empty where flat regions are not looked for
@@ -87,8 +87,8 @@ absl::Status CheckOutput(const TileJob& job, const CoreFacts& input, const Count
 ResidualScale ResidualScaleOf(const TileJob& job, size_t view) {
   const v1::FrameStatistics& frame = job.tile.frames(static_cast<int>(view));
   return {.floor = ResidualFloor(frame.mean()),
-          .background = frame.background() + job.scale.variance(),
-          .brightest = frame.maximum() + job.scale.variance()};
+          .background = frame.background() + job.scales[view].variance(),
+          .brightest = frame.maximum() + job.scales[view].variance()};
 }
 
 void Report(const ResidualSums& residual, const NoiseSums& noise, v1::QualityStatistics& quality) {

@@ -6,6 +6,7 @@
 #include "worker/pipeline/measured.h"
 #include "worker/pipeline/piece_writer.h"
 #include "worker/pipeline/plane_reader.h"
+#include "worker/pipeline/region_correction.h"
 #include "worker/pipeline/tile_task.h"
 
 namespace deconvoy::worker {
@@ -29,10 +30,13 @@ std::vector<InputBox> BoxesToReadAhead(const v1::Task& task) {
   const v1::TileTask& tile = *tile_task;
   const std::string& mask_name = tile.spec().mask_volume();
   const absl::StatusOr<const v1::VolumeAccess*> mask = FindInput(task, mask_name);
+  const std::string& flat_name = tile.spec().flat_field_volume();
+  const absl::StatusOr<const v1::VolumeAccess*> flat = FindInput(task, flat_name);
   for (const int64_t c : ChannelsOf(tile)) {
     const FrameBox region = ImageRegion(tile, c);
     AddBox(task, tile.spec().input_volume(), region, boxes);
     if (!mask_name.empty() && mask.ok()) AddBox(task, mask_name, RegionOfMask(**mask, region), boxes);
+    if (!flat_name.empty() && flat.ok()) AddBox(task, flat_name, RegionOfFlatField(**flat, region), boxes);
   }
   FrameBox box = ToFrameBox(tile.loaded());
   --box.t;

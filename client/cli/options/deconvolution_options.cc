@@ -78,6 +78,25 @@ absl::Status SetBackground(const std::string& text, v1::DeconvolveSpec& spec) {
   return absl::OkStatus();
 }
 
+// The contract takes 0 for the default, which is not what somebody means who types it.
+absl::Status CheckNotZero(double value, std::string_view option, double least, double most) {
+  if (value != 0) return absl::OkStatus();
+  return UsageError(fmt::format("{} is 0, but must be a number from {} to {}", option, least, most));
+}
+
+absl::Status SetGain(const std::string& text, v1::DeconvolveSpec& spec) {
+  if (text == kAutomatic) {
+    spec.set_estimate_gain(true);
+    return absl::OkStatus();
+  }
+  const auto value = ParseNumber(text);
+  if (!value.ok())
+    return UsageError(fmt::format("--gain '{}' is neither auto nor a number of photons per count", Printable(text)));
+  RETURN_IF_ERROR(CheckNotZero(*value, "--gain", 1 / limits::kMaximumCounts, limits::kMaximumCounts));
+  spec.set_gain_photons_per_count(*value);
+  return absl::OkStatus();
+}
+
 absl::Status SetParameters(const DeconvolutionOptions& options, v1::DeconvolveSpec& spec) {
   ASSIGN_OR_RETURN(const auto values, ParseAssignments(options.set, "--set",
                                                        "List the parameters of a method with: deconvoy methods NAME"));
@@ -96,12 +115,6 @@ absl::Status SetParameters(const DeconvolutionOptions& options, v1::DeconvolveSp
         fmt::format("--iterations '{}' is neither a whole number nor auto", Printable(*options.iterations)));
   (*spec.mutable_parameters())["iterations"] = *options.iterations;
   return absl::OkStatus();
-}
-
-// The contract takes 0 for the default, which is not what somebody means who types it.
-absl::Status CheckNotZero(double value, std::string_view option, double least, double most) {
-  if (value != 0) return absl::OkStatus();
-  return UsageError(fmt::format("{} is 0, but must be a number from {} to {}", option, least, most));
 }
 
 // What the server would say, before anything is sent to it.
@@ -144,6 +157,30 @@ void AddMethodOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->group(kMethod);
 }
 
+void AddCorrections(CLI::App& verb, DeconvolutionOptions& options) {
+  verb.add_option("--bad-pixels", options.bad_pixels,
+                  "Hot and dead pixels of the camera; auto: found and told from the light around them; off: left as "
+                  "they are")
+      ->check(CLI::IsMember({"auto", "off"}))
+      ->type_name("")
+      ->capture_default_str()
+      ->group(kImaging);
+  verb.add_option(
+          "--bleaching", options.bleaching,
+          "Light that fades over time points, or over the planes of one stack; correct: brought back to that of "
+          "the beginning; report: only said")
+      ->check(CLI::IsMember({"report", "correct"}))
+      ->type_name("")
+      ->capture_default_str()
+      ->group(kImaging);
+  verb.add_option("--flicker", options.flicker,
+                  "Planes brighter or darker than their neighbours; correct: brought to their light; report: only said")
+      ->check(CLI::IsMember({"report", "correct"}))
+      ->type_name("")
+      ->capture_default_str()
+      ->group(kImaging);
+}
+
 void AddImagingOptions(CLI::App& verb, DeconvolutionOptions& options) {
   verb.add_option("--background", options.background,
                   "Background light in counts above the offset; auto: estimated from each frame's darkest voxels")
@@ -154,13 +191,19 @@ void AddImagingOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->type_name("V")
       ->group(kImaging);
   verb.add_option("--gain", options.gain,
-                  "Photons per count [1, and nothing is said of how much noise there should be]")
-      ->type_name("V")
+                  "Photons per count; auto: it and, unless given, the read noise are estimated from the image's noise "
+                  "[1, and nothing is said of how much noise there should be]")
+      ->type_name("auto|V")
       ->group(kImaging);
   verb.add_option("--read-noise", options.read_noise, "Standard deviation of the camera's noise in photons")
       ->type_name("V")
       ->capture_default_str()
       ->group(kImaging);
+  verb.add_option("--dark", options.dark, "Dark current of one exposure in electrons: taken off, and counted as noise")
+      ->type_name("V")
+      ->capture_default_str()
+      ->group(kImaging);
+  AddCorrections(verb, options);
   verb.add_option("--saturation", options.saturation,
                   "Voxels of at least so many counts do not count: they are told from their neighbours")
       ->type_name("COUNTS")
@@ -198,17 +241,18 @@ void AddDeconvolutionOptions(CLI::App& verb, DeconvolutionOptions& options) {
 }
 
 absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options) {
-  if (options.gain) {
-    RETURN_IF_ERROR(CheckNotZero(*options.gain, "--gain", 1 / limits::kMaximumCounts, limits::kMaximumCounts));
-  }
   RETURN_IF_ERROR(CheckNotZero(options.psf_energy, "--psf-energy", 1e-6, 1));
   v1::DeconvolveSpec spec;
   spec.set_method(options.method);
   RETURN_IF_ERROR(SetParameters(options, spec));
   spec.set_boundary(ToBoundary(options.boundary));
   if (options.offset) spec.set_offset_counts(*options.offset);
-  if (options.gain) spec.set_gain_photons_per_count(*options.gain);
+  if (options.gain) RETURN_IF_ERROR(SetGain(*options.gain, spec));
   spec.set_read_noise_photons(options.read_noise);
+  spec.set_dark_photons(options.dark);
+  spec.set_keep_bad_pixels(options.bad_pixels == "off");
+  spec.set_correct_bleaching(options.bleaching == "correct");
+  spec.set_correct_flicker(options.flicker == "correct");
   if (options.saturation) {
     RETURN_IF_ERROR(
         CheckNotZero(*options.saturation, "--saturation", 1 / limits::kMaximumCounts, limits::kMaximumCounts));

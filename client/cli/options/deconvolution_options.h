@@ -21,9 +21,13 @@ struct DeconvolutionOptions {
   std::string tile = "auto";
   std::string psf_centre = "auto";
   double psf_energy = 0.999;
-  std::optional<double> offset;  // without it 0, and not known
-  std::optional<double> gain;    // without it 1, and not known
+  std::optional<double> offset;     // without it 0, and not known
+  std::optional<std::string> gain;  // photons per count, or `auto`; without it 1, and not known
   double read_noise = 0;
+  double dark = 0;  // electrons
+  std::string bad_pixels = "auto";
+  std::string bleaching = "report";
+  std::string flicker = "report";
   std::optional<double> saturation;   // counts
   std::vector<double> psf_depths_um;  // empty: one PSF for all
   std::string dtype = "f32";

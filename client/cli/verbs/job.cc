@@ -34,8 +34,9 @@ constexpr char kExamples[] = R"(  deconvoy job jobs/3f2a
 
 std::vector<std::string> InputsOf(const v1::JobSpec& spec) {
   std::vector<std::string> inputs = {spec.deconvolve().input_volume(), spec.deconvolve().psf_volume(),
-                                     spec.deconvolve().mask_volume(),  spec.simulate().psf_volume(),
-                                     spec.project().input_volume(),    spec.distill().input_volume()};
+                                     spec.deconvolve().mask_volume(),  spec.deconvolve().flat_field_volume(),
+                                     spec.simulate().psf_volume(),     spec.project().input_volume(),
+                                     spec.distill().input_volume()};
   std::erase(inputs, "");
   return inputs;
 }

@@ -71,7 +71,8 @@ absl::Status CheckOutput(const RunOptions& options) {
   if (std::filesystem::equivalent(options.inputs.input, options.inputs.psf, ignored))
     return UsageError(fmt::format("{} is both the image and its PSF", Printable(options.inputs.input)),
                       "Give the recorded stack first and its PSF with --psf.");
-  for (const std::string& input : {options.inputs.input, options.inputs.psf, options.inputs.mask})
+  for (const std::string& input :
+       {options.inputs.input, options.inputs.psf, options.inputs.mask, options.inputs.flat_field})
     if (!input.empty() && std::filesystem::equivalent(input, options.output, ignored))
       return UsageError(fmt::format("the output {} is also an input", Printable(options.output)),
                         "Choose another name for -o.");

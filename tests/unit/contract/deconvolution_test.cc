@@ -57,17 +57,21 @@ v1::Method SomeMethod(bool joins) {
 }
 
 TEST(DeconvolutionTest, MasksViewsAndDepthsTakeMemory) {
-  const auto memory = [](bool joins, const v1::DeconvolveSpec& spec, int64_t psfs) {
+  const auto memory = [](bool joins, const v1::DeconvolveSpec& spec, int64_t psfs, bool bad_pixels = false) {
     const v1::Method method = SomeMethod(joins);
-    const MethodMemory found = MemoryOf(method, ResolveParameters(method, {}).value(), spec, psfs);
+    const MethodMemory found = MemoryOf(method, ResolveParameters(method, {}).value(), spec, psfs, bad_pixels);
     return std::vector<int64_t>{found.millibytes_per_padded_voxel, found.millibytes_per_measured_voxel,
                                 found.bytes_per_weight};
   };
   v1::DeconvolveSpec masked, deep;
   masked.set_mask_volume("volumes/m");
+  v1::DeconvolveSpec flat;
+  flat.set_flat_field_volume("volumes/f");
   for (const double depth : {0, 5, 9}) deep.add_psf_depths_um(depth);
   EXPECT_EQ(memory(false, {}, 1), (std::vector<int64_t>{10000, 4000, 4}));
   EXPECT_EQ(memory(false, masked, 1), (std::vector<int64_t>{14000, 8000, 0})) << "m, and weights that are kept whole";
+  EXPECT_EQ(memory(false, {}, 1, true), (std::vector<int64_t>{14000, 8000, 0})) << "as if there was a mask";
+  EXPECT_EQ(memory(false, flat, 1), (std::vector<int64_t>{14000, 12000, 0})) << "and its plane";
   EXPECT_EQ(memory(false, deep, 3), (std::vector<int64_t>{10000, 8000, 4})) << "the blend";
   EXPECT_EQ(memory(true, {}, 3), (std::vector<int64_t>{18600, 12000, 12})) << "two more OTFs";
   EXPECT_EQ(memory(true, masked, 3), (std::vector<int64_t>{30600, 24000, 0}));
@@ -79,6 +83,25 @@ TEST(DeconvolutionTest, ATileHasAPsfForEachViewOrDepth) {
   EXPECT_EQ(PsfsOfTile({}, SomeMethod(false), 4), 1);
   EXPECT_EQ(PsfsOfTile(deep, SomeMethod(false), 4), 3);
   EXPECT_EQ(PsfsOfTile({}, SomeMethod(true), 4), 4);
+}
+
+TEST(DeconvolutionTest, VoxelsWeighDifferentlyOnlyWhereTheyNeedNotCount) {
+  EXPECT_FALSE(HasWeights({}, false));
+  EXPECT_TRUE(HasWeights({}, true));
+  for (const char* what : {"bleaching", "flicker", "flat field", "bad pixels"}) {
+    v1::DeconvolveSpec spec;
+    spec.set_correct_bleaching(what == std::string("bleaching"));
+    spec.set_correct_flicker(what == std::string("flicker"));
+    if (what == std::string("flat field")) spec.set_flat_field_volume("volumes/f");
+    const bool bad_pixels = what == std::string("bad pixels");
+    spec.set_boundary(v1::EXTEND);
+    EXPECT_TRUE(HasWeights(spec, bad_pixels)) << what;
+    EXPECT_FALSE(HasMask(spec)) << what;
+    spec.set_boundary(v1::MIRROR);
+    EXPECT_FALSE(HasWeights(spec, bad_pixels)) << what;
+    spec.set_boundary(v1::PERIODIC);
+    EXPECT_FALSE(HasWeights(spec, bad_pixels)) << what;
+  }
 }
 
 }  // namespace

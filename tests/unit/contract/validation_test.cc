@@ -10,6 +10,7 @@
 #include <span>
 
 #include "proto/contract/checksum.h"
+#include "proto/contract/companion_volumes.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/volume_layout.h"
@@ -500,6 +501,29 @@ TEST(ValidatePair, NamesTheUnitThatIsProbablyWrong) {
   EXPECT_THAT(remedy(mm, um), HasSubstr("of the image look like mm"));
   EXPECT_THAT(remedy(um, mm), HasSubstr("of the PSF look like mm"));
   EXPECT_THAT(remedy(Size(200, 0.065, 0.065), um), HasSubstr("Resample")) << "on one axis alone it is no unit";
+}
+
+TEST(ValidateFlatField, HasThePixelsOfTheImage) {
+  v1::VolumeSpec image, flat;
+  *image.mutable_shape() = ToProto(Shape5{4, 2, 9, 6, 5});
+  for (const Shape5& good : {Shape5{1, 1, 1, 6, 5}, Shape5{1, 2, 1, 6, 5}}) {
+    *flat.mutable_shape() = ToProto(good);
+    EXPECT_OK(ValidateFlatField(image, flat));
+  }
+  for (const Shape5& bad :
+       {Shape5{2, 1, 1, 6, 5}, Shape5{1, 3, 1, 6, 5}, Shape5{1, 1, 9, 6, 5}, Shape5{1, 1, 1, 5, 6}}) {
+    *flat.mutable_shape() = ToProto(bad);
+    EXPECT_EQ(ReasonOf(ValidateFlatField(image, flat)), v1::SHAPE_MISMATCH);
+  }
+}
+
+TEST(ValidateJobSpec, RefusesWhatNoCameraDoes) {
+  ExpectDeconvolveRefused("dark_photons", [](auto& s) { s.set_dark_photons(-1); });
+  ExpectDeconvolveRefused("flat_field_volume", [](auto& s) { s.set_flat_field_volume("flat"); });
+  ExpectDeconvolveRefused("estimate_gain", [](auto& s) {
+    s.set_gain_photons_per_count(2);
+    s.set_estimate_gain(true);
+  });
 }
 
 }  // namespace

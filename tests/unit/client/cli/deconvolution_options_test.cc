@@ -43,7 +43,13 @@ TEST(DeconvolutionOptionsTest, EveryOptionArrives) {
                        Parse("--method rl --iterations 12 --set acceleration=none --set initial=image "
                              "--boundary periodic --background 7.5 --offset 100 --gain 0.46 --read-noise 1.6 "
                              "--psf-centre geometric-low --psf-energy 0.99 --tile 32,96,97 --dtype u16 --keep-offset "
-                             "--backend cpu --saturation 4095 --psf-depths-um 0,2.5,10"));
+                             "--backend cpu --saturation 4095 --psf-depths-um 0,2.5,10 --dark 1.5 --bad-pixels off "
+                             "--bleaching correct --flicker correct"));
+  EXPECT_EQ(spec.dark_photons(), 1.5);
+  EXPECT_TRUE(spec.keep_bad_pixels());
+  EXPECT_TRUE(spec.correct_bleaching());
+  EXPECT_TRUE(spec.correct_flicker());
+  EXPECT_FALSE(spec.estimate_gain());
   EXPECT_EQ(spec.saturation_counts(), 4095);
   EXPECT_THAT(spec.psf_depths_um(), ::testing::ElementsAre(0, 2.5, 10));
   EXPECT_EQ(spec.parameters().at("iterations"), "12");
@@ -100,6 +106,17 @@ TEST(DeconvolutionOptionsTest, ValuesOutOfRangeExitWith2BeforeAnythingIsSent) {
     EXPECT_EQ(ExitCodeOf(Parse(line).status()), ExitCode::kUsage) << line << ": " << Parse(line).status();
   }
   EXPECT_THAT(std::string(Parse("--psf-energy 1.5").status().message()), HasSubstr("1.5"));
+}
+
+TEST(DeconvolutionOptionsTest, TheGainMayBeLeftToBeEstimated) {
+  ASSERT_OK_AND_ASSIGN(const v1::DeconvolveSpec spec, Parse("--gain auto"));
+  EXPECT_TRUE(spec.estimate_gain());
+  EXPECT_EQ(spec.gain_photons_per_count(), 0);
+  EXPECT_FALSE(spec.keep_bad_pixels());
+  EXPECT_FALSE(spec.correct_bleaching() || spec.correct_flicker());
+  EXPECT_THAT(std::string(Parse("--gain much").status().message()), HasSubstr("neither auto nor a number"));
+  EXPECT_FALSE(Parse("--bleaching much").ok());
+  EXPECT_FALSE(Parse("--dark -1").ok());
 }
 
 }  // namespace

@@ -273,5 +273,22 @@ TEST(JobArgumentTest, TakesNameOrId) {
   EXPECT_EQ(JobArgument("jobs/abc"), "jobs/abc");
 }
 
+TEST(JobReportTest, SaysWhatWasFoundOfTheCamera) {
+  v1::Job job = Done();
+  job.mutable_spec()->mutable_deconvolve()->set_estimate_gain(true);
+  v1::ChannelFacts& channel = *job.add_channels();
+  channel.set_gain_photons_per_count(0.5);
+  EXPECT_THAT(JobReport(job), Contains(HasSubstr("brightest voxel 250.25 photons")));
+  EXPECT_THAT(JobReport(job), Not(Contains(HasSubstr("camera"))));
+  channel.set_gain_error(0.0123);
+  channel.set_read_noise_photons(2.25);
+  channel.set_read_noise_estimated(true);
+  channel.add_bad_pixels(17);
+  EXPECT_THAT(JobReport(job), Contains("camera: gain 0.5 +- 0.012 photons per count, read noise 2.25 photons"));
+  EXPECT_THAT(JobReport(job), Contains("camera: 1 bad pixels (deconvoy job, --json)"));
+  EXPECT_THAT(JobDetails(job), Contains("  gain: auto"));
+  EXPECT_THAT(JobDetails(job), Contains("  read noise: auto"));
+}
+
 }  // namespace
 }  // namespace deconvoy::client

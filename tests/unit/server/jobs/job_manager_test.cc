@@ -1,6 +1,7 @@
 #include "server/jobs/job_manager.h"
 
 #include <atomic>
+#include <functional>
 #include <thread>
 
 #include "tests/unit/server/jobs/job_service.h"
@@ -416,6 +417,40 @@ TEST_F(JobManagerTest, ABackoffDoesNotGrowWhenTheClockIsSetBack) {
   EXPECT_FALSE(worker_.Take());
   service_.Advance(absl::Minutes(1));
   EXPECT_TRUE(worker_.Take());
+}
+
+void ExpectWrongFacts(JobService& service, TestWorker& worker, const std::function<void(v1::AnalyseResult&)>& spoil) {
+  service.Advance(absl::Seconds(60));
+  const std::optional<v1::Task> task = worker.Take();
+  ASSERT_TRUE(task);
+  std::string bytes;
+  v1::TaskResult wrong = ResultOf(*task, &bytes);
+  spoil(*wrong.mutable_analyse());
+  EXPECT_EQ(ReasonOf(worker.Deliver(*task, wrong, "")), v1::INVALID_FIELD);
+}
+
+TEST_F(JobManagerTest, FactsThatNoCameraHasAreRefused) {
+  service_.Submit(Spec());
+  ExpectWrongFacts(service_, worker_, [](v1::AnalyseResult& result) { result.clear_channels(); });
+  ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_channels(0)->set_gain_photons_per_count(0); });
+  ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_channels(0)->add_bad_pixels(1 << 30); });
+  ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_frames(0)->add_plane_light(0); });
+}
+
+TEST_F(JobManagerTest, AJobTellsWhatWasFoundOfItsCameras) {
+  const std::string job = service_.Submit(Spec());
+  const v1::Task analysis = *worker_.Take();
+  std::string bytes;
+  v1::TaskResult result = ResultOf(analysis, &bytes);
+  result.mutable_analyse()->mutable_channels(0)->add_bad_pixels(1);
+  EXPECT_OK(worker_.Deliver(analysis, result, bytes));
+  const v1::Task tile = *worker_.Take();
+  ASSERT_EQ(tile.tile().channels_size(), 1);
+  EXPECT_EQ(tile.tile().channels(0).bad_pixels(0), 1U);
+  const v1::Job shown = service_.Get(job);
+  ASSERT_EQ(shown.channels_size(), 2);
+  EXPECT_EQ(shown.channels(0).bad_pixels_size(), 1);
+  EXPECT_EQ(shown.channels(1).gain_photons_per_count(), 2);
 }
 
 }  // namespace

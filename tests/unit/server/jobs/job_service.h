@@ -320,6 +320,12 @@ inline v1::TaskResult ResultOf(const v1::Task& task, std::string* bytes, const S
       psf.set_c(stack % stacks.c());
       *psf.mutable_crop_shape() = ToProto(psf_crop);
     }
+    for (uint32_t c = 0; c < input.c(); ++c) {
+      v1::ChannelFacts& channel = *analysis.add_channels();
+      channel.set_c(c);
+      channel.set_gain_photons_per_count(1 + c);
+      channel.set_flat_field_mean(1);
+    }
     for (uint32_t frame = 0; frame < input.t() * input.c(); ++frame) {
       v1::FrameStatistics& statistics = *analysis.add_frames();
       statistics.set_t(frame / input.c());

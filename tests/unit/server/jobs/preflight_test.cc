@@ -90,6 +90,12 @@ TEST_F(PreflightTest, AMaskMustFitAndBeHonoured) {
   EXPECT_TRUE(masked.accepted()) << masked.ShortDebugString();
   work.clear_mask_volume();
   EXPECT_GT(masked.worker_memory_bytes(), Report(spec).worker_memory_bytes());
+  work.set_flat_field_volume("volumes/none");
+  ExpectRefused(spec, v1::NOT_FOUND, "deconvolve.flat_field_volume");
+  work.set_flat_field_volume(service_.AddVolume(MakeSpec({1, 1, 4, 4, 4})));
+  ExpectRefused(spec, v1::SHAPE_MISMATCH, "deconvolve.flat_field_volume");
+  work.set_flat_field_volume(service_.AddVolume(MakeSpec({1, 1, 1, 4, 4})));
+  EXPECT_TRUE(Report(spec).accepted()) << Report(spec).ShortDebugString();
   work.set_boundary(v1::PERIODIC);
   work.clear_tile();
   work.set_saturation_counts(100);

@@ -147,5 +147,28 @@ TEST(TaskBuilderTest, TheMaskIsAnInputOfAnalysisAndTiles) {
   EXPECT_EQ(tasks, 2);
 }
 
+TEST(TaskBuilderTest, TilesHaveTheFlatFieldAndTheCamerasOfTheirChannels) {
+  JobService service;
+  TestWorker worker(service, "a");
+  EXPECT_OK(worker.Register());
+  v1::JobSpec spec = service.Deconvolve({1, 2, 4, 4, 4}, {4, 4, 4});
+  const std::string flat = service.AddVolume(MakeSpec({1, 1, 1, 4, 4}));
+  spec.mutable_deconvolve()->set_flat_field_volume(flat);
+  service.Submit(spec);
+  int tasks = 0;
+  while (const std::optional<v1::Task> task = worker.Take()) {
+    ++tasks;
+    ASSERT_EQ(task->inputs_size(), 3);
+    EXPECT_EQ(task->inputs(2).volume(), flat);
+    if (task->has_tile()) {
+      ASSERT_EQ(task->tile().channels_size(), 1);
+      EXPECT_EQ(task->tile().channels(0).c(), task->tile().core().c());
+      EXPECT_EQ(task->tile().channels(0).gain_photons_per_count(), 1 + task->tile().core().c());
+    }
+    EXPECT_OK(worker.Deliver(*task));
+  }
+  EXPECT_EQ(tasks, 3);
+}
+
 }  // namespace
 }  // namespace deconvoy::server

@@ -68,7 +68,7 @@ TEST(RlMultiviewTest, NeedsTheMemoryThatItDescribes) {
             ResolveParameters(description, {{"iterations", "2"}, {"update", update}, {"acceleration", acceleration}}));
         v1::DeconvolveSpec spec;
         if (masked) spec.set_mask_volume("volumes/m");
-        const MethodMemory memory = MemoryOf(description, parameters, spec, kViews);
+        const MethodMemory memory = MemoryOf(description, parameters, spec, kViews, /*bad_pixels=*/false);
         EXPECT_LE(BytesTaken(parameters, masked), TileBytes(memory, kDomain, kMeasured, kPsf))
             << update << " " << acceleration << " " << masked;
       }

@@ -26,7 +26,7 @@ std::vector<float> Host(Ops& ops, const Array& array) {
 
 class MeasuredTest : public ::testing::Test {
  protected:
-  void SetUp() override { ASSERT_OK_AND_ASSIGN(ops_, backend_->Open({8, 1, 2})); }
+  void SetUp() override { ASSERT_OK_AND_ASSIGN(ops_, backend_->Open({8, 1, 4})); }
   const std::unique_ptr<Backend> backend_ = MakeCpuBackend({.threads = 1, .wisdom_folder = {}});
   std::unique_ptr<Ops> ops_;
   MemoryTask task_;
@@ -100,6 +100,33 @@ TEST_F(MeasuredTest, ATileReadsTheChannelsOfItsFrames) {
   EXPECT_EQ(ChannelsOf(tile), (std::vector<int64_t>{2, 5}));
   (*tile.mutable_spec()->mutable_parameters())["axial_upsample"] = "2";
   EXPECT_EQ(ImageRegion(tile, 5), (FrameBox{1, 5, {{2, 0, 0}, {2, 1, 1}}})) << "planes 4 and 6 of 3 to 6";
+}
+
+// Of two planes the second had half the light, one pixel sees half of it, and one is bad.
+TEST_F(MeasuredTest, CorrectedLightWeighsLess) {
+  task_.AddInput("volumes/in", {1, 1, 2, 1, 3}, {34, 19, 900, 19, 11.5, 900});
+  ImageSource from{.image = &task_.task.inputs(0),
+                   .scale = {.offset_counts = 3, .gain = 2, .dark = 2},
+                   .loaded = {0, 0, {{}, {2, 1, 3}}},
+                   .fill = 7};
+  from.correction.bad_pixels = {2};
+  from.correction.light = {.flat = {1, 0.5F, 1}, .flat_maximum = 1, .light = {1, 0.5F}};
+  std::vector<float> seen;
+  const auto see = [&](int64_t, std::span<const float> photons, std::span<const float>) {
+    seen.insert(seen.end(), photons.begin(), photons.begin() + 2);
+  };
+  ASSERT_OK_AND_ASSIGN(const Measured measured, LoadMeasured(from, {{}, {2, 1, 3}}, *ops_, task_.source(), see));
+  EXPECT_EQ(seen, (std::vector<float>{60, 60, 60, 60}));
+  const std::vector<float> y = Host(*ops_, *measured.y);
+  EXPECT_EQ(std::vector<float>(y.begin(), y.begin() + 3), (std::vector<float>{62, 62, 9}))
+      << "the dark current's noise";
+  EXPECT_EQ(Host(*ops_, *measured.mask), (std::vector<float>{1, 0.5F, 0, 0.5F, 0.25F, 0}));
+  from.correction.weigh = false;
+  ASSERT_OK_AND_ASSIGN(const Measured counted, LoadMeasured(from, {{}, {2, 1, 3}}, *ops_, task_.source(), see));
+  EXPECT_EQ(counted.mask, nullptr);
+  const std::vector<float> all = Host(*ops_, *counted.y);
+  EXPECT_EQ(all[2], 32) << "that of its neighbour, 19 counts";
+  EXPECT_EQ(std::vector<float>(all.begin(), all.begin() + 2), (std::vector<float>{62, 62}));
 }
 
 }  // namespace

@@ -1,0 +1,139 @@
+#include "worker/imaging/shift.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <numbers>
+#include <numeric>
+#include <utility>
+
+namespace deconvoy::worker {
+namespace {
+
+constexpr int64_t kMostBins = 128;
+constexpr double kCutoff = 0.15;  // cycles per bin
+
+using Complex = std::complex<double>;
+
+int64_t PowerOfTwo(int64_t n) {
+  return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(n)));
+}
+
+// Radix 2, in place, of `n` values `stride` apart; not scaled. `sign` -1: forward.
+void Transform(Complex* values, size_t n, size_t stride, double sign) {
+  for (size_t i = 1, j = 0; i < n; ++i) {
+    size_t bit = n >> 1;
+    for (; (j & bit) != 0; bit >>= 1) j ^= bit;
+    j ^= bit;
+    if (i < j) std::swap(values[i * stride], values[j * stride]);
+  }
+  for (size_t length = 2; length <= n; length *= 2) {
+    const Complex turn = std::polar(1.0, sign * 2 * std::numbers::pi / static_cast<double>(length));
+    for (size_t begin = 0; begin < n; begin += length) {
+      Complex factor = 1;
+      for (size_t i = begin; i < begin + length / 2; ++i, factor *= turn) {
+        Complex &low = values[i * stride], &high = values[(i + length / 2) * stride];
+        const Complex odd = factor * high;
+        high = low - odd;
+        low += odd;
+      }
+    }
+  }
+}
+
+void Transform(std::vector<Complex>& values, int64_t height, int64_t width, double sign) {
+  const auto rows = static_cast<size_t>(height), columns = static_cast<size_t>(width);
+  for (size_t y = 0; y < rows; ++y) Transform(values.data() + y * columns, columns, 1, sign);
+  for (size_t x = 0; x < columns; ++x) Transform(values.data() + x, rows, columns, sign);
+}
+
+double Hann(int64_t i, int64_t n) {
+  return 0.5 - 0.5 * std::cos(2 * std::numbers::pi * (static_cast<double>(i) + 0.5) / static_cast<double>(n));
+}
+
+// In cycles per bin.
+double Frequency(int64_t k, int64_t n) {
+  return static_cast<double>(k < n / 2 ? k : k - n) / static_cast<double>(n);
+}
+
+// Between -1/2 and 1/2: where the Gaussian through three values has its maximum.
+double PeakOf(double before, double here, double after) {
+  if (!(before > 0 && here > 0 && after > 0)) return 0;
+  const double a = std::log(before), b = std::log(here), c = std::log(after), curve = a - 2 * b + c;
+  return curve < 0 ? std::clamp((a - c) / (2 * curve), -0.5, 0.5) : 0;
+}
+
+}  // namespace
+
+ShiftFinder::ShiftFinder(int64_t rows, int64_t columns)
+    : rows_(rows),
+      columns_(columns),
+      bin_(std::max<int64_t>(std::max(rows, columns) / kMostBins, 1)),
+      height_(std::min(PowerOfTwo(std::max<int64_t>(rows / bin_, 1)), kMostBins)),
+      width_(std::min(PowerOfTwo(std::max<int64_t>(columns / bin_, 1)), kMostBins)),
+      image_(static_cast<size_t>(height_ * width_)) {}
+
+void ShiftFinder::Add(std::span<const float> plane) {
+  const int64_t top = (rows_ - height_ * bin_) / 2, left = (columns_ - width_ * bin_) / 2;
+  for (int64_t y = 0; y < height_ * bin_; ++y) {
+    const float* const row = plane.data() + (top + y) * columns_ + left;
+    double* const target = image_.data() + y / bin_ * width_;
+    for (int64_t x = 0; x < width_; ++x) {
+      for (int64_t i = 0; i < bin_; ++i) target[x] += row[x * bin_ + i];
+    }
+  }
+}
+
+std::optional<Shift> ShiftFinder::Next() {
+  const double mean = std::accumulate(image_.begin(), image_.end(), 0.0) / static_cast<double>(image_.size());
+  Spectrum spectrum(image_.size());
+  double light = 0;
+  for (int64_t y = 0; y < height_; ++y) {
+    for (int64_t x = 0; x < width_; ++x) {
+      const auto i = static_cast<size_t>(y * width_ + x);
+      const double value = (image_[i] - mean) * Hann(y, height_) * Hann(x, width_);
+      spectrum[i] = value;
+      light += value * value;
+      image_[i] = 0;
+    }
+  }
+  if (!(light > 0) || !std::isfinite(light)) {
+    before_.clear();
+    return std::nullopt;
+  }
+  Transform(spectrum, height_, width_, -1);
+  std::swap(before_, spectrum);
+  if (spectrum.empty()) return std::nullopt;
+  return Between(spectrum, before_);
+}
+
+Shift ShiftFinder::Between(const Spectrum& before, const Spectrum& after) const {
+  Spectrum cross(before.size());
+  for (int64_t y = 0; y < height_; ++y) {
+    for (int64_t x = 0; x < width_; ++x) {
+      const auto i = static_cast<size_t>(y * width_ + x);
+      const Complex product = after[i] * std::conj(before[i]);
+      const double size = std::abs(product), fy = Frequency(y, height_), fx = Frequency(x, width_);
+      if (size > 0) cross[i] = product / size * std::exp(-(fy * fy + fx * fx) / (kCutoff * kCutoff));
+    }
+  }
+  Transform(cross, height_, width_, 1);
+  size_t peak = 0;
+  double squares = 0;
+  for (size_t i = 0; i < cross.size(); ++i) {
+    if (cross[i].real() > cross[peak].real()) peak = i;
+    squares += cross[i].real() * cross[i].real();
+  }
+  const int64_t y = static_cast<int64_t>(peak) / width_, x = static_cast<int64_t>(peak) % width_;
+  const auto at = [&](int64_t v, int64_t u) {
+    return cross[static_cast<size_t>((v + height_) % height_ * width_ + (u + width_) % width_)].real();
+  };
+  const double here = at(y, x), scale = static_cast<double>(bin_);
+  const auto whole = [](int64_t k, int64_t n) { return static_cast<double>(k < n / 2 ? k : k - n); };
+  return {.y = scale * (whole(y, height_) + PeakOf(at(y - 1, x), here, at(y + 1, x))),
+          .x = scale * (whole(x, width_) + PeakOf(at(y, x - 1), here, at(y, x + 1))),
+          .certainty = here / std::sqrt(squares / static_cast<double>(cross.size()))};
+}
+
+}  // namespace deconvoy::worker
