@@ -18,6 +18,7 @@
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
 #include "client/cli/psf_file.h"
+#include "client/cli/psf_from_optics.h"
 #include "client/cli/values.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
@@ -90,10 +91,6 @@ absl::Status ParseZernike(const std::vector<std::string>& texts, v1::Optics& opt
   return absl::OkStatus();
 }
 
-Voxel AsVoxel(const Shape3& shape) {
-  return {shape.z, shape.y, shape.x};
-}
-
 class PsfModelling {
  public:
   PsfModelling(const PsfOptions& options, const Console& console)
@@ -126,7 +123,7 @@ class PsfModelling {
     psf.set_model(Models().at(options_.model));
     *psf.mutable_voxel_size() = *options_.voxel_um;
     RETURN_IF_ERROR(WithExitCode(ValidateModelPsf(psf), ExitCode::kUsage));
-    *psf.mutable_shape() = ToProto(options_.shape ? *options_.shape : AsVoxel(AmplePsfShape(psf)));
+    *psf.mutable_shape() = ToProto(options_.shape ? *options_.shape : PsfExtent(psf));
     RETURN_IF_ERROR(WithExitCode(ValidateJobSpec(spec), ExitCode::kUsage));
     return spec;
   }
