@@ -3,13 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
 
-#include "proto/contract/limits.h"
 #include "proto/contract/model_psf.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
@@ -42,18 +40,8 @@ absl::Status Append(Session& session, const v1::ModelPsfSpec& spec, Leftovers& l
 }  // namespace
 
 Voxel PsfExtent(const v1::ModelPsfSpec& spec) {
-  const v1::Optics optics = ResolveOptics(spec);
-  const double n = optics.ri_immersion(), na = optics.na(), wavelength = optics.emission_um();
-  const double axial = 0.886 * wavelength / (n - std::sqrt(n * n - na * na));
-  const double up = std::max(4 * axial, 1.0);
-  const double cone = spec.microscopy() == v1::WIDEFIELD ? up * na / std::sqrt(n * n - na * na) : 0;
-  const double side = cone + 3 * 1.22 * wavelength / na;
-  const auto extent = [](double half_um, double voxel_um) {
-    const double half = std::min(std::ceil(half_um / voxel_um), static_cast<double>(limits::kAxisVoxels));
-    return 2 * static_cast<int64_t>(half) + 1;
-  };
-  const v1::VoxelSize& voxel = spec.voxel_size();
-  return {extent(up, voxel.z_um()), extent(side, voxel.y_um()), extent(side, voxel.x_um())};
+  const Shape3 ample = AmplePsfShape(spec);
+  return {ample.z, ample.y, ample.x};
 }
 
 absl::StatusOr<std::vector<v1::ModelPsfSpec>> PsfSpecsFor(const ImageOptics& optics, const v1::VolumeSpec& grid) {

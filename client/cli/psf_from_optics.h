@@ -15,8 +15,8 @@
 
 namespace deconvoy::client {
 
-// Odd extents that hold nearly all light: four depths of field up and down, at least 1 um; sideways the cone of light
-// at the outermost plane, and three Airy discs. REQUIRES: ValidateModelPsf accepts the specification, voxels are known.
+// AmplePsfShape (proto/contract/model_psf.h) as voxels. REQUIRES: ValidateModelPsf accepts the specification, voxels
+// are known.
 Voxel PsfExtent(const v1::ModelPsfSpec& spec);
 
 // What is to be computed for each channel of an image on its result's grid: alike in extents, none larger than any

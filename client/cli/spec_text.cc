@@ -53,6 +53,17 @@ std::string BackgroundText(const v1::DeconvolveSpec& spec) {
   return "auto";
 }
 
+std::string PsfBackgroundText(const v1::DeconvolveSpec& spec) {
+  switch (spec.psf_background_case()) {
+    case v1::DeconvolveSpec::kPsfBackgroundAuto:
+      return "auto";
+    case v1::DeconvolveSpec::kPsfBackgroundCounts:
+      return fmt::format("{:g}", spec.psf_background_counts());
+    default:
+      return "stays";
+  }
+}
+
 // Zero stands for `fallback` in the contract.
 double Or(double value, double fallback) {
   return value == 0 ? fallback : value;
@@ -91,19 +102,20 @@ std::vector<std::string> Lines(const v1::DeconvolveSpec& spec) {
   for (const auto& [key, value] :
        std::map<std::string, std::string>(spec.parameters().begin(), spec.parameters().end()))
     lines.push_back(fmt::format("  {}: {}", Printable(key), Printable(value)));
-  lines.insert(lines.end(),
-               {"  boundary: " + BoundaryText(spec.boundary()), "  tile: " + TileText(spec.tile()),
-                "  backend: " + (spec.backend().empty() ? "auto" : Printable(spec.backend())),
-                "image: " + Printable(spec.input_volume()), fmt::format("  offset: {:g} counts", spec.offset_counts()),
-                "  gain: " + GainText(spec), "  read noise: " + ReadNoiseText(spec),
-                fmt::format("  dark current: {:g} electrons", spec.dark_photons()),
-                std::string("  bad pixels: ") + (spec.keep_bad_pixels() ? "off" : "auto"),
-                std::string("  bleaching: ") + (spec.correct_bleaching() ? "correct" : "report"),
-                std::string("  flicker: ") + (spec.correct_flicker() ? "correct" : "report"),
-                "  background: " + BackgroundText(spec), "PSF: " + Printable(spec.psf_volume()),
-                "  centre: " + CentreText(spec), fmt::format("  energy: {:g}", Or(spec.psf_energy(), 0.999)),
-                "result type: " + TypeText(spec.output_type(), v1::F32),
-                std::string("  camera offset: ") + (spec.keep_offset() ? "kept" : "removed")});
+  lines.insert(
+      lines.end(),
+      {"  boundary: " + BoundaryText(spec.boundary()), "  tile: " + TileText(spec.tile()),
+       "  backend: " + (spec.backend().empty() ? "auto" : Printable(spec.backend())),
+       "image: " + Printable(spec.input_volume()), fmt::format("  offset: {:g} counts", spec.offset_counts()),
+       "  gain: " + GainText(spec), "  read noise: " + ReadNoiseText(spec),
+       fmt::format("  dark current: {:g} electrons", spec.dark_photons()),
+       std::string("  bad pixels: ") + (spec.keep_bad_pixels() ? "off" : "auto"),
+       std::string("  bleaching: ") + (spec.correct_bleaching() ? "correct" : "report"),
+       std::string("  flicker: ") + (spec.correct_flicker() ? "correct" : "report"),
+       "  background: " + BackgroundText(spec), "PSF: " + Printable(spec.psf_volume()), "  centre: " + CentreText(spec),
+       "  background: " + PsfBackgroundText(spec), fmt::format("  energy: {:g}", Or(spec.psf_energy(), 0.999)),
+       "result type: " + TypeText(spec.output_type(), v1::F32),
+       std::string("  camera offset: ") + (spec.keep_offset() ? "kept" : "removed")});
   if (spec.psf_depths_um_size() > 0)
     lines.push_back(fmt::format("PSF depths: {:g} um", fmt::join(spec.psf_depths_um(), ", ")));
   if (!spec.mask_volume().empty()) lines.push_back("mask: " + Printable(spec.mask_volume()));
@@ -144,11 +156,14 @@ std::vector<std::string> Lines(const v1::ModelPsfSpec& spec) {
   std::vector<const google::protobuf::FieldDescriptor*> fields;
   optics.GetReflection()->ListFields(optics, &fields);  // those that are not 0
   for (const auto* field : fields) {
-    if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_DOUBLE) {
+    if (!field->is_repeated() && field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_DOUBLE) {
       lines.push_back(fmt::format("  {}: {:g}", field->name(), optics.GetReflection()->GetDouble(optics, field)));
     }
   }
   if (optics.polarised()) lines.push_back("  polarised along x");
+  for (const v1::ZernikeTerm& term : optics.zernike()) {
+    lines.push_back(fmt::format("  Zernike mode {}: {:g} wavelengths", term.noll(), term.rms_waves()));
+  }
   return lines;
 }
 
@@ -162,11 +177,24 @@ std::vector<std::string> Lines(const v1::CheckPsfSpec& spec) {
 }
 
 std::vector<std::string> Lines(const v1::DistillSpec& spec) {
-  return {"beads: " + Printable(spec.input_volume()), fmt::format("  channel: {}", spec.channel()),
-          "  shape of the PSF: " + VoxelText(spec.shape()),
-          fmt::format("  least signal over noise: {:g}", Or(spec.least_snr(), 10)),
-          "  saturation: " +
-              (spec.saturation_counts() > 0 ? fmt::format("{:g} counts", spec.saturation_counts()) : "none")};
+  std::vector<std::string> lines = {"beads: " + Printable(spec.input_volume())};
+  for (const std::string& more : spec.more_volumes()) lines.push_back("  and " + Printable(more));
+  const v1::DistillSpec::Average average =
+      spec.average() == v1::DistillSpec::AVERAGE_UNSPECIFIED ? v1::DistillSpec::TRIMMED_MEAN : spec.average();
+  lines.insert(lines.end(),
+               {fmt::format("  channel: {}", spec.channel()), "  shape of the PSF: " + VoxelText(spec.shape()),
+                fmt::format("  least signal over noise: {:g}", Or(spec.least_snr(), 10)),
+                "  saturation: " +
+                    (spec.saturation_counts() > 0 ? fmt::format("{:g} counts", spec.saturation_counts()) : "none"),
+                "  average: " + Choice(v1::DistillSpec::Average_Name(average))});
+  if (spec.search_fwhm_voxels() > 0)
+    lines.push_back(fmt::format("  width to look for: {:g} voxels", spec.search_fwhm_voxels()));
+  if (spec.bead_um() > 0) {
+    lines.push_back(
+        fmt::format("  diameter of the beads: {:g} um, floor {:g}", spec.bead_um(), Or(spec.bead_floor(), 0.01)));
+  }
+  if (spec.smoothing_voxels() > 0) lines.push_back(fmt::format("  smoothed by: {:g} voxels", spec.smoothing_voxels()));
+  return lines;
 }
 
 }  // namespace

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "proto/contract/status_macros.h"
 
 namespace deconvoy {
@@ -15,6 +18,8 @@ namespace {
 
 constexpr double kMostWaves = 500;   // of aberration: a millimetre of water under an oil objective has 350
 constexpr double kMostPsfUm = 2000;  // along each axis
+constexpr uint32_t kMostNoll = 37;
+constexpr double kMostZernikeWaves = 1;  // of all modes together
 
 double Or(double value, double otherwise) {
   return value == 0 ? otherwise : value;
@@ -63,11 +68,16 @@ absl::Status CheckLayers(const v1::Optics& optics) {
 
 absl::Status CheckLight(v1::Microscopy kind, const v1::Optics& optics) {
   RETURN_IF_ERROR(CheckWavelength("emission_um", optics.emission_um(), "emission", "0.52"));
-  const bool scans = kind == v1::CONFOCAL || kind == v1::TWO_PHOTON || kind == v1::STED;
+  const bool pinhole = kind == v1::CONFOCAL || kind == v1::STED || kind == v1::SPINNING_DISK;
+  const bool scans = pinhole || kind == v1::TWO_PHOTON;
   if (scans) RETURN_IF_ERROR(CheckWavelength("excitation_um", optics.excitation_um(), "illumination", "0.488"));
-  if (kind == v1::CONFOCAL || kind == v1::STED) {
+  if (pinhole) {
     RETURN_IF_ERROR(
         Check({"pinhole_au", optics.pinhole_au(), 1e-3, 100, "diameter of the pinhole in Airy units", "1"}));
+  }
+  if (kind == v1::SPINNING_DISK && optics.pinhole_spacing_um() != 0) {
+    RETURN_IF_ERROR(Check({"pinhole_spacing_um", optics.pinhole_spacing_um(), 0.1, 100,
+                           "distance of neighbouring pinholes in the specimen, in um", "2.5"}));
   }
   if (kind == v1::LIGHT_SHEET) {
     RETURN_IF_ERROR(Check({"sheet_fwhm_um", optics.sheet_fwhm_um(), 0.01, 1000,
@@ -101,6 +111,61 @@ absl::Status CheckAberration(const v1::Optics& optics) {
                   waves, kMostWaves));
 }
 
+absl::Status Refuse(std::string_view field, std::string_view message, std::string_view remedy) {
+  return MakeError(
+      {.reason = v1::INVALID_FIELD, .field = fmt::format("model_psf.optics.{}", field), .remedy = std::string(remedy)},
+      message);
+}
+
+absl::Status CheckZernike(v1::PsfModel model, const v1::Optics& optics) {
+  std::set<uint32_t> seen;
+  double squares = 0;
+  for (const v1::ZernikeTerm& term : optics.zernike()) {
+    if (term.noll() < 1 || term.noll() > kMostNoll) {
+      return Refuse(
+          "zernike", fmt::format("there is no Zernike mode {}", term.noll()),
+          fmt::format("Give the number after Noll, 1 to {}; for instance 11 for spherical aberration.", kMostNoll));
+    }
+    if (!seen.insert(term.noll()).second) {
+      return Refuse("zernike", fmt::format("the Zernike mode {} is given twice", term.noll()), "Give each mode once.");
+    }
+    squares += term.rms_waves() * term.rms_waves();
+  }
+  if (!(std::sqrt(squares) <= kMostZernikeWaves)) {
+    return Refuse("zernike",
+                  fmt::format("the Zernike modes have {:.3g} wavelengths root mean square together, more than {:g}",
+                              std::sqrt(squares), kMostZernikeWaves),
+                  "Give strengths in wavelengths, root mean square: 0.07 is the usual limit of a good objective.");
+  }
+  if (model != v1::GAUSSIAN || squares == 0) return absl::OkStatus();
+  return Refuse("zernike", "a Gaussian has no aberrations", "Leave them out, or choose another model.");
+}
+
+// Widths are those of a Gaussian.
+absl::Status CheckWidths(v1::PsfModel model, const v1::Optics& optics) {
+  for (const auto& [name, value] :
+       {std::pair<std::string_view, double>{"fwhm_um", optics.fwhm_um()}, {"fwhm_z_um", optics.fwhm_z_um()}}) {
+    if (value == 0) continue;
+    RETURN_IF_ERROR(Check({name, value, 0.01, 100, "full width at half maximum in um", "0.25"}));
+    if (model != v1::GAUSSIAN) {
+      return Refuse(name, fmt::format("`{}` is given, which only the model gaussian knows", name),
+                    "Leave it out, or choose that model.");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckIdeal(const v1::Optics& optics) {
+  const bool ideal =
+      optics.ri_sample() == optics.ri_immersion() && optics.ri_immersion_design() == optics.ri_immersion() &&
+      optics.ri_coverslip_design() == optics.ri_coverslip() && optics.coverslip_design_um() == optics.coverslip_um();
+  if (ideal) return absl::OkStatus();
+  return MakeError({.reason = v1::INVALID_FIELD,
+                    .field = "model_psf.model",
+                    .remedy = "Choose gibson-lanni, or give one refractive index and no layers that differ."},
+                   "Born and Wolf's model knows no layers of other refractive index or thickness than the objective's");
+}
+
 // No extents yet are none.
 absl::Status CheckExtents(const v1::ModelPsfSpec& spec) {
   const v1::Voxel3& shape = spec.shape();
@@ -130,8 +195,41 @@ v1::Optics ResolveOptics(const v1::ModelPsfSpec& spec) {
   return optics;
 }
 
+namespace {
+
+// A Gaussian whose widths are given needs nothing else.
+bool NeedsOptics(const v1::ModelPsfSpec& spec) {
+  return spec.model() != v1::GAUSSIAN || spec.optics().fwhm_um() == 0 || spec.optics().fwhm_z_um() == 0;
+}
+
+// Never far above the most that there may be.
+int64_t OddExtent(double half_um, double voxel_um) {
+  return 2 * static_cast<int64_t>(std::min(std::ceil(half_um / voxel_um), static_cast<double>(limits::kAxisVoxels))) +
+         1;
+}
+
+}  // namespace
+
+Shape3 AmplePsfShape(const v1::ModelPsfSpec& spec) {
+  const v1::Optics optics = ResolveOptics(spec);
+  const v1::VoxelSize& voxel = spec.voxel_size();
+  const auto box = [&](double up, double side) {
+    return Shape3{OddExtent(up, voxel.z_um()), OddExtent(side, voxel.y_um()), OddExtent(side, voxel.x_um())};
+  };
+  if (!NeedsOptics(spec)) return box(2 * optics.fwhm_z_um(), 2 * optics.fwhm_um());
+  const double n = optics.ri_immersion(), na = optics.na(), wavelength = optics.emission_um();
+  const double axial = 0.886 * wavelength / (n - std::sqrt(n * n - na * na));
+  const double up = std::max(4 * axial, 1.0);
+  const bool wide = spec.microscopy() == v1::WIDEFIELD || spec.microscopy() == v1::MICROSCOPY_UNSPECIFIED;
+  const double cone = wide && spec.model() != v1::GAUSSIAN ? up * na / std::sqrt(n * n - na * na) : 0;
+  return box(up, cone + 3 * 1.22 * wavelength / na);
+}
+
 absl::Status ValidateModelPsf(const v1::ModelPsfSpec& spec) {
   const v1::Optics optics = ResolveOptics(spec);
+  RETURN_IF_ERROR(CheckWidths(spec.model(), optics));
+  RETURN_IF_ERROR(CheckZernike(spec.model(), optics));
+  if (!NeedsOptics(spec)) return CheckExtents(spec);
   RETURN_IF_ERROR(Check({"na", optics.na(), 0.01, 1.7, "numerical aperture of the objective", "1.4"}));
   RETURN_IF_ERROR(CheckLayers(optics));
   RETURN_IF_ERROR(CheckLight(spec.microscopy(), optics));
@@ -144,8 +242,9 @@ absl::Status ValidateModelPsf(const v1::ModelPsfSpec& spec) {
                      fmt::format("`na` is {:g}, which no immersion of refractive index {:g} allows", optics.na(),
                                  optics.ri_immersion()));
   }
-  const bool scalar = spec.model() == v1::DEBYE || spec.model() == v1::GIBSON_LANNI;
-  if (optics.polarised() && (spec.microscopy() != v1::CONFOCAL || scalar)) {
+  if (spec.model() == v1::BORN_WOLF) RETURN_IF_ERROR(CheckIdeal(optics));
+  const bool vectorial = spec.model() == v1::RICHARDS_WOLF || spec.model() == v1::PSF_MODEL_UNSPECIFIED;
+  if (optics.polarised() && (spec.microscopy() != v1::CONFOCAL || !vectorial)) {
     return MakeError({.reason = v1::INVALID_FIELD,
                       .field = "model_psf.optics.polarised",
                       .remedy = "Leave it out, or use the model richards-wolf of a confocal."},

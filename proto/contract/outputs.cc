@@ -149,18 +149,7 @@ absl::StatusOr<std::vector<PlannedOutput>> PlanDistill(const v1::JobSpec& job, c
   if (input == nullptr) return MissingVolume("distill.input_volume");
   const v1::DistillSpec& distill = job.distill();
   const Shape3 shape = ToShape3(distill.shape());
-  const v1::Shape5& stack = input->shape();
-  if (shape.z > stack.z() || shape.y > stack.y() || shape.x > stack.x()) {
-    return MakeError(
-        {.reason = v1::SHAPE_MISMATCH, .field = "distill.shape", .remedy = "Give smaller extents, or a larger stack."},
-        fmt::format("a PSF of {} x {} x {} voxels cannot come from a stack of {} x {} x {}", shape.z, shape.y, shape.x,
-                    stack.z(), stack.y(), stack.x()));
-  }
-  if (distill.channel() >= stack.c()) {
-    return MakeError(
-        {.reason = v1::INVALID_FIELD, .field = "distill.channel", .remedy = "Channels are counted from 0."},
-        fmt::format("channel {} of a stack with {}", distill.channel(), stack.c()));
-  }
+  RETURN_IF_ERROR(ValidateBeads(distill, *input, *input));
   v1::VolumeSpec psf;
   *psf.mutable_shape() = ToProto(Shape5{1, 1, shape.z, shape.y, shape.x});
   *psf.mutable_voxel_size() = input->voxel_size();

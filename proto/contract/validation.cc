@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <span>
+#include <string>
 
 #include "proto/contract/checksum.h"
 #include "proto/contract/deconvolution.h"
@@ -12,6 +14,7 @@
 #include "proto/contract/limits.h"
 #include "proto/contract/model_psf.h"
 #include "proto/contract/optics.h"
+#include "proto/contract/psf_grid.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/simulation.h"
 #include "proto/contract/status_macros.h"
@@ -20,8 +23,7 @@
 namespace deconvoy {
 namespace {
 
-constexpr double kSameVoxelSize = 0.03;       // relative difference up to which voxel sizes count as equal
-constexpr double kIdenticalVoxelSize = 1e-5;  // and up to which they are not worth a word: file formats round
+constexpr double kIdenticalVoxelSize = 1e-5;  // up to which a difference is not worth a word: file formats round
 constexpr size_t kMethodNameBytes = 64;
 
 absl::Status Invalid(std::string_view field, std::string_view what, std::string_view remedy) {
@@ -223,6 +225,10 @@ absl::Status CheckDeconvolve(const v1::DeconvolveSpec& spec) {
   RETURN_IF_ERROR(CheckEnum(v1::Boundary_IsValid(spec.boundary()), spec.boundary(), "deconvolve.boundary"));
   RETURN_IF_ERROR(CheckPhotometry(spec));
   RETURN_IF_ERROR(CheckPreparation(spec, "deconvolve"));
+  if (spec.psf_background_case() == v1::DeconvolveSpec::kPsfBackgroundAuto && !spec.psf_background_auto()) {
+    return Invalid("deconvolve.psf_background_auto", "is false", "Set it, or leave it out: nothing is taken off then.");
+  }
+  RETURN_IF_ERROR(CheckCounts(spec.psf_background_counts(), "deconvolve.psf_background_counts", "of the PSF's unit"));
   RETURN_IF_ERROR(CheckTile(spec.tile()));
   RETURN_IF_ERROR(CheckMasking(spec));
   RETURN_IF_ERROR(CheckDepths(spec));
@@ -279,6 +285,42 @@ absl::Status CheckModelPsf(const v1::ModelPsfSpec& spec) {
   return ValidateModelPsf(spec);
 }
 
+absl::Status CheckMoreBeads(const v1::DistillSpec& spec) {
+  constexpr char kField[] = "distill.more_volumes";
+  if (spec.more_volumes_size() >= limits::kBeadVolumes) {
+    return Above(kField,
+                 fmt::format("has {} volumes, more than {}", spec.more_volumes_size(), limits::kBeadVolumes - 1),
+                 limits::kBeadVolumes - 1, "Give fewer: some dozens of beads are enough.");
+  }
+  std::set<std::string> names = {spec.input_volume()};
+  for (const std::string& name : spec.more_volumes()) {
+    RETURN_IF_ERROR(CheckVolumeName(name, kField));
+    if (!names.insert(name).second) return Invalid(kField, "names a volume twice", "Give each volume once.");
+  }
+  return absl::OkStatus();
+}
+
+// What is done with the beads.
+absl::Status CheckDistilled(const v1::DistillSpec& spec) {
+  if (spec.search_fwhm_voxels() != 0) {
+    RETURN_IF_ERROR(CheckNumber(spec.search_fwhm_voxels(), 1, 100, "distill.search_fwhm_voxels", "voxels"));
+  }
+  RETURN_IF_ERROR(CheckEnum(v1::DistillSpec::Average_IsValid(spec.average()), spec.average(), "distill.average"));
+  if (spec.bead_um() != 0) RETURN_IF_ERROR(CheckNumber(spec.bead_um(), 1e-3, 100, "distill.bead_um", "um"));
+  if (spec.bead_floor() != 0) RETURN_IF_ERROR(CheckNumber(spec.bead_floor(), 1e-6, 1, "distill.bead_floor", ""));
+  if (spec.bead_floor() != 0 && spec.bead_um() == 0) {
+    return Invalid("distill.bead_floor", "is given without `distill.bead_um`", "Give the beads' diameter, too.");
+  }
+  if (spec.smoothing_voxels() != 0) {
+    RETURN_IF_ERROR(CheckNumber(spec.smoothing_voxels(), 0.1, 10, "distill.smoothing_voxels", "voxels"));
+  }
+  const int64_t voxels = ToShape3(spec.shape()).voxels();
+  if ((spec.bead_um() == 0 && spec.smoothing_voxels() == 0) || voxels <= limits::kFilteredVoxels)
+    return absl::OkStatus();
+  return Above("distill.shape", fmt::format("has {} voxels, more than {}", voxels, limits::kFilteredVoxels),
+               limits::kFilteredVoxels, "Give a smaller PSF, or neither a diameter of the beads nor smoothing.");
+}
+
 absl::Status CheckDistill(const v1::DistillSpec& spec) {
   RETURN_IF_ERROR(CheckVolumeName(spec.input_volume(), "distill.input_volume"));
   RETURN_IF_ERROR(CheckVoxel3(spec.shape(), 3, limits::kDistilledVoxels, "distill.shape"));
@@ -288,7 +330,9 @@ absl::Status CheckDistill(const v1::DistillSpec& spec) {
                    "Give odd extents, so that the PSF has a middle voxel.");
   }
   RETURN_IF_ERROR(CheckCounts(spec.least_snr(), "distill.least_snr", "times the noise"));
-  return CheckCounts(spec.saturation_counts(), "distill.saturation_counts", "counts");
+  RETURN_IF_ERROR(CheckCounts(spec.saturation_counts(), "distill.saturation_counts", "counts"));
+  RETURN_IF_ERROR(CheckMoreBeads(spec));
+  return CheckDistilled(spec);
 }
 
 absl::Status CheckCheckPsf(const v1::CheckPsfSpec& spec) {
@@ -485,7 +529,15 @@ absl::Status ValidatePsf(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& i
   if (several) RETURN_IF_ERROR(CheckDepthStacks(spec, image, psf));
   const v1::VolumeSpec grid = OnResultGrid(spec, image);
   const absl::Status pair = several ? CheckPair(grid, psf, note) : ValidatePair(grid, psf, note);
-  if (ReasonOf(pair) != v1::VOXEL_SIZE_MISMATCH || AxialUpsample(spec) == 1) return pair;
+  if (ReasonOf(pair) != v1::VOXEL_SIZE_MISMATCH) return pair;
+  if (AxialUpsample(spec) == 1) {
+    if (!StepsOf(grid.voxel_size(), psf.voxel_size()).usable()) return pair;
+    if (note != nullptr) {
+      *note = fmt::format("the PSF's voxels of {} (z,y,x) become the image's of {}", SizeText(psf.voxel_size()),
+                          SizeText(grid.voxel_size()));
+    }
+    return absl::OkStatus();
+  }
   return MakeError(
       {.reason = v1::VOXEL_SIZE_MISMATCH,
        .field = "deconvolve.psf_volume",
@@ -493,6 +545,27 @@ absl::Status ValidatePsf(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& i
                              grid.voxel_size().z_um())},
       fmt::format("with `axial_upsample` {} the result has voxels of {} (z,y,x), but those of the PSF are {}",
                   AxialUpsample(spec), SizeText(grid.voxel_size()), SizeText(psf.voxel_size())));
+}
+
+absl::Status ValidateBeads(const v1::DistillSpec& spec, const v1::VolumeSpec& first, const v1::VolumeSpec& volume) {
+  const Shape3 shape = ToShape3(spec.shape());
+  const v1::Shape5& stack = volume.shape();
+  if (shape.z > stack.z() || shape.y > stack.y() || shape.x > stack.x()) {
+    return MakeError(
+        {.reason = v1::SHAPE_MISMATCH, .field = "distill.shape", .remedy = "Give smaller extents, or a larger stack."},
+        fmt::format("a PSF of {} x {} x {} voxels cannot come from a stack of {} x {} x {}", shape.z, shape.y, shape.x,
+                    stack.z(), stack.y(), stack.x()));
+  }
+  if (spec.channel() >= stack.c()) {
+    return Invalid("distill.channel", fmt::format("is {}, but a stack has {} channels", spec.channel(), stack.c()),
+                   "Channels are counted from 0.");
+  }
+  if (SizeDifference(first.voxel_size(), volume.voxel_size()) <= kSameVoxelSize + 1e-9) return absl::OkStatus();
+  return MakeError({.reason = v1::VOXEL_SIZE_MISMATCH,
+                    .field = "distill.more_volumes",
+                    .remedy = "Make a PSF of each, or correct the size that is wrong."},
+                   fmt::format("the stacks of beads have voxels of {} and of {} (z,y,x)", SizeText(first.voxel_size()),
+                               SizeText(volume.voxel_size())));
 }
 
 }  // namespace deconvoy

@@ -25,8 +25,13 @@ absl::Status ValidateChunk(const v1::Chunk& chunk, const v1::VolumeSpec& volume)
 absl::Status ValidatePair(const v1::VolumeSpec& image, const v1::VolumeSpec& psf, std::string* note);
 
 // The same for a deconvolution: the PSF has a stack for each of its depths, and voxels like those of the result's grid,
-// which is finer than the image's with `axial_upsample`. REQUIRES: ValidateJobSpec accepts the specification.
+// which is finer than the image's with `axial_upsample`; without that voxels from which it can be told at the image's
+// will do, too (psf_grid.h). REQUIRES: ValidateJobSpec accepts the specification.
 absl::Status ValidatePsf(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& image, const v1::VolumeSpec& psf,
                          std::string* note);
+
+// Whether a stack of beads can give this PSF beside the first one, which may be itself. Errors: SHAPE_MISMATCH,
+// INVALID_FIELD, VOXEL_SIZE_MISMATCH.
+absl::Status ValidateBeads(const v1::DistillSpec& spec, const v1::VolumeSpec& first, const v1::VolumeSpec& volume);
 
 }  // namespace deconvoy

@@ -10,6 +10,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/parameters.h"
+#include "proto/contract/psf_grid.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
@@ -81,10 +82,11 @@ absl::Status CheckAnalysis(const LiveJob& job, const v1::AnalyseResult& analysis
     return WrongResult(fmt::format("the analysis has {} PSFs, but there are {}", analysis.psfs_size(), psfs));
   }
   const Box3 whole{{}, FrameOf(psf)};
+  const Shape3 told = MostTold(whole.shape, StepsOf(ResultOf(job).voxel_size(), psf.voxel_size()));
   for (const v1::PsfReport& report : analysis.psfs()) {
     const Shape3 crop = ToShape3(report.crop_shape());
     const Voxel centre = ToVoxel(report.centre());
-    if (!whole.Contains({centre, {1, 1, 1}}) || crop.empty() || !AtMostTwice(crop, whole.shape)) {
+    if (!whole.Contains({centre, {1, 1, 1}}) || crop.empty() || !AtMostTwice(crop, told)) {
       return WrongResult(fmt::format("the analysis places the PSF of channel {} outside its volume", report.c()));
     }
   }
@@ -128,9 +130,11 @@ absl::StatusOr<JobPlan> MakePlan(const LiveJob& job, const v1::AnalyseResult& an
   const v1::DeconvolveSpec& spec = job.spec().deconvolve();
   ASSIGN_OR_RETURN(const v1::Method method, capabilities.FindMethod(spec.method(), "deconvolve.method"));
   const int64_t channels = VolumeNamed(job, spec.input_volume()).shape().c();
+  const v1::VolumeSpec& psf = VolumeNamed(job, spec.psf_volume());
+  const PsfSteps steps = StepsOf(ResultOf(job).voxel_size(), psf.voxel_size());
   ASSIGN_OR_RETURN(TilePlan tiles, PlanJobTiles(spec, method,
                                                 {.frame = FrameOf(ResultOf(job)),
-                                                 .given_psf = FrameOf(VolumeNamed(job, spec.psf_volume())),
+                                                 .given_psf = PsfRoom(FrameOf(psf), steps),
                                                  .psf = Support(analysis),
                                                  .halo = Halo(analysis, AxialUpsample(spec)),
                                                  .machine = capabilities.Machine(spec.backend()),

@@ -11,6 +11,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/optics.h"
+#include "proto/contract/psf_grid.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/validation.h"
@@ -55,10 +56,12 @@ class Examiner {
   absl::Status CheckTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input,
                           const v1::VolumeSpec& psf);
   absl::StatusOr<TilePlan> UpperPlan(const v1::DeconvolveSpec& spec, const v1::Method& method, const Shape3& frame,
-                                     const Shape3& psf, int64_t psfs);
+                                     const Shape3& given, const Shape3& psf, int64_t psfs);
   absl::Status CheckAmounts(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input, const v1::VolumeSpec& psf);
   absl::Status CheckMask(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input);
   absl::Status CheckFlatField(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input);
+  absl::Status CheckDistill(const v1::DistillSpec& spec);
+  absl::Status CheckEstimate(const v1::Method& method, const v1::DeconvolveSpec& spec);
   void NoteGrid(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input);
   void NoteVoxelSize(const v1::VoxelSize& size, std::string_view what, const std::string& field);
   void NotePsfSize(v1::Boundary boundary, const Shape3& frame, const Shape3& psf);
@@ -150,6 +153,22 @@ absl::Status Examiner::CheckFlatField(const v1::DeconvolveSpec& spec, const v1::
   return fits.ok() ? fits : Refuse(fits);
 }
 
+// An estimate has the voxels of the given PSF's volume, and starts from its values.
+absl::Status Examiner::CheckEstimate(const v1::Method& method, const v1::DeconvolveSpec& spec) {
+  if (!method.estimates_psf()) return absl::OkStatus();
+  if (!StepsOf(OnResultGrid(spec, *input_).voxel_size(), psf_->voxel_size()).same()) {
+    RETURN_IF_ERROR(Refuse(MakeError({.reason = v1::VOXEL_SIZE_MISMATCH,
+                                      .field = "deconvolve.psf_volume",
+                                      .remedy = "Give the PSF with the image's voxel size."},
+                                     fmt::format("`{}` needs a PSF with the image's voxels", method.name()))));
+  }
+  if (spec.psf_background_case() == v1::DeconvolveSpec::PSF_BACKGROUND_NOT_SET) return absl::OkStatus();
+  return Refuse(MakeError({.reason = v1::INVALID_FIELD,
+                           .field = "deconvolve.psf_background_auto",
+                           .remedy = "Give a PSF without background."},
+                          fmt::format("`{}` takes no background off the PSF", method.name())));
+}
+
 // What a result on another grid, or of other channels than the image, will be.
 void Examiner::NoteGrid(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input) {
   const int64_t upsample = AxialUpsample(spec);
@@ -201,9 +220,10 @@ void Examiner::NotePsfSize(v1::Boundary boundary, const Shape3& frame, const Sha
 // The plan with all of the PSF. Where memory does not suffice for it, a smaller PSF may still do, which only the
 // analysis can tell; refused is what cannot fit with any.
 absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, const v1::Method& method,
-                                             const Shape3& frame, const Shape3& psf, int64_t psfs) {
+                                             const Shape3& frame, const Shape3& given, const Shape3& psf,
+                                             int64_t psfs) {
   PlanInputs inputs{.frame = frame,
-                    .given_psf = psf,
+                    .given_psf = given,
                     .psf = UsablePsf(psf, frame, spec.boundary()),
                     .halo = {},
                     .machine = capabilities_.Machine(spec.backend()),
@@ -246,10 +266,12 @@ absl::Status Examiner::CheckTiles(const v1::DeconvolveSpec& spec, const v1::Meth
   const Shape3 frame = FrameOf(OnResultGrid(spec, input));
   const int64_t read_frames = int64_t{input.shape().t()} * input.shape().c();
   const int64_t frames = method.joins_channels() ? input.shape().t() : read_frames;
-  WarnOfSwap(frame, FrameOf(psf));
-  NotePsfSize(spec.boundary(), frame, FrameOf(psf));
+  const PsfSteps steps = StepsOf(OnResultGrid(spec, input).voxel_size(), psf.voxel_size());
+  const Shape3 told = MostTold(FrameOf(psf), steps);
+  WarnOfSwap(frame, told);
+  NotePsfSize(spec.boundary(), frame, told);
   const int64_t psfs = PsfsOfTile(spec, method, input.shape().c());
-  const absl::StatusOr<TilePlan> plan = UpperPlan(spec, method, frame, FrameOf(psf), psfs);
+  const absl::StatusOr<TilePlan> plan = UpperPlan(spec, method, frame, PsfRoom(FrameOf(psf), steps), told, psfs);
   if (!plan.ok()) return Refuse(plan.status());
   if (plan->tiles() > (limits::kTasksPerJob - 1) / frames) {
     return Refuse(MakeError(
@@ -296,6 +318,7 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   RETURN_IF_ERROR(CheckMask(spec, *input_));
   RETURN_IF_ERROR(CheckFlatField(spec, *input_));
   if (refused_) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckEstimate(*method, spec));
   for (const absl::Status& fits : {CheckViews(*method, *input_, *psf_), CheckResidual(spec, *method)}) {
     if (!fits.ok()) RETURN_IF_ERROR(Refuse(fits));
   }
@@ -304,6 +327,19 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   if (refused_) return absl::OkStatus();
   NoteGrid(spec, *method, *input_);
   return CheckTiles(spec, *method, *input_, *psf_);
+}
+
+// Stacks of beads; that the first one suits the PSF is found with the outputs.
+absl::Status Examiner::CheckDistill(const v1::DistillSpec& spec) {
+  RETURN_IF_ERROR(FindVolume(spec.input_volume(), "distill.input_volume", input_));
+  for (const std::string& name : spec.more_volumes()) {
+    std::optional<v1::VolumeSpec> more;
+    RETURN_IF_ERROR(FindVolume(name, "distill.more_volumes", more));
+    if (!input_ || !more) continue;
+    const absl::Status suits = ValidateBeads(spec, *input_, *more);
+    if (!suits.ok()) RETURN_IF_ERROR(Refuse(suits));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Examiner::CheckGivenPsf(const v1::CheckPsfSpec& given) {
@@ -404,7 +440,7 @@ absl::Status Examiner::Run(const v1::JobSpec& spec, double queued_work) {
       }
       break;
     case v1::JobSpec::kDistill:
-      RETURN_IF_ERROR(FindVolume(spec.distill().input_volume(), "distill.input_volume", input_));
+      RETURN_IF_ERROR(CheckDistill(spec.distill()));
       break;
     case v1::JobSpec::kCheckPsf:
       RETURN_IF_ERROR(CheckGivenPsf(spec.check_psf()));

@@ -107,6 +107,7 @@ void FillModelPsf(const LiveJob& job, v1::Task& task) {
 void FillDistill(const LiveJob& job, v1::Task& task) {
   *task.mutable_distill()->mutable_spec() = job.spec().distill();
   AddInput(job, job.spec().distill().input_volume(), task);
+  for (const std::string& name : job.spec().distill().more_volumes()) AddInput(job, name, task);
 }
 
 void FillCheckPsf(const LiveJob& job, v1::Task& task) {

@@ -31,8 +31,8 @@ constexpr int64_t kBytesPerAnalysedPsfVoxel = 12;
 constexpr int64_t kBytesPerSimulatedVoxel = 8;
 constexpr int64_t kBytesPerBlurredVoxel = 24;
 
-// A stack of beads, smoothed, and once more while it is measured.
-constexpr int64_t kBytesPerDistilledVoxel = 12;
+// A stack of beads, smoothed, sharpened, and once more while it is measured.
+constexpr int64_t kBytesPerDistilledVoxel = 16;
 
 // Voxels as they are stored and as floats.
 int64_t StoredAndFloat(int64_t voxels, v1::VoxelType type) {

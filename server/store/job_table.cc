@@ -40,6 +40,12 @@ absl::StatusOr<JobRecord> FromRow(const Database& database, const Statement& row
   return record;
 }
 
+std::vector<std::string> BeadNames(const v1::DistillSpec& spec) {
+  std::vector<std::string> names = {spec.input_volume()};
+  names.insert(names.end(), spec.more_volumes().begin(), spec.more_volumes().end());
+  return names;
+}
+
 std::vector<std::string> InputNames(const v1::JobSpec& spec) {
   switch (spec.work_case()) {
     case v1::JobSpec::kDeconvolve:
@@ -50,7 +56,7 @@ std::vector<std::string> InputNames(const v1::JobSpec& spec) {
     case v1::JobSpec::kProject:
       return {spec.project().input_volume()};
     case v1::JobSpec::kDistill:
-      return {spec.distill().input_volume()};
+      return BeadNames(spec.distill());
     case v1::JobSpec::kCheckPsf:
       return {spec.check_psf().psf_volume()};
     case v1::JobSpec::kModelPsf:

@@ -334,13 +334,56 @@ TEST(ServiceTest, APsfFromBeadsSaysWhichBeadsServed) {
   ASSERT_EQ(beads.exit.code, 0) << beads.err;
   const CliResult psf = run({"distill", "beads/raw.ome.tif", "-o", "psf.ome.tif", "--shape", "11,13,13", "--local"});
   ASSERT_EQ(psf.exit.code, 0) << psf.err;
-  EXPECT_NE((psf.out + psf.err).find("beads: full width at half maximum"), std::string::npos) << psf.out << psf.err;
+  EXPECT_NE((psf.out + psf.err).find("beads, trimmed mean: full width at half maximum"), std::string::npos)
+      << psf.out << psf.err;
   const CliResult none =
       run({"distill", "beads/psf.ome.tif", "-o", "no.tif", "--shape", "3,3,3", "--snr", "1e9", "--local"});
   EXPECT_NE(none.exit.code, 0);
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "no.tif"));
   const CliResult even = run({"distill", "beads/raw.ome.tif", "-o", "no.tif", "--shape", "10,13,13"});
   EXPECT_EQ(even.exit.code, 2) << even.err;
+}
+
+TEST(ServiceTest, APsfOfOtherVoxelsAndWithABackgroundServesAJob) {
+  TemporaryFolder folder;
+  const auto run = [&](std::vector<std::string> arguments) { return RunCli(std::move(arguments), folder.path()); };
+  const CliResult psf =
+      run({"psf", "-o", "psf.ome.tif", "--microscopy", "spinning-disk", "--model", "born-wolf", "--optics",
+           "na=0.9,ri_immersion=1,emission_um=0.52,excitation_um=0.488,pinhole_spacing_um=5", "--zernike",
+           "8=0.05,11=0.03", "--voxel-um", "0.25,0.08,0.08", "--energy", "0.9", "--picture", "psf.png", "--local"});
+  ASSERT_EQ(psf.exit.code, 0) << psf.err;
+  EXPECT_NE((psf.out + psf.err).find("cut to 90 % of the light"), std::string::npos) << psf.out << psf.err;
+  EXPECT_TRUE(std::filesystem::exists(folder.path() / "psf.png"));
+  const CliResult image = run(
+      {"simulate", "-o", "sample", "--shape", "17,40,40", "--voxel-um", "0.3,0.12,0.12", "--kind", "beads", "--local"});
+  ASSERT_EQ(image.exit.code, 0) << image.err;
+  const CliResult result = run({"run", "sample/raw.ome.tif", "--psf", "psf.ome.tif", "--psf-background", "1e-9", "-o",
+                                "out.tif", "--tile", "17,24,40", "--local"});
+  ASSERT_EQ(result.exit.code, 0) << result.err;
+  EXPECT_NE(result.err.find("become the image's of 0.3 x 0.12 x 0.12 um"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("a background of 1e-09 was taken off"), std::string::npos) << result.err;
+  const CliResult mode =
+      run({"psf", "-o", "no.tif", "--optics", "na=1.4,emission_um=0.52", "--zernike", "40=0.1", "--voxel-um", "1,1,1"});
+  EXPECT_EQ(mode.exit.code, 2) << mode.err;
+  EXPECT_NE(mode.err.find("there is no Zernike mode 40"), std::string::npos) << mode.err;
+}
+
+TEST(ServiceTest, BeadsOfSeveralFilesBecomeOnePsf) {
+  TemporaryFolder folder;
+  const auto run = [&](std::vector<std::string> arguments) { return RunCli(std::move(arguments), folder.path()); };
+  for (const char* seed : {"3", "4"}) {
+    const CliResult beads = run({"simulate", "-o", std::string("beads") + seed, "--shape", "24,96,96", "--kind",
+                                 "beads", "--photons", "5000", "--seed", seed, "--local"});
+    ASSERT_EQ(beads.exit.code, 0) << beads.err;
+  }
+  const CliResult psf = run({"distill", "beads3/raw.ome.tif", "beads4/raw.ome.tif", "-o", "psf.ome.tif", "--shape",
+                             "9,11,11", "--average", "median", "--smooth", "0.5", "--picture", "psf.png", "--local"});
+  ASSERT_EQ(psf.exit.code, 0) << psf.err;
+  const std::string told = psf.out + psf.err;
+  EXPECT_NE(told.find("beads, median: full width at half maximum"), std::string::npos) << told;
+  EXPECT_NE(told.find("before it was smoothed it was"), std::string::npos) << told;
+  EXPECT_NE(told.find("of volume 1"), std::string::npos) << told;
+  EXPECT_TRUE(std::filesystem::exists(folder.path() / "psf.png"));
 }
 
 }  // namespace

@@ -7,30 +7,15 @@
 #include <string>
 #include <vector>
 
-#include "client/imageio/image_file.h"
-#include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
+#include "tests/reference/stack_file.h"
 #include "tests/support/test_support.h"
-#include "worker/imaging/counts.h"
 #include "worker/psf/distill/average.h"
 #include "worker/psf/distill/beads.h"
 #include "worker/psf/theory/microscope.h"
 
 namespace deconvoy::worker {
 namespace {
-
-absl::StatusOr<std::vector<float>> ReadChannel(const std::filesystem::path& path, int64_t c) {
-  ASSIGN_OR_RETURN(const auto reader, imageio::OpenImage(path));
-  const v1::Shape5& shape = reader->spec().shape();
-  const auto plane = static_cast<size_t>(shape.y()) * shape.x();
-  std::vector<float> values(plane * shape.z());
-  std::vector<std::byte> raw(plane * static_cast<size_t>(BytesPerVoxel(reader->spec().type())));
-  for (int64_t z = 0; z < static_cast<int64_t>(shape.z()); ++z) {
-    RETURN_IF_ERROR(reader->ReadPlane(0, c, z, raw));
-    ToFloat(raw, reader->spec().type(), std::span(values).subspan(static_cast<size_t>(z) * plane, plane));
-  }
-  return values;
-}
 
 double Correlation(const std::vector<float>& a, const std::vector<float>& b) {
   double mean_a = 0, mean_b = 0;
@@ -61,7 +46,7 @@ Microscope Oil(double na, double index, double wavelength_um) {
 TEST(PsfTheoryTest, AgreesWithTheNucleusStacksPsf) {
   const std::filesystem::path file = testing::SharedData() / "deconwolf_dapi" / "psf.tif";
   SKIP_WITHOUT(file);
-  ASSERT_OK_AND_ASSIGN(const std::vector<float> given, ReadChannel(file, 0));
+  ASSERT_OK_AND_ASSIGN(const std::vector<float> given, reference::ReadChannel(file, 0));
   const PsfGrid grid{.shape = {79, 101, 101}, .z_um = 0.3, .y_um = 0.13, .x_um = 0.13};
   EXPECT_GT(Correlation(MakePsf(Oil(1.45, 1.512, 0.461), grid, 2), given), 0.9995);
 }
@@ -72,7 +57,7 @@ TEST(PsfTheoryTest, AgreesWithTheDividingCellsPsfs) {
   const PsfGrid grid{.shape = {49, 101, 101}, .z_um = 0.2, .y_um = 0.066813, .x_um = 0.066813};
   constexpr double kEmission[] = {0.676, 0.435, 0.594};
   for (int64_t c = 0; c < 3; ++c) {
-    ASSERT_OK_AND_ASSIGN(const std::vector<float> given, ReadChannel(file, c));
+    ASSERT_OK_AND_ASSIGN(const std::vector<float> given, reference::ReadChannel(file, c));
     EXPECT_GT(Correlation(MakePsf(Oil(1.25, 1.515, kEmission[c]), grid, 2), given), 0.9995) << c;
   }
 }
@@ -103,12 +88,13 @@ double BestCorrelation(const std::vector<float>& psf, const Shape3& box, const s
 TEST(DistillTest, AgreesWithAnotherProgramsPsfOfTheSameBeads) {
   const std::filesystem::path folder = testing::SharedData() / "confocal_beads_grid";
   SKIP_WITHOUT(folder / "beads.tif");
-  ASSERT_OK_AND_ASSIGN(const std::vector<float> stack, ReadChannel(folder / "beads.tif", 0));
-  ASSERT_OK_AND_ASSIGN(const std::vector<float> given, ReadChannel(folder / "psf.tif", 0));
+  ASSERT_OK_AND_ASSIGN(const std::vector<float> stack, reference::ReadChannel(folder / "beads.tif", 0));
+  ASSERT_OK_AND_ASSIGN(const std::vector<float> given, reference::ReadChannel(folder / "psf.tif", 0));
   const Shape3 shape{41, 150, 150}, box{25, 31, 31};
   FoundBeads found = FindBeads(stack, shape, {.box = box});
   EXPECT_EQ(found.beads.size(), 4U);
-  const DistilledPsf psf = AverageBeads(stack, shape, box, found.beads);
+  const DistilledPsf psf =
+      AverageBeads(reference::Patches(stack, shape, box, found), box, BeadMean::kTrimmed, found.beads);
   ASSERT_FALSE(psf.values.empty());
   EXPECT_GT(BestCorrelation(psf.values, box, given, {45, 45, 45}), 0.95);
 }

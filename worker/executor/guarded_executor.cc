@@ -10,6 +10,7 @@
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/parameters.h"
+#include "proto/contract/psf_grid.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/tile_plan.h"
 #include "proto/contract/volume_layout.h"
@@ -53,7 +54,8 @@ absl::StatusOr<int64_t> TileNeed(const v1::Task& task, const v1::TileTask& tile)
   const MethodMemory memory = MemoryOf(method->description(), parameters, tile.spec(), tile.psfs_size(), bad_pixels);
   const int64_t bytes = TileBytes(memory, padded, measured, Support(tile));
   const absl::StatusOr<const v1::VolumeAccess*> psf = FindInput(task, tile.psf_volume());
-  const int64_t psf_bytes = psf.ok() ? GivenPsfBytes(FrameShape((*psf)->spec())) : 0;
+  const PsfSteps steps = tile.psfs_size() > 0 ? StepsOf(tile.psfs(0)) : PsfSteps();
+  const int64_t psf_bytes = psf.ok() ? GivenPsfBytes(PsfRoom(FrameShape((*psf)->spec()), steps)) : 0;
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
   return bytes <= kMost - psf_bytes ? bytes + psf_bytes : kMost;
 }

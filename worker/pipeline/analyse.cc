@@ -17,6 +17,7 @@
 #include "proto/contract/limits.h"
 #include "proto/contract/optics.h"
 #include "proto/contract/parameters.h"
+#include "proto/contract/psf_grid.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
 #include "worker/imaging/frame_statistics.h"
@@ -74,6 +75,14 @@ class Analysis {
     options.periodic = spec_.boundary() == v1::PERIODIC;
     RETURN_IF_ERROR(ValidateOpticsCount(spec_.optics(), grid.shape().c(), "image", "deconvolve"));
     psf_channels_ = shape.c;
+    if (spec_.psf_background_case() == v1::DeconvolveSpec::kPsfBackgroundAuto)
+      options.background = PsfBackground::kAuto;
+    if (spec_.psf_background_case() == v1::DeconvolveSpec::kPsfBackgroundCounts) {
+      options.background = PsfBackground::kGiven;
+      options.background_level = spec_.psf_background_counts();
+    }
+    options.steps = StepsOf(grid.voxel_size(), psf.spec().voxel_size());
+    RETURN_IF_ERROR(CheckSteps(options.steps));
     for (int64_t t = 0; t < shape.t; ++t) {
       for (int64_t c = 0; c < shape.c; ++c) {
         RETURN_IF_ERROR(AddContext(AnalyseOnePsf(psf, {t, c, {{}, shape.frame()}}, options), DepthText(t)));
@@ -121,12 +130,13 @@ class Analysis {
   }
 
   absl::Status AnalyseOnePsf(const v1::VolumeAccess& psf, const FrameBox& stack, const PsfOptions& options) {
-    const Shape3& shape = stack.box.shape;
+    Shape3 shape = stack.box.shape;
     ASSIGN_OR_RETURN(std::vector<float> values, ReadRegion(context_.source(), psf, stack));
     ASSIGN_OR_RETURN(PsfAnalysis found, AnalysePsf(values, shape, static_cast<uint32_t>(stack.c), options));
     found.report.set_t(static_cast<uint32_t>(stack.t));
     RETURN_IF_ERROR(CheckThickness(found.report));
-    CompareWithOptics(values, stack, options.voxel, found.findings);
+    CompareWithOptics(values, {stack.t, stack.c, {{}, shape}}, TimesSteps(options.voxel, options.steps),
+                      found.findings);
     RETURN_IF_ERROR(ReviewMethod(std::move(values), shape, found.report, options.image));
     *result_.add_psfs() = std::move(found.report);
     const std::string depth = DepthText(stack.t);
@@ -137,6 +147,24 @@ class Analysis {
       *result_.add_findings() = std::move(finding);
     }
     return absl::OkStatus();
+  }
+
+  // The voxels that the PSF is told at.
+  static v1::VoxelSize TimesSteps(v1::VoxelSize voxel, const PsfSteps& steps) {
+    voxel.set_z_um(voxel.z_um() * steps.z);
+    voxel.set_y_um(voxel.y_um() * steps.y);
+    voxel.set_x_um(voxel.x_um() * steps.x);
+    return voxel;
+  }
+
+  static absl::Status CheckSteps(const PsfSteps& steps) {
+    if (steps.usable()) return absl::OkStatus();
+    return MakeError({.reason = v1::VOXEL_SIZE_MISMATCH,
+                      .field = "deconvolve.psf_volume",
+                      .remedy = "Give the PSF with the image's voxel size."},
+                     fmt::format("the image's voxels are {:.3g} x {:.3g} x {:.3g} (z,y,x) of the PSF's, which must be "
+                                 "{:g} to {:g}",
+                                 steps.z, steps.y, steps.x, kLeastPsfStep, kMostPsfStep));
   }
 
   // A PSF of one channel serves all channels of the image, and is held against the optics of each.
@@ -175,7 +203,7 @@ class Analysis {
   }
 
   // Asks the method about its parameters and the prepared PSF. What is wrong with the method's name is said by the
-  // tiles' tasks.
+  // tiles' tasks. `psf` and `shape` are as AnalysePsf leaves them.
   absl::Status ReviewMethod(std::vector<float> psf, const Shape3& shape, const v1::PsfReport& report,
                             const Shape3& image) {
     const Method* method = FindMethod(spec_.method());
@@ -183,8 +211,8 @@ class Analysis {
     ASSIGN_OR_RETURN(const Parameters parameters,
                      ResolveParameters(method->description(), {spec_.parameters().begin(), spec_.parameters().end()}));
     KeepUsed(shape, report, psf);
-    const Box3 box = PsfBoxToRead(report, shape);
-    const PsfFacts facts = MeasurePsf(psf, box.shape, ToVoxel(report.centre()) - box.origin);
+    const Box3 box = UsedPsfBox(report, shape);
+    const PsfFacts facts = MeasurePsf(psf, box.shape, PsfOriginOf(report) - box.origin);
     RETURN_IF_ERROR(method->ReviewFrame(parameters, facts, image));
     ASSIGN_OR_RETURN(const std::vector<Advice> advice, method->Review(parameters, facts));
     for (const Advice& a : advice) {
@@ -457,8 +485,9 @@ absl::StatusOr<int64_t> AnalysisBytes(const v1::Task& task) {
   ASSIGN_OR_RETURN(const v1::VolumeAccess* input, FindInput(task, spec.input_volume()));
   ASSIGN_OR_RETURN(const v1::VolumeAccess* psf, FindInput(task, spec.psf_volume()));
   const Shape3 psf_shape = FrameShape(psf->spec());
-  const int64_t for_psf =
-      PlaneReadingBytes(psf->spec().type(), psf_shape) + TaskBytes(psf_shape, kAnalysisBytesPerPsfVoxel);
+  const PsfSteps steps = StepsOf(OnResultGrid(spec, input->spec()).voxel_size(), psf->spec().voxel_size());
+  const int64_t for_psf = PlaneReadingBytes(psf->spec().type(), psf_shape) +
+                          TaskBytes(PsfRoom(psf_shape, steps), kAnalysisBytesPerPsfVoxel);
   const Shape3 frame = FrameShape(input->spec());
   int64_t for_image = PlaneReadingBytes(input->spec().type(), frame) + FrameStatistics::kHistogramBytes;
   if (!spec.mask_volume().empty()) for_image += PlaneReadingBytes(v1::U8, frame);

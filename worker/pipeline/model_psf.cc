@@ -22,6 +22,8 @@ Microscopy KindOf(v1::Microscopy kind) {
       return Microscopy::kTwoPhoton;
     case v1::STED:
       return Microscopy::kSted;
+    case v1::SPINNING_DISK:
+      return Microscopy::kSpinningDisk;
     default:
       return Microscopy::kWidefield;
   }
@@ -30,12 +32,21 @@ Microscopy KindOf(v1::Microscopy kind) {
 LightModel ModelOf(v1::PsfModel model) {
   switch (model) {
     case v1::GIBSON_LANNI:
+    case v1::BORN_WOLF:  // without layers that differ it is the same integral
       return LightModel::kScalar;
     case v1::DEBYE:
       return LightModel::kDebye;
     default:
       return LightModel::kVectorial;
   }
+}
+
+std::vector<ZernikeTerm> ZernikeOf(const v1::Optics& optics) {
+  std::vector<ZernikeTerm> terms;
+  for (const v1::ZernikeTerm& term : optics.zernike()) {
+    terms.push_back({.noll = static_cast<int>(term.noll()), .rms_um = term.rms_waves() * optics.emission_um()});
+  }
+  return terms;
 }
 
 PsfGrid GridOf(const v1::ModelPsfSpec& spec) {
@@ -61,13 +72,18 @@ Microscope MicroscopeOf(const v1::ModelPsfSpec& spec) {
                        .coverslip_um = given.coverslip_um(),
                        .coverslip_design_um = given.coverslip_design_um(),
                        .working_distance_um = given.working_distance_um(),
-                       .depth_um = given.depth_um()},
+                       .depth_um = given.depth_um(),
+                       .zernike = ZernikeOf(given)},
           .excitation_um = given.excitation_um(),
           .polarised = given.polarised(),
           .pinhole_au = given.pinhole_au(),
+          .pinhole_spacing_um = given.pinhole_spacing_um(),
           .sheet_fwhm_um = given.sheet_fwhm_um(),
           .depletion_um = given.depletion_um(),
-          .saturation = given.saturation()};
+          .saturation = given.saturation(),
+          .gaussian = spec.model() == v1::GAUSSIAN,
+          .fwhm_um = given.fwhm_um(),
+          .fwhm_z_um = given.fwhm_z_um()};
 }
 
 absl::StatusOr<int64_t> ModelPsfBytes(const v1::Task& task) {

@@ -52,8 +52,8 @@ absl::StatusOr<PreparedPsf> ReadGivenPsf(const v1::Task& task, VolumeSource& sou
   ASSIGN_OR_RETURN(const v1::VolumeAccess* access, FindInput(task, tile.psf_volume()));
   const Shape3 shape = FrameShape(access->spec());
   const Box3 box = PsfBoxToRead(report, shape);
-  ASSIGN_OR_RETURN(const std::vector<float> read, ReadRegion(source, *access, {report.t(), report.c(), box}));
-  return PreparePsf(read, shape, report);
+  ASSIGN_OR_RETURN(std::vector<float> read, ReadRegion(source, *access, {report.t(), report.c(), box}));
+  return PreparePsf(std::move(read), shape, report);
 }
 
 absl::Status WritePsfEstimate(const v1::Task& task, const PreparedPsf& given,

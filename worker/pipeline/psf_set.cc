@@ -20,8 +20,8 @@ absl::Status PsfSet::Prepare(const v1::Task& task, std::span<const v1::PsfReport
   std::vector<Psf> psfs;
   for (const v1::PsfReport* report : reports) {
     const Box3 box = PsfBoxToRead(*report, shape);
-    ASSIGN_OR_RETURN(const std::vector<float> read, ReadRegion(source, *access, {report->t(), report->c(), box}));
-    ASSIGN_OR_RETURN(const PreparedPsf psf, PreparePsf(read, shape, *report));
+    ASSIGN_OR_RETURN(std::vector<float> read, ReadRegion(source, *access, {report->t(), report->c(), box}));
+    ASSIGN_OR_RETURN(const PreparedPsf psf, PreparePsf(std::move(read), shape, *report));
     Psf& made = psfs.emplace_back();
     ASSIGN_OR_RETURN(made.otf, ops.MakeOtf(psf.values, psf.shape, psf.centre));
     made.facts = MeasurePsf(psf.values, psf.shape, psf.centre);

@@ -51,11 +51,11 @@ Shape3 DomainOf(const Shape3& shape, const Shape3& psf, bool periodic) {
 
 absl::StatusOr<PreparedPsf> ReadPsf(const v1::VolumeAccess& access, TaskContext& context) {
   const Shape3 shape = FrameShape(access.spec());
-  ASSIGN_OR_RETURN(const std::vector<float> values, ReadRegion(context.source(), access, {0, 0, {{}, shape}}));
+  ASSIGN_OR_RETURN(std::vector<float> values, ReadRegion(context.source(), access, {0, 0, {{}, shape}}));
   PsfOptions options;
   options.periodic = true;  // as a whole, so that the psf written is the one that was used
   ASSIGN_OR_RETURN(const PsfAnalysis analysis, AnalysePsf(values, shape, 0, options));
-  return PreparePsf(values, shape, analysis.report);
+  return PreparePsf(std::move(values), shape, analysis.report);
 }
 
 absl::StatusOr<Blurred> BlurByBackend(const v1::Task& task, Backend& backend, TaskContext& context,

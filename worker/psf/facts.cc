@@ -53,7 +53,36 @@ PsfAxis MeasureAxis(const Line& through, int64_t peak, const Line& total, int64_
   return axis;
 }
 
+// The lines through the maximum along z, y and x, and its place on each.
+struct Profiles {
+  std::array<Line, 3> line;
+  std::array<int64_t, 3> peak;
+};
+
+Profiles ThroughPeak(std::span<const float> values, const Shape3& shape) {
+  const int64_t peak = std::max_element(values.begin(), values.end()) - values.begin();
+  const std::array<int64_t, 3> extents = {shape.z, shape.y, shape.x}, strides = {shape.y * shape.x, shape.x, 1};
+  Profiles profiles;
+  for (size_t axis = 0; axis < 3; ++axis) {
+    const int64_t place = peak / strides[axis] % extents[axis], first = peak - place * strides[axis];
+    profiles.peak[axis] = place;
+    for (int64_t i = 0; i < extents[axis]; ++i) {
+      profiles.line[axis].push_back(static_cast<double>(values[static_cast<size_t>(first + i * strides[axis])]));
+    }
+  }
+  return profiles;
+}
+
 }  // namespace
+
+std::array<double, 3> WidthsAtHalf(std::span<const float> values, const Shape3& shape) {
+  const Profiles lines = ThroughPeak(values, shape);
+  std::array<double, 3> widths;
+  for (size_t axis = 0; axis < 3; ++axis) {
+    widths[axis] = HalfWidth(lines.line[axis], lines.peak[axis], 1) + HalfWidth(lines.line[axis], lines.peak[axis], -1);
+  }
+  return widths;
+}
 
 PsfFacts MeasurePsf(std::span<const float> values, const Shape3& shape, const Voxel& centre) {
   const auto extent = [](int64_t n) { return Line(static_cast<size_t>(n)); };
@@ -73,14 +102,10 @@ PsfFacts MeasurePsf(std::span<const float> values, const Shape3& shape, const Vo
       }
     }
   }
-  const int64_t peak = std::max_element(values.begin(), values.end()) - values.begin();
-  const int64_t pz = peak / (shape.y * shape.x), py = peak / shape.x % shape.y, px = peak % shape.x;
-  Line z = extent(shape.z), y = extent(shape.y), x = extent(shape.x);
-  for (int64_t i = 0; i < shape.z; ++i) z[static_cast<size_t>(i)] = value(i, py, px);
-  for (int64_t i = 0; i < shape.y; ++i) y[static_cast<size_t>(i)] = value(pz, i, px);
-  for (int64_t i = 0; i < shape.x; ++i) x[static_cast<size_t>(i)] = value(pz, py, i);
-  return {{MeasureAxis(z, pz, total_z, centre.z), MeasureAxis(y, py, total_y, centre.y),
-           MeasureAxis(x, px, total_x, centre.x)},
+  const Profiles lines = ThroughPeak(values, shape);
+  return {{MeasureAxis(lines.line[0], lines.peak[0], total_z, centre.z),
+           MeasureAxis(lines.line[1], lines.peak[1], total_y, centre.y),
+           MeasureAxis(lines.line[2], lines.peak[2], total_x, centre.x)},
           std::abs(alternating)};
 }
 

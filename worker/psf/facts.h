@@ -34,6 +34,9 @@ struct PsfFacts {
   double at_corner = 1;              // |h^| at half a cycle per voxel along all axes
 };
 
+// The widths alone, z, y, x, as above. REQUIRES: finite values with a positive sum, in z,y,x order.
+std::array<double, 3> WidthsAtHalf(std::span<const float> values, const Shape3& shape);
+
 // Zeros around the values change nothing. REQUIRES: shape.voxels() values of sum 1 in z,y,x order, none negative.
 PsfFacts MeasurePsf(std::span<const float> values, const Shape3& shape, const Voxel& centre);
 

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -15,6 +17,8 @@
 #include "worker/psf/centre.h"
 #include "worker/psf/check.h"
 #include "worker/psf/crop.h"
+#include "worker/psf/facts.h"
+#include "worker/psf/resample.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -89,19 +93,29 @@ std::string SizeText(const Shape3& shape, const v1::VoxelSize& voxel) {
                      um(shape.x, voxel.x_um()));
 }
 
+std::string WidthText(const v1::PsfReport& report, const v1::VoxelSize& voxel) {
+  std::string text = fmt::format("{:.2f} x {:.2f} x {:.2f} voxels", report.fwhm_z(), report.fwhm_y(), report.fwhm_x());
+  if (voxel.z_um() > 0 && voxel.y_um() > 0 && voxel.x_um() > 0) {
+    text += fmt::format(" ({:.3f} x {:.3f} x {:.3f} um)", report.fwhm_z() * voxel.z_um(),
+                        report.fwhm_y() * voxel.y_um(), report.fwhm_x() * voxel.x_um());
+  }
+  return text;
+}
+
 std::string ShiftText(const v1::Voxel3& shift) {
   if (shift.z() == 0 && shift.y() == 0 && shift.x() == 0) return "in the middle of the file";
   return fmt::format("{} voxels from the middle of the file", Text(shift));
 }
 
 v1::Finding Summary(const v1::PsfReport& report, const Shape3& shape, const PsfOptions& options) {
-  const Shape3 used = PsfBoxToRead(report, shape).shape;  // without the zeros that stand in
+  const Shape3 used = UsedPsfBox(report, shape).shape;  // without the zeros that stand in
   return MakeFinding(
       v1::INFO,
       fmt::format("PSF of channel {}: {} of its {} voxels (z,y,x) are used: a box{} around the centre with {:.4g} % of "
-                  "the light; the centre is voxel {} by the rule `{}`, {}",
+                  "the light; the centre is voxel {} by the rule `{}`, {}; full width at half maximum {}",
                   report.c(), Text(used), Text(shape), SizeText(used, options.voxel), 100 * report.energy(),
-                  Text(report.centre()), CentreName(report.rule()), ShiftText(report.shift())));
+                  Text(report.centre()), CentreName(report.rule()), ShiftText(report.shift()),
+                  WidthText(report, options.voxel)));
 }
 
 // Whether at least half of the PSF along some axis lies where no image of this extent can use it.
@@ -167,65 +181,221 @@ void SetSpread(std::span<const float> values, const Shape3& shape, const Box3& b
   report.set_spread_x(std::sqrt(xx / sum));
 }
 
-}  // namespace
+std::string VoxelText(const v1::VoxelSize& voxel) {
+  return fmt::format("{:.4g} x {:.4g} x {:.4g} um", voxel.z_um(), voxel.y_um(), voxel.x_um());
+}
 
-absl::StatusOr<PsfAnalysis> AnalysePsf(std::span<const float> values, const Shape3& shape, uint32_t c,
-                                       const PsfOptions& options) {
+// The image's voxels; where one is not known it counts as the PSF's.
+v1::VoxelSize ToldVoxel(const v1::VoxelSize& given, const PsfSteps& steps) {
+  v1::VoxelSize told;
+  told.set_z_um(given.z_um() * steps.z);
+  told.set_y_um(given.y_um() * steps.y);
+  told.set_x_um(given.x_um() * steps.x);
+  return told;
+}
+
+v1::Finding ToldFinding(uint32_t c, const Shape3& given, const Shape3& told, const PsfOptions& options) {
+  constexpr double kMuchCoarser = 0.7;  // of the PSF's voxels
+  const PsfSteps& steps = options.steps;
+  const std::string message =
+      fmt::format("PSF of channel {}: its voxels of {} (z,y,x) become the image's of {}; {} voxels become {}", c,
+                  VoxelText(options.voxel), VoxelText(ToldVoxel(options.voxel, steps)), Text(given), Text(told));
+  if (std::min({steps.z, steps.y, steps.x}) >= kMuchCoarser) return MakeFinding(v1::INFO, message);
+  v1::Finding finding = MakeFinding(v1::WARNING, message +
+                                                     ". What is finer than its own voxels it does not tell, and "
+                                                     "the result stays that much less sharp");
+  finding.mutable_info()->set_field("deconvolve.psf_volume");
+  finding.mutable_info()->set_remedy("Record or compute the PSF with the image's voxel size.");
+  return finding;
+}
+
+float RimLevel(std::span<const float> values, const Shape3& shape) {
+  std::vector<float> rim;
+  for (int64_t i = 0; i < shape.voxels(); ++i) {
+    const int64_t y = i / shape.x % shape.y, x = i % shape.x;
+    if (y == 0 || y == shape.y - 1 || x == 0 || x == shape.x - 1) rim.push_back(values[static_cast<size_t>(i)]);
+  }
+  const auto middle = rim.begin() + static_cast<std::ptrdiff_t>(rim.size() / 2);
+  std::nth_element(rim.begin(), middle, rim.end());
+  return *middle;
+}
+
+void TakeOff(double background, std::span<float> values) {
+  for (float& v : values) v = static_cast<float>(std::max(static_cast<double>(v) - background, 0.0));
+}
+
+// What is taken off in the end; 0 for nothing.
+double BackgroundOf(std::span<const float> values, const Shape3& shape, const PsfOptions& options) {
+  if (options.background == PsfBackground::kGiven) return options.background_level;
+  if (options.background == PsfBackground::kNone) return 0;
+  return std::max(static_cast<double>(RimLevel(values, shape)), 0.0);
+}
+
+v1::Finding BackgroundFinding(uint32_t c, double background, double before, double after) {
+  return MakeFinding(v1::INFO,
+                     fmt::format("PSF of channel {}: a background of {:.4g} was taken off its values, {:.3g} % "
+                                 "of their sum",
+                                 c, background, 100 * (1 - after / before)));
+}
+
+// Where a centre that was asked for is not where the light is.
+absl::Status NoteShift(std::span<const float> values, const Shape3& shape, const PsfOrigin& origin,
+                       const PsfOptions& options, PsfAnalysis& analysis) {
+  const bool asked = options.rule == v1::GEOMETRIC || options.rule == v1::GEOMETRIC_LOW || options.rule == v1::GIVEN;
+  if (!asked) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const PsfOrigin peak, FindOrigin(values, shape, v1::PEAK, {}));
+  const Voxel away = peak.centre - origin.centre;
+  if (std::max({std::abs(away.z), std::abs(away.y), std::abs(away.x)}) <= 1) return absl::OkStatus();
+  v1::Finding finding = MakeFinding(
+      v1::WARNING,
+      fmt::format("PSF of channel {}: its light lies {} voxels (z,y,x) from the centre that the rule `{}` gives: the "
+                  "result comes out shifted by {} voxels",
+                  analysis.report.c(), Text(ToProto(away)), CentreName(origin.rule),
+                  Text(ToProto(Voxel{-away.z, -away.y, -away.x}))));
+  finding.mutable_info()->set_field("deconvolve.psf_centre");
+  finding.mutable_info()->set_remedy("Leave the centre open, or choose `peak` or `centroid`.");
+  analysis.findings.push_back(std::move(finding));
+  return absl::OkStatus();
+}
+
+// A PSF in the course of its analysis: where its origin lies, and what has been found so far.
+struct Located {
+  Voxel origin;  // among the values
+  double sum = 0;
+  PsfAnalysis analysis;
+};
+
+absl::StatusOr<Located> Locate(std::span<const float> values, const Shape3& shape, uint32_t c,
+                               const PsfOptions& options) {
   ASSIGN_OR_RETURN(const Sums sums, Check(values, shape, c));
   ASSIGN_OR_RETURN(const PsfOrigin origin, FindOrigin(values, shape, options.rule, options.given));
-  PsfAnalysis analysis;
-  v1::PsfReport& report = analysis.report;
+  Located located{origin.centre, sums.positive, {}};
+  v1::PsfReport& report = located.analysis.report;
   report.set_c(c);
   report.set_rule(origin.rule);
   *report.mutable_centre() = ToProto(origin.centre);
   *report.mutable_shift() = ToProto(origin.centre - Voxel{shape.z / 2, shape.y / 2, shape.x / 2});
-  if (sums.negative > 0) analysis.findings.push_back(NegativeFinding(c, sums));
-  for (const PsfDefect& defect : CheckPsf(values, shape)) analysis.findings.push_back(PsfFinding(c, defect));
+  std::vector<v1::Finding>& findings = located.analysis.findings;
+  RETURN_IF_ERROR(NoteShift(values, shape, origin, options, located.analysis));
+  if (sums.negative > 0) findings.push_back(NegativeFinding(c, sums));
+  for (const PsfDefect& defect : CheckPsf(values, shape)) findings.push_back(PsfFinding(c, defect));
+  return located;
+}
+
+// The box, and what can be told of the values in it.
+absl::StatusOr<PsfAnalysis> Crop(std::span<const float> values, const Shape3& shape, const PsfOptions& options,
+                                 Located located) {
+  PsfAnalysis& analysis = located.analysis;
+  v1::PsfReport& report = analysis.report;
   if (options.periodic) {
     SetBox({{}, shape}, report);
-    report.set_sum(sums.positive);
+    report.set_sum(located.sum);
     report.set_energy(1);
   } else {
-    const PsfCrop crop = FindCrop(values, shape, origin.centre, {options.energy, options.image});
-    if (!(crop.sum > 0)) return BadPsf(c, "is zero in the part around its centre that the image can use");
+    const PsfCrop crop = FindCrop(values, shape, located.origin, {options.energy, options.image});
+    if (!(crop.sum > 0)) return BadPsf(report.c(), "is zero in the part around its centre that the image can use");
     const Voxel& h = crop.half;
-    SetBox({origin.centre - h, {2 * h.z + 1, 2 * h.y + 1, 2 * h.x + 1}}, report);
+    SetBox({located.origin - h, {2 * h.z + 1, 2 * h.y + 1, 2 * h.x + 1}}, report);
     report.set_sum(crop.sum);
-    report.set_energy(crop.sum / sums.positive);
+    report.set_energy(crop.sum / located.sum);
     if (crop.limited) {
-      analysis.findings.push_back(LimitFinding(c, shape, options, crop.limited_sum / sums.positive));
+      analysis.findings.push_back(LimitFinding(report.c(), shape, options, crop.limited_sum / located.sum));
     }
   }
-  SetSpread(values, shape, PsfBoxToRead(report, shape), origin.centre, report);
+  SetSpread(values, shape, UsedPsfBox(report, shape), located.origin, report);
+  const std::array<double, 3> widths = WidthsAtHalf(values, shape);
+  report.set_fwhm_z(widths[0]);
+  report.set_fwhm_y(widths[1]);
+  report.set_fwhm_x(widths[2]);
   analysis.findings.push_back(Summary(report, shape, options));
-  return analysis;
+  return std::move(analysis);
+}
+
+void SetSteps(const PsfSteps& steps, v1::PsfReport& report) {
+  report.set_step_z(steps.z);
+  report.set_step_y(steps.y);
+  report.set_step_x(steps.x);
+}
+
+bool IsTold(const v1::PsfReport& report) {
+  return report.step_z() > 0;
+}
+
+}  // namespace
+
+absl::StatusOr<PsfAnalysis> AnalysePsf(std::span<const float> values, const Shape3& shape, uint32_t c,
+                                       const PsfOptions& options) {
+  ASSIGN_OR_RETURN(Located located, Locate(values, shape, c, options));
+  return Crop(values, shape, options, std::move(located));
+}
+
+absl::StatusOr<PsfAnalysis> AnalysePsf(std::vector<float>& values, Shape3& shape, uint32_t c,
+                                       const PsfOptions& options) {
+  std::optional<v1::Finding> taken_off;
+  double background = 0;
+  if (options.background != PsfBackground::kNone) {
+    ASSIGN_OR_RETURN(const Sums given, Check(values, shape, c));
+    background = BackgroundOf(values, shape, options);
+    TakeOff(background, values);
+    taken_off = BackgroundFinding(c, background, given.positive, PositiveSum(values));
+  }
+  ASSIGN_OR_RETURN(Located located, Locate(values, shape, c, options));
+  PsfAnalysis& analysis = located.analysis;
+  analysis.report.set_background(background);
+  if (taken_off) analysis.findings.push_back(*std::move(taken_off));
+  PsfOptions told = options;
+  if (!options.steps.same()) {
+    SetSteps(options.steps, analysis.report);
+    const Shape3 given = shape;
+    shape = ToldShape(given, located.origin, options.steps);
+    values = Resample(std::move(values), given, located.origin, options.steps);
+    located.origin = ToldOrigin(located.origin, options.steps);
+    analysis.findings.push_back(ToldFinding(c, given, shape, options));
+    told.voxel = ToldVoxel(options.voxel, options.steps);
+  }
+  return Crop(values, shape, told, std::move(located));
+}
+
+Box3 UsedPsfBox(const v1::PsfReport& report, const Shape3& told) {
+  return Intersect({ToVoxel(report.crop_origin()), ToShape3(report.crop_shape())}, {{}, told});
+}
+
+Voxel PsfOriginOf(const v1::PsfReport& report) {
+  return ToldOrigin(ToVoxel(report.centre()), StepsOf(report));
 }
 
 Box3 PsfBoxToRead(const v1::PsfReport& report, const Shape3& shape) {
-  return Intersect({ToVoxel(report.crop_origin()), ToShape3(report.crop_shape())}, {{}, shape});
+  return IsTold(report) ? Box3{{}, shape} : UsedPsfBox(report, shape);
 }
 
-absl::StatusOr<PreparedPsf> PreparePsf(std::span<const float> read, const Shape3& shape, const v1::PsfReport& report) {
+absl::StatusOr<PreparedPsf> PreparePsf(std::vector<float> values, const Shape3& shape, const v1::PsfReport& report) {
+  if (report.background() > 0) TakeOff(report.background(), values);
+  Box3 held = PsfBoxToRead(report, shape);
+  if (IsTold(report)) {
+    const Voxel centre = ToVoxel(report.centre());
+    values = Resample(std::move(values), shape, centre, StepsOf(report));
+    held.shape = ToldShape(shape, centre, StepsOf(report));
+  }
   const Box3 box{ToVoxel(report.crop_origin()), ToShape3(report.crop_shape())};
-  const Box3 inside = PsfBoxToRead(report, shape);
-  const double sum = PositiveSum(read);
+  PreparedPsf psf{std::vector<float>(static_cast<size_t>(box.shape.voxels())), box.shape,
+                  PsfOriginOf(report) - box.origin};
+  CopyBox(std::as_bytes(std::span(values)).data(), held, std::as_writable_bytes(std::span(psf.values)).data(), box,
+          sizeof(float));
+  const double sum = PositiveSum(psf.values);
   if (!(std::abs(sum - report.sum()) <= 1e-6 * report.sum())) {
     return BadPsf(report.c(), fmt::format("has the sum {:g} where its analysis found {:g}", sum, report.sum()));
   }
-  PreparedPsf psf{std::vector<float>(static_cast<size_t>(box.shape.voxels())), box.shape,
-                  ToVoxel(report.centre()) - box.origin};
-  CopyBox(std::as_bytes(read).data(), inside, std::as_writable_bytes(std::span(psf.values)).data(), box, sizeof(float));
   Normalise(sum, psf.values);
   return psf;
 }
 
-void KeepUsed(const Shape3& shape, const v1::PsfReport& report, std::vector<float>& values) {
-  const Box3 box = PsfBoxToRead(report, shape);
+void KeepUsed(const Shape3& told, const v1::PsfReport& report, std::vector<float>& values) {
+  const Box3 box = UsedPsfBox(report, told);
   const Voxel begin = box.origin, end = box.end();
   float* kept = values.data();
   for (int64_t z = begin.z; z < end.z; ++z) {
     for (int64_t y = begin.y; y < end.y; ++y, kept += box.shape.x) {
-      const float* row = values.data() + (z * shape.y + y) * shape.x + begin.x;
+      const float* row = values.data() + (z * told.y + y) * told.x + begin.x;
       std::memmove(kept, row, static_cast<size_t>(box.shape.x) * sizeof(float));
     }
   }

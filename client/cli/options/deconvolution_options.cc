@@ -51,6 +51,20 @@ absl::Status SetCentre(const std::string& text, v1::DeconvolveSpec& spec) {
   return absl::OkStatus();
 }
 
+absl::Status SetPsfBackground(const std::string& text, v1::DeconvolveSpec& spec) {
+  if (text == "none") return absl::OkStatus();
+  if (text == "auto") {
+    spec.set_psf_background_auto(true);
+    return absl::OkStatus();
+  }
+  const auto level = ParseNumber(text);
+  if (!level.ok())
+    return UsageError(fmt::format("--psf-background '{}' is neither none, auto nor a number", Printable(text)),
+                      "Give auto for a PSF that was recorded with a camera.");
+  spec.set_psf_background_counts(*level);
+  return absl::OkStatus();
+}
+
 absl::Status SetTile(const std::string& text, v1::DeconvolveSpec& spec) {
   if (text == "auto") return absl::OkStatus();
   if (text == "none") {
@@ -225,6 +239,12 @@ void AddImagingOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->type_name("V")
       ->capture_default_str()
       ->group(kImaging);
+  verb.add_option("--psf-background", options.psf_background,
+                  "What to take off the PSF's values: none, a number, or auto, the level at the rim of its planes; for "
+                  "PSFs that were recorded with a camera")
+      ->type_name("none|auto|V")
+      ->capture_default_str()
+      ->group(kImaging);
   verb.add_option("--dtype", options.dtype, "Type of the result's voxels; same: that of the input")
       ->check(CLI::IsMember({"f32", "u16", "same"}))
       ->type_name("")
@@ -262,6 +282,7 @@ absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options) {
   RETURN_IF_ERROR(SetBackground(options.background, spec));
   RETURN_IF_ERROR(SetCentre(options.psf_centre, spec));
   spec.set_psf_energy(options.psf_energy);
+  RETURN_IF_ERROR(SetPsfBackground(options.psf_background, spec));
   RETURN_IF_ERROR(SetTile(options.tile, spec));
   if (options.dtype != "same") spec.set_output_type(options.dtype == "u16" ? v1::U16 : v1::F32);
   spec.set_keep_offset(options.keep_offset);

@@ -21,6 +21,7 @@ struct DeconvolutionOptions {
   std::string tile = "auto";
   std::string psf_centre = "auto";
   double psf_energy = 0.999;
+  std::string psf_background = "none";
   std::optional<double> offset;     // without it 0, and not known
   std::optional<std::string> gain;  // photons per count, or `auto`; without it 1, and not known
   double read_noise = 0;

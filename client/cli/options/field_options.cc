@@ -27,6 +27,8 @@ constexpr FieldOption kFieldOptions[] = {
     {"run", "deconvolve.psf_centre", "--psf-centre"},
     {"run", "deconvolve.psf_centre_voxel", "--psf-centre"},
     {"run", "deconvolve.psf_energy", "--psf-energy"},
+    {"run", "deconvolve.psf_background_auto", "--psf-background"},
+    {"run", "deconvolve.psf_background_counts", "--psf-background"},
     {"run", "deconvolve.offset_counts", "--offset"},
     {"run", "deconvolve.gain_photons_per_count", "--gain"},
     {"run", "deconvolve.read_noise_photons", "--read-noise"},

@@ -37,6 +37,7 @@ std::vector<std::string> InputsOf(const v1::JobSpec& spec) {
                                      spec.deconvolve().mask_volume(),  spec.deconvolve().flat_field_volume(),
                                      spec.simulate().psf_volume(),     spec.project().input_volume(),
                                      spec.distill().input_volume()};
+  for (const std::string& name : spec.distill().more_volumes()) inputs.push_back(name);
   std::erase(inputs, "");
   return inputs;
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "proto/contract/error.h"
+#include "proto/contract/geometry.h"
 #include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
 #include "tests/support/test_support.h"
@@ -109,6 +110,83 @@ TEST(ModelPsfTest, AJobNeedsAShapeAndVoxels) {
     (job.mutable_model_psf()->mutable_voxel_size()->*set)(0.1);
   }
   EXPECT_OK(ValidateJobSpec(job));
+}
+
+TEST(ModelPsfTest, KnowsWhichZernikeModesThereAre) {
+  v1::ModelPsfSpec spec = Widefield();
+  const auto add = [&spec](uint32_t noll, double waves) {
+    v1::ZernikeTerm& term = *spec.mutable_optics()->add_zernike();
+    term.set_noll(noll);
+    term.set_rms_waves(waves);
+  };
+  add(11, 0.1);
+  add(8, -0.05);
+  EXPECT_EQ(Refusal(spec), "");
+  add(11, 0.1);
+  EXPECT_EQ(Refusal(spec), "model_psf.optics.zernike: the Zernike mode 11 is given twice");
+  spec.mutable_optics()->clear_zernike();
+  add(38, 0.1);
+  EXPECT_EQ(Refusal(spec), "model_psf.optics.zernike: there is no Zernike mode 38");
+  spec.mutable_optics()->clear_zernike();
+  add(5, 0.8);
+  add(6, -0.7);
+  EXPECT_THAT(Refusal(spec), ::testing::HasSubstr("1.06 wavelengths root mean square together, more than 1"));
+  spec.mutable_optics()->clear_zernike();
+  add(5, std::nan(""));
+  EXPECT_THAT(Refusal(spec), ::testing::HasSubstr("more than 1"));
+  spec.mutable_optics()->clear_zernike();
+  add(5, 0.1);
+  spec.set_model(v1::GAUSSIAN);
+  EXPECT_THAT(Refusal(spec), ::testing::HasSubstr("a Gaussian has no aberrations"));
+}
+
+TEST(ModelPsfTest, BornAndWolfKnowNoLayers) {
+  v1::ModelPsfSpec spec = Widefield();
+  spec.set_model(v1::BORN_WOLF);
+  spec.mutable_optics()->set_depth_um(10);
+  EXPECT_EQ(Refusal(spec), "") << "one index everywhere";
+  spec.mutable_optics()->set_ri_sample(1.333);
+  EXPECT_THAT(Refusal(spec), ::testing::HasSubstr("knows no layers"));
+  spec.set_model(v1::GIBSON_LANNI);
+  EXPECT_EQ(Refusal(spec), "");
+}
+
+TEST(ModelPsfTest, AGaussianOfGivenWidthsNeedsNothingElse) {
+  v1::ModelPsfSpec spec;
+  spec.set_model(v1::GAUSSIAN);
+  spec.mutable_optics()->set_fwhm_um(0.25);
+  EXPECT_EQ(Refusal(spec), "model_psf.optics.na: `na` is not given");
+  spec.mutable_optics()->set_fwhm_z_um(0.7);
+  EXPECT_EQ(Refusal(spec), "");
+  for (auto set : {&v1::VoxelSize::set_z_um, &v1::VoxelSize::set_y_um, &v1::VoxelSize::set_x_um}) {
+    (spec.mutable_voxel_size()->*set)(0.1);
+  }
+  EXPECT_EQ(AmplePsfShape(spec), (Shape3{29, 11, 11}));
+  spec.set_model(v1::RICHARDS_WOLF);
+  EXPECT_THAT(Refusal(spec), ::testing::HasSubstr("which only the model gaussian knows"));
+}
+
+TEST(ModelPsfTest, ASpinningDiskNeedsItsIllumination) {
+  v1::ModelPsfSpec spec = Widefield();
+  spec.set_microscopy(v1::SPINNING_DISK);
+  EXPECT_EQ(Refusal(spec), "model_psf.optics.excitation_um: `excitation_um` is not given");
+  spec.mutable_optics()->set_excitation_um(0.488);
+  EXPECT_EQ(Refusal(spec), "");
+  spec.mutable_optics()->set_pinhole_spacing_um(0.01);
+  EXPECT_EQ(Refusal(spec), "model_psf.optics.pinhole_spacing_um: `pinhole_spacing_um` is 0.01");
+}
+
+TEST(ModelPsfTest, AnAmpleShapeIsOddAndWidestInTheWideField) {
+  v1::ModelPsfSpec spec = Widefield();
+  spec.mutable_voxel_size()->set_z_um(0.2);
+  spec.mutable_voxel_size()->set_y_um(0.065);
+  spec.mutable_voxel_size()->set_x_um(0.065);
+  const Shape3 wide = AmplePsfShape(spec);
+  EXPECT_EQ(wide.z % 2 + wide.y % 2 + wide.x % 2, 3);
+  spec.set_microscopy(v1::CONFOCAL);
+  const Shape3 confocal = AmplePsfShape(spec);
+  EXPECT_EQ(confocal.z, wide.z);
+  EXPECT_LT(confocal.x, wide.x);
 }
 
 }  // namespace

@@ -425,6 +425,70 @@ TEST(ValidatePsf, ComparesWithTheResultsGrid) {
   EXPECT_THAT(InfoOf(coarse).remedy(), HasSubstr("planes 0.1 um apart"));
 }
 
+TEST(ValidatePsf, TakesVoxelsFromWhichThePsfCanBeTold) {
+  std::string note;
+  EXPECT_OK(ValidatePsf({}, GoodVolume(), Psf({1, 1, 9, 9, 9}, Size(0.15, 0.1, 0.2)), &note));
+  EXPECT_EQ(note, "the PSF's voxels of 0.15 x 0.1 x 0.2 um (z,y,x) become the image's of 0.3 x 0.1 x 0.1 um");
+  const absl::Status coarse = ValidatePsf({}, GoodVolume(), Psf({1, 1, 9, 9, 9}, Size(0.3, 0.1, 0.3)), &note);
+  EXPECT_EQ(ReasonOf(coarse), v1::VOXEL_SIZE_MISMATCH);
+  EXPECT_EQ(ReasonOf(ValidatePsf({}, GoodVolume(), Psf({1, 1, 9, 9, 9}, Size(300, 100, 100)), &note)),
+            v1::VOXEL_SIZE_MISMATCH);
+}
+
+v1::JobSpec Distil() {
+  v1::JobSpec job;
+  job.mutable_distill()->set_input_volume("volumes/beads");
+  *job.mutable_distill()->mutable_shape() = ToProto(Voxel{9, 11, 11});
+  return job;
+}
+
+std::string DistilRefusal(void (*change)(v1::DistillSpec&)) {
+  v1::JobSpec job = Distil();
+  change(*job.mutable_distill());
+  return InfoOf(ValidateJobSpec(job)).field();
+}
+
+TEST(ValidateJobSpec, KnowsWhatCanBeAskedOfBeads) {
+  EXPECT_OK(ValidateJobSpec(Distil()));
+  const auto refusal = DistilRefusal;
+  EXPECT_EQ(refusal([](v1::DistillSpec& s) { s.add_more_volumes("volumes/beads"); }), "distill.more_volumes");
+  EXPECT_EQ(refusal([](v1::DistillSpec& s) { s.add_more_volumes("beads"); }), "distill.more_volumes");
+  EXPECT_EQ(refusal([](v1::DistillSpec& s) {
+              for (int i = 0; i < 32; ++i) s.add_more_volumes("volumes/more" + std::to_string(i));
+            }),
+            "distill.more_volumes");
+  EXPECT_EQ(refusal([](v1::DistillSpec& s) { s.set_search_fwhm_voxels(0.5); }), "distill.search_fwhm_voxels");
+  EXPECT_EQ(refusal([](v1::DistillSpec& s) { s.set_bead_um(-1); }), "distill.bead_um");
+  EXPECT_EQ(refusal([](v1::DistillSpec& s) { s.set_bead_floor(0.1); }), "distill.bead_floor");
+  EXPECT_EQ(refusal([](v1::DistillSpec& s) { s.set_smoothing_voxels(11); }), "distill.smoothing_voxels");
+  EXPECT_EQ(refusal([](v1::DistillSpec& s) {
+              s.set_smoothing_voxels(1);
+              *s.mutable_shape() = ToProto(Voxel{201, 201, 201});
+            }),
+            "distill.shape");
+}
+
+TEST(ValidateBeads, WantsStacksThatGiveTheSamePsf) {
+  v1::DistillSpec spec = Distil().distill();
+  const v1::VolumeSpec first = Psf({1, 1, 20, 30, 30}, Size(0.3, 0.1, 0.1));
+  EXPECT_OK(ValidateBeads(spec, first, Psf({2, 1, 10, 40, 40}, Size(0.3, 0.1, 0.1))));
+  EXPECT_EQ(ReasonOf(ValidateBeads(spec, first, Psf({1, 1, 8, 40, 40}, Size(0.3, 0.1, 0.1)))), v1::SHAPE_MISMATCH);
+  EXPECT_EQ(ReasonOf(ValidateBeads(spec, first, Psf({1, 1, 10, 40, 40}, Size(0.2, 0.1, 0.1)))),
+            v1::VOXEL_SIZE_MISMATCH);
+  spec.set_channel(1);
+  EXPECT_EQ(InfoOf(ValidateBeads(spec, first, first)).field(), "distill.channel");
+}
+
+TEST(ValidateJobSpec, ThePsfsBackgroundIsNotNegative) {
+  v1::JobSpec job = GoodDeconvolve();
+  job.mutable_deconvolve()->set_psf_background_auto(true);
+  EXPECT_OK(ValidateJobSpec(job));
+  job.mutable_deconvolve()->set_psf_background_auto(false);
+  EXPECT_EQ(InfoOf(ValidateJobSpec(job)).field(), "deconvolve.psf_background_auto");
+  job.mutable_deconvolve()->set_psf_background_counts(-1);
+  EXPECT_EQ(InfoOf(ValidateJobSpec(job)).field(), "deconvolve.psf_background_counts");
+}
+
 TEST(ValidateMask, HasTheImagesExtents) {
   const auto check = [](const Shape5& shape, v1::VoxelType type) {
     v1::VolumeSpec mask;

@@ -16,6 +16,9 @@ constexpr int kRounds = 3;
 constexpr double kLeastCorrelation = 0.8;
 constexpr double kCorrelationSpread = 0.1;
 constexpr size_t kTrimmedFrom = 5;
+constexpr int64_t kReach = 3;   // of the centroid from the peak
+constexpr int64_t kMargin = 8;  // of a patch: the reach, three half voxels, and two for values between voxels
+constexpr double kMadToDeviation = 1.4826;
 
 // Weights of the four voxels around a place `t` of the way from the second to the third.
 std::array<double, 4> Cubic(double t) {
@@ -68,8 +71,8 @@ std::vector<float> CutOut(const Stack& stack, const Place& centre, const Shape3&
   return cut;
 }
 
-// Takes the median of the rim of all planes away, and makes the sum 1.
-void Normalise(const Shape3& box, std::vector<float>& cut) {
+// The values at the rims of all planes.
+std::vector<float> Rim(const Shape3& box, std::span<const float> cut) {
   std::vector<float> rim;
   for (int64_t z = 0; z < box.z; ++z) {
     for (int64_t y = 0; y < box.y; ++y) {
@@ -79,12 +82,40 @@ void Normalise(const Shape3& box, std::vector<float>& cut) {
       }
     }
   }
-  const auto middle = rim.begin() + static_cast<std::ptrdiff_t>(rim.size() / 2);
-  std::nth_element(rim.begin(), middle, rim.end());
+  return rim;
+}
+
+float Median(std::vector<float> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+// Takes the median of the rim away, and makes the sum 1.
+void Normalise(const Shape3& box, std::vector<float>& cut) {
+  const float background = Median(Rim(box, cut));
   double sum = 0;
-  for (float& v : cut) sum += static_cast<double>(v -= *middle);
+  for (float& v : cut) sum += static_cast<double>(v -= background);
   if (sum <= 0) return;
   for (float& v : cut) v = static_cast<float>(static_cast<double>(v) / sum);
+}
+
+double SignalToNoise(const Shape3& box, std::span<const float> psf) {
+  std::vector<float> rim = Rim(box, psf);
+  const float level = Median(rim);
+  for (float& v : rim) v = std::abs(v - level);
+  const double noise = kMadToDeviation * static_cast<double>(Median(std::move(rim)));
+  return noise > 0 ? static_cast<double>(*std::max_element(psf.begin(), psf.end())) / noise : 1e9;
+}
+
+double Residual(std::span<const float> cut, std::span<const float> average) {
+  double difference = 0, whole = 0;
+  for (size_t i = 0; i < cut.size(); ++i) {
+    const auto a = static_cast<double>(average[i]), d = static_cast<double>(cut[i]) - a;
+    difference += d * d;
+    whole += a * a;
+  }
+  return std::sqrt(difference / whole);
 }
 
 double Correlation(std::span<const float> a, std::span<const float> b) {
@@ -100,10 +131,9 @@ double Correlation(std::span<const float> a, std::span<const float> b) {
   return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
 }
 
-// The centroid of what lies above half the height around the peak.
-Place FirstPlace(const Stack& stack, const Bead& bead, double background) {
-  constexpr int64_t kReach = 3;
-  const Voxel p = bead.peak;
+// The centroid of what lies above half the height around the peak, which is the patch's middle.
+Place FirstPlace(const Stack& stack, double background) {
+  const Voxel p{stack.shape.z / 2, stack.shape.y / 2, stack.shape.x / 2};
   const double half = stack.At(p.z, p.y, p.x) - background;
   double sum = 0;
   Place place = {0, 0, 0};
@@ -124,23 +154,30 @@ Place FirstPlace(const Stack& stack, const Bead& bead, double background) {
   return place;
 }
 
+// At one voxel.
+double MeanOf(BeadMean mean, std::vector<float>& column) {
+  const size_t count = column.size();
+  size_t dropped = 0;  // at both ends
+  if (mean == BeadMean::kTrimmed && count >= kTrimmedFrom) dropped = count / 5;
+  if (mean == BeadMean::kMedian) dropped = (count - 1) / 2;
+  if (dropped > 0) std::sort(column.begin(), column.end());
+  const auto begin = column.begin() + static_cast<std::ptrdiff_t>(dropped);
+  const auto end = column.end() - static_cast<std::ptrdiff_t>(dropped);
+  return std::accumulate(begin, end, 0.0) / static_cast<double>(end - begin);
+}
+
 class Average {
  public:
-  Average(std::span<const float> values, const Shape3& shape, const Shape3& box, std::vector<Bead>& beads)
-      : stack_{values, shape}, box_(box), beads_(beads) {
-    std::vector<float> copy(values.begin(), values.end());
-    const auto middle = copy.begin() + static_cast<std::ptrdiff_t>(copy.size() / 2);
-    std::nth_element(copy.begin(), middle, copy.end());
-    for (size_t i = 0; i < beads.size(); ++i) {
-      if (beads[i].rejected.empty()) {
-        used_.push_back(i);
-        places_.push_back(FirstPlace(stack_, beads[i], static_cast<double>(*middle)));
-      }
+  Average(const std::vector<BeadPatch>& patches, const Shape3& box, BeadMean mean, std::vector<Bead>& beads)
+      : patches_(patches), box_(box), mean_(mean), beads_(beads) {
+    for (size_t i = 0; i < patches.size(); ++i) {
+      used_.push_back(i);
+      places_.push_back(FirstPlace(StackOf(i), patches[i].background));
     }
   }
 
   DistilledPsf Run() {
-    DistilledPsf psf{.values = {}, .correlations = std::vector<double>(beads_.size())};
+    DistilledPsf psf{.values = {}, .fits = std::vector<BeadFit>(beads_.size())};
     if (used_.empty()) return psf;
     CutAll();
     for (int round = 0; round < kRounds; ++round) {
@@ -148,41 +185,34 @@ class Average {
       for (size_t i = 0; i < used_.size(); ++i) Improve(average, i);
       CutAll();
     }
-    std::vector<float> average = Mean();
-    std::vector<double> correlations = Correlations(average);
-    if (LeaveOut(correlations)) {
-      average = Mean();
-      correlations = Correlations(average);
+    psf.values = Mean();
+    if (LeaveOut(Correlations(psf.values))) psf.values = Mean();
+    for (size_t i = 0; i < used_.size(); ++i) {
+      psf.fits[patches_[used_[i]].bead] = {Correlation(cuts_[i], psf.values), Residual(cuts_[i], psf.values)};
     }
-    for (size_t i = 0; i < used_.size(); ++i) psf.correlations[used_[i]] = correlations[i];
-    psf.values = std::move(average);
-    for (float& v : psf.values) v = std::max(v, 0.0F);
-    const double sum = std::accumulate(psf.values.begin(), psf.values.end(), 0.0);
-    for (float& v : psf.values) v = static_cast<float>(static_cast<double>(v) / sum);
+    psf.snr = SignalToNoise(box_, psf.values);
     return psf;
   }
 
  private:
-  std::vector<float> Cut(const Place& place) const {
-    std::vector<float> cut = CutOut(stack_, place, box_);
+  Stack StackOf(size_t i) const { return {patches_[i].values, PatchShape(box_)}; }
+
+  std::vector<float> Cut(size_t i, const Place& place) const {
+    std::vector<float> cut = CutOut(StackOf(used_[i]), place, box_);
     Normalise(box_, cut);
     return cut;
   }
 
   void CutAll() {
     cuts_.clear();
-    for (const Place& place : places_) cuts_.push_back(Cut(place));
+    for (size_t i = 0; i < used_.size(); ++i) cuts_.push_back(Cut(i, places_[i]));
   }
 
   std::vector<float> Mean() const {
-    const size_t trimmed = cuts_.size() >= kTrimmedFrom ? cuts_.size() / 5 : 0;
     std::vector<float> mean(cuts_.front().size()), column(cuts_.size());
     for (size_t i = 0; i < mean.size(); ++i) {
       for (size_t bead = 0; bead < cuts_.size(); ++bead) column[bead] = cuts_[bead][i];
-      if (trimmed > 0) std::sort(column.begin(), column.end());
-      const auto begin = column.begin() + static_cast<std::ptrdiff_t>(trimmed);
-      const auto end = column.end() - static_cast<std::ptrdiff_t>(trimmed);
-      mean[i] = static_cast<float>(std::accumulate(begin, end, 0.0) / static_cast<double>(end - begin));
+      mean[i] = static_cast<float>(MeanOf(mean_, column));
     }
     return mean;
   }
@@ -194,7 +224,7 @@ class Average {
       Place before = places_[i], after = places_[i];
       before[axis] -= 0.5;
       after[axis] += 0.5;
-      const double low = Correlation(Cut(before), average), high = Correlation(Cut(after), average);
+      const double low = Correlation(Cut(i, before), average), high = Correlation(Cut(i, after), average);
       const double bend = low - 2 * here + high;
       if (bend < 0) places_[i][axis] += std::clamp(0.25 * (low - high) / bend, -0.5, 0.5);
     }
@@ -217,31 +247,53 @@ class Average {
     std::vector<std::vector<float>> cuts;
     for (size_t i = 0; i < used_.size(); ++i) {
       if (correlations[i] < least) {
-        beads_[used_[i]].rejected = fmt::format("unlike the others: correlation {:.2f}", correlations[i]);
+        beads_[patches_[used_[i]].bead].rejected =
+            fmt::format("unlike the others: correlation {:.2f}", correlations[i]);
         continue;
       }
       used.push_back(used_[i]);
       cuts.push_back(std::move(cuts_[i]));
     }
-    if (used.size() == used_.size()) return false;
+    const bool any = used.size() < used_.size();
     used_ = std::move(used);
     cuts_ = std::move(cuts);
-    return true;
+    return any;
   }
 
-  const Stack stack_;
+  const std::vector<BeadPatch>& patches_;
   const Shape3 box_;
+  const BeadMean mean_;
   std::vector<Bead>& beads_;
-  std::vector<size_t> used_;   // indices into `beads_`
+  std::vector<size_t> used_;   // indices into `patches_`
   std::vector<Place> places_;  // of those, until some are left out
   std::vector<std::vector<float>> cuts_;
 };
 
 }  // namespace
 
-DistilledPsf AverageBeads(std::span<const float> values, const Shape3& shape, const Shape3& box,
+Shape3 PatchShape(const Shape3& box) {
+  return {box.z + 2 * kMargin, box.y + 2 * kMargin, box.x + 2 * kMargin};
+}
+
+BeadPatch CutPatch(std::span<const float> stack, const Shape3& shape, const Shape3& box, const Voxel& peak) {
+  const Shape3 extent = PatchShape(box);
+  const Stack whole{stack, shape};
+  BeadPatch patch;
+  patch.values.reserve(static_cast<size_t>(extent.voxels()));
+  for (int64_t z = 0; z < extent.z; ++z) {
+    for (int64_t y = 0; y < extent.y; ++y) {
+      for (int64_t x = 0; x < extent.x; ++x) {
+        patch.values.push_back(static_cast<float>(
+            whole.At(peak.z - extent.z / 2 + z, peak.y - extent.y / 2 + y, peak.x - extent.x / 2 + x)));
+      }
+    }
+  }
+  return patch;
+}
+
+DistilledPsf AverageBeads(const std::vector<BeadPatch>& patches, const Shape3& box, BeadMean mean,
                           std::vector<Bead>& beads) {
-  return Average(values, shape, box, beads).Run();
+  return Average(patches, box, mean, beads).Run();
 }
 
 }  // namespace deconvoy::worker

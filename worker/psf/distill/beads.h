@@ -4,6 +4,10 @@
 // any of its 26 neighbours in the stack smoothed once with 1/4, 1/2, 1/4 along each axis (along which there are at
 // least three voxels), that stands out of the background by 6 times the smoothed noise and by 3 % of what the brightest
 // does. Neighbours of equal height count once.
+//
+// With a width to look for, the stack is smoothed along z as above, and in its planes with a Gaussian of this width;
+// what must stand out is then minus its Laplacian there times the Gaussian's variance (y and x only: beads are long
+// along z). That finds beads on a background that is not even, and no structures that are much wider.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +20,7 @@
 namespace deconvoy::worker {
 
 struct Bead {
+  int64_t stack = 0;  // among several, from 0
   Voxel peak;
   double height = 0;     // above the background, in the stack's unit
   double snr = 0;        // height over noise
@@ -25,7 +30,8 @@ struct Bead {
 struct BeadRules {
   Shape3 box;  // extents of the PSF, all odd: what a bead needs around it
   double least_snr = 10;
-  float saturation = 0;  // values of at least so much are saturated; 0: none
+  float saturation = 0;    // values of at least so much are saturated; 0: none
+  double search_fwhm = 0;  // in voxels along y and x: the width to look for; 0: none in particular
 };
 
 struct FoundBeads {
@@ -35,7 +41,8 @@ struct FoundBeads {
 };
 
 // Rejected are beads that are saturated; cut by an end of the stack; too dim; in a clump: another bead of at least 15 %
-// of its height lies in its box, and sideways by 3 voxels or more. REQUIRES: finite values.
+// of its height lies in its box, and sideways by 3 voxels or more. REQUIRES: finite values. Memory: 12 bytes per voxel
+// beside the values, 16 with a width to look for.
 FoundBeads FindBeads(std::span<const float> values, const Shape3& shape, const BeadRules& rules);
 
 }  // namespace deconvoy::worker

@@ -3,8 +3,10 @@
 #include <array>
 #include <cmath>
 #include <complex>
+#include <numbers>
 #include <span>
 
+#include "worker/psf/theory/pupil_integral.h"
 #include "worker/psf/theory/quadrature.h"
 
 namespace deconvoy::worker {
@@ -36,7 +38,7 @@ double CosineInImmersion(const Optics& optics, double rho) {
   return std::sqrt(1 - sine * sine);
 }
 
-// The factors of I0, I1 and I2 at one node, without the integration's weight.
+// Of I0, I1 and I2.
 std::array<double, 3> VectorialFactors(const Optics& optics, double rho) {
   const double s = optics.na * rho;
   const double sine_s = s / optics.ri_sample, cosine_s = std::sqrt(1 - sine_s * sine_s);
@@ -58,6 +60,32 @@ double Bessel(int order, double x) {
 
 }  // namespace
 
+std::array<double, 3> PupilFactors(const Optics& optics, LightModel model, double rho) {
+  switch (model) {
+    case LightModel::kVectorial:
+      return VectorialFactors(optics, rho);
+    case LightModel::kDebye:
+      return {rho / std::sqrt(CosineInImmersion(optics, rho)), 0, 0};
+    case LightModel::kVortex:
+      return {0, rho, 0};
+    case LightModel::kScalar:
+      break;
+  }
+  return {rho, 0, 0};
+}
+
+double WholeLight(const Optics& optics, LightModel model) {
+  const Quadrature pupil = PupilQuadrature(optics, 0, 0);
+  double sum = 0;
+  for (size_t i = 0; i < pupil.nodes.size(); ++i) {
+    const std::array<double, 3> f = PupilFactors(optics, model, pupil.nodes[i]);
+    const double squares = f[0] * f[0] + (model == LightModel::kVortex ? 1 : 2) * f[1] * f[1] + f[2] * f[2];
+    sum += pupil.weights[i] * squares / pupil.nodes[i];
+  }
+  const double frequency = optics.wave_number() * optics.na;
+  return 2 * std::numbers::pi * sum / (frequency * frequency);
+}
+
 FocalLight::FocalLight(const Optics& optics, LightModel model, double step_um, int count, double reach_um)
     : optics_(optics), model_(model), count_(count) {
   const Quadrature pupil = PupilQuadrature(optics, step_um * count, reach_um);
@@ -67,10 +95,10 @@ FocalLight::FocalLight(const Optics& optics, LightModel model, double step_um, i
                                                                   : std::vector{0};
   factors_.assign(orders.size(), std::vector<double>(rho_.size()));
   for (size_t i = 0; i < rho_.size(); ++i) {
-    std::array<double, 3> factors = {rho_[i]};
-    if (model == LightModel::kVectorial) factors = VectorialFactors(optics, rho_[i]);
-    if (model == LightModel::kDebye) factors[0] /= std::sqrt(CosineInImmersion(optics, rho_[i]));
-    for (size_t term = 0; term < orders.size(); ++term) factors_[term][i] = pupil.weights[i] * factors[term];
+    const std::array<double, 3> factors = PupilFactors(optics, model, rho_[i]);
+    for (size_t term = 0; term < orders.size(); ++term) {
+      factors_[term][i] = pupil.weights[i] * factors[static_cast<size_t>(orders[term])];
+    }
   }
   const double scale = optics.wave_number() * optics.na * step_um;
   bessel_.assign(orders.size(), std::vector<float>(rho_.size() * static_cast<size_t>(count)));
@@ -83,32 +111,16 @@ FocalLight::FocalLight(const Optics& optics, LightModel model, double step_um, i
 }
 
 RadialLight FocalLight::At(double stage_um, bool polarised) const {
-  // The pupil's field, the same for every r: real parts, then imaginary ones.
+  // The pupil's field, the same for every r.
   const size_t nodes = rho_.size(), terms = factors_.size();
-  std::vector<std::vector<float>> real(terms, std::vector<float>(nodes)), imaginary = real;
+  std::vector<PupilField> fields(terms, PupilField(nodes));
   const double first = OpticalPath(optics_, 0, stage_um);
   for (size_t i = 0; i < nodes; ++i) {
     const Complex phase = std::polar(1.0, optics_.wave_number() * (OpticalPath(optics_, rho_[i], stage_um) - first));
-    for (size_t term = 0; term < terms; ++term) {
-      real[term][i] = static_cast<float>(factors_[term][i] * phase.real());
-      imaginary[term][i] = static_cast<float>(factors_[term][i] * phase.imag());
-    }
+    for (size_t term = 0; term < terms; ++term) fields[term].Set(i, factors_[term][i] * phase);
   }
   const auto integral = [&](size_t term, int r) {
-    const float* bessel = bessel_[term].data() + static_cast<size_t>(r) * nodes;
-    constexpr size_t kLanes = 16;
-    std::array<float, kLanes> re{}, im{};
-    size_t i = 0;
-    for (; i + kLanes <= nodes; i += kLanes) {
-      for (size_t lane = 0; lane < kLanes; ++lane) {
-        re[lane] += bessel[i + lane] * real[term][i + lane];
-        im[lane] += bessel[i + lane] * imaginary[term][i + lane];
-      }
-    }
-    Complex sum = 0;
-    for (; i < nodes; ++i) sum += static_cast<double>(bessel[i]) * Complex(real[term][i], imaginary[term][i]);
-    for (size_t lane = 0; lane < kLanes; ++lane) sum += Complex(re[lane], im[lane]);
-    return sum;
+    return PupilSum(std::span(bessel_[term]).subspan(static_cast<size_t>(r) * nodes, nodes), fields[term]);
   };
   RadialLight light;
   light.mean.resize(static_cast<size_t>(count_));

@@ -21,6 +21,7 @@
 // Depletion (STED; scalar, a vortex of charge 1): I = | int J1(k NA rho r) exp(i k W) rho d rho |^2.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "worker/psf/theory/optics.h"
@@ -29,13 +30,21 @@ namespace deconvoy::worker {
 
 enum class LightModel { kScalar, kDebye, kVectorial, kVortex };
 
+// What stands in the integrals of J0, J1 and J2 at one place of the pupil, without phase, Bessel function and d rho; 0
+// for integrals that the model does not have. REQUIRES: 0 < rho <= optics.open_radius().
+std::array<double, 3> PupilFactors(const Optics& optics, LightModel model, double rho);
+
+// The integral of the intensity over any plane in um^2; it is the same for all planes, and for all aberrations.
+double WholeLight(const Optics& optics, LightModel model);
+
 // Intensities at r = 0, step, 2 step, ... for one stage position.
 struct RadialLight {
   std::vector<double> mean;    // over all directions
   std::vector<double> cosine;  // factor of cos(2 phi) for illumination polarised along x; empty where there is none
 };
 
-// Computes focal light; what does not depend on the stage is computed once. Threads may share one.
+// Computes focal light of a pupil whose aberrations are round; what does not depend on the stage is computed once.
+// Threads may share one.
 class FocalLight {
  public:
   // For r up to (count - 1) step_um and stages within `reach_um` of 0.

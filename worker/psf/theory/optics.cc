@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "worker/psf/theory/quadrature.h"
+#include "worker/psf/theory/zernike.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -39,15 +40,34 @@ double Optics::wave_number() const {
   return 2 * std::numbers::pi / wavelength_um;
 }
 
+bool Optics::round() const {
+  return std::all_of(zernike.begin(), zernike.end(), [](const ZernikeTerm& t) { return ModeOf(t.noll).round(); });
+}
+
 double OpticalPath(const Optics& optics, double rho, double stage_um) {
   const double s = optics.na * rho;
-  return optics.depth_um * Axial(optics.ri_sample, s) - stage_um * Axial(optics.ri_immersion, s) +
+  double aberration = 0;
+  for (const ZernikeTerm& term : optics.zernike) {
+    const ZernikeMode mode = ModeOf(term.noll);
+    if (mode.round()) aberration += term.rms_um * RadialPart(mode, rho);
+  }
+  return aberration + optics.depth_um * Axial(optics.ri_sample, s) - stage_um * Axial(optics.ri_immersion, s) +
          optics.working_distance_um * (Axial(optics.ri_immersion, s) - Axial(optics.ri_immersion_design, s)) +
          optics.coverslip_um * Axial(optics.ri_coverslip, s) -
          optics.coverslip_design_um * Axial(optics.ri_coverslip_design, s);
 }
 
-double BestFocus(const Optics& optics) {
+double UnroundPath(const Optics& optics, double rho, double theta) {
+  double path = 0;
+  for (const ZernikeTerm& term : optics.zernike) {
+    if (!ModeOf(term.noll).round()) path += term.rms_um * Zernike(term.noll, rho, theta);
+  }
+  return path;
+}
+
+double BestFocus(const Optics& aberrated) {
+  Optics optics = aberrated;
+  optics.zernike.clear();
   // Where rays near the axis meet, and how far aberrations may move the focus from there: where those at the rim do.
   const auto meeting = [&](double rho) {
     constexpr double kStep = 1e-4;

@@ -11,10 +11,19 @@
 //   W(rho) = d sqrt(n_s^2 - s^2) - f sqrt(n_i^2 - s^2) + t_i ( sqrt(n_i^2 - s^2) - sqrt(n_i*^2 - s^2) )
 //          + t_g sqrt(n_g^2 - s^2) - t_g* sqrt(n_g*^2 - s^2)
 //
-// d depth, t_i working distance, * design. Pure functions.
+// d depth, t_i working distance, * design; and the Zernike modes of worker/psf/theory/zernike.h times their strengths.
+// Pure functions.
 #pragma once
 
+#include <vector>
+
 namespace deconvoy::worker {
+
+// An aberration of the pupil of radius 1, at the sine NA.
+struct ZernikeTerm {
+  int noll = 1;       // number of the mode
+  double rms_um = 0;  // of the optical path
+};
 
 // All lengths in um, all refractive indices pure numbers. In the ranges of proto/contract/model_psf.h.
 struct Optics {
@@ -29,18 +38,24 @@ struct Optics {
   double coverslip_design_um = 170;
   double working_distance_um = 150;
   double depth_um = 0;
+  std::vector<ZernikeTerm> zernike;
 
+  // Whether all aberrations are.
+  bool round() const;
   // The part of the pupil, in rho, through which light of a point gets: less than 1 where the NA exceeds an index.
   double open_radius() const;
   // 2 pi / wavelength.
   double wave_number() const;
 };
 
-// W in um. REQUIRES: 0 <= rho <= open_radius().
+// W in um, with those Zernike modes that are round. REQUIRES: 0 <= rho <= open_radius().
 double OpticalPath(const Optics& optics, double rho, double stage_um);
 
-// Where the stage has the point in best focus: the f of the brightest axial point, to 1 nm. For an ideal point at the
-// coverslip 0.
+// What the other Zernike modes add to W, theta in radians from x towards y.
+double UnroundPath(const Optics& optics, double rho, double theta);
+
+// Where the stage has the point in best focus but for Zernike modes: the f of the brightest axial point, to 1 nm. For
+// an ideal point at the coverslip 0.
 double BestFocus(const Optics& optics);
 
 }  // namespace deconvoy::worker

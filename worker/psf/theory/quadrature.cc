@@ -5,6 +5,8 @@
 #include <cmath>
 #include <initializer_list>
 
+#include "worker/psf/theory/zernike.h"
+
 namespace deconvoy::worker {
 namespace {
 
@@ -16,6 +18,16 @@ double PhaseTravel(const Optics& optics, double stage_um) {
     const double here = OpticalPath(optics, optics.open_radius() * i / kSteps, stage_um);
     travel += std::abs(here - before);
     before = here;
+  }
+  return optics.wave_number() * travel;
+}
+
+// How far modes that are not round may move it, at most: a radial part has at most as many bends as its order.
+double UnroundTravel(const Optics& optics) {
+  double travel = 0;
+  for (const ZernikeTerm& term : optics.zernike) {
+    const ZernikeMode mode = ModeOf(term.noll);
+    if (!mode.round()) travel += std::abs(term.rms_um) * std::sqrt(2.0 * (mode.radial + 1)) * (mode.radial + 1);
   }
   return optics.wave_number() * travel;
 }
@@ -40,7 +52,7 @@ Quadrature GaussLegendre(double begin, double end, int count) {
 int PupilNodes(const Optics& optics, double radius_um, double stage_um) {
   const double bessel = optics.wave_number() * optics.na * radius_um;
   const double path = std::max({PhaseTravel(optics, stage_um), PhaseTravel(optics, -stage_um), PhaseTravel(optics, 0)});
-  return 40 + static_cast<int>(std::ceil((bessel + path) / 2));
+  return 40 + static_cast<int>(std::ceil((bessel + path + UnroundTravel(optics)) / 2));
 }
 
 Quadrature PupilQuadrature(const Optics& optics, double radius_um, double stage_um) {

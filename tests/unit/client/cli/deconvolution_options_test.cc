@@ -84,6 +84,9 @@ TEST(DeconvolutionOptionsTest, IterationsMayBeAutomatic) {
 TEST(DeconvolutionOptionsTest, OtherForms) {
   EXPECT_TRUE(Parse("--tile none")->tile().whole());
   EXPECT_EQ(Parse("--psf-centre 3,4,5")->psf_centre(), v1::GIVEN);
+  EXPECT_EQ(Parse("")->psf_background_case(), v1::DeconvolveSpec::PSF_BACKGROUND_NOT_SET);
+  EXPECT_TRUE(Parse("--psf-background auto")->psf_background_auto());
+  EXPECT_EQ(Parse("--psf-background 102.5")->psf_background_counts(), 102.5);
   EXPECT_EQ(Parse("--psf-centre 3,4,5")->psf_centre_voxel().y(), 4);
   EXPECT_EQ(Parse("--dtype same")->output_type(), v1::VOXEL_TYPE_UNSPECIFIED);
   EXPECT_EQ(Parse("--background 0")->background_case(), v1::DeconvolveSpec::kBackgroundCounts);
@@ -92,9 +95,9 @@ TEST(DeconvolutionOptionsTest, OtherForms) {
 
 TEST(DeconvolutionOptionsTest, WrongUseExitsWith2) {
   for (const char* line :
-       {"--tile 1,2", "--tile 0,1,1", "--tile all", "--psf-centre middle", "--psf-centre 1,2", "--background dark",
-        "--background -1", "--dtype u32", "--boundary wrap", "--set iterations", "--set a=1 --set a=2",
-        "--iterations 3 --set iterations=4", "--iterations many", "--backend tpu", "--gain x"}) {
+       {"--tile 1,2", "--tile 0,1,1", "--tile all", "--psf-centre middle", "--psf-background much", "--psf-centre 1,2",
+        "--background dark", "--background -1", "--dtype u32", "--boundary wrap", "--set iterations",
+        "--set a=1 --set a=2", "--iterations 3 --set iterations=4", "--iterations many", "--backend tpu", "--gain x"}) {
     EXPECT_EQ(ExitCodeOf(Parse(line).status()), ExitCode::kUsage) << line << ": " << Parse(line).status();
   }
 }

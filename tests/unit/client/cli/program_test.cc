@@ -53,10 +53,10 @@ TEST_F(ProgramTest, RunSendsVoxelSizesOfTheCommandLine) {
     EXPECT_EQ(volume.volume.spec().voxel_size().z_um(), 0.5) << name;
 }
 
-TEST_F(ProgramTest, DifferentVoxelSizesAreRefusedBeforeAnythingIsSent) {
-  const Result result = RunJob({"--psf-voxel-um", "0.5,0.2,0.2"});
+TEST_F(ProgramTest, MuchLargerVoxelsOfThePsfAreRefusedBeforeAnythingIsSent) {
+  const Result result = RunJob({"--psf-voxel-um", "1.5,0.7,0.7"});
   EXPECT_EQ(result.code, 3);
-  EXPECT_THAT(result.err, HasSubstr("0.5"));
+  EXPECT_THAT(result.err, HasSubstr("1.5"));
   EXPECT_EQ(service_.calls("Volumes.Create"), 0);
 }
 

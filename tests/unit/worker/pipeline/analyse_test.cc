@@ -94,6 +94,38 @@ TEST(Analyse, ReportsThePsfOfEachChannel) {
               HasSubstr("PSF of channel 1: 3x3x3 of its 3x3x3 voxels (z,y,x) are used"));
 }
 
+void SetVoxels(v1::VoxelSize& size, double z, double yx) {
+  size.set_z_um(z);
+  size.set_y_um(yx);
+  size.set_x_um(yx);
+}
+
+TEST(Analyse, TellsThePsfAtTheImagesVoxels) {
+  MemoryTask task;
+  Fill(task);
+  SetVoxels(*task.task.mutable_inputs(0)->mutable_spec()->mutable_voxel_size(), 0.2, 0.05);
+  SetVoxels(*task.task.mutable_inputs(1)->mutable_spec()->mutable_voxel_size(), 0.2, 0.1);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  const v1::PsfReport& report = result.analyse().psfs(0);
+  EXPECT_EQ(report.step_z(), 1);
+  EXPECT_EQ(report.step_x(), 0.5);
+  EXPECT_EQ(report.crop_shape().x(), 5);
+  EXPECT_THAT(Messages(result.analyse(), v1::WARNING),
+              HasSubstr("its voxels of 0.2 x 0.1 x 0.1 um (z,y,x) become the image's of 0.2 x 0.05 x 0.05 um"));
+  SetVoxels(*task.task.mutable_inputs(1)->mutable_spec()->mutable_voxel_size(), 0.2, 0.3);
+  EXPECT_EQ(ReasonOf(RunAnalyse(task.task, task).status()), v1::VOXEL_SIZE_MISMATCH);
+}
+
+TEST(Analyse, TakesThePsfsBackgroundOff) {
+  MemoryTask task;
+  Fill(task);
+  task.task.mutable_analyse()->mutable_spec()->set_psf_background_auto(true);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  EXPECT_EQ(result.analyse().psfs(0).background(), 1);
+  EXPECT_EQ(result.analyse().psfs(0).sum(), 9);
+  EXPECT_THAT(Messages(result.analyse(), v1::INFO), HasSubstr("PSF of channel 1: a background of 1 was taken off"));
+}
+
 TEST(Analyse, AGivenBackgroundIsInCountsAndWarnedOfWhenTooHigh) {
   MemoryTask task;
   Fill(task);

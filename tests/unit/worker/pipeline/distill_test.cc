@@ -25,7 +25,7 @@ using testing::MemoryTask;
 constexpr Shape3 kShape{12, 30, 40};
 
 // A bead at 6,15,12, and one that the stack's end cuts at 6,15,38.
-MemoryTask BeadTask(double height) {
+std::vector<std::byte> Recorded(double height) {
   std::vector<uint16_t> raw;
   for (int64_t z = 0; z < kShape.z; ++z) {
     for (int64_t y = 0; y < kShape.y; ++y) {
@@ -38,13 +38,21 @@ MemoryTask BeadTask(double height) {
       }
     }
   }
+  return AsBytes(raw);
+}
+
+MemoryTask BeadTask(double height) {
   MemoryTask task;
-  task.AddInput("volumes/beads", {1, 1, kShape.z, kShape.y, kShape.x}, v1::U16, AsBytes(raw));
+  task.AddInput("volumes/beads", {1, 1, kShape.z, kShape.y, kShape.x}, v1::U16, Recorded(height));
   v1::DistillSpec& spec = *task.task.mutable_distill()->mutable_spec();
   spec.set_input_volume("volumes/beads");
   *spec.mutable_shape() = ToProto(Voxel{9, 9, 9});
   task.AddOutput("volumes/psf", v1::F32, {0, 0, {{}, {9, 9, 9}}});
   return task;
+}
+
+std::string Finding(const v1::TaskResult& result, int i) {
+  return result.distill().findings(i).message();
 }
 
 TEST(Distill, WritesThePsfAndSaysWhatBecameOfEachBead) {
@@ -54,11 +62,56 @@ TEST(Distill, WritesThePsfAndSaysWhatBecameOfEachBead) {
   ASSERT_EQ(psf.size(), 729U);
   EXPECT_NEAR(std::accumulate(psf.begin(), psf.end(), 0.0), 1, 1e-5);
   EXPECT_EQ(std::max_element(psf.begin(), psf.end()) - psf.begin(), 364);
-  ASSERT_EQ(result.distill().findings_size(), 3);
-  EXPECT_THAT(result.distill().findings(0).message(), HasSubstr("PSF of 1 of 2 beads"));
-  EXPECT_THAT(result.distill().findings(1).message(), HasSubstr("bead at 6,15,12 (z,y,x)"));
-  EXPECT_THAT(result.distill().findings(1).message(), HasSubstr("used, correlation"));
-  EXPECT_THAT(result.distill().findings(2).message(), HasSubstr("not used, cut by an end of the stack"));
+  ASSERT_EQ(result.distill().findings_size(), 5);
+  EXPECT_THAT(Finding(result, 0), HasSubstr("PSF of 1 of 2 beads, trimmed mean: full width at half maximum 3."));
+  EXPECT_THAT(Finding(result, 1), HasSubstr("Gaussians fitted to the PSF's profiles: 3."));
+  EXPECT_THAT(Finding(result, 2), HasSubstr("signal over noise is"));
+  EXPECT_THAT(Finding(result, 2), HasSubstr("along z"));
+  EXPECT_THAT(Finding(result, 3), HasSubstr("bead at 6,15,12 (z,y,x)"));
+  EXPECT_THAT(Finding(result, 3), HasSubstr("used, correlation with the PSF 1.000, residual 0.0 %"));
+  EXPECT_THAT(Finding(result, 4), HasSubstr("not used, cut by an end of the stack"));
+}
+
+// `times` in one volume, and once in another.
+MemoryTask SeveralStacks(int times) {
+  const std::vector<std::byte> one = Recorded(3000);
+  std::vector<std::byte> bytes;
+  for (int i = 0; i < times; ++i) bytes.insert(bytes.end(), one.begin(), one.end());
+  MemoryTask task;
+  task.AddInput("volumes/beads", {times, 1, kShape.z, kShape.y, kShape.x}, v1::U16, bytes);
+  task.AddInput("volumes/more", {1, 1, kShape.z, kShape.y, kShape.x}, v1::U16, one);
+  *task.task.mutable_distill() = BeadTask(3000).task.distill();
+  task.task.mutable_distill()->mutable_spec()->add_more_volumes("volumes/more");
+  task.AddOutput("volumes/psf", v1::F32, {0, 0, {{}, {9, 9, 9}}});
+  return task;
+}
+
+TEST(Distill, TakesBeadsFromAllStacks) {
+  MemoryTask task = SeveralStacks(2);
+  task.task.mutable_distill()->mutable_spec()->set_average(v1::DistillSpec::MEDIAN);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunDistill(task.task, task));
+  EXPECT_THAT(Finding(result, 0), HasSubstr("PSF of 3 of 6 beads, median"));
+  EXPECT_THAT(Finding(result, 3), HasSubstr("(z,y,x) of volume 0 at time point 0,"));
+  EXPECT_THAT(Finding(result, 5), HasSubstr("(z,y,x) of volume 0 at time point 1,"));
+  EXPECT_THAT(Finding(result, 7), HasSubstr("(z,y,x) of volume 1,"));
+  EXPECT_EQ(task.progress.back(), (std::pair<int64_t, int64_t>{37, 37}));
+}
+
+TEST(Distill, TakesTheSizeOfTheBeadsOutWhereVoxelsAreKnown) {
+  MemoryTask task = BeadTask(3000);
+  v1::DistillSpec& spec = *task.task.mutable_distill()->mutable_spec();
+  spec.set_bead_um(0.2);
+  EXPECT_EQ(InfoOf(RunDistill(task.task, task).status()).field(), "distill.bead_um");
+  v1::VoxelSize& voxel = *task.task.mutable_inputs(0)->mutable_spec()->mutable_voxel_size();
+  voxel.set_z_um(0.1);
+  voxel.set_y_um(0.1);
+  voxel.set_x_um(0.1);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunDistill(task.task, task));
+  EXPECT_THAT(Finding(result, 1), HasSubstr("before the size of the beads, 0.2 um, was taken out it was 3."));
+  EXPECT_THAT(Finding(result, 0), HasSubstr("half maximum 2."));
+  const std::vector<float> psf = FromBytes<float>(task.output);
+  EXPECT_NEAR(std::accumulate(psf.begin(), psf.end(), 0.0), 1, 1e-5);
+  EXPECT_GE(*std::min_element(psf.begin(), psf.end()), 0);
 }
 
 TEST(Distill, WithoutABeadItSaysWhy) {

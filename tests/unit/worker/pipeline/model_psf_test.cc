@@ -45,6 +45,59 @@ TEST(ModelPsf, WritesAPsfOfSumOneAboutItsMiddle) {
   EXPECT_EQ(task.progress.back(), (std::pair<int64_t, int64_t>{1, 1}));
 }
 
+std::vector<float> PsfOf(void (*change)(v1::ModelPsfSpec&)) {
+  MemoryTask task;
+  Fill(task);
+  change(*task.task.mutable_model_psf()->mutable_spec());
+  EXPECT_OK(RunModelPsf(task.task, 1, task).status());
+  return FromBytes<float>(task.output);
+}
+
+double Difference(const std::vector<float>& a, const std::vector<float>& b) {
+  double error = 0, norm = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    error += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
+    norm += std::pow(static_cast<double>(b[i]), 2);
+  }
+  return std::sqrt(error / norm);
+}
+
+TEST(ModelPsf, BornAndWolfsIsGibsonAndLannisWithoutMismatch) {
+  const std::vector<float> ideal = PsfOf([](v1::ModelPsfSpec& spec) { spec.set_model(v1::BORN_WOLF); });
+  const std::vector<float> without = PsfOf([](v1::ModelPsfSpec& spec) {
+    spec.set_model(v1::GIBSON_LANNI);
+    spec.mutable_optics()->set_depth_um(5);
+  });
+  const std::vector<float> with = PsfOf([](v1::ModelPsfSpec& spec) {
+    spec.set_model(v1::GIBSON_LANNI);
+    spec.mutable_optics()->set_depth_um(5);
+    spec.mutable_optics()->set_ri_sample(1.4);
+  });
+  EXPECT_LT(Difference(without, ideal), 1e-3);
+  EXPECT_GT(Difference(with, ideal), 0.02);
+}
+
+TEST(ModelPsf, TakesAberrationsInWavelengthsOfTheEmission) {
+  // A tilt of a wavelengths moves the spot by 2 a wavelength / NA.
+  const std::vector<float> tilted = PsfOf([](v1::ModelPsfSpec& spec) {
+    v1::ZernikeTerm& term = *spec.mutable_optics()->add_zernike();
+    term.set_noll(2);
+    term.set_rms_waves(2 * 0.06 * 1.2 / (2 * 0.52));
+  });
+  EXPECT_EQ(std::max_element(tilted.begin(), tilted.end()) - tilted.begin(), (4 * 17 + 8) * 15 + 7 + 2);
+}
+
+TEST(ModelPsf, MakesGaussiansAndSpinningDisks) {
+  const std::vector<float> wide = PsfOf([](v1::ModelPsfSpec&) {});
+  const std::vector<float> gaussian = PsfOf([](v1::ModelPsfSpec& spec) { spec.set_model(v1::GAUSSIAN); });
+  const std::vector<float> disk = PsfOf([](v1::ModelPsfSpec& spec) {
+    spec.set_microscopy(v1::SPINNING_DISK);
+    spec.mutable_optics()->set_excitation_um(0.488);
+  });
+  EXPECT_LT(Difference(gaussian, wide), 0.3);
+  EXPECT_GT(disk[(4 * 17 + 8) * 15 + 7], 1.5F * wide[(4 * 17 + 8) * 15 + 7]) << "less light lies elsewhere";
+}
+
 TEST(ModelPsf, RefusesOpticsThatCannotBe) {
   MemoryTask task;
   Fill(task);

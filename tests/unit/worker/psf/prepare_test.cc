@@ -351,5 +351,128 @@ TEST(KeepUsed, LeavesThePreparedPsfWithoutTheZerosThatStandIn) {
   }
 }
 
+// --- background and voxels of another size ---
+
+// As AnalysePsf leaves them.
+struct Adapted {
+  PsfAnalysis analysis;
+  std::vector<float> values;
+  Shape3 shape;
+};
+
+Adapted Adapt(std::vector<float> values, Shape3 shape, const PsfOptions& options) {
+  auto analysis = AnalysePsf(values, shape, 0, options);
+  EXPECT_OK(analysis);
+  return {analysis.ok() ? *analysis : PsfAnalysis{}, std::move(values), shape};
+}
+
+std::string InfoText(const PsfAnalysis& analysis) {
+  std::string text;
+  for (const v1::Finding& finding : analysis.findings) {
+    if (finding.severity() == v1::INFO) text += finding.message() + '\n';
+  }
+  return text;
+}
+
+TEST(AnalysePsf, TakesABackgroundOffWhereAsked) {
+  const Shape3 shape{21, 25, 25};
+  const std::vector<float> clean = Gaussian(shape, 10, 12, 12);
+  std::vector<float> values = clean;
+  for (float& v : values) v += 100;
+  EXPECT_EQ(Warnings(Analyse(values, shape, Options())).size(), 1U) << "a background";
+  PsfOptions options = Options();
+  options.background = PsfBackground::kAuto;
+  const Adapted adapted = Adapt(values, shape, options);
+  EXPECT_NEAR(adapted.analysis.report.background(), 100, 0.1);
+  EXPECT_EQ(Warnings(adapted.analysis).size(), 0U);
+  EXPECT_THAT(InfoText(adapted.analysis),
+              HasSubstr("a background of 100 was taken off its values, 98.2 % of their sum"));
+  const PreparedPsf psf = Prepare(values, shape, adapted.analysis.report);
+  const PreparedPsf expected = Prepare(clean, shape, Analyse(clean, shape, Options()).report);
+  ASSERT_EQ(psf.shape, expected.shape);
+  for (size_t i = 0; i < psf.values.size(); ++i) EXPECT_NEAR(psf.values[i], expected.values[i], 1e-5);
+  options.background = PsfBackground::kGiven;
+  options.background_level = 40;
+  EXPECT_EQ(Adapt(values, shape, options).analysis.report.background(), 40);
+}
+
+TEST(AnalysePsf, ABackgroundAboveEverythingIsABadPsf) {
+  Shape3 shape{9, 9, 9};
+  std::vector<float> values = Gaussian(shape, 4, 4, 4);
+  PsfOptions options = Options();
+  options.background = PsfBackground::kGiven;
+  options.background_level = 2000;
+  EXPECT_EQ(ReasonOf(AnalysePsf(values, shape, 0, options).status()), v1::BAD_PSF);
+}
+
+TEST(AnalysePsf, TellsThePsfAtTheImagesVoxels) {
+  const Shape3 shape{31, 41, 41};
+  const std::vector<float> values = Gaussian(shape, 14, 20, 20);
+  PsfOptions options = Options(v1::PEAK);
+  options.voxel = Size(0.1, 0.1, 0.1);
+  options.steps = {1.5, 0.5, 0.5};
+  const Adapted adapted = Adapt(values, shape, options);
+  const v1::PsfReport& report = adapted.analysis.report;
+  EXPECT_EQ(ToVoxel(report.centre()), (Voxel{14, 20, 20})) << "in voxels of the given PSF";
+  EXPECT_EQ(ToVoxel(report.shift()), (Voxel{-1, 0, 0}));
+  EXPECT_EQ(report.step_z(), 1.5);
+  EXPECT_EQ(PsfOriginOf(report), (Voxel{9, 40, 40}));
+  EXPECT_EQ(adapted.shape, (Shape3{20, 81, 81}));
+  const double to_fwhm = 2 * std::sqrt(2 * std::log(2.0));
+  EXPECT_NEAR(report.fwhm_z(), std::hypot(1.5, std::sqrt(1.25 / 12)) * to_fwhm / 1.5, 0.15);
+  EXPECT_NEAR(report.fwhm_x(), to_fwhm / 0.5, 0.15);
+  EXPECT_THAT(InfoText(adapted.analysis), HasSubstr("um)")) << "widths";
+  ASSERT_EQ(Warnings(adapted.analysis).size(), 1U);
+  EXPECT_THAT(
+      Warnings(adapted.analysis)[0].message(),
+      HasSubstr("its voxels of 0.1 x 0.1 x 0.1 um (z,y,x) become the image's of 0.15 x 0.05 x 0.05 um; 31x41x41 "
+                "voxels become 20x81x81"));
+  const PreparedPsf psf = Prepare(values, shape, report);
+  EXPECT_EQ(psf.shape, ToShape3(report.crop_shape()));
+  EXPECT_EQ(psf.centre, (Voxel{psf.shape.z / 2, psf.shape.y / 2, psf.shape.x / 2}));
+  EXPECT_NEAR(std::accumulate(psf.values.begin(), psf.values.end(), 0.0), 1, 1e-6);
+  std::vector<float> kept = adapted.values;
+  KeepUsed(adapted.shape, report, kept);
+  EXPECT_NEAR(std::accumulate(kept.begin(), kept.end(), 0.0), 1, 1e-6);
+  EXPECT_FLOAT_EQ(*std::max_element(kept.begin(), kept.end()), *std::max_element(psf.values.begin(), psf.values.end()));
+}
+
+TEST(AnalysePsf, APeriodicPsfIsToldAsAWhole) {
+  const Shape3 shape{11, 21, 21};
+  const std::vector<float> values = Gaussian(shape, 5, 10, 10);
+  PsfOptions options = Options();
+  options.periodic = true;
+  options.steps = {1, 2, 2};
+  const v1::PsfReport report = Adapt(values, shape, options).analysis.report;
+  const PreparedPsf psf = Prepare(values, shape, report);
+  EXPECT_EQ(psf.shape, (Shape3{11, 11, 11}));
+  EXPECT_EQ(psf.centre, (Voxel{5, 5, 5}));
+}
+
+// --- a PSF whose light lies elsewhere in its file ---
+
+TEST(PreparePsf, ByItsCentroidAShiftedPsfIsTheSameAndByTheMiddleItIsShifted) {
+  const Shape3 shape{25, 33, 35};
+  const std::vector<float> here = Gaussian(shape, 12, 16, 17), there = Gaussian(shape, 12, 19, 12);
+  const v1::PsfReport first = Analyse(here, shape, Options(v1::CENTROID)).report;
+  const PsfAnalysis moved = Analyse(there, shape, Options(v1::CENTROID));
+  EXPECT_EQ(ToVoxel(moved.report.shift()), (Voxel{0, 3, -5}));
+  EXPECT_THAT(InfoText(moved), HasSubstr("0,3,-5 voxels from the middle of the file"));
+  const PreparedPsf a = Prepare(here, shape, first), b = Prepare(there, shape, moved.report);
+  ASSERT_EQ(a.shape, b.shape);
+  EXPECT_EQ(a.centre, b.centre);
+  for (size_t i = 0; i < a.values.size(); ++i) EXPECT_NEAR(a.values[i], b.values[i], 1e-7);
+  const PsfAnalysis geometric = Analyse(there, shape, Options(v1::GEOMETRIC));
+  EXPECT_EQ(ToVoxel(geometric.report.shift()), (Voxel{}));
+  EXPECT_THAT(InfoText(geometric), HasSubstr("in the middle of the file"));
+  ASSERT_EQ(Warnings(geometric).size(), 1U);
+  EXPECT_THAT(Warnings(geometric)[0].message(),
+              HasSubstr("its light lies 0,3,-5 voxels (z,y,x) from the centre that the rule `geometric` gives: the "
+                        "result comes out shifted by 0,-3,5 voxels"));
+  const PreparedPsf c = Prepare(there, shape, geometric.report);
+  const auto peak = std::max_element(c.values.begin(), c.values.end()) - c.values.begin();
+  EXPECT_EQ(static_cast<size_t>(peak), At(c.shape, c.centre.z, c.centre.y + 3, c.centre.x - 5));
+}
+
 }  // namespace
 }  // namespace deconvoy::worker
