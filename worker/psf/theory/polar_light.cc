@@ -94,10 +94,13 @@ PolarLight Product(const PolarLight& a, const PolarLight& b) {
   const size_t radii = std::min(a.radii(), b.radii()), directions = std::max(a.directions, b.directions);
   PolarLight product{directions, {}};
   product.values.reserve(radii * directions);
+  const auto at = [directions](const PolarLight& light, size_t r, size_t k) {
+    if (light.directions == directions) return light.circle(r)[k];
+    const double share = static_cast<double>(light.directions) / static_cast<double>(directions);
+    return light.directions == 1 ? light.circle(r)[0] : AlongCircle(light.circle(r), static_cast<double>(k) * share);
+  };
   for (size_t r = 0; r < radii; ++r) {
-    for (size_t k = 0; k < directions; ++k) {
-      product.values.push_back(a.circle(r)[a.directions > 1 ? k : 0] * b.circle(r)[b.directions > 1 ? k : 0]);
-    }
+    for (size_t k = 0; k < directions; ++k) product.values.push_back(at(a, r, k) * at(b, r, k));
   }
   return product;
 }
@@ -160,7 +163,7 @@ std::vector<double> Disc::RoundMean(std::span<const double> values) const {
 PolarLight Disc::Mean(const PolarLight& light) const {
   if (light.directions == 1) return {1, RoundMean(light.values)};
   // Of the places at +d and -d from the direction, the n-th harmonic has the mean c_n cos(n d).
-  const size_t orders = light.directions / 8;
+  const size_t orders = light.directions / 4;
   const std::vector<Complex> harmonics = Harmonics(light, orders);
   std::vector<Complex> means(count_ * orders);
   const Place* place = places_.data();

@@ -22,7 +22,8 @@ struct PolarLight {
 // In as many directions as its cosine needs.
 PolarLight ToPolar(const RadialLight& light);
 
-// The product at every place, over the radii that both have. REQUIRES: equal directions, or one direction of either.
+// The product at every place, over the radii that both have and in the directions of the one with more; the other is
+// interpolated.
 PolarLight Product(const PolarLight& a, const PolarLight& b);
 
 // Intensities between the radii and directions: cubic (Catmull and Rom) along both, 0 beyond. `place` is the radius in
@@ -41,7 +42,7 @@ class Disc {
   static double Bytes(double radius, size_t count);
 
   // REQUIRES: light of at least count + Margin(radius) radii, in which nothing changes faster with the direction than
-  // directions / 8 times.
+  // directions / 4 times.
   PolarLight Mean(const PolarLight& light) const;
 
  private:

@@ -312,7 +312,8 @@ TEST(AberrationTest, APinholeAveragesAberratedLightAsItDoesRoundLight) {
   const float peak = *std::max_element(round.begin(), round.end());
   for (int64_t y = 8; y < 33; ++y) {
     for (int64_t x = 8; x < 33; ++x) {
-      EXPECT_NEAR(tilted[static_cast<size_t>(y * 41 + x + 3)], round[static_cast<size_t>(y * 41 + x)], 3e-3F * peak);
+      EXPECT_NEAR(tilted[static_cast<size_t>(y * 41 + x + 3)], round[static_cast<size_t>(y * 41 + x)], 3e-3F * peak)
+          << x << "," << y;
     }
   }
 }
