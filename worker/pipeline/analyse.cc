@@ -142,29 +142,11 @@ class Analysis {
     const std::string depth = DepthText(stack.t);
     for (v1::Finding& finding : found.findings) {
       if (!depth.empty()) finding.set_message(depth + ": " + finding.message());
-      const std::string& defect = MetadataOf(finding, "defect");
+      const std::string defect = DefectOf(finding);
       if (defect == "second_peak" || defect == "cut_sideways") psf_is_no_point_ = true;
       *result_.add_findings() = std::move(finding);
     }
     return absl::OkStatus();
-  }
-
-  // The voxels that the PSF is told at.
-  static v1::VoxelSize TimesSteps(v1::VoxelSize voxel, const PsfSteps& steps) {
-    voxel.set_z_um(voxel.z_um() * steps.z);
-    voxel.set_y_um(voxel.y_um() * steps.y);
-    voxel.set_x_um(voxel.x_um() * steps.x);
-    return voxel;
-  }
-
-  static absl::Status CheckSteps(const PsfSteps& steps) {
-    if (steps.usable()) return absl::OkStatus();
-    return MakeError({.reason = v1::VOXEL_SIZE_MISMATCH,
-                      .field = "deconvolve.psf_volume",
-                      .remedy = "Give the PSF with the image's voxel size."},
-                     fmt::format("the image's voxels are {:.3g} x {:.3g} x {:.3g} (z,y,x) of the PSF's, which must be "
-                                 "{:g} to {:g}",
-                                 steps.z, steps.y, steps.x, kLeastPsfStep, kMostPsfStep));
   }
 
   // A PSF of one channel serves all channels of the image, and is held against the optics of each.
@@ -184,11 +166,6 @@ class Analysis {
         findings.push_back(std::move(finding));
       }
     }
-  }
-
-  static std::string MetadataOf(const v1::Finding& finding, const std::string& name) {
-    const auto found = finding.info().metadata().find(name);
-    return found == finding.info().metadata().end() ? "" : found->second;
   }
 
   // Nothing would be known of planes that were not measured.

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "proto/contract/error.h"
 #include "worker/pipeline/model_psf.h"
 #include "worker/psf/optics_check.h"
 
@@ -41,6 +42,28 @@ std::vector<v1::Finding> OpticsFindings(std::span<const float> values, const Sha
                   voxel_um[1] / found.nyquist_um[1], voxel_um[2] / found.nyquist_um[2]))};
   for (const PsfDefect& defect : found.defects) findings.push_back(PsfFinding(c, defect));
   return findings;
+}
+
+std::string DefectOf(const v1::Finding& finding) {
+  const auto found = finding.info().metadata().find("defect");
+  return found == finding.info().metadata().end() ? "" : found->second;
+}
+
+absl::Status CheckSteps(const PsfSteps& steps) {
+  if (steps.usable()) return absl::OkStatus();
+  return MakeError({.reason = v1::VOXEL_SIZE_MISMATCH,
+                    .field = "deconvolve.psf_volume",
+                    .remedy = "Give the PSF with the image's voxel size."},
+                   fmt::format("the image's voxels are {:.3g} x {:.3g} x {:.3g} (z,y,x) of the PSF's, which must be "
+                               "{:g} to {:g}",
+                               steps.z, steps.y, steps.x, kLeastPsfStep, kMostPsfStep));
+}
+
+v1::VoxelSize TimesSteps(v1::VoxelSize voxel, const PsfSteps& steps) {
+  voxel.set_z_um(voxel.z_um() * steps.z);
+  voxel.set_y_um(voxel.y_um() * steps.y);
+  voxel.set_x_um(voxel.x_um() * steps.x);
+  return voxel;
 }
 
 v1::VoxelSize Or(const v1::VoxelSize& size, const v1::VoxelSize& other) {

@@ -3,12 +3,16 @@
 // Pure functions.
 #pragma once
 
+#include <absl/status/status.h>
+
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "deconvoy/v1/jobs.pb.h"
 #include "proto/contract/geometry.h"
+#include "proto/contract/psf_grid.h"
 
 namespace deconvoy::worker {
 
@@ -18,6 +22,15 @@ namespace deconvoy::worker {
 std::vector<v1::Finding> OpticsFindings(std::span<const float> values, const Shape3& shape, uint32_t c,
                                         const v1::VoxelSize& voxel, const v1::Optics& optics,
                                         v1::Microscopy microscopy);
+
+// The defect that a finding about a PSF names (worker/psf/check.h); empty for one that names none.
+std::string DefectOf(const v1::Finding& finding);
+
+// Whether a PSF can be told at the image's voxels. VOXEL_SIZE_MISMATCH.
+absl::Status CheckSteps(const PsfSteps& steps);
+
+// The voxels that a PSF of such voxels is told at.
+v1::VoxelSize TimesSteps(v1::VoxelSize voxel, const PsfSteps& steps);
 
 // `size`, and from `other` where it is not known.
 v1::VoxelSize Or(const v1::VoxelSize& size, const v1::VoxelSize& other);

@@ -225,12 +225,19 @@ TEST(ValidateDeconvolve, RefusesBadNumbers) {
 
 TEST(ValidateDeconvolve, RefusesOpticsThatCannotBe) {
   ExpectDeconvolveRefused("microscopy", [](auto& d) { d.set_microscopy(v1::CONFOCAL); });
-  ExpectDeconvolveRefused("optics.na", [](auto& d) { d.add_optics()->set_emission_um(0.52); });
-  ExpectDeconvolveRefused("optics.excitation_um", [](auto& d) {
-    d.set_microscopy(v1::CONFOCAL);
-    d.add_optics()->set_na(1.4);
-    d.mutable_optics(0)->set_emission_um(0.52);
-  });
+  v1::JobSpec spec = GoodDeconvolve();
+  v1::Optics& optics = *spec.mutable_deconvolve()->add_optics();
+  const auto expect_missing = [&](const std::string& name) {
+    const absl::Status status = ValidateJobSpec(spec);
+    EXPECT_EQ(InfoOf(status).field(), "deconvolve.optics." + name) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(name));
+  };
+  optics.set_emission_um(0.52);
+  expect_missing("na");
+  optics.set_na(1.4);
+  EXPECT_OK(ValidateJobSpec(spec));
+  spec.mutable_deconvolve()->set_microscopy(v1::CONFOCAL);
+  expect_missing("excitation_um");
 }
 
 TEST(ValidateCheckPsf, RefusesWhatItCannotCheck) {
