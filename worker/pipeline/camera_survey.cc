@@ -186,12 +186,11 @@ void Survey::TakePixels(const std::vector<uint32_t>& pixels) {
   if (pixels.empty()) return;
   const auto count = static_cast<int64_t>(pixels.size()), all = shape_.y * shape_.x;
   if (count > kMostListed || static_cast<double>(count) > std::max(kMostBadPixels * static_cast<double>(all), 8.0)) {
-    result.findings.push_back(Warning(
-        fmt::format(
-            "channel {}: {} of {} pixels stand out at the same place of all planes, more than single bad pixels "
-            "of a camera; they are left as they are, and the result may show their pattern",
-            c_, count, all),
-        "deconvolve.keep_bad_pixels", "Take the camera's fixed pattern off the image first."));
+    result.findings.push_back(Info(fmt::format(
+        "channel {}: {} of {} pixels stand out at the same place of all planes, more than single bad pixels of a "
+        "camera: "
+        "the specimen, or a camera's fixed pattern, which should be taken off first; they are left as they are",
+        c_, count, all)));
     return;
   }
   result.facts.mutable_bad_pixels()->Assign(pixels.begin(), pixels.end());

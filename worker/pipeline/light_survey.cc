@@ -12,11 +12,12 @@
 namespace deconvoy::worker {
 namespace {
 
-constexpr double kMuchLoss = 0.1;      // of the light, that is worth a word
-constexpr double kEven = 0.15;         // spread about a fit over what it explains, for it to be more than chance
-constexpr double kMuchFlicker = 0.02;  // relative
-constexpr double kWhite = 0.5;         // of planes that do not know of one another; a specimen's shape has less
-constexpr double kNoticeable = 0.005;  // loss below which there is nothing to correct
+constexpr double kMuchLoss = 0.1;       // of the light, that is worth a word
+constexpr double kEven = 0.15;          // spread about a fit over what it explains, for it to be more than chance
+constexpr double kMuchFlicker = 0.02;   // relative
+constexpr double kSurelyFlicker = 0.1;  // more than planes of a sparse specimen differ
+constexpr double kWhite = 0.5;          // of planes that do not know of one another; a specimen's shape has less
+constexpr double kNoticeable = 0.005;   // loss below which there is nothing to correct
 constexpr char kInput[] = "deconvolve.input_volume";
 
 double Percent(double share) {
@@ -56,22 +57,17 @@ class Survey {
                        "compared between them is off by as much",
                        Percent(1 - bleaching->last)),
            "deconvolve.correct_bleaching", "Have bleaching corrected (`--bleaching correct`).");
-    } else if (!bleaching->over_time) {
+    } else if (!bleaching->over_time && bleaching->last < 1) {
       NoteStack(bleaching->last);
     }
   }
 
-  // A stack cannot tell bleaching from depth.
+  // A stack cannot tell bleaching from depth, nor either from a specimen that has less light further on.
   void NoteStack(double last) {
-    const bool falls = last < 1;
-    Warn(fmt::format("the light {} evenly by {:.0f} % from the first plane to the last: {}or loss with depth; "
-                     "planes come out as bright as they were recorded",
-                     falls ? "falls" : "rises", Percent(std::abs(1 - last)),
-                     falls ? "bleaching, " : "a lamp that warms up, "),
-         falls ? "deconvolve.correct_bleaching" : kInput,
-         falls ? "If all planes should have as much light, as in a widefield microscope, have it corrected "
-                 "(`--bleaching correct`)."
-               : "Compare brightness only within a plane.");
+    Note(fmt::format(
+        "the light falls evenly by {:.0f} % from the first plane to the last: bleaching, loss with depth, or "
+        "the specimen; if all planes should have as much light, have it corrected (`--bleaching correct`)",
+        Percent(1 - last)));
   }
 
   void CorrectBleaching(const Bleaching& bleaching) {
@@ -105,10 +101,13 @@ class Survey {
       return Multiply(flicker->factor);
     }
     if (flicker->deviation < kMuchFlicker || flicker->whiteness < kWhite) return;
-    Warn(fmt::format("the light flickers by {:.1f} % from plane to plane; the result may show it as bright and dark "
-                     "planes, and more so with more iterations",
-                     Percent(flicker->deviation)),
-         "deconvolve.correct_flicker", "Have flicker corrected (`--flicker correct`).");
+    const std::string message = fmt::format(
+        "the light flickers by {:.1f} % from plane to plane; the result may show it as bright and dark planes, and "
+        "more so "
+        "with more iterations",
+        Percent(flicker->deviation));
+    if (flicker->deviation < kSurelyFlicker) return Note(message);
+    Warn(message, "deconvolve.correct_flicker", "Have flicker corrected (`--flicker correct`).");
   }
 
   void NoteDepthLoss() {

@@ -63,7 +63,8 @@ void MotionSurvey::EndFrame(int64_t t) {
   if (shift && shift->certainty > ShiftFinder::kCertain) time_steps_.push_back({t, *shift});
 }
 
-// Structures that run obliquely move from plane to plane, too, but from each to the next about alike.
+// Structures that run obliquely move from plane to plane, too, but from each to the next about alike. Where others
+// begin it looks like a jump: no more than a note.
 void MotionSurvey::AddJumps(std::vector<v1::Finding>& findings) const {
   if (plane_steps_.size() < kLeastSteps) return;
   std::vector<double> ys, xs, lengths;
@@ -79,11 +80,10 @@ void MotionSurvey::AddJumps(std::vector<v1::Finding>& findings) const {
   const auto jumps = std::count_if(lengths.begin(), lengths.end(), [least](double length) { return length > least; });
   if (jumps == 0) return;
   const Step& step = plane_steps_[static_cast<size_t>(worst - lengths.begin())];
-  findings.push_back(Warning(
-      fmt::format("channel {}: planes are displaced against their neighbours at {} {}, most at plane {}, by {}; "
-                  "structures come out broken there",
-                  c_, jumps, jumps == 1 ? "place" : "places", step.to, Text(step.shift)),
-      kInput, "Register the planes before, or record the stack again."));
+  findings.push_back(Info(fmt::format(
+      "channel {}: planes look displaced against their neighbours at {} {}, most at plane {}, by {}; if the "
+      "specimen moved there, register the planes before",
+      c_, jumps, jumps == 1 ? "place" : "places", step.to, Text(step.shift))));
 }
 
 void MotionSurvey::AddDrift(std::vector<v1::Finding>& findings) const {

@@ -94,7 +94,11 @@ TEST(ModelPsf, MakesGaussiansAndSpinningDisks) {
     spec.set_microscopy(v1::SPINNING_DISK);
     spec.mutable_optics()->set_excitation_um(0.488);
   });
-  EXPECT_LT(Difference(gaussian, wide), 0.3);
+  const auto beside = [](const std::vector<float>& psf) {
+    return psf[(4 * 17 + 8) * 15 + 8] / psf[(4 * 17 + 8) * 15 + 7];
+  };
+  EXPECT_NEAR(beside(gaussian), beside(wide), 0.1) << "as wide across the axis";
+  EXPECT_GT(gaussian[(4 * 17 + 8) * 15 + 7], wide[(4 * 17 + 8) * 15 + 7]) << "and without light far from the focus";
   EXPECT_GT(disk[(4 * 17 + 8) * 15 + 7], 1.5F * wide[(4 * 17 + 8) * 15 + 7]) << "less light lies elsewhere";
 }
 

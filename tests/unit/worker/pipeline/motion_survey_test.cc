@@ -46,8 +46,8 @@ TEST_P(MotionSurveyTest, AJumpBetweenPlanesIsFound) {
   for (int64_t z = 0; z < 16; ++z) survey.AddPlane(0, z, Moved(photons_, z, z >= 9 ? 4 : 0, z >= 9 ? -3 : 0, 1));
   const auto findings = survey.Findings();
   ASSERT_EQ(findings.size(), 1U);
-  EXPECT_EQ(findings[0].severity(), v1::WARNING);
-  EXPECT_THAT(findings[0].message(), HasSubstr("channel 2: planes are displaced against their neighbours at 1 place"));
+  EXPECT_EQ(findings[0].severity(), v1::INFO) << "it may be the specimen";
+  EXPECT_THAT(findings[0].message(), HasSubstr("channel 2: planes look displaced against their neighbours at 1 place"));
   EXPECT_THAT(findings[0].message(),
               ContainsRegex("plane 9, by \\+(3.[7-9]|4.[0-3]) voxels along y and -(2.[7-9]|3.[0-3]) along x"));
 }

@@ -53,6 +53,14 @@ std::vector<float> Image() {
   return values;
 }
 
+PsfOptions PreparedAsGiven() {
+  PsfOptions options;
+  options.rule = v1::GEOMETRIC;
+  options.energy = 0.7;
+  options.image = kFrame;
+  return options;
+}
+
 MemoryTask EstimateTask(const std::string& method = "blind-rl", bool blank = false) {
   MemoryTask task;
   const std::vector<float> image = Image(), psf = Blob(1.3);
@@ -74,7 +82,7 @@ MemoryTask EstimateTask(const std::string& method = "blind-rl", bool blank = fal
   *tile.mutable_loaded() = tile.core();
   *tile.mutable_padded() = ToProto(Shape3{10, 18, 20});
   tile.set_psf_volume("volumes/psf");
-  *tile.add_psfs() = AnalysePsf(psf, kGiven, 0, {.rule = v1::GEOMETRIC, .energy = 0.98, .image = kFrame})->report;
+  *tile.add_psfs() = AnalysePsf(psf, kGiven, 0, PreparedAsGiven())->report;
   v1::FrameStatistics& frame = *tile.add_frames();
   frame.set_background(20);
   frame.set_mean(blank ? 0
@@ -105,7 +113,9 @@ TEST_F(PsfEstimate, IsWrittenInTheVolumeOfTheGivenOne) {
   for (int64_t z = 0; z < kGiven.z; ++z)
     for (int64_t y = 0; y < kGiven.y; ++y)
       for (int64_t x = 0; x < kGiven.x; ++x, ++i) {
-        if (!used.Contains({{z, y, x}, {1, 1, 1}})) EXPECT_EQ(psf[i], 0);
+        if (!used.Contains({{z, y, x}, {1, 1, 1}})) {
+          EXPECT_EQ(psf[i], 0);
+        }
       }
 }
 
