@@ -121,9 +121,9 @@ TEST_F(BadInputTest, AMeasuredPsfWithNaNs) {
 
 TEST_F(BadInputTest, PsfAndImageThatDoNotGoTogether) {
   v1::VolumeSpec coarse = MakeSpec({1, 1, 5, 7, 7}, v1::F32);
-  coarse.mutable_voxel_size()->set_z_um(0.4);
+  coarse.mutable_voxel_size()->set_z_um(0.6);
   ASSERT_OK(SaveImage(file("coarse.ome.tif"), coarse, GaussianPsf({5, 7, 7}, 1, 1.5, 1.5)));
-  ExpectRefused(Run("raw.tif", "coarse.ome.tif"), 3, {"0.2", "0.4", "voxel"});
+  ExpectRefused(Run("raw.tif", "coarse.ome.tif"), 3, {"0.2", "0.6", "voxel"});
   ASSERT_OK(SaveImage(file("two.ome.tif"), MakeSpec({1, 2, 5, 7, 7}, v1::F32), std::vector<double>(2 * 5 * 7 * 7, 1)));
   ASSERT_OK(
       SaveImage(file("three.ome.tif"), MakeSpec({1, 3, 4, 8, 8}, v1::U16), std::vector<double>(3 * 4 * 8 * 8, 1)));

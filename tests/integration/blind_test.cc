@@ -129,6 +129,7 @@ TEST(BlindTest, AnInputIsNotReplacedByThePsf) {
 TEST(BlindTest, ARestartedServerGoesOnWithTheSamePsf) {
   const Scene scene(2);
   ASSERT_EQ(scene.Run(With(kOptions, kTiles), "quiet.tif").exit.code, 0);
+  ASSERT_TRUE(fs::create_directory(scene.folder.path() / "server"));
   ServerProcess server(scene.folder.path() / "server");
   ASSERT_TRUE(server.Start()) << server.Log();
   const std::vector<std::string> submit =

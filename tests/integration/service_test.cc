@@ -163,9 +163,6 @@ TEST(ServiceTest, VolumesAreListedAndGivenBack) {
   Simulate(folder.path(), "8,32,32", 1);
   ServerProcess server(folder.path(), 0);
   ASSERT_TRUE(server.Start()) << server.Log();
-  const CliResult submitted = server.Cli({"submit", "--json", (folder.path() / "raw.ome.tif").string(), "--psf",
-                                          (folder.path() / "psf.ome.tif").string(), "--voxel-um", "0.2,0.1,0.1"});
-  ASSERT_EQ(submitted.exit.code, 7) << "no worker has told its methods yet: " << submitted.err;
   auto worker = server.StartWorker("worker");
   ASSERT_TRUE(Eventually([&] { return server.Cli({"workers"}).out.find("workers/") != std::string::npos; }));
   worker->Kill();
@@ -344,9 +341,20 @@ TEST(ServiceTest, APsfFromBeadsSaysWhichBeadsServed) {
   EXPECT_EQ(even.exit.code, 2) << even.err;
 }
 
+// The arguments with the files and samples that they name in `folder`.
+std::vector<std::string> InFolder(std::vector<std::string> arguments, const std::filesystem::path& folder) {
+  for (std::string& argument : arguments) {
+    const bool names = argument.ends_with(".tif") || argument.ends_with(".png") || argument.starts_with("sample");
+    if (names) argument = (folder / argument).string();
+  }
+  return arguments;
+}
+
 TEST(ServiceTest, APsfOfOtherVoxelsAndWithABackgroundServesAJob) {
   TemporaryFolder folder;
-  const auto run = [&](std::vector<std::string> arguments) { return RunCli(std::move(arguments), folder.path()); };
+  const auto run = [&](std::vector<std::string> arguments) {
+    return RunCli(InFolder(arguments, folder.path()), folder.path());
+  };
   const CliResult psf =
       run({"psf", "-o", "psf.ome.tif", "--microscopy", "spinning-disk", "--model", "born-wolf", "--optics",
            "na=0.9,ri_immersion=1,emission_um=0.52,excitation_um=0.488,pinhole_spacing_um=5", "--zernike",
@@ -370,13 +378,15 @@ TEST(ServiceTest, APsfOfOtherVoxelsAndWithABackgroundServesAJob) {
 
 TEST(ServiceTest, BeadsOfSeveralFilesBecomeOnePsf) {
   TemporaryFolder folder;
-  const auto run = [&](std::vector<std::string> arguments) { return RunCli(std::move(arguments), folder.path()); };
+  const auto run = [&](std::vector<std::string> arguments) {
+    return RunCli(InFolder(arguments, folder.path()), folder.path());
+  };
   for (const char* seed : {"3", "4"}) {
-    const CliResult beads = run({"simulate", "-o", std::string("beads") + seed, "--shape", "24,96,96", "--kind",
+    const CliResult beads = run({"simulate", "-o", std::string("sample") + seed, "--shape", "24,96,96", "--kind",
                                  "beads", "--photons", "5000", "--seed", seed, "--local"});
     ASSERT_EQ(beads.exit.code, 0) << beads.err;
   }
-  const CliResult psf = run({"distill", "beads3/raw.ome.tif", "beads4/raw.ome.tif", "-o", "psf.ome.tif", "--shape",
+  const CliResult psf = run({"distill", "sample3/raw.ome.tif", "sample4/raw.ome.tif", "-o", "psf.ome.tif", "--shape",
                              "9,11,11", "--average", "median", "--smooth", "0.5", "--picture", "psf.png", "--local"});
   ASSERT_EQ(psf.exit.code, 0) << psf.err;
   const std::string told = psf.out + psf.err;

@@ -36,7 +36,7 @@ struct PsfEstimationOptions {
   int64_t rounds = 1;
   int64_t image_steps = 1;  // in each round
   int64_t psf_steps = 1;    // in each round
-  PsfSymmetry symmetry;
+  PsfSymmetry symmetry = {};
   double support = 0;  // share of the guess's peak, in [0, 1)
 };
 

@@ -179,26 +179,44 @@ TEST_F(PsfEstimationTest, CountsAsWork) {
   EXPECT_NEAR(seconds() - six, six - three, 1e-9 * six);
 }
 
-TEST_F(PsfEstimationTest, WrongEstimatesAreRefused) {
-  service_.Submit(Spec());
-  Analyse();
-  const v1::Task task = TakeEstimate();
-  const auto deliver = [&](void (*edit)(v1::PsfEstimate&)) {
+using Edit = void (*)(v1::PsfEstimate&);
+
+class EstimateDelivery : public PsfEstimationTest, public ::testing::WithParamInterface<Edit> {
+ protected:
+  v1::ErrorReason Deliver(Edit edit) {
+    service_.Submit(Spec());
+    Analyse();
+    const v1::Task task = TakeEstimate();
     std::string bytes;
     v1::TaskResult result = ResultOf(task, &bytes);
     edit(*result.mutable_estimate_psf()->mutable_estimate());
     return ReasonOf(worker_.Deliver(task, result, bytes));
-  };
-  EXPECT_EQ(deliver([](v1::PsfEstimate& e) { e.set_c(1); }), v1::INVALID_FIELD);
-  EXPECT_EQ(deliver([](v1::PsfEstimate& e) { e.mutable_psf()->set_c(1); }), v1::INVALID_FIELD);
-  EXPECT_EQ(deliver([](v1::PsfEstimate& e) { e.mutable_psf()->mutable_crop_shape()->set_x(3); }), v1::INVALID_FIELD);
-  EXPECT_EQ(deliver([](v1::PsfEstimate& e) { e.mutable_psf()->mutable_centre()->set_z(1); }), v1::INVALID_FIELD);
-  EXPECT_EQ(deliver([](v1::PsfEstimate& e) { e.mutable_psf()->set_sum(0); }), v1::INVALID_FIELD);
-  EXPECT_EQ(deliver([](v1::PsfEstimate& e) { e.mutable_psf()->set_spread_y(std::nan("")); }), v1::INVALID_FIELD);
-  EXPECT_EQ(
-      deliver([](v1::PsfEstimate& e) { e.mutable_objective(0)->set_value(std::numeric_limits<double>::infinity()); }),
-      v1::INVALID_FIELD);
-  EXPECT_EQ(deliver([](v1::PsfEstimate&) {}), v1::ERROR_REASON_UNSPECIFIED);
+  }
+};
+
+TEST_P(EstimateDelivery, WrongOnesAreRefused) {
+  EXPECT_EQ(Deliver(GetParam()), v1::INVALID_FIELD);
+}
+
+INSTANTIATE_TEST_SUITE_P(Edits, EstimateDelivery,
+                         ::testing::Values(
+                             +[](v1::PsfEstimate& e) { e.set_c(1); },  //
+                             +[](v1::PsfEstimate& e) { e.mutable_psf()->set_c(1); },
+                             +[](v1::PsfEstimate& e) { e.mutable_psf()->mutable_crop_shape()->set_x(3); },
+                             +[](v1::PsfEstimate& e) { e.mutable_psf()->mutable_centre()->set_z(1); },
+                             +[](v1::PsfEstimate& e) { e.mutable_psf()->set_sum(0); },
+                             +[](v1::PsfEstimate& e) { e.mutable_psf()->set_spread_y(std::nan("")); },
+                             +[](v1::PsfEstimate& e) {
+                               e.mutable_objective(0)->set_value(std::numeric_limits<double>::infinity());
+                             }));
+
+TEST_F(PsfEstimationTest, RightEstimatesAreTaken) {
+  service_.Submit(Spec());
+  Analyse();
+  const v1::Task task = TakeEstimate();
+  std::string bytes;
+  const v1::TaskResult result = ResultOf(task, &bytes);
+  EXPECT_OK(worker_.Deliver(task, result, bytes));
 }
 
 }  // namespace
