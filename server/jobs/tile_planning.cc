@@ -12,6 +12,7 @@
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/parameters.h"
+#include "proto/contract/psf_grid.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
 
@@ -24,8 +25,8 @@ constexpr double kRlTransforms = 4;
 // Transforms of the estimation of a PSF: for each step, and for each round beside its steps.
 constexpr int64_t kTransformsPerImageStep = 4, kTransformsPerPsfStep = 5, kTransformsPerRound = 5;
 
-// A PSF as its analysis holds it: its values, twice.
-constexpr int64_t kBytesPerAnalysedPsfVoxel = 12;
+// A PSF as its analysis holds it, per voxel of the larger of both grids (worker/psf/prepare.h).
+constexpr int64_t kBytesPerAnalysedPsfVoxel = 13;
 
 // Specimen and image of a simulation; and where a given PSF blurs it, the arrays of the transforms.
 constexpr int64_t kBytesPerSimulatedVoxel = 8;
@@ -44,8 +45,11 @@ int64_t PlaneBytes(const v1::VolumeSpec& volume) {
   return StoredAndFloat(frame.y * frame.x, volume.type());
 }
 
-int64_t AnalysedPsfBytes(const v1::VolumeSpec& psf) {
-  return kBytesPerAnalysedPsfVoxel * FrameOf(psf).voxels();
+// `voxel` of the image. Where the PSF cannot be told at it, the analysis ends before it has more than the PSF.
+int64_t AnalysedPsfBytes(const v1::VolumeSpec& psf, const v1::VoxelSize& voxel) {
+  const PsfSteps steps = StepsOf(voxel, psf.voxel_size());
+  const Shape3 given = FrameOf(psf);
+  return kBytesPerAnalysedPsfVoxel * (steps.usable() ? PsfRoom(given, steps) : given).voxels();
 }
 
 int64_t SimulationBytes(const v1::SimulateSpec& spec, const v1::VolumeSpec* psf) {
@@ -55,7 +59,7 @@ int64_t SimulationBytes(const v1::SimulateSpec& spec, const v1::VolumeSpec* psf)
   const v1::Boundary boundary = spec.periodic() ? v1::PERIODIC : v1::EXTEND;
   const Shape3 given = FrameOf(*psf);
   const Shape3 domain = PaddedShape(shape, given, boundary);
-  return images + kBytesPerBlurredVoxel * domain.voxels() + AnalysedPsfBytes(*psf);
+  return images + kBytesPerBlurredVoxel * domain.voxels() + AnalysedPsfBytes(*psf, {});
 }
 
 int64_t ProjectionBytes(const v1::ProjectSpec& spec, const v1::VolumeSpec& input) {
@@ -178,11 +182,14 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
 int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, const v1::VolumeSpec* psf) {
   if (spec.has_simulate()) return SimulationBytes(spec.simulate(), psf);
   if (spec.has_model_psf()) return ToShape3(spec.model_psf().shape()).voxels() * static_cast<int64_t>(sizeof(float));
-  if (spec.has_check_psf()) return psf == nullptr ? 0 : PlaneBytes(*psf) + AnalysedPsfBytes(*psf);
+  if (spec.has_check_psf())
+    return psf == nullptr ? 0 : PlaneBytes(*psf) + AnalysedPsfBytes(*psf, spec.check_psf().image_voxel_size());
   if (input == nullptr) return 0;
   if (spec.has_project()) return ProjectionBytes(spec.project(), *input);
   if (spec.has_distill()) return kBytesPerDistilledVoxel * FrameOf(*input).voxels();
-  return psf == nullptr ? 0 : std::max(PlaneBytes(*input), PlaneBytes(*psf) + AnalysedPsfBytes(*psf));
+  if (psf == nullptr) return 0;
+  const v1::VolumeSpec grid = OnResultGrid(spec.deconvolve(), *input);
+  return std::max(PlaneBytes(*input), PlaneBytes(*psf) + AnalysedPsfBytes(*psf, grid.voxel_size()));
 }
 
 namespace {

@@ -304,9 +304,9 @@ TEST_F(PreflightTest, AGivenPsfTakesMoreMemoryThanAGaussian) {
   v1::JobSpec spec = service_.Simulate(16);
   spec.mutable_simulate()->clear_psf_fwhm();
   spec.mutable_simulate()->set_psf_volume(service_.AddVolume(MakeSpec({1, 1, 3, 3, 3}, v1::F32)));
-  EXPECT_EQ(Report(spec).worker_memory_bytes(), 8U * 16 * 16 * 16 + 24U * 20 * 20 * 20 + 12U * 27);
+  EXPECT_EQ(Report(spec).worker_memory_bytes(), 8U * 16 * 16 * 16 + 24U * 20 * 20 * 20 + 13U * 27);
   spec.mutable_simulate()->set_periodic(true);
-  EXPECT_EQ(Report(spec).worker_memory_bytes(), (8U + 24U) * 16 * 16 * 16 + 12U * 27);
+  EXPECT_EQ(Report(spec).worker_memory_bytes(), (8U + 24U) * 16 * 16 * 16 + 13U * 27);
 }
 
 TEST_F(PreflightTest, RefusesAProjectionOfPlanesThatNoWorkerCouldHold) {
