@@ -127,23 +127,14 @@ v1::VolumeSpec DeconvolveInputs::PsfSpec() const {
 
 namespace {
 
-// Whether the command line tells of optics at all.
-bool Tells(const OpticsOptions& options) {
-  return !options.optics.empty() || !options.microscopy.empty() || options.assume;
-}
-
 absl::Status OpenPsf(const InputOptions& options, ImageOptics optics, Progress& progress, DeconvolveInputs& inputs) {
   ASSIGN_OR_RETURN(inputs.psf, OpenInput(options.psf, options.psf_voxel_um, progress));
-  // Whether the voxel size is known matters to computing a PSF, not to looking at one.
-  std::erase_if(optics.missing, [](const MissingOptic& missing) { return missing.field == "voxel_um"; });
-  const std::string& file = inputs.image.spec.display_name();
-  const absl::Status suffices = CheckSuffices(optics, file, options.optics.assume);
-  if (Tells(options.optics)) RETURN_IF_ERROR(WithExitCode(suffices, ExitCode::kUsage));
-  if (!suffices.ok()) return absl::OkStatus();
-  const OpticsList list(optics.channels.begin(), optics.channels.end());
-  const absl::Status valid = ValidateOptics(list, optics.microscopy, "deconvolve");
-  if (Tells(options.optics)) RETURN_IF_ERROR(WithExitCode(valid, ExitCode::kUsage));
-  if (valid.ok()) inputs.optics = optics;
+  ASSIGN_OR_RETURN(inputs.optics, OpticsToCompare(std::move(optics), inputs.image.spec.display_name(), options.optics));
+  if (!inputs.optics) return absl::OkStatus();
+  const OpticsList list(inputs.optics->channels.begin(), inputs.optics->channels.end());
+  const absl::Status valid = ValidateOptics(list, inputs.optics->microscopy, "deconvolve");
+  if (options.optics.tell()) RETURN_IF_ERROR(WithExitCode(valid, ExitCode::kUsage));
+  if (!valid.ok()) inputs.optics.reset();
   return absl::OkStatus();
 }
 

@@ -350,4 +350,13 @@ absl::Status CheckSuffices(const ImageOptics& optics, const std::string& file, b
                                fmt::join(texts, "; ")));
 }
 
+absl::StatusOr<std::optional<ImageOptics>> OpticsToCompare(ImageOptics found, const std::string& file,
+                                                           const OpticsOptions& options) {
+  std::erase_if(found.missing, [](const MissingOptic& missing) { return missing.field == "voxel_um"; });
+  const absl::Status suffices = CheckSuffices(found, file, options.assume);
+  if (options.tell()) RETURN_IF_ERROR(WithExitCode(suffices, ExitCode::kUsage));
+  if (!suffices.ok()) return std::nullopt;
+  return found;
+}
+
 }  // namespace deconvoy::client

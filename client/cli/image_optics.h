@@ -6,6 +6,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,5 +47,11 @@ absl::StatusOr<ImageOptics> FindOptics(const v1::VolumeSpec& image, const imagei
 // Why no PSF can be computed from them, unless one can: what is impossible or missing, and what would be assumed.
 // `file` is the image's name. With `assume` only what has no usual value.
 absl::Status CheckSuffices(const ImageOptics& optics, const std::string& file, bool assume);
+
+// The optics to hold a PSF against: those that are found, where they suffice, which they must where the command line
+// tells some of them; else none. What the file lacks of the voxel size does not matter to looking at a PSF. Errors are
+// of usage.
+absl::StatusOr<std::optional<ImageOptics>> OpticsToCompare(ImageOptics found, const std::string& file,
+                                                           const OpticsOptions& options);
 
 }  // namespace deconvoy::client

@@ -34,6 +34,9 @@ struct OpticsOptions {
   std::vector<std::string> optics = {};  // NAME=VALUE
   std::string microscopy = {};           // empty: as the image's file tells
   bool assume = false;                   // what neither file nor options tell
+
+  // Whether the command line tells of optics at all.
+  bool tell() const { return !optics.empty() || !microscopy.empty() || assume; }
 };
 
 // --optics, --microscopy and --assume, for verbs that have an image whose file may tell the rest.

@@ -86,21 +86,16 @@ class Checking {
   }
 
   absl::Status SetOpticsOf(const InputImage& image, v1::CheckPsfSpec& check) const {
-    const OpticsOptions& options = options_.optics;
-    ASSIGN_OR_RETURN(ImageOptics optics, FindOptics(image.spec, image.reader->acquisition(), options));
-    // Whether the voxel size is known matters to computing a PSF, not to looking at one.
-    std::erase_if(optics.missing, [](const MissingOptic& missing) { return missing.field == "voxel_um"; });
-    const absl::Status suffices = CheckSuffices(optics, image.spec.display_name(), options.assume);
-    const bool asked = !options.optics.empty() || !options.microscopy.empty() || options.assume;
-    if (asked) RETURN_IF_ERROR(WithExitCode(suffices, ExitCode::kUsage));
-    if (!suffices.ok()) {
+    ASSIGN_OR_RETURN(ImageOptics found, FindOptics(image.spec, image.reader->acquisition(), options_.optics));
+    ASSIGN_OR_RETURN(const auto optics, OpticsToCompare(std::move(found), image.spec.display_name(), options_.optics));
+    if (!optics) {
       progress_->Say({.message = "the PSF is not compared with any optics: none are known",
                       .remedy = "Give them with --optics na=...,emission_um=... and --microscopy."});
       return absl::OkStatus();
     }
-    check.mutable_optics()->Assign(optics.channels.begin(), optics.channels.end());
-    check.set_microscopy(optics.microscopy);
-    progress_->Say({.message = fmt::format("compared with the optics: {}", fmt::join(optics.used, ", "))});
+    check.mutable_optics()->Assign(optics->channels.begin(), optics->channels.end());
+    check.set_microscopy(optics->microscopy);
+    progress_->Say({.message = fmt::format("compared with the optics: {}", fmt::join(optics->used, ", "))});
     return absl::OkStatus();
   }
 
