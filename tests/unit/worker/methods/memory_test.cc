@@ -7,6 +7,7 @@
 
 #include "proto/contract/tile_plan.h"
 #include "tests/unit/worker/methods/measured_memory.h"
+#include "tests/unit/worker/methods/method_name.h"
 #include "worker/memory/allocator.h"
 
 namespace deconvoy::worker {
@@ -48,11 +49,7 @@ TEST_P(MemoryTest, IsWhatIsDescribed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, MemoryTest, ::testing::ValuesIn(AllMethods().begin(), AllMethods().end()),
-                         [](const auto& test) {
-                           std::string name = test.param->description().name();
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         MethodTestName);
 
 }  // namespace
 }  // namespace deconvoy::worker

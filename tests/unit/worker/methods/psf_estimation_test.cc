@@ -15,6 +15,7 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/tile_plan.h"
+#include "tests/support/correlation.h"
 #include "tests/unit/worker/methods/blurred_scene.h"
 #include "tests/unit/worker/methods/measured_memory.h"
 #include "worker/methods/registry.h"
@@ -61,19 +62,6 @@ PreparedPsf Estimated(const BlurredScene& scene, const PreparedPsf& guess,
   return psf.ok() ? *std::move(psf) : guess;
 }
 
-double Correlation(const std::vector<float>& a, const std::vector<float>& b) {
-  const auto n = static_cast<double>(a.size());
-  const double mean_a = std::accumulate(a.begin(), a.end(), 0.0) / n,
-               mean_b = std::accumulate(b.begin(), b.end(), 0.0) / n;
-  double ab = 0, aa = 0, bb = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    ab += (a[i] - mean_a) * (b[i] - mean_b);
-    aa += (a[i] - mean_a) * (a[i] - mean_a);
-    bb += (b[i] - mean_b) * (b[i] - mean_b);
-  }
-  return ab / std::sqrt(aa * bb);
-}
-
 // Correlation with the truth of what the method's iterations make of the image with this PSF.
 double QualityWith(const BlurredScene& scene, const PreparedPsf& psf) {
   const auto otf = scene.ops->MakeOtf(psf.values, psf.shape, psf.centre);
@@ -85,7 +73,7 @@ double QualityWith(const BlurredScene& scene, const PreparedPsf& psf) {
   const Method& method = BlindRichardsonLucy();
   const auto x = method.Run(problem, ResolveParameters(method.description(), {}).value(), monitor);
   EXPECT_OK(x.status());
-  return Correlation(scene.Values(**x), scene.truth);
+  return deconvoy::testing::Correlation(scene.Values(**x), scene.truth);
 }
 
 std::array<double, 3> WidthsOf(const PreparedPsf& psf) {

@@ -12,6 +12,7 @@
 #include "proto/contract/tile_plan.h"
 #include "tests/reference/engine.h"
 #include "tests/support/test_support.h"
+#include "tests/unit/worker/methods/method_name.h"
 #include "worker/imaging/reflection.h"
 #include "worker/methods/registry.h"
 
@@ -253,11 +254,7 @@ std::vector<const Method*> MethodsOfTiles() {
   return methods;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, TileSeamTest, ::testing::ValuesIn(MethodsOfTiles()), [](const auto& test) {
-  std::string name = test.param->description().name();
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(All, TileSeamTest, ::testing::ValuesIn(MethodsOfTiles()), MethodTestName);
 
 }  // namespace
 }  // namespace deconvoy::worker

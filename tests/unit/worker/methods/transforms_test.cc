@@ -11,6 +11,7 @@
 
 #include "tests/reference/random_volume.h"
 #include "tests/support/test_support.h"
+#include "tests/unit/worker/methods/method_name.h"
 #include "worker/backends/cpu/cpu_backend.h"
 #include "worker/methods/registry.h"
 
@@ -127,11 +128,7 @@ TEST_P(MethodIterationTest, TheObjectiveIsToldAndFalls) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, MethodIterationTest, ::testing::ValuesIn(AllMethods().begin(), AllMethods().end()),
-                         [](const auto& test) {
-                           std::string name = test.param->description().name();
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         MethodTestName);
 
 }  // namespace
 }  // namespace deconvoy::worker
