@@ -18,9 +18,35 @@ constexpr int kClipRounds = 6;
 constexpr size_t kMostGroups = 16, kPixelsOfGroup = 256;
 constexpr float kLeastDeviation = 1e-6F;  // of the values themselves: rounding
 
+constexpr size_t kStrip = 64;  // pixels of a row that are sorted side by side
+
+// A value of each pixel of a strip.
+using Strip = std::array<float, kStrip>;
+
+void Exchange(Strip& low, Strip& high) {
+  for (size_t k = 0; k < kStrip; ++k) {
+    const float a = low[k], b = high[k];
+    low[k] = std::min(a, b);
+    high[k] = std::max(a, b);
+  }
+}
+
+// Sorts the values of each pixel: rising from strip to strip. Batcher's merge exchange (Knuth, The Art of Computer
+// Programming 3, 5.2.2, algorithm M).
+void Sort(std::span<Strip> values) {
+  const size_t n = values.size();
+  for (size_t p = 1; p < n; p *= 2) {
+    for (size_t k = p; k > 0; k /= 2) {
+      for (size_t i = k % p; i + k < n; ++i) {
+        if ((i - k % p) / k % 2 == 0 && i / (2 * p) == (i + k) / (2 * p)) Exchange(values[i], values[i + k]);
+      }
+    }
+  }
+}
+
 // Values around a pixel, as far as they are in the image.
 struct Neighbourhood {
-  std::array<float, 16> values;
+  std::array<float, 16> values{};
   size_t count = 0;
 
   void Add(float v) { values[count++] = v; }
@@ -82,17 +108,68 @@ struct Pixels {
 Pixels OverPlanes(std::span<const float> values, size_t planes, int64_t columns) {
   const size_t pixels = values.size() / planes, quarter = planes / 4, last = planes - 1 - quarter;
   Pixels result{{std::vector<float>(pixels), columns}, {std::vector<float>(pixels), columns}};
-  std::vector<float> series(planes);
-  const auto at = [&series](size_t i) { return series.begin() + static_cast<std::ptrdiff_t>(i); };
-  for (size_t pixel = 0; pixel < pixels; ++pixel) {
-    for (size_t z = 0; z < planes; ++z) series[z] = values[z * pixels + pixel];
-    std::nth_element(at(0), at(quarter), series.end());
-    std::nth_element(at(quarter + 1), at(last), series.end());
-    const float sum = std::accumulate(at(quarter), at(last + 1), 0.0F);
-    result.middle.values[pixel] = sum / static_cast<float>(last + 1 - quarter);
-    result.low.values[pixel] = series[quarter];
+  std::vector<Strip> series(planes);
+  for (size_t begin = 0; begin < pixels; begin += kStrip) {
+    const size_t count = std::min(kStrip, pixels - begin);
+    for (size_t z = 0; z < planes; ++z) std::copy_n(values.begin() + z * pixels + begin, count, series[z].begin());
+    Sort(series);
+    for (size_t k = 0; k < count; ++k) {
+      float sum = 0;
+      for (size_t i = quarter; i <= last; ++i) sum += series[i][k];
+      result.middle.values[begin + k] = sum / static_cast<float>(last + 1 - quarter);
+      result.low.values[begin + k] = series[quarter][k];
+    }
   }
   return result;
+}
+
+// The medians of the neighbours of `medians.size()` pixels side by side, at most kStrip, that all have eight.
+void MediansInside(const float* first, int64_t columns, std::span<float> medians) {
+  const std::ptrdiff_t row = columns;
+  std::array<Strip, 8> around{};
+  size_t filled = 0;
+  for (const std::ptrdiff_t up : {-row, std::ptrdiff_t{0}, row}) {
+    for (const std::ptrdiff_t left : {-1, 0, 1}) {
+      if (up != 0 || left != 0) std::copy_n(first + up + left, medians.size(), around[filled++].begin());
+    }
+  }
+  Sort(around);
+  for (size_t k = 0; k < medians.size(); ++k) medians[k] = (around[3][k] + around[4][k]) / 2;
+}
+
+// The median of the neighbours of each pixel.
+std::vector<float> MediansAround(const Image& image) {
+  const auto columns = static_cast<size_t>(image.columns), rows = image.values.size() / columns;
+  std::vector<float> medians(image.values.size());
+  for (size_t y = 0; y < rows; ++y) {
+    const size_t row = y * columns;
+    const bool inside = y > 0 && y + 1 < rows;
+    for (size_t x = 0; x < columns; x += inside ? columns - 1 : 1) medians[row + x] = image.MedianAround(row + x, 1);
+    for (size_t x = 1; inside && x + 1 < columns; x += kStrip) {
+      const size_t count = std::min(kStrip, columns - 1 - x);
+      MediansInside(image.values.data() + row + x, image.columns, std::span(medians).subspan(row + x, count));
+    }
+  }
+  return medians;
+}
+
+// Pixels cut into groups of about as many.
+struct Groups {
+  size_t pixels = 0, count = 0;
+  size_t Begin(size_t group) const { return pixels * group / count; }
+};
+
+// Sorts `order` by value as far as it takes to have the groups from `first` to before `last` rise. REQUIRES: they have
+// the values of their pixels, in any order.
+void SortIntoGroups(std::span<const float> values, const Groups& groups, size_t first, size_t last,
+                    std::span<uint32_t> order) {
+  if (last - first < 2) return;
+  const size_t middle = first + (last - first) / 2;
+  const auto at = [&](size_t group) { return order.begin() + static_cast<std::ptrdiff_t>(groups.Begin(group)); };
+  std::nth_element(at(first), at(middle), at(last),
+                   [&values](uint32_t a, uint32_t b) { return values[a] < values[b]; });
+  SortIntoGroups(values, groups, first, middle, order);
+  SortIntoGroups(values, groups, middle, last, order);
 }
 
 // `median` of the neighbours.
@@ -110,20 +187,19 @@ bool IsBad(const Pixels& pixels, size_t place, float median, float deviation) {
 std::vector<uint32_t> FindBadPixels(std::span<const float> values, int64_t planes, int64_t columns) {
   const Pixels pixels = OverPlanes(values, static_cast<size_t>(planes), columns);
   const size_t count = pixels.middle.values.size();
-  std::vector<float> medians(count), e(count);
-  for (size_t i = 0; i < count; ++i) {
-    medians[i] = pixels.middle.MedianAround(i, 1);
-    e[i] = pixels.middle.values[i] - medians[i];
-  }
+  const std::vector<float> medians = MediansAround(pixels.middle);
+  std::vector<float> e(count);
+  for (size_t i = 0; i < count; ++i) e[i] = pixels.middle.values[i] - medians[i];
   std::vector<uint32_t> order(count);
   std::iota(order.begin(), order.end(), 0U);
-  std::sort(order.begin(), order.end(), [&medians](uint32_t a, uint32_t b) { return medians[a] < medians[b]; });
+  const Groups groups{count, std::clamp<size_t>(count / kPixelsOfGroup, 1, kMostGroups)};
+  SortIntoGroups(medians, groups, 0, groups.count, order);
   std::vector<uint32_t> found;
-  const size_t groups = std::clamp<size_t>(count / kPixelsOfGroup, 1, kMostGroups);
-  for (size_t group = 0; group < groups; ++group) {
-    const size_t begin = count * group / groups, end = count * (group + 1) / groups;
+  for (size_t group = 0; group < groups.count; ++group) {
+    const size_t begin = groups.Begin(group), end = groups.Begin(group + 1);
     const std::span<const uint32_t> members = std::span(order).subspan(begin, end - begin);
-    const float rounding = kLeastDeviation * std::abs(medians[members.back()]);
+    const uint32_t brightest = *std::ranges::max_element(members, {}, [&medians](uint32_t i) { return medians[i]; });
+    const float rounding = kLeastDeviation * std::abs(medians[brightest]);
     const float deviation = std::max(static_cast<float>(UsualOf(e, members).deviation), rounding);
     for (const uint32_t i : members) {
       if (IsBad(pixels, i, medians[i], deviation)) found.push_back(i);
