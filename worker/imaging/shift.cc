@@ -20,41 +20,70 @@ int64_t PowerOfTwo(int64_t n) {
   return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(n)));
 }
 
-// Radix 2, in place, of `n` values `stride` apart; not scaled. `sign` -1: forward.
-void Transform(Complex* values, size_t n, size_t stride, double sign) {
-  for (size_t i = 1, j = 0; i < n; ++i) {
-    size_t bit = n >> 1;
+// low, high = low + w high, low - w high of `count` columns, w of this cosine and sine.
+void Butterflies(Complex* low, Complex* high, size_t count, double cosine, double sine) {
+  auto* const l = reinterpret_cast<double*>(low);  // real and imaginary parts in turn
+  auto* const h = reinterpret_cast<double*>(high);
+  for (size_t x = 0; x < 2 * count; x += 2) {
+    const double real = cosine * h[x] - sine * h[x + 1], imaginary = cosine * h[x + 1] + sine * h[x];
+    h[x] = l[x] - real;
+    h[x + 1] = l[x + 1] - imaginary;
+    l[x] += real;
+    l[x + 1] += imaginary;
+  }
+}
+
+// Radix 2 along y, in place, of all columns side by side; not scaled. `sign` -1: forward.
+void TransformColumns(std::span<Complex> values, size_t height, size_t width, double sign) {
+  const auto row = [&](size_t y) { return values.data() + y * width; };
+  for (size_t i = 1, j = 0; i < height; ++i) {
+    size_t bit = height >> 1;
     for (; (j & bit) != 0; bit >>= 1) j ^= bit;
     j ^= bit;
-    if (i < j) std::swap(values[i * stride], values[j * stride]);
+    if (i < j) std::swap_ranges(row(i), row(i) + width, row(j));
   }
-  for (size_t length = 2; length <= n; length *= 2) {
-    const Complex turn = std::polar(1.0, sign * 2 * std::numbers::pi / static_cast<double>(length));
-    for (size_t begin = 0; begin < n; begin += length) {
-      Complex factor = 1;
-      for (size_t i = begin; i < begin + length / 2; ++i, factor *= turn) {
-        Complex &low = values[i * stride], &high = values[(i + length / 2) * stride];
-        const Complex odd = factor * high;
-        high = low - odd;
-        low += odd;
-      }
+  for (size_t length = 2; length <= height; length *= 2) {
+    for (size_t i = 0; i < length / 2; ++i) {
+      const double angle = sign * 2 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(length);
+      const double cosine = std::cos(angle), sine = std::sin(angle);
+      for (size_t y = i; y < height; y += length) Butterflies(row(y), row(y + length / 2), width, cosine, sine);
     }
   }
 }
 
+// Turns the y,x order into x,y.
+void Transpose(std::span<const Complex> values, size_t height, size_t width, std::span<Complex> turned) {
+  for (size_t y = 0; y < height; ++y) {
+    for (size_t x = 0; x < width; ++x) turned[x * height + y] = values[y * width + x];
+  }
+}
+
+// Along y and x; not scaled.
 void Transform(std::vector<Complex>& values, int64_t height, int64_t width, double sign) {
   const auto rows = static_cast<size_t>(height), columns = static_cast<size_t>(width);
-  for (size_t y = 0; y < rows; ++y) Transform(values.data() + y * columns, columns, 1, sign);
-  for (size_t x = 0; x < columns; ++x) Transform(values.data() + x, rows, columns, sign);
+  std::vector<Complex> turned(values.size());
+  TransformColumns(values, rows, columns, sign);
+  Transpose(values, rows, columns, turned);
+  TransformColumns(turned, columns, rows, sign);
+  Transpose(turned, columns, rows, values);
 }
 
-double Hann(int64_t i, int64_t n) {
-  return 0.5 - 0.5 * std::cos(2 * std::numbers::pi * (static_cast<double>(i) + 0.5) / static_cast<double>(n));
+std::vector<double> Hann(int64_t n) {
+  std::vector<double> window(static_cast<size_t>(n));
+  for (size_t i = 0; i < window.size(); ++i) {
+    window[i] = 0.5 - 0.5 * std::cos(2 * std::numbers::pi * (static_cast<double>(i) + 0.5) / static_cast<double>(n));
+  }
+  return window;
 }
 
-// In cycles per bin.
-double Frequency(int64_t k, int64_t n) {
-  return static_cast<double>(k < n / 2 ? k : k - n) / static_cast<double>(n);
+// The weights of the frequencies along an axis.
+std::vector<double> LowPass(int64_t n) {
+  std::vector<double> weights(static_cast<size_t>(n));
+  for (int64_t k = 0; k < n; ++k) {
+    const double f = static_cast<double>(k < n / 2 ? k : k - n) / static_cast<double>(n);  // cycles per bin
+    weights[static_cast<size_t>(k)] = std::exp(-f * f / (kCutoff * kCutoff));
+  }
+  return weights;
 }
 
 // Between -1/2 and 1/2: where the Gaussian through three values has its maximum.
@@ -72,6 +101,10 @@ ShiftFinder::ShiftFinder(int64_t rows, int64_t columns)
       bin_(std::max<int64_t>(std::max(rows, columns) / kMostBins, 1)),
       height_(std::min(PowerOfTwo(std::max<int64_t>(rows / bin_, 1)), kMostBins)),
       width_(std::min(PowerOfTwo(std::max<int64_t>(columns / bin_, 1)), kMostBins)),
+      window_y_(Hann(height_)),
+      window_x_(Hann(width_)),
+      low_pass_y_(LowPass(height_)),
+      low_pass_x_(LowPass(width_)),
       image_(static_cast<size_t>(height_ * width_)) {}
 
 void ShiftFinder::Add(std::span<const float> plane) {
@@ -80,7 +113,9 @@ void ShiftFinder::Add(std::span<const float> plane) {
     const float* const row = plane.data() + (top + y) * columns_ + left;
     double* const target = image_.data() + y / bin_ * width_;
     for (int64_t x = 0; x < width_; ++x) {
-      for (int64_t i = 0; i < bin_; ++i) target[x] += row[x * bin_ + i];
+      double sum = 0;
+      for (int64_t i = 0; i < bin_; ++i) sum += row[x * bin_ + i];
+      target[x] += sum;
     }
   }
 }
@@ -89,13 +124,13 @@ std::optional<Shift> ShiftFinder::Next() {
   const double mean = std::accumulate(image_.begin(), image_.end(), 0.0) / static_cast<double>(image_.size());
   Spectrum spectrum(image_.size());
   double light = 0;
-  for (int64_t y = 0; y < height_; ++y) {
-    for (int64_t x = 0; x < width_; ++x) {
-      const auto i = static_cast<size_t>(y * width_ + x);
-      const double value = (image_[i] - mean) * Hann(y, height_) * Hann(x, width_);
+  size_t i = 0;
+  for (const double along_y : window_y_) {
+    for (const double along_x : window_x_) {
+      const double value = (image_[i] - mean) * along_y * along_x;
       spectrum[i] = value;
       light += value * value;
-      image_[i] = 0;
+      image_[i++] = 0;
     }
   }
   if (!(light > 0) || !std::isfinite(light)) {
@@ -110,20 +145,21 @@ std::optional<Shift> ShiftFinder::Next() {
 
 Shift ShiftFinder::Between(const Spectrum& before, const Spectrum& after) const {
   Spectrum cross(before.size());
-  for (int64_t y = 0; y < height_; ++y) {
-    for (int64_t x = 0; x < width_; ++x) {
-      const auto i = static_cast<size_t>(y * width_ + x);
+  size_t i = 0;
+  for (const double along_y : low_pass_y_) {
+    for (const double along_x : low_pass_x_) {
       const Complex product = after[i] * std::conj(before[i]);
-      const double size = std::abs(product), fy = Frequency(y, height_), fx = Frequency(x, width_);
-      if (size > 0) cross[i] = product / size * std::exp(-(fy * fy + fx * fx) / (kCutoff * kCutoff));
+      const double size = std::sqrt(std::norm(product));
+      if (size > 0) cross[i] = product * (along_y * along_x / size);
+      ++i;
     }
   }
   Transform(cross, height_, width_, 1);
   size_t peak = 0;
   double squares = 0;
-  for (size_t i = 0; i < cross.size(); ++i) {
-    if (cross[i].real() > cross[peak].real()) peak = i;
-    squares += cross[i].real() * cross[i].real();
+  for (size_t place = 0; place < cross.size(); ++place) {
+    if (cross[place].real() > cross[peak].real()) peak = place;
+    squares += cross[place].real() * cross[place].real();
   }
   const int64_t y = static_cast<int64_t>(peak) / width_, x = static_cast<int64_t>(peak) % width_;
   const auto at = [&](int64_t v, int64_t u) {

@@ -26,7 +26,7 @@ class ShiftFinder {
   // Below this certainty a shift is chance.
   static constexpr double kCertain = 7;
   // Bytes of one, at most, whatever the plane.
-  static constexpr int64_t kBytes = 1 << 20;
+  static constexpr int64_t kBytes = 3 << 19;
 
   // REQUIRES: extents of at least 16.
   ShiftFinder(int64_t rows, int64_t columns);
@@ -44,6 +44,7 @@ class ShiftFinder {
   Shift Between(const Spectrum& before, const Spectrum& after) const;
 
   const int64_t rows_, columns_, bin_, height_, width_;  // the last two in bins, powers of two
+  const std::vector<double> window_y_, window_x_, low_pass_y_, low_pass_x_;
   std::vector<double> image_;
   Spectrum before_;
 };
