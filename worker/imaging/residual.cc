@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 
 #include "worker/imaging/lanes.h"
 
@@ -50,24 +51,29 @@ struct Block {
   double contrast = 0;  // of its inner voxels over the others, on average
 };
 
+// Of a row of a block.
+using BlockRow = std::array<float, kBlock>;
+
 Block Measure(const float* values, int64_t columns) {
-  double all = 0, inner = 0;
+  BlockRow all{}, inner{};  // sums over rows
   for (int64_t y = 0; y < kBlock; ++y, values += columns) {
-    float row = 0;
-    for (int64_t x = 0; x < kBlock; ++x) row += values[x];
-    all += row;
-    if (y >= kRim && y < kBlock - kRim) inner += values[2] + values[3] + values[4] + values[5];
+    const bool rim = y < kRim || y >= kBlock - kRim;
+    for (size_t x = 0; x < kBlock; ++x) all[x] += values[x];
+    if (rim) continue;
+    for (size_t x = 0; x < kBlock; ++x) inner[x] += values[x];
   }
-  return {all / (kInner + kOuter), inner / kInner - (all - inner) / kOuter};
+  const double sum = std::accumulate(all.begin(), all.end(), 0.0);
+  const double middle = std::accumulate(inner.begin() + kRim, inner.end() - kRim, 0.0);
+  return {sum / (kInner + kOuter), middle / kInner - (sum - middle) / kOuter};
 }
 
 // The variance of noise that neighbours do not share.
 double Noise(const float* values, int64_t columns) {
-  float squares = 0;
+  BlockRow squares{};
   for (int64_t y = 0; y < kBlock; ++y, values += columns) {
-    for (int64_t x = 0; x + 1 < kBlock; ++x) squares += (values[x + 1] - values[x]) * (values[x + 1] - values[x]);
+    for (size_t x = 0; x + 1 < kBlock; ++x) squares[x] += (values[x + 1] - values[x]) * (values[x + 1] - values[x]);
   }
-  return squares / (2.0 * kBlock * (kBlock - 1));
+  return std::accumulate(squares.begin(), squares.end(), 0.0) / (2.0 * kBlock * (kBlock - 1));
 }
 
 void AddFaint(const ResidualScale& scale, const float* y, const float* model, int64_t columns, ResidualSums& sums) {
