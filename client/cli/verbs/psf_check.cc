@@ -17,6 +17,7 @@
 #include "client/cli/json.h"
 #include "client/cli/options/optics_options.h"
 #include "client/cli/options/output_options.h"
+#include "client/cli/options/psf_options.h"
 #include "client/cli/outcome.h"
 #include "client/cli/psf_library.h"
 #include "client/cli/psf_names.h"
@@ -38,6 +39,7 @@ struct CheckOptions {
   std::string image;  // empty: none
   std::optional<v1::VoxelSize> psf_voxel_um;
   std::optional<v1::VoxelSize> voxel_um;
+  PsfUseOptions use;
   OpticsOptions optics;
   ServerOptions server;
 };
@@ -83,6 +85,7 @@ class Checking {
     spec.set_display_name(psf.display_name());
     v1::CheckPsfSpec& check = *spec.mutable_check_psf();
     check.set_psf_volume(VolumeName("psf"));  // until it is there
+    RETURN_IF_ERROR(SetPsfUse(options_.use, check));
     RETURN_IF_ERROR(SetImage(psf, acquisition, check));
     RETURN_IF_ERROR(WithExitCode(ValidateJobSpec(spec), ExitCode::kUsage));
     return spec;
@@ -172,6 +175,7 @@ void AddPsfCheck(CLI::App& group, Program& program) {
         AddVoxelSize(verb, "--psf-voxel-um", options.psf_voxel_um,
                      "Voxel size of the PSF in um, where the file has none or a wrong one");
         AddVoxelSize(verb, "--voxel-um", options.voxel_um, "Voxel size of the image in um, likewise");
+        AddPsfUseOptions(verb, options.use, "Image and PSF");
         AddOpticsOptions(verb, options.optics);
         AddServerOrLocalOptions(verb, options.server);
         AddProgressOptions(verb, program.console);

@@ -95,6 +95,29 @@ TEST_F(PsfVerbsTest, AFileIsKeptListedShownAndRemoved) {
   EXPECT_THAT(Served({"psf", "list"}).out, HasSubstr("no PSFs"));
 }
 
+TEST_F(PsfVerbsTest, ACheckTakesTheCentreThatAJobWouldTake) {
+  const std::vector<std::string> check = {"psf", "check", File("psf.tif"), "--psf-centre"};
+  const auto with = [&check](const std::string& centre, const std::string& energy) {
+    std::vector<std::string> arguments = check;
+    arguments.insert(arguments.end(), {centre, "--psf-energy", energy});
+    return arguments;
+  };
+  service_.HoldJobs();
+  service_.FailNext("Jobs.Watch", 1, MakeError({.reason = v1::NOT_FOUND}, "look at the job"));
+  service_.FailNext("Jobs.Delete", 1, MakeError({.reason = v1::JOB_NOT_ENDED}, "look at the job"));
+  Served(with("1,2,3", "0.9"));
+  ASSERT_THAT(service_.jobs(), SizeIs(1));
+  const v1::CheckPsfSpec spec = service_.jobs().begin()->second.spec().check_psf();
+  EXPECT_EQ(spec.psf_centre(), v1::GIVEN);
+  EXPECT_EQ(spec.psf_centre_voxel().x(), 3);
+  EXPECT_EQ(spec.psf_energy(), 0.9);
+  EXPECT_EQ(Served(with("middle", "0.9")).code, 2);
+  EXPECT_EQ(Served(with("peak", "0")).code, 2);
+  const Result range = Served(with("peak", "2"));
+  EXPECT_EQ(range.code, 2);
+  EXPECT_THAT(range.err, HasSubstr("--psf-energy is 2"));
+}
+
 TEST_F(PsfVerbsTest, OpticsAreKeptWithIt) {
   const Result added =
       Add("gfp", File("psf.tif"),
