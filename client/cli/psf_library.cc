@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <string_view>
 #include <utility>
 
 #include "client/cli/json.h"
 #include "client/cli/outcome.h"
 #include "client/cli/psf_names.h"
 #include "proto/contract/error.h"
+#include "proto/contract/psf_library.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 
@@ -50,6 +52,17 @@ absl::StatusOr<v1::Psf> KeepPsf(const Client& client, const std::string& name, v
   console.Say("kept as " + ShortPsfName(psf.name()));
   if (console.json) console.Json({{"event", "kept"}, {"psf", ToJson(psf)}});
   return psf;
+}
+
+std::string DescriptionFrom(const v1::Job& job) {
+  constexpr std::string_view kBetween = "; ";
+  std::string text;
+  for (const v1::Finding& finding : job.findings()) {
+    const std::string next = (text.empty() ? "" : std::string(kBetween)) + finding.message();
+    if (text.size() + next.size() > kPsfDescriptionBytes) break;
+    text += next;
+  }
+  return text;
 }
 
 absl::StatusOr<v1::Psf> FindLibraryPsf(const Session& session, const std::string& argument,

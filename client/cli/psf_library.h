@@ -28,6 +28,9 @@ absl::Status CheckKeep(const std::string& keep, const ServerOptions& server);
 absl::StatusOr<v1::Psf> KeepPsf(const Client& client, const std::string& name, v1::CreatePsfRequest request,
                                 Leftovers& leftovers, const Console& console, const std::stop_token& stop);
 
+// What a job said of the PSF that it has made: its findings in their order, as many as a description holds.
+std::string DescriptionFrom(const v1::Job& job);
+
 // The PSF of the library that an argument names (IsLibraryPsf), in the version that it names or the newest one. An
 // error of usage where the session's server is a local one, which keeps none.
 absl::StatusOr<v1::Psf> FindLibraryPsf(const Session& session, const std::string& argument,

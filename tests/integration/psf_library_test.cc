@@ -153,6 +153,7 @@ TEST_F(PsfLibraryTest, APsfOutlivesItsJobAndGoesWhenItIsRemoved) {
   EXPECT_THAT(Do({"jobs", "--all"}).out, HasSubstr("no jobs"));
   const auto kept = LastJson(Do({"psf", "show", "beads", "--json"}).out);
   EXPECT_TRUE(kept["job"].get<std::string>().starts_with("jobs/")) << kept;
+  EXPECT_THAT(kept["description"].get<std::string>(), HasSubstr("full width at half maximum")) << "of the job's report";
   EXPECT_EQ(kept["spec"]["digest"].get<std::string>().size(), 64U);
   const CliResult held = server_.Cli({"volumes", "--delete", kept["volume"].get<std::string>()});
   EXPECT_EQ(held.exit.code, 7);

@@ -84,7 +84,7 @@ class Adding {
 
   absl::Status DoWith(Session& session, std::optional<InputImage>& file) {
     ASSIGN_OR_RETURN(Candidate psf, file ? FromFile(session.client(), *file) : FromServer(session.client()));
-    psf.request.set_description(options_.description);
+    if (!options_.description.empty()) psf.request.set_description(options_.description);
     if (!options_.unchecked) RETURN_IF_ERROR(Check(session, psf));
     progress_->Clear();
     return KeepPsf(session.client(), options_.name, psf.request, leftovers_, console_, stop_).status();
@@ -106,6 +106,7 @@ class Adding {
       RETURN_IF_ERROR(OutcomeOf(job));
       ASSIGN_OR_RETURN(*psf.request.mutable_volume(), OutputVolume(job, "psf"));
       TakeOptics(job.spec(), psf.request);
+      psf.request.set_description(DescriptionFrom(job));
     }
     ASSIGN_OR_RETURN(const v1::Volume volume, client.GetVolume(psf.request.volume(), stop_));
     psf.spec = volume.spec();
@@ -201,7 +202,9 @@ void AddPsfAdd(CLI::App& group, Program& program) {
                         "has made a PSF")
             ->type_name("FILE")
             ->required();
-        verb.add_option("--description", options.description, "What people should know of it")->type_name("TEXT");
+        verb.add_option("--description", options.description,
+                        "What people should know of it; without it, of a job, what its findings say")
+            ->type_name("TEXT");
         verb.add_flag("--unchecked", options.unchecked, "Do not have a worker look at it before");
         AddVoxelSize(verb, "--voxel-um", options.voxel_um,
                      "Voxel size of the file in um, where it has none or a wrong one");

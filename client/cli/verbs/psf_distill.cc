@@ -154,6 +154,7 @@ class Distillation {
   absl::Status Keep(const Client& client, const v1::Job& job) {
     v1::CreatePsfRequest request;
     ASSIGN_OR_RETURN(*request.mutable_volume(), OutputVolume(job, "psf"));
+    request.set_description(DescriptionFrom(job));
     return KeepPsf(client, options_.keep, request, leftovers_, console_, stop_).status();
   }
 

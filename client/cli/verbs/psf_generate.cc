@@ -146,6 +146,7 @@ class PsfModelling {
     ASSIGN_OR_RETURN(*request.mutable_volume(), OutputVolume(job, "psf"));
     *request.add_optics() = job.spec().model_psf().optics();
     request.set_microscopy(job.spec().model_psf().microscopy());
+    request.set_description(options_.model);
     return KeepPsf(client, options_.keep, request, leftovers_, console_, stop_).status();
   }
 

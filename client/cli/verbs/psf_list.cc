@@ -36,6 +36,15 @@ std::string OpticsText(const v1::Psf& psf) {
   return fmt::format("{}, na {:g}", MicroscopyName(psf.microscopy()), psf.optics(0).na());
 }
 
+// The beginning of a text, cut between characters.
+std::string Shortened(const std::string& text) {
+  constexpr size_t kShownBytes = 60;
+  if (text.size() <= kShownBytes) return text;
+  size_t end = kShownBytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return text.substr(0, end) + "...";
+}
+
 std::vector<std::string> Row(const v1::Psf& psf) {
   const absl::StatusOr<PsfId> id = ParsePsfName(psf.name(), "name");
   const v1::Shape5& shape = psf.spec().shape();
@@ -46,7 +55,7 @@ std::vector<std::string> Row(const v1::Psf& psf) {
           fmt::format("{:g} x {:g} x {:g}", voxel.z_um(), voxel.y_um(), voxel.x_um()),
           OpticsText(psf),
           TimeText(psf.create_time()),
-          Printable(psf.description())};
+          Printable(Shortened(psf.description()))};
 }
 
 absl::Status List(const ListOptions& options, const Console& console) {

@@ -5,7 +5,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "client/cli/psf_library.h"
 #include "proto/contract/error.h"
+#include "proto/contract/psf_library.h"
 #include "tests/unit/client/cli/program_fixture.h"
 
 namespace deconvoy::client {
@@ -230,6 +232,17 @@ TEST_F(PsfVerbsTest, AComputedPsfIsKeptOnRequest) {
   const Result refused = Run(local);
   EXPECT_EQ(refused.code, 2);
   EXPECT_THAT(refused.err, HasSubstr("--keep is for a server"));
+}
+
+TEST(DescriptionFrom, IsWhatTheJobSaid) {
+  v1::Job job;
+  EXPECT_EQ(DescriptionFrom(job), "");
+  job.add_findings()->set_message("PSF of 4 beads");
+  job.add_findings()->set_message("its signal over noise is 40");
+  EXPECT_EQ(DescriptionFrom(job), "PSF of 4 beads; its signal over noise is 40");
+  job.add_findings()->set_message(std::string(kPsfDescriptionBytes, 'x'));
+  job.add_findings()->set_message("the end");
+  EXPECT_EQ(DescriptionFrom(job), "PSF of 4 beads; its signal over noise is 40") << "whole sentences only";
 }
 
 }  // namespace
