@@ -2,15 +2,44 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <map>
+
 #include "client/cli/option_model.h"
 
 namespace deconvoy::client {
 namespace {
 
-std::string VerbNames(const std::vector<VerbModel>& verbs) {
-  std::vector<std::string> names;
-  for (const VerbModel& verb : verbs) names.push_back(verb.name);
-  return fmt::format("{}", fmt::join(names, " "));
+// A word that may come next, and what it is about.
+struct Word {
+  std::string text;
+  std::string about;
+};
+
+// What may follow the program's name: verbs and groups.
+std::vector<Word> FirstWords(const std::vector<VerbModel>& verbs) {
+  std::vector<Word> words;
+  for (const VerbModel& verb : verbs) {
+    if (verb.group.empty()) {
+      words.push_back({verb.name, verb.about});
+    } else if (words.empty() || words.back().text != verb.group) {
+      words.push_back({verb.group, verb.group_about});
+    }
+  }
+  return words;
+}
+
+// What may follow each group's name.
+std::map<std::string, std::vector<Word>> Groups(const std::vector<VerbModel>& verbs) {
+  std::map<std::string, std::vector<Word>> groups;
+  for (const VerbModel& verb : verbs)
+    if (!verb.group.empty()) groups[verb.group].push_back({verb.name.substr(verb.group.size() + 1), verb.about});
+  return groups;
+}
+
+std::string Texts(const std::vector<Word>& words) {
+  std::vector<std::string> texts;
+  for (const Word& word : words) texts.push_back(word.text);
+  return fmt::format("{}", fmt::join(texts, " "));
 }
 
 std::string OptionNames(const VerbModel& verb) {
@@ -27,15 +56,21 @@ std::string Quoted(const std::string& text) {
   return quoted;
 }
 
-// Prints the names of jobs, newest first; nothing without a server that answers soon.
+// Prints the names of jobs, newest first, or of PSFs; nothing without a server that answers soon.
 constexpr char kJobs[] = "timeout 2 deconvoy jobs --all --limit 50 2>/dev/null | grep -o '^jobs/[^ ]*'";
+constexpr char kPsfs[] = "timeout 2 deconvoy psf list 2>/dev/null | grep -o '^psfs/[^ ]*'";
+
+// The command that prints what the server knows of this kind; null for others.
+const char* NamesOf(const std::string& value) {
+  return value == "JOB" ? kJobs : value == "PSF" ? kPsfs : nullptr;
+}
 
 // What may stand in the place of a value, as words for the shell's `compgen`; nothing where only the user knows.
 std::string BashSource(const std::vector<VerbModel>& verbs, const OptionModel& option) {
   if (!option.choices.empty()) return fmt::format("-W '{}'", fmt::join(option.choices, " "));
   if (option.takes_file()) return "-f";
-  if (option.value == "JOB") return fmt::format("-W \"$({})\"", kJobs);
-  if (option.value == "COMMAND") return fmt::format("-W '{}'", VerbNames(verbs));
+  if (NamesOf(option.value) != nullptr) return fmt::format("-W \"$({})\"", NamesOf(option.value));
+  if (option.value == "COMMAND") return fmt::format("-W '{}'", Texts(FirstWords(verbs)));
   return "-W ''";
 }
 
@@ -65,7 +100,7 @@ std::string BashValued(const std::vector<VerbModel>& verbs) {
 std::string BashVerbs(const std::vector<VerbModel>& verbs) {
   std::string lines;
   for (const VerbModel& verb : verbs) {
-    lines += fmt::format("    {})\n      words='{}'\n", verb.name, OptionNames(verb));
+    lines += fmt::format("    '{}')\n      words='{}'\n", verb.name, OptionNames(verb));
     int place = 0;
     for (const OptionModel& option : verb.options)
       if (option.positional)
@@ -76,11 +111,26 @@ std::string BashVerbs(const std::vector<VerbModel>& verbs) {
   return lines;
 }
 
+// Lines of a `case "$verb"`: the second word of a group makes the verb.
+std::string BashGroups(const std::vector<VerbModel>& verbs) {
+  std::string lines;
+  for (const auto& [group, members] : Groups(verbs))
+    lines += fmt::format(R"(    {0})
+      if [[ $COMP_CWORD -eq 2 ]]; then
+        COMPREPLY=($(compgen -W '{1} --help' -- "$current"))
+        return
+      fi
+      verb="{0} ${{COMP_WORDS[2]}}" first=3 ;;
+)",
+                         group, Texts(members));
+  return lines;
+}
+
 std::string Bash(const std::vector<VerbModel>& verbs) {
   return fmt::format(R"(# bash completion of deconvoy; put it into ~/.local/share/bash-completion/completions/deconvoy
 _deconvoy() {{
   local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} verb=${{COMP_WORDS[1]}}
-  local words='' place=0 i
+  local words='' first=2 place=0 i
   local -a reply=()
   [[ $previous == = ]] && previous=${{COMP_WORDS[COMP_CWORD-2]}}
   [[ $current == = ]] && current=''
@@ -88,9 +138,11 @@ _deconvoy() {{
     COMPREPLY=($(compgen -W '{} --help --version' -- "$current"))
     return
   fi
+  case "$verb" in
+{}  esac
   case "$verb $previous" in
 {}  esac
-  _deconvoy_place "$verb"
+  _deconvoy_place "$verb" $first
   case "$verb" in
 {}  esac
   if [[ $current == -* ]]; then
@@ -99,9 +151,9 @@ _deconvoy() {{
     COMPREPLY=("${{reply[@]}}")
   fi
 }}
-# Sets `place` to the number of positional arguments before the cursor. The shell cuts words at = and :.
+# Sets `place` to the number of positional arguments from word $2 to the cursor. The shell cuts words at = and :.
 _deconvoy_place() {{
-  for ((i = 2; i < COMP_CWORD; i++)); do
+  for ((i = $2; i < COMP_CWORD; i++)); do
     case "$1 ${{COMP_WORDS[i]}}" in
       {}) ((i++)); [[ ${{COMP_WORDS[i]}} == = ]] && ((i++)) ;;
       "$1 "[=:]) ((i++)) ;;
@@ -112,7 +164,8 @@ _deconvoy_place() {{
 }}
 complete -o filenames -F _deconvoy deconvoy
 )",
-                     VerbNames(verbs), BashValues(verbs), BashVerbs(verbs), BashValued(verbs));
+                     Texts(FirstWords(verbs)), BashGroups(verbs), BashValues(verbs), BashVerbs(verbs),
+                     BashValued(verbs));
 }
 
 // Text inside a [description] of zsh's _arguments.
@@ -130,21 +183,46 @@ std::string ZshArgument(const OptionModel& option, const std::string& name) {
   if (!option.choices.empty())
     action = fmt::format(":value:({})", fmt::join(option.choices, " "));
   else if (!option.value.empty())
-    action = option.takes_file()     ? ":file:_files"
-             : option.value == "JOB" ? fmt::format(":job:{{compadd $({})}}", Quoted(kJobs))
-                                     : fmt::format(":{}:", ZshText(option.value));
+    action = option.takes_file()                ? ":file:_files"
+             : NamesOf(option.value) != nullptr ? fmt::format(":name:{{compadd $({})}}", Quoted(NamesOf(option.value)))
+                                                : fmt::format(":{}:", ZshText(option.value));
   if (option.positional) return fmt::format("'{}{}'", option.repeated ? "*" : "", action);
   return fmt::format("'*{}[{}]{}'", name, ZshText(option.meaning), action);
 }
 
+// Lines of an array of words and what they are about.
+std::string ZshWords(const std::vector<Word>& words) {
+  std::string lines;
+  for (const Word& word : words) lines += fmt::format("    '{}:{}'\n", word.text, ZshText(word.about));
+  return lines;
+}
+
+// Lines of a `case $verb`: the second word of a group makes the verb.
+std::string ZshGroups(const std::vector<VerbModel>& verbs) {
+  std::string lines;
+  for (const auto& [group, members] : Groups(verbs))
+    lines += fmt::format(R"(    {0})
+      verbs=(
+{1}      )
+      if (( CURRENT == 2 )); then
+        _describe 'command' verbs
+        return
+      fi
+      verb="{0} $words[2]"
+      shift words
+      (( CURRENT-- )) ;;
+)",
+                         group, ZshWords(members));
+  return lines;
+}
+
 std::string Zsh(const std::vector<VerbModel>& verbs) {
-  std::string names, cases;
+  std::string cases;
   for (const VerbModel& verb : verbs) {
-    names += fmt::format("    '{}:{}'\n", verb.name, ZshText(verb.about));
     std::string arguments;
     for (const OptionModel& option : verb.options)
       for (const std::string& name : option.names) arguments += " \\\n        " + ZshArgument(option, name);
-    cases += fmt::format("    {})\n      _arguments{} ;;\n", verb.name, arguments);
+    cases += fmt::format("    '{}')\n      _arguments{} ;;\n", verb.name, arguments);
   }
   return fmt::format(R"(#compdef deconvoy
 # zsh completion of deconvoy; put it into a folder of $fpath as _deconvoy
@@ -161,14 +239,23 @@ _deconvoy() {{
   (( CURRENT-- ))
   case $verb in
 {}  esac
+  case $verb in
+{}  esac
 }}
 compdef _deconvoy deconvoy
 )",
-                     names, cases);
+                     ZshWords(FirstWords(verbs)), ZshGroups(verbs), cases);
+}
+
+// Whether the verb is on the command line.
+std::string FishSeen(const VerbModel& verb) {
+  if (verb.group.empty()) return "__fish_seen_subcommand_from " + verb.name;
+  return fmt::format("__fish_seen_subcommand_from {}; and __fish_seen_subcommand_from {}", verb.group,
+                     verb.name.substr(verb.group.size() + 1));
 }
 
 std::string FishOption(const VerbModel& verb, const OptionModel& option) {
-  std::string line = fmt::format("complete -c deconvoy -n '__fish_seen_subcommand_from {}'", verb.name);
+  std::string line = fmt::format("complete -c deconvoy -n '{}'", FishSeen(verb));
   for (const std::string& name : option.names)
     line += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
   if (!option.choices.empty())
@@ -180,22 +267,29 @@ std::string FishOption(const VerbModel& verb, const OptionModel& option) {
 
 // What the positional arguments of a verb may be; files are the shell's own default.
 std::string FishPositionals(const std::vector<VerbModel>& verbs, const VerbModel& verb) {
-  std::string line = fmt::format("complete -c deconvoy -n '__fish_seen_subcommand_from {}' -f", verb.name);
+  std::string line = fmt::format("complete -c deconvoy -n '{}' -f", FishSeen(verb));
   for (const OptionModel& option : verb.options) {
     if (!option.positional) continue;
     if (option.takes_file()) return "";
     if (!option.choices.empty()) line += fmt::format(" -a '{}'", fmt::join(option.choices, " "));
-    if (option.value == "JOB") line += fmt::format(" -a '({})'", Quoted(kJobs));
-    if (option.value == "COMMAND") line += fmt::format(" -a '{}'", VerbNames(verbs));
+    if (const char* names = NamesOf(option.value)) line += fmt::format(" -a '({})'", Quoted(names));
+    if (option.value == "COMMAND") line += fmt::format(" -a '{}'", Texts(FirstWords(verbs)));
   }
   return line + "\n";
 }
 
 std::string Fish(const std::vector<VerbModel>& verbs) {
   std::string text = "# fish completion of deconvoy; put it into ~/.config/fish/completions/deconvoy.fish\n";
-  for (const VerbModel& verb : verbs) {
+  for (const Word& word : FirstWords(verbs))
     text +=
-        fmt::format("complete -c deconvoy -n __fish_use_subcommand -f -a {} -d '{}'\n", verb.name, Quoted(verb.about));
+        fmt::format("complete -c deconvoy -n __fish_use_subcommand -f -a {} -d '{}'\n", word.text, Quoted(word.about));
+  for (const auto& [group, members] : Groups(verbs))
+    for (const Word& word : members)
+      text += fmt::format(
+          "complete -c deconvoy -n '__fish_seen_subcommand_from {}; and not __fish_seen_subcommand_from {}' -f -a {} "
+          "-d '{}'\n",
+          group, Texts(members), word.text, Quoted(word.about));
+  for (const VerbModel& verb : verbs) {
     text += FishPositionals(verbs, verb);
     for (const OptionModel& option : verb.options)
       if (!option.positional) text += FishOption(verb, option);

@@ -9,6 +9,8 @@
 #include "client/cli/methods.h"
 #include "client/cli/outcome.h"
 #include "client/cli/psf_from_optics.h"
+#include "client/cli/psf_library.h"
+#include "client/cli/psf_names.h"
 #include "client/cli/values.h"
 #include "proto/contract/companion_volumes.h"
 #include "proto/contract/deconvolution.h"
@@ -102,9 +104,11 @@ void AddInputOptions(CLI::App& verb, InputOptions& options) {
   verb.add_option("INPUT", options.input, "Stack to deconvolve: TIFF, OME-TIFF or BigTIFF of u8, u16 or f32")
       ->type_name("FILE")
       ->required();
-  verb.add_option("--psf", options.psf,
-                  "Point spread function as a stack, with one channel for all or one per channel of INPUT [computed "
-                  "from the optics that the file of INPUT and --optics tell]")
+  verb.add_option(
+          "--psf", options.psf,
+          "Point spread function as a stack, with one channel for all or one per channel of INPUT, or psfs/NAME "
+          "or psfs/NAME@N of the server's library [computed from the optics that the file of INPUT and "
+          "--optics tell]")
       ->type_name("FILE");
   verb.add_option(
           "--mask", options.mask,
@@ -122,13 +126,20 @@ void AddInputOptions(CLI::App& verb, InputOptions& options) {
 }
 
 v1::VolumeSpec DeconvolveInputs::PsfSpec() const {
+  if (kept) return kept->spec();
   return psf ? psf->spec : PsfVolumeSpec(psf_models);
 }
 
 namespace {
 
 absl::Status OpenPsf(const InputOptions& options, ImageOptics optics, Progress& progress, DeconvolveInputs& inputs) {
-  ASSIGN_OR_RETURN(inputs.psf, OpenInput(options.psf, options.psf_voxel_um, progress));
+  if (!IsLibraryPsf(options.psf)) {
+    ASSIGN_OR_RETURN(inputs.psf, OpenInput(options.psf, options.psf_voxel_um, progress));
+  } else if (options.psf_voxel_um) {
+    return UsageError("--psf-voxel-um is for a file", "Leave it out: a PSF of the library has its voxel size.");
+  } else {
+    inputs.library_psf = options.psf;
+  }
   ASSIGN_OR_RETURN(inputs.optics, OpticsToCompare(std::move(optics), inputs.image.spec.display_name(), options.optics));
   if (!inputs.optics) return absl::OkStatus();
   const OpticsList list(inputs.optics->channels.begin(), inputs.optics->channels.end());
@@ -153,9 +164,17 @@ absl::Status PlanPsf(const InputOptions& options, const v1::DeconvolveSpec& deco
   return absl::OkStatus();
 }
 
-// The PSF's volume on the server.
+absl::Status FindKept(const Session& session, const v1::DeconvolveSpec& deconvolve, const std::stop_token& stop,
+                      DeconvolveInputs& inputs) {
+  if (inputs.library_psf.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(inputs.kept, FindLibraryPsf(session, inputs.library_psf, stop));
+  return ValidatePsf(deconvolve, inputs.image.spec, inputs.PsfSpec(), nullptr);
+}
+
+// The PSF's volume on the server, or its name in the library.
 absl::StatusOr<std::string> BringPsf(Session& session, DeconvolveInputs& inputs, Leftovers& leftovers,
                                      Progress& progress, const std::stop_token& stop) {
+  if (inputs.kept) return inputs.kept->name();
   if (!inputs.psf) return ComputePsf(session, inputs.psf_models, leftovers, progress, stop);
   ASSIGN_OR_RETURN(std::string psf, UploadImage(session.client(), *inputs.psf, progress, stop));
   leftovers.AddVolume(psf);
@@ -175,7 +194,8 @@ absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v
   } else {
     RETURN_IF_ERROR(OpenPsf(options, optics, progress, inputs));
   }
-  RETURN_IF_ERROR(ValidatePsf(deconvolve, inputs.image.spec, inputs.PsfSpec(), nullptr));
+  if (inputs.library_psf.empty())
+    RETURN_IF_ERROR(ValidatePsf(deconvolve, inputs.image.spec, inputs.PsfSpec(), nullptr));
   if (!options.mask.empty()) {
     ASSIGN_OR_RETURN(inputs.mask, OpenInput(options.mask, std::nullopt, progress));
     RETURN_IF_ERROR(ValidateMask(inputs.image.spec, inputs.mask->spec));
@@ -213,6 +233,7 @@ absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const Deconvolve
 
 absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inputs, v1::DeconvolveSpec deconvolve,
                                          Leftovers& leftovers, Progress& progress, const std::stop_token& stop) {
+  RETURN_IF_ERROR(FindKept(session, deconvolve, stop, inputs));
   ASSIGN_OR_RETURN(const auto methods, OfferedMethods(session));
   if (!methods.empty()) RETURN_IF_ERROR(CheckRequest(deconvolve, inputs, methods));
   ASSIGN_OR_RETURN(const std::string psf, BringPsf(session, inputs, leftovers, progress, stop));

@@ -22,7 +22,7 @@ namespace deconvoy::client {
 
 struct InputOptions {
   std::string input;
-  std::string psf;         // empty: computed from the optics
+  std::string psf;         // a file or a PSF of the library (IsLibraryPsf); empty: computed from the optics
   std::string mask;        // empty: none
   std::string flat_field;  // empty: none
   std::optional<v1::VoxelSize> voxel_um;
@@ -35,18 +35,21 @@ void AddInputOptions(CLI::App& verb, InputOptions& options);
 struct DeconvolveInputs {
   InputImage image;
   std::optional<InputImage> psf;             // as a file
+  std::string library_psf;                   // its name in the library; empty where it is not of it
+  std::optional<v1::Psf> kept;               // that PSF, once the server has been asked
   std::vector<v1::ModelPsfSpec> psf_models;  // without a file: what is computed for each channel
   std::optional<ImageOptics> optics;         // that the PSF is computed from, or is checked against
   std::optional<InputImage> mask;
   std::optional<InputImage> flat_field;
 
-  // Of the PSF's volume, whether it is there already or not.
+  // Of the PSF's volume, whether it is there already or not. REQUIRES: a PSF of the library is known.
   v1::VolumeSpec PsfSpec() const;
 };
 
 // Opens the files and checks that they go together and with the request, before anything is sent. Without a PSF file
 // the optics that options and image file tell must suffice to compute one; what they are is said. With one, they are
-// what it is checked against, where they suffice; where options tell some of them, they must.
+// what it is checked against, where they suffice; where options tell some of them, they must. A PSF of the library is
+// looked at by UploadInputs.
 absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v1::DeconvolveSpec& deconvolve,
                                             Progress& progress);
 
@@ -58,9 +61,9 @@ v1::VolumeSpec ResultSpec(const DeconvolveInputs& inputs, const v1::DeconvolveSp
 absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const DeconvolveInputs& inputs,
                           const std::vector<v1::Method>& methods);
 
-// Checks the request with the methods that the session's server offers (for a local server, those of the worker program
-// beside this one; nothing where no worker has ever told), uploads the volumes, has the PSF computed where there is no
-// file of it, and returns the job to submit.
+// Finds the PSF of the library, if it is of it; checks the request with the methods that the session's server offers
+// (for a local server, those of the worker program beside this one; nothing where no worker has ever told), uploads the
+// volumes, has the PSF computed where there is no file of it, and returns the job to submit.
 absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inputs, v1::DeconvolveSpec deconvolve,
                                          Leftovers& leftovers, Progress& progress, const std::stop_token& stop);
 

@@ -36,6 +36,7 @@ class Leftovers {
  public:
   void AddVolume(const std::string& volume) { volumes_.push_back(volume); }
   void AddJob(const v1::Job& job);
+  void Spare(const std::string& volume) { std::erase(volumes_, volume); }  // it is to stay
 
   const std::vector<std::string>& volumes() const { return volumes_; }
   const std::vector<std::string>& jobs() const { return jobs_; }

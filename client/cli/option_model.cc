@@ -49,6 +49,14 @@ std::vector<VerbModel> ModelOf(const CLI::App& root) {
   std::vector<VerbModel> verbs;
   for (const CLI::App* verb : root.get_subcommands({})) {
     if (verb->get_group().empty()) continue;
+    std::vector<VerbModel> members = ModelOf(*verb);
+    for (VerbModel& member : members) {
+      member.name = verb->get_name() + " " + member.name;
+      member.group = verb->get_name();
+      member.group_about = verb->get_description();
+      verbs.push_back(std::move(member));
+    }
+    if (!members.empty()) continue;
     VerbModel model{.name = verb->get_name(),
                     .about = verb->get_description(),
                     .examples = Trimmed(verb->get_footer()),

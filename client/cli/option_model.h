@@ -22,7 +22,9 @@ struct OptionModel {
 };
 
 struct VerbModel {
-  std::string name;
+  std::string name;        // `run`; that of a group comes first: `psf generate`
+  std::string group = {};  // `psf`; empty for one that stands alone
+  std::string group_about = {};
   std::string about;
   std::string examples;
   std::vector<OptionModel> options;
@@ -30,7 +32,7 @@ struct VerbModel {
 
 OptionModel ModelOf(const CLI::Option& option);
 
-// Every verb that the help shows, in its order.
+// Every verb that the help shows, in its order, with those of groups in the place of these.
 std::vector<VerbModel> ModelOf(const CLI::App& root);
 
 // A script that completes commands, options and values in `shell`: bash, zsh or fish.

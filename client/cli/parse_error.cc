@@ -15,10 +15,23 @@
 namespace deconvoy::client {
 namespace {
 
-// The verb on the command line, or the program itself.
+// The verb on the command line, or the group that it is to be of, or the program itself.
 const CLI::App& Chosen(const CLI::App& root) {
-  const auto verbs = root.get_subcommands();
-  return verbs.empty() ? root : *verbs.front();
+  const CLI::App* chosen = &root;
+  while (!chosen->get_subcommands().empty()) chosen = chosen->get_subcommands().front();
+  return *chosen;
+}
+
+// `psf generate`; empty for the program itself.
+std::string PathOf(const CLI::App& app) {
+  if (app.get_parent() == nullptr) return "";
+  const std::string before = PathOf(*app.get_parent());
+  return before.empty() ? app.get_name() : before + " " + app.get_name();
+}
+
+// With a blank behind it, unless it is empty.
+std::string Before(const std::string& path) {
+  return path.empty() ? path : path + " ";
 }
 
 std::vector<std::string> OptionNames(const CLI::App& app) {
@@ -35,9 +48,12 @@ std::vector<std::string> VerbNames(const CLI::App& root) {
   return names;
 }
 
+std::string SeeHelpOf(const CLI::App& app) {
+  return fmt::format("See `deconvoy {}--help`.", Before(PathOf(app)));
+}
+
 std::string See(const CLI::App& root) {
-  const CLI::App& chosen = Chosen(root);
-  return &chosen == &root ? "See `deconvoy --help`." : fmt::format("See `deconvoy {} --help`.", chosen.get_name());
+  return SeeHelpOf(Chosen(root));
 }
 
 std::string NameOf(const std::string& argument) {
@@ -55,25 +71,28 @@ bool IsOption(const std::string& argument) {
   return argument.starts_with("-");
 }
 
-// `early` came before the verb, where no option is taken but --help and --version.
-absl::Status BeforeTheVerb(const CLI::App& root, const std::vector<std::string>& early) {
+// `early` came after `app`, the program or a group, but before the verb, where no option is taken but --help and
+// --version.
+absl::Status BeforeTheVerb(const CLI::App& root, const CLI::App& app, const std::vector<std::string>& early) {
   const CLI::App& verb = Chosen(root);
   const std::string& first = early.front();
-  if (!IsOption(first)) return UnknownCommand(root, first);
+  if (!IsOption(first)) return UnknownCommand(app, first);
   const auto names = OptionNames(verb);
   if (std::find(names.begin(), names.end(), NameOf(first)) == names.end())
-    return Unknown(root, first, names, fmt::format("option of `{}`", verb.get_name()));
+    return Unknown(root, first, names, fmt::format("option of `{}`", PathOf(verb)));
   return UsageError(fmt::format("the option '{}' stands before the command", Printable(first)),
-                    fmt::format("Options come after it: deconvoy {} {}", verb.get_name(), NameOf(first)));
+                    fmt::format("Options come after it: deconvoy {} {}", PathOf(verb), NameOf(first)));
 }
 
 std::optional<absl::Status> AboutTheRest(const CLI::App& root) {
   const CLI::App& chosen = Chosen(root);
-  const auto early = root.remaining(false), rest = chosen.remaining(false);
-  if (&chosen == &root && !rest.empty())
-    return IsOption(rest.front()) ? Unknown(root, rest.front(), OptionNames(root), "option")
-                                  : UnknownCommand(root, rest.front());
-  if (!early.empty()) return BeforeTheVerb(root, early);
+  const auto rest = chosen.remaining(false);
+  const bool has_verbs = !chosen.get_subcommands({}).empty();
+  if (has_verbs && !rest.empty())
+    return IsOption(rest.front()) ? Unknown(root, rest.front(), OptionNames(chosen), "option")
+                                  : UnknownCommand(chosen, rest.front());
+  for (const CLI::App* app = chosen.get_parent(); app != nullptr; app = app->get_parent())
+    if (const auto early = app->remaining(false); !early.empty()) return BeforeTheVerb(root, *app, early);
   for (const std::string& argument : rest)
     if (IsOption(argument)) return Unknown(root, argument, OptionNames(chosen), "option");
   if (!rest.empty()) return Unknown(root, rest.front(), {}, "argument");
@@ -149,11 +168,10 @@ absl::Status Exclusion(const CLI::App& root, const std::string& complaint) {
 
 }  // namespace
 
-absl::Status UnknownCommand(const CLI::App& root, const std::string& name) {
-  const std::string nearest = Nearest(name, VerbNames(root));
-  constexpr std::string_view kSee = "See `deconvoy --help`.";
-  return UsageError(fmt::format("unknown command '{}'", Printable(name)),
-                    nearest.empty() ? std::string(kSee) : fmt::format("Did you mean `{}`? {}", nearest, kSee));
+absl::Status UnknownCommand(const CLI::App& app, const std::string& name) {
+  const std::string nearest = Nearest(name, VerbNames(app)), before = Before(PathOf(app)), see = SeeHelpOf(app);
+  return UsageError(fmt::format("unknown command '{}{}'", before, Printable(name)),
+                    nearest.empty() ? see : fmt::format("Did you mean `{}{}`? {}", before, nearest, see));
 }
 
 absl::Status ToStatus(const CLI::App& root, const CLI::ParseError& error) {

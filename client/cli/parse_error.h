@@ -12,7 +12,7 @@ namespace deconvoy::client {
 // before the command with where they go. The exit code is that of usage.
 absl::Status ToStatus(const CLI::App& root, const CLI::ParseError& error);
 
-// The command called `name` is not one of `root`.
-absl::Status UnknownCommand(const CLI::App& root, const std::string& name);
+// The command called `name` is not one of `app`, the program or a group of commands.
+absl::Status UnknownCommand(const CLI::App& app, const std::string& name);
 
 }  // namespace deconvoy::client

@@ -86,6 +86,36 @@ absl::Status Client::DeleteVolume(const std::string& volume, std::stop_token sto
   return connection_->Call(connection_->volumes(), &v1::Volumes::Stub::Delete, request, stop).status();
 }
 
+absl::StatusOr<v1::Psf> Client::CreatePsf(v1::CreatePsfRequest request, std::stop_token stop) const {
+  request.set_request_id(NewRequestId());
+  return connection_->Create(connection_->psfs(), &v1::Psfs::Stub::Create, request, stop);
+}
+
+absl::StatusOr<v1::Psf> Client::GetPsf(const std::string& psf, std::stop_token stop) const {
+  v1::GetPsfRequest request;
+  request.set_psf(psf);
+  return connection_->Call(connection_->psfs(), &v1::Psfs::Stub::Get, request, stop);
+}
+
+absl::StatusOr<std::vector<v1::Psf>> Client::ListPsfs(const std::string& psf, std::stop_token stop) const {
+  std::vector<v1::Psf> all;
+  v1::ListPsfsRequest request;
+  request.set_psf(psf);
+  do {
+    ASSIGN_OR_RETURN(const v1::ListPsfsResponse page,
+                     connection_->Call(connection_->psfs(), &v1::Psfs::Stub::List, request, stop));
+    all.insert(all.end(), page.psfs().begin(), page.psfs().end());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return all;
+}
+
+absl::Status Client::DeletePsf(const std::string& psf, std::stop_token stop) const {
+  v1::DeletePsfRequest request;
+  request.set_psf(psf);
+  return connection_->Call(connection_->psfs(), &v1::Psfs::Stub::Delete, request, stop).status();
+}
+
 absl::StatusOr<v1::Job> Client::Submit(const v1::JobSpec& spec, std::stop_token stop) const {
   v1::SubmitJobRequest request;
   request.set_request_id(NewRequestId());

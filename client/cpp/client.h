@@ -35,6 +35,7 @@
 #include "deconvoy/v1/admin.pb.h"
 #include "deconvoy/v1/jobs.pb.h"
 #include "deconvoy/v1/methods.pb.h"
+#include "deconvoy/v1/psfs.pb.h"
 #include "deconvoy/v1/volumes.pb.h"
 
 namespace deconvoy::client {
@@ -94,6 +95,13 @@ class Client {
   absl::StatusOr<v1::Volume> GetVolume(const std::string& volume, std::stop_token stop = {}) const;
   absl::StatusOr<std::vector<v1::Volume>> ListVolumes(std::stop_token stop = {}) const;
   absl::Status DeleteVolume(const std::string& volume, std::stop_token stop = {}) const;
+
+  // `request` without an id.
+  absl::StatusOr<v1::Psf> CreatePsf(v1::CreatePsfRequest request, std::stop_token stop = {}) const;
+  absl::StatusOr<v1::Psf> GetPsf(const std::string& psf, std::stop_token stop = {}) const;
+  // As ListPsfsRequest says of `psf`.
+  absl::StatusOr<std::vector<v1::Psf>> ListPsfs(const std::string& psf, std::stop_token stop = {}) const;
+  absl::Status DeletePsf(const std::string& psf, std::stop_token stop = {}) const;
 
   absl::StatusOr<v1::Job> Submit(const v1::JobSpec& spec, std::stop_token stop = {}) const;
   absl::StatusOr<v1::PreflightReport> Preflight(const v1::JobSpec& spec, std::stop_token stop = {}) const;

@@ -64,6 +64,7 @@ Connection::Connection(std::string address, const RetryPolicy& retry, OutageObse
       volumes_(v1::Volumes::NewStub(channel)),
       jobs_(v1::Jobs::NewStub(channel)),
       methods_(v1::Methods::NewStub(channel)),
+      psfs_(v1::Psfs::NewStub(channel)),
       admin_(v1::Admin::NewStub(channel)) {}
 
 Retrier Connection::MakeRetrier(std::stop_token stop) const {

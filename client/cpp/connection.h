@@ -16,6 +16,7 @@
 #include "deconvoy/v1/admin.grpc.pb.h"
 #include "deconvoy/v1/jobs.grpc.pb.h"
 #include "deconvoy/v1/methods.grpc.pb.h"
+#include "deconvoy/v1/psfs.grpc.pb.h"
 #include "deconvoy/v1/volumes.grpc.pb.h"
 
 namespace deconvoy::client {
@@ -39,6 +40,7 @@ class Connection {
   v1::Volumes::Stub& volumes() { return *volumes_; }
   v1::Jobs::Stub& jobs() { return *jobs_; }
   v1::Methods::Stub& methods() { return *methods_; }
+  v1::Psfs::Stub& psfs() { return *psfs_; }
   v1::Admin::Stub& admin() { return *admin_; }
 
   // What the server said of itself first. Set once, before the connection is shared.
@@ -97,6 +99,7 @@ class Connection {
   const std::unique_ptr<v1::Volumes::Stub> volumes_;
   const std::unique_ptr<v1::Jobs::Stub> jobs_;
   const std::unique_ptr<v1::Methods::Stub> methods_;
+  const std::unique_ptr<v1::Psfs::Stub> psfs_;
   const std::unique_ptr<v1::Admin::Stub> admin_;
 
   Connection(std::string address, const RetryPolicy& retry, OutageObserver observer,

@@ -12,7 +12,9 @@ namespace deconvoy {
 namespace {
 
 constexpr std::string_view kVolumes = "volumes/", kJobs = "jobs/", kWorkers = "workers/", kTasks = "/tasks/";
+constexpr std::string_view kPsfs = "psfs/", kVersions = "/versions/";
 constexpr size_t kIdLength = 40;
+constexpr size_t kPsfIdLength = 63;
 constexpr size_t kShownLength = 100;
 
 absl::Status Malformed(std::string_view name, std::string_view field, std::string_view pattern) {
@@ -23,10 +25,21 @@ absl::Status Malformed(std::string_view name, std::string_view field, std::strin
       fmt::format("`{}` is `{}`, which is not a name of the form {}", field, name.substr(0, kShownLength), pattern));
 }
 
+bool HasIdCharacters(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+}
+
 bool IsId(std::string_view text) {
-  return !text.empty() && text.size() <= kIdLength && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  });
+  return !text.empty() && text.size() <= kIdLength && HasIdCharacters(text);
+}
+
+// A whole number of at least `least` in its one form, without sign and leading zeros; -1 for anything else.
+int64_t NumberFrom(std::string_view digits, int64_t least) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  const bool whole = error == std::errc() && end == digits.data() + digits.size();
+  return whole && number >= least && fmt::to_string(number) == digits ? number : -1;
 }
 
 absl::StatusOr<std::string> IdAfter(std::string_view prefix, std::string_view name, std::string_view field) {
@@ -65,13 +78,37 @@ absl::StatusOr<TaskId> ParseTaskName(std::string_view name, std::string_view fie
   if (cut == std::string_view::npos) return malformed;
   const absl::StatusOr<std::string> job_id = JobId(name.substr(0, cut), field);
   if (!job_id.ok()) return malformed;
-  const std::string_view digits = name.substr(cut + kTasks.size());
-  TaskId id{.job_id = *job_id, .number = 0};
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), id.number);
-  const bool is_number = error == std::errc() && end == digits.data() + digits.size() && id.number >= 0;
-  // One task has one name: no leading zeros, no sign.
-  if (!is_number || TaskName(id.job_id, id.number) != name) return malformed;
+  TaskId id{.job_id = *job_id, .number = NumberFrom(name.substr(cut + kTasks.size()), 0)};
+  if (id.number < 0) return malformed;
   return id;
+}
+
+bool IsPsfId(std::string_view id) {
+  return !id.empty() && id.size() <= kPsfIdLength && id.front() >= 'a' && id.front() <= 'z' && HasIdCharacters(id);
+}
+
+bool IsOfPsf(std::string_view name) {
+  return name.starts_with(kPsfs);
+}
+
+std::string PsfName(const PsfId& psf) {
+  if (psf.version == 0) return fmt::format("{}{}", kPsfs, psf.id);
+  return fmt::format("{}{}{}{}", kPsfs, psf.id, kVersions, psf.version);
+}
+
+absl::StatusOr<PsfId> ParsePsfName(std::string_view name, std::string_view field) {
+  const size_t cut = std::min(name.find(kVersions), name.size());
+  if (IsOfPsf(name) && cut >= kPsfs.size()) {
+    PsfId psf{.id = std::string(name.substr(kPsfs.size(), cut - kPsfs.size())), .version = 0};
+    if (cut < name.size()) psf.version = NumberFrom(name.substr(cut + kVersions.size()), 1);
+    if (IsPsfId(psf.id) && psf.version >= 0) return psf;
+  }
+  return MakeError(
+      {.reason = v1::INVALID_FIELD,
+       .field = std::string(field),
+       .remedy = "Give a name of the form psfs/{id} or psfs/{id}/versions/{n}; an id is 1 to 63 characters of "
+                 "[a-z0-9-], the first a letter."},
+      fmt::format("`{}` is `{}`, which is not the name of a PSF", field, name.substr(0, kShownLength)));
 }
 
 }  // namespace deconvoy

@@ -1,6 +1,8 @@
-// Names of the things the service keeps: `volumes/{id}`, `jobs/{id}`, `jobs/{id}/tasks/{n}`, `workers/{id}`.
+// Names of the things the service keeps: `volumes/{id}`, `jobs/{id}`, `jobs/{id}/tasks/{n}`, `workers/{id}`,
+// `psfs/{id}/versions/{n}`.
 //
-// An id is 1 to 40 characters of [a-z0-9-]; n is a decimal number.
+// An id is 1 to 40 characters of [a-z0-9-], that of a PSF 1 to 63 of them and the first a letter; n is a decimal
+// number.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -27,5 +29,19 @@ struct TaskId {
   friend bool operator==(const TaskId&, const TaskId&) = default;
 };
 absl::StatusOr<TaskId> ParseTaskName(std::string_view name, std::string_view field);
+
+// A PSF of the library, or one version of it.
+struct PsfId {
+  std::string id;
+  int64_t version = 0;  // from 1; 0: none is named
+  friend bool operator==(const PsfId&, const PsfId&) = default;
+};
+// `psfs/{id}` without a version.
+std::string PsfName(const PsfId& psf);
+absl::StatusOr<PsfId> ParsePsfName(std::string_view name, std::string_view field);
+
+bool IsPsfId(std::string_view id);
+// Whether the name is meant as that of a PSF, well formed or not.
+bool IsOfPsf(std::string_view name);
 
 }  // namespace deconvoy

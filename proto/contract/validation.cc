@@ -107,6 +107,11 @@ absl::Status CheckVolumeName(std::string_view name, std::string_view field) {
   return VolumeId(name, field).status();
 }
 
+// A volume, or a PSF of the library.
+absl::Status CheckPsfVolume(std::string_view name, std::string_view field) {
+  return IsOfPsf(name) ? ParsePsfName(name, field).status() : CheckVolumeName(name, field);
+}
+
 // --- Deconvolution ---
 
 absl::Status CheckMethodName(std::string_view method) {
@@ -217,7 +222,7 @@ absl::Status CheckDepths(const v1::DeconvolveSpec& spec) {
 
 absl::Status CheckDeconvolve(const v1::DeconvolveSpec& spec) {
   RETURN_IF_ERROR(CheckVolumeName(spec.input_volume(), "deconvolve.input_volume"));
-  RETURN_IF_ERROR(CheckVolumeName(spec.psf_volume(), "deconvolve.psf_volume"));
+  RETURN_IF_ERROR(CheckPsfVolume(spec.psf_volume(), "deconvolve.psf_volume"));
   RETURN_IF_ERROR(CheckMethodName(spec.method()));
   RETURN_IF_ERROR(CheckParameters(spec.parameters()));
   RETURN_IF_ERROR(CheckEnum(v1::Boundary_IsValid(spec.boundary()), spec.boundary(), "deconvolve.boundary"));
@@ -239,7 +244,7 @@ absl::Status CheckDeconvolve(const v1::DeconvolveSpec& spec) {
 
 absl::Status CheckSimulatedPsf(const v1::SimulateSpec& spec) {
   if (spec.psf_volume().empty()) return GaussianPsfShape(spec.psf_fwhm(), spec.voxel_size()).status();
-  RETURN_IF_ERROR(CheckVolumeName(spec.psf_volume(), "simulate.psf_volume"));
+  RETURN_IF_ERROR(CheckPsfVolume(spec.psf_volume(), "simulate.psf_volume"));
   const v1::VoxelSize& fwhm = spec.psf_fwhm();
   if (fwhm.z_um() == 0 && fwhm.y_um() == 0 && fwhm.x_um() == 0) return absl::OkStatus();
   return Invalid("simulate.psf_fwhm", "is given beside `simulate.psf_volume`", "Give one of them.");
@@ -334,7 +339,7 @@ absl::Status CheckDistill(const v1::DistillSpec& spec) {
 }
 
 absl::Status CheckCheckPsf(const v1::CheckPsfSpec& spec) {
-  RETURN_IF_ERROR(CheckVolumeName(spec.psf_volume(), "check_psf.psf_volume"));
+  RETURN_IF_ERROR(CheckPsfVolume(spec.psf_volume(), "check_psf.psf_volume"));
   RETURN_IF_ERROR(ValidateOptics(spec.optics(), spec.microscopy(), "check_psf"));
   RETURN_IF_ERROR(CheckPreparation(spec, "check_psf"));
   if (!IsZero(spec.image_shape())) {

@@ -16,6 +16,7 @@
 #include "server/api/call.h"
 #include "server/api/jobs_service.h"
 #include "server/api/methods_service.h"
+#include "server/api/psfs_service.h"
 #include "server/api/volumes_service.h"
 #include "server/api/workers_service.h"
 
@@ -70,6 +71,7 @@ class GrpcServer final : public ApiServer {
         volumes_(door_, core.store(), core.volumes()),
         jobs_(door_, core.jobs()),
         methods_(door_, core.capabilities()),
+        psfs_(door_, core.psfs()),
         workers_(door_, core.dispatcher(), core.volumes()),
         admin_(door_, core.jobs(), core.dispatcher(), core.volumes(), core.clock()),
         open_calls_(open_calls) {}
@@ -88,7 +90,7 @@ class GrpcServer final : public ApiServer {
     for (grpc::Service* service : Services()) builder.RegisterService(service);
     server_ = builder.BuildAndStart();
     for (size_t i = 0; i < addresses_.size(); ++i) RETURN_IF_ERROR(Settle(addresses_[i], ports[i]));
-    for (const char* name : {"Volumes", "Jobs", "Methods", "Workers", "Admin"}) {
+    for (const char* name : {"Volumes", "Jobs", "Methods", "Psfs", "Workers", "Admin"}) {
       server_->GetHealthCheckService()->SetServingStatus(fmt::format("deconvoy.v1.{}", name), true);
     }
     return absl::OkStatus();
@@ -108,7 +110,7 @@ class GrpcServer final : public ApiServer {
   }
 
  private:
-  std::vector<grpc::Service*> Services() { return {&volumes_, &jobs_, &methods_, &workers_, &admin_}; }
+  std::vector<grpc::Service*> Services() { return {&volumes_, &jobs_, &methods_, &psfs_, &workers_, &admin_}; }
 
   // Takes note of what an address has become.
   absl::Status Settle(Address& address, int port) const {
@@ -130,6 +132,7 @@ class GrpcServer final : public ApiServer {
   VolumesService volumes_;
   JobsService jobs_;
   MethodsService methods_;
+  PsfsService psfs_;
   WorkersService workers_;
   AdminService admin_;
   const int64_t open_calls_;

@@ -17,6 +17,7 @@
 #include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
 #include "server/jobs/calibration.h"
+#include "server/jobs/psf_lookup.h"
 #include "server/jobs/tile_planning.h"
 
 namespace deconvoy::server {
@@ -39,7 +40,7 @@ class Examiner {
   Examiner(const std::string& owner, Store& store, VolumeStore& volumes, const Capabilities& capabilities)
       : owner_(owner), store_(store), volumes_(volumes), capabilities_(capabilities) {}
 
-  absl::Status Run(const v1::JobSpec& spec, double queued_work);
+  absl::Status Run(v1::JobSpec spec, double queued_work);
 
   Examination result;
 
@@ -425,9 +426,12 @@ void Examiner::NoteTimes(double queued_work) {
   result.report.set_queue_seconds(queued_work / rate);
 }
 
-absl::Status Examiner::Run(const v1::JobSpec& spec, double queued_work) {
+absl::Status Examiner::Run(v1::JobSpec spec, double queued_work) {
   const absl::Status form = ValidateJobSpec(spec);
   if (!form.ok()) return Refuse(form);
+  const absl::StatusOr<std::optional<v1::Finding>> named = LookUpPsf(store_, owner_, spec);
+  if (!named.ok()) return Refuse(named.status());
+  if (*named) *result.report.add_findings() = **named;
   result.spec = spec;
   switch (spec.work_case()) {
     case v1::JobSpec::kDeconvolve:

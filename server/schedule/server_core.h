@@ -8,6 +8,7 @@
 
 #include "server/jobs/capabilities.h"
 #include "server/jobs/job_manager.h"
+#include "server/jobs/psf_library.h"
 #include "server/observe/environment.h"
 #include "server/schedule/dispatcher.h"
 #include "server/spool/file_system.h"
@@ -35,6 +36,7 @@ class ServerCore {
   VolumeStore& volumes() { return *volumes_; }
   Capabilities& capabilities() { return capabilities_; }
   JobManager& jobs() { return *jobs_; }
+  PsfLibrary& psfs() { return *psfs_; }
   Dispatcher& dispatcher() { return *dispatcher_; }
   Clock& clock() { return clock_; }
 
@@ -47,6 +49,7 @@ class ServerCore {
   std::unique_ptr<Store> store_;
   std::unique_ptr<VolumeStore> volumes_;
   Capabilities capabilities_;
+  std::unique_ptr<PsfLibrary> psfs_;
   std::unique_ptr<JobManager> jobs_;
   std::unique_ptr<Dispatcher> dispatcher_;
 };

@@ -86,6 +86,18 @@ absl::StatusOr<std::string> SpoolVolumeStore::ComputeDigest(const VolumeRecord& 
   return std::string(reinterpret_cast<const char*>(digest.data()), digest.size());
 }
 
+absl::StatusOr<std::string> SpoolVolumeStore::Digest(const std::string& id) {
+  ASSIGN_OR_RETURN(const VolumeRecord volume, store_.GetVolume(id));
+  if (volume.state != v1::COMPLETE) {
+    return MakeError({.reason = v1::VOLUME_INCOMPLETE,
+                      .field = "volume",
+                      .remedy = "Send what is missing and call Finish, or wait until its job has ended."},
+                     fmt::format("{} is not complete yet", VolumeName(id)));
+  }
+  if (!volume.spec.digest().empty()) return volume.spec.digest();
+  return ComputeDigest(volume);
+}
+
 absl::StatusOr<v1::Volume> SpoolVolumeStore::Finish(const std::string& id, const std::string& digest) {
   ASSIGN_OR_RETURN(VolumeRecord volume, store_.GetVolume(id));
   if (volume.state == v1::COMPLETE) {

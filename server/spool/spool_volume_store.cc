@@ -1,39 +1,21 @@
 #include "server/spool/spool_volume_store.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/util/message_differencer.h>
 #include <google/protobuf/util/time_util.h>
 
-#include <span>
-
-#include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
 #include "server/spool/coverage.h"
+#include "server/store/request_digest.h"
 
 namespace deconvoy::server {
 namespace {
 
 constexpr size_t kMissingShown = 1000;
-
-std::string DigestOfRequest(const v1::CreateVolumeRequest& request) {
-  std::string bytes = request.GetTypeName();
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    request.SerializeToCodedStream(&coded);
-  }
-  Sha256 sha;
-  sha.Update(std::as_bytes(std::span(bytes)));
-  const Sha256Digest digest = sha.Finish();
-  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-}
 
 // Whether both describe the same image; names are for people and may differ.
 bool SameImage(v1::VolumeSpec a, v1::VolumeSpec b) {

@@ -26,6 +26,7 @@ class SpoolVolumeStore final : public VolumeStore {
   absl::StatusOr<std::unique_ptr<VolumeWriter>> Write(const std::string& id) override;
   absl::StatusOr<v1::Volume> Finish(const std::string& id, const std::string& digest) override;
   absl::Status Delete(const std::string& id) override;
+  absl::StatusOr<std::string> Digest(const std::string& id) override;
   absl::Status Read(const std::string& id, const v1::Box& region, const std::function<bool(v1::Chunk)>& send) override;
 
   std::filesystem::path PathOf(const std::string& volume_id) const override;

@@ -68,8 +68,10 @@ class VolumeStore {
   virtual absl::StatusOr<std::unique_ptr<VolumeWriter>> Write(const std::string& id) = 0;
   // Checks completeness and digest, then completes the volume. Asking again for a complete one only checks the digest.
   virtual absl::StatusOr<v1::Volume> Finish(const std::string& id, const std::string& digest) = 0;
-  // VOLUME_IN_USE, naming the job, while one that has not ended uses the volume.
+  // VOLUME_IN_USE, naming it, while a job that has not ended uses the volume, or a PSF keeps it.
   virtual absl::Status Delete(const std::string& id) = 0;
+  // Of a complete volume, as in VolumeSpec; a job's result is read for it. VOLUME_INCOMPLETE.
+  virtual absl::StatusOr<std::string> Digest(const std::string& id) = 0;
 
   // Sends `region` in chunks to `send`, which returns false to stop (then OK). FAILED_PRECONDITION when some of
   // it is not committed.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
 #include <set>
 #include <string_view>
 
@@ -148,7 +149,7 @@ absl::StatusOr<Page<JobRecord>> List(Database& database, const std::string& owne
                                  " AND state IN (1, 2, 3) ORDER BY create_time_ns DESC, id DESC LIMIT ?")
               : std::string_view("SELECT " JOB_COLUMNS " FROM jobs WHERE owner = ? AND (create_time_ns, id) < (?, ?)"
                                  " ORDER BY create_time_ns DESC, id DESC LIMIT ?")));
-  query.Bind(owner).Bind(after.create_time_ns).Bind(after.id).Bind(int64_t{size} + 1);
+  query.Bind(owner).Bind(after.place).Bind(after.id).Bind(int64_t{size} + 1);
   Page<JobRecord> page;
   while (true) {
     ASSIGN_OR_RETURN(const bool row, query.Step());
@@ -191,6 +192,19 @@ absl::StatusOr<std::vector<std::string>> UnfinishedUsing(Database& database, con
     if (!row) return ids;
     ids.push_back(query.Bytes(0));
   }
+}
+
+absl::StatusOr<std::string> MakerOf(Database& database, const std::string& volume_id) {
+  // It came before every job that reads the volume.
+  ASSIGN_OR_RETURN(Statement query,
+                   database.Prepare("SELECT jobs.id, jobs.job FROM job_volumes JOIN jobs ON jobs.key = job_volumes.job"
+                                    " WHERE volume_id = ? ORDER BY jobs.key LIMIT 1"));
+  ASSIGN_OR_RETURN(const bool row, query.Bind(volume_id).Step());
+  v1::Job job;
+  if (!row || !job.ParseFromString(query.Bytes(1))) return "";
+  const bool made = std::any_of(job.outputs().begin(), job.outputs().end(),
+                                [&](const v1::JobOutput& output) { return output.volume() == VolumeName(volume_id); });
+  return made ? query.Bytes(0) : "";
 }
 
 #undef JOB_COLUMNS

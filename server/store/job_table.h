@@ -33,6 +33,9 @@ absl::StatusOr<Page<JobRecord>> List(Database& database, const std::string& owne
 absl::StatusOr<std::vector<JobRecord>> Unfinished(Database& database);
 absl::Status Delete(Database& database, const std::string& id);
 
+// The id of the job that made the volume; empty where none is known.
+absl::StatusOr<std::string> MakerOf(Database& database, const std::string& volume_id);
+
 absl::StatusOr<std::vector<std::string>> UnfinishedUsing(Database& database, const std::string& volume_id);
 
 }  // namespace deconvoy::server::job_table

@@ -28,7 +28,7 @@ PageKey FirstPage() {
 }
 
 std::string ToPageToken(const PageKey& key) {
-  const std::string text = fmt::format("{}/{}", key.create_time_ns, key.id);
+  const std::string text = fmt::format("{}/{}", key.place, key.id);
   std::string token;
   boost::algorithm::hex_lower(text.begin(), text.end(), std::back_inserter(token));
   return token;
@@ -44,7 +44,7 @@ absl::StatusOr<PageKey> FromPageToken(const std::string& token) {
   }
   PageKey key;
   const char* end = text.data() + text.size();
-  const auto [next, error] = std::from_chars(text.data(), end, key.create_time_ns);
+  const auto [next, error] = std::from_chars(text.data(), end, key.place);
   if (error != std::errc() || next == end || *next != '/') return NotAToken(token);
   key.id.assign(next + 1, end);
   return key;

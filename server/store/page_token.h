@@ -1,4 +1,4 @@
-// Opaque page tokens of lists that go from the newest to the oldest.
+// Opaque page tokens of lists that are kept in the store.
 //
 // A token names the last item shown, not a position, so that items which come or go in between disturb no page.
 #pragma once
@@ -11,11 +11,11 @@
 namespace deconvoy::server {
 
 struct PageKey {
-  int64_t create_time_ns = 0;
+  int64_t place = 0;  // what the list goes by: a time in ns, or a number
   std::string id;
 };
 
-// The key that every item comes after: start of a list.
+// The key that every item comes after: start of a list that goes from the newest to the oldest.
 PageKey FirstPage();
 
 std::string ToPageToken(const PageKey& key);

@@ -98,8 +98,28 @@ CREATE TABLE counters (
 INSERT INTO counters VALUES ('token', 0);
 )sql";
 
+// A name stays when its versions have gone, so that no number is given twice.
+constexpr const char* kVersion2 = R"sql(
+CREATE TABLE psf_names (
+  key         INTEGER PRIMARY KEY,
+  owner       TEXT    NOT NULL,
+  id          TEXT    NOT NULL,
+  last_number INTEGER NOT NULL,
+  UNIQUE (owner, id)
+) STRICT;
+
+CREATE TABLE psfs (
+  name           INTEGER NOT NULL REFERENCES psf_names (key),
+  number         INTEGER NOT NULL,
+  volume_id      TEXT    NOT NULL UNIQUE REFERENCES volumes (id),
+  create_time_ns INTEGER NOT NULL,
+  psf            BLOB    NOT NULL,
+  PRIMARY KEY (name, number)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 // Entry n brings version n to version n + 1.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2};
 
 absl::StatusOr<int64_t> CurrentVersion(Database& database) {
   ASSIGN_OR_RETURN(Statement query, database.Prepare("PRAGMA user_version"));

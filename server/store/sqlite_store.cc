@@ -5,6 +5,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
 #include "server/store/job_table.h"
+#include "server/store/psf_table.h"
 #include "server/store/request_table.h"
 #include "server/store/schema.h"
 #include "server/store/task_table.h"
@@ -15,6 +16,15 @@ namespace {
 
 // Fencing tokens reserved in the database at a time.
 constexpr int64_t kTokenBlock = 64;
+
+// Errors of volumes that something else needs.
+absl::Status CheckKept(Database& database, const std::string& volume_id) {
+  ASSIGN_OR_RETURN(const std::optional<PsfRecord> psf, psf_table::FindByVolume(database, volume_id));
+  if (!psf) return absl::OkStatus();
+  const std::string name = PsfName({psf->id, psf->number});
+  return MakeError({.reason = v1::VOLUME_IN_USE, .remedy = "Remove that PSF instead.", .metadata = {{"psf", name}}},
+                   fmt::format("{} is kept as {}", VolumeName(volume_id), name));
+}
 
 absl::Status CheckUnused(Database& database, const std::string& volume_id) {
   ASSIGN_OR_RETURN(const std::vector<std::string> jobs, job_table::UnfinishedUsing(database, volume_id));
@@ -108,6 +118,7 @@ absl::Status SqliteStore::CompleteVolume(const std::string& id, const std::strin
 absl::Status SqliteStore::DeleteVolume(const std::string& id) {
   return Write([&](Database& database) -> absl::Status {
     RETURN_IF_ERROR(CheckUnused(database, id));
+    RETURN_IF_ERROR(CheckKept(database, id));
     return volume_table::Delete(database, id);
   });
 }
@@ -115,6 +126,48 @@ absl::Status SqliteStore::DeleteVolume(const std::string& id) {
 absl::StatusOr<std::vector<std::string>> SqliteStore::JobsUsing(const std::string& volume_id) {
   std::lock_guard lock(mutex_);
   return job_table::UnfinishedUsing(*database_, volume_id);
+}
+
+absl::StatusOr<PsfRecord> SqliteStore::InsertPsf(PsfRecord psf, const std::string& request_id,
+                                                 const std::string& body_digest) {
+  const absl::Status kept = Write([&](Database& database) -> absl::Status {
+    RETURN_IF_ERROR(request_table::Insert(database, psf.owner, request_id, {body_digest, psf.volume_id}));
+    RETURN_IF_ERROR(CheckKept(database, psf.volume_id));
+    return psf_table::Insert(database, psf);
+  });
+  if (!kept.ok()) return kept;
+  return psf;
+}
+
+absl::StatusOr<PsfRecord> SqliteStore::GetPsf(const std::string& owner, const std::string& id, int64_t number) {
+  std::lock_guard lock(mutex_);
+  return psf_table::Get(*database_, owner, id, number);
+}
+
+absl::StatusOr<std::optional<PsfRecord>> SqliteStore::FindPsfOfVolume(const std::string& volume_id) {
+  std::lock_guard lock(mutex_);
+  return psf_table::FindByVolume(*database_, volume_id);
+}
+
+absl::StatusOr<Page<PsfRecord>> SqliteStore::ListPsfs(const std::string& owner, const std::string& id, int page_size,
+                                                      const std::string& page_token) {
+  std::lock_guard lock(mutex_);
+  return psf_table::List(*database_, owner, id, page_size, page_token);
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteStore::DeletePsf(const std::string& owner, const std::string& id,
+                                                                int64_t number) {
+  std::vector<std::string> volumes;
+  const absl::Status removed = Write([&](Database& database) -> absl::Status {
+    ASSIGN_OR_RETURN(volumes, psf_table::Delete(database, owner, id, number));
+    for (const std::string& volume : volumes) {
+      RETURN_IF_ERROR(CheckUnused(database, volume));
+      RETURN_IF_ERROR(volume_table::Delete(database, volume));
+    }
+    return absl::OkStatus();
+  });
+  if (!removed.ok()) return removed;
+  return volumes;
 }
 
 absl::Status SqliteStore::InsertJob(const JobChange& first, const std::string& request_id,

@@ -32,6 +32,15 @@ class SqliteStore : public Store {
   absl::Status DeleteVolume(const std::string& id) override;
   absl::StatusOr<std::vector<std::string>> JobsUsing(const std::string& volume_id) override;
 
+  absl::StatusOr<PsfRecord> InsertPsf(PsfRecord psf, const std::string& request_id,
+                                      const std::string& body_digest) override;
+  absl::StatusOr<PsfRecord> GetPsf(const std::string& owner, const std::string& id, int64_t number) override;
+  absl::StatusOr<std::optional<PsfRecord>> FindPsfOfVolume(const std::string& volume_id) override;
+  absl::StatusOr<Page<PsfRecord>> ListPsfs(const std::string& owner, const std::string& id, int page_size,
+                                           const std::string& page_token) override;
+  absl::StatusOr<std::vector<std::string>> DeletePsf(const std::string& owner, const std::string& id,
+                                                     int64_t number) override;
+
   absl::Status InsertJob(const JobChange& first, const std::string& request_id,
                          const std::string& body_digest) override;
   absl::StatusOr<JobRecord> GetJob(const std::string& id) override;

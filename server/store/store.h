@@ -1,4 +1,4 @@
-// The durable record of volumes, jobs, tasks and events: SQLite, WAL, synchronous=FULL.
+// The durable record of volumes, jobs, tasks, events and PSFs: SQLite, WAL, synchronous=FULL.
 //
 // Every call is one transaction, durable when it returns. It holds facts and keeps them consistent; which change is
 // legal is decided by the rooms above (server/jobs for the state machines). Thread safe: calls are serialised inside.
@@ -20,6 +20,7 @@
 
 #include "deconvoy/v1/errors.pb.h"
 #include "deconvoy/v1/jobs.pb.h"
+#include "deconvoy/v1/psfs.pb.h"
 #include "deconvoy/v1/volumes.pb.h"
 #include "proto/contract/geometry.h"
 
@@ -88,6 +89,16 @@ struct Page {
   std::string next_token;  // empty at the end
 };
 
+// One version of a PSF: a volume that is kept under a name.
+struct PsfRecord {
+  std::string owner;
+  std::string id;         // of the PSF
+  int64_t number = 0;     // of the version, from 1; given by the store
+  std::string volume_id;  // that holds it
+  v1::Psf psf = {};       // all that is shown; name, volume, time and, but for its digest, spec are filled on reading
+  absl::Time create_time = {};
+};
+
 // What one step of a job's life changes, applied in one transaction.
 struct JobChange {
   JobRecord job;  // replaces the stored one (id must exist)
@@ -134,10 +145,26 @@ class Store {
   // Boxes of one frame, or of the whole volume with t = c = -1, in no particular order.
   virtual absl::StatusOr<std::vector<CommittedBox>> GetBoxes(const std::string& volume_id, int64_t t, int64_t c) = 0;
   virtual absl::Status CompleteVolume(const std::string& id, const std::string& digest) = 0;
-  // VOLUME_IN_USE, naming the job, while one that has not ended reads or writes the volume.
+  // VOLUME_IN_USE, naming it, while a job that has not ended reads or writes the volume, or a PSF keeps it.
   virtual absl::Status DeleteVolume(const std::string& id) = 0;
   // Ids of jobs that have not ended and read or write the volume, oldest first.
   virtual absl::StatusOr<std::vector<std::string>> JobsUsing(const std::string& volume_id) = 0;
+
+  // --- PSFs ---
+  // Keeps a complete volume of this owner as the next version of a PSF, whose number it gives. The request is known by
+  // the volume's id. NOT_FOUND, VOLUME_INCOMPLETE, or VOLUME_IN_USE naming the PSF that keeps it already.
+  virtual absl::StatusOr<PsfRecord> InsertPsf(PsfRecord psf, const std::string& request_id,
+                                              const std::string& body_digest) = 0;
+  // `number` 0: the newest version.
+  virtual absl::StatusOr<PsfRecord> GetPsf(const std::string& owner, const std::string& id, int64_t number) = 0;
+  virtual absl::StatusOr<std::optional<PsfRecord>> FindPsfOfVolume(const std::string& volume_id) = 0;
+  // All versions of one PSF, newest first (none is NOT_FOUND); with an empty `id` the newest version of each, by name.
+  virtual absl::StatusOr<Page<PsfRecord>> ListPsfs(const std::string& owner, const std::string& id, int page_size,
+                                                   const std::string& page_token) = 0;
+  // Removes a version with the record of its volume, with `number` 0 all of them; returns the volumes' ids.
+  // VOLUME_IN_USE, naming the job, when one that has not ended uses any of them: then nothing is removed.
+  virtual absl::StatusOr<std::vector<std::string>> DeletePsf(const std::string& owner, const std::string& id,
+                                                             int64_t number) = 0;
 
   // --- jobs and tasks ---
   // NOT_FOUND, too, when a volume that the job reads has been deleted meanwhile.

@@ -130,7 +130,7 @@ absl::StatusOr<Page<VolumeRecord>> List(Database& database, const std::string& o
   ASSIGN_OR_RETURN(Statement query, database.Prepare("SELECT " VOLUME_COLUMNS " FROM volumes"
                                                      " WHERE owner = ? AND (create_time_ns, id) < (?, ?)"
                                                      " ORDER BY create_time_ns DESC, id DESC LIMIT ?"));
-  query.Bind(owner).Bind(after.create_time_ns).Bind(after.id).Bind(int64_t{size} + 1);
+  query.Bind(owner).Bind(after.place).Bind(after.id).Bind(int64_t{size} + 1);
   Page<VolumeRecord> page;
   while (true) {
     ASSIGN_OR_RETURN(const bool row, query.Step());

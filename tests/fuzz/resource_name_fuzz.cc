@@ -1,4 +1,4 @@
-// Names of volumes, jobs, workers and tasks: what is accepted is written back alike.
+// Names of volumes, jobs, workers, tasks and PSFs: what is accepted is written back alike.
 #include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/validation.h"
@@ -11,7 +11,11 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Require(!volume.ok() || VolumeName(*volume) == name, "a volume has one name");
   fuzz::Require(!job.ok() || JobName(*job) == name, "a job has one name");
   fuzz::Require(!worker.ok() || WorkerName(*worker) == name, "a worker has one name");
-  fuzz::Require(volume.ok() + job.ok() + worker.ok() <= 1, "a name is of one kind");
+  const auto psf = ParsePsfName(name, "psf");
+  fuzz::Require(!psf.ok() || PsfName(*psf) == name, "a PSF has one name");
+  fuzz::Require(!psf.ok() || IsOfPsf(name), "the name of a PSF looks like one");
+  fuzz::Require(IsUtf8(std::string(psf.status().message())), "a refusal can be sent");
+  fuzz::Require(volume.ok() + job.ok() + worker.ok() + psf.ok() <= 1, "a name is of one kind");
   const auto task = ParseTaskName(name, "task");
   fuzz::Require(!task.ok() || TaskName(task->job_id, task->number) == name, "a task has one name");
   fuzz::Require(IsUtf8(std::string(task.status().message())), "a refusal can be sent");

@@ -92,11 +92,11 @@ TEST_F(OpticsTest, AnImageThatTellsItsOpticsNeedsNoPsf) {
   EXPECT_GT(Sum(out.voxels), 0);
 
   // What was computed passes the checks of its optics, and fails those of others.
-  const CliResult clean = Run({"check", File("psf.ome.tif"), "--image", File("raw.ome.tif"), "--local"});
+  const CliResult clean = Run({"psf", "check", File("psf.ome.tif"), "--image", File("raw.ome.tif"), "--local"});
   EXPECT_EQ(clean.exit.code, 0) << clean.err;
   EXPECT_THAT(clean.out, HasSubstr("nothing is wrong with this PSF"));
-  const CliResult other =
-      Run({"check", File("psf.ome.tif"), "--image", File("raw.ome.tif"), "--optics", "na=0.8", "--json", "--local"});
+  const CliResult other = Run(
+      {"psf", "check", File("psf.ome.tif"), "--image", File("raw.ome.tif"), "--optics", "na=0.8", "--json", "--local"});
   EXPECT_EQ(other.exit.code, 0) << other.err;
   const auto found = LastJson(other.out);
   EXPECT_GE(found["warnings"], 2);

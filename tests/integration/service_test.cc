@@ -308,8 +308,9 @@ TEST(ServiceTest, ASimulationSaysWhatItClipped) {
 TEST(ServiceTest, APsfFromOpticsServesAJob) {
   TemporaryFolder folder;
   const auto run = [&](std::vector<std::string> arguments) { return RunCli(std::move(arguments), folder.path()); };
-  const CliResult psf = run({"psf", "-o", "psf.ome.tif", "--optics", "na=1.2,ri_immersion=1.333,emission_um=0.52",
-                             "--voxel-um", "0.25,0.1,0.1", "--shape", "11,21,21", "--local"});
+  const CliResult psf =
+      run({"psf", "generate", "-o", "psf.ome.tif", "--optics", "na=1.2,ri_immersion=1.333,emission_um=0.52",
+           "--voxel-um", "0.25,0.1,0.1", "--shape", "11,21,21", "--local"});
   ASSERT_EQ(psf.exit.code, 0) << psf.err;
   const CliResult image = run({"simulate", "-o", "sample", "--shape", "11,40,40", "--psf", "psf.ome.tif", "--voxel-um",
                                "0.25,0.1,0.1", "--local"});
@@ -317,7 +318,7 @@ TEST(ServiceTest, APsfFromOpticsServesAJob) {
   const CliResult result = run({"run", "sample/raw.ome.tif", "--psf", "psf.ome.tif", "-o", "out.tif", "--local"});
   EXPECT_EQ(result.exit.code, 0) << result.err;
   const CliResult wrong =
-      run({"psf", "-o", "no.tif", "--optics", "na=1.4,emission_um=520", "--voxel-um", "0.2,0.1,0.1"});
+      run({"psf", "generate", "-o", "no.tif", "--optics", "na=1.4,emission_um=520", "--voxel-um", "0.2,0.1,0.1"});
   EXPECT_EQ(wrong.exit.code, 2) << wrong.err;
   EXPECT_NE(wrong.err.find("`emission_um` is 520"), std::string::npos) << wrong.err;
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "no.tif"));
@@ -329,15 +330,16 @@ TEST(ServiceTest, APsfFromBeadsSaysWhichBeadsServed) {
   const CliResult beads = run({"simulate", "-o", "beads", "--shape", "32,128,128", "--kind", "beads", "--photons",
                                "5000", "--seed", "3", "--local"});
   ASSERT_EQ(beads.exit.code, 0) << beads.err;
-  const CliResult psf = run({"distill", "beads/raw.ome.tif", "-o", "psf.ome.tif", "--shape", "11,13,13", "--local"});
+  const CliResult psf =
+      run({"psf", "distill", "beads/raw.ome.tif", "-o", "psf.ome.tif", "--shape", "11,13,13", "--local"});
   ASSERT_EQ(psf.exit.code, 0) << psf.err;
   EXPECT_NE((psf.out + psf.err).find("beads, trimmed mean: full width at half maximum"), std::string::npos)
       << psf.out << psf.err;
   const CliResult none =
-      run({"distill", "beads/psf.ome.tif", "-o", "no.tif", "--shape", "3,3,3", "--snr", "1e9", "--local"});
+      run({"psf", "distill", "beads/psf.ome.tif", "-o", "no.tif", "--shape", "3,3,3", "--snr", "1e9", "--local"});
   EXPECT_NE(none.exit.code, 0);
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "no.tif"));
-  const CliResult even = run({"distill", "beads/raw.ome.tif", "-o", "no.tif", "--shape", "10,13,13"});
+  const CliResult even = run({"psf", "distill", "beads/raw.ome.tif", "-o", "no.tif", "--shape", "10,13,13"});
   EXPECT_EQ(even.exit.code, 2) << even.err;
 }
 
@@ -356,7 +358,7 @@ TEST(ServiceTest, APsfOfOtherVoxelsAndWithABackgroundServesAJob) {
     return RunCli(InFolder(arguments, folder.path()), folder.path());
   };
   const CliResult psf =
-      run({"psf", "-o", "psf.ome.tif", "--microscopy", "spinning-disk", "--model", "born-wolf", "--optics",
+      run({"psf", "generate", "-o", "psf.ome.tif", "--microscopy", "spinning-disk", "--model", "born-wolf", "--optics",
            "na=0.9,ri_immersion=1,emission_um=0.52,excitation_um=0.488,pinhole_spacing_um=5", "--zernike",
            "8=0.05,11=0.03", "--voxel-um", "0.25,0.08,0.08", "--energy", "0.9", "--picture", "psf.png", "--local"});
   ASSERT_EQ(psf.exit.code, 0) << psf.err;
@@ -370,8 +372,8 @@ TEST(ServiceTest, APsfOfOtherVoxelsAndWithABackgroundServesAJob) {
   ASSERT_EQ(result.exit.code, 0) << result.err;
   EXPECT_NE(result.err.find("become the image's of 0.3 x 0.12 x 0.12 um"), std::string::npos) << result.err;
   EXPECT_NE(result.err.find("a background of 1e-09 was taken off"), std::string::npos) << result.err;
-  const CliResult mode =
-      run({"psf", "-o", "no.tif", "--optics", "na=1.4,emission_um=0.52", "--zernike", "40=0.1", "--voxel-um", "1,1,1"});
+  const CliResult mode = run({"psf", "generate", "-o", "no.tif", "--optics", "na=1.4,emission_um=0.52", "--zernike",
+                              "40=0.1", "--voxel-um", "1,1,1"});
   EXPECT_EQ(mode.exit.code, 2) << mode.err;
   EXPECT_NE(mode.err.find("there is no Zernike mode 40"), std::string::npos) << mode.err;
 }
@@ -386,8 +388,9 @@ TEST(ServiceTest, BeadsOfSeveralFilesBecomeOnePsf) {
                                  "beads", "--photons", "5000", "--seed", seed, "--local"});
     ASSERT_EQ(beads.exit.code, 0) << beads.err;
   }
-  const CliResult psf = run({"distill", "sample3/raw.ome.tif", "sample4/raw.ome.tif", "-o", "psf.ome.tif", "--shape",
-                             "9,11,11", "--average", "median", "--smooth", "0.5", "--picture", "psf.png", "--local"});
+  const CliResult psf =
+      run({"psf", "distill", "sample3/raw.ome.tif", "sample4/raw.ome.tif", "-o", "psf.ome.tif", "--shape", "9,11,11",
+           "--average", "median", "--smooth", "0.5", "--picture", "psf.png", "--local"});
   ASSERT_EQ(psf.exit.code, 0) << psf.err;
   const std::string told = psf.out + psf.err;
   EXPECT_NE(told.find("beads, median: full width at half maximum"), std::string::npos) << told;

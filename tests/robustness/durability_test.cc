@@ -259,5 +259,68 @@ TEST_F(DurabilityTest, ServerKilledInTheMiddleOfAJobAndStoppedInOrder) {
   ExpectSameResult(server, job);
 }
 
+// A server of the library of PSFs, without workers, and a stack to keep there.
+class LibraryDurabilityTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_OK(SaveImage(psf_, MakeSpec({1, 1, 3, 5, 5}, v1::F32), GaussianPsf({3, 5, 5}, 1, 1, 1)));
+  }
+
+  // Runs `psf VERB` with a server that dies at this point and comes back; returns its exit code.
+  int Disturbed(ServerProcess& server, const fs::path& place, const std::string& point,
+                const std::vector<std::string>& verb) {
+    EXPECT_TRUE(server.Start({{"DECONVOY_CRASH_POINT", point}})) << server.Log();
+    Process client("deconvoy", With(verb, {"--server", server.address()}), {{}, place, "client"});
+    const auto exit = server.process().Wait(std::chrono::seconds(60));
+    EXPECT_TRUE(exit.has_value() && exit->signal == SIGKILL) << point;
+    EXPECT_TRUE(server.Start()) << server.Log();
+    const auto ended = client.Wait(std::chrono::seconds(120));
+    EXPECT_TRUE(ended.has_value()) << client.Errors();
+    return ended ? ended->code : -1;
+  }
+
+  static size_t Versions(const ServerProcess& server) {
+    const std::string list = server.Cli({"psf", "list", "--json"}).out;
+    return static_cast<size_t>(std::count(list.begin(), list.end(), '\n'));
+  }
+
+  static size_t Files(const ServerProcess& server) {
+    size_t count = 0;
+    for (const auto& entry : fs::directory_iterator(server.state() / "spool/volumes"))
+      count += entry.path().extension() == ".raw" ? 1 : 0;
+    return count;
+  }
+
+  TemporaryFolder folder_;
+  const std::string psf_ = (folder_.path() / "psf.ome.tif").string();
+};
+
+// The client repeats its request, which is answered as one.
+TEST_F(LibraryDurabilityTest, ServerKilledWhileAPsfIsKept) {
+  for (const std::string point : {"psf-before-insert", "psf-after-insert"}) {
+    SCOPED_TRACE(point);
+    const fs::path place = folder_.path() / point;
+    fs::create_directories(place);
+    ServerProcess server(place, 0);
+    EXPECT_EQ(Disturbed(server, place, point, {"psf", "add", "gfp", psf_, "--unchecked"}), 0);
+    EXPECT_EQ(Versions(server), 1U);
+    EXPECT_EQ(Files(server), 1U);
+    EXPECT_EQ(server.Cli({"psf", "show", "gfp@1"}).exit.code, 0);
+  }
+}
+
+TEST_F(LibraryDurabilityTest, ServerKilledWhileAPsfIsRemoved) {
+  ServerProcess server(folder_.path(), 0);
+  ASSERT_TRUE(server.Start()) << server.Log();
+  ASSERT_EQ(server.Cli({"psf", "add", "gfp", psf_, "--unchecked"}).exit.code, 0);
+  ASSERT_TRUE(server.Stop().has_value());
+  EXPECT_EQ(Disturbed(server, folder_.path(), "psf-delete-before-file", {"psf", "remove", "gfp@1"}), 3)
+      << "the repetition finds that it has gone";
+  EXPECT_EQ(Versions(server), 0U);
+  EXPECT_EQ(Files(server), 0U) << "the next start removes what was left";
+  ASSERT_EQ(server.Cli({"psf", "add", "gfp", psf_, "--unchecked"}).exit.code, 0);
+  EXPECT_EQ(server.Cli({"psf", "show", "gfp@2"}).exit.code, 0) << "its number is not used again";
+}
+
 }  // namespace
 }  // namespace deconvoy::testing

@@ -11,8 +11,10 @@
 #include "deconvoy/v1/admin.grpc.pb.h"
 #include "deconvoy/v1/jobs.grpc.pb.h"
 #include "deconvoy/v1/methods.grpc.pb.h"
+#include "deconvoy/v1/psfs.grpc.pb.h"
 #include "deconvoy/v1/volumes.grpc.pb.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/psf_library.h"
 #include "tests/support/fake_service_state.h"
 
 namespace deconvoy::testing {
@@ -130,6 +132,7 @@ struct FakeService::Services {
                         v1::DeleteVolumeResponse*) override {
       const std::lock_guard lock(state.mutex);
       if (auto fault = state.Enter("Volumes.Delete"); !fault.ok()) return fault;
+      if (const v1::Psf* keeper = state.KeeperOf(request->volume())) return State::Kept(*keeper);
       return state.volumes.erase(request->volume()) > 0 ? grpc::Status::OK : NoSuch(request->volume());
     }
 
@@ -232,6 +235,51 @@ struct FakeService::Services {
     State& state;
   };
 
+  struct Psfs final : v1::Psfs::Service {
+    explicit Psfs(State& s) : state(s) {}
+    grpc::Status Create(grpc::ServerContext*, const v1::CreatePsfRequest* request, v1::Psf* response) override {
+      const std::lock_guard lock(state.mutex);
+      state.request_ids["Psfs.Create"].push_back(request->request_id());
+      if (auto fault = state.Enter("Psfs.Create"); !fault.ok()) return fault;
+      if (auto bad = ValidateCreatePsf(*request); !bad.ok()) return ToGrpc(bad);
+      std::string& name = state.by_request[request->request_id()];
+      if (name.empty()) {
+        v1::Psf psf;
+        if (auto status = state.Keep(*request, psf); !status.ok()) return status;
+        name = psf.name();
+      }
+      *response = state.psfs.at(name);
+      return state.Leave("Psfs.Create");
+    }
+    grpc::Status Get(grpc::ServerContext*, const v1::GetPsfRequest* request, v1::Psf* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Psfs.Get"); !fault.ok()) return fault;
+      const v1::Psf* psf = state.FindPsf(request->psf());
+      if (psf == nullptr) return NoSuch(request->psf());
+      *response = *psf;
+      return grpc::Status::OK;
+    }
+    grpc::Status List(grpc::ServerContext*, const v1::ListPsfsRequest* request,
+                      v1::ListPsfsResponse* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Psfs.List"); !fault.ok()) return fault;
+      for (auto psf = state.psfs.rbegin(); psf != state.psfs.rend(); ++psf)
+        if (request->psf().empty() || psf->first.starts_with(request->psf() + "/")) *response->add_psfs() = psf->second;
+      return grpc::Status::OK;
+    }
+    grpc::Status Delete(grpc::ServerContext*, const v1::DeletePsfRequest* request, v1::DeletePsfResponse*) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Psfs.Delete"); !fault.ok()) return fault;
+      const size_t removed = std::erase_if(state.psfs, [&](const auto& psf) {
+        const bool mine = psf.first == request->psf() || psf.first.starts_with(request->psf() + "/");
+        if (mine) state.volumes.erase(psf.second.volume());
+        return mine;
+      });
+      return removed > 0 ? grpc::Status::OK : NoSuch(request->psf());
+    }
+    State& state;
+  };
+
   struct Methods final : v1::Methods::Service {
     explicit Methods(State& s) : state(s) {}
     grpc::Status List(grpc::ServerContext*, const v1::ListMethodsRequest*, v1::ListMethodsResponse* response) override {
@@ -269,12 +317,13 @@ struct FakeService::Services {
     State& state;
   };
 
-  explicit Services(State& state) : volumes(state), jobs(state), methods(state), admin(state) {}
+  explicit Services(State& state) : volumes(state), jobs(state), psfs(state), methods(state), admin(state) {}
 
   TemporaryFolder folder;
   std::string address = "unix:" + (folder.path() / "s").string();
   Volumes volumes;
   Jobs jobs;
+  Psfs psfs;
   Methods methods;
   Admin admin;
   std::unique_ptr<grpc::Server> server;
@@ -285,6 +334,7 @@ FakeService::FakeService() : state_(std::make_unique<State>()), services_(std::m
   builder.AddListeningPort(services_->address, grpc::InsecureServerCredentials());
   builder.RegisterService(&services_->volumes)
       .RegisterService(&services_->jobs)
+      .RegisterService(&services_->psfs)
       .RegisterService(&services_->methods)
       .RegisterService(&services_->admin);
   services_->server = builder.BuildAndStart();
@@ -378,6 +428,11 @@ std::map<std::string, FakeVolume> FakeService::volumes() const {
 std::map<std::string, v1::Job> FakeService::jobs() const {
   const std::lock_guard lock(state_->mutex);
   return state_->jobs;
+}
+
+std::map<std::string, v1::Psf> FakeService::psfs() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->psfs;
 }
 
 uint64_t FakeService::chunks_received() const {

@@ -13,6 +13,7 @@
 
 #include "deconvoy/v1/jobs.pb.h"
 #include "deconvoy/v1/methods.pb.h"
+#include "deconvoy/v1/psfs.pb.h"
 #include "deconvoy/v1/volumes.pb.h"
 
 namespace deconvoy::testing {
@@ -67,6 +68,7 @@ class FakeService {
   std::vector<std::string> request_ids(const std::string& call) const;
   std::map<std::string, FakeVolume> volumes() const;
   std::map<std::string, v1::Job> jobs() const;
+  std::map<std::string, v1::Psf> psfs() const;  // by name with its version
   uint64_t chunks_received() const;
 
  private:

@@ -18,6 +18,7 @@
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/resource_name.h"
 #include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
 #include "tests/support/test_support.h"
@@ -118,6 +119,8 @@ struct FakeService::State {
   std::map<std::string, std::string> by_request;  // request id to name
   std::map<std::string, FakeVolume> volumes;
   std::map<std::string, v1::Job> jobs;
+  std::map<std::string, v1::Psf> psfs;
+  std::map<std::string, int64_t> last_versions;  // by PSF's id
   uint64_t chunks = 0;
   int next_id = 0;
 
@@ -158,6 +161,41 @@ struct FakeService::State {
     return name;
   }
 
+  // The newest version of `psfs/{id}`, or the one named; null where there is none.
+  const v1::Psf* FindPsf(const std::string& name) {
+    const auto id = ParsePsfName(name, "psf");
+    if (!id.ok()) return nullptr;
+    const int64_t number = id->version > 0 ? id->version : last_versions[id->id];
+    const auto found = psfs.find(PsfName({id->id, number}));
+    return found == psfs.end() ? nullptr : &found->second;
+  }
+
+  // The PSF that keeps the volume; null where none does.
+  const v1::Psf* KeeperOf(const std::string& volume) {
+    for (const auto& [name, psf] : psfs)
+      if (psf.volume() == volume) return &psf;
+    return nullptr;
+  }
+
+  grpc::Status Keep(const v1::CreatePsfRequest& request, v1::Psf& psf) {
+    const auto volume = volumes.find(request.volume());
+    if (volume == volumes.end()) return NoSuch(request.volume());
+    if (const v1::Psf* keeper = KeeperOf(request.volume())) return Kept(*keeper);
+    psf.set_name(PsfName({request.psf_id(), ++last_versions[request.psf_id()]}));
+    psf.set_volume(request.volume());
+    *psf.mutable_spec() = volume->second.volume.spec();
+    psf.set_description(request.description());
+    *psf.mutable_optics() = request.optics();
+    psf.set_microscopy(request.microscopy());
+    psfs[psf.name()] = psf;
+    return grpc::Status::OK;
+  }
+
+  static grpc::Status Kept(const v1::Psf& psf) {
+    return ToGrpc(MakeError({.reason = v1::VOLUME_IN_USE, .metadata = {{"psf", psf.name()}}},
+                            fmt::format("{} is kept as {}", psf.volume(), psf.name())));
+  }
+
   void AddOutput(v1::Job& job, const std::string& role, const v1::VolumeSpec& spec, const std::string& bytes) {
     const std::string name = AddVolume(spec);
     volumes[name].volume.set_state(v1::COMPLETE);
@@ -169,6 +207,13 @@ struct FakeService::State {
   }
 
   void AddOutputs(v1::Job& job) {
+    if (job.spec().has_model_psf()) {
+      const v1::Voxel3& shape = job.spec().model_psf().shape();
+      v1::VolumeSpec psf;
+      *psf.mutable_shape() = ToProto(Shape5{1, 1, shape.z(), shape.y(), shape.x()});
+      psf.set_type(v1::F32);
+      AddOutput(job, "psf", psf, "");
+    }
     if (!job.spec().has_deconvolve()) return;
     const FakeVolume input = volumes.at(job.spec().deconvolve().input_volume());
     v1::VolumeSpec spec = input.volume.spec();

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <string_view>
 
 #include "client/cli/outcome.h"
@@ -22,33 +21,11 @@ namespace {
 constexpr char kMethod[] = "Method";
 constexpr char kImaging[] = "Image and PSF";
 
-const std::map<std::string, v1::PsfCentre>& CentreRules() {
-  static const std::map<std::string, v1::PsfCentre> rules = {
-      {"auto", v1::AUTO_CENTRE}, {"geometric", v1::GEOMETRIC}, {"geometric-low", v1::GEOMETRIC_LOW},
-      {"peak", v1::PEAK},        {"centroid", v1::CENTROID},
-  };
-  return rules;
-}
-
 v1::Boundary ToBoundary(const std::string& name) {
   if (name == "extend") return v1::EXTEND;
   if (name == "periodic") return v1::PERIODIC;
   if (name == "mirror") return v1::MIRROR;
   return v1::BOUNDARY_UNSPECIFIED;
-}
-
-absl::Status SetCentre(const std::string& text, v1::DeconvolveSpec& spec) {
-  if (const auto rule = CentreRules().find(text); rule != CentreRules().end()) {
-    spec.set_psf_centre(rule->second);
-    return absl::OkStatus();
-  }
-  const auto voxel = ParseVoxel(text, 0);
-  if (!voxel.ok())
-    return UsageError(fmt::format("--psf-centre '{}' is neither a rule nor Z,Y,X", Printable(text)),
-                      "Give auto, geometric, geometric-low, peak, centroid, or a voxel such as 15,31,31.");
-  spec.set_psf_centre(v1::GIVEN);
-  *spec.mutable_psf_centre_voxel() = ToProto(*voxel);
-  return absl::OkStatus();
 }
 
 absl::Status SetPsfBackground(const std::string& text, v1::DeconvolveSpec& spec) {
@@ -229,16 +206,7 @@ void AddImagingOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->group(kImaging);
-  verb.add_option("--psf-centre", options.psf_centre,
-                  "Where the PSF's origin lies: a voxel Z,Y,X, or the rule geometric (n/2), geometric-low ((n-1)/2), "
-                  "peak, centroid; auto: the geometric one nearest the maximum, else peak")
-      ->type_name("RULE|Z,Y,X")
-      ->capture_default_str()
-      ->group(kImaging);
-  verb.add_option("--psf-energy", options.psf_energy, "Share of the PSF's sum that must remain when it is cropped")
-      ->type_name("V")
-      ->capture_default_str()
-      ->group(kImaging);
+  AddPsfUseOptions(verb, options.psf_use, kImaging);
   verb.add_option("--psf-background", options.psf_background,
                   "What to take off the PSF's values: none, a number, or auto, the level at the rim of its planes; for "
                   "PSFs that were recorded with a camera")
@@ -261,7 +229,6 @@ void AddDeconvolutionOptions(CLI::App& verb, DeconvolutionOptions& options) {
 }
 
 absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options) {
-  RETURN_IF_ERROR(CheckNotZero(options.psf_energy, "--psf-energy", 1e-6, 1));
   v1::DeconvolveSpec spec;
   spec.set_method(options.method);
   RETURN_IF_ERROR(SetParameters(options, spec));
@@ -280,8 +247,7 @@ absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options) {
   }
   spec.mutable_psf_depths_um()->Assign(options.psf_depths_um.begin(), options.psf_depths_um.end());
   RETURN_IF_ERROR(SetBackground(options.background, spec));
-  RETURN_IF_ERROR(SetCentre(options.psf_centre, spec));
-  spec.set_psf_energy(options.psf_energy);
+  RETURN_IF_ERROR(SetPsfUse(options.psf_use, spec));
   RETURN_IF_ERROR(SetPsfBackground(options.psf_background, spec));
   RETURN_IF_ERROR(SetTile(options.tile, spec));
   if (options.dtype != "same") spec.set_output_type(options.dtype == "u16" ? v1::U16 : v1::F32);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "client/cli/options/psf_options.h"
 #include "deconvoy/v1/jobs.pb.h"
 
 namespace deconvoy::client {
@@ -19,8 +20,7 @@ struct DeconvolutionOptions {
   std::string background = "auto";
   std::string boundary;  // empty: the method's default
   std::string tile = "auto";
-  std::string psf_centre = "auto";
-  double psf_energy = 0.999;
+  PsfUseOptions psf_use;
   std::string psf_background = "none";
   std::optional<double> offset;     // without it 0, and not known
   std::optional<std::string> gain;  // photons per count, or `auto`; without it 1, and not known

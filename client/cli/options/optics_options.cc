@@ -20,9 +20,8 @@ constexpr char kGroup[] = "Optics";
 
 constexpr char kOptics[] =
     "What the image was taken with, as NAME=VALUE,...: na, emission_um, excitation_um, ri_immersion, ri_sample, "
-    "depth_um, pinhole_au and what else deconvoy psf --help names; NAME=V/V/... gives each channel its own. It "
-    "replaces "
-    "what the file of INPUT tells";
+    "depth_um, pinhole_au and what else deconvoy psf generate --help names; NAME=V/V/... gives each channel its own. "
+    "It replaces what the file of INPUT tells";
 
 absl::StatusOr<const FieldDescriptor*> FindField(const std::string& name) {
   const auto* descriptor = v1::Optics::descriptor();

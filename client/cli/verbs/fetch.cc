@@ -1,11 +1,14 @@
 // deconvoy fetch: a result of an ended job.
 #include <absl/time/clock.h>
+#include <fmt/format.h>
 
+#include "client/cli/images.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/job_run.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
 #include "client/cli/verbs/verbs.h"
+#include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 
 namespace deconvoy::client {
@@ -15,12 +18,15 @@ struct FetchOptions {
   std::string job;
   std::string output;
   std::string role;
+  std::string save_psf;  // empty: not asked for
   ImageOutputOptions image_output;
   ServerOptions server;
 };
 
 constexpr char kExamples[] = R"(  deconvoy fetch jobs/3f2a -o out.tif
-      the result of a job that has succeeded, and beside it out.psf.tif where the method has estimated the PSF)";
+      the result of a job that has succeeded, and beside it out.psf.tif where the method has estimated the PSF
+  deconvoy fetch jobs/3f2a -o out.tif --save-psf psf.tif
+      the PSF that it was given, too)";
 
 // The only output, unless a role is asked for.
 std::string RoleOf(const v1::Job& job, const std::string& asked) {
@@ -28,10 +34,28 @@ std::string RoleOf(const v1::Job& job, const std::string& asked) {
   return job.outputs_size() == 1 ? job.outputs(0).role() : "estimate";
 }
 
+// The PSF that a deconvolution or simulation was given.
+absl::Status SaveGivenPsf(const Client& client, const v1::Job& job, const FetchOptions& options, const Console& console,
+                          Progress& progress, const std::stop_token& stop) {
+  if (options.save_psf.empty()) return absl::OkStatus();
+  const std::string& volume =
+      job.spec().has_simulate() ? job.spec().simulate().psf_volume() : job.spec().deconvolve().psf_volume();
+  if (volume.empty()) {
+    return UsageError(fmt::format("{} was given no PSF", Printable(job.name())), "Leave out --save-psf.");
+  }
+  ASSIGN_OR_RETURN(const v1::VolumeSpec spec, DownloadImage(client, volume, options.save_psf,
+                                                            ToWriteOptions(options.image_output), progress, stop));
+  progress.Clear();
+  console.Say(fmt::format("wrote {}: the PSF, {}", Printable(options.save_psf), ShapeText(spec)));
+  if (console.json) console.Json({{"event", "result"}, {"saved_psf", options.save_psf}});
+  return absl::OkStatus();
+}
+
 absl::Status Fetch(const FetchOptions& options, const Console& console) {
   const std::stop_token stop = TakeInterrupts();
   ASSIGN_OR_RETURN(const std::string server, RequireServer(options.server));
   RETURN_IF_ERROR(imageio::CheckWritable(options.output));
+  if (!options.save_psf.empty()) RETURN_IF_ERROR(imageio::CheckWritable(options.save_psf));
   const auto progress = MakeProgress(console, [] { return absl::Now(); });
   ASSIGN_OR_RETURN(const Client client, ConnectTo(server, *progress, stop));
   ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(JobArgument(options.job), stop));
@@ -40,6 +64,7 @@ absl::Status Fetch(const FetchOptions& options, const Console& console) {
   imageio::WriteOptions write = ToWriteOptions(options.image_output);
   write.display_range = DisplayRangeOf(job, role);
   RETURN_IF_ERROR(SaveOutput(client, job, role, options.output, write, console, *progress, stop));
+  RETURN_IF_ERROR(SaveGivenPsf(client, job, options, console, *progress, stop));
   if (role != "estimate" || !options.role.empty() || !HasOutput(job, "psf")) return absl::OkStatus();
   return SaveOutput(client, job, "psf", PsfFileBeside(options.output), ToWriteOptions(options.image_output), console,
                     *progress, stop);
@@ -57,6 +82,9 @@ void AddFetch(CLI::App& root, Program& program) {
             ->required();
         verb.add_option("--role", options.role, "Which result, where there are several: see deconvoy job [estimate]")
             ->type_name("ROLE");
+        verb.add_option("--save-psf", options.save_psf,
+                        std::string("Write the PSF, too, as the job was given it") + kReplaced)
+            ->type_name("FILE");
         AddServerOption(verb, options.server);
         AddImageOutputOptions(verb, options.image_output);
         AddProgressOptions(verb, program.console);

@@ -1,4 +1,8 @@
 // deconvoy help: the same pages as --help, for who asks this way.
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "client/cli/parse_error.h"
 #include "client/cli/verbs/verbs.h"
 
@@ -6,25 +10,29 @@ namespace deconvoy::client {
 namespace {
 
 struct HelpOptions {
-  std::string command;
+  std::vector<std::string> command;  // the second word is one of a group
 };
 
 constexpr char kExamples[] = R"(  deconvoy help run
-      the same as deconvoy run --help)";
+      the same as deconvoy run --help
+  deconvoy help psf generate
+      of one command of a group)";
 
 absl::Status Show(const HelpOptions& options, Program& program) {
   // A parser on which no command is chosen.
   const auto root = MakeParser(program);
-  if (options.command.empty()) {
-    program.console.out << root->help();
-    return absl::OkStatus();
+  const CLI::App* app = root.get();
+  std::string before;
+  for (const std::string& word : options.command) {
+    const auto verbs = app->get_subcommands({});
+    const auto found =
+        std::find_if(verbs.begin(), verbs.end(), [&word](const CLI::App* verb) { return verb->get_name() == word; });
+    if (found == verbs.end()) return UnknownCommand(*app, word);
+    before += (before.empty() ? "" : " ") + app->get_name();
+    app = *found;
   }
-  for (const CLI::App* verb : root->get_subcommands({})) {
-    if (verb->get_name() != options.command) continue;
-    program.console.out << verb->help(root->get_name());
-    return absl::OkStatus();
-  }
-  return UnknownCommand(*root, options.command);
+  program.console.out << app->help(before);
+  return absl::OkStatus();
 }
 
 }  // namespace

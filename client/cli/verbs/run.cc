@@ -37,12 +37,15 @@ constexpr char kExamples[] = R"(  deconvoy run raw.tif --psf psf.tif -o out.tif
       camera calibration in, 16-bit counts out
   deconvoy run raw.ome.tif -o out.ome.tif --save-psf psf.ome.tif
       with a PSF computed from what the file tells of its microscope; what it does not tell is said
-  deconvoy run raw.tif -o out.tif --optics na=1.4,emission_um=0.52 --microscopy widefield --voxel-um 0.2,0.065,0.065
+  deconvoy run raw.tif -o out.tif --voxel-um 0.2,0.065,0.065 --microscopy widefield
+      --optics na=1.4,ri_immersion=1.515,emission_um=0.52
       with a PSF computed from what is given here
   deconvoy run raw.tif --psf psf.tif -o out.tif --residual residual.tif
       what the result leaves unexplained, too: noise, if all is well
   deconvoy run raw.tif --psf psf.tif -o out.tif --method blind-rl
       with a PSF that is estimated from the image, starting from psf.tif; it is written to out.psf.tif
+  deconvoy run raw.tif --psf psfs/gfp-60x -o out.tif --server localhost:7450
+      with a PSF that the server keeps; see deconvoy psf add
   deconvoy run raw.tif --psf psf.tif -o out.tif --server localhost:7450
       on a server; nothing stays there)";
 

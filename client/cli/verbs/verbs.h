@@ -21,8 +21,6 @@ void AddWorkers(CLI::App& root, Program& program);
 void AddMethods(CLI::App& root, Program& program);
 void AddSimulate(CLI::App& root, Program& program);
 void AddPsf(CLI::App& root, Program& program);
-void AddCheck(CLI::App& root, Program& program);
-void AddDistill(CLI::App& root, Program& program);
 void AddCompare(CLI::App& root, Program& program);
 void AddPicture(CLI::App& root, Program& program);
 void AddProfile(CLI::App& root, Program& program);

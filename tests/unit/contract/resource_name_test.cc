@@ -73,5 +73,47 @@ TEST(TaskName, RefusesAnythingElse) {
   EXPECT_EQ(largest.number, INT64_MAX);
 }
 
+TEST(PsfName, RoundTrips) {
+  for (const PsfId& psf : {PsfId{"a", 0}, PsfId{"gfp-60x", 1}, PsfId{std::string(63, 'z'), INT64_MAX}}) {
+    ASSERT_OK_AND_ASSIGN(const PsfId back, ParsePsfName(PsfName(psf), "psf"));
+    EXPECT_EQ(back, psf);
+  }
+  EXPECT_EQ(PsfName({"gfp", 0}), "psfs/gfp");
+  EXPECT_EQ(PsfName({"gfp", 12}), "psfs/gfp/versions/12");
+  EXPECT_TRUE(IsOfPsf("psfs/GFP"));
+  EXPECT_FALSE(IsOfPsf("volumes/psfs/a"));
+}
+
+TEST(PsfName, RefusesAnythingElse) {
+  for (const std::string& name : {std::string(),
+                                  std::string("psfs"),
+                                  std::string("psfs/"),
+                                  std::string("psfs/1a"),
+                                  std::string("psfs/-a"),
+                                  std::string("psfs/A"),
+                                  std::string("psfs/a_b"),
+                                  std::string("psfs/a.tif"),
+                                  "psfs/" + std::string(64, 'a'),
+                                  std::string("psfs/a/"),
+                                  std::string("psfs/a/versions"),
+                                  std::string("psfs/a/versions/"),
+                                  std::string("psfs/a/versions/0"),
+                                  std::string("psfs/a/versions/01"),
+                                  std::string("psfs/a/versions/-1"),
+                                  std::string("psfs/a/versions/1/"),
+                                  std::string("psfs/a/versions/1x"),
+                                  std::string("psfs//versions/1"),
+                                  std::string("psfs/versions/1"),
+                                  std::string("/versions/1"),
+                                  std::string("volumes/a"),
+                                  std::string("psfs/a/versions/9223372036854775808"),
+                                  std::string("psfs/a@1")}) {
+    const absl::Status status = ParsePsfName(name, "deconvolve.psf_volume").status();
+    EXPECT_EQ(ReasonOf(status), v1::INVALID_FIELD) << name;
+    EXPECT_EQ(InfoOf(status).field(), "deconvolve.psf_volume") << name;
+    EXPECT_LT(status.message().size(), 300U) << name;
+  }
+}
+
 }  // namespace
 }  // namespace deconvoy

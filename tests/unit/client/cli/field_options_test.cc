@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "client/cli/program.h"
 #include "deconvoy/v1/jobs.pb.h"
 
@@ -28,7 +30,9 @@ TEST(FieldOptions, NameFieldsAndOptionsThatThereAre) {
   Program program{.console = StandardConsole()};
   const auto root = MakeParser(program);
   for (const FieldOption& entry : FieldOptions()) {
-    const CLI::App* verb = root->get_subcommand(std::string(entry.verb));
+    const CLI::App* verb = root.get();
+    std::istringstream words{std::string(entry.verb)};
+    for (std::string word; words >> word;) verb = verb->get_subcommand(word);
     EXPECT_NE(verb->get_option_no_throw(std::string(entry.option)), nullptr) << entry.option;
     const std::string work(entry.field.substr(0, entry.field.find('.')));
     EXPECT_TRUE(HasField(v1::JobSpec::descriptor()->FindFieldByName(work)->message_type(), entry.field)) << entry.field;

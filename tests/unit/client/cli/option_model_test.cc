@@ -44,6 +44,15 @@ TEST_F(OptionModelTest, KnowsChoicesDefaultsAndValues) {
   EXPECT_EQ(Find("run", "--json").value, "");
 }
 
+TEST_F(OptionModelTest, VerbsOfAGroupHaveItsNameBeforeTheirs) {
+  EXPECT_TRUE(Find("psf generate", "--output").required);
+  EXPECT_TRUE(Find("psf add", "SOURCE").positional);
+  for (const VerbModel& verb : verbs_) {
+    EXPECT_NE(verb.name, "psf");
+    EXPECT_EQ(verb.group, verb.name.starts_with("psf ") ? "psf" : "") << verb.name;
+  }
+}
+
 TEST_F(OptionModelTest, HidesWhatTheHelpHides) {
   for (const VerbModel& verb : verbs_) EXPECT_NE(verb.name, "help-markdown");
 }
@@ -71,7 +80,10 @@ TEST_F(OptionModelTest, CompletionScriptsNameEverythingAndParse) {
     const std::string script = CompletionScript(verbs_, shell);
     EXPECT_THAT(script, HasSubstr("psf-energy")) << shell;
     EXPECT_THAT(script, HasSubstr("extend periodic mirror")) << shell;
-    for (const VerbModel& verb : verbs_) EXPECT_THAT(script, HasSubstr(verb.name)) << shell;
+    for (const VerbModel& verb : verbs_) {
+      EXPECT_THAT(script, HasSubstr(verb.name.substr(verb.name.find(' ') + 1))) << shell;
+      EXPECT_THAT(script, HasSubstr(verb.group)) << shell;
+    }
     ExpectShellTakes(shell, script);
   }
 }
@@ -95,9 +107,18 @@ check 'option-model-probe' deconvoy run --server = unix : a --psf option-mo
 check 'option-model-probe' deconvoy run --server = unix : a option-mo
 check 'f32' deconvoy run --dtype = f
 check 'option-model-probe' deconvoy picture a b option-mo
-deconvoy() { [[ $1 == jobs ]] && printf 'JOB  STATE\njobs/12  running\n'; }
+deconvoy() { [[ $1 == jobs ]] && printf 'JOB  STATE\njobs/12  running\n'
+  [[ $1 == psf ]] && printf 'PSF  VERSION\npsfs/gfp  2\n'; }
 timeout() { shift; "$@"; }
 check 'jobs/12' deconvoy watch j
+check 'psf' deconvoy ps
+check 'generate' deconvoy psf gen
+check '--search-fwhm' deconvoy psf distill --sea
+check 'born-wolf' deconvoy psf generate --model bo
+check 'option-model-probe' deconvoy psf distill option-mo
+check 'option-model-probe' deconvoy psf add gfp option-mo
+check '' deconvoy psf list gfp option-mo
+check 'psfs/gfp' deconvoy psf show ps
 )";
   std::ofstream(folder.path() / "option-model-probe");
   EXPECT_EQ(std::system(("cd " + folder.path().string() + " && bash " + file).c_str()), 0);

@@ -237,5 +237,30 @@ TEST_F(CallTest, ListsAllPages) {
   EXPECT_EQ(some.size(), 120u);
 }
 
+TEST(PsfsTest, AreCreatedOnceFoundListedAndDeleted) {
+  FakeService service;
+  ASSERT_OK_AND_ASSIGN(const Client client, Client::Connect(service.address(), Impatient()));
+  v1::VolumeSpec spec;
+  for (const auto set :
+       {&v1::Shape5::set_t, &v1::Shape5::set_c, &v1::Shape5::set_z, &v1::Shape5::set_y, &v1::Shape5::set_x})
+    (spec.mutable_shape()->*set)(1);
+  spec.set_type(v1::U8);
+  const auto zeros = [](int64_t, int64_t, int64_t, std::span<std::byte>) { return absl::OkStatus(); };
+  v1::CreatePsfRequest request;
+  request.set_psf_id("gfp");
+  ASSERT_OK_AND_ASSIGN(*request.mutable_volume(), client.Upload(spec, zeros));
+  service.LoseAnswerOf("Psfs.Create");
+  ASSERT_OK_AND_ASSIGN(const v1::Psf psf, client.CreatePsf(request));
+  EXPECT_EQ(psf.name(), "psfs/gfp/versions/1");
+  const auto ids = service.request_ids("Psfs.Create");
+  EXPECT_THAT(ids, ElementsAre(ids.front(), ids.front())) << "a repetition is the same request";
+  ASSERT_OK_AND_ASSIGN(const v1::Psf found, client.GetPsf("psfs/gfp"));
+  EXPECT_EQ(found.volume(), request.volume());
+  ASSERT_OK_AND_ASSIGN(const auto all, client.ListPsfs("psfs/gfp"));
+  EXPECT_EQ(all.size(), 1U);
+  ASSERT_OK(client.DeletePsf(psf.name()));
+  EXPECT_EQ(ReasonOf(client.GetPsf("psfs/gfp").status()), v1::NOT_FOUND);
+}
+
 }  // namespace
 }  // namespace deconvoy::client

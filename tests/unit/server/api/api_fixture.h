@@ -12,6 +12,7 @@
 #include "deconvoy/v1/admin.grpc.pb.h"
 #include "deconvoy/v1/jobs.grpc.pb.h"
 #include "deconvoy/v1/methods.grpc.pb.h"
+#include "deconvoy/v1/psfs.grpc.pb.h"
 #include "deconvoy/v1/volumes.grpc.pb.h"
 #include "deconvoy/v1/workers.grpc.pb.h"
 #include "proto/contract/checksum.h"
@@ -45,6 +46,7 @@ class ApiTest : public ::testing::Test {
     volume_stub_ = v1::Volumes::NewStub(channel_);
     job_stub_ = v1::Jobs::NewStub(channel_);
     method_stub_ = v1::Methods::NewStub(channel_);
+    psf_stub_ = v1::Psfs::NewStub(channel_);
     worker_stub_ = v1::Workers::NewStub(channel_);
     admin_stub_ = v1::Admin::NewStub(channel_);
   }
@@ -127,6 +129,7 @@ class ApiTest : public ::testing::Test {
   std::unique_ptr<v1::Volumes::Stub> volume_stub_;
   std::unique_ptr<v1::Jobs::Stub> job_stub_;
   std::unique_ptr<v1::Methods::Stub> method_stub_;
+  std::unique_ptr<v1::Psfs::Stub> psf_stub_;
   std::unique_ptr<v1::Workers::Stub> worker_stub_;
   std::unique_ptr<v1::Admin::Stub> admin_stub_;
 };

@@ -88,8 +88,8 @@ TEST_F(ServicesApiTest, ReflectionListsTheServices) {
   const std::string list_services = "\x3a\x01*";
   ASSERT_TRUE(
       CallRaw(channel_, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", list_services, &answer).ok());
-  for (const char* name : {"deconvoy.v1.Volumes", "deconvoy.v1.Jobs", "deconvoy.v1.Methods", "deconvoy.v1.Workers",
-                           "deconvoy.v1.Admin", "grpc.health.v1.Health"}) {
+  for (const char* name : {"deconvoy.v1.Volumes", "deconvoy.v1.Jobs", "deconvoy.v1.Methods", "deconvoy.v1.Psfs",
+                           "deconvoy.v1.Workers", "deconvoy.v1.Admin", "grpc.health.v1.Health"}) {
     EXPECT_THAT(answer, HasSubstr(name));
   }
 }

@@ -251,6 +251,7 @@ class JobService {
   VolumeStore& volumes() { return core_->volumes(); }
   Capabilities& capabilities() { return core_->capabilities(); }
   JobManager& jobs() { return core_->jobs(); }
+  PsfLibrary& psfs() { return core_->psfs(); }
   Dispatcher& dispatcher() { return core_->dispatcher(); }
 
   testing::FakeClock clock;

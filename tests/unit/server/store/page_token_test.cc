@@ -10,13 +10,13 @@ namespace {
 
 TEST(PageToken, ComesBackAsItWas) {
   ASSERT_OK_AND_ASSIGN(const PageKey key, FromPageToken(ToPageToken({-5, "abc/def"})));
-  EXPECT_EQ(key.create_time_ns, -5);
+  EXPECT_EQ(key.place, -5);
   EXPECT_EQ(key.id, "abc/def");
 }
 
 TEST(PageToken, EmptyIsTheFirstPage) {
   ASSERT_OK_AND_ASSIGN(const PageKey key, FromPageToken(""));
-  EXPECT_EQ(key.create_time_ns, FirstPage().create_time_ns);
+  EXPECT_EQ(key.place, FirstPage().place);
 }
 
 TEST(PageToken, ForeignTokensAreRefused) {

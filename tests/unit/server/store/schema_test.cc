@@ -30,7 +30,8 @@ class SchemaTest : public ::testing::Test {
 TEST_F(SchemaTest, NewDatabaseGetsTheCurrentVersion) {
   ASSERT_OK(Migrate(*database_));
   EXPECT_EQ(Ask("PRAGMA user_version"), kSchemaVersion);
-  for (const char* table : {"volumes", "boxes", "jobs", "job_volumes", "tasks", "events", "requests", "counters"}) {
+  for (const char* table :
+       {"volumes", "boxes", "jobs", "job_volumes", "tasks", "events", "requests", "counters", "psf_names", "psfs"}) {
     EXPECT_EQ(Ask(fmt::format("SELECT count(*) FROM sqlite_schema WHERE name = '{}'", table)), 1) << table;
   }
 }
@@ -40,6 +41,17 @@ TEST_F(SchemaTest, MigratingAgainChangesNothing) {
   ASSERT_OK(database_->Execute("UPDATE counters SET value = 7"));
   ASSERT_OK(Migrate(*database_));
   EXPECT_EQ(Ask("SELECT value FROM counters WHERE name = 'token'"), 7);
+}
+
+TEST_F(SchemaTest, AnOlderDatabaseKeepsWhatItHas) {
+  ASSERT_OK(Migrate(*database_));
+  ASSERT_OK(
+      database_->Execute("DROP TABLE psfs; DROP TABLE psf_names; PRAGMA user_version = 1;"
+                         "UPDATE counters SET value = 9"));
+  ASSERT_OK(Migrate(*database_));
+  EXPECT_EQ(Ask("PRAGMA user_version"), kSchemaVersion);
+  EXPECT_EQ(Ask("SELECT value FROM counters WHERE name = 'token'"), 9);
+  EXPECT_EQ(Ask("SELECT count(*) FROM psfs"), 0);
 }
 
 TEST_F(SchemaTest, NewerVersionIsRefusedNamingBoth) {

@@ -1,4 +1,4 @@
-// deconvoy distill: a PSF from stacks of beads, by a worker.
+// deconvoy psf distill: a PSF from stacks of beads, by a worker.
 #include <absl/time/clock.h>
 #include <fmt/format.h>
 
@@ -16,7 +16,9 @@
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
 #include "client/cli/psf_file.h"
+#include "client/cli/psf_library.h"
 #include "client/cli/values.h"
+#include "client/cli/verbs/psf_verbs.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
 #include "proto/contract/outputs.h"
@@ -42,15 +44,16 @@ struct DistillOptions {
   uint32_t channel = 0;
   double least_snr = 10;
   double saturation = 0;
+  std::string keep;  // empty: not asked for
   ImageOutputOptions image_output;
   ServerOptions server;
 };
 
-constexpr char kExamples[] = R"(  deconvoy distill beads.tif -o psf.tif
+constexpr char kExamples[] = R"(  deconvoy psf distill beads.tif -o psf.tif
       finds the beads, says of each whether it serves and why not, and averages those that do
-  deconvoy distill beads.tif -o psf.tif --shape 41,65,65 --saturation 65535
+  deconvoy psf distill beads.tif -o psf.tif --shape 41,65,65 --saturation 65535
       a larger PSF, without beads that were too bright for the camera
-  deconvoy distill field1.tif field2.tif field3.tif -o psf.tif --bead-um 0.2 --average median
+  deconvoy psf distill field1.tif field2.tif field3.tif -o psf.tif --bead-um 0.2 --average median
       beads of several stacks, without the share that their own size has in the PSF)";
 
 const std::map<std::string, v1::DistillSpec::Average>& Averages() {
@@ -80,6 +83,7 @@ class Distillation {
         progress_(MakeProgress(console, [] { return absl::Now(); })) {}
 
   absl::Status Do() {
+    RETURN_IF_ERROR(CheckKeep(options_.keep, options_.server));
     std::vector<InputImage> beads;
     for (const std::string& file : options_.beads) {
       ASSIGN_OR_RETURN(beads.emplace_back(), OpenInput(file, options_.voxel_um, *progress_));
@@ -142,8 +146,16 @@ class Distillation {
     }
     ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
     RETURN_IF_ERROR(SaveOutput(session.client(), job, "psf", options_.output, write, console_, *progress_, stop_));
+    if (!options_.keep.empty()) RETURN_IF_ERROR(Keep(session.client(), job));
     if (options_.picture.empty()) return absl::OkStatus();
     return SavePicture(session, options_.output, options_.picture, leftovers_, console_, *progress_, stop_);
+  }
+
+  absl::Status Keep(const Client& client, const v1::Job& job) {
+    v1::CreatePsfRequest request;
+    ASSIGN_OR_RETURN(*request.mutable_volume(), OutputVolume(job, "psf"));
+    request.set_description(DescriptionFrom(job));
+    return KeepPsf(client, options_.keep, request, leftovers_, console_, stop_).status();
   }
 
   const DistillOptions& options_;
@@ -202,13 +214,14 @@ void AddAveraging(CLI::App& verb, DistillOptions& options) {
 
 }  // namespace
 
-void AddDistill(CLI::App& root, Program& program) {
+void AddPsfDistill(CLI::App& group, Program& program) {
   AddVerb<DistillOptions>(
-      root, program, "distill", "Make a PSF from stacks of beads.", kExamples,
+      group, program, "distill", "Make a PSF from stacks of beads.", kExamples,
       [&program](CLI::App& verb, DistillOptions& options) {
         AddBeads(verb, options);
         AddAveraging(verb, options);
         AddServerOrLocalOptions(verb, options.server);
+        AddKeepOption(verb, options.keep);
         AddImageOutputOptions(verb, options.image_output);
         AddProgressOptions(verb, program.console);
       },

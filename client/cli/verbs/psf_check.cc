@@ -1,4 +1,4 @@
-// deconvoy check: what is wrong with a PSF, without deconvolving.
+// deconvoy psf check: what is wrong with a PSF, without deconvolving.
 #include <absl/time/clock.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -17,9 +17,13 @@
 #include "client/cli/json.h"
 #include "client/cli/options/optics_options.h"
 #include "client/cli/options/output_options.h"
+#include "client/cli/options/psf_options.h"
 #include "client/cli/outcome.h"
+#include "client/cli/psf_library.h"
+#include "client/cli/psf_names.h"
 #include "client/cli/report.h"
 #include "client/cli/values.h"
+#include "client/cli/verbs/psf_verbs.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
@@ -35,15 +39,20 @@ struct CheckOptions {
   std::string image;  // empty: none
   std::optional<v1::VoxelSize> psf_voxel_um;
   std::optional<v1::VoxelSize> voxel_um;
+  PsfUseOptions use;
   OpticsOptions optics;
   ServerOptions server;
 };
 
-constexpr char kExamples[] = R"(  deconvoy check psf.tif --optics na=1.4,emission_um=0.52 --psf-voxel-um 0.2,0.065,0.065
+constexpr char kExamples[] =
+    R"(  deconvoy psf check psf.tif --psf-voxel-um 0.2,0.065,0.065 --microscopy widefield
+      --optics na=1.4,ri_immersion=1.515,emission_um=0.52
       its widths against those of these optics in a wide field, and everything else that a job would warn of
-  deconvoy check psf.tif --image raw.ome.tif
+  deconvoy psf check psf.tif --image raw.ome.tif
       for this image: its voxels, its extents, and the optics that its file tells
-  deconvoy check psf.tif --json
+  deconvoy psf check psfs/gfp-60x --server localhost:7450
+      one of the library, against the optics that it is kept with
+  deconvoy psf check psf.tif --json
       findings for programs: `defect` and `number` are in `info.metadata`)";
 
 class Checking {
@@ -55,42 +64,52 @@ class Checking {
         progress_(MakeProgress(console, [] { return absl::Now(); })) {}
 
   absl::Status Do() {
+    if (IsLibraryPsf(options_.psf)) return DoInSession([this](Session& session) { return CheckKept(session); });
     ASSIGN_OR_RETURN(InputImage psf, OpenInput(options_.psf, options_.psf_voxel_um, *progress_));
-    ASSIGN_OR_RETURN(v1::JobSpec spec, MakeSpec(psf));
+    ASSIGN_OR_RETURN(v1::JobSpec spec, MakeSpec(psf.spec, psf.reader->acquisition()));
+    return DoInSession([&](Session& session) { return CheckFile(session, psf, spec); });
+  }
+
+ private:
+  template <class Work>
+  absl::Status DoInSession(const Work& work) {
     ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
-    const absl::Status status = session->Explain(DoWith(*session, psf, spec));
+    const absl::Status status = session->Explain(work(*session));
     if (!session->local() && !IsRetryable(status)) leftovers_.Remove(session->client(), *progress_);
     progress_->Clear();
     return status;
   }
 
- private:
-  absl::StatusOr<v1::JobSpec> MakeSpec(const InputImage& psf) const {
+  absl::StatusOr<v1::JobSpec> MakeSpec(const v1::VolumeSpec& psf, const imageio::Acquisition& acquisition) const {
     v1::JobSpec spec;
-    spec.set_display_name(psf.spec.display_name());
+    spec.set_display_name(psf.display_name());
     v1::CheckPsfSpec& check = *spec.mutable_check_psf();
-    check.set_psf_volume(VolumeName("psf"));  // until it is uploaded
-    RETURN_IF_ERROR(SetImage(psf, check));
+    check.set_psf_volume(VolumeName("psf"));  // until it is there
+    RETURN_IF_ERROR(SetPsfUse(options_.use, check));
+    RETURN_IF_ERROR(SetImage(psf, acquisition, check));
     RETURN_IF_ERROR(WithExitCode(ValidateJobSpec(spec), ExitCode::kUsage));
     return spec;
   }
 
   // The image, if there is one, tells voxels and optics; else the PSF's own file does.
-  absl::Status SetImage(const InputImage& psf, v1::CheckPsfSpec& check) const {
-    if (options_.image.empty()) return SetOpticsOf(psf, check);
+  absl::Status SetImage(const v1::VolumeSpec& psf, const imageio::Acquisition& acquisition,
+                        v1::CheckPsfSpec& check) const {
+    if (options_.image.empty()) return SetOpticsOf(psf, acquisition, check);
     ASSIGN_OR_RETURN(const InputImage image, OpenInput(options_.image, options_.voxel_um, *progress_));
     const v1::Shape5& shape = image.spec.shape();
     *check.mutable_image_shape() = ToProto(Voxel{shape.z(), shape.y(), shape.x()});
     *check.mutable_image_voxel_size() = image.spec.voxel_size();
-    return SetOpticsOf(image, check);
+    return SetOpticsOf(image.spec, image.reader->acquisition(), check);
   }
 
-  absl::Status SetOpticsOf(const InputImage& image, v1::CheckPsfSpec& check) const {
-    ASSIGN_OR_RETURN(ImageOptics found, FindOptics(image.spec, image.reader->acquisition(), options_.optics));
-    ASSIGN_OR_RETURN(const auto optics, OpticsToCompare(std::move(found), image.spec.display_name(), options_.optics));
+  absl::Status SetOpticsOf(const v1::VolumeSpec& image, const imageio::Acquisition& acquisition,
+                           v1::CheckPsfSpec& check) const {
+    ASSIGN_OR_RETURN(ImageOptics found, FindOptics(image, acquisition, options_.optics));
+    ASSIGN_OR_RETURN(const auto optics, OpticsToCompare(std::move(found), image.display_name(), options_.optics));
+    if (!optics && IsLibraryPsf(options_.psf)) return absl::OkStatus();  // the server may know some
     if (!optics) {
       progress_->Say({.message = "the PSF is not compared with any optics: none are known",
-                      .remedy = "Give them with --optics na=...,emission_um=... and --microscopy."});
+                      .remedy = "Give them with --optics na=...,ri_immersion=...,emission_um=... and --microscopy."});
       return absl::OkStatus();
     }
     check.mutable_optics()->Assign(optics->channels.begin(), optics->channels.end());
@@ -99,10 +118,24 @@ class Checking {
     return absl::OkStatus();
   }
 
-  absl::Status DoWith(Session& session, InputImage& psf, v1::JobSpec& spec) {
+  absl::Status CheckFile(Session& session, InputImage& psf, v1::JobSpec& spec) {
     ASSIGN_OR_RETURN(const std::string uploaded, UploadImage(session.client(), psf, *progress_, stop_));
     leftovers_.AddVolume(uploaded);
     spec.mutable_check_psf()->set_psf_volume(uploaded);
+    return Check(session, spec);
+  }
+
+  absl::Status CheckKept(Session& session) {
+    ASSIGN_OR_RETURN(const v1::Psf psf, FindLibraryPsf(session, options_.psf, stop_));
+    if (options_.psf_voxel_um) {
+      return UsageError("--psf-voxel-um is for a file", "Leave it out: a PSF of the library has its voxel size.");
+    }
+    ASSIGN_OR_RETURN(v1::JobSpec spec, MakeSpec(psf.spec(), {}));
+    spec.mutable_check_psf()->set_psf_volume(psf.name());
+    return Check(session, spec);
+  }
+
+  absl::Status Check(Session& session, const v1::JobSpec& spec) {
     ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
     progress_->Clear();
     Report(job);
@@ -131,15 +164,18 @@ class Checking {
 
 }  // namespace
 
-void AddCheck(CLI::App& root, Program& program) {
+void AddPsfCheck(CLI::App& group, Program& program) {
   AddVerb<CheckOptions>(
-      root, program, "check", "Say what is wrong with a PSF, without deconvolving.", kExamples,
+      group, program, "check", "Say what is wrong with a PSF, without deconvolving.", kExamples,
       [&program](CLI::App& verb, CheckOptions& options) {
-        verb.add_option("PSF", options.psf, "Point spread function as a stack")->type_name("FILE")->required();
+        verb.add_option("PSF", options.psf, "Point spread function as a stack, or psfs/NAME of the library")
+            ->type_name("FILE")
+            ->required();
         verb.add_option("--image", options.image, "Image that it is meant for")->type_name("FILE");
         AddVoxelSize(verb, "--psf-voxel-um", options.psf_voxel_um,
                      "Voxel size of the PSF in um, where the file has none or a wrong one");
         AddVoxelSize(verb, "--voxel-um", options.voxel_um, "Voxel size of the image in um, likewise");
+        AddPsfUseOptions(verb, options.use, "Image and PSF");
         AddOpticsOptions(verb, options.optics);
         AddServerOrLocalOptions(verb, options.server);
         AddProgressOptions(verb, program.console);
