@@ -50,7 +50,7 @@ std::optional<PsfDefect> Background(const Psf& psf) {
           "its darkest voxels are {:.3g} of the brightest: as a background that is {:.0f} % of its light, which "
           "the result would lack around every object",
           level / static_cast<double>(*std::max_element(psf.values.begin(), psf.values.end())), 100 * share),
-      "Subtract the background from the PSF."};
+      "Have it subtracted (`--psf-background auto`)."};
 }
 
 // Three in a row have the greatest value, as no peak has, be it between voxels.
