@@ -4,7 +4,8 @@
 // before: only what a step differs from the median of the up to four steps on either side of it is taken for motion,
 // and only where that is more than `least` and six times what is usual in the stack (1.4826 times the median of its
 // size). And where other structures begin the planes are not much more alike after they are moved back: motion leaves
-// less than 0.75 of what they differ (1 minus Shift::alike). Such jumps add up from plane to plane; a stack is where most of its planes are.
+// less than 0.75 of what they differ (1 minus Shift::alike). Such jumps add up from plane to plane; a stack is where
+// most of its planes are.
 //
 // Time points. Each is held against the one before and against the first; the latter is taken, which errors do not add
 // up in, unless it is uncertain or they disagree, as when the specimen has changed its looks.

@@ -19,7 +19,7 @@ constexpr int64_t kLeastPlanes = 16, kMostPlanes = 1024;  // of a stack that is 
 constexpr int64_t kDepthReach = 8;                        // planes, from one time point to the next
 constexpr int64_t kColumns = 128;                         // of the sums of rows, at least, where there are as many
 constexpr int64_t kMostRowBytes = 2 << 20;                // of both sums of rows
-constexpr int64_t kBytesOfPlane = 2 * 32;                 // of a shift and a step
+constexpr int64_t kBytesOfStep = 256;                     // of a plane, while jumps are looked for
 constexpr int64_t kBytesOfBins = 128 * 128 * 4;           // of a plane (shift.h)
 constexpr char kInput[] = "deconvolve.input_volume";
 
@@ -27,7 +27,7 @@ std::string Text(const Shift& shift) {
   return fmt::format("{:+.1f} voxels along y and {:+.1f} along x", shift.y, shift.x);
 }
 
-// Of planes that motion is told from.
+// An extent that can be followed; smaller planes are not looked at.
 int64_t Enough(int64_t extent) {
   return std::max(extent, kLeastExtent);
 }
@@ -54,8 +54,9 @@ MotionSurvey::MotionSurvey(int64_t c, int64_t frames, const Shape3& shape, bool 
 }
 
 int64_t MotionSurvey::Bytes(int64_t frames, const Shape3& shape, bool corrects) {
-  const int64_t kept = corrects && frames > 1 ? shape.z * kBytesOfBins : 0;
-  return 3 * ShiftFinder::kBytes + kMostRowBytes + (corrects ? frames : 1) * shape.z * kBytesOfPlane + kept;
+  const int64_t bins = corrects && frames > 1 ? kBytesOfBins : 0;
+  const int64_t kept = corrects ? frames * static_cast<int64_t>(sizeof(Shift)) : 0;
+  return 3 * ShiftFinder::kBytes + kMostRowBytes + shape.z * (kBytesOfStep + bins + kept);
 }
 
 // A bin holds several voxels, of which a tenth can be told.
