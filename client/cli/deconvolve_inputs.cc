@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/cli/camera_offset.h"
 #include "client/cli/methods.h"
 #include "client/cli/outcome.h"
 #include "client/cli/psf_from_optics.h"
@@ -52,6 +53,7 @@ absl::Status CheckMasking(const v1::DeconvolveSpec& spec, bool has_mask, v1::Bou
   return UsageError(fmt::format("{} needs --boundary extend, not {}",
                                 has_mask                       ? "--mask"
                                 : spec.saturation_counts() > 0 ? "--saturation"
+                                : spec.correct_motion()        ? "--motion correct"
                                                                : "axial_upsample",
                                 BoundaryName(boundary)),
                     "Leave it out, or choose a method that can do --boundary extend, such as rl.");
@@ -171,6 +173,21 @@ absl::Status FindKept(const Session& session, const v1::DeconvolveSpec& deconvol
   return ValidatePsf(deconvolve, inputs.image.spec, inputs.PsfSpec(), nullptr);
 }
 
+// That of a camera is taken.
+void FindOffset(const v1::DeconvolveSpec& deconvolve, Progress& progress, DeconvolveInputs& inputs) {
+  const auto offset = OffsetOf(inputs.image.reader->acquisition(), inputs.image.spec.shape().c());
+  if (!offset || deconvolve.has_offset_counts()) return;
+  if (offset->counts) inputs.offset_counts = offset->value;
+  progress.Say(
+      {.message = offset->counts
+                      ? fmt::format("there is no --offset: it is {:g} counts, the camera's (file)", offset->value)
+                      : fmt::format("the file tells an offset of {:g} of the detector, in a unit that it leaves "
+                                    "open: give it with --offset if these are counts",
+                                    offset->value),
+       .severity = "note",
+       .remedy = ""});
+}
+
 // The PSF's volume on the server, or its name in the library.
 absl::StatusOr<std::string> BringPsf(Session& session, DeconvolveInputs& inputs, Leftovers& leftovers,
                                      Progress& progress, const std::stop_token& stop) {
@@ -196,6 +213,7 @@ absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v
   }
   if (inputs.library_psf.empty())
     RETURN_IF_ERROR(ValidatePsf(deconvolve, inputs.image.spec, inputs.PsfSpec(), nullptr));
+  FindOffset(deconvolve, progress, inputs);
   if (!options.mask.empty()) {
     ASSIGN_OR_RETURN(inputs.mask, OpenInput(options.mask, std::nullopt, progress));
     RETURN_IF_ERROR(ValidateMask(inputs.image.spec, inputs.mask->spec));
@@ -250,6 +268,7 @@ absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inp
     deconvolve.set_flat_field_volume(flat);
   }
   deconvolve.set_psf_volume(psf);
+  if (inputs.offset_counts) deconvolve.set_offset_counts(*inputs.offset_counts);
   if (inputs.optics) {
     deconvolve.mutable_optics()->Assign(inputs.optics->channels.begin(), inputs.optics->channels.end());
     deconvolve.set_microscopy(inputs.optics->microscopy);

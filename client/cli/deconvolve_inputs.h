@@ -41,6 +41,7 @@ struct DeconvolveInputs {
   std::optional<ImageOptics> optics;         // that the PSF is computed from, or is checked against
   std::optional<InputImage> mask;
   std::optional<InputImage> flat_field;
+  std::optional<double> offset_counts;  // of the camera, from the image's file, where none is given
 
   // Of the PSF's volume, whether it is there already or not. REQUIRES: a PSF of the library is known.
   v1::VolumeSpec PsfSpec() const;
@@ -49,7 +50,8 @@ struct DeconvolveInputs {
 // Opens the files and checks that they go together and with the request, before anything is sent. Without a PSF file
 // the optics that options and image file tell must suffice to compute one; what they are is said. With one, they are
 // what it is checked against, where they suffice; where options tell some of them, they must. A PSF of the library is
-// looked at by UploadInputs.
+// looked at by UploadInputs. It is also said what offset the image's file tells where none is given, and whether it is
+// taken.
 absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v1::DeconvolveSpec& deconvolve,
                                             Progress& progress);
 

@@ -112,6 +112,7 @@ std::vector<std::string> Lines(const v1::DeconvolveSpec& spec) {
        std::string("  bad pixels: ") + (spec.keep_bad_pixels() ? "off" : "auto"),
        std::string("  bleaching: ") + (spec.correct_bleaching() ? "correct" : "report"),
        std::string("  flicker: ") + (spec.correct_flicker() ? "correct" : "report"),
+       std::string("  motion: ") + (spec.correct_motion() ? "correct" : "report"),
        "  background: " + BackgroundText(spec), "PSF: " + Printable(spec.psf_volume()), "  centre: " + CentreText(spec),
        "  background: " + PsfBackgroundText(spec), fmt::format("  energy: {:g}", Or(spec.psf_energy(), 0.999)),
        "result type: " + TypeText(spec.output_type(), v1::F32),

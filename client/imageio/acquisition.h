@@ -12,6 +12,8 @@ struct ChannelAcquisition {
   std::string contrast = {};      // ContrastMethod, such as `Fluorescence`
   std::string illumination = {};  // IlluminationType, such as `Epifluorescence`
   double pinhole_um = 0;          // diameter as it is in the microscope; 0 if unknown
+  std::string detector = {};      // Type, such as `CMOS` or `PMT`
+  double detector_offset = 0;     // of the detector, in a unit that OME leaves open; 0 if unknown
 };
 
 // Of the image. Numbers are 0, and texts empty, where the file does not say.

@@ -10,6 +10,7 @@ namespace deconvoy::imageio {
 namespace {
 
 constexpr size_t kWordBytes = 64;
+constexpr double kMostOffset = 65535;
 
 // 0 where it is missing or out of range.
 double Number(const pugi::xml_node& node, const char* name, double least, double most) {
@@ -21,14 +22,14 @@ std::string Word(const pugi::xml_node& node, const char* name) {
   return TextField(node.attribute(name).value(), kWordBytes);
 }
 
-// Null where it cannot be told which objective was used.
-pugi::xml_node FindObjective(const pugi::xml_node& root, std::string_view id) {
+// A part of an instrument, such as an `Objective`. Null where it cannot be told which one was used.
+pugi::xml_node FindPart(const pugi::xml_node& root, std::string_view name, std::string_view id) {
   pugi::xml_node only;
   int64_t count = 0;
   for (const pugi::xml_node& instrument : root) {
     if (LocalName(instrument) != "Instrument") continue;
     for (const pugi::xml_node& node : instrument) {
-      if (LocalName(node) != "Objective") continue;
+      if (LocalName(node) != name) continue;
       if (!id.empty() && id == node.attribute("ID").value()) return node;
       only = node;
       ++count;
@@ -37,11 +38,17 @@ pugi::xml_node FindObjective(const pugi::xml_node& root, std::string_view id) {
   return id.empty() && count == 1 ? only : pugi::xml_node();
 }
 
-ChannelAcquisition ReadChannel(const pugi::xml_node& node) {
-  return {.mode = Word(node, "AcquisitionMode"),
-          .contrast = Word(node, "ContrastMethod"),
-          .illumination = Word(node, "IlluminationType"),
-          .pinhole_um = LengthUm(node, "PinholeSize", "\xc2\xb5m")};
+ChannelAcquisition ReadChannel(const pugi::xml_node& root, const pugi::xml_node& node) {
+  ChannelAcquisition channel{.mode = Word(node, "AcquisitionMode"),
+                             .contrast = Word(node, "ContrastMethod"),
+                             .illumination = Word(node, "IlluminationType"),
+                             .pinhole_um = LengthUm(node, "PinholeSize", "\xc2\xb5m")};
+  const pugi::xml_node settings = Child(node, "DetectorSettings");
+  const pugi::xml_node detector = FindPart(root, "Detector", settings.attribute("ID").value());
+  channel.detector = Word(detector, "Type");
+  channel.detector_offset = Number(settings, "Offset", -kMostOffset, kMostOffset);
+  if (channel.detector_offset == 0) channel.detector_offset = Number(detector, "Offset", -kMostOffset, kMostOffset);
+  return channel;
 }
 
 }  // namespace
@@ -50,7 +57,7 @@ Acquisition ReadAcquisition(const pugi::xml_node& root, const pugi::xml_node& im
   // Schemas before 2011 call the settings ObjectiveRef.
   pugi::xml_node settings = Child(image, "ObjectiveSettings");
   if (!settings) settings = Child(image, "ObjectiveRef");
-  const pugi::xml_node objective = FindObjective(root, settings.attribute("ID").value());
+  const pugi::xml_node objective = FindPart(root, "Objective", settings.attribute("ID").value());
   Acquisition found;
   found.na = Number(objective, "LensNA", 0.01, 1.7);
   found.magnification = Number(objective, "CalibratedMagnification", 0.1, 1000);
@@ -59,7 +66,7 @@ Acquisition ReadAcquisition(const pugi::xml_node& root, const pugi::xml_node& im
   if (found.immersion.empty()) found.immersion = Word(settings, "Medium");
   found.ri_immersion = Number(settings, "RefractiveIndex", 1, 2.5);
   for (const pugi::xml_node& node : pixels) {
-    if (LocalName(node) == "Channel") found.channels.push_back(ReadChannel(node));
+    if (LocalName(node) == "Channel") found.channels.push_back(ReadChannel(root, node));
   }
   return found;
 }

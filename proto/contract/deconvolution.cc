@@ -26,7 +26,8 @@ int64_t AxialUpsample(const v1::DeconvolveSpec& spec) {
 }
 
 bool HasMask(const v1::DeconvolveSpec& spec) {
-  return !spec.mask_volume().empty() || spec.saturation_counts() > 0 || AxialUpsample(spec) > 1;
+  return !spec.mask_volume().empty() || spec.saturation_counts() > 0 || spec.correct_motion() ||
+         AxialUpsample(spec) > 1;
 }
 
 bool HasWeights(const v1::DeconvolveSpec& spec, bool bad_pixels) {

@@ -21,8 +21,8 @@ inline constexpr int64_t kMostAxialUpsample = 8;
 // j of the input is the sample of plane j * AxialUpsample of the result, so that both begin at the same depth.
 int64_t AxialUpsample(const v1::DeconvolveSpec& spec);
 
-// Whether some voxels of the result's grid may not be measured: a mask, saturation, or planes between those of the
-// input.
+// Whether some voxels of the result's grid may not be measured: a mask, saturation, motion that is corrected, or planes
+// between those of the input. Such voxels do not count, which only the boundary EXTEND allows.
 bool HasMask(const v1::DeconvolveSpec& spec);
 
 // Whether voxels of a tile may count differently: as above, or because of bad pixels that were found, a flat field or

@@ -14,6 +14,7 @@
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
+#include "server/jobs/analysis_check.h"
 #include "server/jobs/calibration.h"
 #include "server/jobs/capabilities.h"
 #include "server/jobs/job_state.h"
@@ -40,57 +41,10 @@ const v1::VolumeSpec& VolumeNamed(const LiveJob& job, const std::string& name) {
 
 // --- Analysis ---
 
-// Whether a crop that is symmetric about a voxel of the PSF can be this large.
-bool AtMostTwice(const Shape3& crop, const Shape3& psf) {
-  return crop.z < 2 * psf.z && crop.y < 2 * psf.y && crop.x < 2 * psf.x;
-}
-
-// What the analysis tells of a channel's camera must be of use to its tiles.
-absl::Status CheckChannels(const v1::DeconvolveSpec& spec, const v1::Shape5& input, const v1::AnalyseResult& analysis) {
-  if (analysis.channels_size() != static_cast<int>(input.c())) {
-    return WrongResult(
-        fmt::format("the analysis has {} channels, but the input has {}", analysis.channels_size(), input.c()));
-  }
-  const uint64_t pixels = uint64_t{input.y()} * input.x();
-  for (const v1::ChannelFacts& channel : analysis.channels()) {
-    const auto& bad = channel.bad_pixels();
-    const bool inside = std::all_of(bad.begin(), bad.end(), [pixels](uint32_t pixel) { return pixel < pixels; });
-    const bool flat = spec.flat_field_volume().empty() || channel.flat_field_mean() > 0;
-    if (!(channel.gain_photons_per_count() > 0) || !(channel.read_noise_photons() >= 0) || !inside || !flat) {
-      return WrongResult(fmt::format("what the analysis says of the camera of channel {} cannot be", channel.c()));
-    }
-  }
-  for (const v1::FrameStatistics& frame : analysis.frames()) {
-    const auto& light = frame.plane_light();
-    const bool whole = light.empty() || light.size() == static_cast<int>(input.z());
-    if (whole && std::all_of(light.begin(), light.end(), [](float s) { return s > 0; })) continue;
-    return WrongResult(fmt::format("the light of the planes of frame t={} c={} cannot be", frame.t(), frame.c()));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckAnalysis(const LiveJob& job, const v1::AnalyseResult& analysis) {
-  const v1::VolumeSpec& input = VolumeNamed(job, job.spec().deconvolve().input_volume());
-  const v1::VolumeSpec& psf = VolumeNamed(job, job.spec().deconvolve().psf_volume());
-  const int64_t frames = int64_t{input.shape().t()} * input.shape().c();
-  if (analysis.frames_size() != frames) {
-    return WrongResult(fmt::format("the analysis has {} frames, but the input has {}", analysis.frames_size(), frames));
-  }
-  RETURN_IF_ERROR(CheckChannels(job.spec().deconvolve(), input.shape(), analysis));
-  const int64_t psfs = int64_t{psf.shape().t()} * psf.shape().c();
-  if (analysis.psfs_size() != psfs) {
-    return WrongResult(fmt::format("the analysis has {} PSFs, but there are {}", analysis.psfs_size(), psfs));
-  }
-  const Box3 whole{{}, FrameOf(psf)};
-  const Shape3 told = MostTold(whole.shape, StepsOf(ResultOf(job).voxel_size(), psf.voxel_size()));
-  for (const v1::PsfReport& report : analysis.psfs()) {
-    const Shape3 crop = ToShape3(report.crop_shape());
-    const Voxel centre = ToVoxel(report.centre());
-    if (!whole.Contains({centre, {1, 1, 1}}) || crop.empty() || !AtMostTwice(crop, told)) {
-      return WrongResult(fmt::format("the analysis places the PSF of channel {} outside its volume", report.c()));
-    }
-  }
-  return absl::OkStatus();
+absl::Status CheckAnalysisOf(const LiveJob& job, const v1::AnalyseResult& analysis) {
+  const v1::DeconvolveSpec& spec = job.spec().deconvolve();
+  return CheckAnalysis(spec, VolumeNamed(job, spec.input_volume()), VolumeNamed(job, spec.psf_volume()),
+                       ResultOf(job).voxel_size(), analysis);
 }
 
 // The smallest box that holds the PSF of every channel, so that all frames are cut alike.
@@ -381,7 +335,7 @@ absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult&
   }
   if (kind == TaskKind::kCalibrate) return CheckCalibrations(job, number, result.calibrate());
   if (kind == TaskKind::kEstimatePsf) return CheckPsfEstimate(job, number, result.estimate_psf().estimate());
-  return kind == TaskKind::kAnalyse ? CheckAnalysis(job, result.analyse()) : absl::OkStatus();
+  return kind == TaskKind::kAnalyse ? CheckAnalysisOf(job, result.analyse()) : absl::OkStatus();
 }
 
 absl::Status CommitBoxes(JobStep& step, int64_t number, const std::vector<uint32_t>& box_crc32c) {

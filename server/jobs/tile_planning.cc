@@ -87,6 +87,7 @@ absl::StatusOr<v1::Boundary> ResolveBoundary(v1::Boundary asked, const v1::Metho
 std::string MaskingOf(const v1::DeconvolveSpec& spec) {
   return !spec.mask_volume().empty()    ? "mask_volume"
          : spec.saturation_counts() > 0 ? "saturation_counts"
+         : spec.correct_motion()        ? "correct_motion"
                                         : "parameters[\"axial_upsample\"]";
 }
 

@@ -144,6 +144,30 @@ TEST(CameraTest, GainIsEstimatedAndAllIsKeptWithTheJob) {
   EXPECT_NE(job.dump().find("the light falls evenly by"), std::string::npos) << "it is said, though not corrected";
 }
 
+// The planes from the 28th on have jumped.
+TEST(CameraTest, AJumpBetweenPlanesIsCorrectedOnRequest) {
+  const Scene scene;
+  ASSERT_OK_AND_ASSIGN(const Image good, LoadImage(scene.Path("good")));
+  std::vector<double> moved = good.voxels;
+  for (size_t i = 28 * kPlane; i < moved.size(); ++i) {
+    const size_t y = i / 96 % 96, x = i % 96;
+    moved[i] = good.voxels[i / kPlane * kPlane + (y + 96 - 3) % 96 * 96 + (x + 5) % 96];
+  }
+  EXPECT_OK(SaveImage(scene.Path("moved"), MakeSpec({1, 1, 40, 96, 96}, v1::U16), moved));
+  const std::vector<std::string> camera = {"--gain", "0.5", "--read-noise", "2"};
+  const std::vector<double> expected = scene.Result("good", camera), left = scene.Result("moved", camera);
+  const std::vector<double> corrected = scene.Result("moved", With(camera, {"--motion", "correct"}));
+  EXPECT_GT(Correlation(corrected, expected), 0.97);
+  EXPECT_LT(Correlation(left, expected), 0.8);
+  const std::vector<double> tiles = scene.Result("moved", With(camera, {"--motion", "correct", "--tile", "40,48,48"}));
+  EXPECT_LE(NrmseOfRange(tiles, corrected), 1e-3);
+  const CliResult said = scene.Run("moved", With(camera, {"--motion", "correct"}));
+  EXPECT_NE(said.err.find("at 1 place, most at plane 28, by "), std::string::npos) << said.err;
+  const CliResult refused = scene.Run("moved", With(camera, {"--motion", "correct", "--boundary", "periodic"}));
+  EXPECT_EQ(refused.exit.code, 2);
+  EXPECT_NE(refused.err.find("--motion correct needs --boundary extend"), std::string::npos) << refused.err;
+}
+
 TEST(CameraTest, AGoodImageRaisesNothing) {
   const Scene scene;
   const CliResult result = scene.Run("good", {"--gain", "0.5", "--read-noise", "2"});

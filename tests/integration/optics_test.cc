@@ -103,6 +103,28 @@ TEST_F(OpticsTest, AnImageThatTellsItsOpticsNeedsNoPsf) {
   EXPECT_THAT(other.out, HasSubstr("\"defect\":\"too_narrow\""));
 }
 
+TEST_F(OpticsTest, TheOffsetOfACameraIsTakenFromTheFile) {
+  Rewrite(File("raw.ome.tif"), "</Instrument>",
+          R"(<Detector ID="Detector:0" Type="CMOS"/><Detector ID="Detector:1" Type="PMT"/></Instrument>)");
+  for (int c = 0; c < 2; ++c) {
+    Rewrite(File("raw.ome.tif"), "nm\"/>", "nm\"><DetectorSettings ID=\"Detector:0\" Offset=\"8\"/></Channel>");
+  }
+  const std::vector<std::string> run = {
+      "run", File("raw.ome.tif"), "-o", File("out.ome.tif"), "--iterations", "1", "--json", "--local"};
+  const CliResult taken = Run(run);
+  ASSERT_EQ(taken.exit.code, 0) << taken.err;
+  EXPECT_THAT(taken.out, HasSubstr("there is no --offset: it is 8 counts, the camera's (file)"));
+  EXPECT_EQ(LastJson(taken.out)["job"]["spec"]["deconvolve"]["offset_counts"], 8);
+  std::vector<std::string> given = run;
+  given.insert(given.end(), {"--offset", "5"});
+  const CliResult told = Run(given);
+  EXPECT_EQ(LastJson(told.out)["job"]["spec"]["deconvolve"]["offset_counts"], 5) << told.err;
+  for (int c = 0; c < 2; ++c) Rewrite(File("raw.ome.tif"), "ID=\"Detector:0\" Offset", "ID=\"Detector:1\" Offset");
+  const CliResult tube = Run(run);
+  EXPECT_THAT(tube.out, HasSubstr("the file tells an offset of 8 of the detector, in a unit that it leaves open"));
+  EXPECT_FALSE(LastJson(tube.out)["job"]["spec"]["deconvolve"].contains("offset_counts")) << tube.out;
+}
+
 TEST_F(OpticsTest, WhatIsMissingIsSaidAndMayBeAssumed) {
   Rewrite(File("raw.ome.tif"), " Immersion=\"Oil\"", "");
   const CliResult refused = Run({"run", File("raw.ome.tif"), "-o", File("out.ome.tif"), "--local"});

@@ -1,11 +1,13 @@
 #include "worker/imaging/light.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <limits>
 #include <utility>
 
+#include "worker/imaging/lanes.h"
 #include "worker/imaging/robust_fit.h"
 
 namespace deconvoy::worker {
@@ -147,6 +149,17 @@ void AddDifferences(const std::vector<double>& line, std::vector<double>& second
 }
 
 }  // namespace
+
+double MeanOfCounted(std::span<const float> photons, std::span<const float> m) {
+  std::array<double, kLanes> sums{};
+  int64_t voxels = 0;
+  for (size_t i = 0; i < photons.size(); ++i) {
+    if (!m.empty() && m[i] == 0) continue;
+    sums[i % kLanes] += photons[i];
+    ++voxels;
+  }
+  return voxels > 0 ? PairwiseSum(sums) / static_cast<double>(voxels) : 0;
+}
 
 std::optional<Bleaching> FitBleaching(const LightSeries& series) {
   const std::vector<double> logs = Logarithms(series);

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace deconvoy::worker {
@@ -33,6 +34,9 @@ struct Bleaching {
   double spread = 0;               // relative, of what was fitted about the fit
   std::vector<float> factor = {};  // light of each plane over that of the first, as fitted; t,z order
 };
+
+// Mean of the voxels whose m is not 0; 0 of none. Where m is empty all count. REQUIRES: spans of one size else.
+double MeanOfCounted(std::span<const float> photons, std::span<const float> m);
 
 // None where there are fewer than 2 time points or else 8 planes with light.
 std::optional<Bleaching> FitBleaching(const LightSeries& series);

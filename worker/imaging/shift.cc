@@ -120,6 +120,10 @@ void ShiftFinder::Add(std::span<const float> plane) {
   }
 }
 
+void ShiftFinder::AddBins(std::span<const float> bins) {
+  for (size_t i = 0; i < bins.size(); ++i) image_[i] += static_cast<double>(bins[i]);
+}
+
 std::optional<Shift> ShiftFinder::Next() {
   const double mean = std::accumulate(image_.begin(), image_.end(), 0.0) / static_cast<double>(image_.size());
   Spectrum spectrum(image_.size());
@@ -139,8 +143,14 @@ std::optional<Shift> ShiftFinder::Next() {
   }
   Transform(spectrum, height_, width_, -1);
   std::swap(before_, spectrum);
+  if (first_.empty()) first_ = before_;
   if (spectrum.empty()) return std::nullopt;
   return Between(spectrum, before_);
+}
+
+std::optional<Shift> ShiftFinder::SinceFirst() const {
+  if (before_.empty()) return std::nullopt;
+  return Between(first_, before_);
 }
 
 Shift ShiftFinder::Between(const Spectrum& before, const Spectrum& after) const {
@@ -167,9 +177,39 @@ Shift ShiftFinder::Between(const Spectrum& before, const Spectrum& after) const 
   };
   const double here = at(y, x), scale = static_cast<double>(bin_);
   const auto whole = [](int64_t k, int64_t n) { return static_cast<double>(k < n / 2 ? k : k - n); };
-  return {.y = scale * (whole(y, height_) + PeakOf(at(y - 1, x), here, at(y + 1, x))),
-          .x = scale * (whole(x, width_) + PeakOf(at(y, x - 1), here, at(y, x + 1))),
-          .certainty = here / std::sqrt(squares / static_cast<double>(cross.size()))};
+  const double down = whole(y, height_) + PeakOf(at(y - 1, x), here, at(y + 1, x));
+  const double right = whole(x, width_) + PeakOf(at(y, x - 1), here, at(y, x + 1));
+  return {.y = scale * down,
+          .x = scale * right,
+          .certainty = here / std::sqrt(squares / static_cast<double>(cross.size())),
+          .alike = Alike(before, after, down, right),
+          .alike_at_rest = Alike(before, after, 0, 0)};
+}
+
+double ShiftFinder::Alike(const Spectrum& before, const Spectrum& after, double y, double x) const {
+  std::vector<Complex> columns;  // of exp(2 pi i f x), weighted
+  for (int64_t u = 0; u < width_; ++u) {
+    const double f = Frequency(u, width_);
+    columns.push_back(std::polar(std::exp(-f * f / (kCutoff * kCutoff)), 2 * std::numbers::pi * f * x));
+  }
+  double product = 0, square_before = 0, square_after = 0;
+  for (int64_t v = 0; v < height_; ++v) {
+    const double f = Frequency(v, height_);
+    const Complex row = std::polar(std::exp(-f * f / (kCutoff * kCutoff)), 2 * std::numbers::pi * f * y);
+    for (int64_t u = 0; u < width_; ++u) {
+      const auto i = static_cast<size_t>(v * width_ + u);
+      const Complex factor = row * columns[static_cast<size_t>(u)];
+      product += (after[i] * std::conj(before[i]) * factor).real();
+      square_before += std::norm(before[i]) * std::abs(factor);
+      square_after += std::norm(after[i]) * std::abs(factor);
+    }
+  }
+  return product / std::sqrt(square_before * square_after);
+}
+
+bool ShiftFinder::IsSure(const Shift& shift) {
+  constexpr double kRounding = 0.01;  // of a shift that is known to a tenth of a bin
+  return shift.certainty > kCertain && shift.alike > shift.alike_at_rest - kRounding;
 }
 
 }  // namespace deconvoy::worker

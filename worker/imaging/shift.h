@@ -18,6 +18,9 @@ namespace deconvoy::worker {
 struct Shift {
   double y = 0, x = 0;   // voxels, of the later plane against the one before
   double certainty = 0;  // height of the maximum over the deviation of the correlation
+  // How much alike the planes are when the later one is moved back, and as they are: their correlation, 1 at most, by
+  // frequencies that are weighted as above.
+  double alike = 0, alike_at_rest = 0;
 };
 
 // Follows a series of planes. Not thread safe.
@@ -25,6 +28,8 @@ class ShiftFinder {
  public:
   // Below this certainty a shift is chance.
   static constexpr double kCertain = 7;
+  // Whether it is none, and makes the planes no less alike, as it does where they hold other structures.
+  static bool IsSure(const Shift& shift);
   // Bytes of one, at most, whatever the plane.
   static constexpr int64_t kBytes = 3 << 19;
 
@@ -33,8 +38,13 @@ class ShiftFinder {
 
   // Adds to the next image; planes that belong together are added one by one. REQUIRES: rows * columns values.
   void Add(std::span<const float> plane);
+  // The next image as it is so far, in bins; and adding such a one of another finder of equal extents.
+  std::span<const double> bins() const { return image_; }
+  void AddBins(std::span<const float> bins);
   // Ends the image. Its shift against the one before; none of the first, and where either holds nothing.
   std::optional<Shift> Next();
+  // Of the image that has ended, against the first one that held anything; none where it holds nothing.
+  std::optional<Shift> SinceFirst() const;
   // Voxels of a bin: shifts below a tenth of it cannot be told.
   int64_t bin() const { return bin_; }
 
@@ -42,11 +52,13 @@ class ShiftFinder {
   using Spectrum = std::vector<std::complex<double>>;
 
   Shift Between(const Spectrum& before, const Spectrum& after) const;
+  // Of shifts in bins.
+  double Alike(const Spectrum& before, const Spectrum& after, double y, double x) const;
 
   const int64_t rows_, columns_, bin_, height_, width_;  // the last two in bins, powers of two
   const std::vector<double> window_y_, window_x_, low_pass_y_, low_pass_x_;
   std::vector<double> image_;
-  Spectrum before_;
+  Spectrum first_, before_;
 };
 
 }  // namespace deconvoy::worker

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <optional>
 #include <set>
@@ -21,7 +20,6 @@
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
 #include "worker/imaging/frame_statistics.h"
-#include "worker/imaging/lanes.h"
 #include "worker/imaging/light.h"
 #include "worker/memory/budget.h"
 #include "worker/methods/registry.h"
@@ -42,18 +40,6 @@ namespace {
 
 void AddWarning(std::string message, std::string field, std::string remedy, v1::AnalyseResult& result) {
   *result.add_findings() = Warning(std::move(message), std::move(field), std::move(remedy));
-}
-
-// Mean of the voxels that count; 0 of none.
-double MeanOf(std::span<const float> photons, std::span<const float> m) {
-  std::array<double, kLanes> sums{};
-  int64_t voxels = 0;
-  for (size_t i = 0; i < photons.size(); ++i) {
-    if (!m.empty() && m[i] == 0) continue;
-    sums[i % kLanes] += photons[i];
-    ++voxels;
-  }
-  return voxels > 0 ? PairwiseSum(sums) / static_cast<double>(voxels) : 0;
 }
 
 class Analysis {
@@ -107,13 +93,13 @@ class Analysis {
     const int64_t planes = shape.frames() * shape.z, total = twice ? 2 * planes : planes;
     for (int64_t c = 0; c < shape.c; ++c) {
       light_.push_back({shape.t, shape.z, std::vector<double>(static_cast<size_t>(shape.t * shape.z))});
-      motion_.emplace_back(c, shape.t, shape.frame());
+      motion_.emplace_back(c, shape.t, shape.frame(), spec_.correct_motion());
     }
     RETURN_IF_ERROR(MeasureFrames(input, shape, 0, total));
     KeepBackgrounds();
     if (SurveyLights(shape)) RETURN_IF_ERROR(MeasureFrames(input, shape, planes, total));
     for (size_t i = 0; i < facts_.size(); ++i) Record(static_cast<int>(i), shape.frame(), facts_[i]);
-    for (const MotionSurvey& motion : motion_) AddFindings(motion.Findings());
+    TakeMotion(shape);
     RETURN_IF_ERROR(CheckCounted());
     WarnOfSwap();
     RETURN_IF_ERROR(CheckLight());
@@ -243,7 +229,7 @@ class Analysis {
   // What neighbouring planes and time points tell of each other.
   void LookAt(const FrameBox& frame, int64_t z, std::span<const float> photons, std::span<const float> m) {
     const auto c = static_cast<size_t>(frame.c);
-    light_[c].light[static_cast<size_t>(frame.t * frame.box.shape.z + z)] = MeanOf(photons, m);
+    light_[c].light[static_cast<size_t>(frame.t * frame.box.shape.z + z)] = MeanOfCounted(photons, m);
     motion_[c].AddPlane(frame.t, z, photons);
   }
 
@@ -278,6 +264,14 @@ class Analysis {
       }
     }
     return corrects;
+  }
+
+  void TakeMotion(const Shape5& shape) {
+    for (int64_t c = 0; c < shape.c; ++c) {
+      const MotionSurvey& motion = motion_[static_cast<size_t>(c)];
+      AddFindings(motion.Findings());
+      for (int64_t t = 0; spec_.correct_motion() && t < shape.t; ++t) motion.Tell(t, FrameAt(shape, t, c));
+    }
   }
 
   v1::FrameStatistics& FrameAt(const Shape5& shape, int64_t t, int64_t c) {
@@ -471,7 +465,8 @@ absl::StatusOr<int64_t> AnalysisBytes(const v1::Task& task) {
   const int64_t plane = frame.y * frame.x * static_cast<int64_t>(sizeof(float));
   if (HasWeights(spec, LooksForBadPixels(spec, input->spec()))) for_image += plane;
   if (!spec.flat_field_volume().empty()) for_image += plane;
-  for_image += int64_t{input->spec().shape().c()} * MotionSurvey::kBytes;
+  const v1::Shape5& extents = input->spec().shape();
+  for_image += int64_t{extents.c()} * MotionSurvey::Bytes(extents.t(), frame, spec.correct_motion());
   return std::max({for_psf, for_image, CameraSurveyBytes(spec, input->spec())});
 }
 

@@ -14,6 +14,7 @@ namespace {
 
 constexpr double kMuchLoss = 0.1;       // of the light, that is worth a word
 constexpr double kEven = 0.15;          // spread about a fit over what it explains, for it to be more than chance
+constexpr double kNearlyMost = 0.8;     // of the greatest change, in logarithms: light that fades to the end
 constexpr double kMuchFlicker = 0.02;   // relative
 constexpr double kSurelyFlicker = 0.1;  // more than planes of a sparse specimen differ
 constexpr double kWhite = 0.5;          // of planes that do not know of one another; a specimen's shape has less
@@ -51,23 +52,39 @@ class Survey {
       return;
     }
     if (spec_.correct_bleaching()) return CorrectBleaching(*bleaching);
-    if (!Matters(bleaching->last, bleaching->spread)) return;
-    if (bleaching->over_time && bleaching->last < 1) {
+    const double most = MostOf(*bleaching);
+    if (!Matters(most, bleaching->spread)) return;
+    if (!bleaching->over_time) return NoteStack(bleaching->last);
+    if (most < 1 && std::log(bleaching->last) <= kNearlyMost * std::log(most)) {
       Warn(fmt::format("the light fades by {:.0f} % over the time points; late ones come out darker, and what is "
                        "compared between them is off by as much",
                        Percent(1 - bleaching->last)),
            "deconvolve.correct_bleaching", "Have bleaching corrected (`--bleaching correct`).");
-    } else if (!bleaching->over_time && bleaching->last < 1) {
-      NoteStack(bleaching->last);
+    } else {
+      Warn(fmt::format("the light drifts over the time points, by up to {:+.0f} % against the first, as no bleaching "
+                       "does: the lamp, or the specimen; what is compared between them is off by as much",
+                       Percent(most - 1)),
+           kInput, "Compare brightness only within a time point.");
     }
+  }
+
+  // The fitted light of the plane that differs most from the first, over that.
+  static double MostOf(const Bleaching& bleaching) {
+    const auto less = [](float a, float b) { return std::abs(std::log(a)) < std::abs(std::log(b)); };
+    return *std::max_element(bleaching.factor.begin(), bleaching.factor.end(), less);
   }
 
   // A stack cannot tell bleaching from depth, nor either from a specimen that has less light further on.
   void NoteStack(double last) {
-    Note(fmt::format(
-        "the light falls evenly by {:.0f} % from the first plane to the last: bleaching, loss with depth, or "
-        "the specimen; if all planes should have as much light, have it corrected (`--bleaching correct`)",
-        Percent(1 - last)));
+    if (last < 1) {
+      Note(fmt::format(
+          "the light falls evenly by {:.0f} % from the first plane to the last: bleaching, loss with depth, or "
+          "the specimen; if all planes should have as much light, have it corrected (`--bleaching correct`)",
+          Percent(1 - last)));
+    } else {
+      Note(fmt::format("the light rises evenly by {:.0f} % from the first plane to the last: the lamp, or the specimen",
+                       Percent(last - 1)));
+    }
   }
 
   void CorrectBleaching(const Bleaching& bleaching) {

@@ -1,6 +1,7 @@
 #include "worker/pipeline/measured.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/status_macros.h"
@@ -25,35 +26,74 @@ class Loader {
  public:
   Loader(const ImageSource& from, Ops& ops, VolumeSource& source)
       : from_(from),
-        region_(MeasuredPart(from.loaded, from.upsample)),
+        measured_(MeasuredPart(from.loaded, from.upsample).box),
+        region_(RecordedRegion(from)),
         ops_(ops),
         image_(source, *from.image, region_),
         mask_(source, from.mask, from.saturation_counts, region_, &from.correction),
-        ones_(static_cast<size_t>(region_.box.shape.y * region_.box.shape.x), 1.0F) {}
+        ones_(static_cast<size_t>(region_.box.shape.y * region_.box.shape.x), 1.0F) {
+    if (!from.displacement.any()) return;
+    placed_.resize(static_cast<size_t>(measured_.shape.y * measured_.shape.x));
+    weights_.resize(placed_.size());
+  }
 
   absl::Status Load(Measured& to, const MeasuredPlane& visit) {
     if (region_.box.empty()) return ops_.Fill(*to.y, Fill());
     const Shape3& loaded = from_.loaded.box.shape;
     PlaneUploader y(ops_, loaded, *to.y);
-    for (int64_t z = 0; z < region_.box.shape.z; ++z) {
-      ASSIGN_OR_RETURN(const std::span<float> plane, image_.Read(z));
-      ASSIGN_OR_RETURN(const std::span<const float> m, mask_.Read(z, CountsOf(from_.scale, from_.fill), plane));
-      RETURN_IF_ERROR(CheckFinite(plane, region_, z));
-      ToPhotons(from_.scale, plane);
-      from_.correction.light.Apply(z, plane);
-      const int64_t at = (region_.box.origin.z + z) * from_.upsample - from_.loaded.box.origin.z;
-      visit(at, plane, m);
-      ApplyReadNoise(from_.scale, plane);
+    for (int64_t z = 0; z < measured_.shape.z; ++z) {
+      ASSIGN_OR_RETURN(const Plane plane, Read(z));
+      const int64_t at = (measured_.origin.z + z) * from_.upsample - from_.loaded.box.origin.z;
+      visit(at, plane.photons, plane.m);
+      ApplyReadNoise(from_.scale, plane.photons);
       const int64_t begin = z == 0 ? 0 : at, end = std::min(at + from_.upsample, loaded.z);
-      for (int64_t fine = begin; fine < end; ++fine) RETURN_IF_ERROR(y.Upload(fine, plane));
+      for (int64_t fine = begin; fine < end; ++fine) RETURN_IF_ERROR(y.Upload(fine, plane.photons));
       if (to.mask == nullptr) continue;
       const Box3 box{{at, 0, 0}, {1, loaded.y, loaded.x}};
-      RETURN_IF_ERROR(ops_.Upload(m.empty() ? std::span<const float>(ones_) : m, box, *to.mask));
+      RETURN_IF_ERROR(ops_.Upload(plane.m.empty() ? std::span<const float>(ones_) : plane.m, box, *to.mask));
     }
     return absl::OkStatus();
   }
 
  private:
+  // Valid until the next one is read. m empty: 1 everywhere.
+  struct Plane {
+    std::span<float> photons;
+    std::span<const float> m;
+  };
+
+  static FrameBox RecordedRegion(const ImageSource& from) {
+    FrameBox region = MeasuredPart(from.loaded, from.upsample);
+    region.box = RecordedBox(from.displacement, FrameShape(from.image->spec()), region.box);
+    return region;
+  }
+
+  // Plane `z` of those that were measured.
+  absl::StatusOr<Plane> Read(int64_t z) {
+    if (!from_.displacement.any()) return ReadRecorded(z);
+    const std::optional<int64_t> p = RecordedPlane(from_.displacement, region_.box, measured_, z);
+    if (!p) {
+      std::fill(placed_.begin(), placed_.end(), from_.fill);
+      std::fill(weights_.begin(), weights_.end(), 0.0F);
+      return Plane{placed_, weights_};
+    }
+    ASSIGN_OR_RETURN(const Plane read, ReadRecorded(*p));
+    PlacePlane(from_.displacement, region_.box, *p, read.photons, measured_, from_.fill, placed_);
+    PlacePlane(from_.displacement, region_.box, *p, read.m.empty() ? std::span<const float>(ones_) : read.m, measured_,
+               0, weights_);
+    return Plane{placed_, weights_};
+  }
+
+  // Plane `p` of the region, where it was recorded.
+  absl::StatusOr<Plane> ReadRecorded(int64_t p) {
+    ASSIGN_OR_RETURN(const std::span<float> plane, image_.Read(p));
+    ASSIGN_OR_RETURN(const std::span<const float> m, mask_.Read(p, CountsOf(from_.scale, from_.fill), plane));
+    RETURN_IF_ERROR(CheckFinite(plane, region_, p));
+    ToPhotons(from_.scale, plane);
+    from_.correction.light.Apply(p, plane);
+    return Plane{plane, m};
+  }
+
   // y where nothing was measured.
   float Fill() const {
     float y = from_.fill;
@@ -62,11 +102,13 @@ class Loader {
   }
 
   const ImageSource& from_;
-  const FrameBox region_;  // of the image
+  const Box3 measured_;    // planes of the image that belong to the loaded box
+  const FrameBox region_;  // of the image: where those were recorded
   Ops& ops_;
   PlaneReader image_;
   MaskReader mask_;
-  const std::vector<float> ones_;  // m of a plane of which every voxel counts
+  const std::vector<float> ones_;        // m of a plane of which every voxel counts
+  std::vector<float> placed_, weights_;  // of a plane that was recorded elsewhere
 };
 
 }  // namespace
@@ -78,17 +120,24 @@ std::vector<int64_t> ChannelsOf(const v1::TileTask& tile) {
   return channels;
 }
 
-FrameBox ImageRegion(const v1::TileTask& tile, int64_t c) {
+FrameBox ImageRegion(const v1::TileTask& tile, int64_t c, const Shape3& image) {
   FrameBox loaded = ToFrameBox(tile.loaded());
   loaded.c = c;
-  return MeasuredPart(loaded, AxialUpsample(tile.spec()));
+  FrameBox region = MeasuredPart(loaded, AxialUpsample(tile.spec()));
+  const std::vector<int64_t> channels = ChannelsOf(tile);
+  for (int view = 0; view < tile.frames_size(); ++view) {
+    if (channels[static_cast<size_t>(view)] != c) continue;
+    region.box = RecordedBox(DisplacementOf(tile.frames(view)), image, region.box);
+  }
+  return region;
 }
 
 absl::StatusOr<Measured> LoadMeasured(const ImageSource& from, const Box3& box, Ops& ops, VolumeSource& source,
                                       const MeasuredPlane& visit) {
   Measured measured;
   ASSIGN_OR_RETURN(measured.y, ops.Allocate(box));
-  if (from.mask != nullptr || from.saturation_counts > 0 || from.upsample > 1 || from.correction.masks()) {
+  if (from.mask != nullptr || from.saturation_counts > 0 || from.upsample > 1 || from.displacement.any() ||
+      from.correction.masks()) {
     ASSIGN_OR_RETURN(measured.mask, ops.Allocate(box));
   }
   RETURN_IF_ERROR(Loader(from, ops, source).Load(measured, visit));

@@ -45,6 +45,19 @@ absl::Status CheckCounts(const TileJob& job) {
                                job.tile.frames_size(), job.tile.channels_size()));
 }
 
+// Shifts for each plane of the image, or none.
+absl::Status CheckShifts(const TileJob& job) {
+  const auto planes = static_cast<int>(job.input->spec().shape().z());
+  const auto fits = [planes](int count) { return count == 0 || count == planes; };
+  for (const v1::FrameStatistics& frame : job.tile.frames()) {
+    if (fits(frame.plane_shift_y_size()) && fits(frame.plane_shift_x_size())) continue;
+    return MakeError(
+        {.reason = v1::INVALID_FIELD, .field = "task.tile.frames"},
+        fmt::format("{} and {} shifts of {} planes", frame.plane_shift_y_size(), frame.plane_shift_x_size(), planes));
+  }
+  return absl::OkStatus();
+}
+
 // Null where nothing is known of the channel's camera.
 const v1::ChannelFacts* FactsOf(const v1::TileTask& tile, size_t view) {
   const auto i = static_cast<int>(view);
@@ -116,6 +129,7 @@ absl::StatusOr<TileJob> MakeTileJob(const v1::Task& task, const v1::TileTask& ti
               previous,
               std::move(channels)};
   RETURN_IF_ERROR(CheckCounts(job));
+  RETURN_IF_ERROR(CheckShifts(job));
   if (HasMask(spec) && boundary != v1::EXTEND) {
     return MakeError({.reason = v1::INVALID_FIELD, .field = "deconvolve.boundary"},
                      "voxels that do not count need the boundary EXTEND");
@@ -139,14 +153,17 @@ absl::StatusOr<std::vector<Measured>> LoadViews(const TileJob& job, TaskContext&
                      .scale = job.scales[view],
                      .upsample = job.upsample(),
                      .loaded = job.loaded,
+                     .displacement = DisplacementOf(frame),
                      .fill = static_cast<float>(frame.mean() - job.scales[view].variance())};
     from.loaded.c = job.channels[view];
+    const Shape3 image = FrameShape(job.input->spec());
     const CorrectionInputs known{.spec = &job.tile.spec(),
                                  .flat = job.flat,
                                  .channel = FactsOf(job.tile, view),
                                  .frame = &frame,
-                                 .columns = FrameShape(job.input->spec()).x};
-    ASSIGN_OR_RETURN(from.correction, CorrectionOf(known, ImageRegion(job.tile, job.channels[view]), context.source()));
+                                 .columns = image.x};
+    const FrameBox region = ImageRegion(job.tile, job.channels[view], image);
+    ASSIGN_OR_RETURN(from.correction, CorrectionOf(known, region, context.source()));
     const auto measure = [&](int64_t z, std::span<const float> photons, std::span<const float> m) {
       Measure(job, view, z, photons, m, facts);
     };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 
@@ -49,7 +50,24 @@ std::optional<PsfDefect> Background(const Psf& psf) {
           "its darkest voxels are {:.3g} of the brightest: as a background that is {:.0f} % of its light, which "
           "the result would lack around every object",
           level / static_cast<double>(*std::max_element(psf.values.begin(), psf.values.end())), 100 * share),
-      "Subtract the background from the PSF."};
+      "Have it subtracted (`--psf-background auto`)."};
+}
+
+// Three in a row have the greatest value, as no peak has, be it between voxels.
+bool HasFlatTop(const Psf& psf, float most) {
+  const Shape3& shape = psf.shape;
+  const std::array<int64_t, 3> strides = {shape.y * shape.x, shape.x, 1};
+  for (int64_t i = 0; i < shape.voxels(); ++i) {
+    if (psf.values[static_cast<size_t>(i)] != most) continue;
+    const std::array<int64_t, 3> at = {i / strides[0], i / strides[1] % shape.y, i % shape.x};
+    const std::array<int64_t, 3> extents = {shape.z, shape.y, shape.x};
+    for (size_t axis = 0; axis < 3; ++axis) {
+      if (at[axis] == 0 || at[axis] + 1 == extents[axis]) continue;
+      const auto equals = [&](int64_t place) { return psf.values[static_cast<size_t>(place)] == most; };
+      if (equals(i - strides[axis]) && equals(i + strides[axis])) return true;
+    }
+  }
+  return false;
 }
 
 std::optional<PsfDefect> Saturation(const Psf& psf) {
@@ -58,7 +76,7 @@ std::optional<PsfDefect> Saturation(const Psf& psf) {
   if (!std::all_of(psf.values.begin(), psf.values.end(), [](float v) { return v == std::floor(v); }))
     return std::nullopt;
   const int64_t equal = std::count(psf.values.begin(), psf.values.end(), most);
-  if (equal <= kEqualPeaks) return std::nullopt;
+  if (equal <= kEqualPeaks && !HasFlatTop(psf, most)) return std::nullopt;
   return PsfDefect{"saturation", static_cast<double>(equal),
                    fmt::format("{} voxels have its greatest value of {:g}: the bead was too bright for the camera, and "
                                "a flat top takes sharpness from the result",

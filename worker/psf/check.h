@@ -28,7 +28,8 @@ v1::Finding PsfFinding(uint32_t c, const PsfDefect& defect);
 // In this order, those that are found:
 //   background    were the darkest hundredth of the voxels the level of a background, it would hold more than 15 % of
 //                 the light (a sample of the voxels; extents of 5 and more)
-//   saturation    more than 8 voxels have the greatest value, which is at least 200, and all values are whole numbers
+//   saturation    more than 8 voxels, or three in a row, have the greatest value, which is at least 200, and all values
+//                 are whole numbers
 //   second peak   a voxel of at least 40 % of the greatest value lies sideways from it by more than one and a half
 //                 widths at half maximum, at least 3 voxels, and is greater than its neighbours
 //   cut sideways  in the plane of the greatest value the rim has a voxel above 15 % of it (extents of 5 and more)

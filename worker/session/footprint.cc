@@ -32,8 +32,10 @@ std::vector<InputBox> BoxesToReadAhead(const v1::Task& task) {
   const absl::StatusOr<const v1::VolumeAccess*> mask = FindInput(task, mask_name);
   const std::string& flat_name = tile.spec().flat_field_volume();
   const absl::StatusOr<const v1::VolumeAccess*> flat = FindInput(task, flat_name);
+  const absl::StatusOr<const v1::VolumeAccess*> image = FindInput(task, tile.spec().input_volume());
+  if (!image.ok()) return boxes;
   for (const int64_t c : ChannelsOf(tile)) {
-    const FrameBox region = ImageRegion(tile, c);
+    const FrameBox region = ImageRegion(tile, c, FrameShape((*image)->spec()));
     AddBox(task, tile.spec().input_volume(), region, boxes);
     if (!mask_name.empty() && mask.ok()) AddBox(task, mask_name, RegionOfMask(**mask, region), boxes);
     if (!flat_name.empty() && flat.ok()) AddBox(task, flat_name, RegionOfFlatField(**flat, region), boxes);

@@ -170,6 +170,13 @@ void AddCorrections(CLI::App& verb, DeconvolutionOptions& options) {
       ->type_name("")
       ->capture_default_str()
       ->group(kImaging);
+  verb.add_option("--motion", options.motion,
+                  "Planes that jump and time points that drift; correct: put where they belong, by whole voxels (needs "
+                  "--boundary extend); report: only said")
+      ->check(CLI::IsMember({"report", "correct"}))
+      ->type_name("")
+      ->capture_default_str()
+      ->group(kImaging);
 }
 
 void AddImagingOptions(CLI::App& verb, DeconvolutionOptions& options) {
@@ -178,7 +185,10 @@ void AddImagingOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->type_name("auto|V")
       ->capture_default_str()
       ->group(kImaging);
-  verb.add_option("--offset", options.offset, "Camera offset in counts [0, and a warning where the image has another]")
+  verb.add_option(
+          "--offset", options.offset,
+          "Camera offset in counts [that of the camera in the file of INPUT; else 0, and a warning where the image has "
+          "another]")
       ->type_name("V")
       ->group(kImaging);
   verb.add_option("--gain", options.gain,
@@ -240,6 +250,7 @@ absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options) {
   spec.set_keep_bad_pixels(options.bad_pixels == "off");
   spec.set_correct_bleaching(options.bleaching == "correct");
   spec.set_correct_flicker(options.flicker == "correct");
+  spec.set_correct_motion(options.motion == "correct");
   if (options.saturation) {
     RETURN_IF_ERROR(
         CheckNotZero(*options.saturation, "--saturation", 1 / limits::kMaximumCounts, limits::kMaximumCounts));

@@ -29,6 +29,7 @@ struct DeconvolutionOptions {
   std::string bad_pixels = "auto";
   std::string bleaching = "report";
   std::string flicker = "report";
+  std::string motion = "report";
   std::optional<double> saturation;   // counts
   std::vector<double> psf_depths_um;  // empty: one PSF for all
   std::string dtype = "f32";

@@ -27,6 +27,7 @@ constexpr FieldOption kFieldOptions[] = {
     {"run", "deconvolve.keep_bad_pixels", "--bad-pixels"},
     {"run", "deconvolve.correct_bleaching", "--bleaching"},
     {"run", "deconvolve.correct_flicker", "--flicker"},
+    {"run", "deconvolve.correct_motion", "--motion"},
     {"run", "deconvolve.psf_centre", "--psf-centre"},
     {"run", "deconvolve.psf_centre_voxel", "--psf-centre"},
     {"run", "deconvolve.psf_energy", "--psf-energy"},

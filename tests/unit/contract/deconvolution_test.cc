@@ -85,6 +85,14 @@ TEST(DeconvolutionTest, ATileHasAPsfForEachViewOrDepth) {
   EXPECT_EQ(PsfsOfTile({}, SomeMethod(true), 4), 4);
 }
 
+TEST(DeconvolutionTest, WhereMotionIsCorrectedVoxelsMayNotBeMeasured) {
+  v1::DeconvolveSpec spec;
+  EXPECT_FALSE(HasMask(spec));
+  spec.set_correct_motion(true);
+  EXPECT_TRUE(HasMask(spec));
+  EXPECT_TRUE(HasWeights(spec, false));
+}
+
 TEST(DeconvolutionTest, VoxelsWeighDifferentlyOnlyWhereTheyNeedNotCount) {
   EXPECT_FALSE(HasWeights({}, false));
   EXPECT_TRUE(HasWeights({}, true));

@@ -44,11 +44,12 @@ TEST(DeconvolutionOptionsTest, EveryOptionArrives) {
                              "--boundary periodic --background 7.5 --offset 100 --gain 0.46 --read-noise 1.6 "
                              "--psf-centre geometric-low --psf-energy 0.99 --tile 32,96,97 --dtype u16 --keep-offset "
                              "--backend cpu --saturation 4095 --psf-depths-um 0,2.5,10 --dark 1.5 --bad-pixels off "
-                             "--bleaching correct --flicker correct"));
+                             "--bleaching correct --flicker correct --motion correct"));
   EXPECT_EQ(spec.dark_photons(), 1.5);
   EXPECT_TRUE(spec.keep_bad_pixels());
   EXPECT_TRUE(spec.correct_bleaching());
   EXPECT_TRUE(spec.correct_flicker());
+  EXPECT_TRUE(spec.correct_motion());
   EXPECT_FALSE(spec.estimate_gain());
   EXPECT_EQ(spec.saturation_counts(), 4095);
   EXPECT_THAT(spec.psf_depths_um(), ::testing::ElementsAre(0, 2.5, 10));
@@ -116,7 +117,7 @@ TEST(DeconvolutionOptionsTest, TheGainMayBeLeftToBeEstimated) {
   EXPECT_TRUE(spec.estimate_gain());
   EXPECT_EQ(spec.gain_photons_per_count(), 0);
   EXPECT_FALSE(spec.keep_bad_pixels());
-  EXPECT_FALSE(spec.correct_bleaching() || spec.correct_flicker());
+  EXPECT_FALSE(spec.correct_bleaching() || spec.correct_flicker() || spec.correct_motion());
   EXPECT_THAT(std::string(Parse("--gain much").status().message()), HasSubstr("neither auto nor a number"));
   EXPECT_FALSE(Parse("--bleaching much").ok());
   EXPECT_FALSE(Parse("--dark -1").ok());

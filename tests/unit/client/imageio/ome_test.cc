@@ -112,6 +112,26 @@ TEST(Ome, TellsHowTheImageWasTaken) {
   EXPECT_NEAR(found.channels[0].pinhole_um, 50, 1e-9);
 }
 
+TEST(Ome, TellsTheDetectorsOffset) {
+  const std::string cameras =
+      R"(<Instrument ID="I:0"><Detector ID="D:0" Type="CMOS" Offset="90"/><Detector ID="D:1" Type="PMT"/></Instrument>)";
+  const auto channel = [&](const std::string& settings) {
+    const auto stack = Parse(WithInstrument(cameras, "", "<Channel>" + settings + "</Channel>"));
+    EXPECT_OK(stack.status());
+    return stack.ok() && !stack->acquisition.channels.empty() ? stack->acquisition.channels[0] : ChannelAcquisition();
+  };
+  const ChannelAcquisition camera = channel(R"(<DetectorSettings ID="D:0" Offset="101.5" Gain="4"/>)");
+  EXPECT_EQ(camera.detector, "CMOS");
+  EXPECT_EQ(camera.detector_offset, 101.5);
+  EXPECT_EQ(channel(R"(<DetectorSettings ID="D:0"/>)").detector_offset, 90) << "the detector's own";
+  const ChannelAcquisition tube = channel(R"(<DetectorSettings ID="D:1" Offset="-2.5"/>)");
+  EXPECT_EQ(tube.detector, "PMT");
+  EXPECT_EQ(tube.detector_offset, -2.5);
+  for (const char* unknown : {"", R"(<DetectorSettings ID="D:7"/>)", R"(<DetectorSettings ID="D:1" Offset="1e9"/>)"}) {
+    EXPECT_EQ(channel(unknown).detector_offset, 0) << unknown;
+  }
+}
+
 TEST(Ome, AnObjectiveThatIsNotReferredToIsTheOnlyOneOrUnknown) {
   ASSERT_OK_AND_ASSIGN(const OmeStack unknown, Parse(WithInstrument(kTwoObjectives, "", "")));
   EXPECT_EQ(unknown.acquisition.na, 0);

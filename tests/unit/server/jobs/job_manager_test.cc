@@ -437,6 +437,23 @@ TEST_F(JobManagerTest, FactsThatNoCameraHasAreRefused) {
   ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_frames(0)->add_plane_light(0); });
 }
 
+TEST_F(JobManagerTest, MotionThatWasNotAskedForIsRefused) {
+  service_.Submit(Spec());
+  ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_frames(0)->set_shift_z(1); });
+}
+
+TEST_F(JobManagerTest, MotionThatNoFrameHasIsRefused) {
+  v1::JobSpec spec = Spec();
+  spec.mutable_deconvolve()->set_correct_motion(true);
+  service_.Submit(spec);
+  ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_frames(0)->set_shift_z(1 << 30); });
+  ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_frames(0)->add_plane_shift_y(1); });
+  ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_frames(0)->add_plane_shift_x(1); });
+  ExpectWrongFacts(service_, worker_, [](auto& result) {
+    for (const int32_t shift : {0, -9}) result.mutable_frames(0)->add_plane_shift_y(shift);
+  });
+}
+
 TEST_F(JobManagerTest, AJobTellsWhatWasFoundOfItsCameras) {
   const std::string job = service_.Submit(Spec());
   const v1::Task analysis = *worker_.Take();

@@ -100,6 +100,9 @@ TEST_F(PreflightTest, AMaskMustFitAndBeHonoured) {
   work.clear_tile();
   work.set_saturation_counts(100);
   ExpectRefused(spec, v1::INVALID_FIELD, "deconvolve.saturation_counts");
+  work.clear_saturation_counts();
+  work.set_correct_motion(true);
+  ExpectRefused(spec, v1::INVALID_FIELD, "deconvolve.correct_motion");
 }
 
 TEST_F(PreflightTest, ViewsHaveAPsfEachAndNoDepths) {

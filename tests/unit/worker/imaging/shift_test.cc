@@ -40,6 +40,10 @@ TEST(ShiftTest, FindsPartsOfAVoxel) {
     EXPECT_NEAR(shift->y, dy, 0.15);
     EXPECT_NEAR(shift->x, dx, 0.15);
     EXPECT_GT(shift->certainty, ShiftFinder::kCertain);
+    EXPECT_TRUE(ShiftFinder::IsSure(*shift));
+    EXPECT_GT(shift->alike, 0.9);
+    EXPECT_LE(shift->alike, 1);
+    EXPECT_LT(shift->alike_at_rest, std::hypot(dy, dx) < 1 ? 1.001 : 0.85);
   }
 }
 

@@ -50,6 +50,24 @@ TEST(LightSurveyTest, EvenLightIsNotWorthAWord) {
   EXPECT_TRUE(SurveyLight({}, 0, Series(6, 30, [](double, double z) { return Nucleus(z, 30); })).findings.empty());
 }
 
+TEST(LightSurveyTest, LightThatDriftsOtherwiseIsReported) {
+  const LightSurvey rising =
+      SurveyLight({}, 0, Series(10, 20, [](double t, double z) { return (1 + 0.03 * t) * Nucleus(z, 20); }));
+  EXPECT_THAT(Warnings(rising), HasSubstr("the light drifts over the time points, by up to +30 %"));
+  // Down to 80 % in the middle, and back.
+  const LightSurvey dips = SurveyLight(
+      {}, 0, Series(20, 20, [](double t, double z) { return (0.8 + 0.2 * std::pow(t / 10 - 1, 2)) * Nucleus(z, 20); }));
+  EXPECT_THAT(Warnings(dips), HasSubstr("the light drifts over the time points, by up to -"));
+  const LightSurvey stack = SurveyLight({}, 0, Series(1, 50, [](double, double z) { return 1 + z / 100; }));
+  ASSERT_EQ(stack.findings.size(), 1U);
+  EXPECT_THAT(stack.findings[0].message(), HasSubstr("the light rises evenly by"));
+  EXPECT_EQ(Warnings(stack), "");
+  // Left as it is, as the specimen may have become brighter.
+  const LightSurvey kept = SurveyLight(
+      Correct(true, false), 0, Series(10, 20, [](double t, double z) { return (1 + 0.03 * t) * Nucleus(z, 20); }));
+  EXPECT_TRUE(kept.plane_light.empty());
+}
+
 TEST(LightSurveyTest, FadingLightIsReported) {
   const LightSurvey over_time =
       SurveyLight({}, 1, Series(10, 20, [](double t, double z) { return std::exp(-0.05 * t) * Nucleus(z, 20); }));
@@ -60,8 +78,6 @@ TEST(LightSurveyTest, FadingLightIsReported) {
   ASSERT_EQ(stack.findings.size(), 1U);
   EXPECT_EQ(stack.findings[0].severity(), v1::INFO) << "it may be the specimen";
   EXPECT_THAT(stack.findings[0].message(), HasSubstr("falls evenly by 40 %"));
-  const LightSurvey rising = SurveyLight({}, 0, Series(1, 50, [](double, double z) { return std::pow(1.4, z / 49); }));
-  EXPECT_TRUE(rising.findings.empty());
 }
 
 TEST(LightSurveyTest, WhatIsCorrectedIsNoted) {

@@ -99,7 +99,50 @@ TEST_F(MeasuredTest, ATileReadsTheChannelsOfItsFrames) {
   tile.add_frames()->set_c(5);
   EXPECT_EQ(ChannelsOf(tile), (std::vector<int64_t>{2, 5}));
   (*tile.mutable_spec()->mutable_parameters())["axial_upsample"] = "2";
-  EXPECT_EQ(ImageRegion(tile, 5), (FrameBox{1, 5, {{2, 0, 0}, {2, 1, 1}}})) << "planes 4 and 6 of 3 to 6";
+  EXPECT_EQ(ImageRegion(tile, 5, {4, 1, 1}), (FrameBox{1, 5, {{2, 0, 0}, {2, 1, 1}}})) << "planes 4 and 6 of 3 to 6";
+}
+
+// Planes 1 and 2 of the frame were recorded a plane further on, the latter a column to the right as well. There one
+// pixel is bad, one plane saw half the light, and a voxel is masked; all of that is of where it was recorded.
+TEST_F(MeasuredTest, DisplacedVoxelsTakeAlongWhatIsKnownOfTheirPlace) {
+  task_.AddInput("volumes/in", {1, 1, 4, 1, 4}, {1, 2, 3, 4, 5, 6, 7, 8, 11, 900, 13, 14, 21, 900, 23, 24});
+  std::vector<uint8_t> mask(16, 1);
+  mask[10] = 0;
+  task_.AddInput("volumes/mask", {1, 1, 4, 1, 4}, v1::U8, AsBytes(mask));
+  v1::FrameStatistics frame;
+  frame.set_shift_z(1);
+  for (const int32_t shift : {0, 0, 0, 1}) frame.add_plane_shift_x(shift);
+  ImageSource from{.image = &task_.task.inputs(0),
+                   .mask = &task_.task.inputs(1),
+                   .loaded = {0, 0, {{1, 0, 0}, {3, 1, 4}}},
+                   .displacement = DisplacementOf(frame),
+                   .fill = 7};
+  from.correction.bad_pixels = {1};
+  from.correction.light = {.light = {1, 0.5F}};
+  std::vector<float> seen;
+  const auto see = [&](int64_t z, std::span<const float> photons, std::span<const float> m) {
+    EXPECT_EQ(z, static_cast<int64_t>(seen.size() / 4));
+    for (size_t i = 0; i < 4; ++i) seen.push_back(m[i] > 0 ? photons[i] : -1);
+  };
+  ASSERT_OK_AND_ASSIGN(const Measured measured, LoadMeasured(from, {{}, {3, 1, 4}}, *ops_, task_.source(), see));
+  EXPECT_EQ(Host(*ops_, *measured.mask), (std::vector<float>{1, 0, 0, 1, 0, 0.5F, 0.5F, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(seen, (std::vector<float>{11, -1, -1, 14, -1, 46, 48, -1, -1, -1, -1, -1}));
+  const std::vector<float> y = Host(*ops_, *measured.y);
+  EXPECT_EQ(std::vector<float>(y.begin() + 7, y.end()), std::vector<float>(5, 7)) << "what was not recorded";
+}
+
+TEST_F(MeasuredTest, WhatWasRecordedNowhereDoesNotCount) {
+  task_.AddInput("volumes/in", {1, 1, 2, 1, 2}, {1, 2, 3, 4});
+  v1::FrameStatistics frame;
+  frame.set_shift_z(-2);
+  const ImageSource from{.image = &task_.task.inputs(0),
+                         .loaded = {0, 0, {{}, {2, 1, 2}}},
+                         .displacement = DisplacementOf(frame),
+                         .fill = 6};
+  const auto ignore = [](int64_t, std::span<const float>, std::span<const float>) {};
+  ASSERT_OK_AND_ASSIGN(const Measured measured, LoadMeasured(from, {{}, {2, 1, 2}}, *ops_, task_.source(), ignore));
+  EXPECT_EQ(Host(*ops_, *measured.mask), std::vector<float>(4, 0));
+  EXPECT_EQ(Host(*ops_, *measured.y), std::vector<float>(4, 6));
 }
 
 // Of two planes the second had half the light, one pixel sees half of it, and one is bad.

@@ -61,6 +61,15 @@ TEST(CheckPsf, FindsASaturatedBead) {
   EXPECT_THAT(Messages(values), ElementsAre(HasSubstr("voxels have its greatest value of 255")));
 }
 
+TEST(CheckPsf, AFewSaturatedVoxelsAreEnoughWhereNoPeakHasThem) {
+  std::vector<float> values(static_cast<size_t>(kShape.voxels()));
+  const size_t middle = static_cast<size_t>((10 * kShape.y + 15) * kShape.x + 15);
+  for (const size_t i : {middle, middle + 1}) values[i] = 4095;
+  EXPECT_THAT(Messages(values), IsEmpty()) << "a peak between two voxels";
+  values[middle - 1] = 4095;
+  EXPECT_THAT(Messages(values), ElementsAre(HasSubstr("3 voxels have its greatest value of 4095")));
+}
+
 TEST(CheckPsf, FindsASecondBead) {
   std::vector<float> values = Bead();
   AddBead(0.6, {12, 15, 24}, values);

@@ -79,6 +79,18 @@ TEST(FootprintTest, MaskViewsAndSparsePlanesAreReadAheadAsTheyAreUsed) {
   EXPECT_EQ(boxes[3].box, (FrameBox{0, 0, {{}, {2, 9, 10}}})) << "one channel for all";
 }
 
+TEST(FootprintTest, WhatMovedIsReadAheadWhereItWasRecorded) {
+  v1::Task task = Tile();
+  *task.mutable_inputs(0)->mutable_spec()->mutable_shape() = ToProto(Shape5{4, 2, 8, 20, 30});
+  v1::FrameStatistics& frame = *task.mutable_tile()->add_frames();
+  frame.set_c(1);
+  for (int plane = 0; plane < 8; ++plane) frame.add_plane_shift_x(plane < 4 ? 0 : 7);
+  const std::vector<InputBox> boxes = BoxesToReadAhead(task);
+  ASSERT_EQ(boxes.size(), 1U);
+  EXPECT_EQ(boxes[0].box, (FrameBox{3, 1, {{}, {8, 9, 17}}}));
+  EXPECT_EQ(FootprintOf(task).staged, 8 * 9 * 17 * 2);
+}
+
 TEST(FootprintTest, FilesOfTheSpoolTakeNoMemory) {
   v1::Task task = Tile();
   for (v1::VolumeAccess& input : *task.mutable_inputs()) input.set_spool_path("/somewhere");
