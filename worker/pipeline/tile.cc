@@ -283,12 +283,14 @@ absl::StatusOr<v1::TaskResult> TilePipeline::EstimatePsf(const v1::Task& task, T
   }
   ASSIGN_OR_RETURN(const PreparedPsf given, ReadGivenPsf(task, context.source()));
   v1::TaskResult result;
-  std::optional<PreparedPsf> estimate;
+  std::optional<EstimatedPsf> estimate;
   if (job.mean() > 0) {
     psfs_.Clear();
     RETURN_IF_ERROR(OpenDomain(job.domain));
     CoreFacts unused;
     ASSIGN_OR_RETURN(const std::vector<Measured> views, LoadViews(job, context, *ops_, unused));
+    ASSIGN_OR_RETURN(const std::optional<KnownOptics> optics,
+                     OpticsOfTask(task, job.input->spec(), backend_.threads()));
     const Problem problem{.ops = ops_.get(),
                           .measured = views[0].y.get(),
                           .mask = views[0].mask.get(),
@@ -297,7 +299,8 @@ absl::StatusOr<v1::TaskResult> TilePipeline::EstimatePsf(const v1::Task& task, T
                           .mean = job.mean(),
                           .variance = job.variance(),
                           .frame_origin = job.loaded.box.origin,
-                          .differences = DifferencesOf(job)};
+                          .differences = DifferencesOf(job),
+                          .optics = optics ? &*optics : nullptr};
     EstimationMonitor monitor(context, *result.mutable_estimate_psf()->mutable_estimate());
     ASSIGN_OR_RETURN(estimate, job.method->EstimatePsf(problem, given, job.parameters, monitor));
   }
