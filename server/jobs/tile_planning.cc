@@ -174,6 +174,7 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
   request.costs = inputs.machine.fft_costs;
   request.core = ToShape3(spec.tile().core());
   request.whole = spec.tile().whole();
+  request.uncut = method.halo_factor() >= kWholeFrames;
   request.workers = inputs.workers;
   request.frames = inputs.frames;
   return PlanTiles(request);
