@@ -60,7 +60,7 @@ class Parameters {
 absl::StatusOr<Parameters> ResolveParameters(const v1::Method& method, const std::map<std::string, std::string>& given);
 
 // Working memory of a method with all its choices, in thousandths of a byte where that is said; with automatic
-// iterations, that of the tasks which find their number.
+// iterations, or an automatic `lambda` of a method that iterates, that of the tasks which find them.
 struct MethodMemory {
   int64_t millibytes_per_padded_voxel = 16'300;
   int64_t millibytes_per_measured_voxel = 4'000;

@@ -87,9 +87,8 @@ absl::StatusOr<std::vector<double>> PupilFit::InformationOf(const View& view, si
   RETURN_IF_ERROR(ops.Convolve({&view.image, /*adjoint=*/false, Identity{on_box.get()}, Store{.output = light.get()}}));
   GuardedRatio weighted = QuotientOf(view.problem);
   weighted.y = light.get();
-  RETURN_IF_ERROR(
-      ops.ConvolveThen({view.problem.otf, /*adjoint=*/false, Identity{&view.x}, weighted},
-                       {&view.image, /*adjoint=*/true, Identity{nullptr}, Store{.output = on_box.get()}}));
+  RETURN_IF_ERROR(ops.ConvolveThen({view.problem.otf, /*adjoint=*/false, Identity{&view.x}, weighted},
+                                   {&view.image, /*adjoint=*/true, Identity{nullptr}, Store{.output = on_box.get()}}));
   std::vector<float> back(static_cast<size_t>(box_.voxels()));
   RETURN_IF_ERROR(ops.Download(*on_box, on_box->box(), back));
   std::vector<double> column;
@@ -121,7 +120,8 @@ void PupilFit::Move(std::vector<double> step) {
     const double d = shortened * step[i];
     age_[i] = d * change_[i] < 0 ? 0 : age_[i] + 1;
     const double momentum = std::min(kMostMomentum, age_[i] / (age_[i] + kMomentumAge));
-    const double moved = std::clamp(waves_[i] + d + momentum * change_[i], given_[i] - kMostFound, given_[i] + kMostFound);
+    const double moved =
+        std::clamp(waves_[i] + d + momentum * change_[i], given_[i] - kMostFound, given_[i] + kMostFound);
     change_[i] = moved - waves_[i];
     waves_[i] = moved;
   }

@@ -10,7 +10,8 @@
 //
 // v is the last change of c, and beta = n / (n + 3), at most 0.8, with n the steps since d turned against v, mode by
 // mode: the estimate follows each h a part of the way, so that modes which it can make up for move slowly. Strengths
-// stay within 0.3 waves of those that the optics have. J and F are kept until a strength has moved by 0.01 waves, or for five steps.
+// stay within 0.3 waves of those that the optics have. J and F are kept until a strength has moved by 0.01 waves, or
+// for five steps.
 //
 // Modes 1 to 4 are none of these: tilt and defocus move the PSF, which the image cannot tell from a moved specimen.
 //

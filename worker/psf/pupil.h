@@ -1,7 +1,8 @@
 // PSFs of one microscope by the aberrations of its pupil, and how they change with these.
 //
-// h(c) is the PSF of worker/psf/theory/microscope.h on a given grid, of sum 1 there, with Zernike modes of the strengths
-// c beside those that stay as they are. Its slope along a strength is (h(c + e) - h(c - e)) / 2e, e = 0.005 waves.
+// h(c) is the PSF of worker/psf/theory/microscope.h on a given grid, of sum 1 there, with Zernike modes of the
+// strengths c beside those that stay as they are. Its slope along a strength is (h(c + e) - h(c - e)) / 2e, e = 0.005
+// waves.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +15,7 @@ namespace deconvoy::worker {
 
 // The optics that a PSF is said to come from.
 struct KnownOptics {
-  Microscope microscope;  // not a Gaussian
+  Microscope microscope;                // not a Gaussian
   double z_um = 0, y_um = 0, x_um = 0;  // voxel size, all known
   int threads = 1;                      // to compute PSFs with
 };

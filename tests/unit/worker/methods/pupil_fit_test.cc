@@ -35,7 +35,11 @@ constexpr double kBackground = 2;
 
 // A water objective in the wide field; scalar light, which is computed in a fifth of the time.
 KnownOptics Objective(std::vector<ZernikeTerm> zernike = {}) {
-  KnownOptics optics{.microscope = {.model = LightModel::kScalar, .emission = {}}, .z_um = 0.2, .y_um = 0.1, .x_um = 0.1, .threads = 2};
+  KnownOptics optics{.microscope = {.model = LightModel::kScalar, .emission = {}},
+                     .z_um = 0.2,
+                     .y_um = 0.1,
+                     .x_um = 0.1,
+                     .threads = 2};
   Optics& emission = optics.microscope.emission;
   emission.na = 1.2;
   emission.wavelength_um = 0.52;
@@ -122,8 +126,7 @@ class Scene {
     std::vector<float> inner;
     for (int64_t z = 0; z < kFrame.z; ++z) {
       for (int64_t row = 0; row < kFrame.y; ++row) {
-        const auto begin =
-            whole.begin() + ((z + kInner.z) * kDomain.y + row + kInner.y) * kDomain.x + kInner.x;
+        const auto begin = whole.begin() + ((z + kInner.z) * kDomain.y + row + kInner.y) * kDomain.x + kInner.x;
         inner.insert(inner.end(), begin, begin + kFrame.x);
       }
     }
@@ -160,9 +163,8 @@ TEST(PupilFit, FindsTheAberrationsOfAnImage) {
     }
     const double with_given = scene.QualityWith(PsfOf(given)), with_found = scene.QualityWith(found.psf),
                  with_truth = scene.QualityWith(PsfOf(truth));
-    RecordProperty("seed_" + std::to_string(seed) + "_ncc", std::to_string(with_given) + " " +
-                                                                std::to_string(with_found) + " " +
-                                                                std::to_string(with_truth));
+    RecordProperty("seed_" + std::to_string(seed) + "_ncc",
+                   std::to_string(with_given) + " " + std::to_string(with_found) + " " + std::to_string(with_truth));
     EXPECT_GT(with_found, with_given + 0.8 * (with_truth - with_given));
     ASSERT_EQ(monitor.objective.size(), 30U);
     EXPECT_LT(monitor.objective.back(), 0.8 * monitor.objective.front());

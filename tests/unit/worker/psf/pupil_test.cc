@@ -16,7 +16,8 @@ using ::testing::ElementsAre;
 constexpr Shape3 kBox{9, 11, 11};
 
 KnownOptics Objective(std::vector<ZernikeTerm> zernike = {}) {
-  KnownOptics optics{.microscope = {.model = LightModel::kScalar, .emission = {}}, .z_um = 0.3, .y_um = 0.1, .x_um = 0.1};
+  KnownOptics optics{
+      .microscope = {.model = LightModel::kScalar, .emission = {}}, .z_um = 0.3, .y_um = 0.1, .x_um = 0.1};
   optics.microscope.emission.na = 1.2;
   optics.microscope.emission.wavelength_um = 0.5;
   optics.microscope.emission.zernike = std::move(zernike);
