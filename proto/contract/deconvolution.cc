@@ -85,6 +85,39 @@ absl::Status CheckResidual(const v1::DeconvolveSpec& spec, const v1::Method& met
       "there is no map of the residual with several PSFs, of views or of depths");
 }
 
+bool FitsPupil(const v1::DeconvolveSpec& spec, const v1::Method& method) {
+  const auto given = spec.parameters().find(std::string(kZernike));
+  return method.estimates_psf() && given != spec.parameters().end() && given->second != "none";
+}
+
+absl::Status CheckPupil(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& image,
+                        const v1::VolumeSpec& psf) {
+  if (!FitsPupil(spec, method)) return absl::OkStatus();
+  if (spec.optics().empty()) {
+    return MakeError(
+        {.reason = v1::INVALID_FIELD,
+         .field = "deconvolve.optics",
+         .remedy = "Give the optics (NA, wavelength, refractive indices), or leave `zernike` out."},
+        fmt::format("`{}` with `zernike` fits the pupil of the microscope, but no optics are given", method.name()));
+  }
+  const v1::VoxelSize voxel = PsfVoxelSize(image.voxel_size(), psf.voxel_size());
+  if ((voxel.z_um() > 0 || psf.shape().z() == 1) && voxel.y_um() > 0 && voxel.x_um() > 0) return absl::OkStatus();
+  return MakeError({.reason = v1::INVALID_FIELD,
+                    .field = "deconvolve.psf_volume",
+                    .remedy = "Give the voxel size of the image and of the PSF, or leave `zernike` out."},
+                   fmt::format("`{}` with `zernike` computes the PSF of the optics, but the size of its voxels is not "
+                               "known",
+                               method.name()));
+}
+
+v1::VoxelSize PsfVoxelSize(const v1::VoxelSize& image, const v1::VoxelSize& psf) {
+  v1::VoxelSize known = psf;
+  if (!(known.z_um() > 0)) known.set_z_um(image.z_um());
+  if (!(known.y_um() > 0)) known.set_y_um(image.y_um());
+  if (!(known.x_um() > 0)) known.set_x_um(image.x_um());
+  return known;
+}
+
 int64_t PsfsOfTile(const v1::DeconvolveSpec& spec, const v1::Method& method, int64_t channels) {
   return method.joins_channels() ? channels : std::max<int64_t>(spec.psf_depths_um_size(), 1);
 }

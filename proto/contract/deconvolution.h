@@ -42,6 +42,15 @@ absl::Status CheckDepths(const v1::DeconvolveSpec& spec, const v1::Method& metho
 // Whether the residual that is asked for has a map, as only what one PSF leaves has. INVALID_FIELD.
 absl::Status CheckResidual(const v1::DeconvolveSpec& spec, const v1::Method& method);
 
+// Whether the PSF is to be estimated as one of the given optics.
+bool FitsPupil(const v1::DeconvolveSpec& spec, const v1::Method& method);
+// Whether what that takes is known: the optics, and the voxels' sizes. INVALID_FIELD.
+absl::Status CheckPupil(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& image,
+                        const v1::VolumeSpec& psf);
+
+// The size of a PSF's voxels: its own, and the image's along axes along which that is not known.
+v1::VoxelSize PsfVoxelSize(const v1::VoxelSize& image, const v1::VoxelSize& psf);
+
 // PSFs that a tile is computed with: one for each view or depth. `channels` of the input.
 int64_t PsfsOfTile(const v1::DeconvolveSpec& spec, const v1::Method& method, int64_t channels);
 

@@ -154,7 +154,8 @@ absl::StatusOr<Parameters> ResolveParameters(const v1::Method& method,
 
 MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters, bool residual) {
   double padded = method.bytes_per_padded_voxel(), measured = method.bytes_per_measured_voxel();
-  if (parameters.IsAuto(kIterations)) {
+  const bool iterates = parameters.texts().contains(kIterations);
+  if (parameters.IsAuto(kIterations) || (iterates && parameters.IsAuto("lambda"))) {
     padded += kHeldOutBytesPerPaddedVoxel;
     measured += kHeldOutBytesPerMeasuredVoxel;
   }

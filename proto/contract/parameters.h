@@ -26,6 +26,10 @@ inline constexpr int64_t kMostCalibratedIterations = 200;
 inline constexpr std::string_view kRounds = "rounds";
 inline constexpr std::string_view kImageSteps = "image_steps";
 inline constexpr std::string_view kPsfSteps = "psf_steps";
+// Steps in the image that 0 means, with a free PSF and with that of a pupil.
+inline constexpr int64_t kFreeImageSteps = 5, kPupilImageSteps = 10;
+// The last Zernike mode of those that the pupil of the given optics may have; `none`: the PSF is free.
+inline constexpr std::string_view kZernike = "zernike";
 
 // Values of all parameters of one method. Asking for a name or type that the method does not declare, or for the value
 // of an automatic one, is a bug and ends the program.
@@ -56,7 +60,7 @@ class Parameters {
 absl::StatusOr<Parameters> ResolveParameters(const v1::Method& method, const std::map<std::string, std::string>& given);
 
 // Working memory of a method with all its choices, in thousandths of a byte where that is said; with automatic
-// iterations, that of the tasks which find their number.
+// iterations, or an automatic `lambda` of a method that iterates, that of the tasks which find them.
 struct MethodMemory {
   int64_t millibytes_per_padded_voxel = 16'300;
   int64_t millibytes_per_measured_voxel = 4'000;

@@ -193,6 +193,13 @@ absl::Status CheckCore(const TilePlanRequest& request) {
                                Text(core), Text(request.frame)),
                    "Leave the tile out, or choose another boundary.");
   }
+  if (request.uncut && !(core == request.frame)) {
+    return Invalid("deconvolve.tile.core",
+                   fmt::format("`deconvolve.tile.core` is {}, but the method needs the whole frame of {} voxels: its "
+                               "tiles would differ at their seams",
+                               Text(core), Text(request.frame)),
+                   "Leave the tile out, or choose another method.");
+  }
   return absl::OkStatus();
 }
 
@@ -311,6 +318,10 @@ absl::StatusOr<TilePlan> PlanGiven(const TilePlanRequest& request, const Shape3&
                    "Give a larger core.");
   }
   if (request.memory_budget_bytes == 0 || plan.memory_bytes <= request.memory_budget_bytes) return plan;
+  if (request.uncut) {
+    return TooLarge(request, plan.padded, plan.memory_bytes, "the method needs the whole frame at once, which",
+                    "Choose a method that can be tiled, for instance `wiener`, or use a worker with more memory.");
+  }
   return request.whole ? TooLarge(request, plan.padded, plan.memory_bytes, "the whole frame",
                                   "Allow tiles, or use a worker with more memory.")
                        : TooLarge(request, plan.padded, plan.memory_bytes,
@@ -349,7 +360,7 @@ absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request) {
   const Axis y = axis(request.frame.y, request.psf.y, request.halo.y, FftAxis::kColumn);
   const Axis x = axis(request.frame.x, request.psf.x, request.halo.x, FftAxis::kRow);
   const Shape3 halo{z.halo, y.halo, x.halo};
-  if (request.whole) return PlanGiven(request, request.frame, halo, z, y, x);
+  if (request.whole || request.uncut) return PlanGiven(request, request.frame, halo, z, y, x);
   if (!request.core.empty()) return PlanGiven(request, request.core, halo, z, y, x);
   return PlanAutomatic(request, halo, z, y, x);
 }
@@ -402,9 +413,8 @@ int64_t HaloExtent(int64_t psf, double spread) {
 }
 
 Shape3 ScaledHalo(const Shape3& halo, double factor) {
-  constexpr double kMostFactor = 100;
   if (!(factor > 0)) return halo;
-  factor = std::min(factor, kMostFactor);
+  factor = std::min(factor, kWholeFrames);
   const auto scaled = [factor](int64_t extent) {
     return static_cast<int64_t>(std::ceil(factor * static_cast<double>(extent)));
   };

@@ -30,7 +30,8 @@ struct TilePlanRequest {
   int64_t fixed_bytes = 0;          // working memory that does not depend on the tile
   int64_t memory_budget_bytes = 0;  // of one task; 0 means no limit
   Shape3 core;                      // asked for; all zero for automatic
-  bool whole = false;               // one tile only
+  bool whole = false;               // one tile only, as asked for
+  bool uncut = false;               // one tile only, as the method needs
   int64_t workers = 1;              // tiles that can be computed at once
   int64_t frames = 1;               // frames that can be computed at once
   FftCosts costs;                   // of the machine that the plan is made for
@@ -58,9 +59,9 @@ struct TilePlan {
 // there are workers, but all tiles together never take more than 3/2 of what they would for one worker. z stays whole
 // where it fits, unless cutting it at least halves the time. Tried are, along each axis, all numbers of tiles up to 32
 // and then steps of an eighth; of equals, the plan with the fewest tiles along z, then y, then x. Errors: OUT_OF_MEMORY
-// (not even the smallest tile fits, or `whole` does not; with need and budget), INVALID_FIELD (core too large, negative
-// or so small that the tiles exceed `limits::kTasksPerJob`; core and `whole`; cut with `PERIODIC`, which has no tiles;
-// anything else out of range).
+// (not even the smallest tile fits, or the only one does not; with need and budget), INVALID_FIELD (core too large,
+// negative or so small that the tiles exceed `limits::kTasksPerJob`; core and `whole`; cut with `PERIODIC`, which has
+// no tiles, or with `uncut`; anything else out of range).
 absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request);
 
 // Extent of the array that holds a tile's measured voxels: what is loaded for EXTEND; else the transforms' extent, into
@@ -87,6 +88,9 @@ Shape3 PaddedShape(const Shape3& loaded, const Shape3& psf, v1::Boundary boundar
 // of this extent may need. None for a PSF of one voxel, which couples nothing.
 int64_t HaloExtent(int64_t psf, double spread);
 
+// The `Method.halo_factor`, and all above, of a method whose result at a voxel depends on all others: no halo is
+// enough.
+inline constexpr double kWholeFrames = 100;
 // Such a halo for a method that needs `factor` times as much (`Method.halo_factor`; 0 means 1), rounded up; at
 // most 100 times.
 Shape3 ScaledHalo(const Shape3& halo, double factor);

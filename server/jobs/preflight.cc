@@ -157,6 +157,8 @@ absl::Status Examiner::CheckFlatField(const v1::DeconvolveSpec& spec, const v1::
 // An estimate has the voxels of the given PSF's volume, and starts from its values.
 absl::Status Examiner::CheckEstimate(const v1::Method& method, const v1::DeconvolveSpec& spec) {
   if (!method.estimates_psf()) return absl::OkStatus();
+  const absl::Status pupil = CheckPupil(spec, method, *input_, *psf_);
+  if (!pupil.ok()) RETURN_IF_ERROR(Refuse(pupil));
   if (!StepsOf(OnResultGrid(spec, *input_).voxel_size(), psf_->voxel_size()).same()) {
     RETURN_IF_ERROR(Refuse(MakeError({.reason = v1::VOXEL_SIZE_MISMATCH,
                                       .field = "deconvolve.psf_volume",

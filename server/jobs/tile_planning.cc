@@ -175,6 +175,7 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
   request.costs = inputs.machine.fft_costs;
   request.core = ToShape3(spec.tile().core());
   request.whole = spec.tile().whole();
+  request.uncut = method.halo_factor() >= kWholeFrames;
   request.workers = inputs.workers;
   request.frames = inputs.frames;
   return PlanTiles(request);
@@ -216,8 +217,12 @@ int64_t IterationsOf(const v1::DeconvolveSpec& spec) {
 double PsfEstimationWork(const v1::DeconvolveSpec& spec, const v1::Method& method, const TilePlan& plan,
                          int64_t channels) {
   if (!method.estimates_psf()) return 0;
-  const int64_t transforms = kTransformsPerRound + kTransformsPerImageStep * CountOf(spec, kImageSteps) +
-                             kTransformsPerPsfStep * CountOf(spec, kPsfSteps);
+  const bool given =
+      spec.parameters().contains(std::string(kImageSteps)) && spec.parameters().at(std::string(kImageSteps)) != "0";
+  const int64_t usual = FitsPupil(spec, method) ? kPupilImageSteps : kFreeImageSteps;
+  const int64_t image_steps = given ? CountOf(spec, kImageSteps) : usual;
+  const int64_t transforms =
+      kTransformsPerRound + kTransformsPerImageStep * image_steps + kTransformsPerPsfStep * CountOf(spec, kPsfSteps);
   return static_cast<double>(plan.padded.voxels()) * static_cast<double>(channels * CountOf(spec, kRounds)) *
          static_cast<double>(transforms) / kRlTransforms;
 }

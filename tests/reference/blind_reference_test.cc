@@ -70,8 +70,8 @@ std::unique_ptr<worker::Array> Uploaded(worker::Ops& ops, const Volume& volume) 
   return *std::move(array);
 }
 
-absl::StatusOr<worker::PreparedPsf> FromWorker(const Scene& scene, const std::map<std::string, std::string>& given,
-                                               worker::Monitor& monitor) {
+absl::StatusOr<worker::EstimatedPsf> FromWorker(const Scene& scene, const std::map<std::string, std::string>& given,
+                                                worker::Monitor& monitor) {
   const auto backend = worker::MakeCpuBackend({.threads = 2, .wisdom_folder = {}});
   const auto ops = backend->Open(kDomain).value();
   const auto y = Uploaded(*ops, scene.y);
@@ -101,15 +101,15 @@ TEST(BlindReferenceTest, TheWorkerDoesWhatTheFormulaSays) {
       SCOPED_TRACE(fmt::format("symmetry {}, masked {}", symmetry, masked));
       const BlindResult expected = Reference(scene, options);
       Objectives objectives;
-      ASSERT_OK_AND_ASSIGN(const worker::PreparedPsf found, FromWorker(scene,
-                                                                       {{"rounds", "3"},
-                                                                        {"image_steps", "4"},
-                                                                        {"psf_steps", "2"},
-                                                                        {"symmetry", symmetry},
-                                                                        {"support", fmt::to_string(options.support)}},
-                                                                       objectives));
+      ASSERT_OK_AND_ASSIGN(const worker::EstimatedPsf found, FromWorker(scene,
+                                                                        {{"rounds", "3"},
+                                                                         {"image_steps", "4"},
+                                                                         {"psf_steps", "2"},
+                                                                         {"symmetry", symmetry},
+                                                                         {"support", fmt::to_string(options.support)}},
+                                                                        objectives));
       Volume h(kPsf.z, kPsf.y, kPsf.x);
-      h.values = {found.values.begin(), found.values.end()};
+      h.values = {found.psf.values.begin(), found.psf.values.end()};
       EXPECT_LE(RelativeError(h, expected.psf.h), kTolerance);
       EXPECT_GT(RelativeError(h, scene.guess.h), 1e-2) << "the guess has not changed";
       ASSERT_EQ(objectives.values.size(), expected.objective.size());

@@ -31,6 +31,7 @@ v1::Method Describe() {
   method.set_noise_model("Poisson");
   AddIterations(method, 50, "Number of iterations, at most");
   AddReal(method, "lambda", 0, 1, 2e-3, "Strength of the regularisation: larger is flatter");
+  MakeAutomatic(method);
   AddChoice(method, "prior", "tv", "What is held down",
             {{"tv", "Differences: edges stay, what lies between becomes flat", 0},
              {"hessian", "Differences of differences: slopes stay too", 12}});

@@ -1,11 +1,14 @@
 #include "worker/methods/blind_rl.h"
 
+#include <charconv>
 #include <string>
 #include <utility>
 
+#include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "worker/methods/describe.h"
 #include "worker/methods/psf_estimation.h"
+#include "worker/methods/pupil_fit.h"
 #include "worker/methods/rl_iteration.h"
 
 namespace deconvoy::worker {
@@ -23,10 +26,16 @@ v1::Method Describe() {
   method.set_noise_model("Poisson");
   AddIterations(method, 30, "Number of iterations with the estimated PSF");
   AddInteger(method, kRounds, 1, 1000, 30, "Rounds of the estimation of the PSF");
-  AddInteger(method, kImageSteps, 1, 100, 5, "Steps in the image in each round");
+  AddInteger(method, kImageSteps, 0, 100, 0, "Steps in the image in each round; 0: 5, and with `zernike` 10");
   AddInteger(method, kPsfSteps, 1, 100, 1, "Steps in the PSF in each round");
   AddChoice(method, "symmetry", "both", "Where the PSF is its own mirror image about its centre",
             {{"none", "Nowhere"}, {"axial", "Along z"}, {"lateral", "Along y and x"}, {"both", "Along z, y and x"}});
+  AddChoice(method, kZernike, "none",
+            "Seek the PSF among those of the given optics: the last Zernike mode (Noll), from 5 on, of its pupil",
+            {{"none", "The PSF is free"},
+             {"11", "Astigmatism, coma, trefoil and spherical aberration", 14},
+             {"15", "And secondary astigmatism and quadrafoil", 22},
+             {"22", "And those of fifth order, and secondary spherical aberration", 36}});
   AddReal(method, "support", 0, 0.5, 0, "Share of the given PSF's peak up to which the estimate is 0");
   AddBoolean(method, "objective", false, "Keep the I-divergence of every iteration with the job; takes longer");
   method.add_boundaries(v1::EXTEND);
@@ -39,6 +48,20 @@ v1::Method Describe() {
   return method;
 }
 
+// Of `zernike`; 0: none.
+int64_t LastMode(const Parameters& parameters) {
+  const std::string& text = parameters.Choice(kZernike);
+  int64_t last = 0;
+  std::from_chars(text.data(), text.data() + text.size(), last);
+  return last;
+}
+
+int64_t ImageSteps(const Parameters& parameters) {
+  const int64_t given = parameters.Integer(kImageSteps);
+  if (given > 0) return given;
+  return LastMode(parameters) > 0 ? kPupilImageSteps : kFreeImageSteps;
+}
+
 PsfSymmetry SymmetryOf(const std::string& name) {
   return {.axial = name == "axial" || name == "both", .lateral = name == "lateral" || name == "both"};
 }
@@ -47,14 +70,36 @@ PsfSymmetry SymmetryOf(const std::string& name) {
 
 BlindRl::BlindRl() : DescribedMethod(Describe()) {}
 
-absl::StatusOr<PreparedPsf> BlindRl::EstimatePsf(const Problem& problem, PreparedPsf guess,
-                                                 const Parameters& parameters, Monitor& monitor) const {
+// What makes a free PSF likelier has no say in a pupil's.
+absl::StatusOr<std::vector<Advice>> BlindRl::Review(const Parameters& parameters, const PsfFacts&) const {
+  const bool free = LastMode(parameters) == 0;
+  if (free || (parameters.Real("support") == 0 && parameters.Choice("symmetry") == "both")) {
+    return std::vector<Advice>{};
+  }
+  return MakeError({.reason = v1::INVALID_FIELD,
+                    .field = "deconvolve.parameters[\"zernike\"]",
+                    .remedy = "Leave `support` and `symmetry` out, or `zernike`."},
+                   "with `zernike` the PSF is that of the optics with some aberrations, whose support and symmetry "
+                   "cannot be chosen");
+}
+
+absl::StatusOr<EstimatedPsf> BlindRl::EstimatePsf(const Problem& problem, PreparedPsf guess,
+                                                  const Parameters& parameters, Monitor& monitor) const {
+  RETURN_IF_ERROR(Review(parameters, problem.psf).status());
+  const std::vector<int> modes = FittedModes(LastMode(parameters));
+  if (!modes.empty() && problem.optics == nullptr) {
+    return MakeError({.reason = v1::INVALID_FIELD,
+                      .field = "deconvolve.optics",
+                      .remedy = "Give the optics (NA, wavelength, refractive indices), or leave `zernike` out."},
+                     "a PSF is to be found among those of the optics, but these are not known");
+  }
   return EstimatePsfOf(problem, std::move(guess),
                        {.rounds = parameters.Integer(kRounds),
-                        .image_steps = parameters.Integer(kImageSteps),
+                        .image_steps = ImageSteps(parameters),
                         .psf_steps = parameters.Integer(kPsfSteps),
                         .symmetry = SymmetryOf(parameters.Choice("symmetry")),
-                        .support = parameters.Real("support")},
+                        .support = parameters.Real("support"),
+                        .pupil_modes = modes},
                        monitor);
 }
 

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "proto/contract/tile_plan.h"
 #include "worker/methods/describe.h"
 #include "worker/methods/frequencies.h"
 #include "worker/methods/linear_filter.h"
@@ -20,6 +21,7 @@ v1::Method Describe() {
   AddReal(method, "lambda", 1e-12, 1000, 1e-3, "Strength of the regularisation");
   MakeAutomatic(method);
   DescribeFilter(method, /*host_bytes=*/2);
+  method.set_halo_factor(kWholeFrames);
   return method;
 }
 

@@ -18,6 +18,7 @@
 #include "worker/ops/backend.h"
 #include "worker/psf/facts.h"
 #include "worker/psf/prepare.h"
+#include "worker/psf/pupil.h"
 
 namespace deconvoy::worker {
 
@@ -62,6 +63,8 @@ struct Problem {
   Differences differences = {};
   // Signal over noise by frequency, as a calibration found it (`Calibration.signal_to_noise`); empty where none did.
   std::span<const double> signal_to_noise = {};
+  // Those of the given PSF, for a method that estimates it; null where they are not known.
+  const KnownOptics* optics = nullptr;
   // With a method that joins channels: all views; empty where the problem is the only one. Then otf, y, m, b and PSF
   // above are those of the first, and mean and variance are the views' means.
   std::vector<View> views = {};
@@ -72,6 +75,12 @@ struct Advice {
   std::string message;  // what is not as it should be, with numbers; without the channel
   std::string field;    // of the job, which could be changed
   std::string remedy;
+};
+
+// A PSF that was estimated from an image.
+struct EstimatedPsf {
+  PreparedPsf psf;
+  std::vector<PupilMode> pupil = {};  // what aberrates it, where it was sought among the PSFs of the given optics
 };
 
 // One implementation per method. Stateless and shared between threads.
@@ -100,10 +109,10 @@ class Method {
 
   // The PSF that explains the image better than `guess` does, on the guess's box, where the method estimates it
   // (`estimates_psf`): before Run, whose problem then has the OTF of what was found. `problem.otf` and `problem.psf`
-  // are not used. Errors: BAD_PSF, those of Ops and the monitor; UNIMPLEMENTED for a method that takes the PSF as
-  // given.
-  virtual absl::StatusOr<PreparedPsf> EstimatePsf(const Problem& /*problem*/, PreparedPsf /*guess*/,
-                                                  const Parameters& /*parameters*/, Monitor& /*monitor*/) const {
+  // are not used. Errors: BAD_PSF, those of Ops and the monitor; INVALID_FIELD where it would have to know the optics;
+  // UNIMPLEMENTED for a method that takes the PSF as given.
+  virtual absl::StatusOr<EstimatedPsf> EstimatePsf(const Problem& /*problem*/, PreparedPsf /*guess*/,
+                                                   const Parameters& /*parameters*/, Monitor& /*monitor*/) const {
     return absl::UnimplementedError("the method takes the PSF as it is given");
   }
 

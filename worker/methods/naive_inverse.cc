@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "proto/contract/status_macros.h"
+#include "proto/contract/tile_plan.h"
 #include "worker/methods/describe.h"
 #include "worker/methods/frequencies.h"
 #include "worker/methods/linear_filter.h"
@@ -19,6 +20,7 @@ v1::Method Describe() {
   method.set_citation("D. Sage et al., Methods 115 (2017) 28");
   AddReal(method, "epsilon", 1e-12, 1, 1e-6, "Least squared magnitude that is divided by");
   DescribeFilter(method, /*host_bytes=*/2);
+  method.set_halo_factor(kWholeFrames);
   return method;
 }
 

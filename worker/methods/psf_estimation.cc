@@ -9,6 +9,7 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
+#include "worker/methods/pupil_fit.h"
 #include "worker/methods/rl_iteration.h"
 
 namespace deconvoy::worker {
@@ -83,12 +84,18 @@ absl::Status Normalise(PreparedPsf& psf) {
 class Estimation {
  public:
   Estimation(const Problem& problem, PreparedPsf guess, const PsfEstimationOptions& options, Monitor& monitor)
-      : problem_(problem), ops_(*problem.ops), options_(options), monitor_(monitor), psf_(std::move(guess)) {}
+      : problem_(problem), ops_(*problem.ops), options_(options), monitor_(monitor), psf_(std::move(guess)) {
+    if (!options.pupil_modes.empty()) pupil_.emplace(*problem.optics, psf_.shape, options.pupil_modes);
+  }
 
   absl::Status Begin() {
-    Restrict(options_, psf_);
-    Symmetrise(options_.symmetry, psf_);
-    RETURN_IF_ERROR(Normalise(psf_));
+    if (pupil_) {
+      psf_.values = pupil_->PsfNow();
+    } else {
+      Restrict(options_, psf_);
+      Symmetrise(options_.symmetry, psf_);
+      RETURN_IF_ERROR(Normalise(psf_));
+    }
     ASSIGN_OR_RETURN(x_, ops_.Allocate({{}, ops_.domain()}));
     RETURN_IF_ERROR(ops_.Fill(*x_, problem_.mean));
     return RenewOtf();
@@ -108,7 +115,7 @@ class Estimation {
     return absl::OkStatus();
   }
 
-  PreparedPsf TakePsf() { return std::move(psf_); }
+  EstimatedPsf Take() { return {.psf = std::move(psf_), .pupil = pupil_ ? pupil_->modes() : std::vector<PupilMode>{}}; }
 
  private:
   // Tells the steps in x as steps of the whole.
@@ -174,14 +181,25 @@ class Estimation {
     ratio.i_divergence = divergence;
     RETURN_IF_ERROR(ops_.ConvolveThen({otf_.get(), /*adjoint=*/false, Identity{x_.get()}, ratio},
                                       {&image, /*adjoint=*/true, Identity{nullptr}, Store{.output = &back}}));
-    ASSIGN_OR_RETURN(const std::vector<float> quotient, ValuesOf(back));
+    ASSIGN_OR_RETURN(std::vector<float> quotient, ValuesOf(back));
+    RETURN_IF_ERROR(pupil_ ? StepOfPupil(image, light, std::move(quotient)) : FreeStep(light, quotient));
+    return RenewOtf();
+  }
+
+  absl::Status StepOfPupil(const Otf& image, const std::vector<float>& light, std::vector<float> quotient) {
+    for (size_t i = 0; i < quotient.size(); ++i) quotient[i] -= light[i];
+    RETURN_IF_ERROR(pupil_->Step({.problem = problem_, .x = *x_, .image = image, .excess = quotient}));
+    psf_.values = pupil_->PsfNow();
+    return absl::OkStatus();
+  }
+
+  absl::Status FreeStep(const std::vector<float>& light, const std::vector<float>& quotient) {
     const float least = kLeastLight * *std::max_element(light.begin(), light.end());
     for (size_t i = 0; i < psf_.values.size(); ++i) {
       psf_.values[i] = light[i] > least ? psf_.values[i] * std::max(quotient[i] / light[i], 0.0F) : 0.0F;
     }
     Symmetrise(options_.symmetry, psf_);
-    RETURN_IF_ERROR(Normalise(psf_));
-    return RenewOtf();
+    return Normalise(psf_);
   }
 
   // Constant.
@@ -192,6 +210,7 @@ class Estimation {
 
   // From step to step.
   PreparedPsf psf_;
+  std::optional<PupilFit> pupil_;
   std::unique_ptr<Otf> otf_;
   std::unique_ptr<Array> x_;
   int64_t done_ = 0;
@@ -199,12 +218,12 @@ class Estimation {
 
 }  // namespace
 
-absl::StatusOr<PreparedPsf> EstimatePsfOf(Problem problem, PreparedPsf guess, const PsfEstimationOptions& options,
-                                          Monitor& monitor) {
+absl::StatusOr<EstimatedPsf> EstimatePsfOf(Problem problem, PreparedPsf guess, const PsfEstimationOptions& options,
+                                           Monitor& monitor) {
   Estimation run(problem, std::move(guess), options, monitor);
   RETURN_IF_ERROR(run.Begin());
   for (int64_t round = 0; round < options.rounds; ++round) RETURN_IF_ERROR(run.Round());
-  return run.TakePsf();
+  return run.Take();
 }
 
 }  // namespace deconvoy::worker

@@ -98,6 +98,7 @@ void DescribePenalised(v1::Method& method, double lambda, std::string_view meani
   method.set_noise_model("Poisson");
   AddIterations(method, 50, "Number of iterations");
   AddReal(method, "lambda", 0, 1, lambda, meaning);
+  MakeAutomatic(method);
   AddAcceleration(method);
   AddInitialEstimate(method);
   AddAxialUpsample(method);

@@ -57,7 +57,7 @@ class Analysis {
     options.given = ToVoxel(spec_.psf_centre_voxel());
     if (spec_.psf_energy() > 0) options.energy = spec_.psf_energy();
     options.image = FrameShape(grid);
-    options.voxel = Or(psf.spec().voxel_size(), grid.voxel_size());
+    options.voxel = PsfVoxelSize(grid.voxel_size(), psf.spec().voxel_size());
     options.periodic = spec_.boundary() == v1::PERIODIC;
     RETURN_IF_ERROR(ValidateOpticsCount(spec_.optics(), grid.shape().c(), "image", "deconvolve"));
     psf_channels_ = shape.c;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/contract/deconvolution.h"
 #include "proto/contract/optics.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
@@ -86,7 +87,7 @@ class PsfChecking {
     for (v1::Finding& finding : found.findings) Add(std::move(finding));
     const v1::Optics* optics = OpticsOf(spec_.optics(), stack.c);
     if (optics == nullptr) return absl::OkStatus();
-    const v1::VoxelSize voxel = Or(psf_.spec().voxel_size(), spec_.image_voxel_size());
+    const v1::VoxelSize voxel = PsfVoxelSize(spec_.image_voxel_size(), psf_.spec().voxel_size());
     for (v1::Finding& finding : OpticsFindings(values, shape, c, voxel, *optics, spec_.microscopy())) {
       Add(std::move(finding));
     }

@@ -26,9 +26,15 @@ class EstimationMonitor final : public Monitor {
 // The given PSF of the task's tile. Errors: BAD_PSF, those of the source. REQUIRES: task.has_estimate_psf().
 absl::StatusOr<PreparedPsf> ReadGivenPsf(const v1::Task& task, VolumeSource& source);
 
-// Writes the output, and adds to `result` how the PSF is used and, as a finding, how wide it and the given one are; for
-// a blank frame that there was nothing to estimate. `estimate`: none for a blank frame. REQUIRES: as above.
+// The optics that the PSF of the task's tile is said to come from, computed with so many threads; nothing where they,
+// or the sizes of the PSF's voxels, are not known. `image` is what is deconvolved. Errors: those of FindInput.
+// REQUIRES: as above.
+absl::StatusOr<std::optional<KnownOptics>> OpticsOfTask(const v1::Task& task, const v1::VolumeSpec& image, int threads);
+
+// Writes the output, and adds to `result` how the PSF is used and, as findings, how wide it and the given one are and
+// what aberrates its pupil; for a blank frame that there was nothing to estimate. `estimate`: none for a blank frame.
+// REQUIRES: as above.
 absl::Status WritePsfEstimate(const v1::Task& task, const PreparedPsf& given,
-                              const std::optional<PreparedPsf>& estimate, OutputSink& sink, v1::TaskResult& result);
+                              const std::optional<EstimatedPsf>& estimate, OutputSink& sink, v1::TaskResult& result);
 
 }  // namespace deconvoy::worker

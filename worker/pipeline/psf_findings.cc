@@ -66,12 +66,4 @@ v1::VoxelSize TimesSteps(v1::VoxelSize voxel, const PsfSteps& steps) {
   return voxel;
 }
 
-v1::VoxelSize Or(const v1::VoxelSize& size, const v1::VoxelSize& other) {
-  v1::VoxelSize known = size;
-  if (!(known.z_um() > 0)) known.set_z_um(other.z_um());
-  if (!(known.y_um() > 0)) known.set_y_um(other.y_um());
-  if (!(known.x_um() > 0)) known.set_x_um(other.x_um());
-  return known;
-}
-
 }  // namespace deconvoy::worker

@@ -32,7 +32,4 @@ absl::Status CheckSteps(const PsfSteps& steps);
 // The voxels that a PSF of such voxels is told at.
 v1::VoxelSize TimesSteps(v1::VoxelSize voxel, const PsfSteps& steps);
 
-// `size`, and from `other` where it is not known.
-v1::VoxelSize Or(const v1::VoxelSize& size, const v1::VoxelSize& other);
-
 }  // namespace deconvoy::worker

@@ -10,7 +10,9 @@
 #include "proto/contract/status_macros.h"
 #include "worker/calibration/cross_validation.h"
 #include "worker/calibration/iterations.h"
+#include "worker/calibration/judge.h"
 #include "worker/calibration/signal_to_noise.h"
+#include "worker/calibration/strength.h"
 #include "worker/pipeline/depth_blend.h"
 #include "worker/pipeline/piece_writer.h"
 #include "worker/pipeline/psf_estimate.h"
@@ -245,6 +247,30 @@ absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskConte
   return result;
 }
 
+namespace {
+
+// The strength, and then with it the iterations, as far as they are automatic. Spends the measured values.
+absl::Status CalibrateByHeldOut(const TileJob& job, const CalibrationSample& sample, TaskContext& context,
+                                v1::CalibrateResult& found) {
+  const bool strength = job.parameters.IsAuto(kLambda), iterations = job.parameters.IsAuto(kIterations);
+  if (!strength && !iterations) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Judge judge, Judge::Of(sample, *job.method));
+  Parameters parameters = job.parameters;
+  const int64_t stages = (strength ? 1 : 0) + (iterations ? 1 : 0);
+  if (strength) {
+    ContextMonitor monitor(context, 0, stages, nullptr);
+    ASSIGN_OR_RETURN(v1::Calibration scores, CalibrateStrength(judge, *job.method, parameters, monitor));
+    ASSIGN_OR_RETURN(parameters, WithStrength(*job.method, parameters, scores));
+    *found.add_calibrations() = std::move(scores);
+  }
+  if (!iterations) return absl::OkStatus();
+  ContextMonitor monitor(context, stages - 1, stages, nullptr);
+  ASSIGN_OR_RETURN(*found.add_calibrations(), CalibrateIterations(judge, *job.method, parameters, monitor));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::StatusOr<v1::TaskResult> TilePipeline::Calibrate(const v1::Task& task, TaskContext& context) {
   const v1::TileTask& tile = task.calibrate().tile();
   ASSIGN_OR_RETURN(const TileJob job, MakeTileJob(task, tile));
@@ -256,18 +282,16 @@ absl::StatusOr<v1::TaskResult> TilePipeline::Calibrate(const v1::Task& task, Tas
   ASSIGN_OR_RETURN(const std::vector<Measured> views, LoadViews(job, context, *ops_, unused));
   const v1::PsfReport* const report = &tile.psfs(MiddlePsf(job));
   RETURN_IF_ERROR(psfs_.Prepare(task, {&report, 1}, context.source(), *ops_));
-  ContextMonitor monitor(context, 0, 1, nullptr);
   const CalibrationSample sample{ProblemOf(job, {.ops = *ops_, .psfs = psfs_, .views = views}), views[0].y.get(),
                                  job.loaded.box.shape};
-  if (job.parameters.IsAuto("lambda")) {
+  const bool filters = !job.method->PenaltyOf({1, 1, 1}).empty();
+  if (job.parameters.IsAuto(kLambda) && filters) {
     ASSIGN_OR_RETURN(*found.add_calibrations(), CrossValidate(sample, *job.method));
   }
   if (job.parameters.IsAuto("nsr")) {
     ASSIGN_OR_RETURN(*found.add_calibrations(), MeasureSignalToNoise(sample));
   }
-  if (job.parameters.IsAuto(kIterations)) {  // last: it spends the measured values
-    ASSIGN_OR_RETURN(*found.add_calibrations(), CalibrateIterations(sample, *job.method, job.parameters, monitor));
-  }
+  if (!filters) RETURN_IF_ERROR(CalibrateByHeldOut(job, sample, context, found));
   for (v1::Calibration& calibration : *found.mutable_calibrations()) {
     calibration.set_c(static_cast<uint32_t>(job.core.c));
   }
@@ -283,12 +307,14 @@ absl::StatusOr<v1::TaskResult> TilePipeline::EstimatePsf(const v1::Task& task, T
   }
   ASSIGN_OR_RETURN(const PreparedPsf given, ReadGivenPsf(task, context.source()));
   v1::TaskResult result;
-  std::optional<PreparedPsf> estimate;
+  std::optional<EstimatedPsf> estimate;
   if (job.mean() > 0) {
     psfs_.Clear();
     RETURN_IF_ERROR(OpenDomain(job.domain));
     CoreFacts unused;
     ASSIGN_OR_RETURN(const std::vector<Measured> views, LoadViews(job, context, *ops_, unused));
+    ASSIGN_OR_RETURN(const std::optional<KnownOptics> optics,
+                     OpticsOfTask(task, job.input->spec(), backend_.threads()));
     const Problem problem{.ops = ops_.get(),
                           .measured = views[0].y.get(),
                           .mask = views[0].mask.get(),
@@ -297,7 +323,8 @@ absl::StatusOr<v1::TaskResult> TilePipeline::EstimatePsf(const v1::Task& task, T
                           .mean = job.mean(),
                           .variance = job.variance(),
                           .frame_origin = job.loaded.box.origin,
-                          .differences = DifferencesOf(job)};
+                          .differences = DifferencesOf(job),
+                          .optics = optics ? &*optics : nullptr};
     EstimationMonitor monitor(context, *result.mutable_estimate_psf()->mutable_estimate());
     ASSIGN_OR_RETURN(estimate, job.method->EstimatePsf(problem, given, job.parameters, monitor));
   }

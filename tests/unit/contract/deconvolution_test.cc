@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "proto/contract/error.h"
 #include "proto/contract/volume_layout.h"
 #include "tests/support/test_support.h"
 #include "tests/unit/contract/voxel_size.h"
@@ -75,6 +76,42 @@ TEST(DeconvolutionTest, MasksViewsAndDepthsTakeMemory) {
   EXPECT_EQ(memory(false, deep, 3), (std::vector<int64_t>{10000, 8000, 4})) << "the blend";
   EXPECT_EQ(memory(true, {}, 3), (std::vector<int64_t>{18600, 12000, 12})) << "two more OTFs";
   EXPECT_EQ(memory(true, masked, 3), (std::vector<int64_t>{30600, 24000, 0}));
+}
+
+TEST(DeconvolutionTest, AVoxelSizeThatIsNotKnownIsTheImages) {
+  const v1::VoxelSize size = PsfVoxelSize(Size(0.3, 0.1, 0.2), Size(0.5, 0, 0));
+  EXPECT_EQ(size.z_um(), 0.5);
+  EXPECT_EQ(size.y_um(), 0.1);
+  EXPECT_EQ(size.x_um(), 0.2);
+}
+
+TEST(DeconvolutionTest, APupilTakesOpticsAndVoxelSizes) {
+  v1::Method blind = SomeMethod(false);
+  blind.set_estimates_psf(true);
+  v1::DeconvolveSpec spec;
+  v1::VolumeSpec image, psf;
+  image.mutable_shape()->set_z(5);
+  psf.mutable_shape()->set_z(3);
+  const auto refused = [&] {
+    const absl::Status status = CheckPupil(spec, blind, image, psf);
+    return status.ok() ? "" : InfoOf(status).field();
+  };
+  EXPECT_EQ(refused(), "") << "a free PSF";
+  for (const char* none : {"none", "11"}) {
+    (*spec.mutable_parameters())["zernike"] = none;
+    EXPECT_EQ(FitsPupil(spec, blind), none == std::string("11"));
+    EXPECT_FALSE(FitsPupil(spec, SomeMethod(false)));
+  }
+  EXPECT_EQ(refused(), "deconvolve.optics");
+  spec.add_optics()->set_na(1);
+  EXPECT_EQ(refused(), "deconvolve.psf_volume");
+  *image.mutable_voxel_size() = Size(0, 0.1, 0.1);
+  EXPECT_EQ(refused(), "deconvolve.psf_volume");
+  psf.mutable_shape()->set_z(1);
+  EXPECT_EQ(refused(), "") << "nothing lies along z";
+  psf.mutable_shape()->set_z(3);
+  psf.mutable_voxel_size()->set_z_um(0.2);
+  EXPECT_EQ(refused(), "");
 }
 
 TEST(DeconvolutionTest, ATileHasAPsfForEachViewOrDepth) {

@@ -93,11 +93,15 @@ double Intensity(LightModel model, bool polarised, std::span<const Complex> f) {
   return std::norm(f[0]) + std::norm(f[1]) + std::norm(f[2]) + (std::norm(f[3]) + std::norm(f[4])) / 2;
 }
 
+// Enough for so many harmonics of the pupil.
+size_t DirectionsFor(int waves) {
+  return std::clamp<size_t>(20 * (static_cast<size_t>(waves) + 2), 64, kMostDirections) / 8 * 8;
+}
+
 }  // namespace
 
 size_t AberratedLight::Directions(const Optics& optics) {
-  const auto waves = static_cast<size_t>(EstimatedWaves(optics));
-  return std::clamp<size_t>(20 * (waves + 2), 64, kMostDirections) / 8 * 8;
+  return DirectionsFor(EstimatedWaves(optics));
 }
 
 double AberratedLight::Bytes(const Optics& optics, double count, double nodes) {
@@ -107,13 +111,14 @@ double AberratedLight::Bytes(const Optics& optics, double count, double nodes) {
 }
 
 AberratedLight::AberratedLight(const Optics& optics, LightModel model, double step_um, int count, double reach_um)
-    : optics_(optics), model_(model), count_(static_cast<size_t>(count)), directions_(Directions(optics)) {
+    : optics_(optics), model_(model), count_(static_cast<size_t>(count)) {
   const Quadrature pupil = PupilQuadrature(optics, step_um * count, reach_um);
   rho_ = pupil.nodes;
   const int estimated = EstimatedWaves(optics);
   std::vector<std::vector<Complex>> harmonics;
   for (const double rho : rho_) harmonics.push_back(HarmonicsAt(optics, rho, estimated));
   waves_ = NeededWaves(harmonics, estimated);
+  directions_ = DirectionsFor(waves_);
   for (int m = -waves_; m <= waves_; ++m) {
     for (const auto& node : harmonics) w_.push_back(node[static_cast<size_t>(m + estimated)]);
   }
@@ -175,9 +180,11 @@ PolarLight AberratedLight::At(double stage_um, bool polarised) const {
   }
   std::vector<std::vector<Complex>> harmonics(spins_.size(), std::vector<Complex>(count_ * orders));
   for (int l = 0; l <= most_; ++l) AddHarmonics(l, phase, harmonics);
-  std::vector<Complex> roots(directions_);
+  std::vector<double> cosines(directions_), sines(directions_);
   for (size_t k = 0; k < directions_; ++k) {
-    roots[k] = std::polar(1.0, 2 * std::numbers::pi * static_cast<double>(k) / static_cast<double>(directions_));
+    const double angle = 2 * std::numbers::pi * static_cast<double>(k) / static_cast<double>(directions_);
+    cosines[k] = std::cos(angle);
+    sines[k] = std::sin(angle);
   }
   PolarLight light{directions_, std::vector<double>(count_ * directions_)};
   std::vector<Complex> fields(spins_.size());
@@ -187,8 +194,9 @@ PolarLight AberratedLight::At(double stage_um, bool polarised) const {
         const Complex* of_r = harmonics[s].data() + r * orders + static_cast<size_t>(most_);
         Complex sum = of_r[0];
         for (int l = 1; l <= reach_[r]; ++l) {
-          const Complex root = roots[static_cast<size_t>(l) * k % directions_];
-          sum += of_r[l] * root + of_r[-l] * std::conj(root);
+          const size_t turn = static_cast<size_t>(l) * k % directions_;
+          const Complex even = of_r[l] + of_r[-l], odd = of_r[l] - of_r[-l];
+          sum += cosines[turn] * even + sines[turn] * Complex(-odd.imag(), odd.real());
         }
         fields[s] = sum;
       }

@@ -52,7 +52,7 @@ class AberratedLight {
   const Optics optics_;
   const LightModel model_;
   const size_t count_;
-  const size_t directions_;
+  size_t directions_ = 0;
   std::vector<double> rho_;
   std::vector<Spin> spins_;
   int waves_ = 0;                           // W_m is 0 for |m| above

@@ -210,6 +210,21 @@ INSTANTIATE_TEST_SUITE_P(Edits, EstimateDelivery,
                                e.mutable_objective(0)->set_value(std::numeric_limits<double>::infinity());
                              }));
 
+TEST_F(PsfEstimationTest, APupilNeedsOptics) {
+  v1::Method method = BlindMethod();
+  v1::Parameter zernike = MakeParameter("zernike", v1::CHOICE, "none");
+  zernike.add_choices()->set_name("none");
+  zernike.add_choices()->set_name("11");
+  *method.add_parameters() = zernike;
+  service_.capabilities().AddMethods({method});
+  v1::JobSpec spec = Spec();
+  EXPECT_OK(service_.TrySubmit(spec));
+  (*spec.mutable_deconvolve()->mutable_parameters())["zernike"] = "11";
+  const absl::Status refused = service_.TrySubmit(spec).status();
+  EXPECT_EQ(ReasonOf(refused), v1::INVALID_FIELD);
+  EXPECT_EQ(InfoOf(refused).field(), "deconvolve.optics") << refused;
+}
+
 TEST_F(PsfEstimationTest, RightEstimatesAreTaken) {
   service_.Submit(Spec());
   Analyse();

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "proto/contract/error.h"
+#include "proto/contract/tile_plan.h"
+#include "proto/contract/volume_layout.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::server {
@@ -34,6 +37,39 @@ TEST(TilePlanning, AMethodMayNeedAWiderHalo) {
   EXPECT_EQ(HaloWith(0, known), known);
   EXPECT_EQ(HaloWith(1, known), known);
   EXPECT_EQ(HaloWith(1.5, known), (Shape3{9, 12, 14}));
+}
+
+TEST(TilePlanning, AMethodMayNeedWholeFrames) {
+  v1::DeconvolveSpec spec;
+  spec.set_boundary(v1::EXTEND);
+  const v1::Method method = MethodWith(kWholeFrames);
+  PlanInputs inputs{.frame = {40, 200, 200},
+                    .given_psf = {9, 15, 15},
+                    .psf = {9, 15, 15},
+                    .halo = {6, 8, 9},
+                    .machine = {},
+                    .workers = 8};
+  ASSERT_OK_AND_ASSIGN(const TilePlan plan, PlanJobTiles(spec, method, inputs));
+  EXPECT_EQ(plan.core, inputs.frame);
+  EXPECT_GT(PlanJobTiles(spec, MethodWith(1), inputs)->tiles(), 1) << "another method's tiles serve eight workers";
+  inputs.machine.memory_budget_bytes = plan.memory_bytes - 1;
+  const absl::Status too_large = PlanJobTiles(spec, method, inputs).status();
+  EXPECT_EQ(ReasonOf(too_large), v1::OUT_OF_MEMORY);
+  EXPECT_NE(too_large.message().find("the method needs the whole frame at once"), std::string::npos) << too_large;
+  EXPECT_OK(PlanJobTiles(spec, MethodWith(1), inputs));
+}
+
+TEST(TilePlanning, AMethodThatNeedsWholeFramesIsNotCut) {
+  v1::DeconvolveSpec spec;
+  spec.set_boundary(v1::EXTEND);
+  *spec.mutable_tile()->mutable_core() = ToProto(Shape3{20, 50, 50});
+  const PlanInputs inputs{
+      .frame = {40, 200, 200}, .given_psf = {9, 15, 15}, .psf = {9, 15, 15}, .halo = {6, 8, 9}, .machine = {}};
+  const absl::Status refused = PlanJobTiles(spec, MethodWith(kWholeFrames), inputs).status();
+  EXPECT_EQ(ReasonOf(refused), v1::INVALID_FIELD);
+  EXPECT_EQ(InfoOf(refused).field(), "deconvolve.tile.core") << refused;
+  *spec.mutable_tile()->mutable_core() = ToProto(inputs.frame);
+  EXPECT_OK(PlanJobTiles(spec, MethodWith(kWholeFrames), inputs));
 }
 
 TEST(TilePlanning, AWiderHaloIsPlannedBeforeTheSpreadIsKnown) {

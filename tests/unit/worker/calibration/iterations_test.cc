@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "tests/unit/worker/calibration/scene.h"
+#include "worker/calibration/strength.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -34,7 +36,9 @@ absl::StatusOr<v1::Calibration> Calibrated(Scene& scene, const std::string& meth
   Silent silent;
   auto parameters = ResolveParameters(known.description(), {{"iterations", "auto"}});
   if (!parameters.ok()) return parameters.status();
-  auto curve = CalibrateIterations(scene.sample(), known, *parameters, silent);
+  const auto judge = Judge::Of(scene.sample(), known);
+  if (!judge.ok()) return judge.status();
+  auto curve = CalibrateIterations(*judge, known, *parameters, silent);
   scene.Reset();
   return curve;
 }
@@ -59,11 +63,12 @@ class Best final : public Monitor {
   }
 
   // Over up to 200 iterations.
-  static double Of(const Scene& scene, const std::string& method) {
+  static double Of(const Scene& scene, const std::string& method, std::map<std::string, std::string> given = {}) {
     const Method& known = *FindMethod(method);
     Best best(scene);
     best.clipped_ = method == "admm";  // whose result is, unlike its estimates on the way
-    const auto parameters = ResolveParameters(known.description(), {{"iterations", "200"}});
+    given["iterations"] = "200";
+    const auto parameters = ResolveParameters(known.description(), given);
     EXPECT_OK(known.Run(scene.problem, *parameters, best).status());
     return best.best_;
   }
@@ -115,6 +120,30 @@ INSTANTIATE_TEST_SUITE_P(PhotonNoise, AutomaticIterations, ::testing::ValuesIn(A
   return name;
 });
 
+// With little light the usual strength of admm is too weak, and no number of iterations mends that.
+TEST(CalibrateIterations, FollowsAStrengthThatIsFoundBefore) {
+  for (const auto boundary : {v1::PERIODIC, v1::EXTEND}) {
+    Scene scene({24, 80, 80}, 5, 5, 2, boundary);
+    const Method& admm = *FindMethod("admm");
+    const Parameters parameters =
+        ResolveParameters(admm.description(), {{"lambda", "auto"}, {"iterations", "auto"}}).value();
+    Silent silent;
+    ASSERT_OK_AND_ASSIGN(const Judge judge, Judge::Of(scene.sample(), admm));
+    ASSERT_OK_AND_ASSIGN(const v1::Calibration scores, CalibrateStrength(judge, admm, parameters, silent));
+    ASSERT_OK_AND_ASSIGN(const Parameters chosen, WithStrength(admm, parameters, scores));
+    ASSERT_OK_AND_ASSIGN(const v1::Calibration curve, CalibrateIterations(judge, admm, chosen, silent));
+    scene.Reset();
+    const std::string lambda = chosen.texts().at("lambda");
+    const double found = scene.Quality("admm", {{"lambda", lambda}, {"iterations", Lowest(curve)}}),
+                 best = Best::Of(scene, "admm", {{"lambda", lambda}});
+    const std::string name = boundary == v1::EXTEND ? "extend" : "periodic";
+    RecordProperty(name, fmt::format("{} of the best, ncc {:.3f} with lambda {}, {} iterations", found / best, found,
+                                     lambda, Lowest(curve)));
+    EXPECT_GE(found, 0.95 * best) << Lowest(curve) << " iterations";
+    EXPECT_GE(found, 1.3 * scene.Quality("admm", {})) << "the usual strength";
+  }
+}
+
 TEST(CalibrateIterations, NoticesNoiseThatIsNotPhotons) {
   Scene scene({24, 80, 80}, 50, 6);
   for (size_t i = 0; i < scene.photons.size(); ++i) {
@@ -132,7 +161,8 @@ TEST(CalibrateIterations, StopsOnceTheCurveHasTurned) {
   const Method& rl = *FindMethod("rl");
   ASSERT_OK_AND_ASSIGN(const Parameters parameters, ResolveParameters(rl.description(), {{"iterations", "auto"}}));
   Silent progress;
-  ASSERT_OK_AND_ASSIGN(const v1::Calibration curve, CalibrateIterations(scene.sample(), rl, parameters, progress));
+  ASSERT_OK_AND_ASSIGN(const Judge judge, Judge::Of(scene.sample(), rl));
+  ASSERT_OK_AND_ASSIGN(const v1::Calibration curve, CalibrateIterations(judge, rl, parameters, progress));
   EXPECT_LT(progress.last, 200);
   EXPECT_EQ(curve.candidates(curve.candidates_size() - 1).value(), std::to_string(progress.last));
   EXPECT_GE(progress.last, 2 * std::stoi(Lowest(curve)));
@@ -148,7 +178,8 @@ TEST(CalibrateIterations, EndsWhenItIsTold) {
   const Method& rl = *FindMethod("rl");
   ASSERT_OK_AND_ASSIGN(const Parameters parameters, ResolveParameters(rl.description(), {{"iterations", "auto"}}));
   Refusing refusing;
-  EXPECT_TRUE(absl::IsCancelled(CalibrateIterations(scene.sample(), rl, parameters, refusing).status()));
+  ASSERT_OK_AND_ASSIGN(const Judge judge, Judge::Of(scene.sample(), rl));
+  EXPECT_TRUE(absl::IsCancelled(CalibrateIterations(judge, rl, parameters, refusing).status()));
 }
 
 }  // namespace

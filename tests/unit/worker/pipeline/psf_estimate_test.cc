@@ -139,6 +139,43 @@ TEST_F(PsfEstimate, TellsHowItIsUsedAndHowWideItIs) {
   EXPECT_EQ(result.piece_crc32c_size(), 1);
 }
 
+// With optics of two channels, of which the second have this wavelength.
+MemoryTask PupilTask(double wavelength_um) {
+  MemoryTask task = EstimateTask();
+  v1::DeconvolveSpec& spec = *task.task.mutable_estimate_psf()->mutable_tile()->mutable_spec();
+  (*spec.mutable_parameters())["zernike"] = "11";
+  for (const double wavelength : {0.4, wavelength_um}) {
+    v1::Optics& optics = *spec.add_optics();
+    optics.set_na(0.8);
+    optics.set_emission_um(wavelength);
+    optics.set_ri_immersion(1);
+  }
+  v1::VoxelSize& voxel = *task.task.mutable_inputs(0)->mutable_spec()->mutable_voxel_size();
+  voxel.set_z_um(1);
+  voxel.set_y_um(0.15);
+  voxel.set_x_um(0.15);
+  return task;
+}
+
+TEST_F(PsfEstimate, TellsThePupilOfItsChannel) {
+  MemoryTask task = PupilTask(0.8), other = PupilTask(0.4);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, Run(task));
+  ASSERT_EQ(result.estimate_psf().findings_size(), 2);
+  EXPECT_THAT(result.estimate_psf().findings(1).message(),
+              HasSubstr("pupil of channel 1, as the image tells it: Zernike modes (Noll) in wavelengths"));
+  ASSERT_OK(Run(other));
+  const auto middle = [](const MemoryTask& done) {
+    return FromBytes<float>(done.output)[static_cast<size_t>(kGiven.voxels() / 2)];
+  };
+  EXPECT_GT(middle(other), 1.2F * middle(task)) << "half the wavelength, half the width";
+}
+
+TEST_F(PsfEstimate, NeedsVoxelSizesForAPupil) {
+  MemoryTask task = PupilTask(0.5);
+  task.task.mutable_inputs(0)->mutable_spec()->clear_voxel_size();
+  EXPECT_EQ(ReasonOf(Run(task).status()), v1::INVALID_FIELD);
+}
+
 TEST_F(PsfEstimate, CanBeUsedByATile) {
   MemoryTask task = EstimateTask();
   ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, Run(task));
