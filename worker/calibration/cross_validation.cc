@@ -17,6 +17,7 @@ namespace {
 
 constexpr int kFirstDecade = -8, kLastDecade = 1, kPerDecade = 4;
 constexpr double kFactor = 2;
+constexpr double kNoiseFactor = 8;
 constexpr double kLeastRoot = 1e-3;
 
 // What V is made of, at each frequency of the half spectrum.
@@ -25,6 +26,8 @@ struct Spectra {
   std::vector<float> light;    // |F|
   std::vector<float> passed;   // |h^|
   std::vector<float> penalty;  // P
+  double noise = 0;            // mean |F|^2 of the noise
+  bool flat = false;           // P is the same everywhere
 };
 
 double Score(const Spectra& s, double lambda) {
@@ -44,6 +47,7 @@ double Score(const Spectra& s, double lambda) {
     fitted += sum;
   }
   const auto n = static_cast<double>(s.domain.voxels());
+  if (s.flat) return (residual + kNoiseFactor * s.noise * fitted) / n;
   const double root = std::max(1 - kFactor * fitted / n, kLeastRoot);
   return residual / n / (root * root);
 }
@@ -54,12 +58,16 @@ absl::StatusOr<v1::Calibration> CrossValidate(const CalibrationSample& sample, c
   Spectra spectra{.domain = sample.problem.ops->domain(), .light = {}, .passed = {}, .penalty = {}};
   ASSIGN_OR_RETURN(WindowedSpectrum image,
                    SpectrumUnderWindow(*sample.problem.ops, *sample.problem.measured, {{}, sample.loaded}));
-  spectra.light = std::move(image.magnitude);
   ASSIGN_OR_RETURN(spectra.passed, MagnitudeOf(*sample.problem.ops, *sample.problem.otf));
+  spectra.noise = NoisePower(spectra.domain, image, spectra.passed).value_or(image.photon_power);
+  spectra.light = std::move(image.magnitude);
   spectra.penalty = method.PenaltyOf(spectra.domain);
+  spectra.flat = std::all_of(spectra.penalty.begin(), spectra.penalty.end(),
+                             [&spectra](float p) { return p == spectra.penalty.front(); });
   v1::Calibration calibration;
   calibration.set_parameter("lambda");
-  calibration.set_criterion("generalised cross validation");
+  calibration.set_criterion(spectra.flat ? "error of the prediction, from the power of the noise"
+                                         : "generalised cross validation");
   for (int i = kFirstDecade * kPerDecade; i <= kLastDecade * kPerDecade; ++i) {
     const double lambda = std::pow(10.0, static_cast<double>(i) / kPerDecade);
     v1::CalibrationCandidate& candidate = *calibration.add_candidates();

@@ -1,4 +1,4 @@
-// How strong a regularised inverse should be, by generalised cross validation.
+// How strong a regularised inverse should be, by the error of the prediction or by generalised cross validation.
 //
 // Of the filter  x^ = (y - b)^ conj h^ / (|h^|^2 + lambda P)  over n frequencies the score is
 //
@@ -9,8 +9,15 @@
 // others, under white noise; the sharpest result needs a stronger filter than the best prediction. Where the
 // denominator's root is not above 1e-3 it is 1e-3.
 //
+// Where P is the same everywhere V is too weak at few photons, and the noise's power s (spectrum.h; that of photons
+// where no frequency is beyond the cutoff) is used instead:
+//
+//   U = 1/n sum of |r F|^2 + 8 s / n sum of (1 - r)
+//
+// With 2 in place of 8 it would estimate the error of the prediction.
+//
 // G. H. Golub, M. Heath and G. Wahba, Technometrics 21 (1979) 215; a factor above 1: Y.-J. Kim and C. Gu, J. R. Stat.
-// Soc. B 66 (2004) 337.
+// Soc. B 66 (2004) 337. U: C. L. Mallows, Technometrics 15 (1973) 661.
 #pragma once
 
 #include <absl/status/statusor.h>
