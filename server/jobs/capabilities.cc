@@ -69,7 +69,10 @@ void Capabilities::SetWorker(const std::string& worker, const WorkerCapacity& ca
 
 void Capabilities::RemoveWorker(const std::string& worker) {
   std::lock_guard lock(mutex_);
-  workers_.erase(worker);
+  if (const auto found = workers_.find(worker); found != workers_.end()) {
+    left_[found->second.backend] = found->second.machine;
+    workers_.erase(found);
+  }
   ++version_;
 }
 
@@ -85,6 +88,10 @@ MachineFacts Capabilities::Machine(const std::string& backend) const {
     if (Matches(worker, backend)) largest = std::max(largest, worker.machine);
   }
   if (largest.memory_budget_bytes == 0) largest.memory_budget_bytes = expected_memory_;
+  if (largest.memory_budget_bytes > 0) return largest;
+  for (const auto& [name, machine] : left_) {
+    if (backend.empty() || name == backend) largest = std::max(largest, machine);
+  }
   return largest;
 }
 
@@ -103,14 +110,17 @@ bool Capabilities::HasWorker(const std::string& backend) const {
                      [&](const auto& entry) { return Matches(entry.second, backend); });
 }
 
-std::string Capabilities::Lacking(const std::string& backend, int64_t memory_bytes) const {
+std::string Capabilities::Lacking(const std::string& backend, const std::string& method, int64_t memory_bytes) const {
   std::lock_guard lock(mutex_);
+  const auto knows = [&](const auto& entry) { return method.empty() || entry.second.methods.contains(method); };
   const auto takes = [&](const auto& entry) {
     const int64_t budget = entry.second.machine.memory_budget_bytes;
-    return Matches(entry.second, backend) && (budget == 0 || memory_bytes <= budget);
+    return Matches(entry.second, backend) && knows(entry) && (budget == 0 || memory_bytes <= budget);
   };
   if (std::any_of(workers_.begin(), workers_.end(), takes)) return "";
-  return fmt::format("a {}worker{}", backend.empty() ? "" : fmt::format("`{}` ", backend),
+  const bool unknown = !workers_.empty() && std::none_of(workers_.begin(), workers_.end(), knows);
+  return fmt::format("a {}worker{}{}", backend.empty() ? "" : fmt::format("`{}` ", backend),
+                     unknown ? fmt::format(" that knows `{}`", method) : "",
                      memory_bytes > 0 ? fmt::format(" with {} of memory", MemoryText(memory_bytes)) : "");
 }
 

@@ -1,8 +1,8 @@
 // What the workers can do: methods, memory, speed. Filled by the dispatcher and the fleet, read by preflight and the
 // Methods service.
 //
-// Methods stay known after the workers that offered them have left; memory and speed are those of the workers that are
-// alive. In memory only. Thread safe; no call blocks.
+// Methods stay known after the workers that offered them have left; speed is that of the workers that are alive, and
+// so is memory as long as there are any. In memory only. Thread safe; no call blocks.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,7 @@ struct WorkerCapacity {
   std::string backend;  // `cpu` or `cuda`
   MachineFacts machine;
   double rate = 0;  // padded voxel iterations per second of rl; 0 if not measured
+  std::set<std::string> methods = {};
 };
 
 class Capabilities {
@@ -47,19 +49,20 @@ class Capabilities {
   // --- workers: those that take work ---
   void SetWorker(const std::string& worker, const WorkerCapacity& capacity);
   void RemoveWorker(const std::string& worker);
-  // Budget to plan with while no worker is alive (what the fleet is configured to start).
+  // Budget to plan with while no worker is alive (what the fleet is configured to start); 0: that of the last to leave.
   void SetExpectedMemory(int64_t bytes);
 
   // The live worker of `backend` (empty: any) with the largest budget; of equal ones one that has measured its costs,
-  // and which of those depends on the costs alone. Where no budget is known, it is the expected one.
+  // and which of those depends on the costs alone. Where no worker is alive the expected budget, or else the last
+  // machine of that backend that left: a worker that drains may still deliver what a plan waits for.
   MachineFacts Machine(const std::string& backend) const;
   // Live workers of `backend` (empty: any) with at least the budget of Machine; 1 where none is alive.
   int64_t Machines(const std::string& backend) const;
   // Whether a worker of `backend` (empty: any) is alive.
   bool HasWorker(const std::string& backend) const;
-  // What a task of `memory_bytes` on `backend` (empty: any) waits for, such as `a worker with 12.5 GiB of memory`;
-  // empty when a live worker could take it.
-  std::string Lacking(const std::string& backend, int64_t memory_bytes) const;
+  // What a task of `memory_bytes` with `method` (empty: none) on `backend` (empty: any) waits for, such as `a worker
+  // with 12.5 GiB of memory`; empty when a live worker could take it.
+  std::string Lacking(const std::string& backend, const std::string& method, int64_t memory_bytes) const;
   uint64_t version() const;  // rises whenever a worker comes, changes or goes
   // Sum of the measured rates of live workers of `backend` (empty: any); 0 if none has been measured.
   double Rate(const std::string& backend) const;
@@ -68,6 +71,7 @@ class Capabilities {
   mutable std::mutex mutex_;
   std::map<std::string, v1::Method> methods_;      // guarded by mutex_
   std::map<std::string, WorkerCapacity> workers_;  // guarded by mutex_
+  std::map<std::string, MachineFacts> left_;       // by backend, of the last that left; guarded by mutex_
   int64_t expected_memory_ = 0;                    // guarded by mutex_
   uint64_t version_ = 0;                           // guarded by mutex_
 };

@@ -62,6 +62,18 @@ TEST(CapabilitiesTest, MemoryIsThatOfTheLargestLiveWorker) {
   EXPECT_EQ(capabilities.Machine("cuda").memory_budget_bytes, 7);
 }
 
+TEST(CapabilitiesTest, PlansForTheLastToLeaveWhereNoneIsExpected) {
+  Capabilities capabilities;
+  capabilities.SetWorker("a", {.backend = "cpu", .machine = {.memory_budget_bytes = 3, .fft_costs = {}}});
+  capabilities.RemoveWorker("a");
+  capabilities.RemoveWorker("unknown");
+  EXPECT_EQ(capabilities.Machine("").memory_budget_bytes, 3) << "0 would mean that memory has no limit";
+  EXPECT_EQ(capabilities.Machine("cpu").memory_budget_bytes, 3);
+  EXPECT_EQ(capabilities.Machine("cuda").memory_budget_bytes, 0) << "none of these has ever been there";
+  capabilities.SetWorker("b", {.backend = "cpu", .machine = {.memory_budget_bytes = 2, .fft_costs = {}}});
+  EXPECT_EQ(capabilities.Machine("cpu").memory_budget_bytes, 2) << "it is alive";
+}
+
 TEST(CapabilitiesTest, CountsTheWorkersThatAPlanIsFor) {
   Capabilities capabilities;
   EXPECT_EQ(capabilities.Machines(""), 1) << "one will come";
@@ -122,17 +134,23 @@ TEST(CapabilitiesTest, AWorkerOfUnknownMemoryHasCostsToo) {
 TEST(CapabilitiesTest, SaysWhatATaskWaitsFor) {
   constexpr int64_t kGiB = int64_t{1} << 30;
   Capabilities capabilities;
-  EXPECT_EQ(capabilities.Lacking("", 0), "a worker");
-  EXPECT_EQ(capabilities.Lacking("cuda", 0), "a `cuda` worker");
+  EXPECT_EQ(capabilities.Lacking("", "", 0), "a worker");
+  EXPECT_EQ(capabilities.Lacking("cuda", "", 0), "a `cuda` worker");
   capabilities.SetWorker("a", {.backend = "cpu", .machine = {.memory_budget_bytes = 2 * kGiB, .fft_costs = {}}});
-  EXPECT_EQ(capabilities.Lacking("", 2 * kGiB), "");
-  EXPECT_EQ(capabilities.Lacking("cpu", 2 * kGiB + 1), "a `cpu` worker with 2.1 GiB of memory");
-  EXPECT_EQ(capabilities.Lacking("cuda", 5 << 20), "a `cuda` worker with 5 MiB of memory");
+  EXPECT_EQ(capabilities.Lacking("", "", 2 * kGiB), "");
+  EXPECT_EQ(capabilities.Lacking("cpu", "", 2 * kGiB + 1), "a `cpu` worker with 2.1 GiB of memory");
+  EXPECT_EQ(capabilities.Lacking("cuda", "", 5 << 20), "a `cuda` worker with 5 MiB of memory");
   capabilities.SetWorker("b", {.backend = "cuda", .machine = {}});
-  EXPECT_EQ(capabilities.Lacking("cuda", 100 * kGiB), "") << "its memory is not known";
+  EXPECT_EQ(capabilities.Lacking("cuda", "", 100 * kGiB), "") << "its memory is not known";
   const uint64_t before = capabilities.version();
   capabilities.RemoveWorker("b");
   EXPECT_GT(capabilities.version(), before);
+  EXPECT_EQ(capabilities.Lacking("", "blind-rl", kGiB), "a worker that knows `blind-rl` with 1.0 GiB of memory");
+  capabilities.SetWorker(
+      "a",
+      {.backend = "cpu", .machine = {.memory_budget_bytes = 2 * kGiB, .fft_costs = {}}, .methods = {"rl", "blind-rl"}});
+  EXPECT_EQ(capabilities.Lacking("", "blind-rl", kGiB), "");
+  EXPECT_EQ(capabilities.Lacking("", "blind-rl", 3 * kGiB), "a worker with 3.0 GiB of memory") << "it knows the method";
 }
 
 }  // namespace
