@@ -34,9 +34,19 @@ const v1::VolumeSpec* Named(const Volumes& volumes, const std::string& name) {
   return id.ok() ? &volumes.at(*id) : nullptr;
 }
 
+const v1::VolumeSpec* LargestStack(const v1::DistillSpec& spec, const Volumes& volumes) {
+  const v1::VolumeSpec* largest = Named(volumes, spec.input_volume());
+  for (const std::string& name : spec.more_volumes()) {
+    const v1::VolumeSpec* more = Named(volumes, name);
+    if (FrameOf(*more).voxels() > FrameOf(*largest).voxels()) largest = more;
+  }
+  return largest;
+}
+
+// That which takes most memory.
 const v1::VolumeSpec* InputOf(const v1::JobSpec& spec, const Volumes& volumes) {
   if (spec.has_project()) return Named(volumes, spec.project().input_volume());
-  return Named(volumes, spec.has_distill() ? spec.distill().input_volume() : spec.deconvolve().input_volume());
+  return spec.has_distill() ? LargestStack(spec.distill(), volumes) : Named(volumes, spec.deconvolve().input_volume());
 }
 
 const v1::VolumeSpec* PsfOf(const v1::JobSpec& spec, const Volumes& volumes) {

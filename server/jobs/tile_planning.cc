@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proto/contract/deconvolution.h"
+#include "proto/contract/distillation.h"
 #include "proto/contract/error.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/psf_grid.h"
@@ -184,11 +185,13 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
 int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, const v1::VolumeSpec* psf) {
   if (spec.has_simulate()) return SimulationBytes(spec.simulate(), psf);
   if (spec.has_model_psf()) return ToShape3(spec.model_psf().shape()).voxels() * static_cast<int64_t>(sizeof(float));
-  if (spec.has_check_psf())
-    return psf == nullptr ? 0 : PlaneBytes(*psf) + AnalysedPsfBytes(*psf, spec.check_psf().image_voxel_size());
+  if (spec.has_check_psf()) return psf == nullptr ? 0 : PlaneBytes(*psf) + AnalysedPsfBytes(*psf, {});
   if (input == nullptr) return 0;
   if (spec.has_project()) return ProjectionBytes(spec.project(), *input);
-  if (spec.has_distill()) return kBytesPerDistilledVoxel * FrameOf(*input).voxels();
+  if (spec.has_distill()) {
+    return PlaneBytes(*input) + kBytesPerDistilledVoxel * FrameOf(*input).voxels() +
+           BeadBytes(ToShape3(spec.distill().shape()));
+  }
   if (psf == nullptr) return 0;
   const v1::VolumeSpec grid = OnResultGrid(spec.deconvolve(), *input);
   return std::max(PlaneBytes(*input), PlaneBytes(*psf) + AnalysedPsfBytes(*psf, grid.voxel_size()));

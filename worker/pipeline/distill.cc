@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/contract/distillation.h"
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
@@ -26,9 +27,6 @@ namespace {
 
 constexpr size_t kShownBeads = 40;
 constexpr double kStackBytes = 16;  // values, smoothed, sharpened, and a copy that is sorted
-constexpr int64_t kBytesOfBeads = int64_t{256} << 20;
-constexpr int64_t kFewestBeads = 8, kMostBeads = 100;  // that are averaged
-constexpr double kFilterBytes = 8;                     // of the PSF's voxels, in double precision
 
 std::string Text(const Voxel& v) {
   return fmt::format("{},{},{}", v.z, v.y, v.x);
@@ -38,15 +36,6 @@ void AddFinding(std::string message, v1::DistillResult& result) {
   v1::Finding& finding = *result.add_findings();
   finding.set_severity(v1::INFO);
   finding.set_message(std::move(message));
-}
-
-int64_t BytesPerBead(const Shape3& box) {  // its surroundings and its box, which is made anew
-  return static_cast<int64_t>(sizeof(float)) * (PatchShape(box).voxels() + 2 * box.voxels());
-}
-
-// How many beads are averaged: many serve no better than these.
-int64_t MostBeads(const Shape3& box) {
-  return std::clamp(kBytesOfBeads / BytesPerBead(box), kFewestBeads, kMostBeads);
 }
 
 bool IsKnown(const v1::VoxelSize& voxel) {
@@ -283,7 +272,7 @@ absl::StatusOr<int64_t> DistillBytes(const v1::Task& task) {
     const Shape3 shape = FrameShape(volume->spec());
     largest = std::max(largest, PlaneReadingBytes(volume->spec().type(), shape) + TaskBytes(shape, kStackBytes));
   }
-  return largest + MostBeads(box) * BytesPerBead(box) + TaskBytes(box, kFilterBytes);
+  return largest + BeadBytes(box);
 }
 
 absl::StatusOr<v1::TaskResult> RunDistill(const v1::Task& task, TaskContext& context) {

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "proto/contract/distillation.h"
+
 namespace deconvoy::worker {
 namespace {
 
@@ -16,8 +18,7 @@ constexpr int kRounds = 3;
 constexpr double kLeastCorrelation = 0.8;
 constexpr double kCorrelationSpread = 0.1;
 constexpr size_t kTrimmedFrom = 5;
-constexpr int64_t kReach = 3;   // of the centroid from the peak
-constexpr int64_t kMargin = 8;  // of a patch: the reach, three half voxels, and two for values between voxels
+constexpr int64_t kReach = 3;  // of the centroid from the peak
 constexpr double kMadToDeviation = 1.4826;
 
 // Weights of the four voxels around a place `t` of the way from the second to the third.
@@ -195,7 +196,7 @@ class Average {
   }
 
  private:
-  Stack StackOf(size_t i) const { return {patches_[i].values, PatchShape(box_)}; }
+  Stack StackOf(size_t i) const { return {patches_[i].values, BeadPatchShape(box_)}; }
 
   std::vector<float> Cut(size_t i, const Place& place) const {
     std::vector<float> cut = CutOut(StackOf(used_[i]), place, box_);
@@ -271,12 +272,8 @@ class Average {
 
 }  // namespace
 
-Shape3 PatchShape(const Shape3& box) {
-  return {box.z + 2 * kMargin, box.y + 2 * kMargin, box.x + 2 * kMargin};
-}
-
 BeadPatch CutPatch(std::span<const float> stack, const Shape3& shape, const Shape3& box, const Voxel& peak) {
-  const Shape3 extent = PatchShape(box);
+  const Shape3 extent = BeadPatchShape(box);
   const Stack whole{stack, shape};
   BeadPatch patch;
   patch.values.reserve(static_cast<size_t>(extent.voxels()));

@@ -27,10 +27,7 @@ struct BeadPatch {
   std::vector<float> values;
 };
 
-// Extents of the patches for a box.
-Shape3 PatchShape(const Shape3& box);
-
-// REQUIRES: `box` odd.
+// Extents: BeadPatchShape (proto/contract/distillation.h). REQUIRES: `box` odd.
 BeadPatch CutPatch(std::span<const float> stack, const Shape3& shape, const Shape3& box, const Voxel& peak);
 
 // How a bead agrees with the average.

@@ -2,12 +2,23 @@
 
 #include <gtest/gtest.h>
 
+#include <initializer_list>
+#include <span>
+
+#include "proto/contract/volume_layout.h"
 #include "server/jobs/job_step.h"
 #include "tests/support/fake_environment.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::server {
 namespace {
+
+v1::VolumeSpec StackOf(const Shape3& shape) {
+  v1::VolumeSpec spec;
+  spec.set_type(v1::U16);
+  *spec.mutable_shape() = ToProto(Shape5{1, 1, shape.z, shape.y, shape.x});
+  return spec;
+}
 
 // A projection of `frames` frames, all of them ready.
 class LiveJobTest : public ::testing::Test {
@@ -39,6 +50,26 @@ class LiveJobTest : public ::testing::Test {
 
   testing::FakeClock clock_;
 };
+
+TEST_F(LiveJobTest, BeadsTakeTheMemoryOfTheLargestStackAndTheirOwn) {
+  constexpr int64_t kStackVoxels = int64_t{50} * 256 * 256, kPsfVoxels = int64_t{31} * 31 * 31;
+  const auto bytes = [this](std::initializer_list<const char*> stacks) {
+    JobRecord record;
+    v1::DistillSpec& spec = *record.job.mutable_spec()->mutable_distill();
+    spec.set_input_volume(*stacks.begin());
+    for (const char* more : std::span(stacks).subspan(1)) spec.add_more_volumes(more);
+    for (const auto set : {&v1::Voxel3::set_z, &v1::Voxel3::set_y, &v1::Voxel3::set_x})
+      (spec.mutable_shape()->*set)(31);
+    const std::map<std::string, v1::VolumeSpec> volumes = {{"small", StackOf({40, 64, 64})},
+                                                           {"large", StackOf({50, 256, 256})}};
+    TaskRecord task;
+    task.kind = TaskKind::kDistill;
+    return LiveJob(record, volumes, {task}, std::nullopt, clock_.Wall(), clock_.Steady()).memory_bytes();
+  };
+  EXPECT_EQ(bytes({"volumes/small", "volumes/large"}), bytes({"volumes/large"}));
+  EXPECT_LT(bytes({"volumes/small"}), bytes({"volumes/large"}));
+  EXPECT_GT(bytes({"volumes/large"}), 16 * kStackVoxels + 8 * 12 * kPsfVoxels) << "and at least eight beads";
+}
 
 TEST_F(LiveJobTest, GivesTheLowestNumberFirst) {
   LiveJob job = Make(3);
