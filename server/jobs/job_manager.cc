@@ -155,7 +155,8 @@ absl::StatusOr<JobRecord> JobManager::FindStored(const std::string& owner, const
 v1::JobProgress JobManager::ProgressOf(const LiveJob& job) const {
   v1::JobProgress progress = job.Progress();
   if (job.leased_tasks() > 0 || job.record().state == v1::PAUSED || IsEnd(job.record().state)) return progress;
-  const std::string lacking = capabilities_.Lacking(job.spec().deconvolve().backend(), job.memory_bytes());
+  const std::string lacking =
+      capabilities_.Lacking(job.spec().deconvolve().backend(), job.spec().deconvolve().method(), job.memory_bytes());
   if (!lacking.empty()) {
     progress.set_activity("waiting for " + lacking);
   } else if (!job.lack_of_room().empty()) {
@@ -217,6 +218,9 @@ absl::StatusOr<v1::ListJobsResponse> JobManager::List(const std::string& owner, 
     job.clear_worker_log();
     job.clear_objective();
     job.clear_psf_estimates();
+    job.clear_findings();
+    job.clear_psfs();
+    job.clear_calibrations();
   }
   return response;
 }

@@ -78,7 +78,7 @@ struct JobRecord {
   v1::Job job = {};  // all that is shown; name, state, times and last_sequence are filled on reading
   absl::Time create_time = {};
   // Plan of the tile tasks, made after the analysis; empty until then (serialised by server/jobs). In a change, empty
-  // keeps the stored one: plans can be large and never change.
+  // keeps the stored one: plans can be large, and only what calibration and estimation find changes them.
   std::string plan = {};
 };
 

@@ -46,6 +46,10 @@ TEST_F(JobManagerTest, ADeconvolutionRunsFromSubmitToItsResult) {
   EXPECT_EQ(shown.progress().fraction(), 1);
   EXPECT_EQ(shown.result().sum(), 8) << "of all tiles";
   EXPECT_EQ(shown.frames_size(), 4);
+  EXPECT_EQ(shown.psfs_size(), 1);
+  ASSERT_OK_AND_ASSIGN(const v1::ListJobsResponse list, service_.jobs().List(JobService::kOwner, {}));
+  EXPECT_EQ(list.jobs(0).frames_size() + list.jobs(0).psfs_size() + list.jobs(0).findings_size(), 0)
+      << "a list of many jobs stays small";
   EXPECT_TRUE(shown.has_start_time());
   EXPECT_TRUE(shown.has_end_time());
   EXPECT_DOUBLE_EQ(shown.progress().megavoxels_per_second(), 2 * 4 * 4 * 10 / 0.5 / 1e6);
