@@ -17,7 +17,7 @@ absl::StatusOr<v1::TaskResult> PipelineExecutor::Execute(const v1::Task& task, T
   if (TileOf(task) == nullptr) tiles_.Release();
   switch (task.work_case()) {
     case v1::Task::kAnalyse:
-      return RunAnalyse(task, context);
+      return RunAnalyse(task, backend_.threads(), context);
     case v1::Task::kTile:
       return tiles_.Run(task, context);
     case v1::Task::kSimulate:

@@ -21,6 +21,7 @@
 #include "proto/contract/volume_layout.h"
 #include "worker/imaging/frame_statistics.h"
 #include "worker/imaging/light.h"
+#include "worker/imaging/parallel.h"
 #include "worker/memory/budget.h"
 #include "worker/methods/registry.h"
 #include "worker/pipeline/camera_survey.h"
@@ -45,9 +46,9 @@ void AddWarning(std::string message, std::string field, std::string remedy, v1::
 class Analysis {
  public:
   // `mask` and `flat` may be null.
-  Analysis(const v1::DeconvolveSpec& spec, const v1::VolumeAccess* mask, const v1::VolumeAccess* flat,
+  Analysis(const v1::DeconvolveSpec& spec, const v1::VolumeAccess* mask, const v1::VolumeAccess* flat, int threads,
            TaskContext& context)
-      : spec_(spec), mask_(mask), flat_(flat), context_(context) {}
+      : spec_(spec), mask_(mask), flat_(flat), threads_(threads), context_(context) {}
 
   // `grid`: the image on the result's grid.
   absl::Status AnalysePsfs(const v1::VolumeAccess& psf, const v1::VolumeSpec& grid) {
@@ -215,8 +216,10 @@ class Analysis {
       ASSIGN_OR_RETURN(const std::span<const float> counts, mask.Read(z, 0, plane));
       ToPhotons(scale, plane);
       correction.light.Apply(z, plane);
-      statistics.AddPlane(plane, counts);
-      if (!again) LookAt(frame, z, plane, counts);
+      const auto measure = [&](int64_t part) {
+        part == 0 ? statistics.AddPlane(plane, counts) : LookAt(frame, z, plane, counts);
+      };
+      ParallelFor(threads_, again ? 1 : 2, measure);
       return context_.Progress(done + z + 1, total);
     };
     RETURN_IF_ERROR(ForEachPlane(context_.source(), input, frame, add));
@@ -434,6 +437,7 @@ class Analysis {
   const v1::DeconvolveSpec& spec_;
   const v1::VolumeAccess* mask_;  // null: none
   const v1::VolumeAccess* flat_;  // null: none
+  const int threads_;
   TaskContext& context_;
   v1::AnalyseResult result_;
   std::vector<FrameFacts> facts_;     // t,c order
@@ -470,14 +474,14 @@ absl::StatusOr<int64_t> AnalysisBytes(const v1::Task& task) {
   return std::max({for_psf, for_image, CameraSurveyBytes(spec, input->spec())});
 }
 
-absl::StatusOr<v1::TaskResult> RunAnalyse(const v1::Task& task, TaskContext& context) {
+absl::StatusOr<v1::TaskResult> RunAnalyse(const v1::Task& task, int threads, TaskContext& context) {
   const v1::DeconvolveSpec& spec = task.analyse().spec();
   ASSIGN_OR_RETURN(const v1::VolumeAccess* input, FindInput(task, spec.input_volume()));
   ASSIGN_OR_RETURN(const v1::VolumeAccess* psf, FindInput(task, spec.psf_volume()));
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(input->spec().shape(), input->spec().type(), "input.shape"));
   ASSIGN_OR_RETURN(const v1::VolumeAccess* mask, FindMask(task, spec));
   ASSIGN_OR_RETURN(const v1::VolumeAccess* flat, FindFlatField(task, spec));
-  Analysis analysis(spec, mask, flat, context);
+  Analysis analysis(spec, mask, flat, threads, context);
   RETURN_IF_ERROR(analysis.AnalysePsfs(*psf, OnResultGrid(spec, input->spec())));
   RETURN_IF_ERROR(analysis.AnalyseCameras(*input, shape));
   RETURN_IF_ERROR(analysis.AnalyseFrames(*input, shape));

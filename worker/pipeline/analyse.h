@@ -10,8 +10,8 @@ namespace deconvoy::worker {
 
 // Progress counts planes. Errors: NOT_FINITE_INPUT (count and first place, per frame), BAD_PSF, INVALID_FIELD when
 // offset and given background leave no light in any frame (blank frames, of one value, are fine), those of the source.
-// REQUIRES: task.has_analyse().
-absl::StatusOr<v1::TaskResult> RunAnalyse(const v1::Task& task, TaskContext& context);
+// Uses up to two of `threads`. REQUIRES: task.has_analyse().
+absl::StatusOr<v1::TaskResult> RunAnalyse(const v1::Task& task, int threads, TaskContext& context);
 
 // Memory that such a task needs. Errors: INVALID_FIELD.
 absl::StatusOr<int64_t> AnalysisBytes(const v1::Task& task);

@@ -52,28 +52,28 @@ void FillFading(MemoryTask& task) {
 TEST(AnalyseCamera, LeavesBadPixelsOutOfEverything) {
   MemoryTask task;
   FillFading(task);
-  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, /*threads=*/2, task));
   ASSERT_EQ(result.analyse().channels_size(), 1);
   EXPECT_THAT(result.analyse().channels(0).bad_pixels(), ::testing::ElementsAre(700));
   EXPECT_EQ(result.analyse().channels(0).gain_photons_per_count(), 1);
   EXPECT_NEAR(result.analyse().frames(0).maximum(), 95, 0.1);
   task.task.mutable_analyse()->mutable_spec()->set_boundary(v1::MIRROR);
-  ASSERT_OK_AND_ASSIGN(const v1::TaskResult replaced, RunAnalyse(task.task, task));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult replaced, RunAnalyse(task.task, /*threads=*/2, task));
   EXPECT_NEAR(replaced.analyse().frames(0).maximum(), 95, 0.1);
   task.task.mutable_analyse()->mutable_spec()->set_keep_bad_pixels(true);
-  ASSERT_OK_AND_ASSIGN(const v1::TaskResult kept, RunAnalyse(task.task, task));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult kept, RunAnalyse(task.task, /*threads=*/2, task));
   EXPECT_GT(kept.analyse().frames(0).maximum(), 900);
 }
 
 TEST(AnalyseCamera, CorrectsBleachingBeforeItMeasuresFrames) {
   MemoryTask task;
   FillFading(task);
-  ASSERT_OK_AND_ASSIGN(const v1::TaskResult as_it_is, RunAnalyse(task.task, task));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult as_it_is, RunAnalyse(task.task, /*threads=*/2, task));
   EXPECT_TRUE(as_it_is.analyse().frames(3).plane_light().empty());
   EXPECT_THAT(Messages(as_it_is.analyse(), v1::WARNING), HasSubstr("the light fades by"));
   EXPECT_EQ(task.progress.back(), (std::pair<int64_t, int64_t>{40, 40}));
   task.task.mutable_analyse()->mutable_spec()->set_correct_bleaching(true);
-  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, /*threads=*/2, task));
   EXPECT_EQ(task.progress.back(), (std::pair<int64_t, int64_t>{80, 80}));
   for (int t = 0; t < 4; ++t) {
     const v1::FrameStatistics& frame = result.analyse().frames(t);
@@ -99,7 +99,7 @@ TEST(AnalyseCamera, DividesByTheFlatField) {
   spec.set_psf_volume("volumes/psf");
   spec.set_flat_field_volume("volumes/flat");
   spec.set_offset_counts(100);
-  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, /*threads=*/2, task));
   const v1::FrameStatistics& frame = result.analyse().frames(0);
   EXPECT_NEAR(frame.minimum(), 45, 1e-4);
   EXPECT_NEAR(frame.maximum(), 90, 1e-4);
@@ -130,7 +130,7 @@ TEST(AnalyseCamera, CorrectsBleachingOfFortyPercentToTwo) {
     v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
     spec.set_gain_photons_per_count(0.5);
     spec.set_correct_bleaching(true);
-    ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+    ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, /*threads=*/2, task));
     ASSERT_EQ(result.analyse().frames(0).plane_light_size(), kPlanes);
     for (int z = 0; z < kPlanes; ++z) {
       EXPECT_NEAR(result.analyse().frames(0).plane_light(z) / fades(z), 1, 0.02) << "seed " << seed << " plane " << z;

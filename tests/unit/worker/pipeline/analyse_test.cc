@@ -65,7 +65,7 @@ std::string Messages(const v1::AnalyseResult& result, v1::Severity severity) {
 TEST(Analyse, MeasuresEveryFrameInPhotons) {
   MemoryTask task;
   Fill(task);
-  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, /*threads=*/2, task));
   ASSERT_EQ(result.analyse().frames_size(), 4);
   for (int i = 0; i < 4; ++i) {
     const v1::FrameStatistics& frame = result.analyse().frames(i);
@@ -84,7 +84,7 @@ TEST(Analyse, MeasuresEveryFrameInPhotons) {
 TEST(Analyse, ReportsThePsfOfEachChannel) {
   MemoryTask task;
   Fill(task);
-  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, /*threads=*/2, task));
   ASSERT_EQ(result.analyse().psfs_size(), 2);
   EXPECT_EQ(result.analyse().psfs(1).c(), 1U);
   EXPECT_EQ(result.analyse().psfs(0).sum(), 36);
@@ -105,7 +105,7 @@ TEST(Analyse, TellsThePsfAtTheImagesVoxels) {
   Fill(task);
   SetVoxels(*task.task.mutable_inputs(0)->mutable_spec()->mutable_voxel_size(), 0.2, 0.05);
   SetVoxels(*task.task.mutable_inputs(1)->mutable_spec()->mutable_voxel_size(), 0.2, 0.1);
-  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, /*threads=*/2, task));
   const v1::PsfReport& report = result.analyse().psfs(0);
   EXPECT_EQ(report.step_z(), 1);
   EXPECT_EQ(report.step_x(), 0.5);
@@ -113,14 +113,14 @@ TEST(Analyse, TellsThePsfAtTheImagesVoxels) {
   EXPECT_THAT(Messages(result.analyse(), v1::WARNING),
               HasSubstr("its voxels of 0.2 x 0.1 x 0.1 um (z,y,x) become the image's of 0.2 x 0.05 x 0.05 um"));
   SetVoxels(*task.task.mutable_inputs(1)->mutable_spec()->mutable_voxel_size(), 0.2, 0.3);
-  EXPECT_EQ(ReasonOf(RunAnalyse(task.task, task).status()), v1::VOXEL_SIZE_MISMATCH);
+  EXPECT_EQ(ReasonOf(RunAnalyse(task.task, /*threads=*/2, task).status()), v1::VOXEL_SIZE_MISMATCH);
 }
 
 TEST(Analyse, TakesThePsfsBackgroundOff) {
   MemoryTask task;
   Fill(task);
   task.task.mutable_analyse()->mutable_spec()->set_psf_background_auto(true);
-  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, /*threads=*/2, task));
   EXPECT_EQ(result.analyse().psfs(0).background(), 1);
   EXPECT_EQ(result.analyse().psfs(0).sum(), 9);
   EXPECT_THAT(Messages(result.analyse(), v1::INFO), HasSubstr("PSF of channel 1: a background of 1 was taken off"));
@@ -130,7 +130,7 @@ TEST(Analyse, AGivenBackgroundIsInCountsAndWarnedOfWhenTooHigh) {
   MemoryTask task;
   Fill(task);
   task.task.mutable_analyse()->mutable_spec()->set_background_counts(15);
-  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, /*threads=*/2, task));
   EXPECT_EQ(result.analyse().frames(3).background(), 30);
   EXPECT_THAT(Messages(result.analyse(), v1::WARNING),
               HasSubstr("frame t=0 c=0: the background of 15 counts is above"));
@@ -140,12 +140,12 @@ TEST(Analyse, WarnsOfAnOffsetAboveTheImage) {
   MemoryTask task;
   Fill(task);
   task.task.mutable_analyse()->mutable_spec()->set_offset_counts(125);
-  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, /*threads=*/2, task));
   EXPECT_THAT(Messages(result.analyse(), v1::WARNING), HasSubstr("frame t=0 c=0: 99.9 % of the voxels lie below"));
 }
 
 void ExpectNoLight(MemoryTask& task, const std::string& field, const std::string& words) {
-  const absl::Status status = RunAnalyse(task.task, task).status();
+  const absl::Status status = RunAnalyse(task.task, /*threads=*/2, task).status();
   EXPECT_EQ(ReasonOf(status), v1::INVALID_FIELD) << status;
   EXPECT_TRUE(absl::IsInvalidArgument(status));
   EXPECT_EQ(InfoOf(status).field(), field);
@@ -162,7 +162,7 @@ TEST(Analyse, RefusesAnOffsetThatLeavesNoLight) {
   ExpectNoLight(task, "deconvolve.offset_counts",
                 "no voxel is above the offset of 190 counts, the largest has 190 counts");
   spec.set_offset_counts(189);
-  EXPECT_OK(RunAnalyse(task.task, task));
+  EXPECT_OK(RunAnalyse(task.task, /*threads=*/2, task));
 }
 
 TEST(Analyse, RefusesABackgroundThatLeavesNoLight) {
@@ -173,7 +173,7 @@ TEST(Analyse, RefusesABackgroundThatLeavesNoLight) {
   ExpectNoLight(task, "deconvolve.background_counts",
                 "no voxel is above the offset of 100 counts and the background of 90 counts, the largest has 190");
   spec.set_background_counts(89);
-  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, /*threads=*/2, task));
   EXPECT_THAT(
       Messages(result.analyse(), v1::WARNING),
       HasSubstr("frame t=0 c=1: no voxel is above the offset of 100 counts and the background of 89 counts, the "
@@ -187,7 +187,7 @@ TEST(Analyse, ABlankVolumeIsFineUnderAnyOffset) {
   task.task.mutable_analyse()->mutable_spec()->set_offset_counts(500);
   std::vector<uint16_t> raw(4 * 768, 0);
   task.AddInput("volumes/in", kShape, v1::U16, AsBytes(raw));
-  EXPECT_OK(RunAnalyse(task.task, task));
+  EXPECT_OK(RunAnalyse(task.task, /*threads=*/2, task));
   raw[5] = 1;
   task.AddInput("volumes/in", kShape, v1::U16, AsBytes(raw));
   ExpectNoLight(task, "deconvolve.offset_counts", "the offset of 500 counts, the largest has 1 counts");
@@ -199,7 +199,7 @@ TEST(Analyse, WarnsOfABlankFrame) {
   std::vector<uint16_t> raw = Frames();
   std::fill(raw.begin() + 768, raw.begin() + 2 * 768, uint16_t{100});
   task.AddInput("volumes/in", kShape, v1::U16, AsBytes(raw));
-  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, /*threads=*/2, task));
   EXPECT_THAT(Messages(result.analyse(), v1::WARNING), HasSubstr("frame t=0 c=1: every voxel has the same value"));
 }
 
@@ -213,7 +213,7 @@ TEST(Analyse, NaNIsSaidWithCountAndPlace) {
   task.task.clear_inputs();
   task.AddInput("volumes/in", kShape, values);
   task.AddInput("volumes/psf", {1, 2, 3, 3, 3}, Psfs());
-  const absl::Status status = RunAnalyse(task.task, task).status();
+  const absl::Status status = RunAnalyse(task.task, /*threads=*/2, task).status();
   EXPECT_EQ(ReasonOf(status), v1::NOT_FINITE_INPUT);
   EXPECT_THAT(std::string(status.message()), HasSubstr("NaN or infinite voxels: 2, the first at"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("t=1 c=1 z=1 y=2 x=5"));
@@ -224,21 +224,21 @@ TEST(Analyse, ABadPsfIsAnError) {
   MemoryTask task;
   Fill(task);
   task.AddInput("volumes/psf", {1, 2, 3, 3, 3}, std::vector<float>(54, 0));
-  EXPECT_EQ(ReasonOf(RunAnalyse(task.task, task).status()), v1::BAD_PSF);
+  EXPECT_EQ(ReasonOf(RunAnalyse(task.task, /*threads=*/2, task).status()), v1::BAD_PSF);
 }
 
 TEST(Analyse, StopsWhenToldSo) {
   MemoryTask task;
   Fill(task);
   task.fail_at = 4;
-  EXPECT_TRUE(absl::IsCancelled(RunAnalyse(task.task, task).status()));
+  EXPECT_TRUE(absl::IsCancelled(RunAnalyse(task.task, /*threads=*/2, task).status()));
 }
 
 TEST(Analyse, NamesAVolumeThatIsNotAmongItsInputs) {
   MemoryTask task;
   Fill(task);
   task.task.mutable_analyse()->mutable_spec()->set_psf_volume("volumes/other");
-  const absl::Status status = RunAnalyse(task.task, task).status();
+  const absl::Status status = RunAnalyse(task.task, /*threads=*/2, task).status();
   EXPECT_THAT(std::string(status.message()), HasSubstr("volumes/other"));
 }
 
@@ -275,7 +275,7 @@ absl::StatusOr<v1::TaskResult> AnalyseWith(const std::map<std::string, std::stri
   spec.set_psf_volume("volumes/psf");
   spec.set_method("rl");
   spec.mutable_parameters()->insert(parameters.begin(), parameters.end());
-  return RunAnalyse(task.task, task);
+  return RunAnalyse(task.task, /*threads=*/2, task);
 }
 
 TEST(Analyse, WarnsOfAMissingConeWhereItMatters) {
@@ -317,7 +317,7 @@ TEST(Analyse, NeedsTheMemoryThatItDescribes) {
     GTEST_SKIP() << "SKIPPED: this system does not forget the most memory there was";
   }
   const int64_t before = Resident("VmRSS");
-  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, /*threads=*/2, task));
   EXPECT_EQ(ToShape3(result.analyse().psfs(0).crop_shape()), (Shape3{199, 399, 399}));
   const int64_t peak = Resident("VmHWM") - before;
   EXPECT_LE(peak, AnalysisBytes(task.task).value() + (1 << 20));
@@ -342,7 +342,7 @@ std::string WarningsOfDark(double mean, double deviation, const std::function<vo
   spec.set_input_volume("volumes/in");
   spec.set_psf_volume("volumes/psf");
   if (change) change(spec);
-  const absl::StatusOr<v1::TaskResult> result = RunAnalyse(task.task, task);
+  const absl::StatusOr<v1::TaskResult> result = RunAnalyse(task.task, /*threads=*/2, task);
   EXPECT_OK(result.status());
   return result.ok() ? Messages(result->analyse(), v1::WARNING) : "";
 }
@@ -377,7 +377,7 @@ TEST(Analyse, AsksWhetherImageAndPsfAreSwapped) {
     v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
     spec.set_input_volume("volumes/in");
     spec.set_psf_volume("volumes/psf");
-    const absl::StatusOr<v1::TaskResult> result = RunAnalyse(task.task, task);
+    const absl::StatusOr<v1::TaskResult> result = RunAnalyse(task.task, /*threads=*/2, task);
     EXPECT_OK(result.status());
     return result.ok() ? Messages(result->analyse(), v1::WARNING) : "";
   };
@@ -407,7 +407,7 @@ TEST(Analyse, HoldsThePsfAgainstItsOptics) {
       spec.add_optics()->set_na(c == 1 ? na : 1.4);
       spec.mutable_optics(c)->set_emission_um(0.52);
     }
-    const absl::StatusOr<v1::TaskResult> result = RunAnalyse(task.task, task);
+    const absl::StatusOr<v1::TaskResult> result = RunAnalyse(task.task, /*threads=*/2, task);
     EXPECT_OK(result.status());
     std::string defects;
     for (const v1::Finding& finding : result->analyse().findings()) {
@@ -435,13 +435,13 @@ TEST(Analyse, WarnsWhereCountsAreNotPhotonsAndThatMatters) {
     Fill(task);
     v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
     spec.set_method(method);
-    ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, task));
+    ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunAnalyse(task.task, /*threads=*/2, task));
     // Means of 20, 40, 60 and 80 photons with a variance of 13.
     const bool warns = Messages(result.analyse(), v1::WARNING).find("are not counted ones") != std::string::npos;
     EXPECT_EQ(warns, std::string(method) == "rl-gc");
     // Hardly a photon in the first frame, but for one bright voxel.
     spec.set_offset_counts(109.9);
-    ASSERT_OK_AND_ASSIGN(const v1::TaskResult varied, RunAnalyse(task.task, task));
+    ASSERT_OK_AND_ASSIGN(const v1::TaskResult varied, RunAnalyse(task.task, /*threads=*/2, task));
     EXPECT_THAT(Messages(varied.analyse(), v1::WARNING), ::testing::Not(HasSubstr("t=0 c=0: the variance")));
   }
 }
@@ -464,11 +464,11 @@ TEST(Analyse, RefusesAStepThatIsTooLongForAnyPsf) {
     v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
     spec.set_method(c.method);
     spec.mutable_parameters()->insert(c.parameters.begin(), c.parameters.end());
-    const absl::Status status = RunAnalyse(task.task, task).status();
+    const absl::Status status = RunAnalyse(task.task, /*threads=*/2, task).status();
     EXPECT_EQ(InfoOf(status).field(), "deconvolve.parameters[\"step\"]") << c.method << " " << status;
     EXPECT_THAT(InfoOf(status).remedy(), HasSubstr(c.bound)) << c.method;
     spec.mutable_parameters()->at("step") = "0.99";
-    EXPECT_TRUE(RunAnalyse(task.task, task).ok()) << c.method;
+    EXPECT_TRUE(RunAnalyse(task.task, /*threads=*/2, task).ok()) << c.method;
   }
 }
 

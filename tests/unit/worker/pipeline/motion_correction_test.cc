@@ -85,7 +85,7 @@ v1::AnalyseResult Analysed(const std::vector<float>& raw, const v1::DeconvolveSp
   MemoryTask task;
   AddInputs(raw, task);
   *task.task.mutable_analyse()->mutable_spec() = spec;
-  const absl::StatusOr<v1::TaskResult> result = RunAnalyse(task.task, task);
+  const absl::StatusOr<v1::TaskResult> result = RunAnalyse(task.task, /*threads=*/2, task);
   EXPECT_OK(result.status());
   return result.ok() ? result->analyse() : v1::AnalyseResult();
 }

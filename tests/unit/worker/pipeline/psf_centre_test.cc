@@ -86,7 +86,7 @@ Outcome Deconvolved(const std::vector<float>& psf, v1::PsfCentre rule) {
   spec.set_psf_centre(rule);
   *analysing.task.mutable_analyse()->mutable_spec() = spec;
   Outcome outcome;
-  const absl::StatusOr<v1::TaskResult> analysed = RunAnalyse(analysing.task, analysing);
+  const absl::StatusOr<v1::TaskResult> analysed = RunAnalyse(analysing.task, /*threads=*/2, analysing);
   EXPECT_OK(analysed.status());
   if (!analysed.ok()) return outcome;
   outcome.analysis = analysed->analyse();
