@@ -53,6 +53,7 @@ class Preflighting {
 
  private:
   absl::Status DoWith(Session& session, DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve) {
+    RETURN_IF_ERROR(CheckWithServer(session, deconvolve, stop_, inputs));
     ASSIGN_OR_RETURN(const v1::JobSpec spec, UploadInputs(session, inputs, deconvolve, leftovers_, *progress_, stop_));
     ASSIGN_OR_RETURN(const v1::PreflightReport report, session.Preflight(spec, *progress_, stop_));
     progress_->Clear();

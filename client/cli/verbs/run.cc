@@ -109,7 +109,6 @@ class Run {
     RETURN_IF_ERROR(CheckKeep(options_));
     RETURN_IF_ERROR(CheckOutput(options_));
     ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, spec, *progress_));
-    RETURN_IF_ERROR(CheckRoom(ResultSpec(inputs, spec)));
     ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
     const absl::Status status = session->Explain(DoWith(*session, inputs, spec));
     if (!session->local()) TidyUp(session->client(), status);
@@ -142,6 +141,8 @@ class Run {
     if (result.ok() && others.ok()) others = FetchUsedPsf(session, job);
     progress_->Clear();
     if (!others.ok() && !session.local() && !stop_.stop_requested()) unfetched_ = job.name();
+    RETURN_IF_ERROR(CheckWithServer(session, deconvolve, stop_, inputs));
+    RETURN_IF_ERROR(CheckRoom(ResultSpec(inputs, deconvolve)));
     RETURN_IF_ERROR(others);
     if (!result.ok() && !session.local() && !stop_.stop_requested()) unfetched_ = job.name();
     RETURN_IF_ERROR(result.status());
