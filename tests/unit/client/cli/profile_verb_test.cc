@@ -68,6 +68,13 @@ TEST_F(ProgramTest, TheResidualNeedsAFileOfItsOwn) {
   EXPECT_EQ(RunJob({"--residual", File("../" + folder_.path().filename().string() + "/out.tif")}).code, 2);
   Save("mask.tif", {1, 1, 3, 8, 9}, v1::U8);
   EXPECT_EQ(RunJob({"--mask", File("mask.tif"), "--residual", File("mask.tif")}).code, 2);
+  Save("flat.tif", {1, 1, 1, 8, 9}, v1::F32);
+  for (const char* option : {"--residual", "--save-psf"}) {
+    const Result result = RunJob({"--flat-field", File("flat.tif"), option, File("flat.tif")});
+    EXPECT_EQ(result.code, 2) << option;
+    EXPECT_THAT(result.err, HasSubstr("flat.tif is given twice"));
+  }
+  EXPECT_EQ(service_.calls("Volumes.Create"), 0);
   EXPECT_NE(RunJob({"--residual", File("missing/residual.tif")}).code, 0);
 }
 

@@ -143,6 +143,20 @@ TEST_F(ProgramTest, ViewsAndDepthsThatCannotBeAreRefusedBeforeTheUpload) {
   EXPECT_EQ(RunJob().code, 0);
 }
 
+TEST_F(ProgramTest, TheEstimatedPsfNeedsAFileOfItsOwn) {
+  v1::Method blind = RichardsonLucy();
+  blind.set_estimates_psf(true);
+  service_.SetMethods({blind});
+  for (const char* option : {"--residual", "--save-psf"}) {
+    const Result result = RunJob({option, File("out.psf.tif")});
+    EXPECT_EQ(result.code, 2) << option;
+    EXPECT_THAT(result.err, HasSubstr("the estimated PSF is written to " + File("out.psf.tif")));
+  }
+  EXPECT_EQ(service_.calls("Volumes.Create"), 0);
+  service_.SetMethods({RichardsonLucy()});
+  EXPECT_EQ(RunJob({"--save-psf", File("out.psf.tif")}).code, 0) << "nothing else is written there";
+}
+
 // A stack of ImageJ's kind for large files: one directory, then planes of 4 MiB one after the other, all holes.
 void SaveHoles(const std::string& path, uint32_t planes) {
   const std::string text = fmt::format("ImageJ=1.53t\nimages={0}\nslices={0}\n", planes);

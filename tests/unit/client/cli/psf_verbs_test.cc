@@ -212,6 +212,7 @@ TEST_F(PsfVerbsTest, ThePsfOfAJobIsFetchedWithItsResult) {
   EXPECT_THAT(fetched.out, HasSubstr("wrote " + File("used.tif") + ": the PSF, 3 x 5 x 5 f32"));
   EXPECT_EQ(Served({"fetch", job, "-o", File("out.tif"), "--save-psf", File("none/used.tif")}).code, 3);
 }
+  EXPECT_EQ(Served({"fetch", job, "-o", File("out.tif"), "--save-psf", File("out.tif")}).code, 2);
 
 TEST_F(PsfVerbsTest, AComputedPsfIsKeptOnRequest) {
   const std::vector<std::string> generate = {"psf",        "generate",
