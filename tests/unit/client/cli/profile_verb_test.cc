@@ -78,5 +78,23 @@ TEST_F(ProgramTest, TheResidualNeedsAFileOfItsOwn) {
   EXPECT_NE(RunJob({"--residual", File("missing/residual.tif")}).code, 0);
 }
 
+TEST_F(ProgramTest, ProfileReplacesNoStackAndLooksForItsPlacesFirst) {
+  const auto profile = [this](const std::string& option, const std::string& file) {
+    return Run(
+        {"profile", File("raw.tif"), "--through-brightest", "--axis", "z", "-o", File("plot.png"), option, file});
+  };
+  const Result table = profile("--csv", File("raw.tif"));
+  EXPECT_EQ(table.code, 2);
+  EXPECT_THAT(table.err, HasSubstr("raw.tif is given twice: --csv needs a file of its own"));
+  EXPECT_OK(imageio::OpenImage(File("raw.tif")));
+  EXPECT_EQ(profile("--csv", File("plot.png")).code, 2);
+  const Result nowhere = profile("--csv", File("none/table.csv"));
+  EXPECT_EQ(nowhere.code, 3);
+  EXPECT_EQ(nowhere.out, "") << "nothing has been computed";
+  std::filesystem::copy_file(File("raw.tif"), File("raw.png"));
+  EXPECT_EQ(Run({"profile", File("raw.png"), "--through-brightest", "--axis", "z", "-o", File("raw.png")}).code, 2);
+  EXPECT_OK(imageio::OpenImage(File("raw.png")));
+}
+
 }  // namespace
 }  // namespace deconvoy::client

@@ -147,6 +147,9 @@ TEST_F(ProgramTest, JobsAreListedShownCancelledAndDeleted) {
   EXPECT_THAT(Served({"workers"}).out, HasSubstr("workers/w0"));
   EXPECT_THAT(Served({"workers"}).out, HasSubstr("  0-2,8  ")) << "the processors of its threads";
 }
+  const Result curve = Served({"job", "jobs/none", "--curve", File("raw.tif")});
+  EXPECT_EQ(curve.code, 3);
+  EXPECT_THAT(curve.err, HasSubstr("a picture is written as PNG only"));
 
 TEST_F(ProgramTest, VersionOfBothSides) {
   EXPECT_THAT(Run({"version"}).out, StartsWith("deconvoy " DECONVOY_VERSION));
