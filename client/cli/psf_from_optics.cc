@@ -15,7 +15,7 @@
 namespace deconvoy::client {
 namespace {
 
-constexpr double kAnyUm = 1;  // of the planes' distance where there is one plane
+constexpr double kAnyUm = 1;  // of the planes' distance where there is one plane and the image does not tell any
 
 // Largest of both along each axis.
 Voxel Largest(const Voxel& a, const Voxel& b) {
@@ -52,7 +52,7 @@ absl::StatusOr<std::vector<v1::ModelPsfSpec>> PsfSpecsFor(const ImageOptics& opt
     *spec.mutable_optics() = channel;
     spec.set_microscopy(optics.microscopy);
     *spec.mutable_voxel_size() = grid.voxel_size();
-    if (grid.shape().z() == 1) spec.mutable_voxel_size()->set_z_um(kAnyUm);
+    if (grid.shape().z() == 1 && grid.voxel_size().z_um() == 0) spec.mutable_voxel_size()->set_z_um(kAnyUm);
     RETURN_IF_ERROR(ValidateModelPsf(spec));
     extent = Largest(extent, PsfExtent(spec));
   }
