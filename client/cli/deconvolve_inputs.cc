@@ -227,13 +227,20 @@ absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v
 
 v1::VolumeSpec ResultSpec(const DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve) {
   v1::VolumeSpec result = OnResultGrid(deconvolve, inputs.image.spec);
+  if (inputs.method && inputs.method->joins_channels()) {
+    result.mutable_shape()->set_c(1);
+    result.clear_channels();
+  }
   if (deconvolve.output_type() != v1::VOXEL_TYPE_UNSPECIFIED) result.set_type(deconvolve.output_type());
   return result;
 }
 
+namespace {
+
+// Refuses what the server would refuse without having seen a voxel: parameters, boundary, backend, tiles, the PSF's
+// centre, PSFs of views and depths. Memory and room are the server's to judge.
 absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const DeconvolveInputs& inputs,
-                          const std::vector<v1::Method>& methods) {
-  ASSIGN_OR_RETURN(const v1::Method method, FindMethod(methods, deconvolve.method()));
+                          const v1::Method& method) {
   const auto& parameters = deconvolve.parameters();
   const absl::Status resolved = ResolveParameters(method, {parameters.begin(), parameters.end()}).status();
   RETURN_IF_ERROR(WithExitCode(resolved, ExitCode::kUsage));
@@ -243,17 +250,23 @@ absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const Deconvolve
   RETURN_IF_ERROR(CheckDepths(deconvolve, method));
   RETURN_IF_ERROR(CheckViews(method, inputs.image.spec, inputs.PsfSpec()));
   RETURN_IF_ERROR(CheckResidual(deconvolve, method));
-  v1::Shape5 result = ResultSpec(inputs, deconvolve).shape();
-  if (method.joins_channels()) result.set_c(1);
-  RETURN_IF_ERROR(CheckTiles(deconvolve, boundary, result));
+  RETURN_IF_ERROR(CheckTiles(deconvolve, boundary, ResultSpec(inputs, deconvolve).shape()));
   return CheckCentre(deconvolve, inputs.PsfSpec().shape());
+}
+
+}  // namespace
+
+absl::Status CheckWithServer(const Session& session, const v1::DeconvolveSpec& deconvolve, const std::stop_token& stop,
+                             DeconvolveInputs& inputs) {
+  RETURN_IF_ERROR(FindKept(session, deconvolve, stop, inputs));
+  ASSIGN_OR_RETURN(const auto methods, OfferedMethods(session));
+  if (methods.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(inputs.method, FindMethod(methods, deconvolve.method()));
+  return CheckRequest(deconvolve, inputs, *inputs.method);
 }
 
 absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inputs, v1::DeconvolveSpec deconvolve,
                                          Leftovers& leftovers, Progress& progress, const std::stop_token& stop) {
-  RETURN_IF_ERROR(FindKept(session, deconvolve, stop, inputs));
-  ASSIGN_OR_RETURN(const auto methods, OfferedMethods(session));
-  if (!methods.empty()) RETURN_IF_ERROR(CheckRequest(deconvolve, inputs, methods));
   ASSIGN_OR_RETURN(const std::string psf, BringPsf(session, inputs, leftovers, progress, stop));
   ASSIGN_OR_RETURN(const std::string image, UploadImage(session.client(), inputs.image, progress, stop));
   leftovers.AddVolume(image);

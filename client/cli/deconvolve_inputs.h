@@ -17,6 +17,7 @@
 #include "client/cli/options/optics_options.h"
 #include "client/cli/progress.h"
 #include "client/cli/session.h"
+#include "deconvoy/v1/methods.pb.h"
 
 namespace deconvoy::client {
 
@@ -41,6 +42,7 @@ struct DeconvolveInputs {
   std::optional<ImageOptics> optics;         // that the PSF is computed from, or is checked against
   std::optional<InputImage> mask;
   std::optional<InputImage> flat_field;
+  std::optional<v1::Method> method;     // that is asked for, once the server has been asked
   std::optional<double> offset_counts;  // of the camera, from the image's file, where none is given
 
   // Of the PSF's volume, whether it is there already or not. REQUIRES: a PSF of the library is known.
@@ -50,22 +52,22 @@ struct DeconvolveInputs {
 // Opens the files and checks that they go together and with the request, before anything is sent. Without a PSF file
 // the optics that options and image file tell must suffice to compute one; what they are is said. With one, they are
 // what it is checked against, where they suffice; where options tell some of them, they must. A PSF of the library is
-// looked at by UploadInputs. It is also said what offset the image's file tells where none is given, and whether it is
-// taken.
+// looked at by CheckWithServer. It is also said what offset the image's file tells where none is given, and whether it
+// is taken.
 absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v1::DeconvolveSpec& deconvolve,
                                             Progress& progress);
 
-// What the result will be, whatever its name. A method that joins channels makes one of them.
+// What the result will be, whatever its name. A method that is known to join channels makes one of them.
 v1::VolumeSpec ResultSpec(const DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve);
 
-// Refuses what the server would refuse without having seen a voxel: method, parameters, boundary, backend, tiles, the
-// PSF's centre, PSFs of views and depths. Memory and room are the server's to judge.
-absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const DeconvolveInputs& inputs,
-                          const std::vector<v1::Method>& methods);
+// Finds the PSF of the library, if it is of it, and the method among those that the session's server offers (for a
+// local server, those of the worker program beside this one; none where no worker has ever told), and refuses what the
+// server would refuse without having seen a voxel. Nothing is sent.
+absl::Status CheckWithServer(const Session& session, const v1::DeconvolveSpec& deconvolve, const std::stop_token& stop,
+                             DeconvolveInputs& inputs);
 
-// Finds the PSF of the library, if it is of it; checks the request with the methods that the session's server offers
-// (for a local server, those of the worker program beside this one; nothing where no worker has ever told), uploads the
-// volumes, has the PSF computed where there is no file of it, and returns the job to submit.
+// Uploads the volumes, has the PSF computed where there is no file of it, and returns the job to submit. REQUIRES:
+// CheckWithServer has accepted the request.
 absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inputs, v1::DeconvolveSpec deconvolve,
                                          Leftovers& leftovers, Progress& progress, const std::stop_token& stop);
 

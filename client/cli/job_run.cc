@@ -178,6 +178,15 @@ void Leftovers::AddJob(const v1::Job& job) {
       volumes_.push_back(output.volume());
 }
 
+void Leftovers::RemoveStep(const Client& client, const v1::Job& job, bool volumes_too, Progress& progress) {
+  Leftovers step;
+  step.AddJob(job);
+  if (!volumes_too) step.volumes_.clear();
+  step.Remove(client, progress);
+  for (const std::string& name : step.jobs_) std::erase(jobs_, name);
+  for (const std::string& name : step.volumes_) std::erase(volumes_, name);
+}
+
 void Leftovers::Remove(const Client& client, Progress& progress) {
   const Timeout patience(kRemovalPatience);
   bool answers = true;

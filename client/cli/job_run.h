@@ -41,6 +41,9 @@ class Leftovers {
   const std::vector<std::string>& volumes() const { return volumes_; }
   const std::vector<std::string>& jobs() const { return jobs_; }
 
+  // Removes an ended job that only led to others, and the volumes that it has made where `volumes_too`; forgets what it
+  // has removed.
+  void RemoveStep(const Client& client, const v1::Job& job, bool volumes_too, Progress& progress);
   // Removes all of it, within a few seconds where the server does not answer; what stays is said.
   void Remove(const Client& client, Progress& progress);
 

@@ -15,26 +15,33 @@
 namespace deconvoy::client {
 namespace {
 
-constexpr double kAnyUm = 1;  // of the planes' distance where there is one plane
+constexpr double kAnyUm = 1;  // of the planes' distance where there is one plane and the image does not tell any
 
 // Largest of both along each axis.
 Voxel Largest(const Voxel& a, const Voxel& b) {
   return {std::max(a.z, b.z), std::max(a.y, b.y), std::max(a.x, b.x)};
 }
 
-// Computes one channel and appends its voxels.
-absl::Status Append(Session& session, const v1::ModelPsfSpec& spec, Leftovers& leftovers, Progress& progress,
-                    const std::stop_token& stop, std::vector<std::byte>& voxels) {
+absl::StatusOr<v1::Job> Compute(Session& session, const v1::ModelPsfSpec& spec, Leftovers& leftovers,
+                                Progress& progress, const std::stop_token& stop) {
   v1::JobSpec job_spec;
   *job_spec.mutable_model_psf() = spec;
-  ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, job_spec, leftovers, progress, stop));
+  return RunJob(session, job_spec, leftovers, progress, stop);
+}
+
+// Computes one channel, appends its voxels and removes what they came from.
+absl::Status Append(Session& session, const v1::ModelPsfSpec& spec, Leftovers& leftovers, Progress& progress,
+                    const std::stop_token& stop, std::vector<std::byte>& voxels) {
+  ASSIGN_OR_RETURN(const v1::Job job, Compute(session, spec, leftovers, progress, stop));
   ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "psf"));
   const auto keep = [&voxels](int64_t, int64_t, int64_t, std::span<const std::byte> plane) {
     voxels.insert(voxels.end(), plane.begin(), plane.end());
     return absl::OkStatus();
   };
-  return session.client().Download(
-      volume, keep, [](const TransferProgress&) {}, stop);
+  RETURN_IF_ERROR(session.client().Download(
+      volume, keep, [](const TransferProgress&) {}, stop));
+  leftovers.RemoveStep(session.client(), job, /*volumes_too=*/true, progress);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -52,7 +59,7 @@ absl::StatusOr<std::vector<v1::ModelPsfSpec>> PsfSpecsFor(const ImageOptics& opt
     *spec.mutable_optics() = channel;
     spec.set_microscopy(optics.microscopy);
     *spec.mutable_voxel_size() = grid.voxel_size();
-    if (grid.shape().z() == 1) spec.mutable_voxel_size()->set_z_um(kAnyUm);
+    if (grid.shape().z() == 1 && grid.voxel_size().z_um() == 0) spec.mutable_voxel_size()->set_z_um(kAnyUm);
     RETURN_IF_ERROR(ValidateModelPsf(spec));
     extent = Largest(extent, PsfExtent(spec));
   }
@@ -79,10 +86,10 @@ v1::VolumeSpec PsfVolumeSpec(const std::vector<v1::ModelPsfSpec>& specs) {
 absl::StatusOr<std::string> ComputePsf(Session& session, const std::vector<v1::ModelPsfSpec>& specs,
                                        Leftovers& leftovers, Progress& progress, const std::stop_token& stop) {
   if (specs.size() == 1) {
-    v1::JobSpec job_spec;
-    *job_spec.mutable_model_psf() = specs.front();
-    ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, job_spec, leftovers, progress, stop));
-    return OutputVolume(job, "psf");
+    ASSIGN_OR_RETURN(const v1::Job job, Compute(session, specs.front(), leftovers, progress, stop));
+    ASSIGN_OR_RETURN(std::string volume, OutputVolume(job, "psf"));
+    leftovers.RemoveStep(session.client(), job, /*volumes_too=*/false, progress);
+    return volume;
   }
   std::vector<std::byte> voxels;  // of all channels, c,z,y,x order
   for (const v1::ModelPsfSpec& spec : specs) {

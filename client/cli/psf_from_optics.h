@@ -26,7 +26,8 @@ absl::StatusOr<std::vector<v1::ModelPsfSpec>> PsfSpecsFor(const ImageOptics& opt
 // The volume that they become together. REQUIRES: from PsfSpecsFor.
 v1::VolumeSpec PsfVolumeSpec(const std::vector<v1::ModelPsfSpec>& specs);
 
-// Has them computed, one job each, and returns the volume. What is made is added to `leftovers`.
+// Has them computed, one job each, and returns the volume, which is added to `leftovers`. The jobs, and the volumes of
+// the channels where they are joined, are removed; those that are still there after an error are in `leftovers`.
 absl::StatusOr<std::string> ComputePsf(Session& session, const std::vector<v1::ModelPsfSpec>& specs,
                                        Leftovers& leftovers, Progress& progress, const std::stop_token& stop);
 

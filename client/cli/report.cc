@@ -43,12 +43,14 @@ double GainOf(const v1::Job& job, uint32_t c) {
   return gain > 0 ? gain : 1;
 }
 
-// Frames are reported in photons; the files hold counts.
+// Frames are reported in photons, without the dark current's; the files hold counts.
 std::string FrameLine(const v1::Job& job, const v1::FrameStatistics& frame) {
   const double gain = GainOf(job, frame.c()), offset = job.spec().deconvolve().offset_counts();
-  const double maximum = frame.maximum() / gain + offset, background = frame.background() / gain;
-  std::string line = fmt::format("{} to {} counts, background {}", Counts(frame.minimum() / gain + offset, maximum),
-                                 Counts(maximum, maximum), Counts(background, maximum));
+  const double dark = job.spec().deconvolve().dark_photons();
+  const double minimum = (frame.minimum() + dark) / gain + offset, maximum = (frame.maximum() + dark) / gain + offset;
+  const double background = frame.background() / gain;
+  std::string line = fmt::format("{} to {} counts, background {}", Counts(minimum, maximum), Counts(maximum, maximum),
+                                 Counts(background, maximum));
   if (offset != 0) line += fmt::format(" above the offset of {}", Counts(offset, offset));
   if (gain != 1) line += fmt::format("; brightest voxel {} photons", Counts(frame.maximum(), frame.maximum()));
   return line;

@@ -187,13 +187,16 @@ class OmeParser {
     return MapRun(page.as_llong(0), first, planes);
   }
 
-  // Gives pages from `page` on to `count` planes from `first` on, planes counted in the file's own order.
+  // Gives pages from `page` on to `count` planes from `first` on, planes counted in the file's own order. No plane can
+  // be given two, so that no file takes longer than its planes.
   absl::Status MapRun(int64_t page, int64_t first, int64_t count) {
     const auto planes = static_cast<int64_t>(stack_.page_of_plane.size());
     if (page < 0 || page >= pages_ || count < 0 || count > pages_ - page || count > planes - first) {
       return Wrong(fmt::format("places {} planes from page {} on, but the file has {} pages and the stack {} planes",
                                count, page + 1, pages_, planes));
     }
+    mapped_ += count;
+    if (mapped_ > planes) return Wrong(fmt::format("places more than the stack's {} planes", planes));
     for (int64_t i = 0; i < count; ++i) {
       int64_t rest = first + i, z = 0, c = 0, t = 0;
       for (const char axis : order_) {
@@ -211,6 +214,7 @@ class OmeParser {
   pugi::xml_document document_;
   pugi::xml_node root_, pixels_;
   std::string_view order_;  // of Z, C and T, fastest first
+  int64_t mapped_ = 0;      // planes that have been given a page
   OmeStack stack_;
 };
 

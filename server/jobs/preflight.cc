@@ -25,7 +25,7 @@ namespace {
 
 // Frames of one deconvolution: the analysis of all of them must fit into one message.
 constexpr int64_t kDeconvolvedFrames = 10'000;
-// PSFs of one deconvolution, over channels and depths: what their analysis finds has to fit in, too.
+// PSFs of one job, over channels and depths or time points: what their analysis finds has to fit in, too.
 constexpr int64_t kAnalysedPsfs = 256;
 // Channels that parameters are found for: the job shows the scores of each.
 constexpr int64_t kCalibratedChannels = 256;
@@ -58,6 +58,7 @@ class Examiner {
                           const v1::VolumeSpec& psf);
   absl::StatusOr<TilePlan> UpperPlan(const v1::DeconvolveSpec& spec, const v1::Method& method, const Shape3& frame,
                                      const Shape3& given, const Shape3& psf, int64_t psfs);
+  absl::Status CheckAmount(int64_t amount, int64_t limit, const char* field, const char* remedy, const char* what);
   absl::Status CheckAmounts(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input, const v1::VolumeSpec& psf);
   absl::Status CheckMask(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input);
   absl::Status CheckFlatField(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input);
@@ -244,24 +245,24 @@ absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, con
   return lower;
 }
 
+absl::Status Examiner::CheckAmount(int64_t amount, int64_t limit, const char* field, const char* remedy,
+                                   const char* what) {
+  if (amount <= limit) return absl::OkStatus();
+  return Refuse(MakeError(
+      {.reason = v1::LIMIT_EXCEEDED, .field = field, .remedy = remedy, .metadata = {{"limit", fmt::to_string(limit)}}},
+      fmt::format("the job has {} {}, more than {}", amount, what, limit)));
+}
+
 absl::Status Examiner::CheckAmounts(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input,
                                     const v1::VolumeSpec& psf) {
-  const auto check = [this](int64_t amount, int64_t limit, const char* field, const char* remedy, const char* what) {
-    if (amount <= limit) return absl::OkStatus();
-    return Refuse(MakeError({.reason = v1::LIMIT_EXCEEDED,
-                             .field = field,
-                             .remedy = remedy,
-                             .metadata = {{"limit", fmt::to_string(limit)}}},
-                            fmt::format("the job has {} {}, more than {}", amount, what, limit)));
-  };
   const v1::Shape5 &image = input.shape(), &stacks = psf.shape();
-  RETURN_IF_ERROR(check(int64_t{image.t()} * image.c(), kDeconvolvedFrames, "deconvolve.input_volume",
-                        "Cut the volume into several along time.", "frames (time points times channels)"));
-  RETURN_IF_ERROR(check(int64_t{stacks.t()} * stacks.c(), kAnalysedPsfs, "deconvolve.psf_volume",
-                        "Give fewer depths, or one PSF for all channels.", "PSFs (channels times depths)"));
-  return check(IsAutomatic(spec) ? int64_t{image.c()} : 0, kCalibratedChannels, "deconvolve.parameters",
-               "Give numbers in the place of `auto`, or cut the volume along its channels.",
-               "channels with automatic parameters");
+  RETURN_IF_ERROR(CheckAmount(int64_t{image.t()} * image.c(), kDeconvolvedFrames, "deconvolve.input_volume",
+                              "Cut the volume into several along time.", "frames (time points times channels)"));
+  RETURN_IF_ERROR(CheckAmount(int64_t{stacks.t()} * stacks.c(), kAnalysedPsfs, "deconvolve.psf_volume",
+                              "Give fewer depths, or one PSF for all channels.", "PSFs (channels times depths)"));
+  return CheckAmount(IsAutomatic(spec) ? int64_t{image.c()} : 0, kCalibratedChannels, "deconvolve.parameters",
+                     "Give numbers in the place of `auto`, or cut the volume along its channels.",
+                     "channels with automatic parameters");
 }
 
 absl::Status Examiner::CheckTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input,
@@ -354,7 +355,12 @@ absl::Status Examiner::CheckGivenPsf(const v1::CheckPsfSpec& given) {
   NoteVoxelSize(psf_->voxel_size(), "PSF", "check_psf.psf_volume");
   NoteVoxelSize(given.image_voxel_size(), "image", "check_psf.image_voxel_size");
   RETURN_IF_ERROR(CheckCentre(spec, *psf_, "check_psf"));
-  const absl::Status optics = ValidateOpticsCount(spec.optics(), psf_->shape().c(), "PSF", "check_psf");
+  const v1::Shape5& stacks = psf_->shape();
+  const int64_t channels = std::max<int64_t>(stacks.c(), spec.optics_size());
+  RETURN_IF_ERROR(CheckAmount(int64_t{stacks.t()} * channels, kAnalysedPsfs, "check_psf.psf_volume",
+                              "Cut the volume along time or channels.", "PSFs (channels times time points)"));
+  if (stacks.c() == 1) return absl::OkStatus();  // it serves channels of any number
+  const absl::Status optics = ValidateOpticsCount(spec.optics(), stacks.c(), "PSF", "check_psf");
   return optics.ok() ? optics : Refuse(optics);
 }
 

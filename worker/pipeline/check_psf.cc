@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,7 +54,7 @@ class PsfChecking {
 
   absl::StatusOr<v1::CheckPsfResult> Run() {
     ASSIGN_OR_RETURN(const Shape5 shape, ToShape(psf_.spec().shape(), psf_.spec().type(), "psf.shape"));
-    RETURN_IF_ERROR(ValidateOpticsCount(spec_.optics(), shape.c, "PSF", "check_psf"));
+    if (shape.c > 1) RETURN_IF_ERROR(ValidateOpticsCount(spec_.optics(), shape.c, "PSF", "check_psf"));
     if (const auto defect = VoxelDefect(psf_.spec().voxel_size(), spec_.image_voxel_size())) {
       Add(PsfFinding(0, *defect));
     }
@@ -85,13 +86,22 @@ class PsfChecking {
     found.report.set_t(static_cast<uint32_t>(stack.t));
     *result_.add_psfs() = std::move(found.report);
     for (v1::Finding& finding : found.findings) Add(std::move(finding));
-    const v1::Optics* optics = OpticsOf(spec_.optics(), stack.c);
-    if (optics == nullptr) return absl::OkStatus();
-    const v1::VoxelSize voxel = PsfVoxelSize(spec_.image_voxel_size(), psf_.spec().voxel_size());
-    for (v1::Finding& finding : OpticsFindings(values, shape, c, voxel, *optics, spec_.microscopy())) {
-      Add(std::move(finding));
-    }
+    CompareWithOptics(values, shape, c);
     return absl::OkStatus();
+  }
+
+  // A PSF of one channel serves all channels of an image, and is held against the optics of each.
+  void CompareWithOptics(std::span<const float> values, const Shape3& shape, uint32_t c) {
+    const int all = spec_.optics_size();
+    const bool serves_all = psf_.spec().shape().c() == 1;
+    const v1::VoxelSize voxel = PsfVoxelSize(spec_.image_voxel_size(), psf_.spec().voxel_size());
+    for (int of = 0; of < all; ++of) {
+      if (all > 1 && !serves_all && of != static_cast<int>(c)) continue;
+      for (v1::Finding& finding : OpticsFindings(values, shape, c, voxel, spec_.optics(of), spec_.microscopy())) {
+        if (all > 1 && serves_all) finding.set_message(fmt::format("{} (for channel {})", finding.message(), of));
+        Add(std::move(finding));
+      }
+    }
   }
 
   // A deconvolution's fields are this work's here.

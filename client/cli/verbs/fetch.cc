@@ -2,11 +2,14 @@
 #include <absl/time/clock.h>
 #include <fmt/format.h>
 
+#include <string>
+
 #include "client/cli/images.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/job_run.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
+#include "client/cli/own_file.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
@@ -55,19 +58,22 @@ absl::Status Fetch(const FetchOptions& options, const Console& console) {
   const std::stop_token stop = TakeInterrupts();
   ASSIGN_OR_RETURN(const std::string server, RequireServer(options.server));
   RETURN_IF_ERROR(imageio::CheckWritable(options.output));
+  RETURN_IF_ERROR(CheckOwnFile(options.save_psf, "--save-psf", {options.output}));
   if (!options.save_psf.empty()) RETURN_IF_ERROR(imageio::CheckWritable(options.save_psf));
   const auto progress = MakeProgress(console, [] { return absl::Now(); });
   ASSIGN_OR_RETURN(const Client client, ConnectTo(server, *progress, stop));
   ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(JobArgument(options.job), stop));
   RETURN_IF_ERROR(OutcomeOf(job));
   const std::string role = RoleOf(job, options.role);
+  const bool estimated = role == "estimate" && options.role.empty() && HasOutput(job, "psf");
+  const std::string beside = PsfFileBeside(options.output).string();
+  if (estimated) RETURN_IF_ERROR(CheckOwnFile(options.save_psf, "--save-psf", {beside}));
   imageio::WriteOptions write = ToWriteOptions(options.image_output);
   write.display_range = DisplayRangeOf(job, role);
   RETURN_IF_ERROR(SaveOutput(client, job, role, options.output, write, console, *progress, stop));
   RETURN_IF_ERROR(SaveGivenPsf(client, job, options, console, *progress, stop));
-  if (role != "estimate" || !options.role.empty() || !HasOutput(job, "psf")) return absl::OkStatus();
-  return SaveOutput(client, job, "psf", PsfFileBeside(options.output), ToWriteOptions(options.image_output), console,
-                    *progress, stop);
+  if (!estimated) return absl::OkStatus();
+  return SaveOutput(client, job, "psf", beside, ToWriteOptions(options.image_output), console, *progress, stop);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "client/cli/job_run.h"
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
+#include "client/cli/own_file.h"
 #include "client/cli/report.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs/verbs.h"
@@ -36,7 +37,7 @@ std::vector<std::string> InputsOf(const v1::JobSpec& spec) {
   std::vector<std::string> inputs = {spec.deconvolve().input_volume(), spec.deconvolve().psf_volume(),
                                      spec.deconvolve().mask_volume(),  spec.deconvolve().flat_field_volume(),
                                      spec.simulate().psf_volume(),     spec.project().input_volume(),
-                                     spec.distill().input_volume()};
+                                     spec.distill().input_volume(),    spec.check_psf().psf_volume()};
   for (const std::string& name : spec.distill().more_volumes()) inputs.push_back(name);
   std::erase(inputs, "");
   return inputs;
@@ -115,6 +116,7 @@ absl::Status DrawCurve(const v1::Job& job, const std::string& path) {
 }
 
 absl::Status ShowOrRemove(const JobOptions& options, const Console& console) {
+  RETURN_IF_ERROR(CheckPicture(options.curve, "--curve", {}));
   ASSIGN_OR_RETURN(const Client client, ConnectToServer(options.server));
   ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(JobArgument(options.job)));
   if (!options.curve.empty()) RETURN_IF_ERROR(DrawCurve(job, options.curve));

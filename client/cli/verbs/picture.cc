@@ -3,16 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "client/cli/figures/picture.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
+#include "client/cli/own_file.h"
 #include "client/cli/projections.h"
-#include "client/cli/values.h"
 #include "client/cli/verbs/verbs.h"
-#include "client/imageio/output_file.h"
+#include "client/imageio/image_file.h"
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 
@@ -28,13 +27,6 @@ struct PictureOptions {
 constexpr char kExamples[] = R"(  deconvoy picture raw.tif truth.tif out.tif -o before-truth-after.png
       one column per stack; maximum projections along z (xy) and along y (xz) of the first time point; black is the
       smallest value of the xy projection, white its 99.8th percentile)";
-
-absl::Status CheckOutput(const std::filesystem::path& path) {
-  if (Lower(path.extension().string()) == ".png")
-    return imageio::OutputFile::Create(path, 0, /*overwrite=*/true).status();
-  return MakeError({.reason = v1::INVALID_FIELD, .remedy = "Choose a name that ends with .png."},
-                   fmt::format("{}: a picture is written as PNG only", Printable(path.string())));
-}
 
 using Columns = std::vector<std::vector<ChannelPanels>>;
 
@@ -61,7 +53,7 @@ std::vector<std::vector<Panel>> Rows(Columns& columns) {
 absl::Status Draw(const PictureOptions& options, const Console& console) {
   const std::stop_token stop = TakeInterrupts();
   const auto progress = MakeProgress(console, [] { return absl::Now(); });
-  RETURN_IF_ERROR(CheckOutput(options.output));
+  RETURN_IF_ERROR(CheckPicture(options.output, "-o", options.files));
   for (const std::string& file : options.files) RETURN_IF_ERROR(imageio::OpenImage(file).status());
   ASSIGN_OR_RETURN(const auto session, Session::Open(options.server, *progress, stop));
   Leftovers leftovers;

@@ -53,6 +53,7 @@ class Preflighting {
 
  private:
   absl::Status DoWith(Session& session, DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve) {
+    RETURN_IF_ERROR(CheckWithServer(session, deconvolve, stop_, inputs));
     ASSIGN_OR_RETURN(const v1::JobSpec spec, UploadInputs(session, inputs, deconvolve, leftovers_, *progress_, stop_));
     ASSIGN_OR_RETURN(const v1::PreflightReport report, session.Preflight(spec, *progress_, stop_));
     progress_->Clear();
@@ -66,7 +67,7 @@ class Preflighting {
     if (!report.accepted()) return;
     console_.Say("it would be accepted");
     if (report.tiles_per_frame() > 0)
-      console_.Say(fmt::format("tiles: at most {} per frame, with cores of {} and transforms of {} voxels",
+      console_.Say(fmt::format("tiles: about {} per frame, with cores of {} and transforms of {} voxels",
                                report.tiles_per_frame(), VoxelText(report.core()), VoxelText(report.padded())));
     console_.Say("memory of a worker: " + BytesText(static_cast<double>(report.worker_memory_bytes())));
     console_.Say("room on the server: " + BytesText(static_cast<double>(report.result_bytes())));

@@ -11,6 +11,7 @@
 #include "client/cli/figures/png_file.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
+#include "client/cli/own_file.h"
 #include "client/cli/values.h"
 #include "client/cli/verbs/verbs.h"
 #include "client/imageio/output_file.h"
@@ -79,6 +80,16 @@ absl::Status CheckOptions(const ProfileOptions& o) {
     return UsageError(fmt::format("{}: a picture is written as PNG only", Printable(o.picture)),
                       "Choose a name that ends with .png.");
   return absl::OkStatus();
+}
+
+// Before anything is read.
+absl::Status CheckFiles(const ProfileOptions& o) {
+  RETURN_IF_ERROR(CheckPicture(o.picture, "-o", o.files));
+  if (o.csv.empty() || o.csv == "-") return absl::OkStatus();
+  std::vector<std::string> others = o.files;
+  others.push_back(o.picture);
+  RETURN_IF_ERROR(CheckOwnFile(o.csv, "--csv", others));
+  return imageio::OutputFile::Create(o.csv, 0, /*overwrite=*/true).status();
 }
 
 absl::StatusOr<Point> InVoxels(const Point& given, const imageio::ImageReader& image, bool um) {
@@ -234,6 +245,7 @@ absl::Status Report(const ProfileOptions& options, const ProfileLine& line, cons
 
 absl::Status Show(const ProfileOptions& options, const Console& console) {
   RETURN_IF_ERROR(CheckOptions(options));
+  RETURN_IF_ERROR(CheckFiles(options));
   if (console.json && options.csv == "-") return UsageError("--csv - and --json both print on standard output");
   std::vector<Measured> all;
   ProfileLine line;

@@ -15,6 +15,7 @@
 #include "client/cli/job_run.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
+#include "client/cli/own_file.h"
 #include "client/cli/psf_file.h"
 #include "client/cli/psf_library.h"
 #include "client/cli/values.h"
@@ -99,6 +100,7 @@ class Distillation {
     const imageio::WriteOptions write = ToWriteOptions(options_.image_output);
     RETURN_IF_ERROR(
         imageio::CheckWritable(options_.output, imageio::RoomFor(options_.output, outputs->front().spec, write)));
+    RETURN_IF_ERROR(CheckPicture(options_.picture, "--picture", OtherFiles()));
     std::error_code ignored;
     for (const std::string& file : options_.beads) {
       if (!std::filesystem::equivalent(file, options_.output, ignored)) continue;
@@ -113,6 +115,13 @@ class Distillation {
   }
 
  private:
+  // But for the picture.
+  std::vector<std::string> OtherFiles() const {
+    std::vector<std::string> files = options_.beads;
+    files.push_back(options_.output);
+    return files;
+  }
+
   v1::JobSpec MakeSpec(const v1::VolumeSpec& beads) const {
     v1::JobSpec spec;
     spec.set_display_name("distill");

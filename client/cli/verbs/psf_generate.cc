@@ -17,6 +17,7 @@
 #include "client/cli/options/optics_options.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
+#include "client/cli/own_file.h"
 #include "client/cli/psf_file.h"
 #include "client/cli/psf_from_optics.h"
 #include "client/cli/psf_library.h"
@@ -107,6 +108,7 @@ class PsfModelling {
     RETURN_IF_ERROR(CheckKeep(options_.keep, options_.server));
     ASSIGN_OR_RETURN(const auto outputs, PlanOutputs(spec, nullptr, nullptr));
     const imageio::WriteOptions write = ToWriteOptions(options_.image_output);
+    RETURN_IF_ERROR(CheckPicture(options_.picture, "--picture", {options_.output}));
     RETURN_IF_ERROR(
         imageio::CheckWritable(options_.output, imageio::RoomFor(options_.output, outputs.front().spec, write)));
     ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));

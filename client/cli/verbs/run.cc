@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "client/cli/deconvolve_inputs.h"
 #include "client/cli/interrupt.h"
@@ -10,6 +13,7 @@
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
+#include "client/cli/own_file.h"
 #include "client/cli/report.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
@@ -49,23 +53,17 @@ constexpr char kExamples[] = R"(  deconvoy run raw.tif --psf psf.tif -o out.tif
   deconvoy run raw.tif --psf psf.tif -o out.tif --server localhost:7450
       on a server; nothing stays there)";
 
-// Also of files that are not there yet.
-bool SameFile(const std::string& a, const std::string& b) {
-  std::error_code error;
-  const auto one = std::filesystem::weakly_canonical(a, error), other = std::filesystem::weakly_canonical(b, error);
-  return (!error && one == other) || std::filesystem::equivalent(a, b, error);
+std::vector<std::string> FilesOf(const InputOptions& inputs) {
+  return {inputs.input, inputs.psf, inputs.mask, inputs.flat_field};
 }
 
 // `file` is written by `option`, beside the result and `another` file; empty where it is not asked for.
 absl::Status CheckFile(const RunOptions& options, const std::string& file, const char* option,
                        const std::string& another) {
   if (file.empty()) return absl::OkStatus();
-  for (const std::string& other :
-       {options.inputs.input, options.inputs.psf, options.inputs.mask, options.output, another}) {
-    if (!other.empty() && SameFile(other, file))
-      return UsageError(fmt::format("{} is given twice: {} needs a file of its own", Printable(other), option),
-                        fmt::format("Choose another name for {}.", option));
-  }
+  std::vector<std::string> others = FilesOf(options.inputs);
+  others.insert(others.end(), {options.output, another});
+  RETURN_IF_ERROR(CheckOwnFile(file, option, others));
   return imageio::CheckWritable(file);
 }
 
@@ -74,14 +72,27 @@ absl::Status CheckOutput(const RunOptions& options) {
   if (std::filesystem::equivalent(options.inputs.input, options.inputs.psf, ignored))
     return UsageError(fmt::format("{} is both the image and its PSF", Printable(options.inputs.input)),
                       "Give the recorded stack first and its PSF with --psf.");
-  for (const std::string& input :
-       {options.inputs.input, options.inputs.psf, options.inputs.mask, options.inputs.flat_field})
+  for (const std::string& input : FilesOf(options.inputs))
     if (!input.empty() && std::filesystem::equivalent(input, options.output, ignored))
       return UsageError(fmt::format("the output {} is also an input", Printable(options.output)),
                         "Choose another name for -o.");
   RETURN_IF_ERROR(imageio::CheckWritable(options.output));
   RETURN_IF_ERROR(CheckFile(options, options.residual, "--residual", ""));
   return CheckFile(options, options.save_psf, "--save-psf", options.residual);
+}
+
+// An estimated PSF goes beside the result, to a file that nobody has named.
+absl::Status CheckEstimatedPsf(const RunOptions& options, const DeconvolveInputs& inputs) {
+  if (!inputs.method || !inputs.method->estimates_psf()) return absl::OkStatus();
+  const std::string beside = PsfFileBeside(options.output).string();
+  for (const auto& [file, option] :
+       {std::pair(options.residual, "--residual"), std::pair(options.save_psf, "--save-psf")}) {
+    if (!IsSameFile(file, beside)) continue;
+    return UsageError(
+        fmt::format("the estimated PSF is written to {}: {} needs a file of its own", Printable(beside), option),
+        fmt::format("Choose another name for {}.", option));
+  }
+  return absl::OkStatus();
 }
 
 bool SameFolder(const std::string& a, const std::string& b) {
@@ -109,7 +120,6 @@ class Run {
     RETURN_IF_ERROR(CheckKeep(options_));
     RETURN_IF_ERROR(CheckOutput(options_));
     ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, spec, *progress_));
-    RETURN_IF_ERROR(CheckRoom(ResultSpec(inputs, spec)));
     ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
     const absl::Status status = session->Explain(DoWith(*session, inputs, spec));
     if (!session->local()) TidyUp(session->client(), status);
@@ -131,6 +141,9 @@ class Run {
   }
 
   absl::Status DoWith(Session& session, DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve) {
+    RETURN_IF_ERROR(CheckWithServer(session, deconvolve, stop_, inputs));
+    RETURN_IF_ERROR(CheckEstimatedPsf(options_, inputs));
+    RETURN_IF_ERROR(CheckRoom(ResultSpec(inputs, deconvolve)));
     ASSIGN_OR_RETURN(const v1::JobSpec spec, UploadInputs(session, inputs, deconvolve, leftovers_, *progress_, stop_));
     ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
     ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "estimate"));
@@ -165,14 +178,16 @@ class Run {
         .status();
   }
 
-  // Where the method has estimated it. A file that was read is not replaced by what nobody has given a name.
+  // Where the method has estimated it. No file that the command names is replaced by what nobody has given a name.
   absl::Status FetchPsf(Session& session, const v1::Job& job) {
     if (!HasOutput(job, "psf")) return absl::OkStatus();
     const std::filesystem::path file = PsfFileBeside(options_.output);
-    std::error_code ignored;
-    for (const std::string& input : {options_.inputs.input, options_.inputs.psf, options_.inputs.mask}) {
-      if (input.empty() || !std::filesystem::equivalent(input, file, ignored)) continue;
-      progress_->Say({.message = fmt::format("the estimated PSF is not written: {} is an input", Printable(input)),
+    std::vector<std::string> others = FilesOf(options_.inputs);
+    others.insert(others.end(), {options_.residual, options_.save_psf});
+    for (const std::string& other : others) {
+      if (!IsSameFile(other, file.string())) continue;
+      progress_->Say({.message = fmt::format("the estimated PSF is not written: {} is another file of this command",
+                                             Printable(other)),
                       .severity = "warning",
                       .remedy = "Choose another name for -o."});
       return absl::OkStatus();

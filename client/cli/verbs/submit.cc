@@ -50,6 +50,7 @@ absl::Status Submit(const SubmitOptions& options, const Console& console) {
   ASSIGN_OR_RETURN(const auto session, Session::Open(options.server, *progress, stop));
   Leftovers volumes;
   const auto submitted = [&]() -> absl::StatusOr<v1::Job> {
+    RETURN_IF_ERROR(CheckWithServer(*session, deconvolve, stop, inputs));
     ASSIGN_OR_RETURN(const v1::JobSpec spec, UploadInputs(*session, inputs, deconvolve, volumes, *progress, stop));
     return session->Submit(spec, *progress, stop);
   }();

@@ -9,6 +9,7 @@
 #include "client/cli/psf_from_optics.h"
 #include "proto/contract/error.h"
 #include "proto/contract/model_psf.h"
+#include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
 #include "tests/support/test_support.h"
 
@@ -196,6 +197,15 @@ TEST(PsfFromOptics, OfOnePlaneItIsFlat) {
   ASSERT_OK_AND_ASSIGN(const std::vector<v1::ModelPsfSpec> specs, PsfSpecsFor(Find(image, Oil("WideField")), image));
   EXPECT_EQ(specs[0].shape().z(), 1);
   EXPECT_OK(ValidateModelPsf(specs[0]));
+}
+
+TEST(PsfFromOptics, OfOnePlaneItHasTheImagesStep) {
+  v1::VolumeSpec image = Image({0.52});
+  image.mutable_shape()->set_z(1);
+  image.mutable_voxel_size()->set_z_um(0.17);
+  ASSERT_OK_AND_ASSIGN(const std::vector<v1::ModelPsfSpec> specs, PsfSpecsFor(Find(image, Oil("WideField")), image));
+  EXPECT_EQ(PsfVolumeSpec(specs).voxel_size().z_um(), 0.17);
+  EXPECT_OK(ValidatePsf(v1::DeconvolveSpec(), image, PsfVolumeSpec(specs), nullptr));
 }
 
 TEST(PsfFromOptics, OpticsThatCannotBeAreRefused) {

@@ -68,7 +68,32 @@ TEST_F(ProgramTest, TheResidualNeedsAFileOfItsOwn) {
   EXPECT_EQ(RunJob({"--residual", File("../" + folder_.path().filename().string() + "/out.tif")}).code, 2);
   Save("mask.tif", {1, 1, 3, 8, 9}, v1::U8);
   EXPECT_EQ(RunJob({"--mask", File("mask.tif"), "--residual", File("mask.tif")}).code, 2);
+  Save("flat.tif", {1, 1, 1, 8, 9}, v1::F32);
+  for (const char* option : {"--residual", "--save-psf"}) {
+    const Result result = RunJob({"--flat-field", File("flat.tif"), option, File("flat.tif")});
+    EXPECT_EQ(result.code, 2) << option;
+    EXPECT_THAT(result.err, HasSubstr("flat.tif is given twice"));
+  }
+  EXPECT_EQ(service_.calls("Volumes.Create"), 0);
   EXPECT_NE(RunJob({"--residual", File("missing/residual.tif")}).code, 0);
+}
+
+TEST_F(ProgramTest, ProfileReplacesNoStackAndLooksForItsPlacesFirst) {
+  const auto profile = [this](const std::string& option, const std::string& file) {
+    return Run(
+        {"profile", File("raw.tif"), "--through-brightest", "--axis", "z", "-o", File("plot.png"), option, file});
+  };
+  const Result table = profile("--csv", File("raw.tif"));
+  EXPECT_EQ(table.code, 2);
+  EXPECT_THAT(table.err, HasSubstr("raw.tif is given twice: --csv needs a file of its own"));
+  EXPECT_OK(imageio::OpenImage(File("raw.tif")));
+  EXPECT_EQ(profile("--csv", File("plot.png")).code, 2);
+  const Result nowhere = profile("--csv", File("none/table.csv"));
+  EXPECT_EQ(nowhere.code, 3);
+  EXPECT_EQ(nowhere.out, "") << "nothing has been computed";
+  std::filesystem::copy_file(File("raw.tif"), File("raw.png"));
+  EXPECT_EQ(Run({"profile", File("raw.png"), "--through-brightest", "--axis", "z", "-o", File("raw.png")}).code, 2);
+  EXPECT_OK(imageio::OpenImage(File("raw.png")));
 }
 
 }  // namespace

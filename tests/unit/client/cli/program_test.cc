@@ -143,6 +143,48 @@ TEST_F(ProgramTest, ViewsAndDepthsThatCannotBeAreRefusedBeforeTheUpload) {
   EXPECT_EQ(RunJob().code, 0);
 }
 
+TEST_F(ProgramTest, TheEstimatedPsfNeedsAFileOfItsOwn) {
+  v1::Method blind = RichardsonLucy();
+  blind.set_estimates_psf(true);
+  service_.SetMethods({blind});
+  for (const char* option : {"--residual", "--save-psf"}) {
+    const Result result = RunJob({option, File("out.psf.tif")});
+    EXPECT_EQ(result.code, 2) << option;
+    EXPECT_THAT(result.err, HasSubstr("the estimated PSF is written to " + File("out.psf.tif")));
+  }
+  EXPECT_EQ(service_.calls("Volumes.Create"), 0);
+  service_.SetMethods({RichardsonLucy()});
+  EXPECT_EQ(RunJob({"--save-psf", File("out.psf.tif")}).code, 0) << "nothing else is written there";
+}
+
+const std::vector<std::string> kWithoutPsf = {"--microscopy", "widefield", "--optics",
+                                              "na=1.2,ri_immersion=1.333,emission_um=0.52"};
+
+TEST_F(ProgramTest, AComputedPsfLeavesNoSteps) {
+  for (const int64_t channels : {1, 2}) {
+    Save("raw.tif", {1, channels, 3, 8, 9}, v1::F32);
+    std::vector<std::string> submit = {"submit", File("raw.tif"), "--wait"};
+    submit.insert(submit.end(), kWithoutPsf.begin(), kWithoutPsf.end());
+    const Result submitted = Served(submit);
+    ASSERT_EQ(submitted.code, 0) << submitted.err;
+    EXPECT_EQ(service_.calls("Jobs.Submit"), channels == 1 ? 2 : 5);
+    ASSERT_THAT(service_.jobs(), SizeIs(1)) << channels;
+    EXPECT_THAT(service_.volumes(), SizeIs(3)) << "image, PSF and result of " << channels;
+    const Result removed = Served({"job", service_.jobs().begin()->first, "--delete"});
+    EXPECT_EQ(removed.code, 0) << removed.err;
+    EXPECT_THAT(service_.volumes(), SizeIs(0)) << channels;
+  }
+}
+
+TEST_F(ProgramTest, AComputedPsfThatCannotBeUsedIsRemoved) {
+  service_.FailNext("Volumes.Create", 1, MakeError({.reason = v1::DISK_FULL}, "no room"));
+  std::vector<std::string> submit = {"submit", File("raw.tif")};
+  submit.insert(submit.end(), kWithoutPsf.begin(), kWithoutPsf.end());
+  EXPECT_EQ(Served(submit).code, 7);
+  EXPECT_THAT(service_.jobs(), SizeIs(0));
+  EXPECT_THAT(service_.volumes(), SizeIs(0));
+}
+
 // A stack of ImageJ's kind for large files: one directory, then planes of 4 MiB one after the other, all holes.
 void SaveHoles(const std::string& path, uint32_t planes) {
   const std::string text = fmt::format("ImageJ=1.53t\nimages={0}\nslices={0}\n", planes);

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -211,6 +212,7 @@ TEST_F(PsfVerbsTest, ThePsfOfAJobIsFetchedWithItsResult) {
   EXPECT_EQ(fetched.code, 0) << fetched.err;
   EXPECT_THAT(fetched.out, HasSubstr("wrote " + File("used.tif") + ": the PSF, 3 x 5 x 5 f32"));
   EXPECT_EQ(Served({"fetch", job, "-o", File("out.tif"), "--save-psf", File("none/used.tif")}).code, 3);
+  EXPECT_EQ(Served({"fetch", job, "-o", File("out.tif"), "--save-psf", File("out.tif")}).code, 2);
 }
 
 TEST_F(PsfVerbsTest, AComputedPsfIsKeptOnRequest) {
@@ -232,6 +234,28 @@ TEST_F(PsfVerbsTest, AComputedPsfIsKeptOnRequest) {
   const Result refused = Run(local);
   EXPECT_EQ(refused.code, 2);
   EXPECT_THAT(refused.err, HasSubstr("--keep is for a server"));
+}
+
+TEST_F(PsfVerbsTest, APictureReplacesNoStackAndIsLookedAtFirst) {
+  std::filesystem::copy_file(File("raw.tif"), File("beads.png"));
+  const auto expect = [this](std::vector<std::string> command, const std::string& picture, int code,
+                             const std::string& text) {
+    command.insert(command.end(), {"-o", File("made.tif"), "--picture", picture});
+    const Result result = Served(command);
+    EXPECT_EQ(result.code, code) << picture;
+    EXPECT_THAT(result.err, HasSubstr(text));
+  };
+  const std::vector<std::string> distill = {"psf", "distill", File("beads.png")};
+  const std::vector<std::string> generate = {
+      "psf",        "generate",     "--optics", "na=1.2,ri_immersion=1.333,emission_um=0.52",
+      "--voxel-um", "0.25,0.1,0.1", "--shape",  "3,5,5"};
+  expect(distill, File("beads.png"), 2, "beads.png is given twice: --picture needs a file of its own");
+  for (const auto& command : {distill, generate}) {
+    expect(command, File("made.tif"), 3, "a picture is written as PNG only");
+    expect(command, File("none/made.png"), 3, "the folder");
+  }
+  EXPECT_EQ(service_.calls("Volumes.Create") + service_.calls("Jobs.Submit"), 0);
+  EXPECT_OK(imageio::OpenImage(File("beads.png")));
 }
 
 TEST(DescriptionFrom, IsWhatTheJobSaid) {

@@ -47,6 +47,16 @@ TEST(JobReportTest, SaysInputResultLightClippingAndTime) {
           "clipped: no voxel", "time: 5.2 s computing, 2.0 s in the queue"));
 }
 
+TEST(JobReportTest, CountsAreThoseOfTheFile) {
+  v1::Job job = Done();
+  v1::DeconvolveSpec& spec = *job.mutable_spec()->mutable_deconvolve();
+  spec.set_offset_counts(100);
+  spec.set_gain_photons_per_count(2);
+  spec.set_dark_photons(5);
+  EXPECT_THAT(JobReport(job), Contains("input: 103 to 227.62 counts, background 4.5 above the offset of 100; brightest "
+                                       "voxel 250.25 photons"));
+}
+
 TEST(JobReportTest, LightThatIsMissingOrTooMuchIsSaid) {
   v1::Job job = Done();
   job.mutable_result()->set_sum(2.6e6);

@@ -123,6 +123,22 @@ TEST_F(ProgramTest, DeletingAJobLeavesTheResultOfAnother) {
   EXPECT_THAT(service_.volumes(), SizeIs(3));
 }
 
+TEST_F(ProgramTest, DeletingAJobLeavesThePsfThatAnotherChecks) {
+  ASSERT_EQ(Served({"submit", File("raw.tif"), "--psf", File("psf.tif"), "--wait"}).code, 0);
+  const v1::Job first = service_.jobs().begin()->second;
+  const std::string psf = first.spec().deconvolve().psf_volume();
+  ASSERT_OK_AND_ASSIGN(const Client client, Client::Connect(service_.address()));
+  v1::JobSpec check;
+  check.mutable_check_psf()->set_psf_volume(psf);
+  ASSERT_OK_AND_ASSIGN(const v1::Job second, client.Submit(check));
+  ASSERT_OK(client.Watch(second.name(), 0));
+  EXPECT_THAT(Served({"job", first.name(), "--delete"}).out,
+              HasSubstr(psf + " stays: " + second.name() + " uses it too"));
+  EXPECT_THAT(service_.volumes(), SizeIs(1));
+  EXPECT_EQ(Served({"job", second.name(), "--delete"}).code, 0);
+  EXPECT_THAT(service_.volumes(), IsEmpty());
+}
+
 TEST_F(ProgramTest, PicturesAreRefusedBeforeAnythingIsSent) {
   const Result jpeg = Served({"picture", File("raw.tif"), "-o", File("x.jpg")});
   EXPECT_EQ(jpeg.code, 3);
@@ -131,6 +147,9 @@ TEST_F(ProgramTest, PicturesAreRefusedBeforeAnythingIsSent) {
   EXPECT_EQ(nowhere.code, 3);
   EXPECT_THAT(nowhere.err, HasSubstr("none"));
   EXPECT_EQ(service_.calls("Volumes.Create"), 0);
+  const Result curve = Served({"job", "jobs/none", "--curve", File("raw.tif")});
+  EXPECT_EQ(curve.code, 3);
+  EXPECT_THAT(curve.err, HasSubstr("a picture is written as PNG only"));
 }
 
 TEST_F(ProgramTest, JobsAreListedShownCancelledAndDeleted) {

@@ -194,6 +194,8 @@ TEST(Ome, ContradictionsAreRefusedSayingBothNumbers) {
   EXPECT_THAT(ErrorOf(Ome(kTwoEach, R"(<TiffData IFD="0" PlaneCount="7"/>)")),
               HasSubstr("no page for time point 1, channel 1, plane 1"));
   EXPECT_THAT(ErrorOf(Ome(kTwoEach, R"(<TiffData IFD="6" PlaneCount="4"/>)")), HasSubstr("the file has 8 pages"));
+  EXPECT_THAT(ErrorOf(Ome(kTwoEach, "<TiffData/><TiffData/>")), HasSubstr("more than the stack's 8 planes"));
+  EXPECT_THAT(ErrorOf(Ome(kTwoEach, R"(<TiffData/><TiffData IFD="3"/>)")), HasSubstr("more than the stack's 8 planes"));
   EXPECT_THAT(ErrorOf(Ome(kTwoEach, R"(<TiffData FirstZ="2"/>)")), HasSubstr("FirstZ=2"));
   EXPECT_THAT(ErrorOf(Ome(kTwoEach, R"(<TiffData IFD="-1"/>)")), HasSubstr("page 0"));
   EXPECT_THAT(ErrorOf(Ome(R"(DimensionOrder="XYZZT" SizeZ="2" SizeC="2" SizeT="2")", "")), HasSubstr("XYZZT"));

@@ -156,6 +156,31 @@ TEST_F(PreflightTest, RefusesMoreThanOneMessageHolds) {
   ExpectRefused(spec, v1::LIMIT_EXCEEDED, "deconvolve.psf_volume");
 }
 
+TEST_F(PreflightTest, APsfThatIsCheckedMayServeManyChannels) {
+  v1::JobSpec spec;
+  v1::CheckPsfSpec& check = *spec.mutable_check_psf();
+  check.set_microscopy(v1::WIDEFIELD);
+  v1::Optics optics;
+  optics.set_na(1.4);
+  optics.set_emission_um(0.52);
+  optics.set_ri_immersion(1.515);
+  for (int i = 0; i < 3; ++i) *check.add_optics() = optics;
+  check.set_psf_volume(service_.AddVolume(MakeSpec({1, 1, 1, 1, 1})));
+  const v1::PreflightReport one = Report(spec);
+  EXPECT_TRUE(one.accepted()) << one.ShortDebugString();
+  check.set_psf_volume(service_.AddVolume(MakeSpec({1, 2, 1, 1, 1})));
+  ExpectRefused(spec, v1::SHAPE_MISMATCH, "check_psf.optics");
+  check.set_psf_volume(service_.AddVolume(MakeSpec({86, 1, 1, 1, 1})));
+  const v1::Finding many = ExpectRefused(spec, v1::LIMIT_EXCEEDED, "check_psf.psf_volume");
+  EXPECT_EQ(many.info().metadata().at("limit"), "256");
+  EXPECT_THAT(many.message(), HasSubstr("258"));
+  check.clear_optics();
+  check.clear_microscopy();
+  EXPECT_TRUE(Report(spec).accepted());
+  check.set_psf_volume(service_.AddVolume(MakeSpec({257, 1, 1, 1, 1})));
+  ExpectRefused(spec, v1::LIMIT_EXCEEDED, "check_psf.psf_volume");
+}
+
 TEST_F(PreflightTest, TellsOfMorePlanes) {
   v1::Method method = RlMethod();
   *method.add_parameters() = MakeParameter("axial_upsample", v1::INTEGER, "1");

@@ -150,6 +150,21 @@ TEST(CheckPsfTask, EachChannelHasItsOptics) {
   EXPECT_THAT(result.check_psf().findings().rbegin()->message(), HasSubstr("PSF of channel 1"));
 }
 
+TEST(CheckPsfTask, OneForAllChannelsIsHeldAgainstTheOpticsOfEach) {
+  MemoryTask task;
+  v1::CheckPsfSpec& spec = Fill(task, Psf());
+  for (const double na : {0.7, 1.4}) {
+    spec.add_optics()->set_na(na);
+    spec.mutable_optics()->rbegin()->set_emission_um(0.52);
+  }
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, RunCheckPsf(task.task, task));
+  EXPECT_THAT(Defects(result), ElementsAre("too_narrow"));
+  for (const v1::Finding& finding : result.check_psf().findings()) {
+    if (finding.severity() != v1::WARNING) continue;
+    EXPECT_THAT(finding.message(), HasSubstr("(for channel 1)"));
+  }
+}
+
 TEST(CheckPsfTask, WithoutVoxelSizeOrOpticsItSaysSo) {
   MemoryTask task;
   v1::CheckPsfSpec& spec = Fill(task, Psf(2));
