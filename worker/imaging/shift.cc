@@ -76,14 +76,29 @@ std::vector<double> Hann(int64_t n) {
   return window;
 }
 
+// In cycles per bin.
+double Frequency(int64_t k, int64_t n) {
+  return static_cast<double>(k < n / 2 ? k : k - n) / static_cast<double>(n);
+}
+
 // The weights of the frequencies along an axis.
 std::vector<double> LowPass(int64_t n) {
-  std::vector<double> weights(static_cast<size_t>(n));
+  std::vector<double> weights;
   for (int64_t k = 0; k < n; ++k) {
-    const double f = static_cast<double>(k < n / 2 ? k : k - n) / static_cast<double>(n);  // cycles per bin
-    weights[static_cast<size_t>(k)] = std::exp(-f * f / (kCutoff * kCutoff));
+    const double f = Frequency(k, n);
+    weights.push_back(std::exp(-f * f / (kCutoff * kCutoff)));
   }
   return weights;
+}
+
+// exp(2 pi i f shift) of the frequencies f along an axis, weighted.
+std::vector<Complex> ShiftFactors(std::span<const double> weights, double shift) {
+  const auto n = static_cast<int64_t>(weights.size());
+  std::vector<Complex> factors;
+  for (int64_t k = 0; k < n; ++k) {
+    factors.push_back(std::polar(weights[static_cast<size_t>(k)], 2 * std::numbers::pi * Frequency(k, n) * shift));
+  }
+  return factors;
 }
 
 // Between -1/2 and 1/2: where the Gaussian through three values has its maximum.
@@ -187,21 +202,15 @@ Shift ShiftFinder::Between(const Spectrum& before, const Spectrum& after) const 
 }
 
 double ShiftFinder::Alike(const Spectrum& before, const Spectrum& after, double y, double x) const {
-  std::vector<Complex> columns;  // of exp(2 pi i f x), weighted
-  for (int64_t u = 0; u < width_; ++u) {
-    const double f = Frequency(u, width_);
-    columns.push_back(std::polar(std::exp(-f * f / (kCutoff * kCutoff)), 2 * std::numbers::pi * f * x));
-  }
+  const std::vector<Complex> rows = ShiftFactors(low_pass_y_, y), columns = ShiftFactors(low_pass_x_, x);
   double product = 0, square_before = 0, square_after = 0;
-  for (int64_t v = 0; v < height_; ++v) {
-    const double f = Frequency(v, height_);
-    const Complex row = std::polar(std::exp(-f * f / (kCutoff * kCutoff)), 2 * std::numbers::pi * f * y);
-    for (int64_t u = 0; u < width_; ++u) {
-      const auto i = static_cast<size_t>(v * width_ + u);
-      const Complex factor = row * columns[static_cast<size_t>(u)];
-      product += (after[i] * std::conj(before[i]) * factor).real();
-      square_before += std::norm(before[i]) * std::abs(factor);
-      square_after += std::norm(after[i]) * std::abs(factor);
+  size_t i = 0;
+  for (size_t v = 0; v < rows.size(); ++v) {
+    for (size_t u = 0; u < columns.size(); ++u, ++i) {
+      const double weight = low_pass_y_[v] * low_pass_x_[u];
+      product += (after[i] * std::conj(before[i]) * (rows[v] * columns[u])).real();
+      square_before += weight * std::norm(before[i]);
+      square_after += weight * std::norm(after[i]);
     }
   }
   return product / std::sqrt(square_before * square_after);
