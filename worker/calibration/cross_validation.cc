@@ -53,7 +53,7 @@ double Score(const Spectra& s, double lambda) {
 absl::StatusOr<v1::Calibration> CrossValidate(const CalibrationSample& sample, const Method& method) {
   Spectra spectra{.domain = sample.problem.ops->domain(), .light = {}, .passed = {}, .penalty = {}};
   ASSIGN_OR_RETURN(WindowedSpectrum image,
-                   SpectrumUnderWindow(*sample.problem.ops, *sample.problem.measured, {{}, sample.loaded}));
+                   SpectrumUnderWindow(*sample.problem.ops, *sample.problem.measured, nullptr, {{}, sample.loaded}));
   spectra.light = std::move(image.magnitude);
   ASSIGN_OR_RETURN(spectra.passed, MagnitudeOf(*sample.problem.ops, *sample.problem.otf));
   spectra.penalty = method.PenaltyOf(spectra.domain);
