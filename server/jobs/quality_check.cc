@@ -25,7 +25,7 @@ constexpr uint64_t kLeastFaint = 640;    // ten blocks
 // Share of the voxels that lie in flat regions where the image's noise is white: 0.16 and more of stacks with such
 // noise, 0.06 and less of those that are smoothed, interpolated or without noise.
 constexpr double kLeastFlat = 0.1;
-constexpr int64_t kFlatPlanes = 4;                           // of the result, of which one is searched for flat regions
+constexpr int64_t kFlatPlanes = 4;  // of the result, of which one is searched for flat regions if it was measured
 constexpr double kMostBias = 0.18, kMostBiasOfOthers = 0.5;  // of the residual's deviation
 constexpr double kMostCorrelation = 0.1, kLeastCorrelation = -0.06;
 constexpr double kMostRms = 1.35, kLeastRms = 0.75;
@@ -46,7 +46,7 @@ struct Quality {
         rms(std::sqrt(q.residual_squares() / static_cast<double>(q.voxels()))),
         deviation(std::sqrt(std::max(rms * rms - bias * bias, 0.0))),
         correlation(0),
-        // Of the planes searched those that the image has show noise, of which a larger part is searched then.
+        // Of `upsample` planes one was measured; the share of those that is searched is gcd / kFlatPlanes.
         white(static_cast<double>(q.flat_voxels()) >=
               kLeastFlat * image_voxels * static_cast<double>(std::gcd(kFlatPlanes, upsample))) {
     if (q.neighbours() == 0 || !(deviation > 0)) return;

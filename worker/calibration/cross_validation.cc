@@ -57,7 +57,7 @@ double Score(const Spectra& s, double lambda) {
 absl::StatusOr<v1::Calibration> CrossValidate(const CalibrationSample& sample, const Method& method) {
   Spectra spectra{.domain = sample.problem.ops->domain(), .light = {}, .passed = {}, .penalty = {}};
   ASSIGN_OR_RETURN(WindowedSpectrum image,
-                   SpectrumUnderWindow(*sample.problem.ops, *sample.problem.measured, {{}, sample.loaded}));
+                   SpectrumUnderWindow(*sample.problem.ops, *sample.problem.measured, nullptr, {{}, sample.loaded}));
   ASSIGN_OR_RETURN(spectra.passed, MagnitudeOf(*sample.problem.ops, *sample.problem.otf));
   spectra.noise = NoisePower(spectra.domain, image, spectra.passed).value_or(image.photon_power);
   spectra.light = std::move(image.magnitude);

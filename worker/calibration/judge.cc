@@ -19,7 +19,7 @@ constexpr double kLeastModel = 1e-6;  // relative to the mean of y
 absl::StatusOr<Judge> Judge::Of(const CalibrationSample& sample, const Method& method) {
   const Problem& problem = sample.problem;
   ASSIGN_OR_RETURN(const std::optional<double> ratio,
-                   VarianceOverMean(*problem.ops, *problem.otf, *problem.measured, {{}, sample.loaded}));
+                   VarianceOverMean(*problem.ops, *problem.otf, *problem.measured, problem.mask, {{}, sample.loaded}));
   const bool photons = IsPoisson(ratio);
   spdlog::info("variance over mean of the noise: {}", ratio ? fmt::format("{:.3g}", *ratio) : "not known");
   ASSIGN_OR_RETURN(HeldOut held_out, photons ? HoldOutPhotons(problem, sample.loaded, *sample.measured)

@@ -13,8 +13,9 @@ constexpr double kLeastRatio = 0.8, kMostRatio = 1.25;
 
 }  // namespace
 
-absl::StatusOr<std::optional<double>> VarianceOverMean(Ops& ops, const Otf& otf, const Array& y, const Box3& box) {
-  ASSIGN_OR_RETURN(const WindowedSpectrum spectrum, SpectrumUnderWindow(ops, y, box));
+absl::StatusOr<std::optional<double>> VarianceOverMean(Ops& ops, const Otf& otf, const Array& y, const Array* mask,
+                                                       const Box3& box) {
+  ASSIGN_OR_RETURN(const WindowedSpectrum spectrum, SpectrumUnderWindow(ops, y, mask, box));
   if (!(spectrum.photon_power > 0)) return std::nullopt;
   ASSIGN_OR_RETURN(const std::vector<float> passed, MagnitudeOf(ops, otf));
   const std::optional<double> noise = NoisePower(ops.domain(), spectrum, passed);

@@ -51,7 +51,7 @@ double RatioIn(const Shell& shell, double noise) {
 absl::StatusOr<v1::Calibration> MeasureSignalToNoise(const CalibrationSample& sample) {
   Ops& ops = *sample.problem.ops;
   ASSIGN_OR_RETURN(const WindowedSpectrum spectrum,
-                   SpectrumUnderWindow(ops, *sample.problem.measured, {{}, sample.loaded}));
+                   SpectrumUnderWindow(ops, *sample.problem.measured, nullptr, {{}, sample.loaded}));
   ASSIGN_OR_RETURN(const std::vector<float> passed, MagnitudeOf(ops, *sample.problem.otf));
   const std::optional<double> tail = NoisePower(ops.domain(), spectrum, passed);
   v1::Calibration calibration;

@@ -48,27 +48,35 @@ void ForEachVoxel(const Shape3& shape, const Visit& visit) {
   }
 }
 
-absl::StatusOr<Windowed> UnderWindow(Ops& ops, const Array& y, const Box3& box) {
+absl::StatusOr<Windowed> UnderWindow(Ops& ops, const Array& y, const Array* mask, const Box3& box) {
   Windowed result;
   result.values.resize(static_cast<size_t>(box.shape.voxels()));
   RETURN_IF_ERROR(ops.Download(y, box, result.values));
+  std::vector<float> m;
+  if (mask != nullptr) {
+    m.resize(result.values.size());
+    RETURN_IF_ERROR(ops.Download(*mask, box, m));
+  }
+  const auto counts = [&m](size_t i) { return m.empty() || m[i] != 0; };
   double sum = 0, weights = 0;
   ForEachVoxel(box.shape, [&](size_t i, double a) {
+    if (!counts(i)) return;
     const double value = result.values[i];
     sum += a * value;
     weights += a;
     result.photon_power += a * a * value;
   });
-  const double mean = sum / weights;
-  ForEachVoxel(box.shape,
-               [&](size_t i, double a) { result.values[i] = static_cast<float>(a * (result.values[i] - mean)); });
+  const double mean = weights > 0 ? sum / weights : 0;
+  ForEachVoxel(box.shape, [&](size_t i, double a) {
+    result.values[i] = counts(i) ? static_cast<float>(a * (result.values[i] - mean)) : 0;
+  });
   return result;
 }
 
 }  // namespace
 
-absl::StatusOr<WindowedSpectrum> SpectrumUnderWindow(Ops& ops, const Array& y, const Box3& box) {
-  ASSIGN_OR_RETURN(Windowed windowed, UnderWindow(ops, y, box));
+absl::StatusOr<WindowedSpectrum> SpectrumUnderWindow(Ops& ops, const Array& y, const Array* mask, const Box3& box) {
+  ASSIGN_OR_RETURN(Windowed windowed, UnderWindow(ops, y, mask, box));
   ASSIGN_OR_RETURN(const auto transform, ops.MakeOtf(windowed.values, box.shape, {}));
   windowed.values = {};
   WindowedSpectrum spectrum{.magnitude = {}, .photon_power = windowed.photon_power};

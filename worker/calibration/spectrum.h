@@ -22,9 +22,9 @@ struct WindowedSpectrum {
   double photon_power = 0;       // sum of a^2 y
 };
 
-// Of a box of y; a is sin^4 along each axis. Memory: 4 bytes per voxel of the box, 6 per voxel of the domain. REQUIRES:
-// box inside y's box.
-absl::StatusOr<WindowedSpectrum> SpectrumUnderWindow(Ops& ops, const Array& y, const Box3& box);
+// Of a box of y; a is sin^4 along each axis, and 0 where `mask`, which may be null, is 0. Memory: 4 bytes per voxel of
+// the box, 8 with a mask, 6 per voxel of the domain. REQUIRES: box inside the boxes of y and mask.
+absl::StatusOr<WindowedSpectrum> SpectrumUnderWindow(Ops& ops, const Array& y, const Array* mask, const Box3& box);
 
 // The mean of |F|^2 that noise has over the frequencies with |h^| <= 5e-3 above 0.7 of the limit pi along y or x: their
 // median over ln 2, as of an exponential distribution, so that what little light is left there does not count. A PSF

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdlib>
 #include <numeric>
+#include <span>
 
 namespace deconvoy::worker {
 namespace {
@@ -182,17 +184,63 @@ bool IsBad(const Pixels& pixels, size_t place, float median, float deviation) {
   return e > 0 ? low >= kAlwaysBright * e : low <= kAlwaysDark * e;
 }
 
+using PlaneBits = uint32_t;
+
+// The planes in which each pixel is known. The others get what it has in the nearest one before, or else after; a pixel
+// that is known in none is 0.
+std::vector<PlaneBits> FillGaps(size_t planes, std::span<float> values) {
+  const size_t pixels = values.size() / planes;
+  std::vector<PlaneBits> known(pixels);
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (std::isfinite(values[i])) {
+      known[i % pixels] |= PlaneBits{1} << (i / pixels);
+    } else if (i >= pixels) {
+      values[i] = values[i - pixels];
+    }
+  }
+  for (size_t i = values.size() - pixels; i-- > 0;) {
+    if (!std::isfinite(values[i])) values[i] = values[i + pixels];
+  }
+  for (float& value : values) {
+    if (!std::isfinite(value)) value = 0;
+  }
+  return known;
+}
+
+// Whether a pixel is known in enough planes, and those as far as IsBad looks in the same ones.
+bool CanBeJudged(std::span<const PlaneBits> known, size_t place, int64_t columns) {
+  if (std::popcount(known[place]) < kLeastPlanesForBadPixels) return false;
+  const auto at = static_cast<int64_t>(place), rows = static_cast<int64_t>(known.size()) / columns;
+  const int64_t y = at / columns, x = at % columns;
+  for (int64_t v = std::max<int64_t>(y - 2, 0); v <= std::min(y + 2, rows - 1); ++v) {
+    for (int64_t u = std::max<int64_t>(x - 2, 0); u <= std::min(x + 2, columns - 1); ++u) {
+      if (known[static_cast<size_t>(v * columns + u)] != known[place]) return false;
+    }
+  }
+  return true;
+}
+
+// Fills in what is no number. The pixels that can be judged, rising.
+std::vector<uint32_t> Prepare(size_t planes, int64_t columns, std::span<float> values) {
+  std::vector<uint32_t> judged(values.size() / planes);
+  std::iota(judged.begin(), judged.end(), 0U);
+  if (std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) return judged;
+  const std::vector<PlaneBits> known = FillGaps(planes, values);
+  std::erase_if(judged, [&](uint32_t place) { return !CanBeJudged(known, place, columns); });
+  return judged;
+}
+
 }  // namespace
 
-std::vector<uint32_t> FindBadPixels(std::span<const float> values, int64_t planes, int64_t columns) {
+std::vector<uint32_t> FindBadPixels(std::vector<float> values, int64_t planes, int64_t columns) {
+  std::vector<uint32_t> order = Prepare(static_cast<size_t>(planes), columns, values);
+  if (order.empty()) return order;
   const Pixels pixels = OverPlanes(values, static_cast<size_t>(planes), columns);
   const size_t count = pixels.middle.values.size();
   const std::vector<float> medians = MediansAround(pixels.middle);
   std::vector<float> e(count);
   for (size_t i = 0; i < count; ++i) e[i] = pixels.middle.values[i] - medians[i];
-  std::vector<uint32_t> order(count);
-  std::iota(order.begin(), order.end(), 0U);
-  const Groups groups{count, std::clamp<size_t>(count / kPixelsOfGroup, 1, kMostGroups)};
+  const Groups groups{order.size(), std::clamp<size_t>(order.size() / kPixelsOfGroup, 1, kMostGroups)};
   SortIntoGroups(medians, groups, 0, groups.count, order);
   std::vector<uint32_t> found;
   for (size_t group = 0; group < groups.count; ++group) {

@@ -9,10 +9,12 @@
 //                                  image of a point, blurred to two pixels' width, has its neighbours stand out, too,
 //   L stands out by e / 2 as well  always: a structure does in some planes. A quarter is asked where e is below 0, as a
 //                                  dead pixel hides what light there is.
+//
+// Planes in which a pixel is no finite number are left out of its M and L. It is not judged where these are others for
+// a pixel up to two away, or fewer than 5 are left.
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 namespace deconvoy::worker {
@@ -22,10 +24,10 @@ inline constexpr int64_t kLeastPlanesForBadPixels = 5;
 inline constexpr int64_t kLeastExtentForBadPixels = 16;
 
 // Memory that it takes for each pixel of a plane.
-inline constexpr int64_t kBadPixelBytes = 24;
+inline constexpr int64_t kBadPixelBytes = 28;
 
 // Their places, y * columns + x, rising. `values`: the pixels of one plane after those of the other. REQUIRES: at least
-// so many planes, planes * rows * columns values.
-std::vector<uint32_t> FindBadPixels(std::span<const float> values, int64_t planes, int64_t columns);
+// so many planes, at most 32, planes * rows * columns values.
+std::vector<uint32_t> FindBadPixels(std::vector<float> values, int64_t planes, int64_t columns);
 
 }  // namespace deconvoy::worker

@@ -38,6 +38,41 @@ void NoiseFit::AddPair(std::span<const float> first, std::span<const float> seco
   Add(first, second.data(), columns);
 }
 
+namespace {
+
+// One plane, or two of one place.
+struct Planes {
+  const float* first;
+  const float* second;  // may be null
+  int64_t rows, columns;
+};
+
+// Whether all pixels of a block are the same.
+bool IsConstant(const float* plane, int64_t columns) {
+  for (int64_t y = 0; y < kBlock; ++y) {
+    for (int64_t x = 0; x < kBlock; ++x) {
+      if (plane[y * columns + x] != plane[0]) return false;
+    }
+  }
+  return true;
+}
+
+// Whether the block at a pixel or one beside it was filled in rather than recorded. Of noise that was recorded the
+// blocks beside a block tell nothing, so that those which are left are no choice of it.
+bool TouchesFilling(const Planes& planes, int64_t y, int64_t x) {
+  for (int64_t v = std::max<int64_t>(y - kBlock, 0); v <= std::min(y + kBlock, planes.rows - kBlock); v += kBlock) {
+    for (int64_t u = std::max<int64_t>(x - kBlock, 0); u <= std::min(x + kBlock, planes.columns - kBlock);
+         u += kBlock) {
+      const int64_t at = v * planes.columns + u;
+      if (!IsConstant(planes.first + at, planes.columns)) continue;
+      if (planes.second == nullptr || IsConstant(planes.second + at, planes.columns)) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 void NoiseFit::Add(std::span<const float> first, const float* second, int64_t columns) {
   const int64_t rows = static_cast<int64_t>(first.size()) / columns;
   const int64_t blocks = (rows / kBlock) * (columns / kBlock);
@@ -46,6 +81,7 @@ void NoiseFit::Add(std::span<const float> first, const float* second, int64_t co
   for (int64_t y = 0; y + kBlock <= rows; y += kBlock * step) {
     for (int64_t x = 0; x + kBlock <= columns; x += kBlock * step) {
       if (blocks_.size() == kMostBlocks) return;
+      if (TouchesFilling({first.data(), second, rows, columns}, y, x)) continue;
       const int64_t at = y * columns + x;
       AddBlock(first.data() + at, second != nullptr ? second + at : nullptr, columns);
     }

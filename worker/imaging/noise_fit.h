@@ -7,9 +7,11 @@
 // pixels that do not see alike. In blocks of 8 x 8 pixels v is told from second differences along y and x (Immerkaer,
 // CVIU 64 (1996) 300), which leave little of a structure that is resolved; with a pair of images of one place, those of
 // their difference, which leave nothing of what stands still; m is the mean with the weights that pixels have in those
-// differences. Blocks are sorted by m into groups, in each of which those with more than twelve times the usual v are
-// left out, as they hold structure. The line through the groups is fitted with weights and with Tukey's biweight, after
-// the idea of Foi et al., IEEE TIP 17 (2008) 1737; p counts where it is above 3 standard errors.
+// differences. Blocks all of whose pixels are the same, and those beside them, are left out: they were filled in rather
+// than recorded, or else hold no photon, and then others with few tell the same. Blocks are sorted by m into groups, in
+// each of which those with more than twelve times the usual v are left out, as they hold structure. The line through
+// the groups is fitted with weights and with Tukey's biweight, after the idea of Foi et al., IEEE TIP 17 (2008) 1737; p
+// counts where it is above 3 standard errors.
 #pragma once
 
 #include <cstdint>

@@ -76,6 +76,13 @@ double Noise(const float* values, int64_t columns) {
   return std::accumulate(squares.begin(), squares.end(), 0.0) / (2.0 * kBlock * (kBlock - 1));
 }
 
+bool AllMeasured(const float* m, int64_t columns) {
+  for (int64_t y = 0; y < kBlock; ++y, m += columns) {
+    if (std::find(m, m + kBlock, 0.0F) != m + kBlock) return false;
+  }
+  return true;
+}
+
 void AddFaint(const ResidualScale& scale, const float* y, const float* model, int64_t columns, ResidualSums& sums) {
   const Block block = Measure(y, columns);
   if (block.contrast <= 0 || block.mean - scale.background > kFaint * (scale.brightest - scale.background)) return;
@@ -104,16 +111,17 @@ double ResidualFloor(double mean) {
   return std::max(kFloor * mean, kLeastFloor);
 }
 
-void AddResidual(const ResidualScale& scale, std::span<const float> y, std::span<const float> model, int64_t columns,
-                 std::span<float> r, ResidualSums& sums) {
-  Normalise(static_cast<float>(scale.floor), y, model, r);
+void AddResidual(const ResidualScale& scale, const Compared& plane, int64_t columns, std::span<float> r,
+                 ResidualSums& sums) {
+  Normalise(static_cast<float>(scale.floor), plane.y, plane.model, r);
   const auto width = static_cast<size_t>(columns);
   for (size_t row = 0; row < r.size(); row += width) AddRow(r.subspan(row, width), sums);
-  const int64_t rows = static_cast<int64_t>(y.size()) / columns;
+  const int64_t rows = static_cast<int64_t>(r.size()) / columns;
   for (int64_t row = 0; row + kBlock <= rows; row += kBlock) {
     for (int64_t x = 0; x + kBlock <= columns; x += kBlock) {
       const int64_t at = row * columns + x;
-      AddFaint(scale, y.data() + at, model.data() + at, columns, sums);
+      if (!plane.m.empty() && !AllMeasured(plane.m.data() + at, columns)) continue;
+      AddFaint(scale, plane.y.data() + at, plane.model.data() + at, columns, sums);
     }
   }
 }

@@ -9,7 +9,8 @@
 // A faint structure is a block of 8 x 8 voxels in a plane, its corners at multiples of 8, whose inner 4 x 4 voxels are
 // brighter on average than its other ones by 6 standard deviations of that difference (the noise is that between
 // neighbours along x), and whose mean is above b by at most 1/20 of the brightest voxel of the frame. Its light is 16
-// of those differences. What lies out of focus is in M, though not in the result.
+// of those differences. What lies out of focus is in M, though not in the result. Blocks with a voxel that was not
+// measured are none.
 #pragma once
 
 #include <cstdint>
@@ -40,9 +41,15 @@ struct ResidualScale {
 // e of a frame whose y has this mean.
 double ResidualFloor(double mean);
 
-// r of a plane of `columns` voxels a row, and its share in the sums. REQUIRES: y, model and r of one size, a multiple
-// of `columns`.
-void AddResidual(const ResidualScale& scale, std::span<const float> y, std::span<const float> model, int64_t columns,
-                 std::span<float> r, ResidualSums& sums);
+// A plane, or rows of one from a multiple of 8 on.
+struct Compared {
+  std::span<const float> y, model;
+  std::span<const float> m = {};  // 0: not measured; empty for none
+};
+
+// r of a plane of `columns` voxels a row, and its share in the sums; in r and its sums voxels count whatever their m.
+// REQUIRES: all and r of one size, a multiple of `columns`.
+void AddResidual(const ResidualScale& scale, const Compared& plane, int64_t columns, std::span<float> r,
+                 ResidualSums& sums);
 
 }  // namespace deconvoy::worker

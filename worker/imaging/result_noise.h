@@ -2,7 +2,8 @@
 //
 // A flat region is a block of 8 x 8 voxels in a plane, its corners at multiples of 8, in which the image varies by no
 // more than its neighbours along x differ: v <= 5/4 d / 2, v being the variance in the block and d the mean square of
-// those differences, d > 0. Structures that are resolved, and noise that neighbours share, make v larger.
+// those differences, d > 0. Structures that are resolved, and noise that neighbours share, make v larger. Blocks that
+// hold a NaN, or have one beside them, are none.
 //
 // A ring voxel lies below zero by more than 1/20 of the brightest light of the frame, and within 4 voxels along x of a
 // voxel of the result that has at least a quarter of it. A method whose result is never negative has none.

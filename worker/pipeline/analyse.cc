@@ -81,7 +81,7 @@ class Analysis {
   // Before the frames.
   absl::Status AnalyseCameras(const v1::VolumeAccess& input, const Shape5& shape) {
     for (int64_t c = 0; c < shape.c; ++c) {
-      ASSIGN_OR_RETURN(CameraSurvey survey, SurveyCamera(spec_, input, flat_, c, context_));
+      ASSIGN_OR_RETURN(CameraSurvey survey, SurveyCamera(spec_, input, mask_, flat_, c, context_));
       *result_.add_channels() = std::move(survey.facts);
       AddFindings(survey.findings);
     }

@@ -15,6 +15,7 @@
 #include "worker/imaging/noise_fit.h"
 #include "worker/pipeline/count_scale.h"
 #include "worker/pipeline/finding.h"
+#include "worker/pipeline/mask.h"
 #include "worker/pipeline/plane_reader.h"
 #include "worker/pipeline/region_correction.h"
 
@@ -46,8 +47,9 @@ int64_t StripRows(const v1::VolumeSpec& input, int64_t planes) {
 
 class Survey {
  public:
-  Survey(const v1::DeconvolveSpec& spec, const v1::VolumeAccess& input, int64_t c, TaskContext& context)
-      : spec_(spec), input_(input), shape_(FrameShape(input.spec())), c_(c), context_(context) {
+  Survey(const v1::DeconvolveSpec& spec, const v1::VolumeAccess& input, const v1::VolumeAccess* mask, int64_t c,
+         TaskContext& context)
+      : spec_(spec), input_(input), mask_(mask), shape_(FrameShape(input.spec())), c_(c), context_(context) {
     result.facts.set_c(static_cast<uint32_t>(c));
     const CountScale given = ScaleOf(spec);
     result.facts.set_gain_photons_per_count(given.gain);
@@ -64,9 +66,7 @@ class Survey {
   int64_t times() const { return input_.spec().shape().t(); }
   // Plane n of all time points.
   FrameBox PlaneAt(int64_t n) const { return {n / shape_.z, c_, {{n % shape_.z, 0, 0}, {1, shape_.y, shape_.x}}}; }
-  absl::StatusOr<std::vector<float>> Read(const FrameBox& plane) {
-    return ReadRegion(context_.source(), input_, plane);
-  }
+  absl::StatusOr<std::vector<float>> Read(const FrameBox& box);
   absl::Status CheckCancelled() const {
     return context_.cancelled() ? absl::CancelledError("the task was cancelled") : absl::OkStatus();
   }
@@ -78,10 +78,22 @@ class Survey {
 
   const v1::DeconvolveSpec& spec_;
   const v1::VolumeAccess& input_;
+  const v1::VolumeAccess* const mask_;
   const Shape3 shape_;
   const int64_t c_;
   TaskContext& context_;
 };
+
+// NaN where the mask is 0.
+absl::StatusOr<std::vector<float>> Survey::Read(const FrameBox& box) {
+  ASSIGN_OR_RETURN(std::vector<float> values, ReadRegion(context_.source(), input_, box));
+  if (mask_ == nullptr) return values;
+  ASSIGN_OR_RETURN(const std::vector<float> mask, ReadRegion(context_.source(), *mask_, RegionOfMask(*mask_, box)));
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (mask[i] == 0) values[i] = std::numeric_limits<float>::quiet_NaN();
+  }
+  return values;
+}
 
 double Survey::SaturatedCounts() const {
   if (spec_.saturation_counts() > 0) return spec_.saturation_counts();
@@ -172,8 +184,8 @@ absl::Status Survey::FindPixels() {
   for (int64_t y = 0; y < shape_.y; y += rows) {
     const int64_t end = std::min(y + rows, shape_.y);
     const int64_t first = std::max<int64_t>(y - kMargin, 0), last = std::min(end + kMargin, shape_.y);
-    ASSIGN_OR_RETURN(const std::vector<float> strip, ReadStrip(first, last, planes));
-    for (const uint32_t place : FindBadPixels(strip, planes, shape_.x)) {
+    ASSIGN_OR_RETURN(std::vector<float> strip, ReadStrip(first, last, planes));
+    for (const uint32_t place : FindBadPixels(std::move(strip), planes, shape_.x)) {
       const int64_t pixel = first * shape_.x + place;
       if (pixel >= y * shape_.x && pixel < end * shape_.x) pixels.push_back(static_cast<uint32_t>(pixel));
     }
@@ -243,8 +255,9 @@ absl::Status Survey::MeasureFlatField(const v1::VolumeAccess& flat) {
 }  // namespace
 
 absl::StatusOr<CameraSurvey> SurveyCamera(const v1::DeconvolveSpec& spec, const v1::VolumeAccess& input,
-                                          const v1::VolumeAccess* flat, int64_t c, TaskContext& context) {
-  Survey survey(spec, input, c, context);
+                                          const v1::VolumeAccess* mask, const v1::VolumeAccess* flat, int64_t c,
+                                          TaskContext& context) {
+  Survey survey(spec, input, mask, c, context);
   if (spec.estimate_gain()) RETURN_IF_ERROR(survey.FindNoise());
   if (LooksForBadPixels(spec, input.spec())) RETURN_IF_ERROR(survey.FindPixels());
   if (flat != nullptr) RETURN_IF_ERROR(survey.MeasureFlatField(*flat));
@@ -260,13 +273,15 @@ bool LooksForBadPixels(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& inp
 int64_t CameraSurveyBytes(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input) {
   const Shape3 frame = FrameShape(input);
   const int64_t two_planes = 2 * frame.y * frame.x * static_cast<int64_t>(sizeof(float));
-  const int64_t for_reading = PlaneReadingBytes(input.type(), {1, frame.y, frame.x});
+  const bool masked = !spec.mask_volume().empty();
+  int64_t for_reading = PlaneReadingBytes(input.type(), {1, frame.y, frame.x});
+  if (masked) for_reading += PlaneReadingBytes(v1::U8, {1, frame.y, frame.x});
   int64_t bytes = spec.flat_field_volume().empty() ? 0 : two_planes;
   if (spec.estimate_gain()) bytes = std::max(bytes, NoiseFit::kBytes + two_planes + for_reading);
   if (LooksForBadPixels(spec, input)) {
     const int64_t planes = std::min<int64_t>(kPlanes, int64_t{input.shape().t()} * frame.z);
     const int64_t rows = std::min(StripRows(input, planes) + 2 * kMargin, frame.y);
-    bytes = std::max(bytes, rows * RowBytes(input, planes + 3));
+    bytes = std::max(bytes, rows * RowBytes(input, planes + (masked ? 5 : 3)));
   }
   return bytes;
 }

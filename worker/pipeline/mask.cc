@@ -1,6 +1,7 @@
 #include "worker/pipeline/mask.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "proto/contract/status_macros.h"
 
@@ -49,6 +50,9 @@ absl::StatusOr<std::span<const float>> MaskReader::Read(int64_t z, float fill, s
       counts[pixel] = fill;
     }
     correction_->light.Weigh(z, plane_);
+    for (size_t i = 0; i < counts.size(); ++i) {
+      if (plane_[i] == 0 && !std::isfinite(counts[i])) counts[i] = fill;
+    }
   }
   return std::span<const float>(plane_);
 }

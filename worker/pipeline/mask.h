@@ -32,8 +32,8 @@ class MaskReader {
              const RegionCorrection* correction = nullptr);
 
   // m on plane `z`, from the region's first one, of which `counts` are the image's. Valid until the next call; empty
-  // where every voxel counts alike. In `counts`, voxels of the mask and bad pixels become `fill`, and saturated ones
-  // the limit; where bad pixels have to count, the median of their neighbours.
+  // where every voxel counts alike. In `counts`, voxels of the mask, bad pixels and what is no number where m is 0
+  // become `fill`, and saturated ones the limit; where bad pixels have to count, the median of their neighbours.
   absl::StatusOr<std::span<const float>> Read(int64_t z, float fill, std::span<float> counts);
 
  private:

@@ -25,23 +25,56 @@ void LeaveOut(std::span<const float> m, std::span<const float> model, int64_t co
   }
 }
 
-// One plane of the core on its way into the sums.
-struct PlaneSums {
-  explicit PlaneSums(const ResidualProblem& problem)
-      : y(static_cast<size_t>(problem.core.shape.y * problem.core.shape.x)), blurred(y.size()), r(y.size()) {
-    if (problem.mask != nullptr) m.resize(y.size());
+constexpr int64_t kBlockRows = 8;           // of what is looked for in a plane: residual.h
+constexpr int64_t kVoxelBytes = 16;         // y, model, r, m
+constexpr int64_t kStripBytes = 4 << 20;    // whatever the number of threads, on which sums then do not depend
+constexpr int64_t kStripsBytes = 64 << 20;  // of all that are on their way
+
+// How a core is cut: into whole planes, or of large ones into rows.
+class Strips {
+ public:
+  explicit Strips(const Box3& core)
+      : core_(core),
+        rows_(std::min(std::max(kStripBytes / (core.shape.x * kVoxelBytes) / kBlockRows, int64_t{1}) * kBlockRows,
+                       core.shape.y)) {}
+
+  int64_t voxels() const { return rows_ * core_.shape.x; }  // of the largest
+  int64_t count() const { return core_.shape.z * PerPlane(); }
+  // Number i, in the order of the voxels.
+  Box3 At(int64_t i) const {
+    const int64_t first = i % PerPlane() * rows_;
+    return {{core_.origin.z + i / PerPlane(), core_.origin.y + first, core_.origin.x},
+            {1, std::min(rows_, core_.shape.y - first), core_.shape.x}};
+  }
+  // Strips that are worked on at once.
+  size_t AtOnce(int threads) const {
+    const int64_t most = std::max(kStripsBytes / (voxels() * kVoxelBytes), int64_t{1});
+    return static_cast<size_t>(std::clamp<int64_t>(threads, 1, std::min(most, count())));
   }
 
-  absl::Status Load(const ResidualProblem& problem, const Array& model, const Box3& plane) {
-    RETURN_IF_ERROR(problem.ops->Download(*problem.measured, plane, y));
-    RETURN_IF_ERROR(problem.ops->Download(model, plane, blurred));
-    return problem.mask == nullptr ? absl::OkStatus() : problem.ops->Download(*problem.mask, plane, m);
+ private:
+  int64_t PerPlane() const { return (core_.shape.y + rows_ - 1) / rows_; }
+
+  const Box3 core_;
+  const int64_t rows_;
+};
+
+// A strip of the core on its way into the sums.
+struct StripSums {
+  absl::Status Load(const ResidualProblem& problem, const Array& model, const Box3& strip) {
+    const auto voxels = static_cast<size_t>(strip.shape.voxels());
+    for (std::vector<float>* values : {&y, &blurred, &r}) values->resize(voxels);
+    RETURN_IF_ERROR(problem.ops->Download(*problem.measured, strip, y));
+    RETURN_IF_ERROR(problem.ops->Download(model, strip, blurred));
+    if (problem.mask == nullptr) return absl::OkStatus();
+    m.resize(voxels);
+    return problem.ops->Download(*problem.mask, strip, m);
   }
 
   void Sum(const ResidualProblem& problem) {
     sums = {};
     if (problem.mask != nullptr) LeaveOut(m, blurred, problem.core.shape.x, y, sums);
-    AddResidual(problem.scale, y, blurred, problem.core.shape.x, r, sums);
+    AddResidual(problem.scale, {y, blurred, m}, problem.core.shape.x, r, sums);
   }
 
   std::vector<float> y, blurred, r, m;
@@ -55,19 +88,18 @@ absl::Status MeasureResidual(const ResidualProblem& problem, const Array& estima
   RETURN_IF_ERROR(problem.ops->Convolve(
       {problem.otf, /*adjoint=*/false, Identity{&estimate},
        Store{.output = &model, .offset = static_cast<float>(problem.scale.background), .box = problem.core}}));
-  Box3 plane = problem.core;
-  plane.shape.z = 1;
-  std::vector<PlaneSums> planes(static_cast<size_t>(std::max(problem.threads, 1)), PlaneSums(problem));
-  while (plane.origin.z < problem.core.end().z) {
+  const Strips strips(problem.core);
+  std::vector<StripSums> slots(strips.AtOnce(problem.threads));
+  for (int64_t next = 0; next < strips.count();) {
     size_t count = 0;
-    for (; count < planes.size() && plane.origin.z < problem.core.end().z; ++count, ++plane.origin.z) {
-      RETURN_IF_ERROR(planes[count].Load(problem, model, plane));
+    for (; count < slots.size() && next < strips.count(); ++count, ++next) {
+      RETURN_IF_ERROR(slots[count].Load(problem, model, strips.At(next)));
     }
     ParallelFor(problem.threads, static_cast<int64_t>(count),
-                [&](int64_t i) { planes[static_cast<size_t>(i)].Sum(problem); });
+                [&](int64_t i) { slots[static_cast<size_t>(i)].Sum(problem); });
     for (size_t i = 0; i < count; ++i) {
-      sums += planes[i].sums;
-      if (map != nullptr) RETURN_IF_ERROR(map->Append(std::as_bytes(std::span(planes[i].r))));
+      sums += slots[i].sums;
+      if (map != nullptr) RETURN_IF_ERROR(map->Append(std::as_bytes(std::span(slots[i].r))));
     }
   }
   if (std::isfinite(sums.sum) && std::isfinite(sums.squares)) return absl::OkStatus();
@@ -76,12 +108,16 @@ absl::Status MeasureResidual(const ResidualProblem& problem, const Array& estima
 }
 
 absl::Status WriteDarkResidual(const ResidualScale& scale, const Shape3& core, PieceWriter& map) {
-  const std::vector<float> y(static_cast<size_t>(core.y * core.x));
+  const Strips strips({{}, core});
+  const std::vector<float> y(static_cast<size_t>(strips.voxels()));
   const std::vector<float> model(y.size(), static_cast<float>(scale.background));
   std::vector<float> r(y.size());
   ResidualSums unused;
-  AddResidual(scale, y, model, core.x, r, unused);
-  for (int64_t z = 0; z < core.z; ++z) RETURN_IF_ERROR(map.Append(std::as_bytes(std::span(r))));
+  AddResidual(scale, {y, model}, core.x, r, unused);
+  for (int64_t i = 0; i < strips.count(); ++i) {
+    const auto voxels = static_cast<size_t>(strips.At(i).shape.voxels());
+    RETURN_IF_ERROR(map.Append(std::as_bytes(std::span(r).first(voxels))));
+  }
   return absl::OkStatus();
 }
 

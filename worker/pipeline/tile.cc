@@ -150,7 +150,7 @@ absl::Status DeconvolveByDepth(const Workshop& at, v1::TileResult& result) {
     std::ranges::copy(blend.Plane(z), photons.begin());
     return absl::OkStatus();
   };
-  ASSIGN_OR_RETURN(const CoreOutput output, WriteCore(at.job, at.task, read, nullptr, at.threads, at.writer));
+  ASSIGN_OR_RETURN(const CoreOutput output, WriteCore(at.job, at.task, read, {}, at.threads, at.writer));
   RETURN_IF_ERROR(CheckOutput(at.job, at.input, output.counts));
   Report(at.input, output.counts, *result.mutable_statistics());
   return absl::OkStatus();
@@ -194,8 +194,11 @@ absl::Status DeconvolveAtOnce(const Workshop& at, v1::TileResult& result) {
   RETURN_IF_ERROR(at.psfs.Prepare(at.task, reports, at.context.source(), at.ops));
   const MethodRun run{.ops = at.ops, .psfs = at.psfs, .views = at.views, .curve = &result};
   ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(at.job, at.context, run));
-  ASSIGN_OR_RETURN(const CoreOutput output, WriteCore(at.job, at.task, CoreOf(at, *estimate),
-                                                      CoreOf(at, *at.views[0].y), at.threads, at.writer));
+  const Measured& first = at.views[0];
+  const MeasuredCore measured{.light = CoreOf(at, *first.y),
+                              .mask = first.mask == nullptr ? nullptr : CoreOf(at, *first.mask)};
+  ASSIGN_OR_RETURN(const CoreOutput output,
+                   WriteCore(at.job, at.task, CoreOf(at, *estimate), measured, at.threads, at.writer));
   RETURN_IF_ERROR(CheckOutput(at.job, at.input, output.counts));
   Report(at.input, output.counts, *result.mutable_statistics());
   ASSIGN_OR_RETURN(const ResidualSums residual, MeasureResiduals(at, *estimate));
@@ -205,7 +208,7 @@ absl::Status DeconvolveAtOnce(const Workshop& at, v1::TileResult& result) {
 
 // A frame without light: it says nothing about quality.
 absl::Status WriteDark(const TileJob& job, const v1::Task& task, PieceWriter& writer, v1::TileResult& result) {
-  ASSIGN_OR_RETURN(const CoreOutput output, WriteCore(job, task, nullptr, nullptr, 1, writer));
+  ASSIGN_OR_RETURN(const CoreOutput output, WriteCore(job, task, nullptr, {}, 1, writer));
   if (job.tile.spec().residual()) {
     RETURN_IF_ERROR(WriteDarkResidual(ResidualScaleOf(job, 0), job.core.box.shape, writer));
   }

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
+#include <numeric>
 #include <string_view>
 #include <vector>
 
+#include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
@@ -15,8 +18,12 @@
 namespace deconvoy::worker {
 namespace {
 
-// Every how many planes of a frame flat regions are looked for.
+// Every how many planes of a frame flat regions are looked for, if they were measured.
 constexpr int64_t kFlatPlanes = 4;
+
+bool LooksForFlat(const TileJob& job, int64_t z) {
+  return (job.core.box.origin.z + z) % std::lcm(kFlatPlanes, AxialUpsample(job.tile.spec())) == 0;
+}
 
 absl::Status BadOutput(const TileJob& job, std::string_view what) {
   return MakeError(
@@ -31,11 +38,20 @@ struct OutputPlane {
       : photons(static_cast<size_t>(job.core.box.shape.y * job.core.box.shape.x)),
         raw(photons.size() * static_cast<size_t>(BytesPerVoxel(type))) {}
 
-  // `z` in the core.
-  absl::Status Load(const TileJob& job, const CorePlane& result, const CorePlane& measured, int64_t z) {
+  // `z` in the core; `m` is scratch.
+  absl::Status Load(const TileJob& job, const CorePlane& result, const MeasuredCore& measured, int64_t z,
+                    std::vector<float>& m) {
     if (result) RETURN_IF_ERROR(result(z, photons));
-    image.resize(measured && (job.core.box.origin.z + z) % kFlatPlanes == 0 ? photons.size() : 0);
-    return image.empty() ? absl::OkStatus() : measured(z, image);
+    image.resize(measured.light && LooksForFlat(job, z) ? photons.size() : 0);
+    if (image.empty()) return absl::OkStatus();
+    RETURN_IF_ERROR(measured.light(z, image));
+    if (!measured.mask) return absl::OkStatus();
+    m.resize(image.size());
+    RETURN_IF_ERROR(measured.mask(z, m));
+    for (size_t i = 0; i < m.size(); ++i) {
+      if (m[i] == 0) image[i] = std::numeric_limits<float>::quiet_NaN();
+    }
+    return absl::OkStatus();
   }
 
   void Convert(const TileJob& job, v1::VoxelType type, bool looks_at_noise) {
@@ -47,7 +63,8 @@ struct OutputPlane {
     output.counts = ToCounts(job.scale(), job.tile.spec().keep_offset(), photons, type, raw);
   }
 
-  std::vector<float> photons, image;  // image: empty where flat regions are not looked for
+  std::vector<float> photons;
+  std::vector<float> image;  // NaN where it was not measured; empty where flat regions are not looked for
   std::vector<std::byte> raw;
   CoreOutput output;
 };
@@ -55,18 +72,19 @@ struct OutputPlane {
 }  // namespace
 
 absl::StatusOr<CoreOutput> WriteCore(const TileJob& job, const v1::Task& task, const CorePlane& result,
-                                     const CorePlane& image, int threads, PieceWriter& writer) {
+                                     const MeasuredCore& measured, int threads, PieceWriter& writer) {
   const v1::VoxelType type = task.outputs(0).type();
   const int64_t end = job.core.box.shape.z;
   std::vector<OutputPlane> planes(static_cast<size_t>(std::clamp<int64_t>(threads, 1, end)), OutputPlane(job, type));
+  std::vector<float> m;
   CoreOutput output;
   for (int64_t z = 0; z < end;) {
     size_t count = 0;
     for (; count < planes.size() && z < end; ++count, ++z) {
-      RETURN_IF_ERROR(planes[count].Load(job, result, image, z));
+      RETURN_IF_ERROR(planes[count].Load(job, result, measured, z, m));
     }
     ParallelFor(threads, static_cast<int64_t>(count),
-                [&](int64_t i) { planes[static_cast<size_t>(i)].Convert(job, type, image != nullptr); });
+                [&](int64_t i) { planes[static_cast<size_t>(i)].Convert(job, type, measured.light != nullptr); });
     for (const OutputPlane& plane : std::span(planes).first(count)) {
       output.counts.Merge(plane.output.counts);
       output.noise += plane.output.noise;

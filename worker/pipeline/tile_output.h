@@ -18,6 +18,12 @@ namespace deconvoy::worker {
 // Fills in plane `z` of the core, as photons.
 using CorePlane = std::function<absl::Status(int64_t z, std::span<float> photons)>;
 
+// What was measured in the core.
+struct MeasuredCore {
+  CorePlane light;  // none: the noise is not looked at
+  CorePlane mask;   // m instead of photons; none: 1 everywhere
+};
+
 // The core on its way out.
 struct CoreOutput {
   CountTotals counts;
@@ -25,9 +31,10 @@ struct CoreOutput {
 };
 
 // Converts the core plane by plane. Without `result` it is that of a frame without any light, whose result is zero;
-// without `image`, the light that was measured, the noise is not looked at. Both are called from the calling thread.
+// flat regions are looked for in every fourth plane, of those that were measured. All are called from the calling
+// thread.
 absl::StatusOr<CoreOutput> WriteCore(const TileJob& job, const v1::Task& task, const CorePlane& result,
-                                     const CorePlane& image, int threads, PieceWriter& writer);
+                                     const MeasuredCore& measured, int threads, PieceWriter& writer);
 
 // BAD_OUTPUT for NaN, infinity, or nothing but zeros where there is light.
 absl::Status CheckOutput(const TileJob& job, const CoreFacts& input, const CountTotals& output);

@@ -19,6 +19,7 @@ constexpr double kSparse = 2, kSparseAlongZ = 2.5;
 constexpr double kAlike = 1.25;       // factors of the axes that differ by less are taken for one
 constexpr int64_t kLeastExtent = 5;   // of an axis along which a width is compared
 constexpr double kLeastVoxels = 1.2;  // of an expected width that a fit can tell
+constexpr double kMostPeriods = 2;    // the shortest ones, in a voxel that can show a width
 constexpr int kReach = 2;             // of the computed PSF, in expected widths to both sides
 constexpr int64_t kMostReach = 100;   // voxels
 constexpr std::array<const char*, 3> kNames = {"z", "y", "x"};
@@ -89,14 +90,18 @@ Periods ShortestPeriods(const Microscope& microscope) {
   return {wavelength / (2 * na) / finer, wavelength / (n - std::sqrt(n * n - na * na))};
 }
 
-// The widths that the optics give, in um.
+// The widths that the optics give, in um: none where voxels are too large to show one, nor along z where planes are too
+// far apart.
 Axes ExpectedWidths(const Shape3& shape, const std::array<double, 3>& voxel_um, const Microscope& microscope,
                     const Periods& periods) {
+  const double coarse_um = kMostPeriods * periods.side_um;
+  if (voxel_um[1] > coarse_um || voxel_um[2] > coarse_um) return {};
+  const bool planes = shape.z >= kLeastExtent && voxel_um[0] <= kMostPeriods * periods.axial_um;
   const auto reach = [](double um, double voxel) {
     return std::clamp(static_cast<int64_t>(std::ceil(kReach * um / voxel)), int64_t{2}, kMostReach);
   };
   const int64_t y = reach(periods.side_um, voxel_um[1]), x = reach(periods.side_um, voxel_um[2]);
-  const int64_t z = shape.z < kLeastExtent ? 0 : reach(periods.axial_um, voxel_um[0]);
+  const int64_t z = planes ? reach(periods.axial_um, voxel_um[0]) : 0;
   const PsfGrid grid{
       .shape = {2 * z + 1, 2 * y + 1, 2 * x + 1}, .z_um = voxel_um[0], .y_um = voxel_um[1], .x_um = voxel_um[2]};
   Axes widths = Widths(MakePsf(microscope, grid, 1), grid.shape);

@@ -3,7 +3,8 @@
 // Widths are compared with those of the PSF that the optics give on the same voxels (worker/psf/theory/microscope.h),
 // so that what a voxel's extent and a pinhole do to them is the same in both. A width is that at half maximum of the
 // Gaussian that fits the line through the maximum best where it exceeds 30 % of it (least squares of the logarithm,
-// weighted by the squared values), along one axis.
+// weighted by the squared values), along one axis. Optics tell none on voxels of more than two of their shortest
+// periods along y or x, nor along z where planes are further apart than two of those.
 //
 //   too broad     along y or x more than 1.3 times the optics' width, or along z more than 1.7 times
 //   too narrow    along any axis less than 0.75 times

@@ -9,8 +9,8 @@ namespace {
 
 using testing::Scene;
 
-std::optional<double> RatioOf(Scene& scene) {
-  const auto ratio = VarianceOverMean(*scene.ops, *scene.otf, *scene.y, scene.y->box());
+std::optional<double> RatioOf(Scene& scene, const Array* mask = nullptr) {
+  const auto ratio = VarianceOverMean(*scene.ops, *scene.otf, *scene.y, mask, scene.y->box());
   EXPECT_OK(ratio.status());
   return ratio.value_or(std::nullopt);
 }
@@ -23,6 +23,45 @@ TEST(VarianceOverMean, OfPhotonsIsOne) {
     EXPECT_NEAR(*ratio, 1, 0.08) << peak;
     EXPECT_TRUE(IsPoisson(ratio));
   }
+}
+
+// Planes between are copies of those before, as LoadMeasured has them.
+TEST(VarianceOverMean, OfPlanesWithOthersBetweenIsThatOfThePlanes) {
+  for (const size_t upsample : {2, 3, 4}) {
+    Scene scene({24, 80, 80}, 50, 11);
+    const size_t plane = 80 * 80;
+    std::vector<float> m(scene.photons.size());
+    for (size_t i = 0; i < m.size(); ++i) {
+      const size_t from = i / plane / upsample * upsample;
+      m[i] = from == i / plane ? 1 : 0;
+      scene.photons[i] = scene.photons[from * plane + i % plane];
+    }
+    scene.Reset();
+    const auto mask = scene.ops->Allocate(scene.y->box()).value();
+    EXPECT_OK(scene.ops->Upload(m, mask->box(), *mask));
+    const std::optional<double> ratio = RatioOf(scene, mask.get());
+    ASSERT_TRUE(ratio.has_value());
+    EXPECT_NEAR(*ratio, 1, 0.1) << upsample;
+    EXPECT_TRUE(IsPoisson(ratio));
+  }
+}
+
+TEST(VarianceOverMean, OfVoxelsThatCountIsTheirs) {
+  Scene scene({24, 80, 80}, 50, 11);
+  std::vector<float> m(scene.photons.size(), 0.5F);
+  for (size_t i = 0; i < m.size(); ++i) {
+    if (i % 80 < 40) continue;
+    m[i] = 0;
+    scene.photons[i] = 20;
+  }
+  scene.Reset();
+  const auto mask = scene.ops->Allocate(scene.y->box()).value();
+  EXPECT_OK(scene.ops->Upload(m, mask->box(), *mask));
+  const std::optional<double> ratio = RatioOf(scene, mask.get());
+  ASSERT_TRUE(ratio.has_value());
+  EXPECT_NEAR(*ratio, 1, 0.15);
+  EXPECT_OK(scene.ops->Fill(*mask, 0));
+  EXPECT_FALSE(RatioOf(scene, mask.get()).has_value());
 }
 
 TEST(VarianceOverMean, OfCountsThatAreNoPhotonsIsTheirGain) {

@@ -116,5 +116,39 @@ TEST(BadPixelsTest, PixelsAtTheEdgesAndWithoutAnyNoiseAreFound) {
   EXPECT_EQ(FindBadPixels(counts, kPlanes, kExtent), (std::vector<uint32_t>{0, 255, kPixels - 1}));
 }
 
+TEST(BadPixelsTest, WhatIsNoNumberHidesNoneAndIsNone) {
+  std::vector<float> counts = Stack(v1::MIXED, 41);
+  const std::set<uint32_t> hot = PlantHot(42, counts);
+  const std::vector<uint32_t> before = FindBadPixels(counts, kPlanes, kExtent);
+  // A plane that is missing, a pixel that is in half of the others, and a box that is missing in all.
+  const auto hide = [&](int64_t z, size_t pixel) { counts[static_cast<size_t>(z) * kPixels + pixel] = NAN; };
+  for (size_t pixel = 0; pixel < kPixels; ++pixel) hide(3, pixel);
+  for (int64_t z = 4; z < 12; ++z) hide(z, 200 * kExtent + 30);
+  for (int64_t z = 0; z < kPlanes; ++z) {
+    for (int64_t y = 100; y < 140; ++y) {
+      for (int64_t x = 90; x < 150; ++x) hide(z, static_cast<size_t>(y * kExtent + x));
+    }
+  }
+  const auto away = [](uint32_t pixel) {
+    const int64_t y = pixel / kExtent, x = pixel % kExtent;
+    return (y < 98 || y >= 142 || x < 88 || x >= 152) && (std::abs(y - 200) > 2 || std::abs(x - 30) > 2);
+  };
+  const std::vector<uint32_t> found = FindBadPixels(counts, kPlanes, kExtent);
+  EXPECT_TRUE(std::ranges::all_of(found, away));
+  const auto expected = std::ranges::count_if(before, away);
+  EXPECT_GT(expected, 100);
+  EXPECT_GE(static_cast<double>(Found(hot, found)), 0.97 * static_cast<double>(expected));
+  EXPECT_LE(found.size(), Found(hot, found) + 1);
+}
+
+TEST(BadPixelsTest, TooFewPlanesThatAreKnownTellNothing) {
+  std::vector<float> counts(kPixels * kPlanes, 7);
+  for (size_t z = 0; z < kPlanes; ++z) counts[z * kPixels + 9000] = 9;
+  for (size_t i = 0; i < kPixels * 11; ++i) counts[i] = NAN;
+  EXPECT_EQ(FindBadPixels(counts, kPlanes, kExtent), (std::vector<uint32_t>{9000}));
+  for (size_t i = 0; i < kPixels * 12; ++i) counts[i] = NAN;
+  EXPECT_TRUE(FindBadPixels(counts, kPlanes, kExtent).empty());
+}
+
 }  // namespace
 }  // namespace deconvoy::worker

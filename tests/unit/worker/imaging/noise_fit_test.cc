@@ -124,5 +124,22 @@ TEST(NoiseFitTest, SaturatedBlocksAreLeftOut) {
   ExpectGain(fit.Finish(), 1, 2, 0.1);
 }
 
+// As of a volume that was rotated or put together.
+TEST(NoiseFitTest, RegionsThatWereFilledInTellNothing) {
+  for (const float filling : {0.0F, 100.0F, 65'535.0F}) {
+    const Shape3 shape{4, 192, 192};
+    std::vector<float> counts = Recorded(SomeCamera(2, 2, 9), BlurredSpecimen(shape, 9, 300));
+    for (size_t i = 0; i < counts.size(); ++i) {
+      if (i % 192 < 19) counts[i] = filling;
+    }
+    NoiseFit fit({.offset_counts = 100});
+    const auto plane = [&](size_t z) { return std::span(counts).subspan(z * 192 * 192, 192 * 192); };
+    for (size_t z = 0; z + 1 < 4; ++z) fit.AddPair(plane(z), plane(z + 1), shape.x);
+    const auto found = fit.Finish();
+    ASSERT_TRUE(found.has_value()) << filling;
+    EXPECT_NEAR(found->gain, 2, 0.2) << filling << ": +- " << found->gain_error;
+  }
+}
+
 }  // namespace
 }  // namespace deconvoy::worker

@@ -25,7 +25,7 @@ std::vector<float> Photons(const std::vector<float>& model, uint64_t seed) {
 ResidualSums Sums(const std::vector<float>& y, const std::vector<float>& model, const ResidualScale& scale) {
   std::vector<float> r(y.size());
   ResidualSums sums;
-  AddResidual(scale, y, model, kColumns, r, sums);
+  AddResidual(scale, {y, model}, kColumns, r, sums);
   return sums;
 }
 
@@ -44,7 +44,7 @@ TEST(Residual, IsTheFormulaAtEveryVoxel) {
   const std::vector<float> y{9, 4, 0, 1}, model{4, 4, 0.5F, 0};
   std::vector<float> r(4);
   ResidualSums sums;
-  AddResidual({.floor = 0.25}, y, model, 2, r, sums);
+  AddResidual({.floor = 0.25}, {y, model}, 2, r, sums);
   const std::vector<float> expected{2.5F, 0, -0.5F / std::sqrt(0.5F), 2};
   double sum = 0, squares = 0;
   for (size_t i = 0; i < 4; ++i) {
@@ -77,8 +77,8 @@ TEST(Residual, SumsOfPlanesAddUp) {
   const ResidualSums a = Sums(y, model, scale), b = Sums(z, model, scale);
   std::vector<float> r(y.size());
   ResidualSums both;
-  AddResidual(scale, y, model, kColumns, r, both);
-  AddResidual(scale, z, model, kColumns, r, both);
+  AddResidual(scale, {y, model}, kColumns, r, both);
+  AddResidual(scale, {z, model}, kColumns, r, both);
   EXPECT_EQ(both.voxels, a.voxels + b.voxels);
   EXPECT_DOUBLE_EQ(both.squares, a.squares + b.squares);
   EXPECT_EQ(both.faint_voxels, a.faint_voxels + b.faint_voxels);
@@ -98,6 +98,19 @@ TEST(Residual, FaintStructuresAreFoundAndTheirLightFollowsTheModel) {
   EXPECT_EQ(lost.faint_model, 0);
 }
 
+TEST(Residual, BlocksThatWereNotMeasuredAreNotFaint) {
+  std::vector<float> model = Model(20), m = Model(1), r(model.size());
+  for (const int64_t row : {8, 24, 40}) AddSpot(row, 16, 40, model);
+  const ResidualScale scale{.floor = 1, .background = 20, .brightest = 2000};
+  m[8 * kColumns + 16] = m[31 * kColumns + 23] = 0;  // corners of two of the blocks
+  m[32 * kColumns + 16] = 0;                         // beside one
+  m[40 * kColumns + 16] = 0.5F;                      // measured in less light
+  ResidualSums sums;
+  AddResidual(scale, {model, model, m}, kColumns, r, sums);
+  EXPECT_EQ(sums.faint_voxels, 64U);
+  EXPECT_EQ(sums.voxels, r.size());
+}
+
 TEST(Residual, NoiseAndBrightStructuresAreNotFaint) {
   const ResidualScale scale{.floor = 1, .background = 20, .brightest = 2000};
   EXPECT_EQ(Sums(Photons(Model(20), 8), Model(20), scale).faint_voxels, 0U);
@@ -110,7 +123,7 @@ TEST(Residual, AFrameWithoutLightHasAFloor) {
   EXPECT_GT(ResidualFloor(0), 0);
   std::vector<float> r(1);
   ResidualSums sums;
-  AddResidual({.floor = ResidualFloor(0)}, std::vector<float>{0}, std::vector<float>{0}, 1, r, sums);
+  AddResidual({.floor = ResidualFloor(0)}, {std::vector<float>{0}, std::vector<float>{0}}, 1, r, sums);
   EXPECT_EQ(r[0], 0);
   EXPECT_EQ(sums.neighbours, 0U);
 }

@@ -51,6 +51,18 @@ TEST(AddFlat, StructuresAreNotFlat) {
   EXPECT_EQ(sums.flat_voxels, 0U);
 }
 
+TEST(AddFlat, BlocksThatWereNotMeasuredAreLeftOut) {
+  std::vector<float> image = Noisy(1000, 5, 1);
+  NoiseSums all, some;
+  AddFlat(image, image, kColumns, all);
+  image[9 * kColumns + 9] = NAN;
+  image[20 * kColumns + 64] = NAN;  // beside the last block of a row
+  AddFlat(image, image, kColumns, some);
+  EXPECT_EQ(some.flat_voxels, all.flat_voxels - 2 * 64);
+  EXPECT_TRUE(std::isfinite(some.flat_before));
+  EXPECT_TRUE(std::isfinite(some.flat_after));
+}
+
 TEST(AddRings, AreDarkBesideBrightOnly) {
   std::vector<float> result(64);
   result[10] = 50;

@@ -51,7 +51,7 @@ v1::DeconvolveSpec Spec() {
 
 absl::StatusOr<CameraSurvey> SurveyOf(MemoryTask& task, const v1::DeconvolveSpec& spec, int64_t c) {
   const v1::VolumeAccess* const flat = spec.flat_field_volume().empty() ? nullptr : &task.task.inputs(1);
-  return SurveyCamera(spec, task.task.inputs(0), flat, c, task);
+  return SurveyCamera(spec, task.task.inputs(0), nullptr, flat, c, task);
 }
 
 TEST(CameraSurveyTest, WhatIsGivenIsKept) {
@@ -86,6 +86,32 @@ TEST(CameraSurveyTest, GainAndReadNoiseOfEachChannelAreEstimated) {
   ASSERT_OK_AND_ASSIGN(const CameraSurvey given, SurveyOf(task, spec, 0));
   EXPECT_EQ(given.facts.read_noise_photons(), 5);
   EXPECT_FALSE(given.facts.read_noise_estimated());
+}
+
+// What the mask leaves out is as bright as the specimen and has a noise of its own, or is no number.
+TEST(CameraSurveyTest, WhatTheMaskLeavesOutTellsNothing) {
+  const Camera camera{.scale = {.offset_counts = 100, .gain = 2, .read_noise = 3},
+                      .background_photons = 10,
+                      .type = v1::U16,
+                      .seed = 3};
+  std::vector<float> counts = Recorded(camera, BlurredSpecimen(kShape, 4, 600));
+  std::vector<uint8_t> mask(counts.size(), 1);
+  for (size_t i = 0; i < counts.size(); ++i) {
+    const size_t y = i / 128 % 160, x = i % 128;
+    if (y == 80 && x == 20) counts[i] += 300;  // a hot pixel
+    if (x < 64) continue;
+    mask[i] = 0;
+    counts[i] = y == 9 ? NAN : static_cast<float>(100 + 4 * static_cast<double>(y) + 40 * Random(i).Normal());
+  }
+  MemoryTask task;
+  task.AddInput("volumes/in", {1, 1, kShape.z, kShape.y, kShape.x}, counts);
+  task.AddInput("volumes/mask", {1, 1, kShape.z, kShape.y, kShape.x}, v1::U8, AsBytes(mask));
+  v1::DeconvolveSpec spec = Spec();
+  spec.set_estimate_gain(true);
+  ASSERT_OK_AND_ASSIGN(const CameraSurvey survey,
+                       SurveyCamera(spec, task.task.inputs(0), &task.task.inputs(1), nullptr, 0, task));
+  EXPECT_NEAR(survey.facts.gain_photons_per_count(), 2, 0.2);
+  EXPECT_THAT(survey.facts.bad_pixels(), ElementsAre(80 * 128 + 20));
 }
 
 TEST(CameraSurveyTest, AGainThatCannotBeToldIsAnError) {

@@ -172,5 +172,19 @@ TEST_F(MeasuredTest, CorrectedLightWeighsLess) {
   EXPECT_EQ(std::vector<float>(all.begin(), all.begin() + 2), (std::vector<float>{62, 62}));
 }
 
+// A pixel without light in the flat field tells nothing, whatever it holds.
+TEST_F(MeasuredTest, WhatADarkPixelOfTheFlatFieldHoldsNeedNotBeANumber) {
+  task_.AddInput("volumes/in", {1, 1, 1, 1, 3}, {4, NAN, 6});
+  ImageSource from{.image = &task_.task.inputs(0), .loaded = {0, 0, {{}, {1, 1, 3}}}, .fill = 7};
+  from.correction.light = {.flat = {1, 0, 1}, .flat_maximum = 1};
+  const auto ignore = [](int64_t, std::span<const float>, std::span<const float>) {};
+  ASSERT_OK_AND_ASSIGN(const Measured measured, LoadMeasured(from, {{}, {1, 1, 3}}, *ops_, task_.source(), ignore));
+  EXPECT_EQ(Host(*ops_, *measured.mask), (std::vector<float>{1, 0, 1}));
+  for (const float y : Host(*ops_, *measured.y)) EXPECT_TRUE(std::isfinite(y));
+  from.correction.light.flat = {0, 1, 1};
+  EXPECT_EQ(ReasonOf(LoadMeasured(from, {{}, {1, 1, 3}}, *ops_, task_.source(), ignore).status()),
+            v1::NOT_FINITE_INPUT);
+}
+
 }  // namespace
 }  // namespace deconvoy::worker

@@ -235,6 +235,28 @@ TEST_F(Tile, TheResidualIsAnOutputWhereAskedForAndItsStatisticsAlwaysThere) {
   EXPECT_EQ(quality.SerializeAsString(), without.tile().statistics().quality().SerializeAsString());
 }
 
+// Of planes 0 to 12 of the result every third was measured, 0 and 12 of those that are looked at. Each has 8 blocks.
+TEST_F(Tile, FlatRegionsAreLookedForInWhatWasMeasured) {
+  for (const bool masked : {false, true}) {
+    Setting s;
+    s.frame = {5, 16, 33};
+    s.core = s.loaded = {{}, {13, 16, 33}};
+    s.parameters["axial_upsample"] = "3";
+    std::vector<float> raw(static_cast<size_t>(s.frame.voxels()));
+    for (size_t i = 0; i < raw.size(); ++i) raw[i] = i % 33 % 2 == 0 ? 100 : 110;  // no noise is whiter
+    MemoryTask task;
+    Fill(s, raw, task);
+    if (masked) {
+      std::vector<uint8_t> mask(raw.size(), 1);
+      for (size_t i = 0; i < mask.size(); ++i) mask[i] = i % 33 == 15 ? 0 : 1;
+      task.AddInput("volumes/mask", {1, 1, s.frame.z, s.frame.y, s.frame.x}, v1::U8, testing::AsBytes(mask));
+      task.task.mutable_tile()->mutable_spec()->set_mask_volume("volumes/mask");
+    }
+    ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, Run(task));
+    EXPECT_EQ(result.tile().statistics().quality().flat_voxels(), (masked ? 6U : 8U) * 2 * 64);
+  }
+}
+
 TEST_P(EveryBoundary, TheResidualVanishesWhereTheResultExplainsTheImage) {
   Setting s;
   s.boundary = GetParam();

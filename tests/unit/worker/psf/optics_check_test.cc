@@ -128,6 +128,19 @@ TEST(OpticsCheck, FindsVoxelsThatAreTooLarge) {
   EXPECT_NEAR(found.defects[0].number, 0.2 / (0.52 / 5.6), 1e-6);
 }
 
+// Nanometres taken for micrometres: a PSF that reached so far would take gigabytes.
+TEST(OpticsCheck, VoxelsThatShowNoWidthAreOnlyTooLarge) {
+  const std::vector<float> psf = Psf(Widefield());
+  const OpticsComparison found = CompareWithOptics(psf, kShape, {200, 65, 65}, Confocal());
+  for (const auto& width : found.expected_um) EXPECT_FALSE(width.has_value());
+  EXPECT_TRUE(found.measured_um[2].has_value());
+  ASSERT_EQ(found.defects.size(), 1U);
+  EXPECT_EQ(found.defects[0].name, "undersampled");
+  const OpticsComparison along_z = CompareWithOptics(psf, kShape, {200, 0.065, 0.065}, Widefield());
+  EXPECT_FALSE(along_z.expected_um[0].has_value());
+  EXPECT_TRUE(along_z.expected_um[2].has_value());
+}
+
 TEST(OpticsCheck, APsfOfOnePlaneHasNoWidthAlongZ) {
   const Shape3 flat{1, 41, 41};
   const std::vector<float> psf = MakePsf(Widefield(), {.shape = flat, .z_um = 1, .y_um = 0.065, .x_um = 0.065}, 1);
