@@ -79,7 +79,7 @@ TEST_P(SplittingSuite, TheDataUpdateTheirSplitting) {
   const auto otf = ToOtf(psf);
   const Box3 box = InnerBox();
   const Volume x = RandomField(whole_, -5, 20), t = RandomField(box, -30, 30);
-  Volume y = RandomField(box, 0, 20), mask = RandomField(box, 1, 1);
+  Volume y = RandomField(box, 0, 20), mask = RandomField(box, 0.2, 1);
   y.at(box.origin.z, box.origin.y, box.origin.x) = 0;
   y.at(box.origin.z, box.origin.y + 1, box.origin.x) = -3;
   mask.at(box.origin.z, box.origin.y + 1, box.origin.x + 1) = 0;

@@ -4,8 +4,8 @@
 //   f(v) = sum of m ((v + b) - y ln(v + b))           noise `poisson`
 //        = sum of m (v + b - y)^2 / (2 mean y)        noise `gaussian`
 //
-// x estimate, y measured photons, b background, H convolution with the PSF (sum 1), m mask of the measured voxels (0 in
-// the margin), D the differences of worker/ops/backend.h, times the voxel size along x over that of the axis, once each
+// x estimate, y measured photons, b background, H convolution with the PSF (sum 1), m 1 at voxels that count at all,
+// else 0, D the differences of worker/ops/backend.h, times the voxel size along x over that of the axis, once each
 // (`tv`) or twice (`hessian`); |.|_1 sums the lengths of the voxels' parts. Copies z1 = H x, z2 = x, z3 = D x with
 // scaled duals u1, u2, u3, and the penalties rho, g rho and g' rho, g being `weight` and g' a tenth of it:
 //

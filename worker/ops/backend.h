@@ -253,7 +253,7 @@ struct DataSplit {
   Array* output;       // covers the domain; null in a SplitSolve
   // If set: receives the sums over those voxels.
   SplitNorms* norms = nullptr;
-  // If set: receives the sum over m of f(v), of kPoisson the I-divergence as a GuardedRatio has it.
+  // If set: receives the sum of f(v) over those voxels, of kPoisson the I-divergence as a GuardedRatio has it.
   double* objective = nullptr;
   float floor = 0;  // of v + background in the objective of kPoisson, where it must be > 0
 };

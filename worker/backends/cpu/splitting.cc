@@ -205,10 +205,15 @@ class DataSink final : public RowSink {
   }
 
   double Objective(const float* y, const float* mask, const float* v, int64_t n, float* scratch) const {
-    if (split_.noise == Noise::kPoisson) return DivergenceOfRow(v, y, mask, split_.background, split_.floor, n);
+    if (split_.noise == Noise::kPoisson) {
+      if (mask != nullptr) std::transform(mask, mask + n, scratch, [](float m) { return m != 0 ? 1.0F : 0.0F; });
+      const float* const counted = mask != nullptr ? scratch : nullptr;
+      return DivergenceOfRow(v, y, counted, split_.background, split_.floor, n);
+    }
     std::memcpy(scratch, v, static_cast<size_t>(n) * sizeof(float));
     ResidualRow(y, split_.background, n, scratch);
-    return SquaresOfRow(scratch, mask, n) / (2 * static_cast<double>(split_.variance));
+    for (int64_t i = 0; mask != nullptr && i < n; ++i) scratch[i] = mask[i] != 0 ? scratch[i] : 0.0F;
+    return SquaresOfRow(scratch, nullptr, n) / (2 * static_cast<double>(split_.variance));
   }
 
   const DataSplit split_;
