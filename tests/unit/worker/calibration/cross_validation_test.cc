@@ -92,7 +92,8 @@ TEST(CrossValidate, FollowsItsFormulaWhereEveryFrequencyIsAlike) {
   scene.otf = scene.ops->MakeOtf(std::vector<float>{1}, {1, 1, 1}, {}).value();
   scene.problem.otf = scene.otf.get();
   ASSERT_OK_AND_ASSIGN(const v1::Calibration curve, CrossValidate(scene.sample(), *FindMethod("tikhonov")));
-  ASSERT_OK_AND_ASSIGN(const WindowedSpectrum spectrum, SpectrumUnderWindow(*scene.ops, *scene.y, {{}, scene.shape}));
+  ASSERT_OK_AND_ASSIGN(const WindowedSpectrum spectrum,
+                       SpectrumUnderWindow(*scene.ops, *scene.y, nullptr, {{}, scene.shape}));
   const auto share = [](const v1::CalibrationCandidate& candidate) {
     const double lambda = std::stod(candidate.value());
     return lambda / (1 + lambda);
