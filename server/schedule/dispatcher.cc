@@ -115,8 +115,9 @@ void Dispatcher::HandBack(const TaskId& task, uint64_t token) {
     lease->busy = true;
     failure = *lease->over;
   }
+  // Nothing of it is taken any more. Its room first: the store may need just that.
+  volumes_.RemoveScratch(token);
   const absl::Status status = jobs_.Fail(task, token, failure);
-  if (status.ok()) volumes_.RemoveScratch(token);
   bool says_so = false;
   {
     std::lock_guard lock(mutex_);

@@ -12,6 +12,8 @@ namespace deconvoy::server {
 namespace {
 
 constexpr int kBusyTimeoutMs = 10'000;
+// By how much the file grows. What it has ahead lets the log be emptied on a disk that is full.
+constexpr int kGrowthBytes = 256 << 10;
 constexpr const char* kRestoreRemedy = "Stop the server and restore the state folder from a backup.";
 
 // SQLite has a code for a disk that fills up while it writes, but not while it makes its shared memory.
@@ -102,9 +104,11 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::
 
 absl::Status Database::Configure() {
   sqlite3_busy_timeout(handle_, kBusyTimeoutMs);
+  int growth = kGrowthBytes;
+  sqlite3_file_control(handle_, nullptr, SQLITE_FCNTL_CHUNK_SIZE, &growth);
   RETURN_IF_ERROR(
       Execute("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
-              "PRAGMA journal_size_limit = 67108864;"));
+              "PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 128;"));
   ASSIGN_OR_RETURN(Statement mode, Prepare("PRAGMA journal_mode = WAL"));
   ASSIGN_OR_RETURN(const bool row, mode.Step());
   if (!row || mode.Bytes(0) != "wal") {
@@ -142,6 +146,11 @@ void Database::GiveBack(const std::string& sql, sqlite3_stmt* handle) {
 
 absl::Status Database::Execute(const std::string& sql) {
   const int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
+  return code == SQLITE_OK ? absl::OkStatus() : Error(code);
+}
+
+absl::Status Database::EmptyLog() {
+  const int code = sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
   return code == SQLITE_OK ? absl::OkStatus() : Error(code);
 }
 

@@ -66,6 +66,8 @@ class Database {
   absl::StatusOr<Statement> Prepare(std::string_view sql);
   // Runs statements without results, separated by semicolons.
   absl::Status Execute(const std::string& sql);
+  // Moves what the write-ahead log holds into the file and gives its room back to the disk. Not within a transaction.
+  absl::Status EmptyLog();
 
   int64_t changes() const;   // rows that the last statement changed
   int64_t last_key() const;  // key of the last row inserted

@@ -63,6 +63,8 @@ absl::Status ApplyChange(Database& database, job_table::JobKey key, const JobCha
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::filesystem::path& path) {
   ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path));
   RETURN_IF_ERROR(Migrate(*database));
+  // What an earlier run has left in the log, and the tables of a new database. The next start would do as well.
+  database->EmptyLog().IgnoreError();
   return std::make_unique<SqliteStore>(std::move(database));
 }
 

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <utility>
 
+#include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "server/store/sqlite.h"
 #include "server/store/store.h"
@@ -54,7 +55,8 @@ class SqliteStore : public Store {
   absl::StatusOr<uint64_t> NextToken() override;
 
  private:
-  // Runs `work` on the database, in a transaction that is committed when it succeeds.
+  // Runs `work` on the database, in a transaction that is committed when it succeeds. Where the disk is full, the room
+  // that the write-ahead log takes may be enough: then `work` runs a second time.
   template <typename Work>
   absl::Status Write(const Work& work) {
     std::lock_guard lock(mutex_);
@@ -62,6 +64,12 @@ class SqliteStore : public Store {
   }
   template <typename Work>
   absl::Status WriteLocked(const Work& work) {
+    absl::Status status = WriteOnce(work);
+    if (ReasonOf(status) != v1::DISK_FULL || !database_->EmptyLog().ok()) return status;
+    return WriteOnce(work);
+  }
+  template <typename Work>
+  absl::Status WriteOnce(const Work& work) {
     ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
     RETURN_IF_ERROR(work(*database_));
     return transaction.Commit();

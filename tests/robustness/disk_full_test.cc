@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "server/store/store.h"
 #include "tests/integration/support/image.h"
 #include "tests/integration/support/server_process.h"
 #include "tests/integration/support/verbs.h"
@@ -38,6 +39,9 @@ class SmallDisk {
 #define SKIP_UNLESS_MOUNTED(disk) \
   if (!(disk).mounted()) GTEST_SKIP() << "SKIPPED: a small disk cannot be mounted here: " << std::strerror(errno)
 
+// Of small disks: what the database and its log need for a job or two.
+const std::vector<std::string> kForTheDatabase = {"--keep-free-bytes", "800000"};
+
 // 16x128x128 in 16 bit is 512 KiB.
 void MakeInputs(const fs::path& folder) {
   std::vector<double> voxels(16 * 128 * 128, 50);
@@ -69,14 +73,14 @@ TEST(DiskFullTest, NoRoomForTheResultFile) {
 
 TEST(DiskFullTest, NoRoomInTheSpoolIsRefusedAndTheServiceLivesOn) {
   TemporaryFolder folder;
-  SmallDisk disk(folder.path() / "state", "3m");
+  SmallDisk disk(folder.path() / "state", "5m");
   SKIP_UNLESS_MOUNTED(disk);
   MakeInputs(folder.path());
   ServerProcess server(folder.path(), 1);
-  ASSERT_TRUE(server.Start({}, {"--keep-free-bytes", "0"})) << server.Log();
+  ASSERT_TRUE(server.Start({}, kForTheDatabase)) << server.Log();
   // Room for the input (512 KiB), none for the result (1 MiB) beside what fills the disk.
   const fs::path ballast = folder.path() / "state" / "ballast";
-  std::ofstream(ballast) << std::string(1700 * 1024, 'x');
+  std::ofstream(ballast) << std::string(3200 * 1024, 'x');
   const CliResult refused = server.Cli(Arguments(folder.path(), folder.path() / "out.tif"));
   EXPECT_EQ(refused.exit.code, 7) << refused.err;
   EXPECT_NE(refused.err.find("spool"), std::string::npos) << "does not say where: " << refused.err;
@@ -129,24 +133,42 @@ TEST(DiskFullTest, AnAcceptedJobWaitsForRoomAndGoesOn) {
 
 TEST(DiskFullTest, AServerThatHasNoRoomToStartSaysSoAndLosesNothing) {
   TemporaryFolder folder;
-  SmallDisk disk(folder.path() / "state", "3m");
+  SmallDisk disk(folder.path() / "state", "5m");
   SKIP_UNLESS_MOUNTED(disk);
   MakeInputs(folder.path());
   ServerProcess server(folder.path(), 1);
-  const std::vector<std::string> greedy = {"--keep-free-bytes", "0"};
-  ASSERT_TRUE(server.Start({}, greedy)) << server.Log();
+  ASSERT_TRUE(server.Start({}, kForTheDatabase)) << server.Log();
   const CliResult kept = server.Cli(With(Arguments(folder.path(), folder.path() / "out.tif"), {"--keep"}));
   ASSERT_EQ(kept.exit.code, 0) << kept.err;
   ASSERT_TRUE(server.Stop().has_value());
   const fs::path ballast = folder.path() / "state" / "ballast";
-  std::ofstream(ballast) << std::string(3 << 20, 'x');
-  EXPECT_FALSE(server.Start({}, greedy));
+  std::ofstream(ballast) << std::string(5 << 20, 'x');
+  EXPECT_FALSE(server.Start({}, kForTheDatabase));
   EXPECT_EQ(server.process().Wait(std::chrono::seconds(20)).value_or(Exit{}).code, 3);
   EXPECT_NE(server.Log().find("disk is full"), std::string::npos) << server.Log();
   EXPECT_NE(server.Log().find("ree space"), std::string::npos) << "what to do: " << server.Log();
   fs::remove(ballast);
-  ASSERT_TRUE(server.Start({}, greedy)) << server.Log();
+  ASSERT_TRUE(server.Start({}, kForTheDatabase)) << server.Log();
   EXPECT_NE(server.Cli({"jobs", "--all"}).out.find("succeeded"), std::string::npos);
+}
+
+TEST(DiskFullTest, AStoreOnAFullDiskLivesOnTheRoomOfItsLog) {
+  TemporaryFolder folder;
+  SmallDisk disk(folder.path() / "state", "1m");
+  SKIP_UNLESS_MOUNTED(disk);
+  ASSERT_OK_AND_ASSIGN(const auto store, server::Store::Open(folder.path() / "state" / "deconvoy.sqlite"));
+  server::VolumeRecord volume{.id = "0123456789abcdefghijklmnop", .owner = "local"};
+  *volume.spec.mutable_shape() = MakeSpec({1, 1, 512, 8, 8}, v1::U8).shape();
+  ASSERT_OK(store->InsertVolume(volume, "", ""));
+  const uintmax_t log = 64 * 1024;  // and no more
+  std::ofstream(folder.path() / "state" / "ballast")
+      << std::string(fs::space(folder.path() / "state").available - log, 'x');
+  for (int64_t z = 0; z < 256; ++z) {
+    const server::CommittedBox plane{.box = {.t = 0, .c = 0, .box = {.origin = {z, 0, 0}, .shape = {1, 8, 8}}}};
+    ASSERT_OK(store->CommitBoxes(volume.id, {plane}));
+  }
+  ASSERT_OK_AND_ASSIGN(const std::vector<server::CommittedBox> kept, store->GetBoxes(volume.id, 0, 0));
+  EXPECT_EQ(kept.size(), 256U);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "server/store/sqlite.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -116,6 +117,22 @@ TEST_F(SqliteTest, FullDiskIsNamed) {
   EXPECT_EQ(ReasonOf(status), v1::DISK_FULL);
   EXPECT_EQ(InfoOf(status).metadata().at("path"), path_.string());
   EXPECT_NE(InfoOf(status).remedy(), "");
+}
+
+TEST_F(SqliteTest, EmptiedLogGivesItsRoomBack) {
+  for (int64_t i = 0; i < 20; ++i) ASSERT_OK(Insert(i, std::string(4096, 'x'), ""));
+  const std::filesystem::path log = path_.string() + "-wal";
+  ASSERT_GT(std::filesystem::file_size(log), 20U * 4096);
+  ASSERT_OK(database_->EmptyLog());
+  EXPECT_EQ(std::filesystem::file_size(log), 0U);
+  EXPECT_EQ(Count(), 20);
+}
+
+TEST_F(SqliteTest, LogIsEmptiedBeforeItIsLarge) {
+  for (int64_t i = 0; i < 1000; ++i) {
+    ASSERT_OK(database_->Execute(fmt::format("INSERT OR REPLACE INTO things VALUES (1, '{}', NULL)", i)));
+  }
+  EXPECT_LT(std::filesystem::file_size(path_.string() + "-wal"), 1U << 20);
 }
 
 TEST_F(SqliteTest, BrokenConstraintIsAnErrorWithThePath) {
