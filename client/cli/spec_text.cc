@@ -48,9 +48,21 @@ std::string CentreText(const Spec& spec) {
 }
 
 std::string BackgroundText(const v1::DeconvolveSpec& spec) {
-  if (spec.background_case() == v1::DeconvolveSpec::kBackgroundCounts)
-    return fmt::format("{:g} counts above the offset", spec.background_counts());
-  return "auto";
+  switch (spec.background_case()) {
+    case v1::DeconvolveSpec::kBackgroundCounts:
+      return fmt::format("{:g} counts above the offset", spec.background_counts());
+    case v1::DeconvolveSpec::kBackgroundPercentile:
+      return fmt::format("what {:g} % of a frame's voxels lie below", spec.background_percentile());
+    case v1::DeconvolveSpec::kBackgroundPlanesAuto:
+      return "auto, of each plane";
+    case v1::DeconvolveSpec::kBackgroundPlanes: {
+      const auto& counts = spec.background_planes().counts();
+      const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
+      return fmt::format("{:g} to {:g} counts above the offset, given for each plane", *least, *most);
+    }
+    default:
+      return "auto";
+  }
 }
 
 std::string PsfBackgroundText(const v1::DeconvolveSpec& spec) {

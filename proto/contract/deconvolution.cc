@@ -85,6 +85,15 @@ absl::Status CheckResidual(const v1::DeconvolveSpec& spec, const v1::Method& met
       "there is no map of the residual with several PSFs, of views or of depths");
 }
 
+absl::Status CheckPlaneBackgrounds(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& image) {
+  const auto given = static_cast<uint32_t>(spec.background_planes().counts_size());
+  if (!spec.has_background_planes() || given == image.shape().z()) return absl::OkStatus();
+  return MakeError({.reason = v1::INVALID_FIELD,
+                    .field = "deconvolve.background_planes",
+                    .remedy = "Give one number for each plane, or one for all."},
+                   fmt::format("backgrounds are given for {} planes, but the image has {}", given, image.shape().z()));
+}
+
 bool FitsPupil(const v1::DeconvolveSpec& spec, const v1::Method& method) {
   const auto given = spec.parameters().find(std::string(kZernike));
   return method.estimates_psf() && given != spec.parameters().end() && given->second != "none";

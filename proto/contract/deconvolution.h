@@ -41,6 +41,8 @@ absl::Status CheckViews(const v1::Method& method, const v1::VolumeSpec& image, c
 absl::Status CheckDepths(const v1::DeconvolveSpec& spec, const v1::Method& method);
 // Whether the residual that is asked for has a map, as only what one PSF leaves has. INVALID_FIELD.
 absl::Status CheckResidual(const v1::DeconvolveSpec& spec, const v1::Method& method);
+// One background for each plane of the image, where planes are given theirs.
+absl::Status CheckPlaneBackgrounds(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& image);
 
 // Whether the PSF is to be estimated as one of the given optics.
 bool FitsPupil(const v1::DeconvolveSpec& spec, const v1::Method& method);

@@ -138,6 +138,16 @@ absl::Status CheckParameters(const google::protobuf::Map<std::string, std::strin
   return absl::OkStatus();
 }
 
+// How many there must be is the image's to say.
+absl::Status CheckGivenPlanes(const v1::PlaneBackgrounds& planes) {
+  constexpr std::string_view kField = "deconvolve.background_planes";
+  if (planes.counts().empty()) return Invalid(kField, "is empty", "Give a background for each plane of the image.");
+  for (int z = 0; z < planes.counts_size(); ++z) {
+    RETURN_IF_ERROR(CheckCounts(planes.counts(z), fmt::format("{}.counts[{}]", kField, z), "counts"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckBackground(const v1::DeconvolveSpec& spec) {
   switch (spec.background_case()) {
     case v1::DeconvolveSpec::kBackgroundCounts:
@@ -146,9 +156,20 @@ absl::Status CheckBackground(const v1::DeconvolveSpec& spec) {
       if (spec.background_auto()) return absl::OkStatus();
       return Invalid("deconvolve.background_auto", "is false, but no background is given",
                      "Give `background_counts`, 0 for none, or let it be automatic.");
-    default:
+    case v1::DeconvolveSpec::kBackgroundPercentile:
+      if (spec.background_percentile() > 0 && spec.background_percentile() < 100) return absl::OkStatus();
+      return Invalid("deconvolve.background_percentile", fmt::format("is {}", spec.background_percentile()),
+                     "Give a number above 0 and below 100, for instance 5.");
+    case v1::DeconvolveSpec::kBackgroundPlanesAuto:
+      if (spec.background_planes_auto()) return absl::OkStatus();
+      return Invalid("deconvolve.background_planes_auto", "is false, but no background is given",
+                     "Give `background_planes`, or let it be automatic.");
+    case v1::DeconvolveSpec::kBackgroundPlanes:
+      return CheckGivenPlanes(spec.background_planes());
+    case v1::DeconvolveSpec::BACKGROUND_NOT_SET:
       return absl::OkStatus();
   }
+  return absl::OkStatus();
 }
 
 // Centre and energy of the PSF. `Spec` is a DeconvolveSpec or CheckPsfSpec, called `work` in fields.

@@ -50,6 +50,13 @@ bool ShiftsCanBe(const google::protobuf::RepeatedField<int32_t>& shifts, const v
          std::all_of(shifts.begin(), shifts.end(), [most](int32_t shift) { return std::abs(int64_t{shift}) <= most; });
 }
 
+bool BackgroundsCanBe(const v1::FrameStatistics& frame, int planes) {
+  const auto& backgrounds = frame.plane_background();
+  return (backgrounds.empty() || backgrounds.size() == planes) &&
+         std::all_of(backgrounds.begin(), backgrounds.end(),
+                     [&](float b) { return b >= 0 && b <= static_cast<float>(frame.background()); });
+}
+
 // What the analysis tells of frames' planes must be of use to their tiles.
 absl::Status CheckPlanes(const v1::DeconvolveSpec& spec, const v1::Shape5& input, const v1::AnalyseResult& analysis) {
   for (const v1::FrameStatistics& frame : analysis.frames()) {
@@ -57,6 +64,10 @@ absl::Status CheckPlanes(const v1::DeconvolveSpec& spec, const v1::Shape5& input
     const bool whole = light.empty() || light.size() == static_cast<int>(input.z());
     if (!whole || !std::all_of(light.begin(), light.end(), [](float s) { return s > 0; })) {
       return WrongResult(fmt::format("the light of the planes of frame t={} c={} cannot be", frame.t(), frame.c()));
+    }
+    if (!BackgroundsCanBe(frame, static_cast<int>(input.z()))) {
+      return WrongResult(
+          fmt::format("the backgrounds of the planes of frame t={} c={} cannot be", frame.t(), frame.c()));
     }
     const bool moved = frame.shift_z() != 0 || !frame.plane_shift_y().empty() || !frame.plane_shift_x().empty();
     const bool near = std::abs(int64_t{frame.shift_z()}) <= int64_t{input.z()};

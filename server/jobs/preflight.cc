@@ -323,7 +323,8 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   RETURN_IF_ERROR(CheckFlatField(spec, *input_));
   if (refused_) return absl::OkStatus();
   RETURN_IF_ERROR(CheckEstimate(*method, spec));
-  for (const absl::Status& fits : {CheckViews(*method, *input_, *psf_), CheckResidual(spec, *method)}) {
+  for (const absl::Status& fits :
+       {CheckViews(*method, *input_, *psf_), CheckResidual(spec, *method), CheckPlaneBackgrounds(spec, *input_)}) {
     if (!fits.ok()) RETURN_IF_ERROR(Refuse(fits));
   }
   if (refused_) return absl::OkStatus();

@@ -144,6 +144,37 @@ TEST(CameraTest, GainIsEstimatedAndAllIsKeptWithTheJob) {
   EXPECT_NE(job.dump().find("the light falls evenly by"), std::string::npos) << "it is said, though not corrected";
 }
 
+// Each plane has two photons of background more than the one before.
+TEST(CameraTest, ABackgroundThatRisesIsTakenOffPlaneByPlane) {
+  const Scene scene;
+  ASSERT_OK_AND_ASSIGN(const Image good, LoadImage(scene.Path("good")));
+  std::vector<double> rising = good.voxels;
+  std::mt19937_64 random(17);
+  std::string given;
+  for (size_t z = 0; z < 40; ++z) {
+    const double more = 2 * static_cast<double>(z);
+    std::poisson_distribution<int> light(more);
+    for (size_t i = z * kPlane; i < (z + 1) * kPlane && z > 0; ++i) rising[i] += std::round(light(random) / kGain);
+    given += (z > 0 ? "," : "") + std::to_string((kBackground + more) / kGain);
+  }
+  EXPECT_OK(SaveImage(scene.Path("rising"), MakeSpec({1, 1, 40, 96, 96}, v1::U16), rising));
+  const std::vector<std::string> camera = {"--gain", "0.5", "--read-noise", "2"};
+  const std::vector<double> one = scene.Result("rising", camera);
+  const std::vector<double> told = scene.Result("rising", With(camera, {"--background", given}));
+  const std::vector<double> estimated = scene.Result("rising", With(camera, {"--background", "planes"}));
+  const double expected = LastOverFirst(scene.truth);
+  EXPECT_GT(LastOverFirst(one) / expected, 2) << "the background of the last planes counts as light";
+  EXPECT_NEAR(LastOverFirst(told) / expected, 1, 0.1);
+  EXPECT_NEAR(LastOverFirst(estimated) / expected, 1, 0.1);
+  EXPECT_GT(Correlation(told, scene.truth), Correlation(one, scene.truth));
+  EXPECT_GT(Correlation(estimated, scene.truth), Correlation(one, scene.truth));
+  const CliResult said = scene.Run("rising", With(camera, {"--background", "planes"}));
+  EXPECT_NE(said.err.find("background of channel 0, estimated for each plane: "), std::string::npos) << said.err;
+  const CliResult few = scene.Run("rising", With(camera, {"--background", "20,21,22"}));
+  EXPECT_EQ(few.exit.code, 2);
+  EXPECT_NE(few.err.find("backgrounds are given for 3 planes, but the image has 40"), std::string::npos) << few.err;
+}
+
 // The planes from the 28th on have jumped.
 TEST(CameraTest, AJumpBetweenPlanesIsCorrectedOnRequest) {
   const Scene scene;

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 
 #include "worker/imaging/lanes.h"
+#include "worker/imaging/value_bins.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -14,26 +14,15 @@ constexpr int64_t kBlock = 8;
 static_assert(kBlock == kLanes);
 constexpr uint64_t kPercent = 100;
 constexpr int kMostSteps = 20;
-// A positive float's bits rise with its value; the leading ones are the histogram's bin: 12 of the mantissa, so that a
-// bin is 1/4096 wide.
-constexpr int kDroppedBits = 11;
-constexpr size_t kBins = size_t{1} << (31 - kDroppedBits);
-
-size_t BinOf(double mean) {
-  return std::bit_cast<uint32_t>(static_cast<float>(std::max(mean, 0.0))) >> kDroppedBits;
-}
-
-// The middle of a bin.
-double ValueOf(size_t bin) {
-  constexpr uint32_t kHalf = 1U << (kDroppedBits - 1);
-  return bin == 0 ? 0 : std::bit_cast<float>(static_cast<uint32_t>(bin << kDroppedBits) + kHalf);
-}
 
 }  // namespace
 
 FrameStatistics::FrameStatistics(const Shape3& frame, const CountScale& scale)
-    : frame_(frame), scale_(scale), blocks_(static_cast<size_t>((frame.x + kBlock - 1) / kBlock)), histogram_(kBins) {
-  static_assert(kBins * sizeof(Bin) == kHistogramBytes);
+    : frame_(frame),
+      scale_(scale),
+      blocks_(static_cast<size_t>((frame.x + kBlock - 1) / kBlock)),
+      histogram_(kValueBins) {
+  static_assert(kValueBins * sizeof(Bin) == kHistogramBytes);
 }
 
 void FrameStatistics::AddPlane(std::span<const float> photons, std::span<const float> counts) {

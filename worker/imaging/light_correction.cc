@@ -10,10 +10,11 @@ bool LightCorrection::weighs() const {
 }
 
 void LightCorrection::Apply(int64_t z, std::span<float> photons) const {
-  for (size_t i = 0; i < flat.size(); ++i) photons[i] = flat[i] > 0 ? photons[i] / flat[i] : background;
-  if (light.empty()) return;
-  const float s = light[static_cast<size_t>(z)];
-  for (float& v : photons) v = background + (v - background) / s;
+  const float behind = backgrounds.empty() ? background : backgrounds[static_cast<size_t>(z)];
+  for (size_t i = 0; i < flat.size(); ++i) photons[i] = flat[i] > 0 ? photons[i] / flat[i] : behind;
+  if (light.empty() && behind == background) return;
+  const float s = light.empty() ? 1 : light[static_cast<size_t>(z)];
+  for (float& v : photons) v = background + (v - behind) / s;
 }
 
 void LightCorrection::Weigh(int64_t z, std::span<float> m) const {

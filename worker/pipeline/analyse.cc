@@ -24,6 +24,7 @@
 #include "worker/imaging/parallel.h"
 #include "worker/memory/budget.h"
 #include "worker/methods/registry.h"
+#include "worker/pipeline/background_survey.h"
 #include "worker/pipeline/camera_survey.h"
 #include "worker/pipeline/count_scale.h"
 #include "worker/pipeline/finding.h"
@@ -90,15 +91,16 @@ class Analysis {
 
   // Once as they are, and where light is corrected once more with what the first time has told.
   absl::Status AnalyseFrames(const v1::VolumeAccess& input, const Shape5& shape) {
-    const bool twice = spec_.correct_bleaching() || spec_.correct_flicker();
+    const bool twice = spec_.correct_bleaching() || spec_.correct_flicker() || HasPlaneBackgrounds(spec_);
     const int64_t planes = shape.frames() * shape.z, total = twice ? 2 * planes : planes;
     for (int64_t c = 0; c < shape.c; ++c) {
       light_.push_back({shape.t, shape.z, std::vector<double>(static_cast<size_t>(shape.t * shape.z))});
       motion_.emplace_back(c, shape.t, shape.frame(), spec_.correct_motion());
     }
     RETURN_IF_ERROR(MeasureFrames(input, shape, 0, total));
-    KeepBackgrounds();
-    if (SurveyLights(shape)) RETURN_IF_ERROR(MeasureFrames(input, shape, planes, total));
+    TellBackgrounds();
+    const bool corrects = SurveyLights(shape);
+    if (corrects || HasPlaneBackgrounds(spec_)) RETURN_IF_ERROR(MeasureFrames(input, shape, planes, total));
     for (size_t i = 0; i < facts_.size(); ++i) Record(static_cast<int>(i), shape.frame(), facts_[i]);
     TakeMotion(shape);
     RETURN_IF_ERROR(CheckCounted());
@@ -211,13 +213,17 @@ class Analysis {
                                  .columns = frame.box.shape.x};
     ASSIGN_OR_RETURN(const RegionCorrection correction, CorrectionOf(known, frame, context_.source()));
     FrameStatistics statistics(frame.box.shape, scale);
+    std::optional<BackgroundSurvey> background;
+    if (!again) background.emplace(spec_, frame.box.shape, scale);
     MaskReader mask(context_.source(), mask_, spec_.saturation_counts(), frame, &correction);
     const auto add = [&](int64_t z, std::span<float> plane) -> absl::Status {
       ASSIGN_OR_RETURN(const std::span<const float> counts, mask.Read(z, 0, plane));
       ToPhotons(scale, plane);
       correction.light.Apply(z, plane);
       const auto measure = [&](int64_t part) {
-        part == 0 ? statistics.AddPlane(plane, counts) : LookAt(frame, z, plane, counts);
+        if (part == 0) return statistics.AddPlane(plane, counts);
+        LookAt(frame, z, plane, counts);
+        background->AddPlane(plane, counts);
       };
       ParallelFor(threads_, again ? 1 : 2, measure);
       return context_.Progress(done + z + 1, total);
@@ -225,8 +231,14 @@ class Analysis {
     RETURN_IF_ERROR(ForEachPlane(context_.source(), input, frame, add));
     facts_.push_back(statistics.Finish());
     const FrameFacts& facts = facts_.back();
-    if (facts.not_finite == 0) return absl::OkStatus();
-    return NotFiniteError(facts.not_finite, frame.t, frame.c, *facts.first_not_finite);
+    if (facts.not_finite > 0) return NotFiniteError(facts.not_finite, frame.t, frame.c, *facts.first_not_finite);
+    if (background) {
+      v1::FrameStatistics& entry = told_.emplace_back();
+      entry.set_t(static_cast<uint32_t>(frame.t));
+      entry.set_c(static_cast<uint32_t>(frame.c));
+      background->Tell(facts, entry);
+    }
+    return absl::OkStatus();
   }
 
   // What neighbouring planes and time points tell of each other.
@@ -237,14 +249,9 @@ class Analysis {
   }
 
   // Backgrounds stay as they were before light was corrected: that they do not fade is what the correction says.
-  void KeepBackgrounds() {
-    const auto channels = static_cast<size_t>(result_.channels_size());
-    for (size_t i = 0; i < facts_.size(); ++i) {
-      v1::FrameStatistics& entry = *result_.add_frames();
-      entry.set_t(static_cast<uint32_t>(i / channels));
-      entry.set_c(static_cast<uint32_t>(i % channels));
-      entry.set_background(BackgroundIsGiven() ? GivenPhotons(entry.c()) : facts_[i].automatic_background);
-    }
+  void TellBackgrounds() {
+    result_.mutable_frames()->Assign(told_.begin(), told_.end());
+    AddFindings(BackgroundFindings(spec_, result_));
   }
 
   // Whether light is to be corrected.
@@ -254,7 +261,7 @@ class Analysis {
       LightSeries& series = light_[static_cast<size_t>(c)];
       for (int64_t i = 0; i < shape.t * shape.z; ++i) {
         double& light = series.light[static_cast<size_t>(i)];
-        const double background = FrameAt(shape, i / shape.z, c).background();
+        const double background = BackgroundOf(FrameAt(shape, i / shape.z, c), i % shape.z);
         light = light > (1 + kLeastLight) * background ? light - background : 0;
       }
       const LightSurvey survey = SurveyLight(spec_, c, series);
@@ -336,11 +343,8 @@ class Analysis {
       "Check the mask, in which 0 stands for a voxel that does not count, and the counts from which voxels are "
       "saturated.";
 
-  bool BackgroundIsGiven() const { return spec_.background_case() == v1::DeconvolveSpec::kBackgroundCounts; }
   // 0 where it is estimated: an estimate never takes all the light.
-  double GivenPhotons(uint32_t c) const {
-    return BackgroundIsGiven() ? spec_.background_counts() * ScaleOfChannel(c).gain : 0;
-  }
+  double GivenPhotons(uint32_t c) const { return GivenBackground(spec_).value_or(0) * ScaleOfChannel(c).gain; }
   CountScale ScaleOfChannel(uint32_t c) const { return ScaleOf(spec_, &result_.channels(static_cast<int>(c))); }
 
   void WarnOfLight(const std::string& where, uint32_t c, const FrameFacts& facts) {
@@ -352,12 +356,12 @@ class Analysis {
     } else if (facts.maximum <= given) {
       const double counts = (facts.maximum + scale.dark) / scale.gain + scale.offset_counts;
       dark_maximum_ = std::max(dark_maximum_.value_or(counts), counts);
-      AddWarning(fmt::format("{}: {}; its result is dark", where, NoLightText(counts)), LightField(), kLightRemedy,
-                 result_);
-    } else if (BackgroundIsGiven() && given >= facts.mean) {
+      AddWarning(fmt::format("{}: {}; its result is dark", where, NoLightText(counts)), BackgroundField(spec_),
+                 kLightRemedy, result_);
+    } else if (GivenBackground(spec_) && given >= facts.mean) {
       AddWarning(fmt::format("{}: the background of {:g} counts is above the mean of {:g} counts", where,
-                             spec_.background_counts(), facts.mean / scale.gain),
-                 LightField(), kLightRemedy, result_);
+                             given / scale.gain, facts.mean / scale.gain),
+                 BackgroundField(spec_), kLightRemedy, result_);
     }
     lit_ = lit_ || facts.maximum > given;
   }
@@ -401,20 +405,16 @@ class Analysis {
   }
 
   std::string NoLightText(double maximum_counts) const {
-    const std::string background =
-        BackgroundIsGiven() ? fmt::format(" and the background of {:g} counts", spec_.background_counts()) : "";
+    const std::optional<double> given = GivenBackground(spec_);
+    const std::string background = given ? fmt::format(" and the background of {:g} counts", *given) : "";
     return fmt::format("no voxel is above the offset of {:g} counts{}, the largest has {:g} counts",
                        spec_.offset_counts(), background, maximum_counts);
-  }
-
-  const char* LightField() const {
-    return BackgroundIsGiven() ? "deconvolve.background_counts" : "deconvolve.offset_counts";
   }
 
   // One dark frame among others is only warned of; where all are, offset or background are wrong.
   absl::Status CheckLight() const {
     if (lit_ || !dark_maximum_) return absl::OkStatus();
-    return MakeError({.reason = v1::INVALID_FIELD, .field = LightField(), .remedy = kLightRemedy},
+    return MakeError({.reason = v1::INVALID_FIELD, .field = BackgroundField(spec_), .remedy = kLightRemedy},
                      "the result would be dark everywhere: " + NoLightText(*dark_maximum_));
   }
 
@@ -440,9 +440,10 @@ class Analysis {
   const int threads_;
   TaskContext& context_;
   v1::AnalyseResult result_;
-  std::vector<FrameFacts> facts_;     // t,c order
-  std::vector<LightSeries> light_;    // of each channel
-  std::vector<MotionSurvey> motion_;  // of each channel
+  std::vector<FrameFacts> facts_;          // t,c order
+  std::vector<v1::FrameStatistics> told_;  // of frames that have been measured once, t,c order
+  std::vector<LightSeries> light_;         // of each channel
+  std::vector<MotionSurvey> motion_;       // of each channel
   int64_t psf_channels_ = 1;
   bool whole_counts_ = false;           // the image's voxels are integers
   std::set<int64_t> offset_hints_;      // channels whose offset has been asked for
@@ -465,6 +466,7 @@ absl::StatusOr<int64_t> AnalysisBytes(const v1::Task& task) {
                           TaskBytes(PsfRoom(psf_shape, steps), kAnalysisBytesPerPsfVoxel);
   const Shape3 frame = FrameShape(input->spec());
   int64_t for_image = PlaneReadingBytes(input->spec().type(), frame) + FrameStatistics::kHistogramBytes;
+  for_image += BackgroundSurvey::Bytes(spec);
   if (!spec.mask_volume().empty()) for_image += PlaneReadingBytes(v1::U8, frame);
   const int64_t plane = frame.y * frame.x * static_cast<int64_t>(sizeof(float));
   if (HasWeights(spec, LooksForBadPixels(spec, input->spec()))) for_image += plane;

@@ -19,8 +19,12 @@ std::vector<size_t> BadPixelsOf(const v1::ChannelFacts& channel, int64_t columns
 }
 
 void SetLight(const v1::FrameStatistics& frame, const Box3& box, LightCorrection& light) {
-  const auto& planes = frame.plane_light();
   light.background = static_cast<float>(frame.background());
+  const auto& backgrounds = frame.plane_background();
+  if (!backgrounds.empty()) {
+    light.backgrounds.assign(backgrounds.begin() + box.origin.z, backgrounds.begin() + box.end().z);
+  }
+  const auto& planes = frame.plane_light();
   if (planes.empty()) return;
   light.light.assign(planes.begin() + box.origin.z, planes.begin() + box.end().z);
   light.light_maximum = *std::max_element(planes.begin(), planes.end());

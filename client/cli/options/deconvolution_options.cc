@@ -1,9 +1,11 @@
 #include "client/cli/options/deconvolution_options.h"
 
+#include <absl/strings/str_split.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <string_view>
+#include <vector>
 
 #include "client/cli/outcome.h"
 #include "client/cli/values.h"
@@ -57,15 +59,36 @@ absl::Status SetTile(const std::string& text, v1::DeconvolveSpec& spec) {
 }
 
 absl::Status SetBackground(const std::string& text, v1::DeconvolveSpec& spec) {
-  if (text == "auto") {
+  if (text == kAutomatic) {
     spec.set_background_auto(true);
     return absl::OkStatus();
   }
-  const auto value = ParseNumber(text);
-  if (!value.ok() || *value < 0)
-    return UsageError(
-        fmt::format("--background '{}' is neither auto nor a number of counts from 0 up", Printable(text)));
-  spec.set_background_counts(*value);
+  if (text == "planes") {
+    spec.set_background_planes_auto(true);
+    return absl::OkStatus();
+  }
+  const absl::Status wrong = UsageError(
+      fmt::format("--background '{}' is neither auto, planes, a number of counts from 0 up, several of them, nor a "
+                  "percentage",
+                  Printable(text)),
+      "Give for instance 12.5, or 5% for what 5 % of the voxels lie below, or 12,12.5,13 for three planes.");
+  if (text.ends_with('%')) {
+    const auto percent = ParseNumber(text.substr(0, text.size() - 1));
+    if (!percent.ok() || !(*percent > 0 && *percent < 100)) return wrong;
+    spec.set_background_percentile(*percent);
+    return absl::OkStatus();
+  }
+  std::vector<double> counts;
+  for (const std::string_view part : absl::StrSplit(text, ',')) {
+    const auto value = ParseNumber(part);
+    if (!value.ok() || *value < 0) return wrong;
+    counts.push_back(*value);
+  }
+  if (counts.size() == 1) {
+    spec.set_background_counts(counts.front());
+  } else {
+    spec.mutable_background_planes()->mutable_counts()->Assign(counts.begin(), counts.end());
+  }
   return absl::OkStatus();
 }
 
@@ -181,8 +204,10 @@ void AddCorrections(CLI::App& verb, DeconvolutionOptions& options) {
 
 void AddImagingOptions(CLI::App& verb, DeconvolutionOptions& options) {
   verb.add_option("--background", options.background,
-                  "Background light in counts above the offset; auto: estimated from each frame's darkest voxels")
-      ->type_name("auto|V")
+                  "Background light in counts above the offset, or one for each plane; P%: what so many per cent of a "
+                  "frame's voxels lie below; planes: estimated for each plane by itself; auto: estimated from each "
+                  "frame's darkest voxels")
+      ->type_name("auto|V|V,V,...|P%|planes")
       ->capture_default_str()
       ->group(kImaging);
   verb.add_option(

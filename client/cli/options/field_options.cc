@@ -37,6 +37,8 @@ constexpr FieldOption kFieldOptions[] = {
     {"run", "deconvolve.gain_photons_per_count", "--gain"},
     {"run", "deconvolve.read_noise_photons", "--read-noise"},
     {"run", "deconvolve.background_counts", "--background"},
+    {"run", "deconvolve.background_percentile", "--background"},
+    {"run", "deconvolve.background_planes", "--background"},
     {"run", "deconvolve.output_type", "--dtype"},
     {"run", "deconvolve.residual", "--residual"},
     {"simulate", "simulate.shape", "--shape"},

@@ -217,6 +217,15 @@ TEST(ValidateDeconvolve, RefusesBadNumbers) {
   ExpectDeconvolveRefused("read_noise_photons", [](auto& d) { d.set_read_noise_photons(-0.1); });
   ExpectDeconvolveRefused("background_counts", [](auto& d) { d.set_background_counts(-0.1); });
   ExpectDeconvolveRefused("background_auto", [](auto& d) { d.set_background_auto(false); });
+  ExpectDeconvolveRefused("background_planes_auto", [](auto& d) { d.set_background_planes_auto(false); });
+  ExpectDeconvolveRefused("background_planes", [](auto& d) { d.mutable_background_planes(); });
+  ExpectDeconvolveRefused("background_planes.counts[1]", [](auto& d) {
+    d.mutable_background_planes()->add_counts(1);
+    d.mutable_background_planes()->add_counts(-1);
+  });
+  for (const double wrong : {0.0, -5.0, 100.0, std::nan("")}) {
+    ExpectDeconvolveRefused("background_percentile", [wrong](auto& d) { d.set_background_percentile(wrong); });
+  }
   for (const double wrong : {-0.5, 1.0001, 1e-9}) {
     ExpectDeconvolveRefused("psf_energy", [wrong](auto& d) { d.set_psf_energy(wrong); });
   }

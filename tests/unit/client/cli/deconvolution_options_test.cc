@@ -91,14 +91,33 @@ TEST(DeconvolutionOptionsTest, OtherForms) {
   EXPECT_EQ(Parse("--psf-centre 3,4,5")->psf_centre_voxel().y(), 4);
   EXPECT_EQ(Parse("--dtype same")->output_type(), v1::VOXEL_TYPE_UNSPECIFIED);
   EXPECT_EQ(Parse("--background 0")->background_case(), v1::DeconvolveSpec::kBackgroundCounts);
+  EXPECT_EQ(Parse("--background 2.5%")->background_percentile(), 2.5);
+  EXPECT_TRUE(Parse("--background planes")->background_planes_auto());
+  EXPECT_THAT(Parse("--background 3,4.5,0")->background_planes().counts(), ::testing::ElementsAre(3, 4.5, 0));
   EXPECT_EQ(Parse("--offset -3")->offset_counts(), -3);
 }
 
 TEST(DeconvolutionOptionsTest, WrongUseExitsWith2) {
-  for (const char* line :
-       {"--tile 1,2", "--tile 0,1,1", "--tile all", "--psf-centre middle", "--psf-background much", "--psf-centre 1,2",
-        "--background dark", "--background -1", "--dtype u32", "--boundary wrap", "--set iterations",
-        "--set a=1 --set a=2", "--iterations 3 --set iterations=4", "--iterations many", "--backend tpu", "--gain x"}) {
+  for (const char* line : {"--tile 1,2",
+                           "--tile 0,1,1",
+                           "--tile all",
+                           "--psf-centre middle",
+                           "--psf-background much",
+                           "--psf-centre 1,2",
+                           "--background dark",
+                           "--background -1",
+                           "--background 0%",
+                           "--background 100%",
+                           "--background 1,,2",
+                           "--background 1,-2",
+                           "--dtype u32",
+                           "--boundary wrap",
+                           "--set iterations",
+                           "--set a=1 --set a=2",
+                           "--iterations 3 --set iterations=4",
+                           "--iterations many",
+                           "--backend tpu",
+                           "--gain x"}) {
     EXPECT_EQ(ExitCodeOf(Parse(line).status()), ExitCode::kUsage) << line << ": " << Parse(line).status();
   }
 }

@@ -439,6 +439,7 @@ TEST_F(JobManagerTest, FactsThatNoCameraHasAreRefused) {
   ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_channels(0)->set_gain_photons_per_count(0); });
   ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_channels(0)->add_bad_pixels(1 << 30); });
   ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_frames(0)->add_plane_light(0); });
+  ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_frames(0)->add_plane_background(0); });
 }
 
 TEST_F(JobManagerTest, MotionThatWasNotAskedForIsRefused) {

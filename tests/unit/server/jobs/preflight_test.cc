@@ -437,5 +437,13 @@ TEST_F(PreflightTest, TheJobKeepsEveryDefault) {
   EXPECT_TRUE(kept.background_auto());
 }
 
+TEST_F(PreflightTest, BackgroundsOfPlanesAreAsManyAsPlanes) {
+  v1::JobSpec spec = service_.Deconvolve({1, 1, 4, 4, 4}, {4, 4, 4});
+  for (int z = 0; z < 3; ++z) spec.mutable_deconvolve()->mutable_background_planes()->add_counts(z);
+  ExpectRefused(spec, v1::INVALID_FIELD, "deconvolve.background_planes");
+  spec.mutable_deconvolve()->mutable_background_planes()->add_counts(3);
+  EXPECT_EQ(service_.Get(service_.Submit(spec)).spec().deconvolve().background_planes().counts_size(), 4);
+}
+
 }  // namespace
 }  // namespace deconvoy::server

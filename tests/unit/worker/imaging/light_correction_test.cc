@@ -35,6 +35,25 @@ TEST(LightCorrectionTest, AFlatFieldDividesAllLight) {
   EXPECT_EQ(m, (std::vector<float>{0.25, 0.75, 0}));
 }
 
+TEST(LightCorrectionTest, PlanesAreRaisedToOneBackground) {
+  const LightCorrection planes{.background = 10, .backgrounds = {10, 4}};
+  EXPECT_TRUE(planes.corrects());
+  EXPECT_FALSE(planes.weighs());
+  std::vector<float> first = {10, 30}, second = {4, 30};
+  planes.Apply(0, first);
+  planes.Apply(1, second);
+  EXPECT_EQ(first, (std::vector<float>{10, 30}));
+  EXPECT_EQ(second, (std::vector<float>{10, 36}));
+}
+
+TEST(LightCorrectionTest, FadedLightStandsOnThePlanesOwnBackground) {
+  const LightCorrection all{
+      .flat = {0.5F, 0}, .flat_maximum = 2, .light = {0.5F}, .light_maximum = 1, .background = 10, .backgrounds = {4}};
+  std::vector<float> photons = {12, 9};
+  all.Apply(0, photons);
+  EXPECT_EQ(photons, (std::vector<float>{10 + (12 / 0.5F - 4) / 0.5F, 10}));
+}
+
 TEST(LightCorrectionTest, PlanesOfTheSameLightWeighAlike) {
   const LightCorrection dim{.light = {0.5F, 0.5F}, .light_maximum = 0.5F};
   EXPECT_TRUE(dim.corrects());

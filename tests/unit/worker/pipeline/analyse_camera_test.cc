@@ -11,6 +11,7 @@
 #include "tests/support/test_support.h"
 #include "tests/unit/worker/imaging/planted.h"
 #include "tests/unit/worker/support/memory_task.h"
+#include "tests/unit/worker/support/messages.h"
 #include "worker/pipeline/analyse.h"
 
 namespace deconvoy::worker {
@@ -18,14 +19,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using testing::MemoryTask;
-
-std::string Messages(const v1::AnalyseResult& result, v1::Severity severity) {
-  std::string text;
-  for (const v1::Finding& finding : result.findings()) {
-    if (finding.severity() == severity) text += finding.message() + '\n';
-  }
-  return text;
-}
+using testing::Messages;
 
 // Four time points of 10 planes, each of 50 +- 5 photons above 40 of background that fade by a tenth from one to the
 // next, and a hot pixel.

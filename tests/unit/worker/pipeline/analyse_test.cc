@@ -15,6 +15,7 @@
 #include "tests/support/test_support.h"
 #include "tests/unit/worker/imaging/planted.h"
 #include "tests/unit/worker/support/memory_task.h"
+#include "tests/unit/worker/support/messages.h"
 #include "worker/psf/theory/microscope.h"
 
 namespace deconvoy::worker {
@@ -23,6 +24,7 @@ namespace {
 using testing::AsBytes;
 using ::testing::HasSubstr;
 using testing::MemoryTask;
+using testing::Messages;
 
 constexpr Shape5 kShape{2, 2, 3, 16, 16};
 
@@ -52,14 +54,6 @@ void Fill(MemoryTask& task) {
   spec.set_offset_counts(100);
   spec.set_gain_photons_per_count(2);
   spec.set_background_auto(true);
-}
-
-std::string Messages(const v1::AnalyseResult& result, v1::Severity severity) {
-  std::string text;
-  for (const v1::Finding& finding : result.findings()) {
-    if (finding.severity() == severity) text += finding.message() + '\n';
-  }
-  return text;
 }
 
 TEST(Analyse, MeasuresEveryFrameInPhotons) {

@@ -74,6 +74,19 @@ TEST(RegionCorrectionTest, LightIsThatOfTheRegionsPlanes) {
   EXPECT_TRUE(correction.masks());
 }
 
+TEST(RegionCorrectionTest, BackgroundsAreThoseOfTheRegionsPlanes) {
+  MemoryTask task;
+  v1::DeconvolveSpec spec;
+  v1::FrameStatistics frame;
+  frame.set_background(9);
+  for (const float background : {9.0F, 8.0F, 7.0F, 6.0F}) frame.add_plane_background(background);
+  ASSERT_OK_AND_ASSIGN(const RegionCorrection correction,
+                       CorrectionOf({.spec = &spec, .frame = &frame, .columns = 5}, kRegion, task.source()));
+  EXPECT_EQ(correction.light.backgrounds, (std::vector<float>{8, 7}));
+  EXPECT_EQ(correction.light.background, 9);
+  EXPECT_FALSE(correction.masks());
+}
+
 TEST(RegionCorrectionTest, BadPixelsTakeTheMedianOfTheirGoodNeighbours) {
   std::vector<float> plane = {1, 2, 3, 4, 900, 800, 7, 8, 9};
   ReplaceBadPixels(std::vector<size_t>{4, 5}, 3, plane);

@@ -102,6 +102,39 @@ TEST_F(Tile, TwoTilesOfFaultyLightAgreeWithOne) {
   EXPECT_LT(worst, 1e-3 * *std::max_element(whole.begin(), whole.end()));
 }
 
+// The same noise on planes of different backgrounds: nothing of them is left.
+TEST_F(Tile, BackgroundsOfPlanesLeaveNoTrace) {
+  Setting s;
+  s.psf = Skewed();
+  s.background = 30;
+  s.core = s.loaded = {{}, s.frame};
+  s.parameters["iterations"] = "10";
+  const std::vector<float> even = Picture(s.frame);
+  std::vector<float> uneven = even;
+  const auto plane = static_cast<size_t>(s.frame.y * s.frame.x);
+  for (size_t i = 0; i < uneven.size(); ++i) uneven[i] -= 2 * static_cast<float>(i / plane);
+  const auto estimate = [&](const std::vector<float>& raw, bool planes) {
+    MemoryTask task;
+    Fill(s, raw, task);
+    v1::FrameStatistics& frame = *task.task.mutable_tile()->mutable_frames(0);
+    frame.set_mean(Mean(even));
+    for (int64_t z = 0; planes && z < s.frame.z; ++z) {
+      frame.add_plane_background(static_cast<float>(30 - 2 * z));
+    }
+    EXPECT_OK(Run(task));
+    return FromBytes<float>(task.output);
+  };
+  const std::vector<float> expected = estimate(even, false);
+  ExpectNear(estimate(uneven, true), expected, 1e-4);
+  const std::vector<float> left = estimate(uneven, false);
+  double squares = 0, all = 0;
+  for (size_t i = 0; i < left.size(); ++i) {
+    squares += std::pow(left[i] - expected[i], 2);
+    all += std::pow(expected[i], 2);
+  }
+  EXPECT_GT(squares, 1e-4 * all) << "the test can fail";
+}
+
 TEST_F(Tile, GainAndReadNoiseAreThoseOfTheChannel) {
   Setting s;
   s.offset = 20;
