@@ -57,7 +57,10 @@ void FrameStatistics::AddFiniteRow(std::span<const float> row) {
     block.voxels += static_cast<int64_t>(count);
   }
   facts_.minimum = finite_ > 0 ? std::min(facts_.minimum, photons.minimum()) : photons.minimum();
-  facts_.maximum = finite_ > 0 ? std::max(facts_.maximum, photons.maximum()) : photons.maximum();
+  const double most = photons.maximum();
+  if (finite_ == 0 || most > facts_.maximum) facts_.at_maximum = 0;
+  facts_.maximum = finite_ > 0 ? std::max(facts_.maximum, most) : most;
+  if (most == facts_.maximum) facts_.at_maximum += std::count(row.begin(), row.end(), static_cast<float>(most));
   facts_.negative += std::count_if(row.begin(), row.end(), [](float v) { return v < 0; });
   finite_ += static_cast<int64_t>(row.size());
   sum_ += PairwiseSum(measured);
@@ -76,7 +79,9 @@ void FrameStatistics::AddRow(std::span<const float> row, std::span<const float> 
       continue;
     }
     facts_.minimum = finite_ > 0 ? std::min(facts_.minimum, v) : v;
+    if (finite_ == 0 || v > facts_.maximum) facts_.at_maximum = 0;
     facts_.maximum = finite_ > 0 ? std::max(facts_.maximum, v) : v;
+    facts_.at_maximum += v == facts_.maximum;
     facts_.negative += v < 0;
     ++finite_;
     const double measured = std::max(v + variance, 0.0);

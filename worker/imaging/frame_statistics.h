@@ -20,6 +20,7 @@ namespace deconvoy::worker {
 struct FrameFacts {
   double minimum = 0;  // photons, before the read noise rule
   double maximum = 0;
+  int64_t at_maximum = 0;           // voxels that have it
   double mean = 0;                  // of y, what the methods see
   double variance = 0;              // of y
   double automatic_background = 0;  // photons

@@ -34,6 +34,7 @@
 #include "worker/pipeline/plane_reader.h"
 #include "worker/pipeline/psf_findings.h"
 #include "worker/pipeline/region_correction.h"
+#include "worker/pipeline/saturation.h"
 #include "worker/psf/facts.h"
 #include "worker/psf/prepare.h"
 
@@ -237,6 +238,8 @@ class Analysis {
       entry.set_t(static_cast<uint32_t>(frame.t));
       entry.set_c(static_cast<uint32_t>(frame.c));
       background->Tell(facts, entry);
+      const auto saturated = FindSaturation(spec_, frame, scale, facts);
+      if (saturated && whole_counts_) *result_.add_findings() = *saturated;
     }
     return absl::OkStatus();
   }

@@ -29,6 +29,12 @@ TEST(FrameStatistics, FindsExtremesAndMean) {
   EXPECT_DOUBLE_EQ(facts.mean, 66.0 / 12);  // the negative one counts as zero
 }
 
+TEST(FrameStatistics, CountsTheVoxelsThatHaveTheMaximum) {
+  EXPECT_EQ(Measure({2, 2, 3}, {1, 2, 3, 9, 5, 6, 7, 9, 9, -1, 4, 8}).at_maximum, 3);
+  EXPECT_EQ(Measure({2, 2, 3}, {1, 2, 3, 9, 9, 6, 7, 8, 10, -1, 4, 8}).at_maximum, 1);
+  EXPECT_EQ(Measure({2, 2, 3}, {1, 2, 3, 9, NAN, 6, 9, 8, 9, -1, 4, 8}).at_maximum, 3);
+}
+
 TEST(FrameStatistics, MeanIsThatOfWhatMethodsSee) {
   EXPECT_DOUBLE_EQ(Measure({1, 1, 2}, {-10, 6}, {.read_noise = 3}).mean, 15.0 / 2);
 }

@@ -25,6 +25,7 @@ using testing::AsBytes;
 using ::testing::HasSubstr;
 using testing::MemoryTask;
 using testing::Messages;
+using ::testing::Not;
 
 constexpr Shape5 kShape{2, 2, 3, 16, 16};
 
@@ -145,6 +146,33 @@ void ExpectNoLight(MemoryTask& task, const std::string& field, const std::string
   EXPECT_EQ(InfoOf(status).field(), field);
   EXPECT_NE(InfoOf(status).remedy(), "");
   EXPECT_THAT(std::string(status.message()), HasSubstr(words));
+}
+
+// Twelve bits hold 4095 counts, of which the offset is a part.
+TEST(Analyse, WarnsOfVoxelsThatLookSaturated) {
+  std::vector<uint16_t> raw = Frames();
+  for (size_t i = 100; i < 112; ++i) raw[i] = 4095;
+  const auto warnings = [&](const std::vector<uint16_t>& image, double saturation) {
+    MemoryTask task;
+    task.AddInput("volumes/in", kShape, v1::U16, AsBytes(image));
+    task.AddInput("volumes/psf", {1, 2, 3, 3, 3}, Psfs());
+    v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
+    spec.set_input_volume("volumes/in");
+    spec.set_psf_volume("volumes/psf");
+    spec.set_boundary(v1::EXTEND);
+    spec.set_offset_counts(100);
+    spec.set_gain_photons_per_count(2);
+    spec.set_saturation_counts(saturation);
+    const auto result = RunAnalyse(task.task, /*threads=*/2, task);
+    EXPECT_OK(result.status());
+    return result.ok() ? Messages(result->analyse(), v1::WARNING) : "";
+  };
+  EXPECT_THAT(warnings(raw, 0), HasSubstr("frame t=0 c=0: 12 voxels have 4095 counts, the most that 12 bits hold"));
+  EXPECT_THAT(warnings(raw, 4095), Not(HasSubstr("saturated")));
+  for (size_t i = 100; i < 112; ++i) raw[i] = 4094;
+  EXPECT_THAT(warnings(raw, 0), Not(HasSubstr("saturated")));
+  for (size_t i = 100; i < 109; ++i) raw[i] = 4095;
+  EXPECT_THAT(warnings(raw, 0), Not(HasSubstr("saturated"))) << "a few may just be bright";
 }
 
 // The largest voxel of all frames has 190 counts.
