@@ -128,7 +128,7 @@ ProgressState ToProgress(const v1::JobProgress& progress) {
   ProgressState state{.phase = kBetweenTasks, .fraction = progress.fraction()};
   const std::string activity = Printable(progress.activity());
   const auto is = [&activity](const char* name) { return activity.starts_with(name); };
-  if (is("analyse") || is("simulate") || is("model") || is("distil")) {
+  if (is("analyse") || is("simulate") || is("model") || is("distil") || is("prepare")) {
     state.phase = activity;
   } else if (is("waiting") && progress.fraction() == 0) {
     state = {.phase = "queue", .detail = activity == "waiting" ? "" : activity};

@@ -179,6 +179,8 @@ std::string WorkText(const v1::Job& job) {
       return "project";
     case v1::JobSpec::kCheckPsf:
       return "check PSF";
+    case v1::JobSpec::kPreparePsf:
+      return "prepare PSF";
     default:
       return "?";
   }

@@ -189,6 +189,21 @@ std::vector<std::string> Lines(const v1::CheckPsfSpec& spec) {
   return lines;
 }
 
+std::vector<std::string> Lines(const v1::PreparePsfSpec& spec) {
+  std::vector<std::string> lines = {"prepared PSF: " + Printable(spec.psf_volume())};
+  for (const v1::PsfReport& report : spec.psfs()) {
+    lines.push_back(fmt::format("  t={} c={}: box of {} at {}, centre {}", report.t(), report.c(),
+                                VoxelText(report.crop_shape()), VoxelText(report.crop_origin()),
+                                VoxelText(report.centre())));
+    if (report.background() > 0) lines.push_back(fmt::format("    background: {:g}", report.background()));
+    if (report.step_z() > 0) {
+      lines.push_back(
+          fmt::format("    voxels: {:g},{:g},{:g} of its own", report.step_z(), report.step_y(), report.step_x()));
+    }
+  }
+  return lines;
+}
+
 std::vector<std::string> Lines(const v1::DistillSpec& spec) {
   std::vector<std::string> lines = {"beads: " + Printable(spec.input_volume())};
   for (const std::string& more : spec.more_volumes()) lines.push_back("  and " + Printable(more));
@@ -224,6 +239,8 @@ std::vector<std::string> SpecLines(const v1::JobSpec& spec) {
       return Lines(spec.distill());
     case v1::JobSpec::kCheckPsf:
       return Lines(spec.check_psf());
+    case v1::JobSpec::kPreparePsf:
+      return Lines(spec.prepare_psf());
     case v1::JobSpec::kModelPsf:
       return Lines(spec.model_psf());
     default:

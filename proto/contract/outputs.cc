@@ -8,6 +8,7 @@
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/prepared_psf.h"
 #include "proto/contract/simulation.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/validation.h"
@@ -145,6 +146,14 @@ std::vector<PlannedOutput> PlanModelPsf(const v1::JobSpec& job) {
   return {Output("psf", std::move(psf), BaseName(job, nullptr))};
 }
 
+absl::StatusOr<std::vector<PlannedOutput>> PlanPreparePsf(const v1::JobSpec& job, const v1::VolumeSpec* given) {
+  if (given == nullptr) return MissingVolume("prepare_psf.psf_volume");
+  RETURN_IF_ERROR(ValidatePreparedPsf(job.prepare_psf(), *given));
+  PlannedOutput psf = Output("psf", PreparedPsfVolume(job.prepare_psf(), *given), BaseName(job, given));
+  RETURN_IF_ERROR(AddContext(ValidateVolumeSpec(psf.spec), "output `psf`"));
+  return std::vector{std::move(psf)};
+}
+
 absl::StatusOr<std::vector<PlannedOutput>> PlanDistill(const v1::JobSpec& job, const v1::VolumeSpec* input) {
   if (input == nullptr) return MissingVolume("distill.input_volume");
   const v1::DistillSpec& distill = job.distill();
@@ -172,10 +181,13 @@ absl::StatusOr<std::vector<PlannedOutput>> Plan(const v1::JobSpec& job, const v1
       return PlanDistill(job, input);
     case v1::JobSpec::kCheckPsf:
       return std::vector<PlannedOutput>();
+    case v1::JobSpec::kPreparePsf:
+      return PlanPreparePsf(job, psf);
     default:
-      return MakeError({.reason = v1::INVALID_FIELD,
-                        .remedy = "Say what to do: deconvolve, simulate, project, model_psf, distill or check_psf."},
-                       "the job does not say what to do");
+      return MakeError(
+          {.reason = v1::INVALID_FIELD,
+           .remedy = "Say what to do: deconvolve, simulate, project, model_psf, distill, check_psf or prepare_psf."},
+          "the job does not say what to do");
   }
 }
 

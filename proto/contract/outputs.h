@@ -24,11 +24,13 @@ struct PlannedOutput {
 //               `psf` (f32, of `psf`'s extents, the channels of `input` and one time point) where the method estimates
 //               it;
 //   simulate:   `truth` (f32), `psf` (f32, of `psf`'s shape or `GaussianPsfShape`), `raw` (u16 by default);
-//   project:    `projection`, like `input` with one voxel along the axis.
+//   project:    `projection`, like `input` with one voxel along the axis;
+//   model_psf, distill: `psf` (f32) of the extents asked for;
+//   prepare_psf: `psf` (f32), PreparedPsfVolume of prepared_psf.h.
 // `method` is that of a deconvolution; null stands for one that joins no channels and estimates no PSF. `input` is the
-// volume named in the spec, null for simulate; `psf` that of simulate or of such a method, null if it names none.
-// Errors: INVALID_FIELD (a volume that the spec names is missing), LIMIT_EXCEEDED (an output would be too large),
-// SHAPE_MISMATCH and VOXEL_SIZE_MISMATCH (a simulation's PSF does not suit it).
+// volume named in the spec, null for simulate; `psf` that of simulate, prepare_psf or such a method, null if it names
+// none. Errors: INVALID_FIELD (a volume that the spec names is missing), LIMIT_EXCEEDED (an output would be too large),
+// SHAPE_MISMATCH and VOXEL_SIZE_MISMATCH (a simulation's PSF does not suit it, or reports a PSF that is prepared).
 absl::StatusOr<std::vector<PlannedOutput>> PlanOutputs(const v1::JobSpec& spec, const v1::VolumeSpec* input,
                                                        const v1::VolumeSpec* psf, const v1::Method* method = nullptr);
 

@@ -16,8 +16,9 @@ bool Usable(double step) {
   return step >= kLeastPsfStep && step <= kMostPsfStep;
 }
 
-int64_t Told(int64_t extent, double step) {
-  return static_cast<int64_t>(std::floor(static_cast<double>(extent - 1) / step + 1e-9)) + 1;
+// floor(n / step), also where rounding leaves it just below a whole number.
+int64_t Steps(int64_t n, double step) {
+  return static_cast<int64_t>(std::floor(static_cast<double>(n) / step + 1e-9));
 }
 
 }  // namespace
@@ -35,8 +36,16 @@ PsfSteps StepsOf(const v1::PsfReport& report) {
   return {or_one(report.step_z()), or_one(report.step_y()), or_one(report.step_x())};
 }
 
+Voxel ToldOrigin(const Voxel& origin, const PsfSteps& steps) {
+  return {Steps(origin.z, steps.z), Steps(origin.y, steps.y), Steps(origin.x, steps.x)};
+}
+
+int64_t ToldExtent(int64_t extent, int64_t origin, double step) {
+  return Steps(origin, step) + 1 + Steps(extent - 1 - origin, step);
+}
+
 Shape3 MostTold(const Shape3& psf, const PsfSteps& steps) {
-  return {Told(psf.z, steps.z), Told(psf.y, steps.y), Told(psf.x, steps.x)};
+  return {ToldExtent(psf.z, 0, steps.z), ToldExtent(psf.y, 0, steps.y), ToldExtent(psf.x, 0, steps.x)};
 }
 
 Shape3 PsfRoom(const Shape3& psf, const PsfSteps& steps) {

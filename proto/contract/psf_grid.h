@@ -19,10 +19,17 @@ struct PsfSteps {
 
   bool same() const { return z == 1 && y == 1 && x == 1; }
   bool usable() const;  // all between kLeastPsfStep and kMostPsfStep
+
+  friend bool operator==(const PsfSteps&, const PsfSteps&) = default;
 };
 
 PsfSteps StepsOf(const v1::VoxelSize& image, const v1::VoxelSize& psf);
 PsfSteps StepsOf(const v1::PsfReport& report);
+
+// The origin on the image's grid.
+Voxel ToldOrigin(const Voxel& origin, const PsfSteps& steps);
+// Extent along one axis there: as many voxels as have their middle inside. REQUIRES: origin from 0, below `extent`.
+int64_t ToldExtent(int64_t extent, int64_t origin, double step);
 
 // The most voxels of the image's size that a PSF can have along each axis.
 Shape3 MostTold(const Shape3& psf, const PsfSteps& steps);

@@ -14,6 +14,7 @@
 #include "proto/contract/limits.h"
 #include "proto/contract/model_psf.h"
 #include "proto/contract/optics.h"
+#include "proto/contract/prepared_psf.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/simulation.h"
 #include "proto/contract/status_macros.h"
@@ -433,9 +434,12 @@ absl::Status ValidateJobSpec(const v1::JobSpec& spec) {
       return CheckDistill(spec.distill());
     case v1::JobSpec::kCheckPsf:
       return CheckCheckPsf(spec.check_psf());
+    case v1::JobSpec::kPreparePsf:
+      RETURN_IF_ERROR(CheckPsfVolume(spec.prepare_psf().psf_volume(), "prepare_psf.psf_volume"));
+      return ValidatePreparePsf(spec.prepare_psf());
     default:
       return Invalid("work", "is missing",
-                     "Say what to do: deconvolve, simulate, project, model_psf, distill or check_psf.");
+                     "Say what to do: deconvolve, simulate, project, model_psf, distill, check_psf or prepare_psf.");
   }
 }
 

@@ -87,7 +87,8 @@ absl::StatusOr<std::map<std::string, v1::VolumeSpec>> JobManager::VolumesOf(cons
   std::vector<std::string> names = {job.spec().deconvolve().input_volume(), job.spec().deconvolve().psf_volume(),
                                     job.spec().deconvolve().mask_volume(),  job.spec().deconvolve().flat_field_volume(),
                                     job.spec().simulate().psf_volume(),     job.spec().project().input_volume(),
-                                    job.spec().distill().input_volume(),    job.spec().check_psf().psf_volume()};
+                                    job.spec().distill().input_volume(),    job.spec().check_psf().psf_volume(),
+                                    job.spec().prepare_psf().psf_volume()};
   for (const std::string& name : job.spec().distill().more_volumes()) names.push_back(name);
   for (const v1::JobOutput& output : job.outputs()) names.push_back(output.volume());
   std::map<std::string, v1::VolumeSpec> specs;

@@ -51,6 +51,7 @@ const v1::VolumeSpec* InputOf(const v1::JobSpec& spec, const Volumes& volumes) {
 
 const v1::VolumeSpec* PsfOf(const v1::JobSpec& spec, const Volumes& volumes) {
   if (spec.has_check_psf()) return Named(volumes, spec.check_psf().psf_volume());
+  if (spec.has_prepare_psf()) return Named(volumes, spec.prepare_psf().psf_volume());
   return Named(volumes, spec.has_simulate() ? spec.simulate().psf_volume() : spec.deconvolve().psf_volume());
 }
 
@@ -286,6 +287,8 @@ std::string LiveJob::Activity() const {
       return "distil the PSF";
     case TaskKind::kCheckPsf:
       return "check the PSF";
+    case TaskKind::kPreparePsf:
+      return "prepare the PSF";
     case TaskKind::kEstimatePsf:
       return channels_ == 1 ? "estimate the PSF" : fmt::format("estimate the PSF of channel {}", task(number).c);
     case TaskKind::kCalibrate:

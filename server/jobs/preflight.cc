@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "proto/contract/companion_volumes.h"
 #include "proto/contract/deconvolution.h"
@@ -18,6 +19,7 @@
 #include "proto/contract/volume_layout.h"
 #include "server/jobs/calibration.h"
 #include "server/jobs/psf_lookup.h"
+#include "server/jobs/psf_size.h"
 #include "server/jobs/tile_planning.h"
 
 namespace deconvoy::server {
@@ -52,6 +54,7 @@ class Examiner {
   absl::Status FindVolume(const std::string& name, const std::string& field, std::optional<v1::VolumeSpec>& found);
   absl::Status CheckDeconvolve(const v1::DeconvolveSpec& given);
   absl::Status CheckGivenPsf(const v1::CheckPsfSpec& given);
+  absl::Status CheckPreparedPsf(const v1::PreparePsfSpec& spec);
   template <class Spec>
   absl::Status CheckCentre(const Spec& spec, const v1::VolumeSpec& psf, std::string_view work);
   absl::Status CheckTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input,
@@ -66,8 +69,6 @@ class Examiner {
   absl::Status CheckEstimate(const v1::Method& method, const v1::DeconvolveSpec& spec);
   void NoteGrid(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input);
   void NoteVoxelSize(const v1::VoxelSize& size, std::string_view what, const std::string& field);
-  void NotePsfSize(v1::Boundary boundary, const Shape3& frame, const Shape3& psf);
-  void WarnOfSwap(const Shape3& frame, const Shape3& psf);
   absl::Status CheckOutputs();
   int64_t LargestScratchBytes(const std::vector<PlannedOutput>& outputs) const;
   absl::Status CheckWholeTasks();
@@ -78,7 +79,7 @@ class Examiner {
   VolumeStore& volumes_;
   const Capabilities& capabilities_;
   std::optional<v1::VolumeSpec> input_;  // of a deconvolution or projection
-  std::optional<v1::VolumeSpec> psf_;    // of a deconvolution or simulation
+  std::optional<v1::VolumeSpec> psf_;    // of any job that names one
   std::optional<v1::VolumeSpec> mask_;   // of a deconvolution that has one
   std::optional<v1::Method> method_;     // of a deconvolution
   bool refused_ = false;
@@ -190,37 +191,6 @@ void Examiner::NoteGrid(const v1::DeconvolveSpec& spec, const v1::Method& method
   }
 }
 
-// A bead's image in the place of the specimen's gives a result without any other sign of the mistake.
-void Examiner::WarnOfSwap(const Shape3& frame, const Shape3& psf) {
-  const auto larger = [](int64_t p, int64_t m) { return p > m || (p == 1 && m == 1); };
-  const bool by_every_axis = larger(psf.z, frame.z) && larger(psf.y, frame.y) && larger(psf.x, frame.x);
-  if (!by_every_axis || psf == Shape3{1, 1, 1}) return;
-  v1::ErrorInfo info;
-  info.set_reason(v1::SHAPE_MISMATCH);
-  info.set_field("deconvolve.psf_volume");
-  info.set_remedy(
-      "Give the recorded stack as the image and the PSF as the PSF; if they are right, cut the PSF to its bright "
-      "part.");
-  Add(v1::WARNING,
-      fmt::format("the PSF of {} voxels (z,y,x) is larger than the image of {} along every axis; are the two swapped?",
-                  Text(psf), Text(frame)),
-      info);
-}
-
-void Examiner::NotePsfSize(v1::Boundary boundary, const Shape3& frame, const Shape3& psf) {
-  const Shape3 usable = UsablePsf(psf, frame, boundary);
-  if (boundary == v1::PERIODIC) {
-    if (psf.z > frame.z || psf.y > frame.y || psf.x > frame.x) {
-      Add(v1::INFO, fmt::format("the PSF of {} voxels is larger than the periodic volume of {} and wraps around",
-                                Text(psf), Text(frame)));
-    }
-  } else if (!(usable == psf)) {
-    Add(v1::INFO,
-        fmt::format("the PSF of {} voxels is cropped to {}: in a volume of {} no two voxels are further apart",
-                    Text(psf), Text(usable), Text(frame)));
-  }
-}
-
 // The plan with all of the PSF. Where memory does not suffice for it, a smaller PSF may still do, which only the
 // analysis can tell; refused is what cannot fit with any.
 absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, const v1::Method& method,
@@ -272,8 +242,9 @@ absl::Status Examiner::CheckTiles(const v1::DeconvolveSpec& spec, const v1::Meth
   const int64_t frames = method.joins_channels() ? input.shape().t() : read_frames;
   const PsfSteps steps = StepsOf(OnResultGrid(spec, input).voxel_size(), psf.voxel_size());
   const Shape3 told = MostTold(FrameOf(psf), steps);
-  WarnOfSwap(frame, told);
-  NotePsfSize(spec.boundary(), frame, told);
+  for (v1::Finding& finding : PsfSizeFindings(spec.boundary(), frame, told)) {
+    *result.report.add_findings() = std::move(finding);
+  }
   const int64_t psfs = PsfsOfTile(spec, method, input.shape().c());
   const absl::StatusOr<TilePlan> plan = UpperPlan(spec, method, frame, PsfRoom(FrameOf(psf), steps), told, psfs);
   if (!plan.ok()) return Refuse(plan.status());
@@ -365,13 +336,24 @@ absl::Status Examiner::CheckGivenPsf(const v1::CheckPsfSpec& given) {
   return optics.ok() ? optics : Refuse(optics);
 }
 
-// Of the scratch file of one task: a tile's core, or a frame of every output. An estimated PSF has a task of its own.
+// That the reports suit it is found with the outputs.
+absl::Status Examiner::CheckPreparedPsf(const v1::PreparePsfSpec& spec) {
+  RETURN_IF_ERROR(FindVolume(spec.psf_volume(), "prepare_psf.psf_volume", psf_));
+  if (!psf_) return absl::OkStatus();
+  return CheckAmount(int64_t{psf_->shape().t()} * psf_->shape().c(), kAnalysedPsfs, "prepare_psf.psf_volume",
+                     "Cut the volume along time or channels.", "PSFs (channels times time points)");
+}
+
+// Of the scratch file of one task: a tile's core, or a frame of every output; all frames of a prepared PSF. An
+// estimated PSF has a task of its own.
 int64_t Examiner::LargestScratchBytes(const std::vector<PlannedOutput>& outputs) const {
   int64_t bytes = 0, psf_bytes = 0;
   for (const PlannedOutput& output : outputs) {
     const bool is_psf = result.report.has_core() && output.role == "psf";
     const Shape3 piece = result.report.has_core() && !is_psf ? ToShape3(result.report.core()) : FrameOf(output.spec);
-    (is_psf ? psf_bytes : bytes) += piece.voxels() * BytesPerVoxel(output.spec.type());
+    const v1::Shape5& shape = output.spec.shape();
+    const int64_t pieces = result.spec.has_prepare_psf() ? int64_t{shape.t()} * shape.c() : 1;
+    (is_psf ? psf_bytes : bytes) += pieces * piece.voxels() * BytesPerVoxel(output.spec.type());
   }
   return std::max(bytes, psf_bytes);
 }
@@ -457,6 +439,9 @@ absl::Status Examiner::Run(v1::JobSpec spec, double queued_work) {
       break;
     case v1::JobSpec::kCheckPsf:
       RETURN_IF_ERROR(CheckGivenPsf(spec.check_psf()));
+      break;
+    case v1::JobSpec::kPreparePsf:
+      RETURN_IF_ERROR(CheckPreparedPsf(spec.prepare_psf()));
       break;
     case v1::JobSpec::kModelPsf:
       NoteVoxelSize(spec.model_psf().voxel_size(), "PSF", "model_psf.voxel_size");

@@ -48,6 +48,7 @@ std::vector<TaskRecord> FirstTasks(const std::string& job_id, const Examination&
   if (spec.has_simulate()) return {NewTask(job_id, 0, TaskKind::kSimulate)};
   if (spec.has_distill()) return {NewTask(job_id, 0, TaskKind::kDistill)};
   if (spec.has_check_psf()) return {NewTask(job_id, 0, TaskKind::kCheckPsf)};
+  if (spec.has_prepare_psf()) return {NewTask(job_id, 0, TaskKind::kPreparePsf)};
   if (spec.has_model_psf()) return {NewTask(job_id, 0, TaskKind::kModelPsf)};
   std::vector<TaskRecord> tasks;
   const v1::Shape5& shape = examination.outputs.front().spec.shape();

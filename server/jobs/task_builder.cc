@@ -115,6 +115,11 @@ void FillCheckPsf(const LiveJob& job, v1::Task& task) {
   AddInput(job, job.spec().check_psf().psf_volume(), task);
 }
 
+void FillPreparePsf(const LiveJob& job, v1::Task& task) {
+  *task.mutable_prepare_psf()->mutable_spec() = job.spec().prepare_psf();
+  AddInput(job, job.spec().prepare_psf().psf_volume(), task);
+}
+
 void FillProject(const LiveJob& job, const LiveTask& live, v1::Task& task) {
   v1::ProjectTask& work = *task.mutable_project();
   *work.mutable_spec() = job.spec().project();
@@ -139,6 +144,16 @@ v1::OutputPiece Piece(const LiveJob& job, int output, const LiveTask& task, Box3
 v1::OutputPiece PsfPiece(const LiveJob& job, LiveTask task) {
   task.t = 0;
   return Piece(job, PsfOutputOf(job.record().job), task, {});
+}
+
+// A piece for each frame of the job's only output, t,c order.
+std::vector<v1::OutputPiece> AllFrames(const LiveJob& job, LiveTask task) {
+  const v1::Shape5& shape = ResultOf(job).shape();
+  std::vector<v1::OutputPiece> pieces;
+  for (task.t = 0; task.t < static_cast<int32_t>(shape.t()); ++task.t) {
+    for (task.c = 0; task.c < static_cast<int32_t>(shape.c()); ++task.c) pieces.push_back(Piece(job, 0, task, {}));
+  }
+  return pieces;
 }
 
 }  // namespace
@@ -169,6 +184,9 @@ std::vector<v1::OutputPiece> OutputsOf(const LiveJob& job, int64_t number) {
       break;
     case TaskKind::kEstimatePsf:
       pieces.push_back(PsfPiece(job, task));
+      break;
+    case TaskKind::kPreparePsf:
+      pieces = AllFrames(job, task);
       break;
     case TaskKind::kSimulate:
     case TaskKind::kProject:
@@ -213,6 +231,9 @@ v1::Task BuildTask(const LiveJob& job, int64_t number) {
       break;
     case TaskKind::kCheckPsf:
       FillCheckPsf(job, task);
+      break;
+    case TaskKind::kPreparePsf:
+      FillPreparePsf(job, task);
       break;
     case TaskKind::kCalibrate:
       FillTile(job, live, job.spec().deconvolve(), task, *task.mutable_calibrate()->mutable_tile());

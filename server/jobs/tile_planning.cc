@@ -13,6 +13,7 @@
 #include "proto/contract/distillation.h"
 #include "proto/contract/error.h"
 #include "proto/contract/parameters.h"
+#include "proto/contract/prepared_psf.h"
 #include "proto/contract/psf_grid.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
@@ -186,6 +187,9 @@ int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, con
   if (spec.has_simulate()) return SimulationBytes(spec.simulate(), psf);
   if (spec.has_model_psf()) return ToShape3(spec.model_psf().shape()).voxels() * static_cast<int64_t>(sizeof(float));
   if (spec.has_check_psf()) return psf == nullptr ? 0 : PlaneBytes(*psf) + AnalysedPsfBytes(*psf, {});
+  if (spec.has_prepare_psf()) {
+    return psf == nullptr ? 0 : PlaneBytes(*psf) + PreparedPsfBytes(spec.prepare_psf(), FrameOf(*psf));
+  }
   if (input == nullptr) return 0;
   if (spec.has_project()) return ProjectionBytes(spec.project(), *input);
   if (spec.has_distill()) {

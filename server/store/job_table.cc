@@ -60,6 +60,8 @@ std::vector<std::string> InputNames(const v1::JobSpec& spec) {
       return BeadNames(spec.distill());
     case v1::JobSpec::kCheckPsf:
       return {spec.check_psf().psf_volume()};
+    case v1::JobSpec::kPreparePsf:
+      return {spec.prepare_psf().psf_volume()};
     case v1::JobSpec::kModelPsf:
     case v1::JobSpec::WORK_NOT_SET:
       break;

@@ -52,6 +52,7 @@ enum class TaskKind {
   kDistill = 7,
   kEstimatePsf = 8,
   kCheckPsf = 9,
+  kPreparePsf = 10,
 };
 
 // The order is that of a task's life; stored as these numbers.

@@ -150,6 +150,11 @@ struct FakeService::Services {
       if (auto bad = ValidateJobSpec(request->spec()); !bad.ok()) return ToGrpc(bad);
       std::string& name = state.by_request[request->request_id()];
       if (name.empty()) {
+        if (const v1::VolumeSpec* psf = state.PsfToPrepare(request->spec()); psf != nullptr) {
+          if (auto bad = ValidatePreparedPsf(request->spec().prepare_psf(), *psf); !bad.ok()) return ToGrpc(bad);
+        } else if (request->spec().has_prepare_psf()) {
+          return NoSuch(request->spec().prepare_psf().psf_volume());
+        }
         name = fmt::format("jobs/j{}", ++state.next_id);
         v1::Job& job = state.jobs[name];
         job.set_name(name);
@@ -401,6 +406,11 @@ void FakeService::SetEvents(std::vector<v1::JobEvent> events) {
 void FakeService::SetOutcome(const absl::Status& outcome) {
   const std::lock_guard lock(state_->mutex);
   state_->outcome = outcome;
+}
+
+void FakeService::SetPsfReports(std::vector<v1::PsfReport> reports) {
+  const std::lock_guard lock(state_->mutex);
+  state_->psf_reports = std::move(reports);
 }
 
 void FakeService::HoldJobs() {

@@ -60,6 +60,8 @@ class FakeService {
   void SetEvents(std::vector<v1::JobEvent> events);
   // How jobs end: OK for SUCCEEDED.
   void SetOutcome(const absl::Status& outcome);
+  // What deconvolutions and checks that succeed from now on tell of their PSF.
+  void SetPsfReports(std::vector<v1::PsfReport> reports);
   // Jobs do not end before they are cancelled.
   void HoldJobs();
 

@@ -14,10 +14,12 @@
 #include <span>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/prepared_psf.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
@@ -112,6 +114,7 @@ struct FakeService::State {
   std::optional<int> corrupt_chunk;
   std::vector<v1::JobEvent> events;
   absl::Status outcome;
+  std::vector<v1::PsfReport> psf_reports;
   bool hold = false;
   bool stopping = false;
   std::map<std::string, int> calls;
@@ -170,6 +173,15 @@ struct FakeService::State {
     return found == psfs.end() ? nullptr : &found->second;
   }
 
+  // Null where it is not there, or the job prepares none.
+  const v1::VolumeSpec* PsfToPrepare(const v1::JobSpec& spec) {
+    if (!spec.has_prepare_psf()) return nullptr;
+    const std::string& name = spec.prepare_psf().psf_volume();
+    const v1::Psf* kept = IsOfPsf(name) ? FindPsf(name) : nullptr;
+    const auto volume = volumes.find(kept == nullptr ? name : kept->volume());
+    return volume == volumes.end() ? nullptr : &volume->second.volume.spec();
+  }
+
   // The PSF that keeps the volume; null where none does.
   const v1::Psf* KeeperOf(const std::string& volume) {
     for (const auto& [name, psf] : psfs)
@@ -214,6 +226,9 @@ struct FakeService::State {
       psf.set_type(v1::F32);
       AddOutput(job, "psf", psf, "");
     }
+    if (const v1::VolumeSpec* psf = PsfToPrepare(job.spec()); psf != nullptr) {
+      AddOutput(job, "psf", PreparedPsfVolume(job.spec().prepare_psf(), *psf), "");
+    }
     if (!job.spec().has_deconvolve()) return;
     const FakeVolume input = volumes.at(job.spec().deconvolve().input_volume());
     v1::VolumeSpec spec = input.volume.spec();
@@ -225,6 +240,8 @@ struct FakeService::State {
     if (job.state() == v1::CANCELLED) return;
     job.set_state(outcome.ok() ? v1::SUCCEEDED : v1::FAILED);
     if (!outcome.ok()) *job.mutable_error() = ToStored(outcome);
+    if (!outcome.ok() || !(job.spec().has_deconvolve() || job.spec().has_check_psf())) return;
+    job.mutable_psfs()->Assign(psf_reports.begin(), psf_reports.end());
   }
 };
 

@@ -22,6 +22,7 @@
 #include "worker/pipeline/model_psf.h"
 #include "worker/pipeline/piece_writer.h"
 #include "worker/pipeline/plane_reader.h"
+#include "worker/pipeline/prepare_psf.h"
 #include "worker/pipeline/project.h"
 #include "worker/pipeline/simulate.h"
 #include "worker/pipeline/tile_task.h"
@@ -86,6 +87,8 @@ absl::StatusOr<int64_t> NeedBytes(const v1::Task& task) {
     ASSIGN_OR_RETURN(need, DistillBytes(task));
   } else if (task.has_model_psf()) {
     ASSIGN_OR_RETURN(need, ModelPsfBytes(task));
+  } else if (task.has_prepare_psf()) {
+    ASSIGN_OR_RETURN(need, PreparePsfBytes(task));
   }
   return need + BufferBytes(task);
 }

@@ -32,6 +32,8 @@ std::string Summary(const v1::Task& task) {
       return "PSF from beads";
     case v1::Task::kCheckPsf:
       return "check of a PSF";
+    case v1::Task::kPreparePsf:
+      return "preparation of a PSF";
     case v1::Task::kModelPsf:
       return "PSF from optics";
     case v1::Task::kProject:

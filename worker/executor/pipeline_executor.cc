@@ -7,6 +7,7 @@
 #include "worker/pipeline/check_psf.h"
 #include "worker/pipeline/distill.h"
 #include "worker/pipeline/model_psf.h"
+#include "worker/pipeline/prepare_psf.h"
 #include "worker/pipeline/project.h"
 #include "worker/pipeline/simulate.h"
 #include "worker/pipeline/tile_task.h"
@@ -28,6 +29,8 @@ absl::StatusOr<v1::TaskResult> PipelineExecutor::Execute(const v1::Task& task, T
       return RunDistill(task, context);
     case v1::Task::kCheckPsf:
       return RunCheckPsf(task, context);
+    case v1::Task::kPreparePsf:
+      return RunPreparePsf(task, context);
     case v1::Task::kModelPsf:
       return RunModelPsf(task, backend_.threads(), context);
     case v1::Task::kCalibrate:

@@ -16,6 +16,7 @@
 #include "worker/pipeline/model_psf.h"
 #include "worker/pipeline/piece_writer.h"
 #include "worker/pipeline/plane_reader.h"
+#include "worker/pipeline/prepare_psf.h"
 #include "worker/psf/estimate.h"
 #include "worker/psf/facts.h"
 
@@ -67,12 +68,8 @@ absl::Status EstimationMonitor::Iterated(const Iteration& iteration) {
 
 absl::StatusOr<PreparedPsf> ReadGivenPsf(const v1::Task& task, VolumeSource& source) {
   const v1::TileTask& tile = task.estimate_psf().tile();
-  const v1::PsfReport& report = tile.psfs(0);
   ASSIGN_OR_RETURN(const v1::VolumeAccess* access, FindInput(task, tile.psf_volume()));
-  const Shape3 shape = FrameShape(access->spec());
-  const Box3 box = PsfBoxToRead(report, shape);
-  ASSIGN_OR_RETURN(std::vector<float> read, ReadRegion(source, *access, {report.t(), report.c(), box}));
-  return PreparePsf(std::move(read), shape, report);
+  return ReadPreparedPsf(source, *access, tile.psfs(0));
 }
 
 absl::StatusOr<std::optional<KnownOptics>> OpticsOfTask(const v1::Task& task, const v1::VolumeSpec& image,

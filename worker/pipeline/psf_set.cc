@@ -4,8 +4,8 @@
 
 #include "proto/contract/status_macros.h"
 #include "worker/pipeline/plane_reader.h"
+#include "worker/pipeline/prepare_psf.h"
 #include "worker/pipeline/tile_task.h"
-#include "worker/psf/prepare.h"
 
 namespace deconvoy::worker {
 absl::Status PsfSet::Prepare(const v1::Task& task, std::span<const v1::PsfReport* const> reports, VolumeSource& source,
@@ -16,12 +16,9 @@ absl::Status PsfSet::Prepare(const v1::Task& task, std::span<const v1::PsfReport
   if (!psfs_.empty() && prepared_ == key) return absl::OkStatus();
   Clear();
   ASSIGN_OR_RETURN(const v1::VolumeAccess* access, FindInput(task, volume));
-  const Shape3 shape = FrameShape(access->spec());
   std::vector<Psf> psfs;
   for (const v1::PsfReport* report : reports) {
-    const Box3 box = PsfBoxToRead(*report, shape);
-    ASSIGN_OR_RETURN(std::vector<float> read, ReadRegion(source, *access, {report->t(), report->c(), box}));
-    ASSIGN_OR_RETURN(const PreparedPsf psf, PreparePsf(std::move(read), shape, *report));
+    ASSIGN_OR_RETURN(const PreparedPsf psf, ReadPreparedPsf(source, *access, *report));
     Psf& made = psfs.emplace_back();
     ASSIGN_OR_RETURN(made.otf, ops.MakeOtf(psf.values, psf.shape, psf.centre));
     made.facts = MeasurePsf(psf.values, psf.shape, psf.centre);

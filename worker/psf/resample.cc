@@ -8,15 +8,6 @@
 namespace deconvoy::worker {
 namespace {
 
-// floor(n / step), also where rounding leaves it just below a whole number.
-int64_t Steps(int64_t n, double step) {
-  return static_cast<int64_t>(std::floor(static_cast<double>(n) / step + 1e-9));
-}
-
-int64_t ToldExtent(int64_t extent, int64_t origin, double step) {
-  return Steps(origin, step) + 1 + Steps(extent - 1 - origin, step);
-}
-
 double Kernel(double t) {
   const double a = std::abs(t);
   if (a >= 2) return 0;
@@ -37,9 +28,10 @@ struct Row {
   std::vector<float> weights;
 };
 
-std::vector<Row> RowsOf(int64_t extent, int64_t origin, double step) {
+// `middle`: the origin on the new grid.
+std::vector<Row> RowsOf(int64_t extent, int64_t origin, int64_t middle, double step) {
   const double window = step > 1 ? std::sqrt(step * step - 1) : 0;
-  const int64_t told = ToldExtent(extent, origin, step), middle = Steps(origin, step);
+  const int64_t told = ToldExtent(extent, origin, step);
   std::vector<Row> rows;
   for (int64_t i = 0; i < told; ++i) {
     const double place = static_cast<double>(origin) + static_cast<double>(i - middle) * step;
@@ -82,10 +74,6 @@ double PositiveSum(std::span<const float> values) {
 
 }  // namespace
 
-Voxel ToldOrigin(const Voxel& origin, const PsfSteps& steps) {
-  return {Steps(origin.z, steps.z), Steps(origin.y, steps.y), Steps(origin.x, steps.x)};
-}
-
 Shape3 ToldShape(const Shape3& shape, const Voxel& origin, const PsfSteps& steps) {
   return {ToldExtent(shape.z, origin.z, steps.z), ToldExtent(shape.y, origin.y, steps.y),
           ToldExtent(shape.x, origin.x, steps.x)};
@@ -93,12 +81,14 @@ Shape3 ToldShape(const Shape3& shape, const Voxel& origin, const PsfSteps& steps
 
 std::vector<float> Resample(std::vector<float> values, const Shape3& shape, const Voxel& origin,
                             const PsfSteps& steps) {
-  const std::vector<Row> planes = RowsOf(shape.z, origin.z, steps.z), lines = RowsOf(shape.y, origin.y, steps.y);
+  const Voxel middle = ToldOrigin(origin, steps);
+  const std::vector<Row> planes = RowsOf(shape.z, origin.z, middle.z, steps.z),
+                         lines = RowsOf(shape.y, origin.y, middle.y, steps.y);
   const double before = PositiveSum(values);
   std::vector<float> told = Along(values, shape.z, shape.y * shape.x, planes);
   values = {};
   told = Along(told, shape.y, shape.x, lines);
-  told = Along(told, shape.x, 1, RowsOf(shape.x, origin.x, steps.x));
+  told = Along(told, shape.x, 1, RowsOf(shape.x, origin.x, middle.x, steps.x));
   const double sum = PositiveSum(told), scale = sum > 0 ? before / sum : 0;
   for (float& v : told) v = static_cast<float>(std::max(static_cast<double>(v), 0.0) * scale);
   return told;

@@ -18,10 +18,7 @@
 
 namespace deconvoy::worker {
 
-// The origin on the new grid.
-Voxel ToldOrigin(const Voxel& origin, const PsfSteps& steps);
-
-// Extents of the new grid. REQUIRES: origin inside `shape`.
+// Extents of the new grid (ToldOrigin in psf_grid.h tells its origin). REQUIRES: origin inside `shape`.
 Shape3 ToldShape(const Shape3& shape, const Voxel& origin, const PsfSteps& steps);
 
 // Memory: 8 bytes for each voxel of a grid that has the larger of both extents along every axis. REQUIRES: as above;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <vector>
 
 #include "client/cli/images.h"
 #include "client/cli/interrupt.h"
@@ -10,6 +11,8 @@
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
 #include "client/cli/own_file.h"
+#include "client/cli/prepared_psf.h"
+#include "client/cli/session.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
@@ -21,7 +24,8 @@ struct FetchOptions {
   std::string job;
   std::string output;
   std::string role;
-  std::string save_psf;  // empty: not asked for
+  std::string save_psf;           // empty: not asked for
+  std::string save_prepared_psf;  // likewise
   ImageOutputOptions image_output;
   ServerOptions server;
 };
@@ -29,7 +33,9 @@ struct FetchOptions {
 constexpr char kExamples[] = R"(  deconvoy fetch jobs/3f2a -o out.tif
       the result of a job that has succeeded, and beside it out.psf.tif where the method has estimated the PSF
   deconvoy fetch jobs/3f2a -o out.tif --save-psf psf.tif
-      the PSF that it was given, too)";
+      the PSF that it was given, too
+  deconvoy fetch jobs/3f2a -o out.tif --save-prepared-psf used.tif
+      the PSF as it was used, too)";
 
 // The only output, unless a role is asked for.
 std::string RoleOf(const v1::Job& job, const std::string& asked) {
@@ -54,24 +60,54 @@ absl::Status SaveGivenPsf(const Client& client, const v1::Job& job, const FetchO
   return absl::OkStatus();
 }
 
+// The PSF as it was used, which a worker prepares once more.
+absl::Status SaveUsedPsf(Session& session, const v1::Job& job, const FetchOptions& options, const Console& console,
+                         Progress& progress, const std::stop_token& stop) {
+  if (options.save_prepared_psf.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const v1::VolumeSpec spec, SavePreparedPsf(session, job, options.save_prepared_psf,
+                                                              ToWriteOptions(options.image_output), progress, stop));
+  progress.Clear();
+  console.Say(
+      fmt::format("wrote {}: the PSF as it was used, {}", Printable(options.save_prepared_psf), ShapeText(spec)));
+  if (console.json) console.Json({{"event", "result"}, {"prepared_psf", options.save_prepared_psf}});
+  return absl::OkStatus();
+}
+
+// The files of PSFs are none of `others`.
+absl::Status CheckPsfFiles(const FetchOptions& options, std::vector<std::string> others) {
+  RETURN_IF_ERROR(CheckOwnFile(options.save_psf, "--save-psf", others));
+  others.push_back(options.save_psf);
+  return CheckOwnFile(options.save_prepared_psf, "--save-prepared-psf", others);
+}
+
+absl::Status CheckFiles(const FetchOptions& options) {
+  RETURN_IF_ERROR(imageio::CheckWritable(options.output));
+  RETURN_IF_ERROR(CheckPsfFiles(options, {options.output}));
+  for (const std::string& file : {options.save_psf, options.save_prepared_psf}) {
+    if (!file.empty()) RETURN_IF_ERROR(imageio::CheckWritable(file));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Fetch(const FetchOptions& options, const Console& console) {
   const std::stop_token stop = TakeInterrupts();
-  ASSIGN_OR_RETURN(const std::string server, RequireServer(options.server));
-  RETURN_IF_ERROR(imageio::CheckWritable(options.output));
-  RETURN_IF_ERROR(CheckOwnFile(options.save_psf, "--save-psf", {options.output}));
-  if (!options.save_psf.empty()) RETURN_IF_ERROR(imageio::CheckWritable(options.save_psf));
+  RETURN_IF_ERROR(RequireServer(options.server).status());
+  RETURN_IF_ERROR(CheckFiles(options));
   const auto progress = MakeProgress(console, [] { return absl::Now(); });
-  ASSIGN_OR_RETURN(const Client client, ConnectTo(server, *progress, stop));
+  ASSIGN_OR_RETURN(const auto session, Session::Open(options.server, *progress, stop));
+  const Client& client = session->client();
   ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(JobArgument(options.job), stop));
   RETURN_IF_ERROR(OutcomeOf(job));
+  if (!options.save_prepared_psf.empty()) RETURN_IF_ERROR(PreparedPsfOf(job).status());
   const std::string role = RoleOf(job, options.role);
   const bool estimated = role == "estimate" && options.role.empty() && HasOutput(job, "psf");
   const std::string beside = PsfFileBeside(options.output).string();
-  if (estimated) RETURN_IF_ERROR(CheckOwnFile(options.save_psf, "--save-psf", {beside}));
+  if (estimated) RETURN_IF_ERROR(CheckPsfFiles(options, {beside}));
   imageio::WriteOptions write = ToWriteOptions(options.image_output);
   write.display_range = DisplayRangeOf(job, role);
   RETURN_IF_ERROR(SaveOutput(client, job, role, options.output, write, console, *progress, stop));
   RETURN_IF_ERROR(SaveGivenPsf(client, job, options, console, *progress, stop));
+  RETURN_IF_ERROR(SaveUsedPsf(*session, job, options, console, *progress, stop));
   if (!estimated) return absl::OkStatus();
   return SaveOutput(client, job, "psf", beside, ToWriteOptions(options.image_output), console, *progress, stop);
 }
@@ -90,6 +126,12 @@ void AddFetch(CLI::App& root, Program& program) {
             ->type_name("ROLE");
         verb.add_option("--save-psf", options.save_psf,
                         std::string("Write the PSF, too, as the job was given it") + kReplaced)
+            ->type_name("FILE");
+        verb.add_option("--save-prepared-psf", options.save_prepared_psf,
+                        std::string("Write the PSF, too, as it was used in the end: without background, cropped, at "
+                                    "the image's voxels, of sum 1, its origin at voxel floor(n/2); an estimated one "
+                                    "as it was estimated") +
+                            kReplaced)
             ->type_name("FILE");
         AddServerOption(verb, options.server);
         AddImageOutputOptions(verb, options.image_output);

@@ -34,10 +34,10 @@ constexpr char kExamples[] = R"(  deconvoy job jobs/3f2a
       remove an ended job, its results, and the stacks uploaded for it that no other job uses)";
 
 std::vector<std::string> InputsOf(const v1::JobSpec& spec) {
-  std::vector<std::string> inputs = {spec.deconvolve().input_volume(), spec.deconvolve().psf_volume(),
-                                     spec.deconvolve().mask_volume(),  spec.deconvolve().flat_field_volume(),
-                                     spec.simulate().psf_volume(),     spec.project().input_volume(),
-                                     spec.distill().input_volume(),    spec.check_psf().psf_volume()};
+  std::vector<std::string> inputs = {
+      spec.deconvolve().input_volume(),      spec.deconvolve().psf_volume(), spec.deconvolve().mask_volume(),
+      spec.deconvolve().flat_field_volume(), spec.simulate().psf_volume(),   spec.project().input_volume(),
+      spec.distill().input_volume(),         spec.check_psf().psf_volume(),  spec.prepare_psf().psf_volume()};
   for (const std::string& name : spec.distill().more_volumes()) inputs.push_back(name);
   std::erase(inputs, "");
   return inputs;

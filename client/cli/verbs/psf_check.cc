@@ -19,6 +19,8 @@
 #include "client/cli/options/output_options.h"
 #include "client/cli/options/psf_options.h"
 #include "client/cli/outcome.h"
+#include "client/cli/own_file.h"
+#include "client/cli/prepared_psf.h"
 #include "client/cli/psf_library.h"
 #include "client/cli/psf_names.h"
 #include "client/cli/report.h"
@@ -36,11 +38,13 @@ namespace {
 
 struct CheckOptions {
   std::string psf;
-  std::string image;  // empty: none
+  std::string image;          // empty: none
+  std::string save_prepared;  // empty: not asked for
   std::optional<v1::VoxelSize> psf_voxel_um;
   std::optional<v1::VoxelSize> voxel_um;
   PsfUseOptions use;
   OpticsOptions optics;
+  ImageOutputOptions image_output;
   ServerOptions server;
 };
 
@@ -52,6 +56,8 @@ constexpr char kExamples[] =
       for this image: its voxels, its extents, and the optics that its file tells
   deconvoy psf check psfs/gfp-60x --server localhost:7450
       one of the library, against the optics that it is kept with
+  deconvoy psf check psf.tif --save-prepared used.tif
+      what becomes of it, too: cropped to what is used, of sum 1, its origin in the middle
   deconvoy psf check psf.tif --json
       findings for programs: `defect` and `number` are in `info.metadata`)";
 
@@ -64,6 +70,7 @@ class Checking {
         progress_(MakeProgress(console, [] { return absl::Now(); })) {}
 
   absl::Status Do() {
+    RETURN_IF_ERROR(CheckOutput());
     if (IsLibraryPsf(options_.psf)) return DoInSession([this](Session& session) { return CheckKept(session); });
     ASSIGN_OR_RETURN(InputImage psf, OpenInput(options_.psf, options_.psf_voxel_um, *progress_));
     ASSIGN_OR_RETURN(v1::JobSpec spec, MakeSpec(psf.spec, psf.reader->acquisition()));
@@ -71,6 +78,14 @@ class Checking {
   }
 
  private:
+  absl::Status CheckOutput() const {
+    if (options_.save_prepared.empty()) return absl::OkStatus();
+    std::vector<std::string> inputs = {options_.image};
+    if (!IsLibraryPsf(options_.psf)) inputs.push_back(options_.psf);
+    RETURN_IF_ERROR(CheckOwnFile(options_.save_prepared, "--save-prepared", inputs));
+    return imageio::CheckWritable(options_.save_prepared);
+  }
+
   template <class Work>
   absl::Status DoInSession(const Work& work) {
     ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
@@ -137,6 +152,11 @@ class Checking {
 
   absl::Status Check(Session& session, const v1::JobSpec& spec) {
     ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
+    if (!options_.save_prepared.empty()) {
+      RETURN_IF_ERROR(SavePreparedPsf(session, job, options_.save_prepared, ToWriteOptions(options_.image_output),
+                                      *progress_, stop_)
+                          .status());
+    }
     progress_->Clear();
     Report(job);
     return absl::OkStatus();
@@ -149,9 +169,13 @@ class Checking {
                                         [](const v1::Finding& finding) { return finding.severity() == v1::WARNING; });
     console_.Say(warnings == 0 ? "nothing is wrong with this PSF, as far as can be seen"
                                : fmt::format("{} {}", warnings, warnings == 1 ? "warning" : "warnings"));
+    if (!options_.save_prepared.empty()) {
+      console_.Say(fmt::format("wrote {}: the PSF as it is used", Printable(options_.save_prepared)));
+    }
     if (!console_.json) return;
     nlohmann::json line = {{"event", "result"}, {"warnings", warnings}, {"findings", nlohmann::json::array()}};
     for (const v1::Finding& finding : findings) line["findings"].push_back(ToJson(finding));
+    if (!options_.save_prepared.empty()) line["prepared_psf"] = options_.save_prepared;
     console_.Json(line);
   }
 
@@ -176,8 +200,14 @@ void AddPsfCheck(CLI::App& group, Program& program) {
                      "Voxel size of the PSF in um, where the file has none or a wrong one");
         AddVoxelSize(verb, "--voxel-um", options.voxel_um, "Voxel size of the image in um, likewise");
         AddPsfUseOptions(verb, options.use, "Image and PSF");
+        verb.add_option("--save-prepared", options.save_prepared,
+                        std::string("Write the PSF as it is used with this centre and energy: cropped, of sum 1, its "
+                                    "origin at voxel floor(n/2)") +
+                            kReplaced)
+            ->type_name("FILE");
         AddOpticsOptions(verb, options.optics);
         AddServerOrLocalOptions(verb, options.server);
+        AddImageOutputOptions(verb, options.image_output);
         AddProgressOptions(verb, program.console);
       },
       [&program](const CheckOptions& options) { return Checking(options, program.console).Do(); });

@@ -14,6 +14,7 @@
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
 #include "client/cli/own_file.h"
+#include "client/cli/prepared_psf.h"
 #include "client/cli/report.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
@@ -25,8 +26,9 @@ namespace {
 struct RunOptions {
   InputOptions inputs;
   std::string output;
-  std::string residual;  // empty: not asked for
-  std::string save_psf;  // likewise
+  std::string residual;           // empty: not asked for
+  std::string save_psf;           // likewise
+  std::string save_prepared_psf;  // likewise
   bool keep = false;
   DeconvolutionOptions deconvolution;
   ImageOutputOptions image_output;
@@ -46,6 +48,8 @@ constexpr char kExamples[] = R"(  deconvoy run raw.tif --psf psf.tif -o out.tif
       with a PSF computed from what is given here
   deconvoy run raw.tif --psf psf.tif -o out.tif --residual residual.tif
       what the result leaves unexplained, too: noise, if all is well
+  deconvoy run raw.tif --psf bead.tif -o out.tif --psf-background auto --save-prepared-psf used.tif
+      what the PSF has become, too: without background, cropped, at the image's voxels, its origin in the middle
   deconvoy run raw.tif --psf psf.tif -o out.tif --method blind-rl
       with a PSF that is estimated from the image, starting from psf.tif; it is written to out.psf.tif
   deconvoy run raw.tif --psf psfs/gfp-60x -o out.tif --server localhost:7450
@@ -57,12 +61,12 @@ std::vector<std::string> FilesOf(const InputOptions& inputs) {
   return {inputs.input, inputs.psf, inputs.mask, inputs.flat_field};
 }
 
-// `file` is written by `option`, beside the result and `another` file; empty where it is not asked for.
+// `file` is written by `option`, beside the result and `others`; empty where it is not asked for.
 absl::Status CheckFile(const RunOptions& options, const std::string& file, const char* option,
-                       const std::string& another) {
+                       std::vector<std::string> others) {
   if (file.empty()) return absl::OkStatus();
-  std::vector<std::string> others = FilesOf(options.inputs);
-  others.insert(others.end(), {options.output, another});
+  for (const std::string& input : FilesOf(options.inputs)) others.push_back(input);
+  others.push_back(options.output);
   RETURN_IF_ERROR(CheckOwnFile(file, option, others));
   return imageio::CheckWritable(file);
 }
@@ -77,8 +81,9 @@ absl::Status CheckOutput(const RunOptions& options) {
       return UsageError(fmt::format("the output {} is also an input", Printable(options.output)),
                         "Choose another name for -o.");
   RETURN_IF_ERROR(imageio::CheckWritable(options.output));
-  RETURN_IF_ERROR(CheckFile(options, options.residual, "--residual", ""));
-  return CheckFile(options, options.save_psf, "--save-psf", options.residual);
+  RETURN_IF_ERROR(CheckFile(options, options.residual, "--residual", {}));
+  RETURN_IF_ERROR(CheckFile(options, options.save_psf, "--save-psf", {options.residual}));
+  return CheckFile(options, options.save_prepared_psf, "--save-prepared-psf", {options.residual, options.save_psf});
 }
 
 // An estimated PSF goes beside the result, to a file that nobody has named.
@@ -86,7 +91,8 @@ absl::Status CheckEstimatedPsf(const RunOptions& options, const DeconvolveInputs
   if (!inputs.method || !inputs.method->estimates_psf()) return absl::OkStatus();
   const std::string beside = PsfFileBeside(options.output).string();
   for (const auto& [file, option] :
-       {std::pair(options.residual, "--residual"), std::pair(options.save_psf, "--save-psf")}) {
+       {std::pair(options.residual, "--residual"), std::pair(options.save_psf, "--save-psf"),
+        std::pair(options.save_prepared_psf, "--save-prepared-psf")}) {
     if (!IsSameFile(file, beside)) continue;
     return UsageError(
         fmt::format("the estimated PSF is written to {}: {} needs a file of its own", Printable(beside), option),
@@ -152,7 +158,8 @@ class Run {
     const auto result = DownloadImage(session.client(), volume, options_.output, write, *progress_, stop_);
     absl::Status others = result.ok() ? FetchResidual(session, job) : absl::OkStatus();
     if (result.ok() && others.ok()) others = FetchPsf(session, job);
-    if (result.ok() && others.ok()) others = FetchUsedPsf(session, job);
+    if (result.ok() && others.ok()) others = FetchGivenPsf(session, job);
+    if (result.ok() && others.ok()) others = FetchPreparedPsf(session, job);
     progress_->Clear();
     if (!others.ok() && !session.local() && !stop_.stop_requested()) unfetched_ = job.name();
     RETURN_IF_ERROR(others);
@@ -171,10 +178,17 @@ class Run {
   }
 
   // As it was given or computed.
-  absl::Status FetchUsedPsf(Session& session, const v1::Job& job) {
+  absl::Status FetchGivenPsf(Session& session, const v1::Job& job) {
     if (options_.save_psf.empty()) return absl::OkStatus();
     return DownloadImage(session.client(), job.spec().deconvolve().psf_volume(), options_.save_psf,
                          ToWriteOptions(options_.image_output), *progress_, stop_)
+        .status();
+  }
+
+  absl::Status FetchPreparedPsf(Session& session, const v1::Job& job) {
+    if (options_.save_prepared_psf.empty()) return absl::OkStatus();
+    return SavePreparedPsf(session, job, options_.save_prepared_psf, ToWriteOptions(options_.image_output), *progress_,
+                           stop_)
         .status();
   }
 
@@ -183,7 +197,7 @@ class Run {
     if (!HasOutput(job, "psf")) return absl::OkStatus();
     const std::filesystem::path file = PsfFileBeside(options_.output);
     std::vector<std::string> others = FilesOf(options_.inputs);
-    others.insert(others.end(), {options_.residual, options_.save_psf});
+    others.insert(others.end(), {options_.residual, options_.save_psf, options_.save_prepared_psf});
     for (const std::string& other : others) {
       if (!IsSameFile(other, file.string())) continue;
       progress_->Say({.message = fmt::format("the estimated PSF is not written: {} is another file of this command",
@@ -203,12 +217,16 @@ class Run {
     console_.Say(fmt::format("wrote {}: {}", Printable(options_.output), ShapeText(result)));
     if (!options_.residual.empty()) console_.Say(fmt::format("wrote {}: the residual", Printable(options_.residual)));
     if (!options_.save_psf.empty()) console_.Say(fmt::format("wrote {}: the PSF", Printable(options_.save_psf)));
+    if (!options_.save_prepared_psf.empty()) {
+      console_.Say(fmt::format("wrote {}: the PSF as it was used", Printable(options_.save_prepared_psf)));
+    }
     if (!psf_.empty()) console_.Say(fmt::format("wrote {}: the PSF as it was estimated", Printable(psf_)));
     if (!console_.json) return;
     nlohmann::json line = {{"event", "result"}, {"output", options_.output}, {"job", ToJson(job)}};
     if (!psf_.empty()) line["psf"] = psf_;
     if (!options_.residual.empty()) line["residual"] = options_.residual;
     if (!options_.save_psf.empty()) line["saved_psf"] = options_.save_psf;
+    if (!options_.save_prepared_psf.empty()) line["prepared_psf"] = options_.save_prepared_psf;
     console_.Json(line);
   }
 
@@ -253,6 +271,12 @@ void AddRun(CLI::App& root, Program& program) {
             ->type_name("FILE");
         verb.add_option("--save-psf", options.save_psf,
                         std::string("Write the PSF, too, as it was given or computed") + kReplaced)
+            ->type_name("FILE");
+        verb.add_option("--save-prepared-psf", options.save_prepared_psf,
+                        std::string("Write the PSF, too, as it was used in the end: without background, cropped, at "
+                                    "the image's voxels, of sum 1, its origin at voxel floor(n/2); an estimated one "
+                                    "as it was estimated") +
+                            kReplaced)
             ->type_name("FILE");
         AddDeconvolutionOptions(verb, options.deconvolution);
         AddServerOrLocalOptions(verb, options.server);

@@ -89,7 +89,7 @@ TEST_F(PsfLookupTest, OpticsAreThoseOfThePsfWhereTheJobHasNone) {
   EXPECT_EQ(given.spec().deconvolve().microscopy(), v1::MICROSCOPY_UNSPECIFIED);
 }
 
-TEST_F(PsfLookupTest, ChecksAndSimulationsTakeNamesToo) {
+TEST_F(PsfLookupTest, EveryKindOfJobWithAPsfTakesNamesToo) {
   const v1::Psf psf = Keep("gfp", psf_spec_, 1.2);
   v1::JobSpec check;
   check.mutable_check_psf()->set_psf_volume("psfs/gfp");
@@ -101,6 +101,14 @@ TEST_F(PsfLookupTest, ChecksAndSimulationsTakeNamesToo) {
   simulation.mutable_simulate()->set_psf_volume("psfs/gfp/versions/1");
   const v1::Job simulated = service_.Get(service_.Submit(simulation));
   EXPECT_EQ(simulated.spec().simulate().psf_volume(), psf.volume());
+  v1::JobSpec prepare;
+  prepare.mutable_prepare_psf()->set_psf_volume("psfs/gfp");
+  v1::PsfReport& report = *prepare.mutable_prepare_psf()->add_psfs();
+  *report.mutable_crop_shape() = ToProto(Shape3{1, 1, 1});
+  report.set_sum(1);
+  const v1::Job prepared = service_.Get(service_.Submit(prepare));
+  EXPECT_EQ(prepared.spec().prepare_psf().psf_volume(), psf.volume());
+  EXPECT_EQ(NamingOf(prepared).info().metadata().at("psf"), psf.name());
 }
 
 TEST_F(PsfLookupTest, WhatIsNotThereIsRefused) {

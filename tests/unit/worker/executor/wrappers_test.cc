@@ -143,6 +143,24 @@ void ExpectGuarded(MemoryTask& task, int64_t least, int64_t most) {
 
 constexpr int64_t kBillion = 1'000'000'000;
 
+TEST(GuardedExecutor, CountsAPreparedPsfAndAllFramesThatAreStreamed) {
+  MemoryTask task;
+  task.AddInput("volumes/psf", {1, 2, 1000, 1000, 1000}, v1::F32, {});
+  v1::PreparePsfSpec& spec = *task.task.mutable_prepare_psf()->mutable_spec();
+  spec.set_psf_volume("volumes/psf");
+  for (uint32_t c = 0; c < 2; ++c) {
+    v1::PsfReport& report = *spec.add_psfs();
+    report.set_c(c);
+    report.set_sum(1);
+    *report.mutable_centre() = ToProto(Voxel{500, 500, 500});
+    *report.mutable_crop_origin() = ToProto(Voxel{250, 250, 250});
+    *report.mutable_crop_shape() = ToProto(Shape3{500, 500, 500});
+    task.AddOutput("volumes/out", v1::F32, {0, c, {{}, {500, 500, 500}}});
+  }
+  constexpr int64_t kNeed = 8 * kBillion + 8 * (kBillion / 8) + 2 * 4 * (kBillion / 8);
+  ExpectGuarded(task, kNeed, kNeed + 100'000'000);
+}
+
 // The volumes are named only: nothing is read before the check.
 TEST(GuardedExecutor, CountsTheWholePsfOfAnAnalysis) {
   MemoryTask task;
