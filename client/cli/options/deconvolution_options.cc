@@ -65,7 +65,7 @@ absl::Status SetBackground(const std::string& text, v1::DeconvolveSpec& spec) {
     return absl::OkStatus();
   }
   std::vector<double> counts;
-  for (const std::string_view part : absl::StrSplit(text, ',')) {
+  for (const std::string& part : std::vector<std::string>(absl::StrSplit(text, ','))) {
     const auto value = ParseNumber(part);
     if (!value.ok() || *value < 0) return wrong;
     counts.push_back(*value);
