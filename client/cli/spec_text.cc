@@ -65,11 +65,12 @@ std::string BackgroundText(const v1::DeconvolveSpec& spec) {
   }
 }
 
-std::string PsfBackgroundText(const v1::DeconvolveSpec& spec) {
+template <class Spec>
+std::string PsfBackgroundText(const Spec& spec) {
   switch (spec.psf_background_case()) {
-    case v1::DeconvolveSpec::kPsfBackgroundAuto:
+    case Spec::kPsfBackgroundAuto:
       return "auto";
-    case v1::DeconvolveSpec::kPsfBackgroundCounts:
+    case Spec::kPsfBackgroundCounts:
       return fmt::format("{:g}", spec.psf_background_counts());
     default:
       return "stays";
@@ -182,7 +183,8 @@ std::vector<std::string> Lines(const v1::ModelPsfSpec& spec) {
 
 std::vector<std::string> Lines(const v1::CheckPsfSpec& spec) {
   std::vector<std::string> lines = {"PSF: " + Printable(spec.psf_volume()), "  centre: " + CentreText(spec),
-                                    fmt::format("  energy: {:g}", Or(spec.psf_energy(), 0.999))};
+                                    fmt::format("  energy: {:g}", Or(spec.psf_energy(), 0.999)),
+                                    "  background: " + PsfBackgroundText(spec)};
   if (spec.has_image_shape()) lines.push_back("for images of: " + VoxelText(spec.image_shape()) + " voxels");
   if (spec.has_image_voxel_size()) lines.push_back("  voxel size: " + SizeText(spec.image_voxel_size()));
   AppendOptics(spec, lines);

@@ -173,9 +173,20 @@ absl::Status CheckBackground(const v1::DeconvolveSpec& spec) {
   return absl::OkStatus();
 }
 
-// Centre and energy of the PSF. `Spec` is a DeconvolveSpec or CheckPsfSpec, called `work` in fields.
+// `Spec` is a DeconvolveSpec or CheckPsfSpec, called `work` in fields.
+template <class Spec>
+absl::Status CheckPsfBackground(const Spec& spec, std::string_view work) {
+  if (spec.psf_background_case() == Spec::kPsfBackgroundAuto && !spec.psf_background_auto()) {
+    return Invalid(fmt::format("{}.psf_background_auto", work), "is false",
+                   "Set it, or leave it out: nothing is taken off then.");
+  }
+  return CheckCounts(spec.psf_background_counts(), fmt::format("{}.psf_background_counts", work), "of the PSF's unit");
+}
+
+// Background, centre and energy of the PSF. `Spec` is a DeconvolveSpec or CheckPsfSpec, called `work` in fields.
 template <class Spec>
 absl::Status CheckPreparation(const Spec& spec, std::string_view work) {
+  RETURN_IF_ERROR(CheckPsfBackground(spec, work));
   const std::string rule = fmt::format("{}.psf_centre", work), voxel = rule + "_voxel";
   RETURN_IF_ERROR(CheckEnum(v1::PsfCentre_IsValid(spec.psf_centre()), spec.psf_centre(), rule));
   const bool given = spec.psf_centre() == v1::GIVEN;
@@ -250,10 +261,6 @@ absl::Status CheckDeconvolve(const v1::DeconvolveSpec& spec) {
   RETURN_IF_ERROR(CheckEnum(v1::Boundary_IsValid(spec.boundary()), spec.boundary(), "deconvolve.boundary"));
   RETURN_IF_ERROR(CheckPhotometry(spec));
   RETURN_IF_ERROR(CheckPreparation(spec, "deconvolve"));
-  if (spec.psf_background_case() == v1::DeconvolveSpec::kPsfBackgroundAuto && !spec.psf_background_auto()) {
-    return Invalid("deconvolve.psf_background_auto", "is false", "Set it, or leave it out: nothing is taken off then.");
-  }
-  RETURN_IF_ERROR(CheckCounts(spec.psf_background_counts(), "deconvolve.psf_background_counts", "of the PSF's unit"));
   RETURN_IF_ERROR(CheckTile(spec.tile()));
   RETURN_IF_ERROR(CheckMasking(spec));
   RETURN_IF_ERROR(CheckDepths(spec));

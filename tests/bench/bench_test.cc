@@ -121,6 +121,16 @@ TEST(DeconvoyBench, MeasuresWhatAMethodTellsApart) {
   }
 }
 
+TEST(DeconvoyBench, TimesPsfsFromOptics) {
+  const auto r = Bench({"psf", "--repeats", "2"});
+  ASSERT_EQ(r["cases"].size(), 2U);
+  EXPECT_EQ(r["threads"], 1);
+  for (const auto& one : r["cases"]) {
+    EXPECT_EQ(one["seconds"].size(), 2U) << one["name"];
+    ExpectFigures(one, one["name"].get<std::string>());
+  }
+}
+
 TEST(DeconvoyBench, SaysWhichParameterIsNotAvailable) {
   const TemporaryFolder empty;
   const auto r = Bench({"quality", "--shape", "16,32,32", "--bars", empty.path().string(), "--set", "colour", "red"});
@@ -142,11 +152,11 @@ TEST(RunScript, MeasuresTheWholeServiceAndLeavesNothing) {
   std::filesystem::create_directory(scratch);
   RunToEnd((SourceDir() / "tests/bench/run.sh").string(),
            {"--quick", "--samples", "1", "--bin", ProgramDir().string(), "--json", file.string(), "memory",
-            "big-volume", "two-workers", "run"},
+            "big-volume", "two-workers", "run", "psf"},
            {.environment = {{"TMPDIR", scratch.string()}}, .folder = folder.path(), .label = "script"});
   EXPECT_TRUE(std::filesystem::is_empty(scratch));
   const auto r = nlohmann::json::parse(ReadText(file), nullptr, /*allow_exceptions=*/false);
-  ASSERT_EQ(r["measurements"].size(), 4U);
+  ASSERT_EQ(r["measurements"].size(), 5U);
   for (const auto& [name, rows] : r["measurements"].items()) {
     EXPECT_FALSE(rows.empty()) << name;
     for (const auto& row : rows) ExpectFigures(row["value"], row["what"].get<std::string>());

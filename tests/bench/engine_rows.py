@@ -14,6 +14,12 @@ ITERATIONS = [
 ]
 QUICK_ITERATIONS = [("16,64,64", "same", None, 1)]
 
+# What deconvoy-bench calls it; what it is; bound in seconds.
+PSFS = [
+    ("vectorial", "vectorial PSF of 128^3", 2),
+    ("Gibson-Lanni, 10 um deep", "Gibson-Lanni PSF of 128x256x256", 1),
+]
+
 
 def _case(options):
     return ["--threads", options.threads] + (["--psf", "9,13,13"] if options.quick else ["--psf", "61,61,61"])
@@ -115,3 +121,12 @@ def resolution(options):
         dip = next(dip["dip"] for dip in row["dips"] if dip["rayleigh"] == 1)
         yield Row(f"{row['name']}: dip between two points at the Rayleigh distance", dip, details=row)
         yield Row(f"{row['name']}: width of a bead of 3 voxels", row["bead_x"], unit="voxels")
+
+
+def psf(options):
+    """Seconds to compute a PSF from optics, on one core."""
+    r = programs.bench("psf", "--threads", 1, "--repeats", options.samples)
+    cases = {case["name"]: case for case in r["cases"]}
+    for name, what, bound in PSFS:
+        yield Row(f"{what}, seconds on one core", cases[name]["median"], unit="s", bound=bound, samples=cases[name]["seconds"],
+                  details=cases[name], note="the bound is in seconds, on any machine")

@@ -26,6 +26,7 @@ MEASUREMENTS = {
     "scaling": engine_rows.scaling,
     "methods": engine_rows.methods,
     "resolution": engine_rows.resolution,
+    "psf": engine_rows.psf,
 }
 
 

@@ -255,6 +255,13 @@ constexpr RecordedBead kRecordedBeads[] = {
     {"widefield_560_bead", 0.1, 0.1019, {0, 0, 0}, {1.085, 0.338, 0.348}},
 };
 
+bool HasDefect(const worker::PsfAnalysis& found, const std::string& name) {
+  return std::any_of(found.findings.begin(), found.findings.end(), [&name](const v1::Finding& finding) {
+    const auto defect = finding.info().metadata().find("defect");
+    return defect != finding.info().metadata().end() && defect->second == name;
+  });
+}
+
 TEST(PsfUse, RecordedBeadsAreReadyWithoutHandWork) {
   const std::filesystem::path folder = SharedData() / "measured_beads";
   SKIP_WITHOUT(folder);
@@ -264,6 +271,8 @@ TEST(PsfUse, RecordedBeadsAreReadyWithoutHandWork) {
     ASSERT_OK_AND_ASSIGN(std::vector<float> values, ReadChannel(file, 0));
     worker::PsfOptions options;
     options.image = {200, 512, 512};
+    ASSERT_OK_AND_ASSIGN(const worker::PsfAnalysis as_recorded, worker::AnalysePsf(values, shape, 0, options));
+    EXPECT_TRUE(HasDefect(as_recorded, "background")) << bead.name;
     options.background = worker::PsfBackground::kAuto;
     ASSERT_OK_AND_ASSIGN(const worker::PsfAnalysis found, worker::AnalysePsf(values, shape, 0, options));
     for (const v1::Finding& finding : found.findings) {

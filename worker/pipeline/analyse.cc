@@ -33,6 +33,7 @@
 #include "worker/pipeline/motion_survey.h"
 #include "worker/pipeline/plane_reader.h"
 #include "worker/pipeline/psf_findings.h"
+#include "worker/pipeline/psf_use.h"
 #include "worker/pipeline/region_correction.h"
 #include "worker/pipeline/saturation.h"
 #include "worker/psf/facts.h"
@@ -55,21 +56,12 @@ class Analysis {
   // `grid`: the image on the result's grid.
   absl::Status AnalysePsfs(const v1::VolumeAccess& psf, const v1::VolumeSpec& grid) {
     ASSIGN_OR_RETURN(const Shape5 shape, ToShape(psf.spec().shape(), psf.spec().type(), "psf.shape"));
-    PsfOptions options;
-    options.rule = spec_.psf_centre();
-    options.given = ToVoxel(spec_.psf_centre_voxel());
-    if (spec_.psf_energy() > 0) options.energy = spec_.psf_energy();
+    PsfOptions options = PsfOptionsOf(spec_);
     options.image = FrameShape(grid);
     options.voxel = PsfVoxelSize(grid.voxel_size(), psf.spec().voxel_size());
     options.periodic = spec_.boundary() == v1::PERIODIC;
     RETURN_IF_ERROR(ValidateOpticsCount(spec_.optics(), grid.shape().c(), "image", "deconvolve"));
     psf_channels_ = shape.c;
-    if (spec_.psf_background_case() == v1::DeconvolveSpec::kPsfBackgroundAuto)
-      options.background = PsfBackground::kAuto;
-    if (spec_.psf_background_case() == v1::DeconvolveSpec::kPsfBackgroundCounts) {
-      options.background = PsfBackground::kGiven;
-      options.background_level = spec_.psf_background_counts();
-    }
     options.steps = StepsOf(grid.voxel_size(), psf.spec().voxel_size());
     RETURN_IF_ERROR(CheckSteps(options.steps));
     for (int64_t t = 0; t < shape.t; ++t) {

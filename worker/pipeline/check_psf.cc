@@ -16,6 +16,7 @@
 #include "worker/memory/budget.h"
 #include "worker/pipeline/plane_reader.h"
 #include "worker/pipeline/psf_findings.h"
+#include "worker/pipeline/psf_use.h"
 #include "worker/psf/check.h"
 #include "worker/psf/prepare.h"
 
@@ -69,19 +70,16 @@ class PsfChecking {
 
  private:
   PsfOptions Options(const Shape3& shape) const {
-    PsfOptions options;
-    options.rule = spec_.psf_centre();
-    options.given = ToVoxel(spec_.psf_centre_voxel());
-    if (spec_.psf_energy() > 0) options.energy = spec_.psf_energy();
+    PsfOptions options = PsfOptionsOf(spec_);
     options.image = spec_.image_shape().z() > 0 ? ToShape3(spec_.image_shape()) : shape;  // the latter limits nothing
     options.voxel = psf_.spec().voxel_size();
     return options;
   }
 
   absl::Status CheckOne(const FrameBox& stack) {
-    const Shape3& shape = stack.box.shape;
+    Shape3 shape = stack.box.shape;  // stays: the PSF keeps its voxels
     const auto c = static_cast<uint32_t>(stack.c);
-    ASSIGN_OR_RETURN(const std::vector<float> values, ReadRegion(context_.source(), psf_, stack));
+    ASSIGN_OR_RETURN(std::vector<float> values, ReadRegion(context_.source(), psf_, stack));
     ASSIGN_OR_RETURN(PsfAnalysis found, AnalysePsf(values, shape, c, Options(shape)));
     found.report.set_t(static_cast<uint32_t>(stack.t));
     *result_.add_psfs() = std::move(found.report);

@@ -30,20 +30,6 @@ v1::Boundary ToBoundary(const std::string& name) {
   return v1::BOUNDARY_UNSPECIFIED;
 }
 
-absl::Status SetPsfBackground(const std::string& text, v1::DeconvolveSpec& spec) {
-  if (text == "none") return absl::OkStatus();
-  if (text == "auto") {
-    spec.set_psf_background_auto(true);
-    return absl::OkStatus();
-  }
-  const auto level = ParseNumber(text);
-  if (!level.ok())
-    return UsageError(fmt::format("--psf-background '{}' is neither none, auto nor a number", Printable(text)),
-                      "Give auto for a PSF that was recorded with a camera.");
-  spec.set_psf_background_counts(*level);
-  return absl::OkStatus();
-}
-
 absl::Status SetTile(const std::string& text, v1::DeconvolveSpec& spec) {
   if (text == "auto") return absl::OkStatus();
   if (text == "none") {
@@ -79,7 +65,7 @@ absl::Status SetBackground(const std::string& text, v1::DeconvolveSpec& spec) {
     return absl::OkStatus();
   }
   std::vector<double> counts;
-  for (const std::string_view part : absl::StrSplit(text, ',')) {
+  for (const std::string& part : std::vector<std::string>(absl::StrSplit(text, ','))) {
     const auto value = ParseNumber(part);
     if (!value.ok() || *value < 0) return wrong;
     counts.push_back(*value);
@@ -242,12 +228,6 @@ void AddImagingOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->allow_extra_args(false)
       ->group(kImaging);
   AddPsfUseOptions(verb, options.psf_use, kImaging);
-  verb.add_option("--psf-background", options.psf_background,
-                  "What to take off the PSF's values: none, a number, or auto, the level at the rim of its planes; for "
-                  "PSFs that were recorded with a camera")
-      ->type_name("none|auto|V")
-      ->capture_default_str()
-      ->group(kImaging);
   verb.add_option("--dtype", options.dtype, "Type of the result's voxels; same: that of the input")
       ->check(CLI::IsMember({"f32", "u16", "same"}))
       ->type_name("")
@@ -284,7 +264,6 @@ absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options) {
   spec.mutable_psf_depths_um()->Assign(options.psf_depths_um.begin(), options.psf_depths_um.end());
   RETURN_IF_ERROR(SetBackground(options.background, spec));
   RETURN_IF_ERROR(SetPsfUse(options.psf_use, spec));
-  RETURN_IF_ERROR(SetPsfBackground(options.psf_background, spec));
   RETURN_IF_ERROR(SetTile(options.tile, spec));
   if (options.dtype != "same") spec.set_output_type(options.dtype == "u16" ? v1::U16 : v1::F32);
   spec.set_keep_offset(options.keep_offset);

@@ -21,7 +21,6 @@ struct DeconvolutionOptions {
   std::string boundary;  // empty: the method's default
   std::string tile = "auto";
   PsfUseOptions psf_use;
-  std::string psf_background = "none";
   std::optional<double> offset;     // without it 0, and not known
   std::optional<std::string> gain;  // photons per count, or `auto`; without it 1, and not known
   double read_noise = 0;

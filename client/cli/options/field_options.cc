@@ -16,6 +16,8 @@ constexpr FieldOption kFieldOptions[] = {
     {"psf check", "check_psf.psf_centre", "--psf-centre"},
     {"psf check", "check_psf.psf_centre_voxel", "--psf-centre"},
     {"psf check", "check_psf.psf_energy", "--psf-energy"},
+    {"psf check", "check_psf.psf_background_auto", "--psf-background"},
+    {"psf check", "check_psf.psf_background_counts", "--psf-background"},
     {"psf check", "check_psf.image_voxel_size", "--voxel-um"},
     {"psf check", "check_psf.optics", "--optics"},
     {"psf check", "check_psf.microscopy", "--microscopy"},

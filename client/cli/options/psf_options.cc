@@ -7,6 +7,7 @@
 #include "client/cli/outcome.h"
 #include "client/cli/values.h"
 #include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
 
 namespace deconvoy::client {
@@ -21,7 +22,23 @@ const std::map<std::string, v1::PsfCentre>& CentreRules() {
 }
 
 template <class Spec>
+absl::Status SetBackground(const std::string& text, Spec& spec) {
+  if (text == "none") return absl::OkStatus();
+  if (text == "auto") {
+    spec.set_psf_background_auto(true);
+    return absl::OkStatus();
+  }
+  const auto level = ParseNumber(text);
+  if (!level.ok())
+    return UsageError(fmt::format("--psf-background '{}' is neither none, auto nor a number", Printable(text)),
+                      "Give auto for a PSF that was recorded with a camera.");
+  spec.set_psf_background_counts(*level);
+  return absl::OkStatus();
+}
+
+template <class Spec>
 absl::Status Set(const PsfUseOptions& options, Spec& spec) {
+  RETURN_IF_ERROR(SetBackground(options.background, spec));
   // The contract takes 0 for the default, which is not what somebody means who types it.
   if (options.energy == 0) return UsageError("--psf-energy is 0, but must be a number from 1e-06 to 1");
   spec.set_psf_energy(options.energy);
@@ -49,6 +66,12 @@ void AddPsfUseOptions(CLI::App& verb, PsfUseOptions& options, const char* group)
       ->group(group);
   verb.add_option("--psf-energy", options.energy, "Share of the PSF's sum that must remain when it is cropped")
       ->type_name("V")
+      ->capture_default_str()
+      ->group(group);
+  verb.add_option("--psf-background", options.background,
+                  "What to take off the PSF's values: none, a number, or auto, the level at the rim of its planes; for "
+                  "PSFs that were recorded with a camera")
+      ->type_name("none|auto|V")
       ->capture_default_str()
       ->group(group);
 }

@@ -54,6 +54,8 @@ constexpr char kExamples[] =
       its widths against those of these optics in a wide field, and everything else that a job would warn of
   deconvoy psf check psf.tif --image raw.ome.tif
       for this image: its voxels, its extents, and the optics that its file tells
+  deconvoy psf check bead.tif --psf-background auto
+      a bead as a camera recorded it: what it is without the light around it
   deconvoy psf check psfs/gfp-60x --server localhost:7450
       one of the library, against the optics that it is kept with
   deconvoy psf check psf.tif --save-prepared used.tif

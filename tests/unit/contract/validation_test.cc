@@ -263,6 +263,12 @@ TEST(ValidateCheckPsf, RefusesWhatItCannotCheck) {
   EXPECT_EQ(refused([](auto& c) { c.add_optics(); }), "check_psf.optics.na");
   EXPECT_EQ(refused([](auto& c) { c.set_psf_centre(v1::GIVEN); }), "check_psf.psf_centre_voxel");
   EXPECT_EQ(refused([](auto& c) { c.set_psf_energy(2); }), "check_psf.psf_energy");
+  EXPECT_EQ(refused([](auto& c) { c.set_psf_background_auto(false); }), "check_psf.psf_background_auto");
+  EXPECT_EQ(refused([](auto& c) { c.set_psf_background_counts(-1); }), "check_psf.psf_background_counts");
+  good.mutable_check_psf()->set_psf_background_auto(true);
+  EXPECT_OK(ValidateJobSpec(good));
+  good.mutable_check_psf()->set_psf_background_counts(0);
+  EXPECT_OK(ValidateJobSpec(good));
   EXPECT_EQ(refused([](auto& c) { c.mutable_image_shape()->set_z(5); }), "check_psf.image_shape");
   EXPECT_EQ(refused([](auto& c) { c.mutable_image_voxel_size()->set_z_um(-1); }).substr(0, 26),
             "check_psf.image_voxel_size");

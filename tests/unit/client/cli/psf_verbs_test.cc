@@ -98,11 +98,12 @@ TEST_F(PsfVerbsTest, AFileIsKeptListedShownAndRemoved) {
   EXPECT_THAT(Served({"psf", "list"}).out, HasSubstr("no PSFs"));
 }
 
-TEST_F(PsfVerbsTest, ACheckTakesTheCentreThatAJobWouldTake) {
+TEST_F(PsfVerbsTest, ACheckTakesThePsfAsAJobWouldTakeIt) {
   const std::vector<std::string> check = {"psf", "check", File("psf.tif"), "--psf-centre"};
-  const auto with = [&check](const std::string& centre, const std::string& energy) {
+  const auto with = [&check](const std::string& centre, const std::string& energy,
+                             const std::string& background = "auto") {
     std::vector<std::string> arguments = check;
-    arguments.insert(arguments.end(), {centre, "--psf-energy", energy});
+    arguments.insert(arguments.end(), {centre, "--psf-energy", energy, "--psf-background", background});
     return arguments;
   };
   service_.HoldJobs();
@@ -114,11 +115,18 @@ TEST_F(PsfVerbsTest, ACheckTakesTheCentreThatAJobWouldTake) {
   EXPECT_EQ(spec.psf_centre(), v1::GIVEN);
   EXPECT_EQ(spec.psf_centre_voxel().x(), 3);
   EXPECT_EQ(spec.psf_energy(), 0.9);
+  EXPECT_TRUE(spec.psf_background_auto());
   EXPECT_EQ(Served(with("middle", "0.9")).code, 2);
   EXPECT_EQ(Served(with("peak", "0")).code, 2);
   const Result range = Served(with("peak", "2"));
   EXPECT_EQ(range.code, 2);
   EXPECT_THAT(range.err, HasSubstr("--psf-energy is 2"));
+  const Result word = Served(with("peak", "0.9", "some"));
+  EXPECT_EQ(word.code, 2);
+  EXPECT_THAT(word.err, HasSubstr("--psf-background 'some' is neither none, auto nor a number"));
+  const Result negative = Served(with("peak", "0.9", "-1"));
+  EXPECT_EQ(negative.code, 2);
+  EXPECT_THAT(negative.err, HasSubstr("--psf-background is -1"));
 }
 
 TEST_F(PsfVerbsTest, OpticsAreKeptWithIt) {

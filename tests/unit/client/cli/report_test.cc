@@ -233,6 +233,8 @@ TEST(JobDetailsTest, ShowsTheWholeSpecification) {
   EXPECT_THAT(JobDetails(job), Contains("specimen: filaments"));
   job.mutable_spec()->mutable_project()->set_axis(v1::ProjectSpec::Y);
   EXPECT_THAT(JobDetails(job), Contains("  maximum along: y"));
+  job.mutable_spec()->mutable_check_psf()->set_psf_background_counts(101.5);
+  EXPECT_THAT(JobDetails(job), Contains("  background: 101.5"));
 }
 
 TEST(TableTest, AlignsColumns) {

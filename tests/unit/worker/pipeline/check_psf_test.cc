@@ -117,6 +117,31 @@ TEST(CheckPsfTask, PlantedFaultsAreFoundAndNamed) {
   }
 }
 
+TEST(CheckPsfTask, ABackgroundThatIsTakenOffIsNoFault) {
+  std::vector<float> values = Psf();
+  const float most = *std::max_element(values.begin(), values.end());
+  const float background = 0.05F * most;
+  for (float& v : values) v += background;
+  MemoryTask task;
+  v1::CheckPsfSpec& spec = Fill(task, values);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult as_recorded, RunCheckPsf(task.task, task));
+  EXPECT_THAT(Defects(as_recorded), ::testing::Contains("background"));
+  EXPECT_EQ(as_recorded.check_psf().psfs(0).background(), 0);
+
+  spec.set_psf_background_auto(true);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult cleaned, RunCheckPsf(task.task, task));
+  EXPECT_THAT(Defects(cleaned), IsEmpty());
+  EXPECT_NEAR(cleaned.check_psf().psfs(0).background(), background, 0.01 * most);
+  std::string messages;
+  for (const v1::Finding& finding : cleaned.check_psf().findings()) messages += finding.message() + "\n";
+  EXPECT_THAT(messages, HasSubstr("PSF of channel 0: a background of"));
+
+  spec.set_psf_background_counts(background);
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult told, RunCheckPsf(task.task, task));
+  EXPECT_THAT(Defects(told), IsEmpty());
+  EXPECT_EQ(told.check_psf().psfs(0).background(), background);
+}
+
 TEST(CheckPsfTask, HoldsItAgainstTheImagesVoxelsAndExtents) {
   MemoryTask task;
   v1::CheckPsfSpec& spec = Fill(task, Psf());
