@@ -81,6 +81,9 @@ TEST_P(LinearMethodsTest, DescentsFollowTheirFormulas) {
          {.step = 0.9, .background = kBackground, .lambda = 0.001});
   expect("ictm", {{"lambda", "0.001"}, {"step", "1.5"}},
          {.step = 1.5, .background = kBackground, .lambda = 0.001, .floor = 0});
+  const Parameters fast = {{"lambda", "0.001"}, {"step", "0.5"}, {"acceleration", "nesterov"}};
+  expect("tikhonov-miller", fast, {.step = 0.5, .background = kBackground, .lambda = 0.001, .nesterov = true});
+  expect("ictm", fast, {.step = 0.5, .background = kBackground, .lambda = 0.001, .floor = 0, .nesterov = true});
 }
 
 TEST_P(LinearMethodsTest, ShrinkagesFollowTheirFormulas) {
@@ -191,6 +194,38 @@ TEST_F(DescentTest, ObjectivesFall) {
   }
 }
 
+// It is that of the point that the step is taken from, which under momentum is not the estimate.
+TEST_F(DescentTest, ObjectivesUnderMomentumAreThoseOfTheirPoints) {
+  constexpr double kLambda = 0.01, kStep = 0.1;
+  Objectives objectives;
+  ASSERT_OK(Run(
+      "tikhonov-miller",
+      {{"iterations", "4"}, {"step", "0.1"}, {"lambda", "0.01"}, {"acceleration", "nesterov"}, {"objective", "true"}},
+      kBackground, &objectives));
+  ASSERT_EQ(objectives.values.size(), 4U);
+  const Volume ones(6, 10, 12, 1);
+  double t = 1;
+  for (int k = 0; k < 4; ++k) {
+    const auto estimate = [&](int iterations) {
+      return Descend(
+          image_, ones, psf_,
+          {.iterations = iterations, .step = kStep, .background = kBackground, .lambda = kLambda, .nesterov = true});
+    };
+    const double next = (1 + std::sqrt(1 + 4 * t * t)) / 2, alpha = (t - 1) / next;
+    t = next;
+    const Volume x = estimate(k), previous = estimate(std::max(k - 1, 0));
+    Volume p = x;
+    for (size_t i = 0; i < p.values.size(); ++i) p.values[i] += alpha * (x.values[i] - previous.values[i]);
+    const Volume model = Convolve(p, psf_), smoothed = SquaredLaplacian(p);
+    double objective = 0;
+    for (size_t i = 0; i < p.values.size(); ++i) {
+      const double r = image_.values[i] - kBackground - model.values[i];
+      objective += r * r + kLambda * p.values[i] * smoothed.values[i];
+    }
+    EXPECT_NEAR(objectives.values[static_cast<size_t>(k)] / objective, 1, 1e-5) << k;
+  }
+}
+
 TEST_F(DescentTest, VanCittertTellsItsSquaredResiduals) {
   constexpr double kStep = 0.7;
   Objectives objectives;
@@ -260,6 +295,8 @@ TEST_F(DescentTest, AStepAboveTheBoundIsRefusedWithTheBound) {
   const absl::Status smooth = Run("ictm", {{"lambda", "0.1"}, {"step", "0.1"}}).status();
   EXPECT_EQ(InfoOf(smooth).field(), "deconvolve.parameters[\"step\"]");
   EXPECT_NE(InfoOf(smooth).remedy().find("below 0.022"), std::string::npos) << InfoOf(smooth).remedy();
+  const absl::Status both = Run("ictm", {{"lambda", "0.1"}, {"step", "0.015"}, {"acceleration", "nesterov"}}).status();
+  EXPECT_NE(InfoOf(both).remedy().find("at most 0.011"), std::string::npos) << both;
 }
 
 TEST_F(DescentTest, DeltaPsfReturnsTheLight) {
