@@ -172,14 +172,31 @@ class DescentTest : public ::testing::Test {
 // Other software clips only the last estimate; that is another result.
 TEST_F(DescentTest, ConstraintsAreFedBack) {
   const Volume ones(6, 10, 12, 1);
-  const DescentOptions options{.step = 1.5, .background = 30, .floor = 0};
-  DescentOptions clipped = options;
-  clipped.clip_only_last = true;
-  const Volume fed_back = Descend(image_, ones, psf_, options), only_last = Descend(image_, ones, psf_, clipped);
-  ASSERT_GT(RelativeError(only_last, fed_back), 1e-2) << "the example does not tell them apart";
-  ASSERT_OK_AND_ASSIGN(const Volume found,
-                       Run("landweber-positive", {{"iterations", "20"}, {"step", "1.5"}}, options.background));
-  EXPECT_LE(RelativeError(found, fed_back), kTolerance);
+  const struct {
+    const char* method;
+    Parameters parameters;
+    DescentOptions options;
+  } cases[] = {
+      {"landweber-positive", {}, {.step = 1.5, .background = 30, .floor = 0}},
+      {"ictm", {{"lambda", "0.001"}}, {.step = 1.5, .background = 30, .lambda = 0.001, .floor = 0}},
+      {"stark-parker", {{"upper", "30"}}, {.step = 1.5, .background = 30, .floor = 0, .ceiling = 30}},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.method);
+    DescentOptions clipped = c.options, unbounded = c.options;
+    clipped.clip_only_last = true;
+    unbounded.ceiling = DescentOptions{}.ceiling;
+    const Volume fed_back = Descend(image_, ones, psf_, c.options), only_last = Descend(image_, ones, psf_, clipped);
+    ASSERT_GT(RelativeError(only_last, fed_back), 1e-2) << "the example does not tell them apart";
+    if (c.options.ceiling < unbounded.ceiling) {
+      ASSERT_GT(RelativeError(Descend(image_, ones, psf_, unbounded), fed_back), 1e-2)
+          << "the upper bound does nothing";
+    }
+    Parameters parameters = c.parameters;
+    parameters.insert({{"iterations", "20"}, {"step", "1.5"}});
+    ASSERT_OK_AND_ASSIGN(const Volume found, Run(c.method, parameters, c.options.background));
+    EXPECT_LE(RelativeError(found, fed_back), kTolerance);
+  }
 }
 
 TEST_F(DescentTest, ObjectivesFall) {
