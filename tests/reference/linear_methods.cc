@@ -45,11 +45,15 @@ Volume Inverse(const Volume& y, const Psf& psf, double background, double lambda
   return Filtered(light, filter);
 }
 
-Volume Descend(const Volume& y, const Volume& m, const Psf& psf, const DescentOptions& options) {
-  Spectrum smoother = OtfOf(psf, y.nz, y.ny, y.nx);
-  ForEachFrequency(smoother, [&](int64_t kz, int64_t ky, int64_t kx, std::complex<double>& value) {
-    value = Square(SquaredFrequency(smoother, kz, ky, kx));
+Volume SquaredLaplacian(const Volume& x) {
+  Spectrum powers{x.nz, x.ny, x.nx, std::vector<std::complex<double>>(x.values.size())};
+  ForEachFrequency(powers, [&](int64_t kz, int64_t ky, int64_t kx, std::complex<double>& value) {
+    value = Square(SquaredFrequency(powers, kz, ky, kx));
   });
+  return Filtered(x, powers);
+}
+
+Volume Descend(const Volume& y, const Volume& m, const Psf& psf, const DescentOptions& options) {
   const double infinity = std::numeric_limits<double>::infinity();
   const auto step = [&](const Volume& p) {
     Volume residual = Convolve(p, psf);
@@ -57,7 +61,7 @@ Volume Descend(const Volume& y, const Volume& m, const Psf& psf, const DescentOp
       residual.values[i] = m.values[i] * (y.values[i] - options.background - residual.values[i]);
     }
     Volume next = Correlate(residual, psf);
-    const Volume smoothed = options.lambda > 0 ? Filtered(p, smoother) : Volume(y.nz, y.ny, y.nx);
+    const Volume smoothed = options.lambda > 0 ? SquaredLaplacian(p) : Volume(y.nz, y.ny, y.nx);
     for (size_t i = 0; i < next.values.size(); ++i) {
       next.values[i] = p.values[i] + options.step * (next.values[i] - options.lambda * smoothed.values[i]);
     }

@@ -12,6 +12,9 @@ namespace deconvoy::reference {
 // conj h^ / max(|h^|^2 + lambda w^power, least), power 0 or 4, w in radians per voxel; applied to y - b.
 Volume Inverse(const Volume& y, const Psf& psf, double background, double lambda, int power, double least = 0);
 
+// L*L x, whose Fourier transform is w^4 that of x.
+Volume SquaredLaplacian(const Volume& x);
+
 struct DescentOptions {
   int iterations = 20;
   double step = 1;

@@ -81,6 +81,9 @@ TEST_P(LinearMethodsTest, DescentsFollowTheirFormulas) {
          {.step = 0.9, .background = kBackground, .lambda = 0.001});
   expect("ictm", {{"lambda", "0.001"}, {"step", "1.5"}},
          {.step = 1.5, .background = kBackground, .lambda = 0.001, .floor = 0});
+  const Parameters fast = {{"lambda", "0.001"}, {"step", "0.5"}, {"acceleration", "nesterov"}};
+  expect("tikhonov-miller", fast, {.step = 0.5, .background = kBackground, .lambda = 0.001, .nesterov = true});
+  expect("ictm", fast, {.step = 0.5, .background = kBackground, .lambda = 0.001, .floor = 0, .nesterov = true});
 }
 
 TEST_P(LinearMethodsTest, ShrinkagesFollowTheirFormulas) {
@@ -169,14 +172,31 @@ class DescentTest : public ::testing::Test {
 // Other software clips only the last estimate; that is another result.
 TEST_F(DescentTest, ConstraintsAreFedBack) {
   const Volume ones(6, 10, 12, 1);
-  const DescentOptions options{.step = 1.5, .background = 30, .floor = 0};
-  DescentOptions clipped = options;
-  clipped.clip_only_last = true;
-  const Volume fed_back = Descend(image_, ones, psf_, options), only_last = Descend(image_, ones, psf_, clipped);
-  ASSERT_GT(RelativeError(only_last, fed_back), 1e-2) << "the example does not tell them apart";
-  ASSERT_OK_AND_ASSIGN(const Volume found,
-                       Run("landweber-positive", {{"iterations", "20"}, {"step", "1.5"}}, options.background));
-  EXPECT_LE(RelativeError(found, fed_back), kTolerance);
+  const struct {
+    const char* method;
+    Parameters parameters;
+    DescentOptions options;
+  } cases[] = {
+      {"landweber-positive", {}, {.step = 1.5, .background = 30, .floor = 0}},
+      {"ictm", {{"lambda", "0.001"}}, {.step = 1.5, .background = 30, .lambda = 0.001, .floor = 0}},
+      {"stark-parker", {{"upper", "30"}}, {.step = 1.5, .background = 30, .floor = 0, .ceiling = 30}},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.method);
+    DescentOptions clipped = c.options, unbounded = c.options;
+    clipped.clip_only_last = true;
+    unbounded.ceiling = DescentOptions{}.ceiling;
+    const Volume fed_back = Descend(image_, ones, psf_, c.options), only_last = Descend(image_, ones, psf_, clipped);
+    ASSERT_GT(RelativeError(only_last, fed_back), 1e-2) << "the example does not tell them apart";
+    if (c.options.ceiling < unbounded.ceiling) {
+      ASSERT_GT(RelativeError(Descend(image_, ones, psf_, unbounded), fed_back), 1e-2)
+          << "the upper bound does nothing";
+    }
+    Parameters parameters = c.parameters;
+    parameters.insert({{"iterations", "20"}, {"step", "1.5"}});
+    ASSERT_OK_AND_ASSIGN(const Volume found, Run(c.method, parameters, c.options.background));
+    EXPECT_LE(RelativeError(found, fed_back), kTolerance);
+  }
 }
 
 TEST_F(DescentTest, ObjectivesFall) {
@@ -188,6 +208,38 @@ TEST_F(DescentTest, ObjectivesFall) {
       EXPECT_LE(objectives.values[k], objectives.values[k - 1] * (1 + 1e-6)) << method << " " << k;
     }
     EXPECT_LT(objectives.values.back(), 0.9 * objectives.values.front()) << method;
+  }
+}
+
+// It is that of the point that the step is taken from, which under momentum is not the estimate.
+TEST_F(DescentTest, ObjectivesUnderMomentumAreThoseOfTheirPoints) {
+  constexpr double kLambda = 0.01, kStep = 0.1;
+  Objectives objectives;
+  ASSERT_OK(Run(
+      "tikhonov-miller",
+      {{"iterations", "4"}, {"step", "0.1"}, {"lambda", "0.01"}, {"acceleration", "nesterov"}, {"objective", "true"}},
+      kBackground, &objectives));
+  ASSERT_EQ(objectives.values.size(), 4U);
+  const Volume ones(6, 10, 12, 1);
+  double t = 1;
+  for (int k = 0; k < 4; ++k) {
+    const auto estimate = [&](int iterations) {
+      return Descend(
+          image_, ones, psf_,
+          {.iterations = iterations, .step = kStep, .background = kBackground, .lambda = kLambda, .nesterov = true});
+    };
+    const double next = (1 + std::sqrt(1 + 4 * t * t)) / 2, alpha = (t - 1) / next;
+    t = next;
+    const Volume x = estimate(k), previous = estimate(std::max(k - 1, 0));
+    Volume p = x;
+    for (size_t i = 0; i < p.values.size(); ++i) p.values[i] += alpha * (x.values[i] - previous.values[i]);
+    const Volume model = Convolve(p, psf_), smoothed = SquaredLaplacian(p);
+    double objective = 0;
+    for (size_t i = 0; i < p.values.size(); ++i) {
+      const double r = image_.values[i] - kBackground - model.values[i];
+      objective += r * r + kLambda * p.values[i] * smoothed.values[i];
+    }
+    EXPECT_NEAR(objectives.values[static_cast<size_t>(k)] / objective, 1, 1e-5) << k;
   }
 }
 
@@ -260,6 +312,8 @@ TEST_F(DescentTest, AStepAboveTheBoundIsRefusedWithTheBound) {
   const absl::Status smooth = Run("ictm", {{"lambda", "0.1"}, {"step", "0.1"}}).status();
   EXPECT_EQ(InfoOf(smooth).field(), "deconvolve.parameters[\"step\"]");
   EXPECT_NE(InfoOf(smooth).remedy().find("below 0.022"), std::string::npos) << InfoOf(smooth).remedy();
+  const absl::Status both = Run("ictm", {{"lambda", "0.1"}, {"step", "0.015"}, {"acceleration", "nesterov"}}).status();
+  EXPECT_NE(InfoOf(both).remedy().find("at most 0.011"), std::string::npos) << both;
 }
 
 TEST_F(DescentTest, DeltaPsfReturnsTheLight) {

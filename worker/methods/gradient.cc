@@ -89,6 +89,14 @@ class Descent {
     return curvature;
   }
 
+  // |L p|^2 = <p, L*L p>, where `smoothed_` is L*L p.
+  absl::StatusOr<double> RoughnessAt(double alpha) {
+    ASSIGN_OR_RETURN(const double of_x, ops_.Dot(*x_, *smoothed_, x_->box()));
+    if (alpha == 0) return of_x;
+    ASSIGN_OR_RETURN(const double of_previous, ops_.Dot(*x_previous_, *smoothed_, x_->box()));
+    return of_x + alpha * (of_x - of_previous);
+  }
+
   absl::Status Step(double alpha) {
     const Extrapolate p{
         .x = x_.get(), .x_previous = x_previous_.get(), .alpha = static_cast<float>(alpha), .floor = kNoFloor};
@@ -96,7 +104,7 @@ class Descent {
     if (smoother_ != nullptr) {
       RETURN_IF_ERROR(ops_.Convolve({smoother_.get(), /*adjoint=*/false, p, Store{smoothed_.get()}}));
       if (wants_objective_) {
-        ASSIGN_OR_RETURN(roughness, ops_.Dot(*x_, *smoothed_, x_->box()));
+        ASSIGN_OR_RETURN(roughness, RoughnessAt(alpha));
       }
     }
     const Residual residual{.y = problem_.measured,
@@ -160,7 +168,7 @@ absl::Status CheckSmoothStep(const Parameters& parameters, const PsfFacts& psf, 
     if (extent > 1) square += std::numbers::pi * std::numbers::pi;
   }
   const double corner = psf.at_corner * psf.at_corner + parameters.Real("lambda") * square * square;
-  return StepOf(parameters.Real("step"), /*nesterov=*/false, std::max(1.0, corner)).status();
+  return StepOf(parameters.Real("step"), IsNesterov(parameters), std::max(1.0, corner)).status();
 }
 
 void DescribeDescent(v1::Method& method, bool smooth) {
@@ -168,11 +176,9 @@ void DescribeDescent(v1::Method& method, bool smooth) {
   method.set_noise_model("Gaussian");
   AddInteger(method, "iterations", 1, 10000, kIterations, "Number of iterations; more sharpen and amplify noise");
   AddReal(method, "step", 0, 2, 0, "Length of a step; 0: the inverse of the largest curvature");
-  if (!smooth) {
-    AddChoice(method, "acceleration", "none", "How iterations are extrapolated",
-              {{"none", "Plain iterations", 0},
-               {"nesterov", "Momentum: as far in about the root of the number of iterations", 4}});
-  }
+  AddChoice(method, "acceleration", "none", "How iterations are extrapolated",
+            {{"none", "Plain iterations", 0},
+             {"nesterov", "Momentum: as far in about the root of the number of iterations", 4}});
   AddBoolean(method, "objective", false, "Keep the objective of every iteration with the job; takes a little longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(smooth ? 6 : 4);

@@ -60,15 +60,15 @@ struct DescentOptions {
 // The choice of `acceleration`.
 bool IsNesterov(const Parameters& parameters);
 
-// Whether the parameter `step` converges with such a `lambda`, in frames of such extents. Errors: INVALID_FIELD for one
-// that does not, with the bound for this PSF.
+// Whether the parameter `step` converges with such a `lambda` and `acceleration`, in frames of such extents. Errors:
+// INVALID_FIELD for one that does not, with the bound for this PSF.
 absl::Status CheckSmoothStep(const Parameters& parameters, const PsfFacts& psf, const Shape3& frame);
 
-// Adds iterations, step and objective, boundaries, noise model, transforms and memory: per padded voxel OTF 4, x 4,
-// spectrum 4 and their gaps 0.3. With `smooth` 6 more for L*L and what it gives; else the choice of `acceleration`.
+// Adds iterations, step, acceleration and objective, boundaries, noise model, transforms and memory: per padded voxel
+// OTF 4, x 4, spectrum 4 and their gaps 0.3; with `smooth` 6 more for L*L and what it gives.
 void DescribeDescent(v1::Method& method, bool smooth);
 
-// The objective is |m (y - b - H p)|^2 + lambda |L x|^2 + sparsity |W x|_1, with x as it is before the step. Errors:
+// The objective is |m (y - b - H p)|^2 + lambda |L p|^2 + sparsity |W x|_1, with x as it is before the step. Errors:
 // INVALID_FIELD for a step above the bound, with the bound; those of Ops and the monitor.
 absl::StatusOr<std::unique_ptr<Array>> Descend(const Problem& problem, const Parameters& parameters,
                                                const DescentOptions& options, Monitor& monitor);

@@ -19,7 +19,8 @@ v1::Method Describe() {
 
 }  // namespace
 
-IterativeConstrainedTikhonovMiller::IterativeConstrainedTikhonovMiller() : DescentMethod(Describe(), Momentum::kNone) {}
+IterativeConstrainedTikhonovMiller::IterativeConstrainedTikhonovMiller()
+    : DescentMethod(Describe(), Momentum::kChosen) {}
 
 absl::Status IterativeConstrainedTikhonovMiller::ReviewFrame(const Parameters& parameters, const PsfFacts& psf,
                                                              const Shape3& frame) const {
@@ -29,7 +30,8 @@ absl::Status IterativeConstrainedTikhonovMiller::ReviewFrame(const Parameters& p
 absl::StatusOr<std::unique_ptr<Array>> IterativeConstrainedTikhonovMiller::Run(const Problem& problem,
                                                                                const Parameters& parameters,
                                                                                Monitor& monitor) const {
-  return Descend(problem, parameters, {.floor = 0, .lambda = parameters.Real("lambda")}, monitor);
+  return Descend(problem, parameters,
+                 {.floor = 0, .lambda = parameters.Real("lambda"), .nesterov = IsNesterov(parameters)}, monitor);
 }
 
 }  // namespace deconvoy::worker

@@ -1,6 +1,6 @@
 // Iterative constrained Tikhonov-Miller.
 //
-//   x <- max(x + g ( H* m (y - b - H x) - lambda L*L x ), 0)
+//   x <- max(p + g ( H* m (y - b - H p) - lambda L*L p ), 0)
 //
 // in the terms of worker/methods/gradient.h. Noise model: Gaussian. Boundary: EXTEND estimates the surroundings too,
 // MIRROR and PERIODIC have m = 1 everywhere. Zero rule: nothing is divided.

@@ -20,7 +20,7 @@ v1::Method Describe() {
 
 }  // namespace
 
-TikhonovMiller::TikhonovMiller() : DescentMethod(Describe(), Momentum::kNone) {}
+TikhonovMiller::TikhonovMiller() : DescentMethod(Describe(), Momentum::kChosen) {}
 
 absl::Status TikhonovMiller::ReviewFrame(const Parameters& parameters, const PsfFacts& psf, const Shape3& frame) const {
   return CheckSmoothStep(parameters, psf, frame);
@@ -28,7 +28,8 @@ absl::Status TikhonovMiller::ReviewFrame(const Parameters& parameters, const Psf
 
 absl::StatusOr<std::unique_ptr<Array>> TikhonovMiller::Run(const Problem& problem, const Parameters& parameters,
                                                            Monitor& monitor) const {
-  return Descend(problem, parameters, {.lambda = parameters.Real("lambda")}, monitor);
+  return Descend(problem, parameters, {.lambda = parameters.Real("lambda"), .nesterov = IsNesterov(parameters)},
+                 monitor);
 }
 
 }  // namespace deconvoy::worker

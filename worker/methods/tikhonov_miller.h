@@ -1,6 +1,6 @@
 // Tikhonov-Miller.
 //
-//   x <- x + g ( H* m (y - b - H x) - lambda L*L x )
+//   x <- p + g ( H* m (y - b - H p) - lambda L*L p )
 //
 // in the terms of worker/methods/gradient.h. Noise model: Gaussian. Boundary: EXTEND estimates the surroundings too,
 // MIRROR and PERIODIC have m = 1 everywhere. Zero rule: nothing is divided.

@@ -132,6 +132,12 @@ TEST(MethodParameters, WhatAFrameCannotHaveIsRefusedWithTheBound) {
     EXPECT_EQ(InfoOf(step).field(), "deconvolve.parameters[\"step\"]") << step;
     EXPECT_NE(InfoOf(step).remedy().find("below 0.02275"), std::string::npos) << InfoOf(step).remedy();
     EXPECT_OK(OnFrame(method, given, 0.5, {1, 10, 12}));
+    std::map<std::string, std::string> fast = given;
+    fast["acceleration"] = "nesterov";
+    const absl::Status halved = OnFrame(method, fast, 0.5, {6, 10, 12});
+    EXPECT_NE(InfoOf(halved).remedy().find("at most 0.01137"), std::string::npos) << InfoOf(halved).remedy();
+    fast["step"] = "0.0113";
+    EXPECT_OK(OnFrame(method, fast, 0.5, {6, 10, 12}));
     EXPECT_OK(OnFrame(method, {{"lambda", "0.1"}, {"step", "0"}}, 0.5, {6, 10, 12}));
   }
 }

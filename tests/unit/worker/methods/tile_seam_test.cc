@@ -140,12 +140,15 @@ bool Iterates(const Method& method) {
   return false;
 }
 
-// One tile's loaded box, with the method's own boundary.
-absl::StatusOr<Volume> Deconvolved(const Method& method, const Frame& frame, const Box3& loaded, const Shape3& padded) {
+using Choices = std::map<std::string, std::string>;
+
+// One tile's loaded box, with the method's own boundary and its defaults but for `choices`.
+absl::StatusOr<Volume> Deconvolved(const Method& method, const Choices& choices, const Frame& frame, const Box3& loaded,
+                                   const Shape3& padded) {
   const v1::Boundary boundary = method.description().boundaries(0);
   Volume y = Part(frame.image, loaded);
   if (boundary == v1::MIRROR) y = Reflected(y, padded);
-  std::map<std::string, std::string> parameters;
+  Choices parameters = choices;
   if (Iterates(method)) parameters["iterations"] = "20";
   const absl::StatusOr<Volume> found =
       reference::RunMethod(method.description().name(), {.y = y,
@@ -203,10 +206,7 @@ const Frame& TheFrame() {
   return frame;
 }
 
-class TileSeamTest : public ::testing::TestWithParam<const Method*> {};
-
-TEST_P(TileSeamTest, TiledEqualsUntiled) {
-  const Method& method = *GetParam();
+void ExpectNoSeam(const Method& method, const Choices& choices) {
   const Frame& frame = TheFrame();
 
   TilePlanRequest request;
@@ -216,7 +216,7 @@ TEST_P(TileSeamTest, TiledEqualsUntiled) {
   request.boundary = method.description().boundaries(0);
   request.whole = true;
   ASSERT_OK_AND_ASSIGN(const TilePlan one, PlanTiles(request));
-  ASSERT_OK_AND_ASSIGN(const Volume whole, Deconvolved(method, frame, {{}, kFrame}, one.padded));
+  ASSERT_OK_AND_ASSIGN(const Volume whole, Deconvolved(method, choices, frame, {{}, kFrame}, one.padded));
 
   request.whole = false;
   request.core = {16, 32, 32};
@@ -225,7 +225,7 @@ TEST_P(TileSeamTest, TiledEqualsUntiled) {
   Volume tiled(kFrame.z, kFrame.y, kFrame.x);
   for (int64_t i = 0; i < plan.tiles(); ++i) {
     const Tile tile = plan.At(i, kFrame);
-    ASSERT_OK_AND_ASSIGN(const Volume part, Deconvolved(method, frame, tile.loaded, plan.padded));
+    ASSERT_OK_AND_ASSIGN(const Volume part, Deconvolved(method, choices, frame, tile.loaded, plan.padded));
     const Voxel offset = tile.core.origin - tile.loaded.origin;
     for (int64_t z = 0; z < tile.core.shape.z; ++z) {
       for (int64_t y = 0; y < tile.core.shape.y; ++y) {
@@ -237,11 +237,26 @@ TEST_P(TileSeamTest, TiledEqualsUntiled) {
     }
   }
   const Seam seam = Compare(tiled, whole, plan.core);
-  RecordProperty("nrmse", std::to_string(seam.nrmse));
-  RecordProperty("nrmse_at_cuts", std::to_string(seam.nrmse_at_cuts));
+  ::testing::Test::RecordProperty("nrmse", std::to_string(seam.nrmse));
+  ::testing::Test::RecordProperty("nrmse_at_cuts", std::to_string(seam.nrmse_at_cuts));
 
   EXPECT_LE(seam.nrmse, 1e-3);
   EXPECT_LE(seam.nrmse_at_cuts, 2e-3) << "a seam would be seen";
+}
+
+class TileSeamTest : public ::testing::TestWithParam<const Method*> {};
+
+TEST_P(TileSeamTest, TiledEqualsUntiled) {
+  ExpectNoSeam(*GetParam(), {});
+}
+
+// Splines reach further than blocks, and second differences further than first ones.
+TEST(TileSeamOfChoices, OfSplinesIsNone) {
+  ExpectNoSeam(*FindMethod("fista"), {{"wavelet", "spline3"}});
+}
+
+TEST(TileSeamOfChoices, OfSecondDifferencesIsNone) {
+  ExpectNoSeam(*FindMethod("admm"), {{"prior", "hessian"}});
 }
 
 // But those that say that they need whole frames.

@@ -478,6 +478,8 @@ TEST(Analyse, RefusesAStepThatIsTooLongForAnyPsf) {
                {"stark-parker", {{"step", "2"}}, "below 2 "},
                {"ictm", {{"step", "2"}}, "below 2 "},
                {"tikhonov-miller", {{"step", "2"}}, "below 2 "},
+               {"ictm", {{"step", "1.1"}, {"acceleration", "nesterov"}, {"lambda", "1e-6"}}, "at most 1 "},
+               {"tikhonov-miller", {{"step", "1.1"}, {"acceleration", "nesterov"}, {"lambda", "1e-6"}}, "at most 1 "},
                {"ista", {{"step", "2"}}, "below 2 "},
                {"fista", {{"step", "1.01"}}, "at most 1 "}};
   for (const auto& c : cases) {
