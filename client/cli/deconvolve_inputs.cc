@@ -125,6 +125,7 @@ void AddInputOptions(CLI::App& verb, InputOptions& options) {
                "Voxel size of INPUT in um, where the file has none or a wrong one");
   AddVoxelSize(verb, "--psf-voxel-um", options.psf_voxel_um, "Voxel size of the PSF in um, likewise");
   AddOpticsOptions(verb, options.optics);
+  AddPsfModelOptions(verb, options.psf_model);
 }
 
 v1::VolumeSpec DeconvolveInputs::PsfSpec() const {
@@ -151,16 +152,32 @@ absl::Status OpenPsf(const InputOptions& options, ImageOptics optics, Progress& 
   return absl::OkStatus();
 }
 
-absl::Status PlanPsf(const InputOptions& options, const v1::DeconvolveSpec& deconvolve, const ImageOptics& optics,
+absl::Status CheckModel(const InputOptions& options) {
+  if (options.psf.empty() || !options.psf_model.given()) return absl::OkStatus();
+  return UsageError(fmt::format("{} is for a PSF that is computed from optics, but --psf gives one",
+                                options.psf_model.model.empty() ? "--zernike" : "--model"),
+                    "Leave it out, or leave --psf out.");
+}
+
+// The aberrations of the PSF are the microscope's, the widths of a Gaussian are not.
+absl::Status PlanPsf(const InputOptions& options, const v1::DeconvolveSpec& deconvolve, ImageOptics optics,
                      Progress& progress, DeconvolveInputs& inputs) {
+  v1::ModelPsfSpec light;
+  RETURN_IF_ERROR(SetPsfModel(options.psf_model, light));
+  for (v1::Optics& channel : optics.channels) *channel.mutable_zernike() = light.optics().zernike();
   const v1::VolumeSpec grid = OnResultGrid(deconvolve, inputs.image.spec);
   const absl::Status suffices = CheckSuffices(optics, grid.display_name(), options.optics.assume);
   RETURN_IF_ERROR(WithExitCode(AddContext(suffices, "there is no --psf"), ExitCode::kUsage));
-  const auto models = PsfSpecsFor(optics, grid);
+  const auto models = PsfSpecsFor(optics, grid, light.model());
   RETURN_IF_ERROR(WithExitCode(models.status(), ExitCode::kUsage));
   inputs.psf_models = *models;
   inputs.optics = optics;
-  progress.Say({.message = fmt::format("there is no --psf: it is computed from {}", fmt::join(optics.used, ", ")),
+  for (v1::Optics& channel : inputs.optics->channels) {
+    channel.clear_fwhm_um();
+    channel.clear_fwhm_z_um();
+  }
+  progress.Say({.message = fmt::format("there is no --psf: it is computed from {}, with the model {}",
+                                       fmt::join(optics.used, ", "), PsfModelName(light.model())),
                 .severity = optics.complete() ? "note" : "warning",
                 .remedy = optics.complete() ? "" : "Give what is assumed with --optics, or a PSF with --psf."});
   return absl::OkStatus();
@@ -202,6 +219,7 @@ absl::StatusOr<std::string> BringPsf(Session& session, DeconvolveInputs& inputs,
 
 absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v1::DeconvolveSpec& deconvolve,
                                             Progress& progress) {
+  RETURN_IF_ERROR(CheckModel(options));
   DeconvolveInputs inputs;
   ASSIGN_OR_RETURN(inputs.image, OpenInput(options.input, options.voxel_um, progress));
   ASSIGN_OR_RETURN(const ImageOptics optics,

@@ -29,6 +29,7 @@ struct InputOptions {
   std::optional<v1::VoxelSize> voxel_um;
   std::optional<v1::VoxelSize> psf_voxel_um;
   OpticsOptions optics;
+  PsfModelOptions psf_model;  // only without a PSF
 };
 
 void AddInputOptions(CLI::App& verb, InputOptions& options);

@@ -51,13 +51,15 @@ Voxel PsfExtent(const v1::ModelPsfSpec& spec) {
   return {ample.z, ample.y, ample.x};
 }
 
-absl::StatusOr<std::vector<v1::ModelPsfSpec>> PsfSpecsFor(const ImageOptics& optics, const v1::VolumeSpec& grid) {
+absl::StatusOr<std::vector<v1::ModelPsfSpec>> PsfSpecsFor(const ImageOptics& optics, const v1::VolumeSpec& grid,
+                                                          v1::PsfModel model) {
   std::vector<v1::ModelPsfSpec> specs;
   Voxel extent{1, 1, 1};
   for (const v1::Optics& channel : optics.channels) {
     v1::ModelPsfSpec& spec = specs.emplace_back();
     *spec.mutable_optics() = channel;
     spec.set_microscopy(optics.microscopy);
+    spec.set_model(model);
     *spec.mutable_voxel_size() = grid.voxel_size();
     if (grid.shape().z() == 1 && grid.voxel_size().z_um() == 0) spec.mutable_voxel_size()->set_z_um(kAnyUm);
     RETURN_IF_ERROR(ValidateModelPsf(spec));

@@ -21,7 +21,8 @@ Voxel PsfExtent(const v1::ModelPsfSpec& spec);
 
 // What is to be computed for each channel of an image on its result's grid: alike in extents, none larger than any
 // two of its voxels are apart. Of an image of one plane, one plane. Errors: those of ValidateModelPsf.
-absl::StatusOr<std::vector<v1::ModelPsfSpec>> PsfSpecsFor(const ImageOptics& optics, const v1::VolumeSpec& grid);
+absl::StatusOr<std::vector<v1::ModelPsfSpec>> PsfSpecsFor(const ImageOptics& optics, const v1::VolumeSpec& grid,
+                                                          v1::PsfModel model = v1::RICHARDS_WOLF);
 
 // The volume that they become together. REQUIRES: from PsfSpecsFor.
 v1::VolumeSpec PsfVolumeSpec(const std::vector<v1::ModelPsfSpec>& specs);

@@ -1,4 +1,5 @@
-// A microscope's optics on the command line: --optics and --microscopy.
+// A microscope's optics on the command line: --optics and --microscopy, and how a PSF is computed from them: --model
+// and --zernike.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -41,5 +42,22 @@ struct OpticsOptions {
 
 // --optics, --microscopy and --assume, for verbs that have an image whose file may tell the rest.
 void AddOpticsOptions(CLI::App& verb, OpticsOptions& options);
+
+struct PsfModelOptions {
+  std::string model = {};                 // empty: richards-wolf
+  std::vector<std::string> zernike = {};  // NUMBER=WAVES
+
+  bool given() const { return !model.empty() || !zernike.empty(); }
+};
+
+// --model and --zernike, for verbs that have a PSF computed.
+void AddPsfModelOptions(CLI::App& verb, PsfModelOptions& options);
+
+// Sets the model, and adds the aberrations to the optics. Errors are of usage; that modes and strengths go together
+// with the model is for ValidateModelPsf to say.
+absl::Status SetPsfModel(const PsfModelOptions& options, v1::ModelPsfSpec& spec);
+
+// The name of a model; that of richards-wolf for PSF_MODEL_UNSPECIFIED.
+std::string PsfModelName(v1::PsfModel model);
 
 }  // namespace deconvoy::client

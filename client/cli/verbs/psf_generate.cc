@@ -2,10 +2,7 @@
 #include <absl/time/clock.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -38,11 +35,10 @@ namespace {
 struct PsfOptions {
   std::string output;
   std::vector<std::string> optics;
-  std::vector<std::string> zernike;
   double energy = 1;
   std::string picture;
   std::string microscopy = "widefield";
-  std::string model = "richards-wolf";
+  PsfModelOptions model;
   std::optional<v1::VoxelSize> voxel_um;
   std::optional<Voxel> shape;
   std::string keep;  // empty: not asked for
@@ -67,33 +63,6 @@ constexpr char kOptics[] =
 objective is made for (ri_immersion_design, ri_coverslip_design, coverslip_design_um); confocal: pinhole_au [1],
 polarised (0 or 1); spinning-disk: pinhole_au, pinhole_spacing_um [far apart]; light-sheet: sheet_fwhm_um; sted:
 depletion_um, saturation; gaussian: fwhm_um, fwhm_z_um [from the others])";
-
-const std::map<std::string, v1::PsfModel>& Models() {
-  static const std::map<std::string, v1::PsfModel> models = {{"richards-wolf", v1::RICHARDS_WOLF},
-                                                             {"debye", v1::DEBYE},
-                                                             {"gibson-lanni", v1::GIBSON_LANNI},
-                                                             {"born-wolf", v1::BORN_WOLF},
-                                                             {"gaussian", v1::GAUSSIAN}};
-  return models;
-}
-
-// "11=0.05": number after Noll, and strength in wavelengths.
-absl::Status ParseZernike(const std::vector<std::string>& texts, v1::Optics& optics) {
-  ASSIGN_OR_RETURN(const auto assignments,
-                   ParseAssignments(texts, "--zernike", "Give NUMBER=WAVES,..., for instance 8=0.05,11=0.1."));
-  for (const auto& [name, text] : assignments) {
-    const absl::StatusOr<double> noll = ParseNumber(name), waves = ParseNumber(text);
-    if (!noll.ok() || !waves.ok() || *noll != std::floor(*noll) || std::abs(*noll) > 1e6) {
-      return UsageError(
-          fmt::format("--zernike: `{}={}` is no number of a mode with its strength", Printable(name), Printable(text)),
-          "Give NUMBER=WAVES, for instance 11=0.05 for spherical aberration.");
-    }
-    v1::ZernikeTerm& term = *optics.add_zernike();
-    term.set_noll(static_cast<uint32_t>(std::max(*noll, 0.0)));
-    term.set_rms_waves(*waves);
-  }
-  return absl::OkStatus();
-}
 
 class PsfModelling {
  public:
@@ -124,9 +93,8 @@ class PsfModelling {
     spec.set_display_name("psf " + options_.microscopy);
     v1::ModelPsfSpec& psf = *spec.mutable_model_psf();
     ASSIGN_OR_RETURN(*psf.mutable_optics(), ParseOptics(options_.optics));
-    RETURN_IF_ERROR(ParseZernike(options_.zernike, *psf.mutable_optics()));
+    RETURN_IF_ERROR(SetPsfModel(options_.model, psf));
     psf.set_microscopy(MicroscopyNames().at(options_.microscopy));
-    psf.set_model(Models().at(options_.model));
     *psf.mutable_voxel_size() = *options_.voxel_um;
     RETURN_IF_ERROR(WithExitCode(ValidateModelPsf(psf), ExitCode::kUsage));
     *psf.mutable_shape() = ToProto(options_.shape ? *options_.shape : PsfExtent(psf));
@@ -148,7 +116,7 @@ class PsfModelling {
     ASSIGN_OR_RETURN(*request.mutable_volume(), OutputVolume(job, "psf"));
     *request.add_optics() = job.spec().model_psf().optics();
     request.set_microscopy(job.spec().model_psf().microscopy());
-    request.set_description(options_.model);
+    request.set_description(PsfModelName(job.spec().model_psf().model()));
     return KeepPsf(client, options_.keep, request, leftovers_, console_, stop_).status();
   }
 
@@ -163,25 +131,18 @@ void AddOptics(CLI::App& verb, PsfOptions& options) {
   verb.add_option("-o,--output", options.output, std::string("File to write") + kReplaced)
       ->type_name("FILE")
       ->required();
-  verb.add_option("--optics", options.optics, kOptics)->type_name("NAME=VALUE")->delimiter(',')->required();
+  verb.add_option("--optics", options.optics, kOptics)
+      ->type_name("NAME=VALUE")
+      ->delimiter(',')
+      ->required()
+      ->group("Optics");
   verb.add_option("--microscopy", options.microscopy, "Kind of microscope")
       ->check(CLI::IsMember({"widefield", "confocal", "spinning-disk", "light-sheet", "two-photon", "sted"}))
       ->type_name("")
-      ->capture_default_str();
-  verb.add_option("--model", options.model,
-                  "How exactly light is computed: richards-wolf is vectorial, debye scalar for high apertures, "
-                  "gibson-lanni the plain scalar one, born-wolf the same of an ideal objective, gaussian only has the "
-                  "right widths")
-      ->check(CLI::IsMember({"richards-wolf", "debye", "gibson-lanni", "born-wolf", "gaussian"}))
-      ->type_name("")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group("Optics");
   AddVoxelSize(verb, "--voxel-um", options.voxel_um, "Voxel size in um, that of the image")->required();
   AddVoxel(verb, "--shape", options.shape, 1, "Extent in voxels; without it what holds nearly all light");
-  verb.add_option("--zernike", options.zernike,
-                  "Aberrations as NUMBER=WAVES,...: Zernike modes after Noll (2 to 37; 4 defocus, 5 and 6 astigmatism, "
-                  "7 and 8 coma, 11 spherical), in wavelengths root mean square")
-      ->type_name("NUMBER=WAVES")
-      ->delimiter(',');
   verb.add_option("--energy", options.energy,
                   "Share of the light to keep: the file is cut to the smallest box about the middle that holds it")
       ->check(CLI::Range(1e-6, 1.0))
@@ -197,6 +158,7 @@ void AddPsfGenerate(CLI::App& group, Program& program) {
       group, program, "generate", "Compute a PSF from a microscope's optics.", kExamples,
       [&program](CLI::App& verb, PsfOptions& options) {
         AddOptics(verb, options);
+        AddPsfModelOptions(verb, options.model);
         AddServerOrLocalOptions(verb, options.server);
         AddKeepOption(verb, options.keep);
         AddImageOutputOptions(verb, options.image_output);

@@ -46,6 +46,8 @@ constexpr char kExamples[] = R"(  deconvoy run raw.tif --psf psf.tif -o out.tif
   deconvoy run raw.tif -o out.tif --voxel-um 0.2,0.065,0.065 --microscopy widefield
       --optics na=1.4,ri_immersion=1.515,emission_um=0.52
       with a PSF computed from what is given here
+  deconvoy run raw.ome.tif -o out.ome.tif --model gibson-lanni --optics ri_sample=1.38,depth_um=8 --zernike 11=0.05
+      with a PSF computed by another model, 8 um deep in cells, with spherical aberration besides
   deconvoy run raw.tif --psf psf.tif -o out.tif --residual residual.tif
       what the result leaves unexplained, too: noise, if all is well
   deconvoy run raw.tif --psf bead.tif -o out.tif --psf-background auto --save-prepared-psf used.tif

@@ -190,6 +190,17 @@ TEST(PsfFromOptics, EachChannelHasItsPsfOfTheSameExtents) {
   EXPECT_EQ(PsfVolumeSpec(specs).shape().c(), 2U);
 }
 
+TEST(PsfFromOptics, EachChannelHasTheModel) {
+  const v1::VolumeSpec image = Image({0.461, 0.668});
+  const ImageOptics found = Find(image, Oil("WideField", 2));
+  ASSERT_OK_AND_ASSIGN(const std::vector<v1::ModelPsfSpec> specs, PsfSpecsFor(found, image, v1::DEBYE));
+  for (const v1::ModelPsfSpec& spec : specs) EXPECT_EQ(spec.model(), v1::DEBYE);
+  ImageOptics deep = found;
+  for (v1::Optics& channel : deep.channels) channel.set_ri_sample(1.33);
+  EXPECT_OK(PsfSpecsFor(deep, image, v1::GIBSON_LANNI).status());
+  EXPECT_EQ(InfoOf(PsfSpecsFor(deep, image, v1::BORN_WOLF).status()).field(), "model_psf.model");
+}
+
 TEST(PsfFromOptics, OfOnePlaneItIsFlat) {
   v1::VolumeSpec image = Image({0.52});
   image.mutable_shape()->set_z(1);

@@ -176,6 +176,51 @@ TEST_F(ProgramTest, AComputedPsfLeavesNoSteps) {
   }
 }
 
+TEST_F(ProgramTest, AComputedPsfHasTheModelAndAberrationsThatAreGiven) {
+  std::vector<std::string> submit = {"submit", File("raw.tif"), "--wait"};
+  submit.insert(submit.end(), kWithoutPsf.begin(), kWithoutPsf.end());
+  std::vector<std::string> aberrated = submit;
+  aberrated.insert(aberrated.end(), {"--model", "gibson-lanni", "--zernike", "11=0.05"});
+  const Result submitted = Served(aberrated);
+  ASSERT_EQ(submitted.code, 0) << submitted.err;
+  EXPECT_THAT(submitted.err, HasSubstr("with the model gibson-lanni"));
+  const v1::Job job = service_.jobs().begin()->second;
+  ASSERT_GE(job.spec().deconvolve().optics_size(), 1);
+  for (const v1::Optics& optics : job.spec().deconvolve().optics()) {
+    ASSERT_EQ(optics.zernike_size(), 1);
+    EXPECT_EQ(optics.zernike(0).noll(), 11U);
+    EXPECT_EQ(optics.zernike(0).rms_waves(), 0.05);
+  }
+  aberrated = submit;
+  aberrated.insert(aberrated.end(), {"--model", "gaussian", "--zernike", "11=0.05"});
+  const Result gaussian = Served(aberrated);
+  EXPECT_EQ(gaussian.code, 2);
+  EXPECT_THAT(gaussian.err, HasSubstr("a Gaussian has no aberrations"));
+}
+
+TEST_F(ProgramTest, TheWidthsOfAGaussianAreNotTheMicroscopes) {
+  const Result submitted = Served({"submit", File("raw.tif"), "--wait", "--microscopy", "widefield", "--optics",
+                                   "na=1.2,ri_immersion=1.333,emission_um=0.52,fwhm_um=0.3", "--model", "gaussian"});
+  ASSERT_EQ(submitted.code, 0) << submitted.err;
+  const v1::Job job = service_.jobs().begin()->second;
+  ASSERT_GE(job.spec().deconvolve().optics_size(), 1);
+  EXPECT_EQ(job.spec().deconvolve().optics(0).fwhm_um(), 0);
+  EXPECT_EQ(job.spec().deconvolve().optics(0).na(), 1.2);
+}
+
+TEST_F(ProgramTest, AGivenPsfHasNoModel) {
+  for (const char* verb : {"run", "submit", "preflight"}) {
+    for (const auto& [option, value] : {std::pair("--model", "debye"), std::pair("--zernike", "11=0.05")}) {
+      std::vector<std::string> arguments = {verb, File("raw.tif"), "--psf", File("psf.tif"), option, value};
+      if (arguments.front() == "run") arguments.insert(arguments.end(), {"-o", File("out.tif")});
+      const Result result = Served(arguments);
+      EXPECT_EQ(result.code, 2) << verb << " " << option;
+      EXPECT_THAT(result.err, HasSubstr(std::string(option) + " is for a PSF that is computed from optics"));
+    }
+  }
+  EXPECT_EQ(service_.calls("Volumes.Create"), 0);
+}
+
 TEST_F(ProgramTest, AComputedPsfThatCannotBeUsedIsRemoved) {
   service_.FailNext("Volumes.Create", 1, MakeError({.reason = v1::DISK_FULL}, "no room"));
   std::vector<std::string> submit = {"submit", File("raw.tif")};
