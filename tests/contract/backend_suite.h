@@ -11,6 +11,7 @@
 #include <limits>
 #include <memory>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "proto/contract/error.h"
@@ -395,13 +396,16 @@ TEST_P(BackendSuite, ThreadsChangeRoundingOnly) {
   for (const int threads : {1, 3}) {
     Open({11, 12, 14}, threads);
     const auto otf = ToOtf(psf);
-    const auto x = ToArray(x0, whole_), y = ToArray(x0, InnerBox());
+    auto x = ToArray(x0, whole_), before = ToArray(x0, whole_);
+    const auto y = ToArray(x0, InnerBox());
     ASSERT_OK_AND_ASSIGN(const auto weights, ops_->MakeWeights(*otf, InnerBox(), nullptr));
     const GuardedRatio ratio{.y = y.get(), .mask = nullptr, .background = 0, .floor = 1e-3F, .output = nullptr};
-    for (int k = 0; k < 10; ++k) {
-      const Extrapolate p{x.get(), nullptr, 0, 0};
-      ASSERT_OK(ops_->ConvolveThen({otf.get(), false, p, ratio}, {otf.get(), true, Identity{nullptr},
-                                                                  MultiplyUpdate{p, weights.get(), 0.01F, x.get()}}));
+    for (int k = 1; k <= 20; ++k) {  // heavy-ball, which enlarges rounding
+      const Extrapolate p{x.get(), before.get(), static_cast<float>(k - 1) / static_cast<float>(k + 2), 0.1F};
+      ASSERT_OK(ops_->ConvolveThen(
+          {otf.get(), false, p, ratio},
+          {otf.get(), true, Identity{nullptr}, MultiplyUpdate{p, weights.get(), 0.01F, before.get()}}));
+      std::swap(x, before);
     }
     results[threads == 1 ? 0 : 1] = ToField(*x);
   }
