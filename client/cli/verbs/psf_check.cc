@@ -202,10 +202,12 @@ void AddPsfCheck(CLI::App& group, Program& program) {
                      "Voxel size of the PSF in um, where the file has none or a wrong one");
         AddVoxelSize(verb, "--voxel-um", options.voxel_um, "Voxel size of the image in um, likewise");
         AddPsfUseOptions(verb, options.use, "Image and PSF");
-        verb.add_option("--save-prepared", options.save_prepared,
-                        std::string("Write the PSF as it is used with this centre and energy: cropped, of sum 1, its "
-                                    "origin at voxel floor(n/2)") +
-                            kReplaced)
+        verb.add_option(
+                "--save-prepared", options.save_prepared,
+                std::string(
+                    "Write the PSF as it is used with this background, centre and energy: cropped, of sum 1, its "
+                    "origin at voxel floor(n/2)") +
+                    kReplaced)
             ->type_name("FILE");
         AddOpticsOptions(verb, options.optics);
         AddServerOrLocalOptions(verb, options.server);
