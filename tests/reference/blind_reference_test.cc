@@ -23,15 +23,6 @@ constexpr double kTolerance = 1e-5;  // relative L2
 constexpr float kBackground = 2.5F;
 constexpr Shape3 kImage{5, 9, 8}, kDomain{8, 12, 12}, kPsf{3, 4, 5};
 
-class Objectives final : public worker::Monitor {
- public:
-  absl::Status Iterated(const worker::Iteration& iteration) override {
-    if (iteration.objective) values.push_back(*iteration.objective);
-    return absl::OkStatus();
-  }
-  std::vector<double> values;
-};
-
 std::vector<float> Floats(const Volume& volume) {
   return {volume.values.begin(), volume.values.end()};
 }

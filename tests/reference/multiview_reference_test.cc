@@ -87,15 +87,6 @@ Volume Formula(const Problem& problem, bool additive, bool heavy_ball) {
   return x;
 }
 
-class Objectives final : public worker::Monitor {
- public:
-  absl::Status Iterated(const worker::Iteration& iteration) override {
-    values.push_back(iteration.objective.value_or(0));
-    return absl::OkStatus();
-  }
-  std::vector<double> values;
-};
-
 std::vector<float> Floats(const Volume& volume) {
   return {volume.values.begin(), volume.values.end()};
 }
