@@ -62,6 +62,22 @@ TEST_P(LinearMethodsTest, InversesFollowTheirFormulas) {
       kTolerance);
 }
 
+// Light that fades towards the cutoff, beyond which there is none.
+TEST_P(LinearMethodsTest, WienersFilterByShellFollowsItsFormula) {
+  constexpr size_t kShells = 31;  // prime to all extents: no frequency below the last shell lies between two
+  std::vector<double> signal_to_noise(kShells);
+  for (size_t i = 0; i < 2 * kShells / 3; ++i) signal_to_noise[i] = 200 * std::exp(-static_cast<double>(i) / 4);
+  ASSERT_OK_AND_ASSIGN(const Volume found, RunMethod("wiener", {.y = image_,
+                                                                .domain = GetParam().image,
+                                                                .origin = {},
+                                                                .psf = psf_,
+                                                                .parameters = {{"nsr", "auto"}},
+                                                                .boundary = v1::PERIODIC,
+                                                                .background = kBackground,
+                                                                .signal_to_noise = signal_to_noise}));
+  EXPECT_LE(RelativeError(found, WienerByShell(image_, psf_, kBackground, signal_to_noise)), kTolerance);
+}
+
 TEST_P(LinearMethodsTest, DescentsFollowTheirFormulas) {
   const Parameters twenty = {{"iterations", "20"}};
   const auto with = [&](Parameters more) {
