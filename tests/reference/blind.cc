@@ -1,6 +1,7 @@
 #include "tests/reference/blind.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace deconvoy::reference {
 namespace {
@@ -70,6 +71,7 @@ void MakeSumOne(Psf& psf) {
 }  // namespace
 
 BlindResult BlindRichardsonLucy(const Volume& y, const Volume& m, const Psf& guess, const BlindOptions& options) {
+  Rounding rounding(options.rounding);
   BlindResult result{guess, {}};
   Psf& psf = result.psf;
   KeepSupport(options, psf);
@@ -81,22 +83,24 @@ BlindResult BlindRichardsonLucy(const Volume& y, const Volume& m, const Psf& gue
                        {.iterations = options.image_steps,
                         .acceleration = Acceleration::kHeavyBall,
                         .background = options.background,
-                        .mean = options.mean});
-    const Volume light = CorrelateWithImage(x, m, psf);
+                        .mean = options.mean,
+                        .rounding = options.rounding});
+    const Volume light = rounding.Convolved(CorrelateWithImage(x, m, psf));
     const double most = *std::max_element(light.values.begin(), light.values.end());
     for (int step = 1; step <= options.psf_steps; ++step) {
-      Volume q = Convolve(x, psf);
+      Volume q = rounding.Convolved(Convolve(x, psf));
       if (step == options.psf_steps) result.objective.push_back(IDivergence(y, m, q, options.background));
       for (size_t i = 0; i < q.values.size(); ++i) {
         const double model = std::max(q.values[i] + options.background, 1e-6 * options.mean);
         q.values[i] = m.values[i] * y.values[i] / model;
       }
-      const Volume back = CorrelateWithImage(x, q, psf);
+      const Volume back = rounding.Convolved(CorrelateWithImage(x, q, psf));
       for (size_t i = 0; i < psf.h.values.size(); ++i) {
         psf.h.values[i] *= light.values[i] > 1e-6 * most ? back.values[i] / light.values[i] : 0;
       }
       MakeSymmetric(options, psf);
       MakeSumOne(psf);
+      psf.h = rounding.Stored(std::move(psf.h));
     }
   }
   return result;

@@ -15,7 +15,8 @@ struct BlindOptions {
   bool lateral = false;  // and along y and x
   double support = 0;    // h is 0 where the guess, or a mirror image of it, is at most this share of its peak
   double background = 0;
-  double mean = 0;  // of y, for the floors and the start
+  double mean = 0;      // of y, for the floors and the start
+  double rounding = 0;  // of every convolution, of x and of h
 };
 
 struct BlindResult {

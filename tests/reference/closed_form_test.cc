@@ -13,15 +13,6 @@
 namespace deconvoy::reference {
 namespace {
 
-class Objectives final : public worker::Monitor {
- public:
-  absl::Status Iterated(const worker::Iteration& iteration) override {
-    if (iteration.objective.has_value()) values.push_back(*iteration.objective);
-    return absl::OkStatus();
-  }
-  std::vector<double> values;
-};
-
 class ClosedFormTest : public ::testing::Test {
  protected:
   std::mt19937_64 random_{testing::Seed()};

@@ -13,6 +13,14 @@
 
 namespace deconvoy::reference {
 
+// What another view of the specimen saw, on the box of the first one's y.
+struct EngineView {
+  Volume y;
+  Psf psf;
+  double background = 0;
+  const Volume* mask = nullptr;
+};
+
 struct EngineRun {
   Volume y;       // measured
   Shape3 domain;  // padded
@@ -29,11 +37,25 @@ struct EngineRun {
   const Volume* previous = nullptr;  // on y's box
   int threads = 2;
   worker::Monitor* monitor = nullptr;
+  std::vector<double> signal_to_noise = {};  // by shell of frequencies
+  std::vector<EngineView> other_views = {};  // beside y; then the mean is to be given
+};
+
+// The objectives of a run, of those iterations that tell one.
+class Objectives final : public worker::Monitor {
+ public:
+  absl::Status Iterated(const worker::Iteration& iteration) override {
+    if (iteration.objective) values.push_back(*iteration.objective);
+    return absl::OkStatus();
+  }
+  std::vector<double> values;
 };
 
 // What a method makes of it on the CPU, on y's box. REQUIRES: its name is known.
 absl::StatusOr<Volume> RunMethod(std::string_view name, const EngineRun& run);
 absl::StatusOr<Volume> RunRl(const EngineRun& run);
+// The PSF that a method estimates from it, the run's being the guess. REQUIRES: the same.
+absl::StatusOr<Psf> EstimatePsf(std::string_view name, const EngineRun& run);
 
 double MeanOf(const Volume& volume);
 double VarianceOf(const Volume& volume);

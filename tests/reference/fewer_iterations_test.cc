@@ -213,15 +213,6 @@ absl::StatusOr<Volume> ReadStack(const std::filesystem::path& path) {
   return volume;
 }
 
-class Objectives final : public worker::Monitor {
- public:
-  absl::Status Iterated(const worker::Iteration& iteration) override {
-    values.push_back(iteration.objective.value());
-    return absl::OkStatus();
-  }
-  std::vector<double> values;
-};
-
 TEST(WideFieldTest, TwentyEightAcceleratedIterationsAreAsGoodAsAHundredPlainOnes) {
   const std::filesystem::path folder = testing::SharedData() / "dvbars";
   SKIP_WITHOUT(folder / "raw_g15.tif");

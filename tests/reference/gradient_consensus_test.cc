@@ -1,5 +1,4 @@
 // The worker's rl-gc against the same formula in double precision.
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -9,13 +8,13 @@
 #include "tests/reference/gradient_consensus.h"
 #include "tests/reference/random_volume.h"
 #include "tests/reference/sizes.h"
+#include "tests/reference/tolerance.h"
 #include "tests/support/test_support.h"
 #include "worker/imaging/halves.h"
 
 namespace deconvoy::reference {
 namespace {
 
-constexpr double kTolerance = 1e-5;  // relative L2
 // Decisions closer than this may go either way in single precision; then another image is taken.
 constexpr double kDecided = 3e-6;
 constexpr int kDraws = 50;
@@ -49,7 +48,7 @@ class GradientConsensusTest : public ::testing::TestWithParam<Size> {
   // On a circle, or with the surroundings estimated and some voxels masked.
   void Compare(bool extended, int iterations) {
     const Shape3 &n = GetParam().image, &h = GetParam().psf;
-    const Shape3 d = extended ? Shape3{n.z + h.z - 1, n.y + h.y - 1, n.x + h.x} : n;
+    const Shape3 d = extended ? ExtendedDomain(GetParam()) : n;
     for (int draw = 0; draw < kDraws; ++draw) {
       const Volume y = Photons(n, random_);
       const Psf psf = RandomPsf(h.z, h.y, h.x, random_);
@@ -97,10 +96,8 @@ TEST_P(GradientConsensusTest, EqualsTheFormulaWithItsSurroundings) {
   Compare(true, 6);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, GradientConsensusTest, ::testing::ValuesIn(kSizes), [](const auto& size) {
-  const Shape3& s = size.param.image;
-  return fmt::format("{}x{}x{}", s.z, s.y, s.x);
-});
+INSTANTIATE_TEST_SUITE_P(Sizes, GradientConsensusTest, ::testing::ValuesIn(kSizes),
+                         [](const auto& size) { return NameOf(size.param); });
 
 }  // namespace
 }  // namespace deconvoy::reference

@@ -45,6 +45,19 @@ Volume Inverse(const Volume& y, const Psf& psf, double background, double lambda
   return Filtered(light, filter);
 }
 
+Volume WienerByShell(const Volume& y, const Psf& psf, double background, const std::vector<double>& signal_to_noise) {
+  Volume light = y;
+  for (double& v : light.values) v -= background;
+  Spectrum filter = OtfOf(psf, y.nz, y.ny, y.nx);
+  const double shells = static_cast<double>(signal_to_noise.size());
+  ForEachFrequency(filter, [&](int64_t kz, int64_t ky, int64_t kx, std::complex<double>& h) {
+    const double w = std::sqrt(SquaredFrequency(filter, kz, ky, kx));
+    const double shell = std::min(std::floor(w / (std::numbers::pi / shells)), shells - 1);
+    h = std::conj(h) / (std::norm(h) + 1 / std::max(signal_to_noise[static_cast<size_t>(shell)], 1e-6));
+  });
+  return Filtered(light, filter);
+}
+
 Volume SquaredLaplacian(const Volume& x) {
   Spectrum powers{x.nz, x.ny, x.nx, std::vector<std::complex<double>>(x.values.size())};
   ForEachFrequency(powers, [&](int64_t kz, int64_t ky, int64_t kx, std::complex<double>& value) {

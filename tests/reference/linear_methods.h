@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <limits>
+#include <vector>
 
 #include "tests/reference/back_projectors.h"
 #include "tests/reference/reference.h"
@@ -11,6 +12,10 @@ namespace deconvoy::reference {
 
 // conj h^ / max(|h^|^2 + lambda w^power, least), power 0 or 4, w in radians per voxel; applied to y - b.
 Volume Inverse(const Volume& y, const Psf& psf, double background, double lambda, int power, double least = 0);
+
+// conj h^ / (|h^|^2 + 1 / s), applied to y - b: s the signal over noise, at least 1e-6, of the frequency's shell. Shell
+// i of n holds w in [i, i + 1) pi / n, the last one those above, too.
+Volume WienerByShell(const Volume& y, const Psf& psf, double background, const std::vector<double>& signal_to_noise);
 
 // L*L x, whose Fourier transform is w^4 that of x.
 Volume SquaredLaplacian(const Volume& x);

@@ -1,5 +1,4 @@
 // The worker's methods for Gaussian noise against the same formulas in double precision.
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,13 +14,13 @@
 #include "tests/reference/linear_methods.h"
 #include "tests/reference/random_volume.h"
 #include "tests/reference/sizes.h"
+#include "tests/reference/tolerance.h"
 #include "tests/reference/wavelets.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::reference {
 namespace {
 
-constexpr double kTolerance = 1e-5;  // relative L2
 constexpr double kBackground = 7.5;
 
 using Parameters = std::map<std::string, std::string>;
@@ -61,6 +60,22 @@ TEST_P(LinearMethodsTest, InversesFollowTheirFormulas) {
   EXPECT_LE(
       RelativeError(Whole("naive-inverse", {{"epsilon", "0.01"}}), Inverse(image_, psf_, kBackground, 0, 0, 0.01)),
       kTolerance);
+}
+
+// Light that fades towards the cutoff, beyond which there is none.
+TEST_P(LinearMethodsTest, WienersFilterByShellFollowsItsFormula) {
+  constexpr size_t kShells = 31;  // prime to all extents: no frequency below the last shell lies between two
+  std::vector<double> signal_to_noise(kShells);
+  for (size_t i = 0; i < 2 * kShells / 3; ++i) signal_to_noise[i] = 200 * std::exp(-static_cast<double>(i) / 4);
+  ASSERT_OK_AND_ASSIGN(const Volume found, RunMethod("wiener", {.y = image_,
+                                                                .domain = GetParam().image,
+                                                                .origin = {},
+                                                                .psf = psf_,
+                                                                .parameters = {{"nsr", "auto"}},
+                                                                .boundary = v1::PERIODIC,
+                                                                .background = kBackground,
+                                                                .signal_to_noise = signal_to_noise}));
+  EXPECT_LE(RelativeError(found, WienerByShell(image_, psf_, kBackground, signal_to_noise)), kTolerance);
 }
 
 TEST_P(LinearMethodsTest, DescentsFollowTheirFormulas) {
@@ -113,8 +128,7 @@ TEST_P(LinearMethodsTest, VanCittertFollowsItsFormula) {
 // The surroundings are estimated too, and masked voxels do not count.
 TEST_P(LinearMethodsTest, DescentsExtendTheImage) {
   const Shape3& image = GetParam().image;
-  const Shape3& h = GetParam().psf;
-  const Shape3 domain{image.z + h.z - 1, image.y + h.y - 1, image.x + h.x};
+  const Shape3 domain = ExtendedDomain(GetParam());
   Volume mask = ones_;
   mask.at(image.z / 2, image.y / 2, image.x / 3) = 0;
   for (const bool nesterov : {false, true}) {
@@ -136,19 +150,8 @@ TEST_P(LinearMethodsTest, DescentsExtendTheImage) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, LinearMethodsTest, ::testing::ValuesIn(kSizes), [](const auto& size) {
-  const Shape3& s = size.param.image;
-  return fmt::format("{}x{}x{}", s.z, s.y, s.x);
-});
-
-class Objectives final : public worker::Monitor {
- public:
-  absl::Status Iterated(const worker::Iteration& iteration) override {
-    values.push_back(iteration.objective.value_or(std::nan("")));
-    return absl::OkStatus();
-  }
-  std::vector<double> values;
-};
+INSTANTIATE_TEST_SUITE_P(Sizes, LinearMethodsTest, ::testing::ValuesIn(kSizes),
+                         [](const auto& size) { return NameOf(size.param); });
 
 class DescentTest : public ::testing::Test {
  protected:

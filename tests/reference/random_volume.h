@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <random>
+#include <utility>
 
 #include "tests/reference/reference.h"
 
@@ -26,14 +27,20 @@ inline Volume RandomImage(int64_t nz, int64_t ny, int64_t nx, std::mt19937_64& r
   return volume;
 }
 
+// As the worker is given it.
+inline Volume InSinglePrecision(Volume volume) {
+  for (double& value : volume.values) value = static_cast<float>(value);
+  return volume;
+}
+
 // Not symmetric on any axis, sum 1, its origin off the centre.
 inline Psf RandomPsf(int64_t nz, int64_t ny, int64_t nx, std::mt19937_64& random) {
   Psf psf{.h = RandomVolume(nz, ny, nx, 0, 1, random), .cz = nz / 3, .cy = (2 * ny) / 3, .cx = nx / 3};
   psf.h.at(psf.cz, psf.cy, psf.cx) += 0.2 * static_cast<double>(psf.h.size());
   double sum = 0;
   for (const double value : psf.h.values) sum += value;
-  // Single precision, so that the worker is given the same numbers.
-  for (double& value : psf.h.values) value = static_cast<float>(value / sum);
+  for (double& value : psf.h.values) value /= sum;
+  psf.h = InSinglePrecision(std::move(psf.h));
   return psf;
 }
 

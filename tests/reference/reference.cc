@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 #include <random>
+#include <utility>
 
 namespace deconvoy::reference {
 namespace {
@@ -90,18 +91,26 @@ Volume Reflected(const Volume& inner, int64_t nz, int64_t ny, int64_t nx, int64_
   return out;
 }
 
+Volume Rounding::Convolved(Volume v) {
+  if (most_ == 0) return v;
+  std::uniform_real_distribution<double> error(-most_, most_);
+  const double largest = std::abs(*std::max_element(v.values.begin(), v.values.end()));
+  for (double& value : v.values) value += largest * error(random_);
+  return v;
+}
+
+Volume Rounding::Stored(Volume v) {
+  if (most_ == 0) return v;
+  std::uniform_real_distribution<double> error(-most_ / 2, most_ / 2);
+  for (double& value : v.values) value *= 1 + error(random_);
+  return v;
+}
+
 Volume RichardsonLucy(const Volume& y, const Volume& m, const Psf& psf, const Volume& x0,
                       const RichardsonLucyOptions& options) {
-  std::mt19937_64 random(1);
-  const auto rounded = [&](Volume v) {
-    if (options.rounding == 0) return v;
-    std::uniform_real_distribution<double> error(-options.rounding, options.rounding);
-    const double largest = std::abs(*std::max_element(v.values.begin(), v.values.end()));
-    for (double& value : v.values) value += largest * error(random);
-    return v;
-  };
-  const auto adjoint = [&](const Volume& q) { return rounded(Correlate(q, psf)); };
-  const auto other_projector = [&](const Volume& q) { return rounded(options.back_projector(q)); };
+  Rounding rounding(options.rounding);
+  const auto adjoint = [&](const Volume& q) { return rounding.Convolved(Correlate(q, psf)); };
+  const auto other_projector = [&](const Volume& q) { return rounding.Convolved(options.back_projector(q)); };
   const Volume w_matched = adjoint(m);
   const Volume w_other = options.back_projector ? other_projector(m) : w_matched;
   const size_t n = y.values.size();
@@ -123,7 +132,7 @@ Volume RichardsonLucy(const Volume& y, const Volume& m, const Psf& psf, const Vo
     for (size_t i = 0; i < n; ++i) {
       p.values[i] = std::max(x.values[i] + alpha * (x.values[i] - before.values[i]), 0.1 * x.values[i]);
     }
-    Volume quotient = rounded(Convolve(p, psf));
+    Volume quotient = rounding.Convolved(Convolve(p, psf));
     const double raise = other ? std::max(0.2 * options.mean - options.background, 0.0) : 0;
     if (options.watch) options.watch(k, IDivergence(y, m, quotient, options.background));
     for (size_t i = 0; i < n; ++i) {
@@ -142,10 +151,7 @@ Volume RichardsonLucy(const Volume& y, const Volume& m, const Psf& psf, const Vo
       if (other && w.values[i] < 1) x.values[i] *= 1 + correction.values[i] - w.values[i];
       if (other) x.values[i] = std::max(x.values[i], 1e-3 * options.mean);
     }
-    if (options.rounding > 0) {
-      std::uniform_real_distribution<double> error(-options.rounding / 2, options.rounding / 2);
-      for (double& v : x.values) v *= 1 + error(random);
-    }
+    x = rounding.Stored(std::move(x));
     g2 = g1;
     for (size_t i = 0; i < n; ++i) g1[i] = x.values[i] - p.values[i];
   }

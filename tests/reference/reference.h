@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <random>
 #include <vector>
 
 namespace deconvoy::reference {
@@ -43,6 +44,20 @@ Volume Cropped(const Volume& outer, int64_t nz, int64_t ny, int64_t nx);
 // a).
 Volume Reflected(const Volume& inner, int64_t nz, int64_t ny, int64_t nx, int64_t z, int64_t y, int64_t x);
 
+// What single precision would do, with the same errors each time; 0: nothing.
+class Rounding {
+ public:
+  explicit Rounding(double most) : most_(most) {}
+  // Of a convolution: to every voxel an error of up to so much of the largest value.
+  Volume Convolved(Volume v);
+  // Of an estimate: to every voxel one of half as much of its own value.
+  Volume Stored(Volume v);
+
+ private:
+  double most_;
+  std::mt19937_64 random_{1};
+};
+
 enum class Acceleration { kNone, kHeavyBall, kBiggsAndrews };
 
 struct RichardsonLucyOptions {
@@ -54,9 +69,7 @@ struct RichardsonLucyOptions {
   // iterations are plain ones with H*, and the others keep x at or above mean / 1000 where they change it.
   std::function<Volume(const Volume&)> back_projector = {};
   int matched_steps = 0;
-  // What single precision would do: an error of up to this much of the largest value is added to every convolution,
-  // and of half as much of the value to every voxel of x.
-  double rounding = 0;
+  double rounding = 0;  // of every convolution, and of x
   // R': w is multiplied by max(1 + strength R', 0.1) in the denominator; empty: none.
   std::function<Volume(const Volume& p)> roughness = {};
   double strength = 0;

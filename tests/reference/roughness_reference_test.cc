@@ -2,22 +2,17 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <random>
 #include <string>
 
 #include "tests/reference/engine.h"
 #include "tests/reference/random_volume.h"
 #include "tests/reference/sizes.h"
+#include "tests/reference/tolerance.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::reference {
 namespace {
-
-// Relative L2. Where rounding errors of up to 1e-7 change the formula's own result by more than a quarter of it, four
-// times as much.
-constexpr double kTolerance = 1e-5;
-constexpr double kComparable = 1e-4;
 
 class RoughnessReferenceTest : public ::testing::TestWithParam<Size> {
  protected:
@@ -28,7 +23,7 @@ class RoughnessReferenceTest : public ::testing::TestWithParam<Size> {
     const Shape3& h = GetParam().psf;
     const Volume image = RandomImage(n.z, n.y, n.x, random_);
     const Psf psf = RandomPsf(h.z, h.y, h.x, random_);
-    const Shape3 domain = extended ? Shape3{n.z + h.z - 1, n.y + h.y - 1, n.x + h.x} : n;
+    const Shape3 domain = extended ? ExtendedDomain(GetParam()) : n;
     const Slopes slopes{.z = 0.5, .y = 0.75, .x = 1, .periodic = !extended};
     const double mean = MeanOf(image);
     const Volume y = Padded(image, domain.z, domain.y, domain.x);
@@ -46,11 +41,10 @@ class RoughnessReferenceTest : public ::testing::TestWithParam<Size> {
       options.strength = lambda;
       const Volume expected = solve(options);
       RichardsonLucyOptions rounded = options, plain = options;
-      rounded.rounding = 1e-7;
+      rounded.rounding = kRoundingErrors;
       plain.roughness = nullptr;
       const double rounding = RelativeError(solve(rounded), expected);
-      if (iterations > 5 && rounding > kComparable) continue;
-      ASSERT_LE(rounding, kComparable) << "nothing can be compared";
+      if (iterations > 5 && rounding > kMostComparable) continue;
       ASSERT_OK_AND_ASSIGN(
           const Volume found,
           RunMethod(method,
@@ -65,7 +59,7 @@ class RoughnessReferenceTest : public ::testing::TestWithParam<Size> {
                      .background = 3,
                      .mean = mean,
                      .differences = {.factors = {0.5F, 0.75F, 1}, .periodic = !extended}}));
-      EXPECT_LE(RelativeError(found, expected), std::max(kTolerance, 4 * rounding));
+      EXPECT_LE(RelativeError(found, expected), ToleranceOf(rounding));
       EXPECT_GT(RelativeError(expected, solve(plain)), 1e-3) << "the penalty does not show";
     }
   }

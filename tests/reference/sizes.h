@@ -1,6 +1,10 @@
 // Sizes that every method is compared at.
 #pragma once
 
+#include <fmt/format.h>
+
+#include <string>
+
 #include "proto/contract/geometry.h"
 
 namespace deconvoy::reference {
@@ -9,6 +13,17 @@ struct Size {
   Shape3 image;
   Shape3 psf;
 };
+
+// Of a test: the extents of the image.
+inline std::string NameOf(const Size& size) {
+  return fmt::format("{}x{}x{}", size.image.z, size.image.y, size.image.x);
+}
+
+// A domain on which nothing wraps around; one more than needed along x.
+inline Shape3 ExtendedDomain(const Size& size) {
+  const Shape3 &n = size.image, &h = size.psf;
+  return {n.z + h.z - 1, n.y + h.y - 1, n.x + h.x};
+}
 
 inline constexpr Size kSizes[] = {
     {{6, 8, 10}, {3, 3, 5}},   // even

@@ -15,25 +15,16 @@
 #include "tests/reference/random_volume.h"
 #include "tests/reference/sizes.h"
 #include "tests/reference/splittings.h"
+#include "tests/reference/tolerance.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::reference {
 namespace {
 
-constexpr double kTolerance = 1e-5;  // relative L2
 constexpr double kBackground = 7.5;
 constexpr std::array<double, 3> kFactors = {0.5, 0.75, 1};
 
 using Parameters = std::map<std::string, std::string>;
-
-class Objectives final : public worker::Monitor {
- public:
-  absl::Status Iterated(const worker::Iteration& iteration) override {
-    values.push_back(iteration.objective.value_or(std::nan("")));
-    return absl::OkStatus();
-  }
-  std::vector<double> values;
-};
 
 class SplittingsTest : public ::testing::TestWithParam<Size> {
  protected:
@@ -43,7 +34,7 @@ class SplittingsTest : public ::testing::TestWithParam<Size> {
     const Shape3& h = GetParam().psf;
     const Volume image = RandomImage(n.z, n.y, n.x, random_);
     const Psf psf = RandomPsf(h.z, h.y, h.x, random_);
-    const Shape3 domain = extended ? Shape3{n.z + h.z - 1, n.y + h.y - 1, n.x + h.x} : n;
+    const Shape3 domain = extended ? ExtendedDomain(GetParam()) : n;
     Volume mask(n.z, n.y, n.x, 1);
     if (extended) mask.at(n.z / 2, n.y / 2, n.x / 3) = 0;
     options.background = kBackground;
@@ -137,10 +128,8 @@ TEST_P(SplittingsTest, PlugAndPlayFollowsItsFormulas) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, SplittingsTest, ::testing::ValuesIn(kSizes), [](const auto& size) {
-  const Shape3& s = size.param.image;
-  return fmt::format("{}x{}x{}", s.z, s.y, s.x);
-});
+INSTANTIATE_TEST_SUITE_P(Sizes, SplittingsTest, ::testing::ValuesIn(kSizes),
+                         [](const auto& size) { return NameOf(size.param); });
 
 class AdmmTest : public ::testing::Test {
  protected:
@@ -208,8 +197,10 @@ TEST_F(AdmmTest, TellsTheObjective) {
 
 TEST_F(AdmmTest, StopsWhenTheResidualsAreSmall) {
   Objectives all, stopped;
-  ASSERT_OK_AND_ASSIGN(const Volume whole, Run("admm", {{"iterations", "1000"}}, 2, &all));
-  ASSERT_OK_AND_ASSIGN(const Volume part, Run("admm", {{"iterations", "1000"}, {"tolerance", "1e-3"}}, 2, &stopped));
+  ASSERT_OK_AND_ASSIGN(const Volume whole, Run("admm", {{"iterations", "1000"}, {"objective", "true"}}, 2, &all));
+  ASSERT_OK_AND_ASSIGN(
+      const Volume part,
+      Run("admm", {{"iterations", "1000"}, {"objective", "true"}, {"tolerance", "1e-3"}}, 2, &stopped));
   EXPECT_EQ(all.values.size(), 1000U);
   EXPECT_LT(stopped.values.size(), 300U);
   EXPECT_GT(stopped.values.size(), 5U);
