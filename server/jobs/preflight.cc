@@ -253,7 +253,7 @@ absl::Status Examiner::CheckTiles(const v1::DeconvolveSpec& spec, const v1::Meth
         {.reason = v1::LIMIT_EXCEEDED,
          .field = "deconvolve.tile.core",
          .remedy = "Ask for larger tiles, or leave their size open.",
-         .metadata = {{"limit", fmt::to_string(limits::kTasksPerJob)}}},
+         .metadata = {{"limit", fmt::format("{}", limits::kTasksPerJob)}}},
         fmt::format("{} frames of {} tiles each are more than {} tasks", frames, plan->tiles(), limits::kTasksPerJob)));
   }
   result.report.set_worker_memory_bytes(static_cast<uint64_t>(plan->memory_bytes));

@@ -41,7 +41,7 @@ TEST(ValueHistogramTest, WhatIsBelowZeroIsZero) {
 TEST(PlaneBackgroundsTest, EachPlaneHasItsOwn) {
   const Shape3 frame{3, 96, 96};
   PlaneBackgrounds backgrounds(frame, {});
-  Random random(5, 0);
+  Random random(5);
   for (int z = 0; z < 3; ++z) {
     std::vector<float> plane(96 * 96);
     for (size_t i = 0; i < plane.size(); ++i) {

@@ -30,7 +30,7 @@ double BehindPlane(int z) {
 // Two photons per count; a third of each plane has 200 photons of light. Returns the counts.
 std::vector<float> Fill(MemoryTask& task) {
   std::vector<float> counts;
-  Random random(3, 0);
+  Random random(3);
   for (int z = 0; z < kPlanes; ++z) {
     for (int i = 0; i < 64 * 64; ++i) {
       const double light = i % 64 < 21 ? 200 : 0;
