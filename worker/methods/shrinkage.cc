@@ -59,7 +59,7 @@ void DescribeShrinkage(v1::Method& method, bool accelerated) {
   AddBoolean(method, "objective", false, "Keep the objective of every iteration with the job; takes a little longer");
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
-  method.set_halo_factor(accelerated ? 2 : 1.25);
+  method.set_halo_factor(accelerated ? 3 : 1.25);
   method.set_bytes_per_padded_voxel(accelerated ? 16.3 : 12.3);
   method.set_bytes_per_measured_voxel(4);
   method.add_backends("cpu");

@@ -439,7 +439,15 @@ TEST_F(JobManagerTest, FactsThatNoCameraHasAreRefused) {
   ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_channels(0)->set_gain_photons_per_count(0); });
   ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_channels(0)->add_bad_pixels(1 << 30); });
   ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_frames(0)->add_plane_light(0); });
+}
+
+TEST_F(JobManagerTest, BackgroundsThatNoFrameHasAreRefused) {
+  service_.Submit(Spec());
   ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_frames(0)->add_plane_background(0); });
+  ExpectWrongFacts(service_, worker_, [](auto& result) {
+    const int planes = 4;
+    for (int z = 0; z < planes; ++z) result.mutable_frames(0)->add_plane_background(1e6F);
+  });
 }
 
 TEST_F(JobManagerTest, MotionThatWasNotAskedForIsRefused) {

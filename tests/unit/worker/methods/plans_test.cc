@@ -18,7 +18,7 @@ namespace {
 using reference::Volume;
 
 constexpr Shape3 kShape{40, 48, 50};
-constexpr double kTolerance = 1e-5;  // relative L2
+constexpr double kTolerance = 1e-6;  // relative L2; 3e-7 on the machine it was written on
 
 absl::StatusOr<Volume> Deconvolved(int threads) {
   std::mt19937_64 random(testing::Seed());
