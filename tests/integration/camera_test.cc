@@ -165,13 +165,13 @@ TEST(CameraTest, ABackgroundThatRisesIsTakenOffPlaneByPlane) {
   const double expected = LastOverFirst(scene.truth);
   EXPECT_GT(LastOverFirst(one) / expected, 2) << "the background of the last planes counts as light";
   EXPECT_NEAR(LastOverFirst(told) / expected, 1, 0.1);
-  EXPECT_NEAR(LastOverFirst(estimated) / expected, 1, 0.1);
+  EXPECT_NEAR(LastOverFirst(estimated) / expected, 1, 0.15) << "light is in the darkest parts of every plane";
   EXPECT_GT(Correlation(told, scene.truth), Correlation(one, scene.truth));
   EXPECT_GT(Correlation(estimated, scene.truth), Correlation(one, scene.truth));
   const CliResult said = scene.Run("rising", With(camera, {"--background", "planes"}));
   EXPECT_NE(said.err.find("background of channel 0, estimated for each plane: "), std::string::npos) << said.err;
   const CliResult few = scene.Run("rising", With(camera, {"--background", "20,21,22"}));
-  EXPECT_EQ(few.exit.code, 2);
+  EXPECT_EQ(few.exit.code, 3);
   EXPECT_NE(few.err.find("backgrounds are given for 3 planes, but the image has 40"), std::string::npos) << few.err;
 }
 
