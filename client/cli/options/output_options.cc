@@ -22,6 +22,15 @@ void AddImageOutputOptions(CLI::App& verb, ImageOutputOptions& options) {
       ->group(kGroup);
 }
 
+void AddSavePreparedPsfOption(CLI::App& verb, std::string& file) {
+  verb.add_option("--save-prepared-psf", file,
+                  std::string("Write the PSF, too, as it was used in the end: without background, cropped, at the "
+                              "image's voxels, of sum 1, its origin at voxel floor(n/2); an estimated one as it was "
+                              "estimated") +
+                      kReplaced)
+      ->type_name("FILE");
+}
+
 imageio::WriteOptions ToWriteOptions(const ImageOutputOptions& options) {
   imageio::WriteOptions write;
   if (options.compress == "deflate") write.compression = imageio::Compression::kDeflate;

@@ -25,6 +25,9 @@ struct ImageOutputOptions {
 // --compress.
 void AddImageOutputOptions(CLI::App& verb, ImageOutputOptions& options);
 
+// --save-prepared-psf, of a deconvolution's result.
+void AddSavePreparedPsfOption(CLI::App& verb, std::string& file);
+
 imageio::WriteOptions ToWriteOptions(const ImageOutputOptions& options);
 
 }  // namespace deconvoy::client

@@ -274,12 +274,7 @@ void AddRun(CLI::App& root, Program& program) {
         verb.add_option("--save-psf", options.save_psf,
                         std::string("Write the PSF, too, as it was given or computed") + kReplaced)
             ->type_name("FILE");
-        verb.add_option("--save-prepared-psf", options.save_prepared_psf,
-                        std::string("Write the PSF, too, as it was used in the end: without background, cropped, at "
-                                    "the image's voxels, of sum 1, its origin at voxel floor(n/2); an estimated one "
-                                    "as it was estimated") +
-                            kReplaced)
-            ->type_name("FILE");
+        AddSavePreparedPsfOption(verb, options.save_prepared_psf);
         AddDeconvolutionOptions(verb, options.deconvolution);
         AddServerOrLocalOptions(verb, options.server);
         verb.add_flag("--keep", options.keep, "Leave job, inputs and result on the server")->group("Server");

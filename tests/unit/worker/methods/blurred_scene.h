@@ -11,6 +11,7 @@
 
 #include "proto/contract/simulation.h"
 #include "tests/support/test_support.h"
+#include "tests/unit/worker/support/crop.h"
 #include "worker/backends/cpu/cpu_backend.h"
 #include "worker/imaging/camera.h"
 #include "worker/imaging/gaussian.h"
@@ -48,9 +49,9 @@ class BlurredScene {
   BlurredScene(uint64_t seed, double peak, v1::SpecimenKind kind = v1::MIXED) {
     constexpr double kBackground = 2;
     std::vector<float> wide = DrawSpecimen({.shape = kWhole, .kind = kind, .seed = seed});
-    truth = Inner(wide);
+    truth = Cropped(wide, kWhole, kInner);
     Blur(GaussianOf(1), kWhole, /*periodic=*/false, 1, wide);
-    std::vector<float> image = Inner(wide);
+    std::vector<float> image = Cropped(wide, kWhole, kInner);
     const auto scale = static_cast<float>(peak / *std::max_element(image.begin(), image.end()));
     for (float& value : image) value *= scale;
     std::vector<float> photons(image.size());
@@ -84,18 +85,7 @@ class BlurredScene {
 
  private:
   static constexpr Shape3 kWhole{40, 76, 76};
-  static constexpr Voxel kInner{10, 10, 10};
-
-  static std::vector<float> Inner(const std::vector<float>& whole) {
-    std::vector<float> inner;
-    for (int64_t z = 0; z < kFrame.z; ++z) {
-      for (int64_t row = 0; row < kFrame.y; ++row) {
-        const auto begin = whole.begin() + ((z + kInner.z) * kWhole.y + row + kInner.y) * kWhole.x + kInner.x;
-        inner.insert(inner.end(), begin, begin + kFrame.x);
-      }
-    }
-    return inner;
-  }
+  static constexpr Box3 kInner{{10, 10, 10}, kFrame};
 };
 
 }  // namespace deconvoy::worker::testing

@@ -17,6 +17,7 @@
 #include "proto/contract/error.h"
 #include "tests/support/correlation.h"
 #include "tests/support/test_support.h"
+#include "tests/unit/worker/support/crop.h"
 #include "worker/backends/cpu/cpu_backend.h"
 #include "worker/imaging/camera.h"
 #include "worker/imaging/specimen.h"
@@ -30,7 +31,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 constexpr Shape3 kFrame{24, 56, 56}, kBox{25, 25, 25}, kDomain{48, 80, 80};
-constexpr Voxel kInner{12, 12, 12};
+constexpr Box3 kInner{{12, 12, 12}, kFrame};
 constexpr double kBackground = 2;
 
 // A water objective in the wide field; scalar light, which is computed in a fifth of the time.
@@ -75,10 +76,10 @@ class Scene {
     EXPECT_OK(ops->Upload(whole, field->box(), *field));
     EXPECT_OK(
         ops->Convolve({otf.get(), /*adjoint=*/false, Identity{field.get()}, Store{.output = field.get(), .floor = 0}}));
-    truth = Inner(whole);
+    truth = testing::Cropped(whole, kDomain, kInner);
     std::vector<float> image(whole.size());
     EXPECT_OK(ops->Download(*field, field->box(), image));
-    image = Inner(image);
+    image = testing::Cropped(image, kDomain, kInner);
     const auto scale = static_cast<float>(peak / *std::max_element(image.begin(), image.end()));
     for (float& value : image) value *= scale;
     std::vector<float> photons(image.size());
@@ -120,18 +121,6 @@ class Scene {
   std::unique_ptr<Array> y = ops->Allocate({{}, kFrame}).value();
   std::vector<float> truth;
   Problem problem;
-
- private:
-  static std::vector<float> Inner(const std::vector<float>& whole) {
-    std::vector<float> inner;
-    for (int64_t z = 0; z < kFrame.z; ++z) {
-      for (int64_t row = 0; row < kFrame.y; ++row) {
-        const auto begin = whole.begin() + ((z + kInner.z) * kDomain.y + row + kInner.y) * kDomain.x + kInner.x;
-        inner.insert(inner.end(), begin, begin + kFrame.x);
-      }
-    }
-    return inner;
-  }
 };
 
 std::map<int, double> ByMode(const std::vector<PupilMode>& modes) {
