@@ -29,8 +29,12 @@ nlohmann::json Element(const Message& message, const FieldDescriptor& field, int
       return reflection.GetRepeatedEnum(message, &field, i)->name();
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return ToJson(reflection.GetRepeatedMessage(message, &field, i));
+    case FieldDescriptor::CPPTYPE_INT32:
+      return reflection.GetRepeatedInt32(message, &field, i);
     case FieldDescriptor::CPPTYPE_UINT32:
       return reflection.GetRepeatedUInt32(message, &field, i);
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return reflection.GetRepeatedFloat(message, &field, i);
     case FieldDescriptor::CPPTYPE_DOUBLE:
       return reflection.GetRepeatedDouble(message, &field, i);
     default:

@@ -43,5 +43,14 @@ TEST(JsonTest, BytesAreHexadecimal) {
   EXPECT_EQ(ToJson(spec)["digest"], "00ff");
 }
 
+TEST(JsonTest, ListsOfNumbersArrive) {
+  v1::FrameStatistics frame;
+  frame.add_plane_background(1.5F);
+  frame.add_plane_shift_y(-3);
+  const nlohmann::json json = ToJson(frame);
+  EXPECT_EQ(json["plane_background"], nlohmann::json({1.5}));
+  EXPECT_EQ(json["plane_shift_y"], nlohmann::json({-3}));
+}
+
 }  // namespace
 }  // namespace deconvoy::client
