@@ -268,6 +268,7 @@ absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const Deconvolve
   RETURN_IF_ERROR(CheckDepths(deconvolve, method));
   RETURN_IF_ERROR(CheckViews(method, inputs.image.spec, inputs.PsfSpec()));
   RETURN_IF_ERROR(CheckResidual(deconvolve, method));
+  RETURN_IF_ERROR(CheckPlaneBackgrounds(deconvolve, inputs.image.spec));
   RETURN_IF_ERROR(CheckTiles(deconvolve, boundary, ResultSpec(inputs, deconvolve).shape()));
   return CheckCentre(deconvolve, inputs.PsfSpec().shape());
 }

@@ -132,7 +132,7 @@ v1::ErrorReason ReasonOf(const absl::Status& status) {
 }
 
 absl::Status AddContext(const absl::Status& status, std::string_view context) {
-  if (status.ok()) return status;
+  if (status.ok() || context.empty()) return status;
   return WithInfo(status.code(), fmt::format("{}: {}", context, std::string(status.message())), SerializedInfo(status));
 }
 

@@ -107,9 +107,11 @@ absl::Status Fetch(const FetchOptions& options, const Console& console) {
   write.display_range = DisplayRangeOf(job, role);
   RETURN_IF_ERROR(SaveOutput(client, job, role, options.output, write, console, *progress, stop));
   RETURN_IF_ERROR(SaveGivenPsf(client, job, options, console, *progress, stop));
-  RETURN_IF_ERROR(SaveUsedPsf(*session, job, options, console, *progress, stop));
-  if (!estimated) return absl::OkStatus();
-  return SaveOutput(client, job, "psf", beside, ToWriteOptions(options.image_output), console, *progress, stop);
+  if (estimated) {
+    const imageio::WriteOptions plain = ToWriteOptions(options.image_output);
+    RETURN_IF_ERROR(SaveOutput(client, job, "psf", beside, plain, console, *progress, stop));
+  }
+  return SaveUsedPsf(*session, job, options, console, *progress, stop);
 }
 
 }  // namespace
@@ -127,12 +129,7 @@ void AddFetch(CLI::App& root, Program& program) {
         verb.add_option("--save-psf", options.save_psf,
                         std::string("Write the PSF, too, as the job was given it") + kReplaced)
             ->type_name("FILE");
-        verb.add_option("--save-prepared-psf", options.save_prepared_psf,
-                        std::string("Write the PSF, too, as it was used in the end: without background, cropped, at "
-                                    "the image's voxels, of sum 1, its origin at voxel floor(n/2); an estimated one "
-                                    "as it was estimated") +
-                            kReplaced)
-            ->type_name("FILE");
+        AddSavePreparedPsfOption(verb, options.save_prepared_psf);
         AddServerOption(verb, options.server);
         AddImageOutputOptions(verb, options.image_output);
         AddProgressOptions(verb, program.console);

@@ -154,26 +154,26 @@ class Checking {
 
   absl::Status Check(Session& session, const v1::JobSpec& spec) {
     ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
+    absl::Status saved;
     if (!options_.save_prepared.empty()) {
-      RETURN_IF_ERROR(SavePreparedPsf(session, job, options_.save_prepared, ToWriteOptions(options_.image_output),
-                                      *progress_, stop_)
-                          .status());
+      saved.Update(SavePreparedPsf(session, job, options_.save_prepared, ToWriteOptions(options_.image_output),
+                                   *progress_, stop_)
+                       .status());
     }
     progress_->Clear();
-    Report(job);
-    return absl::OkStatus();
+    Report(job, saved.ok() ? options_.save_prepared : "");
+    return saved;
   }
 
   // The findings have been said as they came.
-  void Report(const v1::Job& job) const {
+  // `saved`: where the prepared PSF was written; empty for nowhere.
+  void Report(const v1::Job& job, const std::string& saved) const {
     const auto& findings = job.findings();
     const auto warnings = std::count_if(findings.begin(), findings.end(),
                                         [](const v1::Finding& finding) { return finding.severity() == v1::WARNING; });
     console_.Say(warnings == 0 ? "nothing is wrong with this PSF, as far as can be seen"
                                : fmt::format("{} {}", warnings, warnings == 1 ? "warning" : "warnings"));
-    if (!options_.save_prepared.empty()) {
-      console_.Say(fmt::format("wrote {}: the PSF as it is used", Printable(options_.save_prepared)));
-    }
+    if (!saved.empty()) console_.Say(fmt::format("wrote {}: the PSF as it is used", Printable(saved)));
     if (!console_.json) return;
     nlohmann::json line = {{"event", "result"}, {"warnings", warnings}, {"findings", nlohmann::json::array()}};
     for (const v1::Finding& finding : findings) line["findings"].push_back(ToJson(finding));
