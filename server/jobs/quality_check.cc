@@ -70,7 +70,8 @@ bool Iterates(const v1::DeconvolveSpec& spec) {
 
 // Of a result that is too bright: a background that is estimated can hardly be too high.
 const char* BrightRemedy(const v1::DeconvolveSpec& spec) {
-  if (spec.background_case() != v1::DeconvolveSpec::kBackgroundAuto)
+  if (spec.background_case() != v1::DeconvolveSpec::kBackgroundAuto &&
+      spec.background_case() != v1::DeconvolveSpec::kBackgroundPlanesAuto)
     return "Give a lower background, or leave it to be estimated (--background auto).";
   return Iterates(spec) ? "Give more iterations, or a lower background (--background)."
                         : "Give a lower background (--background), or check the PSF.";

@@ -4,7 +4,8 @@
 //   y = b + (p / f - b_z) / s,   m = m f s / max(f s)      f flat field of mean 1, s light of the plane, b background
 //
 // Where planes have backgrounds b_z of their own, b is the largest, so that one background serves the whole frame; what
-// is added has no noise, as read noise's variance has none (counts.h). p is a Poisson variable whose mean is f s times
+// is added has no noise, so that methods take such planes for noisier than they are. Where b_z is b, p is a Poisson
+// variable whose mean is f s times
 // that of y. Its log-likelihood, up to a constant, is that of y with the weight f s (decision 22): where there was less
 // light, y counts less.
 #pragma once

@@ -91,10 +91,11 @@ class Analysis {
       motion_.emplace_back(c, shape.t, shape.frame(), spec_.correct_motion());
     }
     RETURN_IF_ERROR(MeasureFrames(input, shape, 0, total));
+    const std::vector<FrameFacts> recorded = facts_;
     TellBackgrounds();
     const bool corrects = SurveyLights(shape);
     if (corrects || HasPlaneBackgrounds(spec_)) RETURN_IF_ERROR(MeasureFrames(input, shape, planes, total));
-    for (size_t i = 0; i < facts_.size(); ++i) Record(static_cast<int>(i), shape.frame(), facts_[i]);
+    for (size_t i = 0; i < facts_.size(); ++i) Record(static_cast<int>(i), shape.frame(), facts_[i], recorded[i]);
     TakeMotion(shape);
     RETURN_IF_ERROR(CheckCounted());
     WarnOfSwap();
@@ -283,7 +284,8 @@ class Analysis {
     return *result_.mutable_frames(static_cast<int>(t * shape.c + c));
   }
 
-  void Record(int number, const Shape3& shape, const FrameFacts& facts) {
+  // `recorded`: before anything of its light was corrected.
+  void Record(int number, const Shape3& shape, const FrameFacts& facts, const FrameFacts& recorded) {
     v1::FrameStatistics& entry = *result_.mutable_frames(number);
     entry.set_minimum(facts.minimum);
     entry.set_maximum(facts.maximum);
@@ -292,10 +294,10 @@ class Analysis {
     const std::string where = fmt::format("frame t={} c={}", entry.t(), entry.c());
     if (HasMaskedVoxels()) NoteCounted(where, shape.voxels(), facts.counted);
     if (facts.counted == 0) return;
-    WarnOfLight(where, entry.c(), facts);
+    WarnOfLight(where, entry, facts);
     WarnOfCounts(where, facts);
-    WarnOfOffset(where, shape.voxels(), facts.negative);
-    WarnOfForgottenOffset(where, entry.c(), facts);
+    WarnOfOffset(where, shape.voxels(), recorded.negative);
+    WarnOfForgottenOffset(where, entry.c(), recorded);
     image_is_a_point_ = image_is_a_point_ && kBlocksOfOneBright * facts.bright_blocks <= facts.blocks;
   }
 
@@ -338,13 +340,16 @@ class Analysis {
       "Check the mask, in which 0 stands for a voxel that does not count, and the counts from which voxels are "
       "saturated.";
 
-  // 0 where it is estimated: an estimate never takes all the light.
-  double GivenPhotons(uint32_t c) const { return GivenBackground(spec_).value_or(0) * ScaleOfChannel(c).gain; }
+  // 0 where it is estimated from the darkest parts, which never takes all the light.
+  double GivenPhotons(const v1::FrameStatistics& frame) const {
+    const bool percentile = spec_.background_case() == v1::DeconvolveSpec::kBackgroundPercentile;
+    return percentile || GivenBackground(spec_) ? frame.background() : 0;
+  }
   CountScale ScaleOfChannel(uint32_t c) const { return ScaleOf(spec_, &result_.channels(static_cast<int>(c))); }
 
-  void WarnOfLight(const std::string& where, uint32_t c, const FrameFacts& facts) {
-    const CountScale scale = ScaleOfChannel(c);
-    const double given = GivenPhotons(c);
+  void WarnOfLight(const std::string& where, const v1::FrameStatistics& frame, const FrameFacts& facts) {
+    const CountScale scale = ScaleOfChannel(frame.c());
+    const double given = GivenPhotons(frame);
     if (facts.maximum == facts.minimum) {
       AddWarning(fmt::format("{}: every voxel has the same value", where), "deconvolve.input_volume",
                  "Check that the frame is not blank.", result_);

@@ -33,6 +33,8 @@ const char* BackgroundField(const Spec& spec) {
       return "deconvolve.background_counts";
     case Spec::kBackgroundPlanes:
       return "deconvolve.background_planes";
+    case Spec::kBackgroundPercentile:
+      return "deconvolve.background_percentile";
     default:
       return "deconvolve.offset_counts";
   }
@@ -97,8 +99,9 @@ std::vector<v1::Finding> BackgroundFindings(const Spec& spec, const v1::AnalyseR
       for (const float photons : frame.plane_background()) least = std::min<double>(least, photons);
     }
     const double gain = channel.gain_photons_per_count();
-    findings.push_back(Info(fmt::format("background of channel {}, {}: {:.4g} to {:.4g} counts above the offset",
-                                        channel.c(), how, least / gain, most / gain)));
+    const std::string from = least < most ? fmt::format("{:.4g} to ", least / gain) : "";
+    findings.push_back(Info(fmt::format("background of channel {}, {}: {}{:.4g} counts above the offset", channel.c(),
+                                        how, from, most / gain)));
   }
   return findings;
 }

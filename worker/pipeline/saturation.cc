@@ -20,7 +20,7 @@ constexpr std::array<int, 5> kBits = {8, 10, 12, 14, 16};
 
 std::optional<v1::Finding> FindSaturation(const v1::DeconvolveSpec& spec, const FrameBox& frame,
                                           const CountScale& scale, const FrameFacts& facts) {
-  if (spec.saturation_counts() > 0 || !spec.flat_field_volume().empty()) return std::nullopt;
+  if (!spec.flat_field_volume().empty()) return std::nullopt;
   if (facts.maximum == facts.minimum) return std::nullopt;
   if (facts.at_maximum < std::max(kLeastVoxels, facts.counted / kVoxelsOfOneSaturated)) return std::nullopt;
   const auto counts =

@@ -105,5 +105,19 @@ TEST(AnalyseBackground, APercentile) {
   EXPECT_THAT(Messages(result, v1::INFO), HasSubstr("30 % of a frame's voxels lie below"));
 }
 
+TEST(AnalyseBackground, APercentileThatLeavesNoLightIsRefused) {
+  MemoryTask task;
+  Fill(task);
+  v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
+  std::vector<float> bright(kPlanes * 64 * 64, 300);
+  for (size_t i = 0; i < bright.size(); i += 3) bright[i] = 200;
+  task.AddInput("volumes/bright", {1, 1, kPlanes, 64, 64}, bright);
+  spec.set_input_volume("volumes/bright");
+  spec.set_background_percentile(50);
+  const absl::Status status = RunAnalyse(task.task, /*threads=*/2, task).status();
+  EXPECT_EQ(ReasonOf(status), v1::INVALID_FIELD);
+  EXPECT_EQ(InfoOf(status).field(), "deconvolve.background_percentile");
+}
+
 }  // namespace
 }  // namespace deconvoy::worker
