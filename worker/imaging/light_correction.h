@@ -5,9 +5,8 @@
 //
 // Where planes have backgrounds b_z of their own, b is the largest, so that one background serves the whole frame; what
 // is added has no noise, so that methods take such planes for noisier than they are. Where b_z is b, p is a Poisson
-// variable whose mean is f s times
-// that of y. Its log-likelihood, up to a constant, is that of y with the weight f s (decision 22): where there was less
-// light, y counts less.
+// variable whose mean is f s times that of y. Its log-likelihood, up to a constant, is that of y with the weight f s
+// (decision 22): where there was less light, y counts less.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +24,6 @@ struct LightCorrection {
   float background = 0;                 // b, photons
   std::vector<float> backgrounds = {};  // b_z of the planes of the region, at most b; empty: b
 
-  bool corrects() const { return !flat.empty() || !light.empty() || !backgrounds.empty(); }
   // Whether voxels of a region weigh differently.
   bool weighs() const;
   // Plane `z` of the region: p becomes y. Pixels without light become b.

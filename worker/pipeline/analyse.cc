@@ -406,7 +406,10 @@ class Analysis {
 
   std::string NoLightText(double maximum_counts) const {
     const std::optional<double> given = GivenBackground(spec_);
-    const std::string background = given ? fmt::format(" and the background of {:g} counts", *given) : "";
+    std::string background = given ? fmt::format(" and the background of {:g} counts", *given) : "";
+    if (spec_.background_case() == v1::DeconvolveSpec::kBackgroundPercentile) {
+      background = fmt::format(" and what {:g} % of the voxels lie below", spec_.background_percentile());
+    }
     return fmt::format("no voxel is above the offset of {:g} counts{}, the largest has {:g} counts",
                        spec_.offset_counts(), background, maximum_counts);
   }

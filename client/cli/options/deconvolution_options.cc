@@ -64,8 +64,9 @@ absl::Status SetBackground(const std::string& text, v1::DeconvolveSpec& spec) {
     spec.set_background_percentile(*percent);
     return absl::OkStatus();
   }
+  const std::vector<std::string> parts = absl::StrSplit(text, ',');
   std::vector<double> counts;
-  for (const std::string& part : std::vector<std::string>(absl::StrSplit(text, ','))) {
+  for (const std::string& part : parts) {
     const auto value = ParseNumber(part);
     if (!value.ok() || *value < 0) return wrong;
     counts.push_back(*value);

@@ -7,7 +7,6 @@ namespace {
 
 TEST(LightCorrectionTest, NothingIsCorrectedWithoutFlatFieldAndLight) {
   const LightCorrection none;
-  EXPECT_FALSE(none.corrects());
   EXPECT_FALSE(none.weighs());
   std::vector<float> photons = {1, 2}, m = {1, 0};
   none.Apply(0, photons);
@@ -37,7 +36,6 @@ TEST(LightCorrectionTest, AFlatFieldDividesAllLight) {
 
 TEST(LightCorrectionTest, PlanesAreRaisedToOneBackground) {
   const LightCorrection planes{.background = 10, .backgrounds = {10, 4}};
-  EXPECT_TRUE(planes.corrects());
   EXPECT_FALSE(planes.weighs());
   std::vector<float> first = {10, 30}, second = {4, 30};
   planes.Apply(0, first);
@@ -56,7 +54,6 @@ TEST(LightCorrectionTest, FadedLightStandsOnThePlanesOwnBackground) {
 
 TEST(LightCorrectionTest, PlanesOfTheSameLightWeighAlike) {
   const LightCorrection dim{.light = {0.5F, 0.5F}, .light_maximum = 0.5F};
-  EXPECT_TRUE(dim.corrects());
   EXPECT_FALSE(dim.weighs());
 }
 

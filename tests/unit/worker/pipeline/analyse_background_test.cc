@@ -8,8 +8,8 @@
 
 #include "proto/contract/error.h"
 #include "tests/support/test_support.h"
+#include "tests/unit/worker/pipeline/analysis.h"
 #include "tests/unit/worker/support/memory_task.h"
-#include "tests/unit/worker/support/messages.h"
 #include "worker/imaging/random.h"
 #include "worker/pipeline/analyse.h"
 
@@ -19,6 +19,7 @@ namespace {
 using ::testing::HasSubstr;
 using testing::MemoryTask;
 using testing::Messages;
+using testing::SetAnalysis;
 
 constexpr int kPlanes = 5;
 constexpr double kOffset = 100;
@@ -37,15 +38,7 @@ std::vector<float> Fill(MemoryTask& task) {
       counts.push_back(static_cast<float>(kOffset + static_cast<double>(random.Poisson(BehindPlane(z) + light)) / 2));
     }
   }
-  task.AddInput("volumes/in", {1, 1, kPlanes, 64, 64}, counts);
-  task.AddInput("volumes/psf", {1, 1, 3, 3, 3}, std::vector<float>(27, 1));
-  v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
-  spec.set_input_volume("volumes/in");
-  spec.set_psf_volume("volumes/psf");
-  spec.set_method("rl");
-  spec.set_boundary(v1::EXTEND);
-  spec.set_offset_counts(kOffset);
-  spec.set_gain_photons_per_count(2);
+  SetAnalysis({1, 1, kPlanes, 64, 64}, counts, task).set_gain_photons_per_count(2);
   return counts;
 }
 
@@ -117,6 +110,7 @@ TEST(AnalyseBackground, APercentileThatLeavesNoLightIsRefused) {
   const absl::Status status = RunAnalyse(task.task, /*threads=*/2, task).status();
   EXPECT_EQ(ReasonOf(status), v1::INVALID_FIELD);
   EXPECT_EQ(InfoOf(status).field(), "deconvolve.background_percentile");
+  EXPECT_THAT(std::string(status.message()), HasSubstr("and what 50 % of the voxels lie below"));
 }
 
 }  // namespace

@@ -10,8 +10,8 @@
 #include "proto/contract/error.h"
 #include "tests/support/test_support.h"
 #include "tests/unit/worker/imaging/planted.h"
+#include "tests/unit/worker/pipeline/analysis.h"
 #include "tests/unit/worker/support/memory_task.h"
-#include "tests/unit/worker/support/messages.h"
 #include "worker/pipeline/analyse.h"
 
 namespace deconvoy::worker {
@@ -20,6 +20,7 @@ namespace {
 using ::testing::HasSubstr;
 using testing::MemoryTask;
 using testing::Messages;
+using testing::SetAnalysis;
 
 // Four time points of 10 planes, each of 50 +- 5 photons above 40 of background that fade by a tenth from one to the
 // next, and a hot pixel.
@@ -32,15 +33,7 @@ void FillFading(MemoryTask& task) {
     counts.push_back(
         static_cast<float>(140 + (dark ? 0 : fades * (i % 2 == 0 ? 45 : 55)) + (i % 1024 == 700 ? 900 : 0)));
   }
-  task.AddInput("volumes/in", kFading, counts);
-  task.AddInput("volumes/psf", {1, 1, 3, 3, 3}, std::vector<float>(27, 1));
-  v1::DeconvolveSpec& spec = *task.task.mutable_analyse()->mutable_spec();
-  spec.set_input_volume("volumes/in");
-  spec.set_psf_volume("volumes/psf");
-  spec.set_method("rl");
-  spec.set_boundary(v1::EXTEND);
-  spec.set_offset_counts(100);
-  spec.set_background_auto(true);
+  SetAnalysis(kFading, counts, task).set_background_auto(true);
 }
 
 TEST(AnalyseCamera, LeavesBadPixelsOutOfEverything) {

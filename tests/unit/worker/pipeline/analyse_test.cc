@@ -14,8 +14,8 @@
 #include "proto/contract/error.h"
 #include "tests/support/test_support.h"
 #include "tests/unit/worker/imaging/planted.h"
+#include "tests/unit/worker/pipeline/analysis.h"
 #include "tests/unit/worker/support/memory_task.h"
-#include "tests/unit/worker/support/messages.h"
 #include "worker/psf/theory/microscope.h"
 
 namespace deconvoy::worker {
