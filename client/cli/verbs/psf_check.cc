@@ -177,7 +177,7 @@ class Checking {
     if (!console_.json) return;
     nlohmann::json line = {{"event", "result"}, {"warnings", warnings}, {"findings", nlohmann::json::array()}};
     for (const v1::Finding& finding : findings) line["findings"].push_back(ToJson(finding));
-    if (!options_.save_prepared.empty()) line["prepared_psf"] = options_.save_prepared;
+    if (!saved.empty()) line["prepared_psf"] = saved;
     console_.Json(line);
   }
 
