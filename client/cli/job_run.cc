@@ -142,7 +142,7 @@ ProgressState ToProgress(const v1::JobProgress& progress) {
   if (progress.iterations_total() > 0)
     state.detail += fmt::format("{}iteration {} of {}", state.detail.empty() ? "" : ", ", progress.iteration(),
                                 progress.iterations_total());
-  if (progress.objective() != 0) state.detail += fmt::format(", objective {:.4g}", progress.objective());
+  if (progress.has_objective()) state.detail += fmt::format(", objective {:.4g}", progress.objective().value());
   if (progress.megavoxels_per_second() > 0)
     state.rate = fmt::format("{:.1f} Mvoxel/s", progress.megavoxels_per_second());
   state.figures = {{"fraction", progress.fraction()},
@@ -152,7 +152,7 @@ ProgressState ToProgress(const v1::JobProgress& progress) {
                    {"tasks_total", progress.tasks_total()},
                    {"activity", Printable(progress.activity())},
                    {"megavoxels_per_second", progress.megavoxels_per_second()}};
-  if (progress.objective() != 0) state.figures["objective"] = progress.objective();
+  if (progress.has_objective()) state.figures["objective"] = progress.objective().value();
   return state;
 }
 

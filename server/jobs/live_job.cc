@@ -223,7 +223,7 @@ std::optional<LiveJob::SteadyTime> LiveJob::NextDue() const {
 
 void LiveJob::Report(int64_t number, const v1::TaskStatus& status) {
   running_[number] = {
-      .iteration = status.iteration(), .iterations_total = status.iterations_total(), .objective = status.objective()};
+      .iteration = status.iteration(), .iterations_total = status.iterations_total(), .objective = status.objective().value()};
   last_reported_ = number;
   ++version_;
 }
@@ -247,7 +247,7 @@ v1::JobProgress LiveJob::Progress() const {
   if (reported != running_.end()) {
     progress.set_iteration(reported->second.iteration);
     progress.set_iterations_total(reported->second.iterations_total);
-    progress.set_objective(reported->second.objective);
+    if (reported->second.objective != 0) progress.mutable_objective()->set_value(reported->second.objective);
   }
   return progress;
 }

@@ -32,7 +32,7 @@ class HeldTask {
     status.set_iteration(done_);
     status.set_iterations_total(total_);
     status.set_stage(stage_);
-    status.set_objective(objective_);
+    if (objective_ != 0) status.mutable_objective()->set_value(objective_);
     return status;
   }
 

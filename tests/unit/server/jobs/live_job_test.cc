@@ -130,7 +130,7 @@ TEST_F(LiveJobTest, ProgressCountsWhatRuns) {
   v1::TaskStatus status;
   status.set_iteration(5);
   status.set_iterations_total(10);
-  status.set_objective(12.5);
+  status.mutable_objective()->set_value(12.5);
   const uint64_t before = job.version();
   job.Report(1, status);
   EXPECT_GT(job.version(), before);
@@ -138,7 +138,7 @@ TEST_F(LiveJobTest, ProgressCountsWhatRuns) {
   EXPECT_EQ(progress.tasks_done(), 1U);
   EXPECT_DOUBLE_EQ(progress.fraction(), 1.5 / 4);
   EXPECT_EQ(progress.iteration(), 5U);
-  EXPECT_EQ(progress.objective(), 12.5);
+  EXPECT_EQ(progress.objective().value(), 12.5);
   EXPECT_EQ(progress.activity(), "frame 2 of 4");
 }
 
