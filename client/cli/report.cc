@@ -12,6 +12,7 @@
 #include "client/cli/spec_text.h"
 #include "client/cli/values.h"
 #include "proto/contract/error.h"
+#include "proto/contract/quality.h"
 
 namespace deconvoy::client {
 namespace {
@@ -128,11 +129,9 @@ std::vector<std::string> QualityLines(const v1::Job& job) {
   if (quality.voxels() == 0) return {};
   const auto voxels = static_cast<double>(quality.voxels());
   const double bias = quality.residual_sum() / voxels, squares = quality.residual_squares() / voxels;
-  const double variance = squares - bias * bias;
-  const double products =
-      quality.neighbours() > 0 ? quality.neighbour_products() / static_cast<double>(quality.neighbours()) : bias * bias;
-  std::string line = fmt::format("residual: rms {:.2f}, bias {:.2f}, correlation {:.2f}", std::sqrt(squares), bias,
-                                 variance > 0 ? (products - bias * bias) / variance : 0);
+  const Correlation along = CorrelationOf(quality);
+  std::string line = fmt::format("residual: rms {:.2f}, bias {:.2f}, correlation {:.2f}, {:.2f}, {:.2f} along z, y, x",
+                                 std::sqrt(squares), bias, along.z, along.y, along.x);
   if (job.spec().deconvolve().gain_photons_per_count() == 0 && !job.spec().deconvolve().estimate_gain())
     line += "; rms and bias in units of noise only where a count is a photon";
   std::vector<std::string> lines = {std::move(line)};

@@ -223,6 +223,10 @@ void AddQuality(const v1::QualityStatistics& added, v1::QualityStatistics& total
   total.set_residual_squares(total.residual_squares() + added.residual_squares());
   total.set_neighbours(total.neighbours() + added.neighbours());
   total.set_neighbour_products(total.neighbour_products() + added.neighbour_products());
+  total.set_neighbours_y(total.neighbours_y() + added.neighbours_y());
+  total.set_neighbour_products_y(total.neighbour_products_y() + added.neighbour_products_y());
+  total.set_neighbours_z(total.neighbours_z() + added.neighbours_z());
+  total.set_neighbour_products_z(total.neighbour_products_z() + added.neighbour_products_z());
   total.set_flat_voxels(total.flat_voxels() + added.flat_voxels());
   total.set_flat_squares_before(total.flat_squares_before() + added.flat_squares_before());
   total.set_flat_squares_after(total.flat_squares_after() + added.flat_squares_after());

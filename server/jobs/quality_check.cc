@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <numeric>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/parameters.h"
+#include "proto/contract/quality.h"
 
 namespace deconvoy::server {
 namespace {
@@ -36,7 +38,8 @@ constexpr double kLeastFaintKept = 0.5;
 // What the sums come to.
 struct Quality {
   double image_voxels, result_voxels;  // that count: of one view, of its planes and those between
-  double bias, rms, deviation, correlation;
+  double bias, rms, deviation;
+  double lowest = 0, highest = 0;  // correlation along any axis
   bool white;  // the image's noise
 
   Quality(const v1::QualityStatistics& q, int64_t views, int64_t upsample)
@@ -45,13 +48,11 @@ struct Quality {
         bias(q.residual_sum() / static_cast<double>(q.voxels())),
         rms(std::sqrt(q.residual_squares() / static_cast<double>(q.voxels()))),
         deviation(std::sqrt(std::max(rms * rms - bias * bias, 0.0))),
-        correlation(0),
         // Of `upsample` planes one was measured; the share of those that is searched is gcd / kFlatPlanes.
         white(static_cast<double>(q.flat_voxels()) >=
               kLeastFlat * image_voxels * static_cast<double>(std::gcd(kFlatPlanes, upsample))) {
-    if (q.neighbours() == 0 || !(deviation > 0)) return;
-    correlation =
-        (q.neighbour_products() / static_cast<double>(q.neighbours()) - bias * bias) / (deviation * deviation);
+    const Correlation along = CorrelationOf(q);
+    std::tie(lowest, highest) = std::minmax({along.x, along.y, along.z});
   }
 };
 
@@ -85,9 +86,9 @@ void CheckBias(const v1::DeconvolveSpec& spec, const Quality& quality, std::vect
   if (bias > most) {
     Warn("the blurred result is darker than the image: " + numbers, kBackground,
          "Check the PSF, the background and the offset, or give more iterations.", findings);
-  } else if (bias < -most && quality.correlation < kLeastCorrelation) {
+  } else if (bias < -most && quality.lowest < kLeastCorrelation) {
     Warn(fmt::format("the result follows the noise of the image: {}, and neighbours of it correlate by {:.2f}", numbers,
-                     quality.correlation),
+                     quality.lowest),
          kPsf, "Check whether the PSF is too narrow (its voxel size, the objective), or lower the background.",
          findings);
   } else if (bias < -most) {
@@ -98,10 +99,10 @@ void CheckBias(const v1::DeconvolveSpec& spec, const Quality& quality, std::vect
 void CheckResidual(const v1::DeconvolveSpec& spec, const Quality& quality, std::vector<v1::Finding>& findings) {
   if (!(quality.deviation > 0)) return;
   CheckBias(spec, quality, findings);
-  if (!findings.empty() || !quality.white || quality.correlation <= kMostCorrelation) return;
+  if (!findings.empty() || !quality.white || quality.highest <= kMostCorrelation) return;
   Warn(fmt::format("the residual is not noise: neighbours of it correlate by {:.2f}, so the blurred result misses "
                    "structure of the image",
-                   quality.correlation),
+                   quality.highest),
        kPsf,
        "Look at it (--residual FILE). Check whether the PSF is too wide or wrong; if it is right, give more iterations "
        "or less regularisation.",

@@ -23,27 +23,23 @@ void Normalise(float floor, std::span<const float> y, std::span<const float> mod
 }
 
 void AddRow(std::span<const float> r, ResidualSums& sums) {
-  std::array<double, kLanes> sum{}, squares{}, products{};
+  std::array<double, kLanes> sum{}, squares{};
   size_t i = 0;
-  for (; i + kLanes < r.size(); i += kLanes) {
+  for (; i + kLanes <= r.size(); i += kLanes) {
     for (size_t k = 0; k < kLanes; ++k) {
-      const double v = r[i + k], next = r[i + k + 1];
+      const double v = r[i + k];
       sum[k] += v;
       squares[k] += v * v;
-      products[k] += v * next;
     }
   }
   for (; i < r.size(); ++i) {
-    const double v = r[i], next = i + 1 < r.size() ? r[i + 1] : 0;
+    const double v = r[i];
     sum[0] += v;
     squares[0] += v * v;
-    products[0] += v * next;
   }
   sums.voxels += r.size();
-  sums.neighbours += r.size() - 1;
   sums.sum += PairwiseSum(sum);
   sums.squares += PairwiseSum(squares);
-  sums.products += PairwiseSum(products);
 }
 
 struct Block {
@@ -95,12 +91,19 @@ void AddFaint(const ResidualScale& scale, const float* y, const float* model, in
 
 }  // namespace
 
+ResidualSums::Pairs& ResidualSums::Pairs::operator+=(const Pairs& other) {
+  count += other.count;
+  products += other.products;
+  return *this;
+}
+
 ResidualSums& ResidualSums::operator+=(const ResidualSums& other) {
   voxels += other.voxels;
   sum += other.sum;
   squares += other.squares;
-  neighbours += other.neighbours;
-  products += other.products;
+  x += other.x;
+  y += other.y;
+  z += other.z;
   faint_voxels += other.faint_voxels;
   faint_light += other.faint_light;
   faint_model += other.faint_model;
@@ -115,7 +118,12 @@ void AddResidual(const ResidualScale& scale, const Compared& plane, int64_t colu
                  ResidualSums& sums) {
   Normalise(static_cast<float>(scale.floor), plane.y, plane.model, r);
   const auto width = static_cast<size_t>(columns);
-  for (size_t row = 0; row < r.size(); row += width) AddRow(r.subspan(row, width), sums);
+  for (size_t row = 0; row < r.size(); row += width) {
+    const std::span<const float> values = r.subspan(row, width);
+    AddRow(values, sums);
+    sums.x += PairUp(values.subspan(1), values.first(width - 1));
+    if (row > 0) sums.y += PairUp(values, r.subspan(row - width, width));
+  }
   const int64_t rows = static_cast<int64_t>(r.size()) / columns;
   for (int64_t row = 0; row + kBlock <= rows; row += kBlock) {
     for (int64_t x = 0; x + kBlock <= columns; x += kBlock) {
@@ -124,6 +132,16 @@ void AddResidual(const ResidualScale& scale, const Compared& plane, int64_t colu
       AddFaint(scale, plane.y.data() + at, plane.model.data() + at, columns, sums);
     }
   }
+}
+
+ResidualSums::Pairs PairUp(std::span<const float> r, std::span<const float> before) {
+  std::array<double, kLanes> products{};
+  size_t i = 0;
+  for (; i + kLanes <= r.size(); i += kLanes) {
+    for (size_t k = 0; k < kLanes; ++k) products[k] += static_cast<double>(r[i + k]) * before[i + k];
+  }
+  for (; i < r.size(); ++i) products[0] += static_cast<double>(r[i]) * before[i];
+  return {r.size(), PairwiseSum(products)};
 }
 
 }  // namespace deconvoy::worker

@@ -23,8 +23,14 @@ struct ResidualSums {
   uint64_t voxels = 0;
   double sum = 0;      // of r
   double squares = 0;  // of r^2
-  uint64_t neighbours = 0;
-  double products = 0;  // r r' over pairs of neighbours along x
+  // Pairs of neighbours along an axis of which both count, and the sum of their r r'.
+  struct Pairs {
+    uint64_t count = 0;
+    double products = 0;
+
+    Pairs& operator+=(const Pairs& other);
+  };
+  Pairs x, y, z;
   uint64_t faint_voxels = 0;
   double faint_light = 0;  // of y, photons
   double faint_model = 0;  // of M, likewise
@@ -47,9 +53,12 @@ struct Compared {
   std::span<const float> m = {};  // 0: not measured; empty for none
 };
 
-// r of a plane of `columns` voxels a row, and its share in the sums; in r and its sums voxels count whatever their m.
-// REQUIRES: all and r of one size, a multiple of `columns`.
+// r of a plane of `columns` voxels a row, and its share in the sums but for pairs along z; in r and its sums voxels
+// count whatever their m. REQUIRES: all and r of one size, a multiple of `columns`.
 void AddResidual(const ResidualScale& scale, const Compared& plane, int64_t columns, std::span<float> r,
                  ResidualSums& sums);
+
+// The pairs of each value of r with that at the same place of `before`. REQUIRES: one size.
+ResidualSums::Pairs PairUp(std::span<const float> r, std::span<const float> before);
 
 }  // namespace deconvoy::worker

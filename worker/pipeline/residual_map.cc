@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "proto/contract/error.h"
@@ -13,12 +14,23 @@
 namespace deconvoy::worker {
 namespace {
 
+// How many pairs do not count: of each value of m with that at the same place of `other`.
+uint64_t PairsLeftOut(std::span<const float> m, std::span<const float> other) {
+  uint64_t count = 0;
+  for (size_t i = 0; i < m.size(); ++i) count += m[i] == 0 || other[i] == 0 ? 1 : 0;
+  return count;
+}
+
 // Lets voxels with m = 0 have no residual, and takes them and their pairs out of the sums that they are about to enter.
 void LeaveOut(std::span<const float> m, std::span<const float> model, int64_t columns, std::span<float> y,
               ResidualSums& sums) {
+  const auto width = static_cast<size_t>(columns);
+  for (size_t row = 0; row < m.size(); row += width) {
+    const std::span<const float> values = m.subspan(row, width);
+    sums.x.count -= PairsLeftOut(values.subspan(1), values.first(width - 1));
+    if (row > 0) sums.y.count -= PairsLeftOut(values, m.subspan(row - width, width));
+  }
   for (size_t i = 0; i < y.size(); ++i) {
-    const bool last = (i + 1) % static_cast<size_t>(columns) == 0;
-    if (!last && (m[i] == 0 || m[i + 1] == 0)) --sums.neighbours;
     if (m[i] != 0) continue;
     y[i] = model[i];
     --sums.voxels;
@@ -40,6 +52,7 @@ class Strips {
 
   int64_t voxels() const { return rows_ * core_.shape.x; }  // of the largest
   int64_t count() const { return core_.shape.z * PerPlane(); }
+  int64_t PerPlane() const { return (core_.shape.y + rows_ - 1) / rows_; }
   // Number i, in the order of the voxels.
   Box3 At(int64_t i) const {
     const int64_t first = i % PerPlane() * rows_;
@@ -53,8 +66,6 @@ class Strips {
   }
 
  private:
-  int64_t PerPlane() const { return (core_.shape.y + rows_ - 1) / rows_; }
-
   const Box3 core_;
   const int64_t rows_;
 };
@@ -81,6 +92,42 @@ struct StripSums {
   ResidualSums sums;
 };
 
+// Pairs of neighbours in different strips: those along z, and along y where planes are cut.
+class StripPairs {
+ public:
+  StripPairs(const Strips& strips, int64_t columns)
+      : columns_(static_cast<size_t>(columns)), newest_(static_cast<size_t>(strips.PerPlane())) {}
+
+  // Takes the strips in their order; r and m of this one are exchanged for scratch.
+  void Add(int64_t index, StripSums& strip, ResidualSums& sums) {
+    const size_t place = static_cast<size_t>(index) % newest_.size();
+    Kept& before = newest_[place];
+    if (!before.r.empty()) sums.z += PairsOf(strip.r, strip.m, before.r, before.m);
+    std::swap(before.r, strip.r);
+    std::swap(before.m, strip.m);
+    if (place == 0) return;
+    const Kept& above = newest_[place - 1];
+    sums.y += PairsOf(FirstRow(before.r), FirstRow(before.m), LastRow(above.r), LastRow(above.m));
+  }
+
+ private:
+  using Values = std::span<const float>;
+  struct Kept {
+    std::vector<float> r, m;
+  };
+
+  Values FirstRow(Values values) const { return values.empty() ? values : values.first(columns_); }
+  Values LastRow(Values values) const { return values.empty() ? values : values.last(columns_); }
+  static ResidualSums::Pairs PairsOf(Values r, Values m, Values other, Values other_m) {
+    ResidualSums::Pairs pairs = PairUp(r, other);
+    if (!m.empty()) pairs.count -= PairsLeftOut(m, other_m);
+    return pairs;
+  }
+
+  const size_t columns_;
+  std::vector<Kept> newest_;  // of each place in a plane
+};
+
 }  // namespace
 
 absl::Status MeasureResidual(const ResidualProblem& problem, const Array& estimate, Array& model, PieceWriter* map,
@@ -90,7 +137,9 @@ absl::Status MeasureResidual(const ResidualProblem& problem, const Array& estima
        Store{.output = &model, .offset = static_cast<float>(problem.scale.background), .box = problem.core}}));
   const Strips strips(problem.core);
   std::vector<StripSums> slots(strips.AtOnce(problem.threads));
+  StripPairs pairs(strips, problem.core.shape.x);
   for (int64_t next = 0; next < strips.count();) {
+    const int64_t first = next;
     size_t count = 0;
     for (; count < slots.size() && next < strips.count(); ++count, ++next) {
       RETURN_IF_ERROR(slots[count].Load(problem, model, strips.At(next)));
@@ -100,6 +149,7 @@ absl::Status MeasureResidual(const ResidualProblem& problem, const Array& estima
     for (size_t i = 0; i < count; ++i) {
       sums += slots[i].sums;
       if (map != nullptr) RETURN_IF_ERROR(map->Append(std::as_bytes(std::span(slots[i].r))));
+      pairs.Add(first + static_cast<int64_t>(i), slots[i], sums);
     }
   }
   if (std::isfinite(sums.sum) && std::isfinite(sums.squares)) return absl::OkStatus();

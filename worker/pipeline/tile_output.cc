@@ -113,8 +113,12 @@ void Report(const ResidualSums& residual, const NoiseSums& noise, v1::QualitySta
   quality.set_voxels(residual.voxels);
   quality.set_residual_sum(residual.sum);
   quality.set_residual_squares(residual.squares);
-  quality.set_neighbours(residual.neighbours);
-  quality.set_neighbour_products(residual.products);
+  quality.set_neighbours(residual.x.count);
+  quality.set_neighbour_products(residual.x.products);
+  quality.set_neighbours_y(residual.y.count);
+  quality.set_neighbour_products_y(residual.y.products);
+  quality.set_neighbours_z(residual.z.count);
+  quality.set_neighbour_products_z(residual.z.products);
   quality.set_flat_voxels(noise.flat_voxels);
   quality.set_flat_squares_before(noise.flat_before);
   quality.set_flat_squares_after(noise.flat_after);

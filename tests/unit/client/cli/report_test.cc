@@ -133,10 +133,12 @@ TEST(JobReportTest, QualityIsSaidInFewNumbers) {
   quality.set_residual_squares(1210);
   quality.set_neighbours(500);
   quality.set_neighbour_products(0.13 * 500);
-  EXPECT_THAT(JobReport(job), Contains("residual: rms 1.10, bias -0.10, correlation 0.10; rms and bias in units of "
-                                       "noise only where a count is a photon"));
+  quality.set_neighbours_y(500);
+  quality.set_neighbour_products_y(0.25 * 500);
+  EXPECT_THAT(JobReport(job), Contains("residual: rms 1.10, bias -0.10, correlation 0.00, 0.20, 0.10 along z, y, x; "
+                                       "rms and bias in units of noise only where a count is a photon"));
   job.mutable_spec()->mutable_deconvolve()->set_gain_photons_per_count(1);
-  EXPECT_THAT(JobReport(job), Contains("residual: rms 1.10, bias -0.10, correlation 0.10")) << "a given 1 is known";
+  EXPECT_THAT(JobReport(job), Contains("residual: rms 1.10, bias -0.10, correlation 0.00, 0.20, 0.10 along z, y, x")) << "a given 1 is known";
   job.mutable_spec()->mutable_deconvolve()->set_gain_photons_per_count(0.5);
   quality.set_flat_voxels(64);
   quality.set_flat_squares_before(100);
@@ -144,7 +146,7 @@ TEST(JobReportTest, QualityIsSaidInFewNumbers) {
   quality.set_faint_voxels(64);
   quality.set_faint_light_before(50);
   quality.set_faint_light_after(40);
-  EXPECT_THAT(JobReport(job), Contains("residual: rms 1.10, bias -0.10, correlation 0.10"));
+  EXPECT_THAT(JobReport(job), Contains("residual: rms 1.10, bias -0.10, correlation 0.00, 0.20, 0.10 along z, y, x"));
   EXPECT_THAT(JobReport(job), Contains("flat regions: the result varies 3 times as much as the image"));
   EXPECT_THAT(JobReport(job), Contains("faint structures: 80 % of their light explained"));
 }

@@ -76,6 +76,11 @@ TEST(QualityCheck, ABiasOfNeighboursThatAlternatePointsAtANarrowPsf) {
 
 TEST(QualityCheck, StructureInTheResidualPointsAtThePsf) {
   ExpectOne(With([](auto& q) { q.set_neighbour_products(49'500); }), "correlate by 0.51", "deconvolve.psf_volume");
+  ExpectOne(With([](auto& q) {
+              q.set_neighbours_z(99'000);
+              q.set_neighbour_products_z(49'500);
+            }),
+            "correlate by 0.51", "deconvolve.psf_volume");
 }
 
 TEST(QualityCheck, HowMuchNoiseIsLeftIsJudgedWhereTheGainIsKnown) {

@@ -53,10 +53,13 @@ TEST(Residual, IsTheFormulaAtEveryVoxel) {
     squares += expected[i] * expected[i];
   }
   EXPECT_EQ(sums.voxels, 4U);
-  EXPECT_EQ(sums.neighbours, 2U) << "rows are no neighbours of one another";
+  EXPECT_EQ(sums.x.count, 2U) << "the end of a row and the beginning of the next are no neighbours";
+  EXPECT_EQ(sums.y.count, 2U);
+  EXPECT_EQ(sums.z.count, 0U) << "one plane";
   EXPECT_NEAR(sums.sum, sum, 1e-6);
   EXPECT_NEAR(sums.squares, squares, 1e-6);
-  EXPECT_NEAR(sums.products, expected[0] * expected[1] + expected[2] * expected[3], 1e-6);
+  EXPECT_NEAR(sums.x.products, expected[0] * expected[1] + expected[2] * expected[3], 1e-6);
+  EXPECT_NEAR(sums.y.products, expected[0] * expected[2] + expected[1] * expected[3], 1e-6);
 }
 
 TEST(Residual, PhotonsOfTheModelLeaveWhiteNoiseOfVarianceOne) {
@@ -67,7 +70,8 @@ TEST(Residual, PhotonsOfTheModelLeaveWhiteNoiseOfVarianceOne) {
     const auto n = static_cast<double>(sums.voxels);
     EXPECT_NEAR(sums.sum / n, 0, 0.07) << level;
     EXPECT_NEAR(sums.squares / n, 1, 0.1) << level;
-    EXPECT_NEAR(sums.products / static_cast<double>(sums.neighbours), 0, 0.07) << level;
+    EXPECT_NEAR(sums.x.products / static_cast<double>(sums.x.count), 0, 0.07) << level;
+    EXPECT_NEAR(sums.y.products / static_cast<double>(sums.y.count), 0, 0.07) << level;
   }
 }
 
@@ -125,7 +129,7 @@ TEST(Residual, AFrameWithoutLightHasAFloor) {
   ResidualSums sums;
   AddResidual({.floor = ResidualFloor(0)}, {std::vector<float>{0}, std::vector<float>{0}}, 1, r, sums);
   EXPECT_EQ(r[0], 0);
-  EXPECT_EQ(sums.neighbours, 0U);
+  EXPECT_EQ(sums.x.count, 0U);
 }
 
 }  // namespace

@@ -54,12 +54,14 @@ TEST_F(ResidualMapTest, StripsGiveWhatWholePlanesGive) {
   ASSERT_OK(ops_->Upload(y, y_->box(), *y_));
   ASSERT_OK(ops_->Fill(*x_, 20));
   ResidualSums expected;
-  std::vector<float> map;
+  std::vector<float> map, before;
   for (size_t z = 1; z < 3; ++z) {
     const auto plane = std::span(y).subspan(z * 640 * 1024, 604 * 1024);
     std::vector<float> r(plane.size());
     AddResidual(problem_.scale, {plane, std::vector<float>(plane.size(), 20)}, 1024, r, expected);
     map.insert(map.end(), r.begin(), r.end());
+    if (!before.empty()) expected.z += PairUp(r, before);
+    before = std::move(r);
   }
   MemoryTask task;
   task.AddOutput("volumes/out", v1::F32, {0, 0, core});
@@ -70,10 +72,37 @@ TEST_F(ResidualMapTest, StripsGiveWhatWholePlanesGive) {
   ASSERT_EQ(found.size(), map.size());
   for (size_t i = 0; i < map.size(); ++i) ASSERT_NEAR(found[i], map[i], 1e-4) << i;
   EXPECT_EQ(sums.voxels, expected.voxels);
-  EXPECT_EQ(sums.neighbours, expected.neighbours);
+  const auto expect_pairs = [](const ResidualSums::Pairs& pairs, const ResidualSums::Pairs& same) {
+    EXPECT_EQ(pairs.count, same.count);
+    EXPECT_NEAR(pairs.products, same.products, 1e-4 * static_cast<double>(same.count));
+  };
+  expect_pairs(sums.x, expected.x);
+  expect_pairs(sums.y, expected.y);
+  expect_pairs(sums.z, expected.z);
   EXPECT_GT(expected.faint_voxels, 0U);
   EXPECT_EQ(sums.faint_voxels, expected.faint_voxels);
   EXPECT_NEAR(sums.squares, expected.squares, 1e-4 * expected.squares);
+}
+
+// A voxel in the middle of the first of two planes does not count, nor do its five pairs.
+TEST_F(ResidualMapTest, PairsOfWhatDoesNotCountDoNotCount) {
+  const Shape3 domain{2, 4, 4};
+  Open(domain, {{}, {2, 3, 3}}, 1);
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Array> mask, ops_->Allocate({{}, domain}));
+  ASSERT_OK(ops_->Fill(*mask, 1));
+  ASSERT_OK(ops_->Fill(*y_, 9));
+  ASSERT_OK(ops_->Fill(*x_, 4));
+  ASSERT_OK(ops_->Upload(std::vector<float>{0}, {{0, 1, 1}, {1, 1, 1}}, *mask));
+  ASSERT_OK(ops_->Upload(std::vector<float>{1e6F}, {{0, 1, 1}, {1, 1, 1}}, *y_));
+  problem_.mask = mask.get();
+  ResidualSums sums;
+  ASSERT_OK(MeasureResidual(problem_, *x_, *x_, nullptr, sums));
+  const double r = 2.5;
+  EXPECT_EQ(sums.voxels, 17U);
+  for (const auto& [pairs, count] : {std::pair(sums.x, 10U), {sums.y, 10U}, {sums.z, 8U}}) {
+    EXPECT_EQ(pairs.count, count);
+    EXPECT_NEAR(pairs.products, static_cast<double>(count) * r * r, 1e-3);
+  }
 }
 
 TEST_F(ResidualMapTest, ADarkOneIsAsLargeAsItsCore) {

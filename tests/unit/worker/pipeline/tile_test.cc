@@ -267,6 +267,8 @@ TEST_P(EveryBoundary, TheResidualVanishesWhereTheResultExplainsTheImage) {
   const v1::QualityStatistics& quality = result.tile().statistics().quality();
   EXPECT_EQ(quality.voxels(), 60U);
   EXPECT_EQ(quality.neighbours(), 48U);
+  EXPECT_EQ(quality.neighbours_y(), 45U);
+  EXPECT_EQ(quality.neighbours_z(), 40U);
   EXPECT_LT(quality.residual_squares(), 1e-6);
 }
 
