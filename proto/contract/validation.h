@@ -20,6 +20,9 @@ absl::Status ValidateJobSpec(const v1::JobSpec& spec);
 // Checks box, length and checksum of one chunk that arrives for a volume.
 absl::Status ValidateChunk(const v1::Chunk& chunk, const v1::VolumeSpec& volume);
 
+// Whether both count as the same: at most 3 % apart along each axis along which both are known.
+bool IsSameVoxelSize(const v1::VoxelSize& a, const v1::VoxelSize& b);
+
 // Whether image and PSF go together: channels, time points, voxel sizes where both are known (3 % apart counts as
 // equal; `note` then says so when they are not identical). Errors: SHAPE_MISMATCH, VOXEL_SIZE_MISMATCH with both sizes.
 absl::Status ValidatePair(const v1::VolumeSpec& image, const v1::VolumeSpec& psf, std::string* note);

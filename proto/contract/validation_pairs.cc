@@ -106,6 +106,10 @@ absl::Status CheckDepthStacks(const v1::DeconvolveSpec& spec, const v1::VolumeSp
 
 }  // namespace
 
+bool IsSameVoxelSize(const v1::VoxelSize& a, const v1::VoxelSize& b) {
+  return SizeDifference(a, b) <= kSameVoxelSize + 1e-9;
+}
+
 absl::Status ValidatePair(const v1::VolumeSpec& image, const v1::VolumeSpec& psf, std::string* note) {
   if (psf.shape().t() != 1) {
     return Mismatch(fmt::format("the PSF has {} time points, but must have 1", psf.shape().t()),
@@ -152,7 +156,7 @@ absl::Status ValidateBeads(const v1::DistillSpec& spec, const v1::VolumeSpec& fi
         {.reason = v1::INVALID_FIELD, .field = "distill.channel", .remedy = "Channels are counted from 0."},
         fmt::format("`distill.channel` is {}, but a stack has {} channels", spec.channel(), stack.c()));
   }
-  if (SizeDifference(first.voxel_size(), volume.voxel_size()) <= kSameVoxelSize + 1e-9) return absl::OkStatus();
+  if (IsSameVoxelSize(first.voxel_size(), volume.voxel_size())) return absl::OkStatus();
   return MakeError({.reason = v1::VOXEL_SIZE_MISMATCH,
                     .field = "distill.more_volumes",
                     .remedy = "Make a PSF of each, or correct the size that is wrong."},

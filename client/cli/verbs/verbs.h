@@ -23,6 +23,7 @@ void AddSimulate(CLI::App& root, Program& program);
 void AddPsf(CLI::App& root, Program& program);
 void AddCompare(CLI::App& root, Program& program);
 void AddPicture(CLI::App& root, Program& program);
+void AddJoin(CLI::App& root, Program& program);
 void AddProfile(CLI::App& root, Program& program);
 void AddVersion(CLI::App& root, Program& program);
 void AddHelp(CLI::App& root, Program& program);
