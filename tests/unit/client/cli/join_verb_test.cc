@@ -37,6 +37,23 @@ TEST_F(ProgramTest, JoinMakesStacksChannels) {
   EXPECT_EQ(first(1, 2, 2), 12);
 }
 
+TEST_F(ProgramTest, JoinPadsAboutTheCentres) {
+  Save("wide.tif", {1, 1, 1, 3, 6}, v1::F32);
+  Save("deep.tif", {1, 1, 3, 2, 2}, v1::F32);
+  ASSERT_EQ(Run({"join", File("wide.tif"), File("deep.tif"), "--pad", "-o", File("psfs.tif")}).code, 0);
+  ASSERT_OK_AND_ASSIGN(const auto reader, imageio::OpenImage(File("psfs.tif")));
+  const v1::Shape5& shape = reader->spec().shape();
+  EXPECT_EQ(std::vector<uint32_t>({shape.c(), shape.z(), shape.y(), shape.x()}), std::vector<uint32_t>({2, 3, 3, 6}));
+  const auto plane = [&](int64_t c, int64_t z) {
+    std::vector<float> values(18);
+    EXPECT_OK(reader->ReadPlane(0, c, z, std::as_writable_bytes(std::span(values))));
+    return values;
+  };
+  EXPECT_EQ(plane(0, 0), std::vector<float>(18, 0));
+  EXPECT_EQ(plane(0, 1), std::vector<float>(18, 1));
+  EXPECT_EQ(plane(1, 0), std::vector<float>({0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0}));
+}
+
 TEST_F(ProgramTest, JoinSaysWhatDoesNotGoTogether) {
   Save("small.tif", {1, 1, 3, 8, 8}, v1::F32);
   const Result result = Run({"join", File("raw.tif"), File("small.tif"), "-o", File("views.tif")});
