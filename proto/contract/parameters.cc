@@ -15,8 +15,9 @@
 namespace deconvoy {
 namespace {
 
-// While iterations are chosen: the weights of a mask, which are one for each padded voxel.
-constexpr double kHeldOutBytesPerPaddedVoxel = 4;
+// While iterations are chosen: the weights of a mask and the estimate of an earlier iteration, one for each padded
+// voxel.
+constexpr double kHeldOutBytesPerPaddedVoxel = 8;
 // And for what is held out: its photons, or the masks of both parts; and what is made of the estimate there.
 constexpr double kHeldOutBytesPerMeasuredVoxel = 12;
 

@@ -71,7 +71,7 @@ TEST(MethodMemory, AutomaticIterationsTakeRoomForWhatIsHeldOut) {
   method.mutable_parameters(0)->set_automatic(true);
   const MethodMemory given = MemoryOf(method, ResolveParameters(method, {}).value());
   const MethodMemory found = MemoryOf(method, ResolveParameters(method, {{"iterations", "auto"}}).value());
-  EXPECT_EQ(found.millibytes_per_padded_voxel, given.millibytes_per_padded_voxel + 4'000);
+  EXPECT_EQ(found.millibytes_per_padded_voxel, given.millibytes_per_padded_voxel + 8'000);
   EXPECT_EQ(found.millibytes_per_measured_voxel, given.millibytes_per_measured_voxel + 12'000);
 }
 

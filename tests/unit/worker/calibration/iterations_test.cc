@@ -168,6 +168,19 @@ TEST(CalibrateIterations, StopsOnceTheCurveHasTurned) {
   EXPECT_GE(progress.last, 2 * std::stoi(Lowest(curve)));
 }
 
+// A strong regularisation holds the estimate where it is.
+TEST(CalibrateIterations, StopsOnceTheEstimateHasSettled) {
+  Scene scene({16, 64, 64}, 500, 7);
+  const Method& admm = *FindMethod("admm");
+  ASSERT_OK_AND_ASSIGN(const Parameters parameters,
+                       ResolveParameters(admm.description(), {{"iterations", "auto"}, {"lambda", "0.1"}}));
+  Silent progress;
+  ASSERT_OK_AND_ASSIGN(const Judge judge, Judge::Of(scene.sample(), admm));
+  ASSERT_OK_AND_ASSIGN(const v1::Calibration curve, CalibrateIterations(judge, admm, parameters, progress));
+  EXPECT_LT(progress.last, 200);
+  EXPECT_LT(progress.last, 2 * std::stoi(Lowest(curve))) << "the curve has not turned";
+}
+
 class Refusing final : public Monitor {
  public:
   absl::Status Iterated(const Iteration&) override { return absl::CancelledError("stop"); }
