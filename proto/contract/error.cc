@@ -103,6 +103,7 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::DISK_FULL:
     case v1::OUT_OF_MEMORY:
     case v1::TOO_MANY_STREAMS:
+    case v1::TOO_MANY_CALLS:
       return absl::StatusCode::kResourceExhausted;
     case v1::SHUTTING_DOWN:
       return absl::StatusCode::kUnavailable;
