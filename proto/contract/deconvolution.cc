@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <charconv>
 #include <string>
+#include <utility>
 
 #include "proto/contract/error.h"
+#include "proto/contract/volume_layout.h"
 
 namespace deconvoy {
 namespace {
@@ -45,12 +47,47 @@ v1::VolumeSpec OnResultGrid(const v1::DeconvolveSpec& spec, v1::VolumeSpec input
   return input;
 }
 
+Box3 ResultBox(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input) {
+  const int64_t upsample = AxialUpsample(spec);
+  Box3 box{{}, {input.shape().z(), input.shape().y(), input.shape().x()}};
+  if (spec.has_region_shape()) box = {ToVoxel(spec.region_origin()), ToShape3(spec.region_shape())};
+  box.origin.z *= upsample;
+  box.shape.z *= upsample;
+  return box;
+}
+
+v1::VolumeSpec ResultVolume(const v1::DeconvolveSpec& spec, v1::VolumeSpec input) {
+  const Shape3 shape = ResultBox(spec, input).shape;
+  v1::VolumeSpec result = OnResultGrid(spec, std::move(input));
+  result.mutable_shape()->set_z(static_cast<uint32_t>(shape.z));
+  result.mutable_shape()->set_y(static_cast<uint32_t>(shape.y));
+  result.mutable_shape()->set_x(static_cast<uint32_t>(shape.x));
+  return result;
+}
+
 Box3 MeasuredPlanes(const Box3& box, int64_t upsample) {
   const auto from = [upsample](int64_t plane) { return (plane + upsample - 1) / upsample; };
   Box3 measured = box;
   measured.origin.z = from(box.origin.z);
   measured.shape.z = from(box.end().z) - measured.origin.z;
   return measured;
+}
+
+absl::Status CheckRegion(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& image) {
+  const Box3 frame{{}, {image.shape().z(), image.shape().y(), image.shape().x()}};
+  if (!spec.has_region_shape()) return absl::OkStatus();
+  const Box3 region{ToVoxel(spec.region_origin()), ToShape3(spec.region_shape())};
+  if (!region.empty() && frame.Contains(region)) return absl::OkStatus();
+  const Voxel &begin = region.origin, end = region.end();
+  const Shape3& extent = frame.shape;
+  return MakeError(
+      {.reason = v1::INVALID_FIELD,
+       .field = "deconvolve.region_shape",
+       .remedy = fmt::format("Give a region inside planes 0:{}, rows 0:{} and columns 0:{}, or none.", extent.z,
+                             extent.y, extent.x)},
+      fmt::format("the region of planes {}:{}, rows {}:{} and columns {}:{} does not lie inside the image of {} x {} x "
+                  "{} voxels",
+                  begin.z, end.z, begin.y, end.y, begin.x, end.x, extent.z, extent.y, extent.x));
 }
 
 absl::Status CheckViews(const v1::Method& method, const v1::VolumeSpec& image, const v1::VolumeSpec& psf) {

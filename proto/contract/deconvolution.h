@@ -32,9 +32,17 @@ bool HasWeights(const v1::DeconvolveSpec& spec, bool bad_pixels);
 // The input on the grid of the result: with as many planes, that far apart.
 v1::VolumeSpec OnResultGrid(const v1::DeconvolveSpec& spec, v1::VolumeSpec input);
 
+// The part of that grid that is computed: the region of the input that is asked for, or all of it.
+Box3 ResultBox(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input);
+
+// What the result is: the input on its grid, with the extents of ResultBox. Voxel 0 of it is the origin of that box.
+v1::VolumeSpec ResultVolume(const v1::DeconvolveSpec& spec, v1::VolumeSpec input);
+
 // The planes of the input that are samples of planes of `box`, a box of the result's grid. May be empty.
 Box3 MeasuredPlanes(const Box3& box, int64_t upsample);
 
+// Whether the region that is asked for, if one is, lies inside the image's frames. INVALID_FIELD.
+absl::Status CheckRegion(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& image);
 // Whether a method that joins channels has a PSF for each of them. SHAPE_MISMATCH.
 absl::Status CheckViews(const v1::Method& method, const v1::VolumeSpec& image, const v1::VolumeSpec& psf);
 // Whether the method can take PSFs of several depths, where there are such. INVALID_FIELD.

@@ -60,7 +60,8 @@ PlannedOutput EstimatedPsf(const v1::VolumeSpec& given, const v1::VolumeSpec& in
 absl::StatusOr<std::vector<PlannedOutput>> PlanDeconvolve(const v1::JobSpec& job, const v1::VolumeSpec* input,
                                                           const v1::VolumeSpec* psf, const v1::Method* method) {
   if (input == nullptr) return MissingVolume("deconvolve.input_volume");
-  PlannedOutput estimate = Output("estimate", OnResultGrid(job.deconvolve(), *input), BaseName(job, input));
+  RETURN_IF_ERROR(CheckRegion(job.deconvolve(), *input));
+  PlannedOutput estimate = Output("estimate", ResultVolume(job.deconvolve(), *input), BaseName(job, input));
   if (method != nullptr && method->joins_channels()) {
     estimate.spec.mutable_shape()->set_c(1);
     estimate.spec.clear_channels();
@@ -69,7 +70,7 @@ absl::StatusOr<std::vector<PlannedOutput>> PlanDeconvolve(const v1::JobSpec& job
   estimate.spec.set_type(asked == v1::VOXEL_TYPE_UNSPECIFIED ? v1::F32 : asked);
   std::vector outputs{std::move(estimate)};
   if (job.deconvolve().residual()) {
-    PlannedOutput residual = Output("residual", OnResultGrid(job.deconvolve(), *input), BaseName(job, input));
+    PlannedOutput residual = Output("residual", ResultVolume(job.deconvolve(), *input), BaseName(job, input));
     residual.spec.set_type(v1::F32);
     outputs.push_back(std::move(residual));
   }

@@ -19,7 +19,7 @@ struct PlannedOutput {
 };
 
 // The outputs of a job, in the order of its tasks' output pieces:
-//   deconvolve: `estimate`, like `input` on the result's grid (deconvolution.h), of the type asked for (f32 by
+//   deconvolve: `estimate`, a ResultVolume of `input` (deconvolution.h), of the type asked for (f32 by
 //               default), of one channel where the method joins them; `residual` (f32) where asked for; and
 //               `psf` (f32, of `psf`'s extents, the channels of `input` and one time point) where the method estimates
 //               it;

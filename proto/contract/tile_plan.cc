@@ -61,9 +61,18 @@ bool Fits(const TilePlanRequest& request, const Shape3& padded, const Shape3& lo
   return request.memory_budget_bytes == 0 || MemoryBytes(request, padded, loaded) <= request.memory_budget_bytes;
 }
 
+// First voxel and one past the last of an interval.
+struct Span {
+  int64_t begin;
+  int64_t end;
+
+  int64_t extent() const { return end - begin; }
+};
+
 // What the plan needs to know along one axis.
 struct Axis {
   int64_t frame;
+  Span region;  // of the frame
   int64_t psf;
   int64_t halo;
   v1::Boundary boundary;
@@ -93,16 +102,9 @@ double TilesOf(const Cut& z, const Cut& y, const Cut& x) {
   return static_cast<double>(z.count) * static_cast<double>(y.count) * static_cast<double>(x.count);
 }
 
-// First voxel and one past the last of an interval.
-struct Span {
-  int64_t begin;
-  int64_t end;
-
-  int64_t extent() const { return end - begin; }
-};
-
-Span CoreOf(int64_t frame, int64_t core, int64_t index) {
-  return {.begin = index * core, .end = std::min((index + 1) * core, frame)};
+Span CoreOf(const Span& region, int64_t core, int64_t index) {
+  const int64_t begin = region.begin + index * core;
+  return {.begin = begin, .end = std::min(begin + core, region.end)};
 }
 
 Span LoadedBy(const Span& core, int64_t frame, int64_t halo) {
@@ -120,21 +122,22 @@ int64_t Held(const Axis& axis, const Span& loaded) {
 }
 
 Cut CutInto(const Axis& axis, int64_t core) {
-  const int64_t count = CeilDivide(axis.frame, core);
+  const int64_t count = CeilDivide(axis.region.extent(), core);
   Cut cut{.core = core, .count = count, .loaded = 0, .padded = 0, .cost = 0};
   int64_t held = 0;
   const auto look = [&](int64_t index) {
     if (index < 0 || index >= count) return;
-    const Span loaded = LoadedBy(CoreOf(axis.frame, core, index), axis.frame, axis.halo);
+    const Span loaded = LoadedBy(CoreOf(axis.region, core, index), axis.frame, axis.halo);
     cut.loaded = std::max(cut.loaded, loaded.extent());
     held = std::max(held, Held(axis, loaded));
   };
   // Of the tiles that load the first or the last voxel the farthest from it loads most; of the others any.
-  const int64_t from_first = axis.halo / core;
-  const int64_t from_last = std::max<int64_t>(CeilDivide(axis.frame - axis.halo, core) - 1, 0);
+  const int64_t begin = axis.region.begin;
+  const int64_t from_first = std::max<int64_t>(axis.halo - begin, 0) / core;
+  const int64_t from_last = std::max<int64_t>(CeilDivide(axis.frame - axis.halo - begin, core) - 1, 0);
   for (const int64_t beside : {-1, 0, 1}) {
     look(std::min(from_first, count - 1) + beside);
-    look(from_last + beside);
+    look(std::min(from_last, count - 1) + beside);
   }
   cut.padded = axis.boundary == v1::PERIODIC ? held : axis.costs.Best(held, axis.kind);
   cut.cost = axis.costs.At(cut.padded, axis.kind);
@@ -144,8 +147,9 @@ Cut CutInto(const Axis& axis, int64_t core) {
 // The cuts worth trying, from whole to single voxels: each smaller when padded than the one before.
 std::vector<Cut> Cuts(const Axis& axis) {
   std::vector<Cut> cuts;
-  for (int64_t count = 1; count <= axis.frame; count += count < kEveryCount ? 1 : count / 8) {
-    const Cut cut = CutInto(axis, CeilDivide(axis.frame, count));
+  const int64_t extent = axis.region.extent();
+  for (int64_t count = 1; count <= extent; count += count < kEveryCount ? 1 : count / 8) {
+    const Cut cut = CutInto(axis, CeilDivide(extent, count));
     if (cuts.empty() || cut.padded < cuts.back().padded) cuts.push_back(cut);
     if (axis.boundary == v1::PERIODIC) break;
   }
@@ -175,25 +179,29 @@ constexpr bool Within(const Shape3& shape, int64_t least, int64_t most) {
   return within(shape.z) && within(shape.y) && within(shape.x);
 }
 
+Box3 RegionOf(const TilePlanRequest& request) {
+  return request.region.empty() ? Box3{{}, request.frame} : request.region;
+}
+
 absl::Status CheckCore(const TilePlanRequest& request) {
   const Shape3& core = request.core;
   if (core == Shape3{}) return absl::OkStatus();
-  const std::string remedy = fmt::format("Give a core from 1 x 1 x 1 to {}, or none.", Text(request.frame));
+  const Shape3 wanted = RegionOf(request).shape;
+  const std::string remedy = fmt::format("Give a core from 1 x 1 x 1 to {}, or none.", Text(wanted));
   if (request.whole) return Invalid("deconvolve.tile", "a tile's core is given, but the whole frame asked for", remedy);
-  if (!Within(core, 1, limits::kAxisVoxels) || core.z > request.frame.z || core.y > request.frame.y ||
-      core.x > request.frame.x) {
-    return Invalid(
-        "deconvolve.tile.core",
-        fmt::format("`deconvolve.tile.core` is {}, but the frame has {} voxels", Text(core), Text(request.frame)),
-        remedy);
+  if (!Within(core, 1, limits::kAxisVoxels) || core.z > wanted.z || core.y > wanted.y || core.x > wanted.x) {
+    return Invalid("deconvolve.tile.core",
+                   fmt::format("`deconvolve.tile.core` is {}, but the {} has {} voxels", Text(core),
+                               request.region.empty() ? "frame" : "region", Text(wanted)),
+                   remedy);
   }
-  if (request.boundary == v1::PERIODIC && !(core == request.frame)) {
+  if (request.boundary == v1::PERIODIC && !(core == wanted)) {
     return Invalid("deconvolve.tile.core",
                    fmt::format("`deconvolve.tile.core` is {}, but a periodic frame of {} voxels cannot be cut",
                                Text(core), Text(request.frame)),
                    "Leave the tile out, or choose another boundary.");
   }
-  if (request.uncut && !(core == request.frame)) {
+  if (request.uncut && !(core == wanted)) {
     return Invalid("deconvolve.tile.core",
                    fmt::format("`deconvolve.tile.core` is {}, but the method needs the whole frame of {} voxels: its "
                                "tiles would differ at their seams",
@@ -208,6 +216,10 @@ absl::Status CheckRequest(const TilePlanRequest& request) {
   const Shape3& frame = request.frame;
   if (!Within(frame, 1, limits::kAxisVoxels) || Times(Times(frame.z, frame.y), frame.x) > limits::kVolumeBytes) {
     return invalid(fmt::format("a frame of {} voxels cannot be planned", Text(frame)));
+  }
+  if (!Box3{{}, frame}.Contains(RegionOf(request))) {
+    return invalid(fmt::format("a region of {} voxels outside a frame of {} cannot be planned",
+                               Text(request.region.shape), Text(frame)));
   }
   // Centred, a PSF can be nearly twice as large as what was given.
   if (!Within(request.psf, 1, 2 * limits::kAxisVoxels)) {
@@ -331,10 +343,11 @@ absl::StatusOr<TilePlan> PlanGiven(const TilePlanRequest& request, const Shape3&
 
 }  // namespace
 
-Tile TilePlan::At(int64_t index, const Shape3& frame) const {
-  const Span z = CoreOf(frame.z, core.z, index / (grid.y * grid.x));
-  const Span y = CoreOf(frame.y, core.y, index / grid.x % grid.y);
-  const Span x = CoreOf(frame.x, core.x, index % grid.x);
+Tile TilePlan::At(int64_t index, const Shape3& frame, const Box3& region) const {
+  const Voxel &from = region.origin, to = region.end();
+  const Span z = CoreOf({from.z, to.z}, core.z, index / (grid.y * grid.x));
+  const Span y = CoreOf({from.y, to.y}, core.y, index / grid.x % grid.y);
+  const Span x = CoreOf({from.x, to.x}, core.x, index % grid.x);
   const auto box = [](const Span& along_z, const Span& along_y, const Span& along_x) {
     return Box3{.origin = {along_z.begin, along_y.begin, along_x.begin},
                 .shape = {along_z.extent(), along_y.extent(), along_x.extent()}};
@@ -345,22 +358,28 @@ Tile TilePlan::At(int64_t index, const Shape3& frame) const {
 
 absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request) {
   RETURN_IF_ERROR(CheckRequest(request));
-  const auto axis = [&](int64_t frame, int64_t psf, int64_t halo, FftAxis kind) {
+  const bool needs_frame = !request.region.empty() && (request.boundary == v1::PERIODIC || request.uncut);
+  const auto axis = [&](int64_t frame, const Span& region, int64_t psf, int64_t halo, FftAxis kind) {
     const bool known = !(request.halo == Shape3{});
     return Axis{.frame = frame,
+                .region = region,
                 .psf = psf,
-                .halo = request.boundary == v1::PERIODIC ? 0
-                        : known                          ? halo
-                                                         : HaloExtent(psf, 0),
+                .halo = needs_frame                        ? frame
+                        : request.boundary == v1::PERIODIC ? 0
+                        : known                            ? halo
+                                                           : HaloExtent(psf, 0),
                 .boundary = request.boundary,
                 .kind = kind,
                 .costs = request.costs};
   };
-  const Axis z = axis(request.frame.z, request.psf.z, request.halo.z, FftAxis::kColumn);
-  const Axis y = axis(request.frame.y, request.psf.y, request.halo.y, FftAxis::kColumn);
-  const Axis x = axis(request.frame.x, request.psf.x, request.halo.x, FftAxis::kRow);
+  const Box3 region = RegionOf(request);
+  const Voxel &from = region.origin, to = region.end();
+  const Shape3 &frame = request.frame, &psf = request.psf;
+  const Axis z = axis(frame.z, {from.z, to.z}, psf.z, request.halo.z, FftAxis::kColumn);
+  const Axis y = axis(frame.y, {from.y, to.y}, psf.y, request.halo.y, FftAxis::kColumn);
+  const Axis x = axis(frame.x, {from.x, to.x}, psf.x, request.halo.x, FftAxis::kRow);
   const Shape3 halo{z.halo, y.halo, x.halo};
-  if (request.whole || request.uncut) return PlanGiven(request, request.frame, halo, z, y, x);
+  if (request.whole || request.uncut) return PlanGiven(request, region.shape, halo, z, y, x);
   if (!request.core.empty()) return PlanGiven(request, request.core, halo, z, y, x);
   return PlanAutomatic(request, halo, z, y, x);
 }

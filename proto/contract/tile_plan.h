@@ -1,9 +1,9 @@
 // How a frame is cut into tiles. Integers only, so that every process on every machine plans alike.
 //
-// A tile's *core* is the part of the result that it yields; cores are disjoint and cover the frame. It *loads* the core
-// and a halo of measured voxels around it, clipped to the frame. The *padded* shape is that of its Fourier transforms
-// and the same for every tile of a job: what is loaded and a margin, in which the surroundings are estimated.
-// Test vectors: tests/contract/data/tile_plan.json.
+// A tile's *core* is the part of the result that it yields; cores are disjoint and cover the frame, or the *region* of
+// it that is wanted. It *loads* the core and a halo of measured voxels around it, clipped to the frame, not the region.
+// The *padded* shape is that of its Fourier transforms and the same for every tile of a job: what is loaded and a
+// margin, in which the surroundings are estimated. Test vectors: tests/contract/data/tile_plan.json.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -23,6 +23,7 @@ inline constexpr int kTilePlanVersion = 3;
 // What the plan depends on. All extents in voxels.
 struct TilePlanRequest {
   Shape3 frame;
+  Box3 region;  // the part of the frame that is wanted; empty: all of it
   Shape3 psf;   // the PSF's cropped box
   Shape3 halo;  // `HaloExtent` of each axis; all zero for those of a PSF of unknown spread
   v1::Boundary boundary = v1::EXTEND;
@@ -50,8 +51,11 @@ struct TilePlan {
   int64_t memory_bytes = 0;  // of one task
 
   int64_t tiles() const { return grid.voxels(); }
-  // Tile `index` in z,y,x order. REQUIRES: 0 <= index < tiles().
-  Tile At(int64_t index, const Shape3& frame) const;
+  // Tile `index` in z,y,x order, in voxels of the frame. REQUIRES: 0 <= index < tiles(); `region` is the request's, not
+  // empty.
+  Tile At(int64_t index, const Shape3& frame, const Box3& region) const;
+  // The same where all of the frame is wanted.
+  Tile At(int64_t index, const Shape3& frame) const { return At(index, frame, {{}, frame}); }
 };
 
 // The plan that takes the least time under the budget. A tile takes its padded voxels times the costs of their extents,
@@ -61,7 +65,8 @@ struct TilePlan {
 // and then steps of an eighth; of equals, the plan with the fewest tiles along z, then y, then x. Errors: OUT_OF_MEMORY
 // (not even the smallest tile fits, or the only one does not; with need and budget), INVALID_FIELD (core too large,
 // negative or so small that the tiles exceed `limits::kTasksPerJob`; core and `whole`; cut with `PERIODIC`, which has
-// no tiles, or with `uncut`; anything else out of range).
+// no tiles, or with `uncut`; a region outside the frame; anything else out of range). The only tile of PERIODIC or
+// `uncut` loads the whole frame, whatever the region.
 absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request);
 
 // Extent of the array that holds a tile's measured voxels: what is loaded for EXTEND; else the transforms' extent, into

@@ -211,6 +211,18 @@ absl::Status CheckTile(const v1::TileRequest& tile) {
   return CheckVoxel3(tile.core(), 1, limits::kAxisVoxels, "deconvolve.tile.core");
 }
 
+// Whether the region lies inside the image is for CheckRegion to say.
+absl::Status CheckRegionForm(const v1::DeconvolveSpec& spec) {
+  constexpr char kOrigin[] = "deconvolve.region_origin", kShape[] = "deconvolve.region_shape";
+  if (spec.has_region_origin() != spec.has_region_shape()) {
+    return Invalid(spec.has_region_shape() ? kOrigin : kShape, "is missing, but the other of both is given",
+                   "Give the region's first voxel and its extents, or neither for everything.");
+  }
+  if (!spec.has_region_shape()) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckVoxel3(spec.region_origin(), 0, limits::kAxisVoxels - 1, kOrigin));
+  return CheckVoxel3(spec.region_shape(), 1, limits::kAxisVoxels, kShape);
+}
+
 absl::Status CheckBackend(std::string_view backend) {
   if (backend.empty() || backend == "cpu" || backend == "cuda") return absl::OkStatus();
   return Invalid("deconvolve.backend", fmt::format("is `{}`, which is no backend", backend.substr(0, kMethodNameBytes)),
@@ -262,6 +274,7 @@ absl::Status CheckDeconvolve(const v1::DeconvolveSpec& spec) {
   RETURN_IF_ERROR(CheckPhotometry(spec));
   RETURN_IF_ERROR(CheckPreparation(spec, "deconvolve"));
   RETURN_IF_ERROR(CheckTile(spec.tile()));
+  RETURN_IF_ERROR(CheckRegionForm(spec));
   RETURN_IF_ERROR(CheckMasking(spec));
   RETURN_IF_ERROR(CheckDepths(spec));
   RETURN_IF_ERROR(ValidateOptics(spec.optics(), spec.microscopy(), "deconvolve"));

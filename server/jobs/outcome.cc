@@ -83,18 +83,19 @@ absl::StatusOr<JobPlan> MakePlan(const LiveJob& job, const v1::AnalyseResult& an
                                  const Capabilities& capabilities) {
   const v1::DeconvolveSpec& spec = job.spec().deconvolve();
   ASSIGN_OR_RETURN(const v1::Method method, capabilities.FindMethod(spec.method(), "deconvolve.method"));
-  const int64_t channels = VolumeNamed(job, spec.input_volume()).shape().c();
+  const v1::VolumeSpec& input = VolumeNamed(job, spec.input_volume());
   const v1::VolumeSpec& psf = VolumeNamed(job, spec.psf_volume());
   const PsfSteps steps = StepsOf(ResultOf(job).voxel_size(), psf.voxel_size());
   ASSIGN_OR_RETURN(TilePlan tiles, PlanJobTiles(spec, method,
-                                                {.frame = FrameOf(ResultOf(job)),
+                                                {.frame = FrameOf(OnResultGrid(spec, input)),
+                                                 .region = ResultBox(spec, input),
                                                  .given_psf = PsfRoom(FrameOf(psf), steps),
                                                  .psf = Support(analysis),
                                                  .halo = Halo(analysis, AxialUpsample(spec)),
                                                  .machine = capabilities.Machine(spec.backend()),
                                                  .workers = capabilities.Machines(spec.backend()),
                                                  .frames = FramesAtOnce(job.spec(), ResultOf(job)),
-                                                 .psfs = PsfsOfTile(spec, method, channels),
+                                                 .psfs = PsfsOfTile(spec, method, input.shape().c()),
                                                  .bad_pixels = HasBadPixels(analysis)}));
   return JobPlan{.tiles = tiles, .analysis = analysis};
 }

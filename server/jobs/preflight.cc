@@ -60,7 +60,7 @@ class Examiner {
   absl::Status CheckTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input,
                           const v1::VolumeSpec& psf);
   absl::StatusOr<TilePlan> UpperPlan(const v1::DeconvolveSpec& spec, const v1::Method& method, const Shape3& frame,
-                                     const Shape3& given, const Shape3& psf, int64_t psfs);
+                                     const Box3& region, const Shape3& given, const Shape3& psf, int64_t psfs);
   absl::Status CheckAmount(int64_t amount, int64_t limit, const char* field, const char* remedy, const char* what);
   absl::Status CheckAmounts(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input, const v1::VolumeSpec& psf);
   absl::Status CheckMask(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input);
@@ -177,9 +177,15 @@ absl::Status Examiner::CheckEstimate(const v1::Method& method, const v1::Deconvo
 // What a result on another grid, or of other channels than the image, will be.
 void Examiner::NoteGrid(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input) {
   const int64_t upsample = AxialUpsample(spec);
+  const Box3 box = ResultBox(spec, input);
   if (upsample > 1) {
-    Add(v1::INFO, fmt::format("the result has {} planes; the first of every {} is a plane of the image",
-                              input.shape().z() * upsample, upsample));
+    Add(v1::INFO,
+        fmt::format("the result has {} planes; the first of every {} is a plane of the image", box.shape.z, upsample));
+  }
+  if (spec.has_region_shape()) {
+    const v1::Voxel3& origin = spec.region_origin();
+    Add(v1::INFO, fmt::format("only a region is computed: voxel 0,0,0 of the result is {},{},{} of the image",
+                              origin.z(), origin.y(), origin.x()));
   }
   if (method.joins_channels()) {
     Add(v1::INFO, fmt::format("{} channels are views of one specimen, and become one", input.shape().c()));
@@ -194,9 +200,10 @@ void Examiner::NoteGrid(const v1::DeconvolveSpec& spec, const v1::Method& method
 // The plan with all of the PSF. Where memory does not suffice for it, a smaller PSF may still do, which only the
 // analysis can tell; refused is what cannot fit with any.
 absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, const v1::Method& method,
-                                             const Shape3& frame, const Shape3& given, const Shape3& psf,
-                                             int64_t psfs) {
+                                             const Shape3& frame, const Box3& region, const Shape3& given,
+                                             const Shape3& psf, int64_t psfs) {
   PlanInputs inputs{.frame = frame,
+                    .region = region,
                     .given_psf = given,
                     .psf = UsablePsf(psf, frame, spec.boundary()),
                     .halo = {},
@@ -246,7 +253,8 @@ absl::Status Examiner::CheckTiles(const v1::DeconvolveSpec& spec, const v1::Meth
     *result.report.add_findings() = std::move(finding);
   }
   const int64_t psfs = PsfsOfTile(spec, method, input.shape().c());
-  const absl::StatusOr<TilePlan> plan = UpperPlan(spec, method, frame, PsfRoom(FrameOf(psf), steps), told, psfs);
+  const absl::StatusOr<TilePlan> plan =
+      UpperPlan(spec, method, frame, ResultBox(spec, input), PsfRoom(FrameOf(psf), steps), told, psfs);
   if (!plan.ok()) return Refuse(plan.status());
   if (plan->tiles() > (limits::kTasksPerJob - 1) / frames) {
     return Refuse(MakeError(
@@ -294,8 +302,8 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   RETURN_IF_ERROR(CheckFlatField(spec, *input_));
   if (refused_) return absl::OkStatus();
   RETURN_IF_ERROR(CheckEstimate(*method, spec));
-  for (const absl::Status& fits :
-       {CheckViews(*method, *input_, *psf_), CheckResidual(spec, *method), CheckPlaneBackgrounds(spec, *input_)}) {
+  for (const absl::Status& fits : {CheckViews(*method, *input_, *psf_), CheckResidual(spec, *method),
+                                   CheckPlaneBackgrounds(spec, *input_), CheckRegion(spec, *input_)}) {
     if (!fits.ok()) RETURN_IF_ERROR(Refuse(fits));
   }
   if (refused_) return absl::OkStatus();

@@ -95,14 +95,17 @@ absl::StatusOr<std::vector<v1::Finding>> CheckResult(const v1::DeconvolveSpec& s
                                                      const v1::ResultStatistics& result) {
   const v1::VoxelType type = spec.output_type();
   std::vector<v1::Finding> findings;
-  const double light = BrightestLight(spec, analysis);
+  // The frame's light may lie outside the region.
+  const bool region = spec.has_region_shape();
+  const double light = region ? result.input_sum() : BrightestLight(spec, analysis);
   const double zero = spec.keep_offset() ? spec.offset_counts() : 0;
   const double brightest = result.maximum() - zero;
-  if (light > 0 && brightest < kNothing * light) return Lost(brightest, light);
+  if (!region && light > 0 && brightest < kNothing * light) return Lost(brightest, light);
   if (type != v1::U8 && type != v1::U16) return findings;
   if (result.clipped_voxels() > 0) findings.push_back(ClippingFinding(result.clipped_voxels(), "the result", type));
-  if (light == 0) return findings;
-  if (Stored(result.minimum(), type) == Stored(zero, type) && Stored(result.maximum(), type) == Stored(zero, type)) {
+  if (!(light > 0)) return findings;
+  if (!region && Stored(result.minimum(), type) == Stored(zero, type) &&
+      Stored(result.maximum(), type) == Stored(zero, type)) {
     return Black(zero, brightest, type);
   }
   if (brightest < kFewCounts) findings.push_back(Dark(brightest, type));

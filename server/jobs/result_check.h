@@ -19,7 +19,8 @@ v1::Finding ClippingFinding(uint64_t voxels, std::string_view what, v1::VoxelTyp
 // WARNINGs about a whole result, from the statistics of all its tiles: voxels clipped, or a brightest voxel so few
 // counts above zero (the offset, where that is kept) that rounding takes much of the result. INVALID_FIELD when the
 // result holds nothing of the light that a frame of the input has above its background, as where image and PSF are
-// swapped, or when every voxel of it would be stored as zero. Of an input without light nothing is too dark.
+// swapped, or when every voxel of it would be stored as zero. Of an input without light nothing is too dark, and
+// a region of one may be dark by right: then there is a WARNING at most.
 absl::StatusOr<std::vector<v1::Finding>> CheckResult(const v1::DeconvolveSpec& spec, const v1::AnalyseResult& analysis,
                                                      const v1::ResultStatistics& result);
 

@@ -1,5 +1,6 @@
 #include "server/jobs/task_builder.h"
 
+#include "proto/contract/deconvolution.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/volume_layout.h"
 #include "server/jobs/calibration.h"
@@ -19,8 +20,23 @@ const v1::VolumeSpec& SpecOf(const LiveJob& job, const std::string& volume_name)
   return job.volume(VolumeId(volume_name, "volume").value());
 }
 
+// The part of the grid over the whole input that the job's results cover.
+Box3 RegionOf(const LiveJob& job) {
+  const v1::DeconvolveSpec& spec = job.spec().deconvolve();
+  return ResultBox(spec, SpecOf(job, spec.input_volume()));
+}
+
+// On that grid.
 Tile TileOf(const LiveJob& job, const LiveTask& task) {
-  return job.plan()->tiles.At(task.tile, FrameOf(ResultOf(job)));
+  const v1::DeconvolveSpec& spec = job.spec().deconvolve();
+  const Shape3 frame = FrameOf(OnResultGrid(spec, SpecOf(job, spec.input_volume())));
+  return job.plan()->tiles.At(task.tile, frame, RegionOf(job));
+}
+
+// The tile's core in the results.
+Box3 CoreInResult(const LiveJob& job, const LiveTask& task) {
+  const Box3 core = TileOf(job, task).core;
+  return {core.origin - RegionOf(job).origin, core.shape};
 }
 
 // That of the task's channel; null where none is, and for the tasks that estimate.
@@ -179,7 +195,7 @@ std::vector<v1::OutputPiece> OutputsOf(const LiveJob& job, int64_t number) {
     case TaskKind::kTile:
       for (int i = 0; i < job.record().job.outputs_size(); ++i) {
         if (i == PsfOutputOf(job.record().job)) continue;
-        pieces.push_back(Piece(job, i, task, TileOf(job, task).core));
+        pieces.push_back(Piece(job, i, task, CoreInResult(job, task)));
       }
       break;
     case TaskKind::kEstimatePsf:

@@ -168,6 +168,7 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
   ASSIGN_OR_RETURN(const Parameters parameters, ParametersOf(spec, method));
   TilePlanRequest request;
   request.frame = inputs.frame;
+  if (!(inputs.region == Box3{{}, inputs.frame})) request.region = inputs.region;
   request.psf = inputs.psf;
   request.halo = HaloOf(method, inputs);
   request.boundary = spec.boundary();

@@ -132,6 +132,15 @@ FrameBox ImageRegion(const v1::TileTask& tile, int64_t c, const Shape3& image) {
   return region;
 }
 
+FrameBox PreviousRegion(const v1::TileTask& tile, const v1::VolumeSpec& image) {
+  FrameBox region = ToFrameBox(tile.loaded());
+  --region.t;
+  const Box3 result = ResultBox(tile.spec(), image);
+  region.box = Intersect(region.box, result);
+  region.box.origin = region.box.origin - result.origin;
+  return region;
+}
+
 absl::StatusOr<Measured> LoadMeasured(const ImageSource& from, const Box3& box, Ops& ops, VolumeSource& source,
                                       const MeasuredPlane& visit) {
   Measured measured;

@@ -172,20 +172,31 @@ absl::StatusOr<std::vector<Measured>> LoadViews(const TileJob& job, TaskContext&
   return views;
 }
 
-// The result of the time point before, as photons.
+// The result of the time point before, as photons; outside its region the mean, from which a first time point starts.
 absl::Status LoadPrevious(const TileJob& job, TaskContext& context, Ops& ops, Array& previous) {
   CountScale scale = job.scale();
   scale.dark = 0;
   if (!job.tile.spec().keep_offset()) scale.offset_counts = 0;
-  FrameBox region = job.loaded;
-  --region.t;
-  PlaneUploader uploader(ops, job.loaded.box.shape, previous);
-  return ForEachPlane(context.source(), *job.previous, region, [&](int64_t z, std::span<float> plane) {
+  const FrameBox region = PreviousRegion(job.tile, job.input->spec());
+  const Voxel at = region.box.origin + ResultBox(job.tile.spec(), job.input->spec()).origin - job.loaded.box.origin;
+  const Shape3& loaded = job.loaded.box.shape;
+  PlaneUploader uploader(ops, loaded, previous);
+  std::vector<float> whole(static_cast<size_t>(loaded.y * loaded.x), job.mean());
+  for (int64_t z = 0; z < loaded.z; ++z) {
+    if (z < at.z || z >= at.z + region.box.shape.z) RETURN_IF_ERROR(uploader.Upload(z, whole));
+  }
+  const auto take = [&](int64_t z, std::span<float> plane) -> absl::Status {
     RETURN_IF_ERROR(CheckFinite(plane, region, z));
     ToPhotons(scale, plane);
     for (float& v : plane) v = std::max(v, 0.0F);
-    return uploader.Upload(z, plane);
-  });
+    const auto columns = static_cast<size_t>(region.box.shape.x);
+    for (size_t y = 0; y < static_cast<size_t>(region.box.shape.y); ++y) {
+      const size_t row = (static_cast<size_t>(at.y) + y) * static_cast<size_t>(loaded.x) + static_cast<size_t>(at.x);
+      std::ranges::copy(plane.subspan(y * columns, columns), whole.begin() + static_cast<std::ptrdiff_t>(row));
+    }
+    return uploader.Upload(at.z + z, whole);
+  };
+  return ForEachPlane(context.source(), *job.previous, region, take);
 }
 
 Differences DifferencesOf(const TileJob& job) {
