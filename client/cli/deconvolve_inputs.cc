@@ -244,7 +244,7 @@ absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v
 }
 
 v1::VolumeSpec ResultSpec(const DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve) {
-  v1::VolumeSpec result = OnResultGrid(deconvolve, inputs.image.spec);
+  v1::VolumeSpec result = ResultVolume(deconvolve, inputs.image.spec);
   if (inputs.method && inputs.method->joins_channels()) {
     result.mutable_shape()->set_c(1);
     result.clear_channels();

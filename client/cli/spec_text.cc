@@ -130,6 +130,10 @@ std::vector<std::string> Lines(const v1::DeconvolveSpec& spec) {
        "  background: " + PsfBackgroundText(spec), fmt::format("  energy: {:g}", Or(spec.psf_energy(), 0.999)),
        "result type: " + TypeText(spec.output_type(), v1::F32),
        std::string("  camera offset: ") + (spec.keep_offset() ? "kept" : "removed")});
+  if (spec.has_region_shape()) {
+    lines.push_back(
+        fmt::format("region: {} voxels at {}", VoxelText(spec.region_shape()), VoxelText(spec.region_origin())));
+  }
   if (spec.psf_depths_um_size() > 0)
     lines.push_back(fmt::format("PSF depths: {:g} um", fmt::join(spec.psf_depths_um(), ", ")));
   if (!spec.mask_volume().empty()) lines.push_back("mask: " + Printable(spec.mask_volume()));

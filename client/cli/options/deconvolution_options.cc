@@ -241,6 +241,7 @@ void AddImagingOptions(CLI::App& verb, DeconvolutionOptions& options) {
 
 void AddDeconvolutionOptions(CLI::App& verb, DeconvolutionOptions& options) {
   AddMethodOptions(verb, options);
+  AddRegionOption(verb, options.region);
   AddImagingOptions(verb, options);
 }
 

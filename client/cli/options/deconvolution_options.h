@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "client/cli/options/psf_options.h"
+#include "client/cli/options/region_option.h"
 #include "deconvoy/v1/jobs.pb.h"
 
 namespace deconvoy::client {
@@ -20,6 +21,7 @@ struct DeconvolutionOptions {
   std::string background = "auto";
   std::string boundary;  // empty: the method's default
   std::string tile = "auto";
+  std::optional<RegionOption> region;  // for SetRegion; without it everything
   PsfUseOptions psf_use;
   std::optional<double> offset;     // without it 0, and not known
   std::optional<std::string> gain;  // photons per count, or `auto`; without it 1, and not known
@@ -38,8 +40,8 @@ struct DeconvolutionOptions {
 
 void AddDeconvolutionOptions(CLI::App& verb, DeconvolutionOptions& options);
 
-// As the server takes it, without the volumes; the output's type is left open for `--dtype same`. Errors are of usage;
-// those for a value out of range are in the server's words.
+// As the server takes it, without the volumes and the region; the output's type is left open for `--dtype same`. Errors
+// are of usage; those for a value out of range are in the server's words.
 absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options);
 
 }  // namespace deconvoy::client

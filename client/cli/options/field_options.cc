@@ -7,6 +7,8 @@ constexpr FieldOption kFieldOptions[] = {
     {"run", "deconvolve.method", "--method"},
     {"run", "deconvolve.boundary", "--boundary"},
     {"run", "deconvolve.tile", "--tile"},
+    {"run", "deconvolve.region_origin", "--region"},
+    {"run", "deconvolve.region_shape", "--region"},
     {"run", "deconvolve.backend", "--backend"},
     {"run", "deconvolve.psf_volume", "--psf"},
     {"run", "deconvolve.psf_depths_um", "--psf-depths-um"},

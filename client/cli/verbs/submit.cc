@@ -47,6 +47,7 @@ absl::Status Submit(const SubmitOptions& options, const Console& console) {
   ASSIGN_OR_RETURN(v1::DeconvolveSpec deconvolve, ToSpec(options.deconvolution));
   deconvolve.set_residual(options.residual);
   ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options.inputs, deconvolve, *progress));
+  RETURN_IF_ERROR(SetRegion(options.deconvolution.region, inputs.image.spec, deconvolve));
   ASSIGN_OR_RETURN(const auto session, Session::Open(options.server, *progress, stop));
   Leftovers volumes;
   const auto submitted = [&]() -> absl::StatusOr<v1::Job> {
