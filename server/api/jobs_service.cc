@@ -62,6 +62,15 @@ grpc::Status JobsService::Cancel(grpc::ServerContext* context, const v1::CancelJ
   });
 }
 
+grpc::Status JobsService::GetPreview(grpc::ServerContext* context, const v1::GetPreviewRequest* request,
+                                     v1::Preview* response) {
+  Call call(door_, kUser, "Jobs.GetPreview", *context, request->job());
+  return call.Answer(response, [&]() -> absl::StatusOr<v1::Preview> {
+    ASSIGN_OR_RETURN(const std::string id, JobId(request->job(), "job"));
+    return jobs_.GetPreview(call.owner(), id, request->c());
+  });
+}
+
 grpc::Status JobsService::Delete(grpc::ServerContext* context, const v1::DeleteJobRequest* request,
                                  v1::DeleteJobResponse* /*response*/) {
   Call call(door_, kUser, "Jobs.Delete", *context, request->job());

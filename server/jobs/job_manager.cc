@@ -250,6 +250,11 @@ absl::Status JobManager::Delete(const std::string& owner, const std::string& job
   return store_.DeleteJob(job_id);
 }
 
+absl::StatusOr<v1::Preview> JobManager::GetPreview(const std::string& owner, const std::string& job_id, uint32_t c) {
+  RETURN_IF_ERROR(FindStored(owner, job_id).status());
+  return store_.GetPreview(job_id, c);
+}
+
 // --- For the dispatcher ---
 
 void JobManager::SetReadyListener(std::function<void()> listener) {

@@ -66,6 +66,8 @@ class JobManager {
   absl::StatusOr<v1::ListJobsResponse> List(const std::string& owner, const v1::ListJobsRequest& request);
   absl::StatusOr<v1::Job> Cancel(const std::string& owner, const std::string& job_id);
   absl::Status Delete(const std::string& owner, const std::string& job_id);
+  // The preview of channel `c` as far as there is one.
+  absl::StatusOr<v1::Preview> GetPreview(const std::string& owner, const std::string& job_id, uint32_t c);
 
   // Sends the job's kept events above `after_sequence` (the last one, `ended`, in any case), then new ones and progress
   // as they come, until `ended` was sent (OK), `send` returns false (OK), `gone` returns true (CANCELLED), or Stop

@@ -95,6 +95,7 @@ absl::Status JobStep::Succeed() {
 absl::Status JobStep::EndWithoutResult(v1::JobState state) {
   RETURN_IF_ERROR(CancelOpenTasks());
   change.committed.clear();
+  change.previews.clear();
   for (const v1::JobOutput& output : job().outputs()) {
     ASSIGN_OR_RETURN(std::string id, VolumeId(output.volume(), "outputs"));
     change.deleted_volumes.push_back(std::move(id));

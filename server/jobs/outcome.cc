@@ -19,6 +19,7 @@
 #include "server/jobs/capabilities.h"
 #include "server/jobs/job_state.h"
 #include "server/jobs/job_step.h"
+#include "server/jobs/preview.h"
 #include "server/jobs/psf_estimation.h"
 #include "server/jobs/quality_check.h"
 #include "server/jobs/result_check.h"
@@ -298,6 +299,9 @@ absl::Status Unblock(JobStep& step, const LiveTask& task) {
 
 absl::Status TakeTile(JobStep& step, int64_t number, const v1::TileResult& tile) {
   AddStatistics(tile, step.job());
+  if (!tile.preview().maximum().empty()) {
+    step.change.previews.push_back(AdditionOf(step.live(), number, tile.preview()));
+  }
   AddObjective(tile, step.job());
   AddThroughput(step.live(), number, tile.compute_seconds(), *step.job().mutable_progress());
   return Unblock(step, step.live().task(number));
@@ -338,6 +342,7 @@ absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult&
     return WrongResult(fmt::format("the result of {} has {} pieces, but the task has {}", TaskName(job.id(), number),
                                    boxes, OutputsOf(job, number).size()));
   }
+  if (kind == TaskKind::kTile) return CheckPreview(job, number, result.tile().preview());
   if (kind == TaskKind::kCalibrate) return CheckCalibrations(job, number, result.calibrate());
   if (kind == TaskKind::kEstimatePsf) return CheckPsfEstimate(job, number, result.estimate_psf().estimate());
   return kind == TaskKind::kAnalyse ? CheckAnalysisOf(job, result.analyse()) : absl::OkStatus();

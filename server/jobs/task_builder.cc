@@ -1,6 +1,7 @@
 #include "server/jobs/task_builder.h"
 
 #include "proto/contract/deconvolution.h"
+#include "proto/contract/preview.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/volume_layout.h"
 #include "server/jobs/calibration.h"
@@ -96,6 +97,7 @@ void FillChosenTile(const LiveJob& job, const LiveTask& live, v1::Task& task) {
   const std::vector<v1::Calibration>& chosen = job.plan()->calibrations;
   v1::TileTask& work = *task.mutable_tile();
   FillTile(job, live, WithChosen(job.spec().deconvolve(), chosen, live.c), task, work);
+  work.set_preview_step(static_cast<uint32_t>(PreviewStep(FrameOf(ResultOf(job)))));
   for (const v1::Calibration& calibration : chosen) {
     if (calibration.c() == static_cast<uint32_t>(live.c)) *work.add_calibrations() = calibration;
   }

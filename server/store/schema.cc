@@ -118,8 +118,20 @@ CREATE TABLE psfs (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// Nothing changes from version 2 to 5.
+constexpr const char* kSame = "";
+
+constexpr const char* kVersion6 = R"sql(
+CREATE TABLE previews (
+  job     INTEGER NOT NULL REFERENCES jobs (key) ON DELETE CASCADE,
+  c       INTEGER NOT NULL,
+  preview BLOB    NOT NULL,
+  PRIMARY KEY (job, c)
+) STRICT;
+)sql";
+
 // Entry n brings version n to version n + 1.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kSame, kSame, kSame, kVersion6};
 
 absl::StatusOr<int64_t> CurrentVersion(Database& database) {
   ASSIGN_OR_RETURN(Statement query, database.Prepare("PRAGMA user_version"));

@@ -7,7 +7,7 @@
 
 namespace deconvoy::server {
 
-inline constexpr int kSchemaVersion = 2;
+inline constexpr int kSchemaVersion = 6;
 
 // Brings the database to `kSchemaVersion`, one durable step per version. FAILED_PRECONDITION with INCOMPATIBLE_VERSION
 // for a database of a newer version, which is left as it is.

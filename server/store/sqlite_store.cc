@@ -5,6 +5,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
 #include "server/store/job_table.h"
+#include "server/store/preview_table.h"
 #include "server/store/psf_table.h"
 #include "server/store/request_table.h"
 #include "server/store/schema.h"
@@ -54,6 +55,9 @@ absl::Status ApplyChange(Database& database, job_table::JobKey key, const JobCha
   RETURN_IF_ERROR(ApplyVolumes(database, change));
   RETURN_IF_ERROR(task_table::Insert(database, key.key, change.new_tasks));
   RETURN_IF_ERROR(task_table::Update(database, key.key, change.changed_tasks));
+  for (const PreviewAddition& preview : change.previews) {
+    RETURN_IF_ERROR(preview_table::Add(database, key.key, preview));
+  }
   RETURN_IF_ERROR(task_table::AppendEvents(database, key, change.events));
   return job_table::Update(database, key, change.job);
 }
@@ -217,6 +221,11 @@ absl::StatusOr<std::vector<TaskRecord>> SqliteStore::GetTasks(const std::string&
 absl::StatusOr<std::vector<v1::JobEvent>> SqliteStore::GetEvents(const std::string& job_id, uint64_t after, int limit) {
   std::lock_guard lock(mutex_);
   return task_table::ListEvents(*database_, job_id, after, limit);
+}
+
+absl::StatusOr<v1::Preview> SqliteStore::GetPreview(const std::string& job_id, uint32_t c) {
+  std::lock_guard lock(mutex_);
+  return preview_table::Get(*database_, job_id, c);
 }
 
 absl::StatusOr<uint64_t> SqliteStore::NextToken() {

@@ -52,6 +52,7 @@ class SqliteStore : public Store {
   absl::Status DeleteJob(const std::string& id) override;
   absl::StatusOr<std::vector<TaskRecord>> GetTasks(const std::string& job_id) override;
   absl::StatusOr<std::vector<v1::JobEvent>> GetEvents(const std::string& job_id, uint64_t after, int limit) override;
+  absl::StatusOr<v1::Preview> GetPreview(const std::string& job_id, uint32_t c) override;
   absl::StatusOr<uint64_t> NextToken() override;
 
  private:

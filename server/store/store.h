@@ -22,6 +22,7 @@
 #include "deconvoy/v1/jobs.pb.h"
 #include "deconvoy/v1/psfs.pb.h"
 #include "deconvoy/v1/volumes.pb.h"
+#include "deconvoy/v1/workers.pb.h"
 #include "proto/contract/geometry.h"
 
 namespace deconvoy::server {
@@ -100,6 +101,12 @@ struct PsfRecord {
   absl::Time create_time = {};
 };
 
+// What a finished tile adds to the preview of a channel.
+struct PreviewAddition {
+  v1::Preview preview = {};   // of its frame, without maxima
+  v1::PreviewPart part = {};  // inside it, with as many maxima as it has pixels
+};
+
 // What one step of a job's life changes, applied in one transaction.
 struct JobChange {
   JobRecord job;  // replaces the stored one (id must exist)
@@ -114,6 +121,7 @@ struct JobChange {
   std::vector<Commit> committed = {};               // boxes of results that became durable
   std::vector<std::string> completed_volumes = {};  // WRITING -> COMPLETE
   std::vector<std::string> deleted_volumes = {};
+  std::vector<PreviewAddition> previews = {};
 };
 
 class Store {
@@ -180,6 +188,8 @@ class Store {
   virtual absl::StatusOr<std::vector<TaskRecord>> GetTasks(const std::string& job_id) = 0;
   // Kept events with a sequence above `after`, in order, at most `limit`.
   virtual absl::StatusOr<std::vector<v1::JobEvent>> GetEvents(const std::string& job_id, uint64_t after, int limit) = 0;
+  // Of the newest time point of channel `c` with a finished tile; NOT_FOUND, too, where there is none.
+  virtual absl::StatusOr<v1::Preview> GetPreview(const std::string& job_id, uint32_t c) = 0;
   // A fencing token greater than every one before it, also across restarts.
   virtual absl::StatusOr<uint64_t> NextToken() = 0;
 };

@@ -153,6 +153,7 @@ absl::Status DeconvolveByDepth(const Workshop& at, v1::TileResult& result) {
   ASSIGN_OR_RETURN(const CoreOutput output, WriteCore(at.job, at.task, read, {}, at.threads, at.writer));
   RETURN_IF_ERROR(CheckOutput(at.job, at.input, output.counts));
   Report(at.input, output.counts, *result.mutable_statistics());
+  *result.mutable_preview() = output.preview;
   return absl::OkStatus();
 }
 
@@ -201,6 +202,7 @@ absl::Status DeconvolveAtOnce(const Workshop& at, v1::TileResult& result) {
                    WriteCore(at.job, at.task, CoreOf(at, *estimate), measured, at.threads, at.writer));
   RETURN_IF_ERROR(CheckOutput(at.job, at.input, output.counts));
   Report(at.input, output.counts, *result.mutable_statistics());
+  *result.mutable_preview() = output.preview;
   ASSIGN_OR_RETURN(const ResidualSums residual, MeasureResiduals(at, *estimate));
   Report(residual, output.noise, *result.mutable_statistics()->mutable_quality());
   return absl::OkStatus();
@@ -213,6 +215,7 @@ absl::Status WriteDark(const TileJob& job, const v1::Task& task, PieceWriter& wr
     RETURN_IF_ERROR(WriteDarkResidual(ResidualScaleOf(job, 0), job.core.box.shape, writer));
   }
   Report({}, output.counts, *result.mutable_statistics());
+  *result.mutable_preview() = output.preview;
   return absl::OkStatus();
 }
 

@@ -14,6 +14,7 @@
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
 #include "worker/imaging/parallel.h"
+#include "worker/pipeline/preview.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -77,6 +78,7 @@ absl::StatusOr<CoreOutput> WriteCore(const TileJob& job, const v1::Task& task, c
   const int64_t end = job.core.box.shape.z;
   std::vector<OutputPlane> planes(static_cast<size_t>(std::clamp<int64_t>(threads, 1, end)), OutputPlane(job, type));
   std::vector<float> m;
+  PreviewProjection preview(ToFrameBox(task.outputs(0).box()).box, job.tile.preview_step());
   CoreOutput output;
   for (int64_t z = 0; z < end;) {
     size_t count = 0;
@@ -88,9 +90,11 @@ absl::StatusOr<CoreOutput> WriteCore(const TileJob& job, const v1::Task& task, c
     for (const OutputPlane& plane : std::span(planes).first(count)) {
       output.counts.Merge(plane.output.counts);
       output.noise += plane.output.noise;
+      preview.AddPlane(plane.raw, type);
       RETURN_IF_ERROR(writer.Append(plane.raw));
     }
   }
+  output.preview = preview.Part();
   return output;
 }
 

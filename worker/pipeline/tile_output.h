@@ -28,6 +28,7 @@ struct MeasuredCore {
 struct CoreOutput {
   CountTotals counts;
   NoiseSums noise;
+  v1::PreviewPart preview;  // as it was written; empty where none is wanted
 };
 
 // Converts the core plane by plane. Without `result` it is that of a frame without any light, whose result is zero;
