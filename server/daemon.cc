@@ -59,6 +59,7 @@ class WholeDaemon final : public Daemon {
       spdlog::warn("some tasks have not finished; they are done again after the next start");
     }
     core_->jobs().Stop();
+    core_->volumes().StopFollowing();
     core_->dispatcher().Stop();
     if (launcher_) launcher_->Stop(kEndOfWorkers);
     api_->Stop(kEndOfCalls);

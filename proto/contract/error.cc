@@ -114,6 +114,7 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::ATTEMPTS_EXHAUSTED:
       return absl::StatusCode::kAborted;
     case v1::CANCELLED_BY_USER:
+    case v1::VOLUME_GONE:
       return absl::StatusCode::kCancelled;
     case v1::UNAUTHENTICATED_WORKER:
       return absl::StatusCode::kUnauthenticated;

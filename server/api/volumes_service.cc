@@ -113,11 +113,15 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
                                              : std::vector(request->regions().begin(), request->regions().end());
     v1::ReadVolumeResponse message;
     bool heard = true;
-    for (size_t i = 0; i < regions.size() && heard; ++i) {
-      RETURN_IF_ERROR(volumes_.Read(record.id, regions[i], [&](v1::Chunk chunk) {
-        *message.mutable_chunk() = std::move(chunk);
-        return heard = writer->Write(message);
-      }));
+    const auto send = [&](v1::Chunk chunk) {
+      *message.mutable_chunk() = std::move(chunk);
+      return heard = writer->Write(message);
+    };
+    if (request->follow()) {
+      RETURN_IF_ERROR(volumes_.Follow(record.id, regions, send, [&] { return call.gone(); }));
+    }
+    for (size_t i = 0; i < regions.size() && heard && !request->follow(); ++i) {
+      RETURN_IF_ERROR(volumes_.Read(record.id, regions[i], send));
     }
     return heard ? absl::OkStatus() : absl::CancelledError("the reader left");
   });

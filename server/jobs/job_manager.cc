@@ -188,6 +188,7 @@ void JobManager::Publish(LiveJob& job, const JobStep& step) {
   }
   changed_.notify_all();
   LogEvents(job.id(), step.change);
+  for (const JobChange::Commit& commit : step.change.committed) volumes_.Announce(commit.volume_id, commit.boxes);
   for (const std::string& volume : step.change.deleted_volumes) volumes_.Discard(volume);
   if (ready_listener_ && MakesReady(step.change)) ready_listener_();
 }

@@ -135,13 +135,19 @@ absl::Status SpoolVolumeStore::CheckCovered(const VolumeRecord& volume, const Fr
 absl::Status SpoolVolumeStore::Read(const std::string& id, const v1::Box& region,
                                     const std::function<bool(v1::Chunk)>& send) {
   ASSIGN_OR_RETURN(const VolumeRecord volume, store_.GetVolume(id));
-  const v1::VoxelType type = volume.spec.type();
-  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), type, "spec.shape"));
+  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), volume.spec.type(), "spec.shape"));
   RETURN_IF_ERROR(CheckBox(region, shape, "region"));
   RETURN_IF_ERROR(CheckCovered(volume, ToFrameBox(region)));
-  ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files_.Open(PathOf(id), false));
+  return Send(volume, ToFrameBox(region), send);
+}
+
+absl::Status SpoolVolumeStore::Send(const VolumeRecord& volume, const FrameBox& region,
+                                    const std::function<bool(v1::Chunk)>& send) {
+  const v1::VoxelType type = volume.spec.type();
+  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), type, "spec.shape"));
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files_.Open(PathOf(volume.id), false));
   bool wanted = true;
-  return ForEachPiece(ToFrameBox(region), type, limits::kChunkBytes, [&](const FrameBox& piece) -> absl::Status {
+  return ForEachPiece(region, type, limits::kChunkBytes, [&](const FrameBox& piece) -> absl::Status {
     if (!wanted) return absl::OkStatus();
     v1::Chunk chunk;
     *chunk.mutable_box() = ToProto(piece);

@@ -106,6 +106,7 @@ absl::Status SpoolVolumeStore::Reserve(const std::string& id, const v1::VolumeSp
 
 void SpoolVolumeStore::Discard(const std::string& id) {
   space_.RemoveFile(PathOf(id));
+  changes_.Remove(id);
 }
 
 absl::StatusOr<v1::Volume> SpoolVolumeStore::Describe(const VolumeRecord& record, bool with_missing) {
@@ -144,7 +145,7 @@ absl::StatusOr<std::unique_ptr<VolumeWriter>> SpoolVolumeStore::Write(const std:
                      fmt::format("{} is complete and takes no more bytes", VolumeName(id)));
   }
   ASSIGN_OR_RETURN(std::unique_ptr<File> file, files_.Open(PathOf(id), true));
-  return std::make_unique<UploadWriter>(std::move(record), std::move(file), std::move(claims), store_);
+  return std::make_unique<UploadWriter>(std::move(record), std::move(file), std::move(claims), store_, changes_);
 }
 
 absl::Status SpoolVolumeStore::Delete(const std::string& id) {

@@ -8,6 +8,7 @@
 
 #include "server/spool/space.h"
 #include "server/spool/upload.h"
+#include "server/spool/volume_changes.h"
 #include "server/spool/volume_store.h"
 
 namespace deconvoy::server {
@@ -28,6 +29,11 @@ class SpoolVolumeStore final : public VolumeStore {
   absl::Status Delete(const std::string& id) override;
   absl::StatusOr<std::string> Digest(const std::string& id) override;
   absl::Status Read(const std::string& id, const v1::Box& region, const std::function<bool(v1::Chunk)>& send) override;
+
+  absl::Status Follow(const std::string& id, const std::vector<v1::Box>& regions,
+                      const std::function<bool(v1::Chunk)>& send, const std::function<bool()>& gone) override;
+  void Announce(const std::string& id, const std::vector<CommittedBox>& boxes) override { changes_.Commit(id, boxes); }
+  void StopFollowing() override { changes_.Stop(); }
 
   std::filesystem::path PathOf(const std::string& volume_id) const override;
   absl::StatusOr<std::filesystem::path> MakeScratch(uint64_t token, int64_t bytes) override;
@@ -60,6 +66,10 @@ class SpoolVolumeStore final : public VolumeStore {
   absl::StatusOr<std::string> ComputeDigest(const VolumeRecord& volume);
 
   absl::Status CheckCovered(const VolumeRecord& volume, const FrameBox& region);
+  // REQUIRES: the region is committed.
+  absl::Status Send(const VolumeRecord& volume, const FrameBox& region, const std::function<bool(v1::Chunk)>& send);
+  // `status`, unless it is an error because the volume is not there any more.
+  absl::Status OrGone(const std::string& id, absl::Status status);
   absl::StatusOr<v1::Volume> Describe(const VolumeRecord& volume, bool with_missing);
   std::filesystem::path ScratchPath(uint64_t token) const;
   std::shared_ptr<BoxClaims> ClaimsOf(const std::string& volume_id);
@@ -71,6 +81,7 @@ class SpoolVolumeStore final : public VolumeStore {
   IdSource& ids_;
   std::string nonce_;
   SpoolSpace space_;
+  VolumeChanges changes_;
   std::mutex mutex_;
   // --- guarded by mutex_ ---
   std::map<std::string, std::weak_ptr<BoxClaims>> claims_;  // of volumes that are being uploaded

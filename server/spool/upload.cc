@@ -90,8 +90,12 @@ void BoxClaims::MarkCommitted(const std::vector<CommittedBox>& boxes) {
 }
 
 UploadWriter::UploadWriter(VolumeRecord volume, std::unique_ptr<File> file, std::shared_ptr<BoxClaims> claims,
-                           Store& store)
-    : volume_(std::move(volume)), file_(std::move(file)), claims_(std::move(claims)), store_(store) {}
+                           Store& store, VolumeChanges& changes)
+    : volume_(std::move(volume)),
+      file_(std::move(file)),
+      claims_(std::move(claims)),
+      store_(store),
+      changes_(changes) {}
 
 UploadWriter::~UploadWriter() {
   claims_->Release(held_);
@@ -136,6 +140,7 @@ absl::StatusOr<int64_t> UploadWriter::Commit() {
   CrashPoint("upload-before-commit");
   RETURN_IF_ERROR(store_.CommitBoxes(volume_.id, held_));
   CrashPoint("upload-after-commit");
+  changes_.Commit(volume_.id, held_);
   claims_->MarkCommitted(std::exchange(held_, {}));
   uncommitted_bytes_ = 0;
   return chunks_;

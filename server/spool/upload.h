@@ -15,6 +15,7 @@
 
 #include "server/spool/box_index.h"
 #include "server/spool/file_system.h"
+#include "server/spool/volume_changes.h"
 #include "server/spool/volume_store.h"
 #include "server/store/store.h"
 
@@ -58,7 +59,8 @@ class BoxClaims {
 // Writes chunks into the volume's file. One thread at a time.
 class UploadWriter final : public VolumeWriter {
  public:
-  UploadWriter(VolumeRecord volume, std::unique_ptr<File> file, std::shared_ptr<BoxClaims> claims, Store& store);
+  UploadWriter(VolumeRecord volume, std::unique_ptr<File> file, std::shared_ptr<BoxClaims> claims, Store& store,
+               VolumeChanges& changes);
   ~UploadWriter() override;
 
   absl::Status Add(const v1::Chunk& chunk) override;
@@ -72,6 +74,7 @@ class UploadWriter final : public VolumeWriter {
   const std::unique_ptr<File> file_;
   const std::shared_ptr<BoxClaims> claims_;
   Store& store_;
+  VolumeChanges& changes_;
   std::vector<CommittedBox> held_;  // claimed and written, not committed
   int64_t uncommitted_bytes_ = 0;
   int64_t chunks_ = 0;    // added so far

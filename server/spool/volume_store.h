@@ -60,6 +60,7 @@ class VolumeStore {
   // Makes the file of a volume whose record a JobChange is about to insert; removed again by Discard or at the next
   // Open.
   virtual absl::Status Reserve(const std::string& id, const v1::VolumeSpec& spec) = 0;
+  // Followers learn that the volume has gone.
   virtual void Discard(const std::string& id) = 0;
 
   // `missing` is filled only when asked for.
@@ -77,6 +78,17 @@ class VolumeStore {
   // it is not committed.
   virtual absl::Status Read(const std::string& id, const v1::Box& region,
                             const std::function<bool(v1::Chunk)>& send) = 0;
+  // Sends what is committed of `regions` in t,c,z,y order, then further boxes as they are committed, each once for each
+  // region that it meets, until all of the regions was sent (OK) or `send` returns false (OK). CANCELLED when `gone`
+  // returns true, which it is asked several times in a second, and, as VOLUME_GONE, when the volume is removed;
+  // SHUTTING_DOWN after StopFollowing; INVALID_FIELD for a region outside. Blocks the calling thread; nothing is kept
+  // but where the boxes of unfinished frames lie, so that a slow reader delays nobody.
+  virtual absl::Status Follow(const std::string& id, const std::vector<v1::Box>& regions,
+                              const std::function<bool(v1::Chunk)>& send, const std::function<bool()>& gone) = 0;
+  // Tells followers of boxes that a JobChange has committed; those of uploads they are told by themselves.
+  virtual void Announce(const std::string& id, const std::vector<CommittedBox>& boxes) = 0;
+  // Ends all following. Further calls of Follow send what there is, and end likewise.
+  virtual void StopFollowing() = 0;
 
   // --- for leases ---
   virtual std::filesystem::path PathOf(const std::string& volume_id) const = 0;
