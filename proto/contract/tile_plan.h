@@ -23,9 +23,9 @@ inline constexpr int kTilePlanVersion = 3;
 // What the plan depends on. All extents in voxels.
 struct TilePlanRequest {
   Shape3 frame;
-  Box3 region;  // the part of the frame that is wanted; empty: all of it
-  Shape3 psf;   // the PSF's cropped box
-  Shape3 halo;  // `HaloExtent` of each axis; all zero for those of a PSF of unknown spread
+  Box3 region = {};  // the part of the frame that is wanted; empty: all of it
+  Shape3 psf;        // the PSF's cropped box
+  Shape3 halo;       // `HaloExtent` of each axis; all zero for those of a PSF of unknown spread
   v1::Boundary boundary = v1::EXTEND;
   MethodMemory memory;              // of the method
   int64_t fixed_bytes = 0;          // working memory that does not depend on the tile

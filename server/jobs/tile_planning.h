@@ -25,7 +25,7 @@ Shape3 UsablePsf(const Shape3& psf, const Shape3& frame, v1::Boundary boundary);
 // What a plan depends on besides the specification and the method.
 struct PlanInputs {
   Shape3 frame;      // on the result's grid
-  Box3 region;       // of the frame: what is computed
+  Box3 region = {};  // of the frame: what is computed; empty: all of it
   Shape3 given_psf;  // every worker holds it beside its tile
   Shape3 psf;        // cropped
   Shape3 halo;       // all zero while the PSF's spread is not known

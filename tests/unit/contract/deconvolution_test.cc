@@ -149,5 +149,40 @@ TEST(DeconvolutionTest, VoxelsWeighDifferentlyOnlyWhereTheyNeedNotCount) {
   }
 }
 
+v1::DeconvolveSpec WithRegion(v1::DeconvolveSpec spec, const Box3& region) {
+  *spec.mutable_region_origin() = ToProto(region.origin);
+  *spec.mutable_region_shape() = ToProto(region.shape);
+  return spec;
+}
+
+TEST(DeconvolutionTest, ARegionIsInVoxelsOfTheInput) {
+  v1::VolumeSpec input;
+  *input.mutable_shape() = ToProto(Shape5{2, 3, 10, 20, 30});
+  *input.mutable_voxel_size() = Size(0.3, 0.1, 0.1);
+  const Box3 region{{2, 5, 7}, {4, 6, 8}};
+  EXPECT_EQ(ResultBox({}, input), (Box3{{}, {10, 20, 30}}));
+  EXPECT_EQ(ResultBox(Upsampled("3"), input), (Box3{{}, {30, 20, 30}}));
+  EXPECT_EQ(ResultBox(WithRegion({}, region), input), region);
+  EXPECT_EQ(ResultBox(WithRegion(Upsampled("3"), region), input), (Box3{{6, 5, 7}, {12, 6, 8}}));
+  const v1::VolumeSpec result = ResultVolume(WithRegion(Upsampled("3"), region), input);
+  EXPECT_EQ(ToShape(result.shape(), v1::U8, "").value(), (Shape5{2, 3, 12, 6, 8}));
+  EXPECT_DOUBLE_EQ(result.voxel_size().z_um(), 0.1);
+  EXPECT_EQ(ResultVolume({}, input).SerializeAsString(), input.SerializeAsString());
+}
+
+TEST(DeconvolutionTest, ARegionLiesInsideTheImage) {
+  v1::VolumeSpec image;
+  *image.mutable_shape() = ToProto(Shape5{1, 1, 10, 20, 30});
+  EXPECT_OK(CheckRegion({}, image));
+  EXPECT_OK(CheckRegion(WithRegion({}, {{}, {10, 20, 30}}), image));
+  EXPECT_OK(CheckRegion(WithRegion({}, {{9, 19, 29}, {1, 1, 1}}), image));
+  for (const Box3& outside : {Box3{{0, 0, 0}, {11, 1, 1}}, Box3{{0, 20, 0}, {1, 1, 1}}, Box3{{0, 0, 29}, {1, 1, 2}},
+                              Box3{{-1, 0, 0}, {1, 1, 1}}, Box3{{0, 0, 0}, {1, 0, 1}}}) {
+    const absl::Status status = CheckRegion(WithRegion({}, outside), image);
+    EXPECT_EQ(InfoOf(status).field(), "deconvolve.region_shape") << status;
+    EXPECT_NE(status.message().find("does not lie inside the image of 10 x 20 x 30 voxels"), std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace deconvoy

@@ -209,5 +209,22 @@ TEST(PlanOutputs, RefusesWhatIsMissing) {
   EXPECT_EQ(InfoOf(PlanOutputs(job, &input, nullptr).status()).field(), "project.axis");
 }
 
+TEST(PlanOutputs, ResultsHaveTheExtentsOfTheRegion) {
+  v1::JobSpec job;
+  job.mutable_deconvolve()->set_residual(true);
+  *job.mutable_deconvolve()->mutable_region_origin() = ToProto(Voxel{3, 10, 20});
+  *job.mutable_deconvolve()->mutable_region_shape() = ToProto(Shape3{5, 30, 40});
+  const v1::VolumeSpec input = Input();
+  ASSERT_OK_AND_ASSIGN(const auto outputs, PlanOutputs(job, &input, nullptr));
+  ASSERT_EQ(outputs.size(), 2U);
+  for (const PlannedOutput& output : outputs) {
+    EXPECT_EQ(ShapeOf(output), (Shape5{2, 3, 5, 30, 40})) << output.role;
+    EXPECT_EQ(output.spec.channels_size(), 3);
+    EXPECT_EQ(output.spec.voxel_size().z_um(), 0.3);
+  }
+  job.mutable_deconvolve()->mutable_region_origin()->set_z(21);
+  EXPECT_EQ(InfoOf(PlanOutputs(job, &input, nullptr).status()).field(), "deconvolve.region_shape");
+}
+
 }  // namespace
 }  // namespace deconvoy

@@ -443,5 +443,21 @@ TEST(ValidateJobSpec, RefusesWhatNoCameraDoes) {
   });
 }
 
+TEST(ValidateJobSpec, ARegionHasAnOriginAndExtents) {
+  const auto field = [](const std::function<void(v1::DeconvolveSpec&)>& change) {
+    v1::JobSpec spec = GoodDeconvolve();
+    *spec.mutable_deconvolve()->mutable_region_origin() = ToProto(Voxel{0, 0, 0});
+    *spec.mutable_deconvolve()->mutable_region_shape() = ToProto(Shape3{1, 2, 3});
+    change(*spec.mutable_deconvolve());
+    return InfoOf(ValidateJobSpec(spec)).field();
+  };
+  EXPECT_EQ(field([](auto&) {}), "");
+  EXPECT_EQ(field([](auto& spec) { spec.clear_region_origin(); }), "deconvolve.region_origin");
+  EXPECT_EQ(field([](auto& spec) { spec.clear_region_shape(); }), "deconvolve.region_shape");
+  EXPECT_EQ(field([](auto& spec) { spec.mutable_region_origin()->set_y(-1); }), "deconvolve.region_origin");
+  EXPECT_EQ(field([](auto& spec) { spec.mutable_region_shape()->set_x(0); }), "deconvolve.region_shape");
+  EXPECT_EQ(field([](auto& spec) { spec.mutable_region_shape()->set_z((1 << 20) + 1); }), "deconvolve.region_shape");
+}
+
 }  // namespace
 }  // namespace deconvoy

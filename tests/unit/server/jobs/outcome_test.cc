@@ -4,6 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <vector>
+
 #include "tests/unit/server/jobs/job_service.h"
 
 namespace deconvoy::server {
@@ -140,6 +145,67 @@ TEST_F(ObjectiveTest, IsTheSumOverTiles) {
 TEST_F(ObjectiveTest, OfTilesThatDidNotIterateAlikeThereIsNone) {
   EXPECT_TRUE(CurveOf({{8, 4, 2}, {3, 2}}).empty());
   EXPECT_TRUE(CurveOf({{8, 4, 2}, {3, 2}, {8, 4, 2}}).empty()) << "nor does a part of it count";
+}
+
+// A part of the preview of a tile's output, of one number.
+v1::PreviewPart PartOf(const v1::Task& tile, float value) {
+  const v1::Box& box = tile.outputs(0).box();
+  v1::PreviewPart part;
+  part.set_y(box.y());
+  part.set_x(box.x());
+  part.set_size_y(box.size_y());
+  part.set_size_x(box.size_x());
+  for (uint32_t i = 0; i < box.size_y() * box.size_x(); ++i) part.add_maximum(value);
+  return part;
+}
+
+TEST_F(OutcomeTest, ThePreviewGrowsTileByTileAndSurvivesARestart) {
+  const std::string job = service_.Submit(service_.Deconvolve({1, 1, 2, 8, 4}, {2, 4, 4}));
+  EXPECT_EQ(ReasonOf(service_.jobs().GetPreview(JobService::kOwner, job, 0).status()), v1::NOT_FOUND);
+  ASSERT_OK(worker_.Deliver(*worker_.Take()));
+  for (const float value : {3.0F, 5.0F}) {
+    const v1::Task tile = *worker_.Take();
+    std::string bytes;
+    v1::TaskResult result = ResultOf(tile, &bytes);
+    *result.mutable_tile()->mutable_preview() = PartOf(tile, value);
+    ASSERT_OK(worker_.Deliver(tile, result, bytes));
+    ASSERT_OK_AND_ASSIGN(const v1::Preview preview, service_.jobs().GetPreview(JobService::kOwner, job, 0));
+    EXPECT_EQ(preview.step(), 1U);
+    ASSERT_EQ(preview.maximum_size(), 32);
+    const int first = static_cast<int>(tile.outputs(0).box().y()) * 4;
+    for (int i = first; i < first + 16; ++i) EXPECT_EQ(preview.maximum(i), value);
+    EXPECT_EQ(value == 3, std::isnan(preview.maximum((first + 16) % 32))) << "the other tile";
+  }
+  service_.Reopen();
+  ASSERT_OK_AND_ASSIGN(const v1::Preview kept, service_.jobs().GetPreview(JobService::kOwner, job, 0));
+  EXPECT_EQ(*std::max_element(kept.maximum().begin(), kept.maximum().end()), 5);
+  EXPECT_EQ(ReasonOf(service_.jobs().GetPreview("somebody", job, 0).status()), v1::NOT_FOUND);
+  EXPECT_EQ(ReasonOf(service_.jobs().GetPreview(JobService::kOwner, job, 1).status()), v1::NOT_FOUND);
+  ASSERT_OK(service_.jobs().Delete(JobService::kOwner, job));
+  EXPECT_EQ(ReasonOf(service_.jobs().GetPreview(JobService::kOwner, job, 0).status()), v1::NOT_FOUND);
+}
+
+TEST_F(OutcomeTest, APreviewThatIsNotTheTilesIsRefused) {
+  service_.Submit(service_.Deconvolve({1, 1, 2, 8, 4}, {2, 4, 4}));
+  ASSERT_OK(worker_.Deliver(*worker_.Take()));
+  const v1::Task tile = *worker_.Take();
+  const std::vector<std::function<void(v1::PreviewPart&)>> wrongs = {
+      [](auto& part) { part.set_y(part.y() + 1); },
+      [](auto& part) { part.set_size_x(part.size_x() + 1); },
+      [](auto& part) { part.add_maximum(1); },
+      [](auto& part) { part.mutable_maximum()->RemoveLast(); },
+      [](auto& part) { part.set_maximum(2, std::nanf("")); },
+      [](auto& part) { part.set_size_y(1U << 31); },
+      [](auto& part) { part.clear_maximum(); },
+  };
+  for (size_t i = 0; i < wrongs.size(); ++i) {
+    std::string bytes;
+    v1::TaskResult result = ResultOf(tile, &bytes);
+    *result.mutable_tile()->mutable_preview() = PartOf(tile, 1);
+    wrongs[i](*result.mutable_tile()->mutable_preview());
+    EXPECT_EQ(InfoOf(worker_.Deliver(tile, result, bytes)).field(), "result.tile.preview") << i;
+  }
+  EXPECT_OK(worker_.Deliver(tile)) << "an earlier worker makes none";
 }
 
 }  // namespace

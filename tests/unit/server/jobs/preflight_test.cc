@@ -445,5 +445,27 @@ TEST_F(PreflightTest, BackgroundsOfPlanesAreAsManyAsPlanes) {
   EXPECT_EQ(service_.Get(service_.Submit(spec)).spec().deconvolve().background_planes().counts_size(), 4);
 }
 
+TEST_F(PreflightTest, ARegionTakesAndMakesOnlyWhatItIs) {
+  TestWorker worker(service_, "w");
+  ASSERT_OK(worker.Register());
+  v1::JobSpec spec = service_.Deconvolve({2, 1, 8, 40, 40}, {4, 8, 8});
+  const v1::PreflightReport whole = Report(spec);
+  *spec.mutable_deconvolve()->mutable_region_origin() = ToProto(Voxel{2, 3, 5});
+  *spec.mutable_deconvolve()->mutable_region_shape() = ToProto(Shape3{4, 8, 16});
+  const v1::PreflightReport region = Report(spec);
+  ASSERT_TRUE(region.accepted()) << region.ShortDebugString();
+  EXPECT_EQ(whole.tiles_per_frame(), 2U * 5 * 5);
+  EXPECT_EQ(region.tiles_per_frame(), 2U);
+  EXPECT_EQ(region.result_bytes(), 2U * 4 * 8 * 16);
+  EXPECT_LT(region.compute_seconds(), whole.compute_seconds() / 10);
+  EXPECT_TRUE(Says(region, v1::INFO, "voxel 0,0,0 of the result is 2,3,5 of the image"));
+  spec.mutable_deconvolve()->mutable_region_origin()->set_x(25);
+  const v1::Finding outside = ExpectRefused(spec, v1::INVALID_FIELD, "deconvolve.region_shape");
+  EXPECT_THAT(outside.message(), HasSubstr("columns 25:41 does not lie inside the image of 8 x 40 x 40 voxels"));
+  EXPECT_THAT(outside.info().remedy(), HasSubstr("columns 0:40"));
+  spec.mutable_deconvolve()->clear_region_origin();
+  ExpectRefused(spec, v1::INVALID_FIELD, "deconvolve.region_origin");
+}
+
 }  // namespace
 }  // namespace deconvoy::server

@@ -111,5 +111,19 @@ TEST(ResultCheck, ClippingIsWarnedOf) {
   EXPECT_THAT(findings[0].message(), HasSubstr("3 voxels of the result did not fit into U8"));
 }
 
+// The light of the frame may lie beside it.
+TEST(ResultCheck, ARegionMayBeDark) {
+  for (const v1::VoxelType type : {v1::F32, v1::U16}) {
+    v1::DeconvolveSpec spec = Spec(type);
+    spec.mutable_region_shape()->set_z(1);
+    ASSERT_OK_AND_ASSIGN(const auto none, CheckResult(spec, Frame(400, 100), Result(0, 0)));
+    EXPECT_TRUE(none.empty());
+    v1::ResultStatistics faint = Result(0, 0.4);
+    faint.set_input_sum(50);
+    ASSERT_OK_AND_ASSIGN(const auto findings, CheckResult(spec, Frame(400, 100), faint));
+    EXPECT_EQ(findings.size(), type == v1::U16 ? 1U : 0U);
+  }
+}
+
 }  // namespace
 }  // namespace deconvoy::server

@@ -170,5 +170,39 @@ TEST(TaskBuilderTest, TilesHaveTheFlatFieldAndTheCamerasOfTheirChannels) {
   EXPECT_EQ(tasks, 3);
 }
 
+// Tiles speak of the image, their outputs of the result.
+TEST(TaskBuilderTest, TilesOfARegionLieAtItsPlaceAndYieldTheResult) {
+  JobService service;
+  TestWorker worker(service, "a");
+  EXPECT_OK(worker.Register());
+  v1::JobSpec spec = service.Deconvolve({1, 1, 8, 20, 20}, {4, 4, 5}, "previous");
+  v1::VolumeSpec image = MakeSpec({2, 1, 8, 20, 20});
+  spec.mutable_deconvolve()->set_input_volume(service.AddVolume(image));
+  spec.mutable_deconvolve()->set_residual(true);
+  const Box3 region{{2, 3, 5}, {4, 8, 10}};
+  *spec.mutable_deconvolve()->mutable_region_origin() = ToProto(region.origin);
+  *spec.mutable_deconvolve()->mutable_region_shape() = ToProto(region.shape);
+  const std::string job = service.Submit(spec);
+  int64_t voxels = 0;
+  while (const std::optional<v1::Task> task = worker.Take()) {
+    if (task->has_tile()) {
+      const Box3 core = ToFrameBox(task->tile().core()).box, loaded = ToFrameBox(task->tile().loaded()).box;
+      EXPECT_TRUE(region.Contains(core));
+      EXPECT_TRUE((Box3{{}, {8, 20, 20}}.Contains(loaded)));
+      EXPECT_TRUE(loaded.Contains(core));
+      for (const v1::OutputPiece& piece : task->outputs()) {
+        EXPECT_EQ(ToFrameBox(piece.box()).box, (Box3{core.origin - region.origin, core.shape}));
+      }
+      EXPECT_EQ(task->tile().preview_step(), 1U);
+      voxels += core.shape.voxels();
+    }
+    EXPECT_OK(worker.Deliver(*task));
+  }
+  EXPECT_EQ(voxels, 2 * region.shape.voxels());
+  const v1::Job ended = service.Get(job);
+  ASSERT_EQ(ended.state(), v1::SUCCEEDED) << ended.ShortDebugString();
+  service.CheckResult(ended);
+}
+
 }  // namespace
 }  // namespace deconvoy::server
