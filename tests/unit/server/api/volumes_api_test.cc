@@ -305,5 +305,69 @@ TEST_F(VolumesApiTest, ADrainedServerTakesNothingNewButWhatItHasStaysReadable) {
   EXPECT_TRUE(Get(volume.name(), &other).ok());
 }
 
+TEST_F(VolumesApiTest, AReaderThatFollowsGetsWhatIsWrittenWhileItReads) {
+  v1::Volume volume;
+  ASSERT_TRUE(Create("followed", spec_, &volume).ok());
+  v1::WriteVolumeResponse last;
+  ASSERT_TRUE(Write(volume.name(), {Planes(spec_, 5, 2)}, &last).ok());
+  v1::ReadVolumeRequest request;
+  request.set_volume(volume.name());
+  std::vector<v1::Chunk> chunks;
+  EXPECT_EQ(ReasonOf(Read(request, &chunks)), v1::VOLUME_INCOMPLETE);
+  request.set_follow(true);
+  grpc::ClientContext context;
+  const auto stream = volume_stub_->Read(&context, request);
+  v1::ReadVolumeResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.chunk().data(), Planes(spec_, 5, 2).data());
+  for (const auto& [z, count] : {std::pair{0U, 5U}, std::pair{7U, 1U}}) {
+    ASSERT_TRUE(Write(volume.name(), {Planes(spec_, z, count)}, &last).ok());
+    ASSERT_TRUE(stream->Read(&response));
+    EXPECT_EQ(response.chunk().box().z(), z);
+    EXPECT_EQ(response.chunk().data(), Planes(spec_, z, count).data());
+  }
+  EXPECT_FALSE(stream->Read(&response)) << "that was all, though nobody has called Finish";
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(VolumesApiTest, AFollowedVolumeMayGoAndTheServerMayStop) {
+  v1::Volume volume;
+  ASSERT_TRUE(Create("gone", spec_, &volume).ok());
+  v1::ReadVolumeRequest request;
+  request.set_volume(volume.name());
+  request.set_follow(true);
+  v1::WriteVolumeResponse last;
+  ASSERT_TRUE(Write(volume.name(), {Planes(spec_, 0, 1)}, &last).ok());
+  // Whoever has got something has begun to follow.
+  const auto follow = [&](grpc::ClientContext& context) {
+    auto stream = volume_stub_->Read(&context, request);
+    v1::ReadVolumeResponse response;
+    EXPECT_TRUE(stream->Read(&response));
+    return stream;
+  };
+  grpc::ClientContext deleted_context, stopped_context;
+  v1::ReadVolumeResponse response;
+  const auto deleted = follow(deleted_context);
+  grpc::ClientContext context;
+  v1::DeleteVolumeRequest remove;
+  remove.set_volume(volume.name());
+  v1::DeleteVolumeResponse removed;
+  ASSERT_TRUE(volume_stub_->Delete(&context, remove, &removed).ok());
+  EXPECT_FALSE(deleted->Read(&response));
+  const grpc::Status gone = deleted->Finish();
+  EXPECT_EQ(gone.error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_EQ(ReasonOf(gone), v1::VOLUME_GONE);
+
+  ASSERT_TRUE(Create("stopped", spec_, &volume).ok());
+  request.set_volume(volume.name());
+  ASSERT_TRUE(Write(volume.name(), {Planes(spec_, 0, 1)}, &last).ok());
+  const auto stopped = follow(stopped_context);
+  core_->volumes().StopFollowing();
+  EXPECT_FALSE(stopped->Read(&response));
+  const grpc::Status unavailable = stopped->Finish();
+  EXPECT_EQ(unavailable.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ReasonOf(unavailable), v1::SHUTTING_DOWN);
+}
+
 }  // namespace
 }  // namespace deconvoy::server

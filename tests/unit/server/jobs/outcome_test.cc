@@ -205,7 +205,7 @@ TEST_F(OutcomeTest, APreviewThatIsNotTheTilesIsRefused) {
     wrongs[i](*result.mutable_tile()->mutable_preview());
     EXPECT_EQ(InfoOf(worker_.Deliver(tile, result, bytes)).field(), "result.tile.preview") << i;
   }
-  EXPECT_OK(worker_.Deliver(tile)) << "an earlier worker makes none";
+  EXPECT_OK(worker_.Deliver(tile));  // without any, as an earlier worker
 }
 
 }  // namespace
