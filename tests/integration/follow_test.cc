@@ -123,7 +123,7 @@ TEST_F(FollowTest, TheResultOfACancelledJobIsGone) {
   ASSERT_OK_AND_ASSIGN(const v1::Job job, Submit(2000));
   auto followed = std::async(std::launch::async, [&] { return Read(job.outputs(0).volume(), true).status; });
   ASSERT_TRUE(Eventually([&] { return client_->GetJob(job.name())->state() == v1::RUNNING; }));
-  ASSERT_OK(client_->Cancel(job.name()));
+  ASSERT_OK(client_->CancelJob(job.name()));
   const grpc::Status status = followed.get();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
   v1::ErrorInfo info;
