@@ -60,9 +60,9 @@ void AddRegionOption(CLI::App& verb, std::optional<RegionOption>& target) {
             if (!region.ok()) throw CLI::ValidationError(kName, std::string(region.status().message()));
             target = *region;
           },
-          "Compute only these planes, rows and columns of INPUT, counted from 0, each range without its end; what is "
-          "left out of it is the whole axis. Around it INPUT is looked at all the same")
-      ->type_name("Z0:Z1,Y0:Y1,X0:X1");
+          "Compute only these planes, rows and columns of INPUT, as Z0:Z1,Y0:Y1,X0:X1, counted from 0, each range "
+          "without its end; a bound that is left out is the axis's. Around it INPUT is looked at all the same")
+      ->type_name("RANGES");
 }
 
 absl::Status SetRegion(const std::optional<RegionOption>& region, const v1::VolumeSpec& image,
