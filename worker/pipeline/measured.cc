@@ -132,10 +132,11 @@ FrameBox ImageRegion(const v1::TileTask& tile, int64_t c, const Shape3& image) {
   return region;
 }
 
-FrameBox PreviousRegion(const v1::TileTask& tile, const v1::VolumeSpec& image) {
+FrameBox PreviousRegion(const v1::TileTask& tile) {
   FrameBox region = ToFrameBox(tile.loaded());
   --region.t;
-  const Box3 result = ResultBox(tile.spec(), image);
+  if (!tile.spec().has_region_shape()) return region;
+  const Box3 result = ResultBox(tile.spec(), {});
   region.box = Intersect(region.box, result);
   region.box.origin = region.box.origin - result.origin;
   return region;

@@ -23,9 +23,9 @@ std::vector<int64_t> ChannelsOf(const v1::TileTask& tile);
 // they were recorded.
 FrameBox ImageRegion(const v1::TileTask& tile, int64_t c, const Shape3& image);
 
-// What a tile reads of the result of the time point before: of its loaded box the part that the result of an image like
-// `image` covers, in voxels of the result.
-FrameBox PreviousRegion(const v1::TileTask& tile, const v1::VolumeSpec& image);
+// What a tile reads of the result of the time point before: the part of its loaded box that the result covers, in
+// voxels of the result.
+FrameBox PreviousRegion(const v1::TileTask& tile);
 
 // Where the voxels of one channel come from.
 struct ImageSource {

@@ -177,7 +177,7 @@ absl::Status LoadPrevious(const TileJob& job, TaskContext& context, Ops& ops, Ar
   CountScale scale = job.scale();
   scale.dark = 0;
   if (!job.tile.spec().keep_offset()) scale.offset_counts = 0;
-  const FrameBox region = PreviousRegion(job.tile, job.input->spec());
+  const FrameBox region = PreviousRegion(job.tile);
   const Voxel at = region.box.origin + ResultBox(job.tile.spec(), job.input->spec()).origin - job.loaded.box.origin;
   const Shape3& loaded = job.loaded.box.shape;
   PlaneUploader uploader(ops, loaded, previous);

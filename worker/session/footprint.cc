@@ -40,9 +40,7 @@ std::vector<InputBox> BoxesToReadAhead(const v1::Task& task) {
     if (!mask_name.empty() && mask.ok()) AddBox(task, mask_name, RegionOfMask(**mask, region), boxes);
     if (!flat_name.empty() && flat.ok()) AddBox(task, flat_name, RegionOfFlatField(**flat, region), boxes);
   }
-  if (!tile.previous_volume().empty()) {
-    AddBox(task, tile.previous_volume(), PreviousRegion(tile, (*image)->spec()), boxes);
-  }
+  if (!tile.previous_volume().empty()) AddBox(task, tile.previous_volume(), PreviousRegion(tile), boxes);
   return boxes;
 }
 

@@ -59,6 +59,17 @@ TEST(FootprintTest, TheResultThatATileStartsFromIsReadAheadToo) {
   EXPECT_EQ(FootprintOf(task).staged, 8 * 9 * 10 * (2 + 4));
 }
 
+TEST(FootprintTest, OfTheResultOfARegionItsPartIsReadAhead) {
+  v1::Task task = Tile();
+  task.mutable_tile()->set_previous_volume("volumes/out");
+  *task.mutable_tile()->mutable_spec()->mutable_region_origin() = ToProto(Voxel{2, 0, 3});
+  *task.mutable_tile()->mutable_spec()->mutable_region_shape() = ToProto(Shape3{4, 20, 5});
+  const std::vector<InputBox> boxes = BoxesToReadAhead(task);
+  ASSERT_EQ(boxes.size(), 2U);
+  EXPECT_EQ(boxes[0].box, (FrameBox{3, 1, {{}, {8, 9, 10}}})) << "of the image all that is loaded";
+  EXPECT_EQ(boxes[1].box, (FrameBox{2, 1, {{}, {4, 9, 5}}})) << "in voxels of the result";
+}
+
 TEST(FootprintTest, MaskViewsAndSparsePlanesAreReadAheadAsTheyAreUsed) {
   v1::Task task = Tile();
   v1::VolumeAccess& mask = *task.add_inputs();
