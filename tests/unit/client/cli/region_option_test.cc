@@ -4,13 +4,16 @@
 #include <gtest/gtest.h>
 
 #include "client/cli/outcome.h"
+#include "client/cli/spec_text.h"
 #include "proto/contract/volume_layout.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::client {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 v1::VolumeSpec Image() {
   v1::VolumeSpec image;
@@ -69,6 +72,15 @@ TEST(RegionOptionTest, IsReadWithTheCommandLine) {
   EXPECT_FALSE(parse("").has_value());
   EXPECT_EQ(parse("--region 1:,:,:").value().z.begin, 1);
   EXPECT_THROW(parse("--region 1:2"), CLI::ValidationError);
+}
+
+TEST(RegionOptionTest, IsShownWithTheJob) {
+  v1::JobSpec job;
+  v1::DeconvolveSpec& spec = *job.mutable_deconvolve();
+  ASSERT_OK(SetRegion(*ParseRegion("1:4,10:200,:"), Image(), spec));
+  EXPECT_THAT(SpecLines(job), Contains("region: 3,190,500 voxels at 1,10,0"));
+  job.mutable_deconvolve()->clear_region_shape();
+  EXPECT_THAT(SpecLines(job), Not(Contains(HasSubstr("region"))));
 }
 
 }  // namespace
