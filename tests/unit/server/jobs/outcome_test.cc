@@ -185,10 +185,7 @@ TEST_F(OutcomeTest, ThePreviewGrowsTileByTileAndSurvivesARestart) {
   EXPECT_EQ(ReasonOf(service_.jobs().GetPreview(JobService::kOwner, job, 0).status()), v1::NOT_FOUND);
 }
 
-TEST_F(OutcomeTest, APreviewThatIsNotTheTilesIsRefused) {
-  service_.Submit(service_.Deconvolve({1, 1, 2, 8, 4}, {2, 4, 4}));
-  ASSERT_OK(worker_.Deliver(*worker_.Take()));
-  const v1::Task tile = *worker_.Take();
+TEST(PreviewOutcomeTest, APreviewThatIsNotTheTilesIsRefused) {
   const std::vector<std::function<void(v1::PreviewPart&)>> wrongs = {
       [](auto& part) { part.set_y(part.y() + 1); },
       [](auto& part) { part.set_size_x(part.size_x() + 1); },
@@ -199,13 +196,18 @@ TEST_F(OutcomeTest, APreviewThatIsNotTheTilesIsRefused) {
       [](auto& part) { part.clear_maximum(); },
   };
   for (size_t i = 0; i < wrongs.size(); ++i) {
+    JobService service;
+    TestWorker worker(service, "a");
+    ASSERT_OK(worker.Register());
+    service.Submit(service.Deconvolve({1, 1, 2, 8, 4}, {2, 4, 4}));
+    ASSERT_OK(worker.Deliver(*worker.Take()));
+    const v1::Task tile = *worker.Take();
     std::string bytes;
     v1::TaskResult result = ResultOf(tile, &bytes);
     *result.mutable_tile()->mutable_preview() = PartOf(tile, 1);
     wrongs[i](*result.mutable_tile()->mutable_preview());
-    EXPECT_EQ(InfoOf(worker_.Deliver(tile, result, bytes)).field(), "result.tile.preview") << i;
+    EXPECT_EQ(InfoOf(worker.Deliver(tile, result, bytes)).field(), "result.tile.preview") << i;
   }
-  EXPECT_OK(worker_.Deliver(tile));  // without any, as an earlier worker
 }
 
 }  // namespace
