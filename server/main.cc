@@ -14,6 +14,7 @@
 #include "proto/contract/limits.h"
 #include "server/config/command_line.h"
 #include "server/daemon.h"
+#include "server/errand.h"
 #include "server/observe/logging.h"
 #include "server/private_state.h"
 
@@ -101,6 +102,7 @@ int main(int argc, char** argv) {
     std::fputs(invocation->answer.c_str(), stdout);
     return std::fflush(stdout) == 0 ? 0 : 1;
   }
+  if (invocation->errand != Errand::kServe) return RunErrand(*invocation);
   SetUpSignals();
   SetUpLogging(invocation->config.log_level);
   return invocation->local ? ServeOneCaller(invocation->config) : Serve(invocation->config, {});

@@ -18,10 +18,14 @@ Examples:
       tell whether the file is right, without starting
   deconvoyd --print-config > deconvoyd.toml
       a file with every setting, its meaning and its range
+  deconvoyd --state /var/lib/deconvoy --backup /backup/deconvoy-$(date +%F).sqlite
+      copy the database, also while the server runs; copy the spool after it
+  deconvoyd --state /var/lib/deconvoy --check
+      with the server stopped, compare every stored byte with its checksum; --repair mends what can be mended
 
 SIGTERM or SIGINT lets running tasks finish for the time of grace; a second one leaves at once. Nothing that was
-acknowledged is lost either way. Exit codes: 0 ok, 2 usage or configuration, 3 state folder, 4 address, 130 left at
-once on a second signal.)";
+acknowledged is lost either way. Exit codes: 0 ok, 1 something is wrong with the state folder, 2 usage or
+configuration, 3 state folder or backup cannot be used, 4 address, 130 left at once on a second signal.)";
 
 absl::Status Refuse(std::string_view message, std::string_view remedy = "see `deconvoyd --help`") {
   return MakeError({.reason = v1::INVALID_FIELD, .remedy = std::string(remedy)}, message);
@@ -43,7 +47,9 @@ struct CommandLine {
   ServerConfig flags;  // only those given count
   std::vector<std::pair<const Key*, CLI::Option*>> options;
   std::string config_file;
+  std::string backup;
   bool print_config = false, check_config = false, local = false, version = false;
+  bool check = false, repair = false, json = false;
 
   CommandLine() {
     app.add_option("--config", config_file, "Configuration file (TOML)");
@@ -57,6 +63,10 @@ struct CommandLine {
     app.add_flag("--print-config", print_config, "Print the settings in effect as TOML and leave");
     app.add_flag("--check-config", check_config, "Check file and flags and leave");
     app.add_flag("--local", local, "Be the private server of one caller: end with it and remove the state folder");
+    app.add_flag("--check", check, "Check database and spool of a stopped server, say what is wrong, and leave");
+    app.add_flag("--repair", repair, "Check, mend what can be mended, check again, and leave");
+    app.add_flag("--json", json, "Tell what --check or --repair found as one JSON object");
+    app.add_option("--backup", backup, "Copy the database into this new file, also while a server runs, and leave");
     app.add_flag("--version", version, "Print the version and leave");
     app.footer(kFooter);
     app.allow_extras();
@@ -64,7 +74,8 @@ struct CommandLine {
 };
 
 absl::Status RefuseUnknown(const std::string& argument) {
-  std::vector<std::string> known = {"--config", "--print-config", "--check-config", "--local", "--version", "--help"};
+  std::vector<std::string> known = {"--config", "--print-config", "--check-config", "--local",   "--check",
+                                    "--repair", "--json",         "--backup",       "--version", "--help"};
   for (const Key& key : Keys()) known.emplace_back(key.flag);
   const std::string nearest = Nearest(argument.substr(0, argument.find('=')), known);
   return Refuse(fmt::format("there is no argument `{}`", Printable(argument)),
@@ -98,6 +109,23 @@ absl::StatusOr<ServerConfig> Merge(const CommandLine& line) {
   return config;
 }
 
+// Which errand, and that nothing is asked for that goes without it.
+absl::Status SetErrand(const CommandLine& line, Invocation& result) {
+  const bool looks = line.check || line.repair;
+  if (line.local && (looks || !line.backup.empty())) {
+    return Refuse("a private server (--local) has no state folder to check or back up", "leave out --local");
+  }
+  if (looks && !line.backup.empty())
+    return Refuse("--backup and --check cannot be done at once", "do one after the other");
+  if (line.json && !looks) return Refuse("--json goes with --check or --repair only", "leave it out");
+  result.json = line.json;
+  result.backup = line.backup;
+  if (line.check) result.errand = Errand::kCheck;
+  if (line.repair) result.errand = Errand::kRepair;
+  if (!line.backup.empty()) result.errand = Errand::kBackup;
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Invocation> ParseCommandLine(int argc, const char* const* argv) {
@@ -118,6 +146,7 @@ absl::StatusOr<Invocation> ParseCommandLine(int argc, const char* const* argv) {
   }
   ASSIGN_OR_RETURN(result.config, Merge(line));
   result.local = line.local;
+  RETURN_IF_ERROR(SetErrand(line, result));
   if (line.print_config) result.answer = ToToml(result.config);
   if (line.check_config) result.answer = "the configuration is right\n";
   return result;

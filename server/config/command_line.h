@@ -9,6 +9,14 @@
 
 namespace deconvoy::server {
 
+// What the program is to do, beside answering.
+enum class Errand {
+  kServe,
+  kCheck,   // of a state folder that no server uses
+  kRepair,  // likewise: check, mend, check again
+  kBackup,  // of the database, also while a server uses it
+};
+
 // What the caller asked for.
 struct Invocation {
   ServerConfig config;  // defaults, then the file of `--config`, then flags
@@ -18,6 +26,9 @@ struct Invocation {
   // A private server: it dies with its parent and removes its state folder at the end. State folder and addresses are
   // empty when none were given, so that it makes its own.
   bool local = false;
+  Errand errand = Errand::kServe;
+  bool json = false;        // of a check: one JSON object instead of text
+  std::string backup = {};  // the file that a backup makes
 };
 
 // Errors are INVALID_FIELD, naming the flag or file:line.

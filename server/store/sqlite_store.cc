@@ -9,6 +9,7 @@
 #include "server/store/psf_table.h"
 #include "server/store/request_table.h"
 #include "server/store/schema.h"
+#include "server/store/store_audit.h"
 #include "server/store/task_table.h"
 #include "server/store/volume_table.h"
 
@@ -66,6 +67,7 @@ absl::Status ApplyChange(Database& database, job_table::JobKey key, const JobCha
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::filesystem::path& path) {
   ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path));
+  RETURN_IF_ERROR(CheckSound(*database));
   RETURN_IF_ERROR(Migrate(*database));
   // What an earlier run has left in the log, and the tables of a new database. The next start would do as well.
   database->EmptyLog().IgnoreError();

@@ -127,7 +127,7 @@ struct JobChange {
 class Store {
  public:
   // Opens or makes the database at `path`, and migrates an older schema forward. FAILED_PRECONDITION with both versions
-  // for a newer one.
+  // for a newer one. Reads all of it first: STORAGE_FAILURE, saying what to do, where the file is damaged.
   static absl::StatusOr<std::unique_ptr<Store>> Open(const std::filesystem::path& path);
   virtual ~Store() = default;
 
