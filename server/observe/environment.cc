@@ -1,16 +1,11 @@
 #include "server/observe/environment.h"
 
 #include <absl/time/clock.h>
-#include <signal.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include <array>
-#include <atomic>
 #include <cerrno>
-#include <charconv>
 #include <cstdint>
-#include <cstdlib>
 #include <system_error>
 
 namespace deconvoy::server {
@@ -46,24 +41,6 @@ class RandomIdSource final : public IdSource {
   }
 };
 
-// What `$DECONVOY_CRASH_POINT` asks for.
-struct CrashRequest {
-  std::string name;
-  int64_t pass = 1;
-};
-
-CrashRequest ParseCrashRequest() {
-  const char* text = std::getenv("DECONVOY_CRASH_POINT");
-  if (text == nullptr) return {};
-  const std::string_view all = text;
-  const size_t colon = all.find(':');
-  CrashRequest request{std::string(all.substr(0, colon)), 1};
-  if (colon != std::string_view::npos) {
-    std::from_chars(all.data() + colon + 1, all.data() + all.size(), request.pass);
-  }
-  return request;
-}
-
 }  // namespace
 
 Clock& SystemClock() {
@@ -74,13 +51,6 @@ Clock& SystemClock() {
 IdSource& RandomIds() {
   static RandomIdSource ids;
   return ids;
-}
-
-void CrashPoint(std::string_view name) {
-  const CrashRequest request = ParseCrashRequest();
-  static std::atomic<int64_t> passes = 0;
-  if (request.name.empty() || request.name != name) return;
-  if (passes.fetch_add(1) + 1 == request.pass) kill(getpid(), SIGKILL);
 }
 
 }  // namespace deconvoy::server

@@ -27,8 +27,8 @@ class IdSource {
 Clock& SystemClock();
 IdSource& RandomIds();
 
-// Ends the process at once, as `kill -9` would, when `$DECONVOY_CRASH_POINT` is `name` or `name:n` (the n-th time it is
-// passed, from 1). Names in use are listed in docs/operations.md.
+// Does nothing, unless a test has set what is to happen here (server/observe/crash_hook.h), such as the end of the
+// process. Names in use are listed in docs/robustness.md.
 void CrashPoint(std::string_view name);
 
 }  // namespace deconvoy::server

@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "server/observe/crash_hook.h"
 #include "tests/contract/spool_fixture.h"
 
 namespace deconvoy::server {
@@ -323,7 +324,7 @@ class SpoolCrashTest : public SpoolUploadTest {
     EXPECT_EQ(pipe(ends), 0);
     const pid_t child = fork();
     if (child == 0) {
-      setenv("DECONVOY_CRASH_POINT", crash_point.c_str(), 1);
+      SetCrashHook(KillAt(crash_point));
       if (TryReopen().ok()) work(ends[1]);
       _exit(0);
     }

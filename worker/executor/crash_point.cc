@@ -3,7 +3,6 @@
 #include <atomic>
 #include <charconv>
 #include <csignal>
-#include <cstdlib>
 #include <string>
 
 namespace deconvoy::worker {
@@ -11,27 +10,30 @@ namespace {
 
 struct Chosen {
   std::string name;
-  int passes = 1;
+  int wanted = 1;
+  std::atomic<int> passes = 0;
 };
 
-Chosen Choose() {
-  const char* value = std::getenv("DECONVOY_WORKER_CRASH_POINT");
-  if (value == nullptr) return {};
-  Chosen chosen{value};
-  const size_t colon = chosen.name.find(':');
-  if (colon == std::string::npos) return chosen;
-  std::from_chars(chosen.name.data() + colon + 1, chosen.name.data() + chosen.name.size(), chosen.passes);
-  chosen.name.resize(colon);
+Chosen& TheChosen() {
+  static Chosen chosen;
   return chosen;
 }
 
 }  // namespace
 
+void KillAt(std::string_view request) {
+  Chosen& chosen = TheChosen();
+  const size_t colon = request.find(':');
+  chosen.name = request.substr(0, colon);
+  if (colon != std::string_view::npos) {
+    std::from_chars(request.data() + colon + 1, request.data() + request.size(), chosen.wanted);
+  }
+}
+
 void CrashPoint(std::string_view name) {
-  static const Chosen chosen = Choose();
-  static std::atomic<int> passed{0};
+  Chosen& chosen = TheChosen();
   if (chosen.name.empty() || chosen.name != name) return;
-  if (passed.fetch_add(1) + 1 == chosen.passes) std::raise(SIGKILL);
+  if (chosen.passes.fetch_add(1) + 1 == chosen.wanted) std::raise(SIGKILL);
 }
 
 }  // namespace deconvoy::worker

@@ -1,4 +1,4 @@
-// Places where tests make the worker die.
+// Places where tests make the worker die. The program that is delivered passes them without effect.
 //
 // Names: worker-task-started, worker-mid-iterations, worker-before-delivery, worker-after-delivery, worker-three-tasks
 // (a task waits, one is computed and one delivered).
@@ -8,8 +8,11 @@
 
 namespace deconvoy::worker {
 
-// Ends the process at once, as `kill -9` would, when `$DECONVOY_WORKER_CRASH_POINT` is `name` or `name:n` (the n-th
-// time it is passed, from 1). Thread safe.
+// Does nothing, unless KillAt has named this point. Thread safe.
 void CrashPoint(std::string_view name);
+
+// From now on the process ends at once, as `kill -9` would, at the point `name` of "name", or the n-th time that it is
+// passed of "name:n", from 1. For tests. REQUIRES: no other thread passes a crash point meanwhile.
+void KillAt(std::string_view request);
 
 }  // namespace deconvoy::worker

@@ -23,8 +23,9 @@ bool ServerProcess::Start(const std::map<std::string, std::string>& environment,
       "--worker-cache", PlanCache().string(),     "--lease-ms",       std::to_string(3000 * Slowness())};
   arguments.insert(arguments.end(), more.begin(), more.end());
   std::filesystem::remove(state() / "address");
-  process_ = std::make_unique<Process>("deconvoyd", arguments,
-                                       Process::Options{environment, folder_, "server-" + std::to_string(++starts_)});
+  process_ = std::make_unique<Process>(
+      environment.contains("DECONVOY_CRASH_POINT") ? "deconvoyd-crashing" : "deconvoyd", arguments,
+      Process::Options{environment, folder_, "server-" + std::to_string(++starts_)});
   Eventually([this] { return !process_->Running() || std::filesystem::exists(state() / "address"); });
   return process_->Running() && std::filesystem::exists(state() / "address");
 }
@@ -47,7 +48,9 @@ std::unique_ptr<Process> ServerProcess::StartWorker(const std::string& label, bo
       "--threads", "1",       "--state",           PlanCache().string()};
   if (same_host) arguments.insert(arguments.end(), {"--spool", (state() / "spool").string()});
   arguments.insert(arguments.end(), more.begin(), more.end());
-  return std::make_unique<Process>("deconvoy-worker", arguments, Process::Options{environment, folder_, label});
+  const bool crashes = environment.contains("DECONVOY_WORKER_CRASH_POINT");
+  return std::make_unique<Process>(crashes ? "deconvoy-worker-crashing" : "deconvoy-worker", arguments,
+                                   Process::Options{environment, folder_, label});
 }
 
 }  // namespace deconvoy::testing

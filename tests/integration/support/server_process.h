@@ -18,7 +18,8 @@ class ServerProcess {
   enum class Door { kUnixSocket, kPort };
   explicit ServerProcess(std::filesystem::path folder, int workers = 1, Door door = Door::kUnixSocket);
 
-  // Starts it and waits until it serves; false when it ended instead or is not ready in time.
+  // Starts it and waits until it serves; false when it ended instead or is not ready in time. With DECONVOY_CRASH_POINT
+  // in its environment it dies at that point.
   bool Start(const std::map<std::string, std::string>& environment = {}, const std::vector<std::string>& more = {});
   void Kill() { process_.reset(); }
   // SIGTERM, and its exit.
@@ -33,7 +34,8 @@ class ServerProcess {
   // `deconvoy VERB ... --server address`.
   CliResult Cli(std::vector<std::string> arguments, std::chrono::seconds limit = std::chrono::seconds(240)) const;
 
-  // A worker of the test's own that dials this server; with `same_host` it uses the spool directly.
+  // A worker of the test's own that dials this server; with `same_host` it uses the spool directly. With
+  // DECONVOY_WORKER_CRASH_POINT in its environment it dies at that point.
   std::unique_ptr<Process> StartWorker(const std::string& label, bool same_host = true,
                                        const std::map<std::string, std::string>& environment = {},
                                        const std::vector<std::string>& more = {}) const;

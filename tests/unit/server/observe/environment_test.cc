@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <csignal>
-#include <cstdlib>
 #include <set>
 
 #include "tests/support/fake_environment.h"
@@ -34,33 +32,6 @@ TEST(SystemClock, Moves) {
   const auto steady = SystemClock().Steady();
   EXPECT_GE(SystemClock().Steady(), steady);
   EXPECT_GT(SystemClock().Wall(), absl::FromUnixSeconds(1'700'000'000));
-}
-
-// Death tests run in a process of their own, which reads the variable afresh.
-class CrashPointDeathTest : public ::testing::Test {
- protected:
-  static void Run(const char* request, int passes) {
-    setenv("DECONVOY_CRASH_POINT", request, 1);
-    for (int i = 0; i < passes; ++i) {
-      CrashPoint("some-other-point");
-      CrashPoint("the-point");
-    }
-    std::exit(0);
-  }
-};
-
-TEST_F(CrashPointDeathTest, KillsAtItsName) {
-  EXPECT_EXIT(Run("the-point", 1), ::testing::KilledBySignal(SIGKILL), "");
-}
-
-TEST_F(CrashPointDeathTest, KillsAtTheNthPass) {
-  EXPECT_EXIT(Run("the-point:3", 2), ::testing::ExitedWithCode(0), "");
-  EXPECT_EXIT(Run("the-point:3", 3), ::testing::KilledBySignal(SIGKILL), "");
-}
-
-TEST_F(CrashPointDeathTest, DoesNothingForOtherNames) {
-  EXPECT_EXIT(Run("the-poin", 5), ::testing::ExitedWithCode(0), "");
-  EXPECT_EXIT(Run("", 5), ::testing::ExitedWithCode(0), "");
 }
 
 TEST(FakeClock, MovesBothTimesTogether) {

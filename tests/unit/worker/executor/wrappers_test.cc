@@ -321,7 +321,7 @@ TEST(CrashPointDeathTest, EndsTheProcessAtTheNthPass) {
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(
       {
-        setenv("DECONVOY_WORKER_CRASH_POINT", "worker-task-started:2", 1);
+        KillAt("worker-task-started:2");
         CrashPoint("worker-task-started");
         CrashPoint("worker-before-delivery");
         fprintf(stderr, "still here\n");
@@ -331,10 +331,11 @@ TEST(CrashPointDeathTest, EndsTheProcessAtTheNthPass) {
       ::testing::KilledBySignal(SIGKILL), "still here");
 }
 
-TEST(CrashPointDeathTest, IsHarmlessUnset) {
+TEST(CrashPointDeathTest, IsHarmlessUnlessATestAsksForIt) {
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(
       {
+        setenv("DECONVOY_WORKER_CRASH_POINT", "worker-task-started", 1);
         CrashPoint("worker-task-started");
         _exit(0);
       },
