@@ -70,13 +70,18 @@ class SpoolCheck {
       total_bytes_ += volume.committed_bytes;
       volumes.push_back(std::move(volume));
     }
-    // The server leaves this file in every spool. Without it, what looks like lost files is another disk.
-    if (!volumes.empty() && !List("").contains(options_.directory / "nonce")) {
-      Add("spool-missing", options_.directory, "this is not the spool of the volumes that the database knows",
-          "Mount the disk of the spool, or restore the whole spool from a backup.", Mend::kNothing);
+    const std::set<fs::path> present = List("volumes");
+    // What looks like the loss of every file is another disk.
+    const bool any = std::any_of(volumes.begin(), volumes.end(),
+                                 [&](const VolumeRecord& volume) { return present.contains(PathOf(volume.id)); });
+    if (!any && !volumes.empty()) {
+      Add("spool-missing", options_.directory, "none of the volumes that the database knows has a file here",
+          "Mount the disk of the spool, or restore the spool from a backup; where nothing is left, start anew with "
+          "another "
+          "state folder.",
+          Mend::kNothing);
       return absl::OkStatus();
     }
-    const std::set<fs::path> present = List("volumes");
     for (const VolumeRecord& volume : volumes) RETURN_IF_ERROR(CheckVolume(volume, present));
     CheckLeftovers({ids.begin(), ids.end()}, present);
     options_.progress(total_bytes_, total_bytes_);
@@ -102,7 +107,7 @@ class SpoolCheck {
   }
 
   std::set<fs::path> List(const std::string& folder) {
-    const fs::path path = folder.empty() ? options_.directory : options_.directory / folder;
+    const fs::path path = options_.directory / folder;
     const auto paths = files_.List(path);
     if (paths.ok()) return {paths->begin(), paths->end()};
     Add("folder-unreadable", path, std::string(paths.status().message()),

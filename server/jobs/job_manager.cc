@@ -175,7 +175,9 @@ v1::Job JobManager::Show(const LiveJob& job) const {
 // --- Steps ---
 
 absl::Status JobManager::Finish(LiveJob& job, JobStep step) {
+  CrashPoint("step-before-apply");
   RETURN_IF_ERROR(store_.Apply(step.change));
+  CrashPoint("step-after-apply");
   Publish(job, step);
   return absl::OkStatus();
 }

@@ -154,7 +154,11 @@ absl::Status JobManager::Insert(const JobChange& first, const v1::SubmitJobReque
     ++reserved;
   }
   const bool all_reserved = status.ok();
-  if (all_reserved) status = store_.InsertJob(first, request.request_id(), digest);
+  if (all_reserved) {
+    CrashPoint("job-before-insert");
+    status = store_.InsertJob(first, request.request_id(), digest);
+    CrashPoint("job-after-insert");
+  }
   if (status.ok()) return status;
   // After a failure of the disk the record may be there after all at the next start, which removes the files otherwise.
   if (all_reserved && ReasonOf(status) == v1::STORAGE_FAILURE) return AddContext(status, "submitting the job");

@@ -197,4 +197,27 @@ class FaultyFileSystem final : public server::FileSystem {
   std::set<std::filesystem::path> unsynced_files_;
 };
 
+// Passes everything on to a file system that outlives it, for servers that want to own theirs.
+class BorrowedFileSystem final : public server::FileSystem {
+ public:
+  explicit BorrowedFileSystem(server::FileSystem& owner) : owner_(owner) {}
+
+  absl::StatusOr<std::unique_ptr<server::File>> Create(const std::filesystem::path& path) override {
+    return owner_.Create(path);
+  }
+  absl::StatusOr<std::unique_ptr<server::File>> Open(const std::filesystem::path& path, bool writable) override {
+    return owner_.Open(path, writable);
+  }
+  absl::Status Remove(const std::filesystem::path& path) override { return owner_.Remove(path); }
+  absl::Status MakeDirectories(const std::filesystem::path& path) override { return owner_.MakeDirectories(path); }
+  absl::Status SyncDirectory(const std::filesystem::path& path) override { return owner_.SyncDirectory(path); }
+  absl::StatusOr<std::vector<std::filesystem::path>> List(const std::filesystem::path& path) override {
+    return owner_.List(path);
+  }
+  absl::StatusOr<int64_t> FreeBytes(const std::filesystem::path& path) override { return owner_.FreeBytes(path); }
+
+ private:
+  server::FileSystem& owner_;
+};
+
 }  // namespace deconvoy::testing

@@ -98,9 +98,9 @@ class JobService {
     options.spool = {.directory = folder_.path() / "spool", .keep_free_bytes = 0};
     options.retry = rules_;
     options.dispatcher = options_;
-    auto files = std::make_unique<testing::FaultyFileSystem>(*real_files_);
-    files_ = files.get();
-    auto opened = ServerCore::Open(options, clock, ids_, std::move(files));
+    files_.FailAt(0, testing::Fault::kIoError);
+    files_.SetFreeBytes(std::nullopt);
+    auto opened = ServerCore::Open(options, clock, ids_, std::make_unique<testing::BorrowedFileSystem>(files_));
     ASSERT_OK(opened);
     core_ = *std::move(opened);
     capabilities().AddMethods({RlMethod()});
@@ -112,6 +112,13 @@ class JobService {
   // As after a crash: everything that was only in memory is gone.
   void Reopen() {
     Close();
+    Open();
+  }
+  // As after a power cut: what the spool had not synced is gone, too. The database keeps what it had committed, as it
+  // does with synchronous=FULL.
+  void LosePower() {
+    Close();
+    files_.DropUnsynced();
     Open();
   }
   void Advance(absl::Duration by) {
@@ -246,7 +253,8 @@ class JobService {
     return count;
   }
 
-  testing::FaultyFileSystem& files() { return *files_; }  // of the spool, until the next Open
+  const std::filesystem::path& folder() const { return folder_.path(); }  // holds store.sqlite and spool
+  testing::FaultyFileSystem& files() { return files_; }  // of the spool; Open lets it do its work again
   Store& store() { return core_->store(); }
   VolumeStore& volumes() { return core_->volumes(); }
   Capabilities& capabilities() { return core_->capabilities(); }
@@ -263,7 +271,7 @@ class JobService {
   testing::CountingIds ids_;
   int requests_ = 0;
   const std::unique_ptr<FileSystem> real_files_ = MakePosixFileSystem();
-  testing::FaultyFileSystem* files_ = nullptr;  // owned by core_
+  testing::FaultyFileSystem files_{*real_files_};
   std::unique_ptr<ServerCore> core_;
 };
 

@@ -1,0 +1,240 @@
+// A power cut at every crash point that an upload and a job pass, and every single operation on the spool failing once:
+// what was acknowledged is there, clients that ask again get on, and the result is right.
+//
+// A cut takes every byte of the spool that was not synced. SQLite's files lie outside the file system that plays this:
+// what it had committed stays, as synchronous=FULL promises.
+#include <gmock/gmock.h>
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/inspect/inspector.h"
+#include "server/inspect/report.h"
+#include "server/observe/crash_hook.h"
+#include "tests/unit/server/jobs/job_service.h"
+
+namespace deconvoy::server {
+namespace {
+
+using testing::Fault;
+
+struct PowerCut {};
+
+constexpr Shape5 kImage{1, 1, 4, 8, 8};
+
+// What the outside has been told.
+struct Model {
+  std::string image;           // id of the volume; empty before it was acknowledged
+  std::set<uint32_t> durable;  // its planes
+  bool finished = false;
+  std::string job;          // id
+  std::set<int64_t> tasks;  // of it, whose delivery was acknowledged
+  std::string deleted;      // id of a volume whose deletion was acknowledged
+};
+
+class PowerLossTest : public ::testing::Test {
+ protected:
+  ~PowerLossTest() override { SetCrashHook(nullptr); }
+
+  static v1::Chunk Plane(uint32_t z) {
+    v1::Chunk chunk;
+    *chunk.mutable_box() = ToProto(FrameBox{0, 0, {{z, 0, 0}, {1, kImage.y, kImage.x}}});
+    chunk.set_data(std::string(static_cast<size_t>(kImage.y * kImage.x), static_cast<char>(z + 1)));
+    chunk.set_crc32c(Crc32c(std::as_bytes(std::span(chunk.data()))));
+    return chunk;
+  }
+
+  absl::StatusOr<std::string> Create(const std::string& request_id, const v1::VolumeSpec& spec) {
+    v1::CreateVolumeRequest request;
+    request.set_request_id(request_id);
+    *request.mutable_spec() = spec;
+    ASSIGN_OR_RETURN(const v1::Volume volume, service_->volumes().Create(JobService::kOwner, request));
+    return VolumeId(volume.name(), "");
+  }
+
+  // Sends what it has not heard of as durable; planes two by two.
+  absl::Status SendImage(Model& model) {
+    ASSIGN_OR_RETURN(model.image, Create("image", MakeSpec(kImage)));
+    ASSIGN_OR_RETURN(const v1::Volume volume, service_->volumes().Get(model.image, true));
+    if (volume.state() == v1::COMPLETE) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const std::unique_ptr<VolumeWriter> writer, service_->volumes().Write(model.image));
+    for (uint32_t z = 0; z < kImage.z; ++z) {
+      RETURN_IF_ERROR(writer->Add(Plane(z)));
+      if (z % 2 == 0) continue;
+      RETURN_IF_ERROR(writer->Commit().status());
+      model.durable.insert({z - 1, z});
+    }
+    RETURN_IF_ERROR(service_->volumes().Finish(model.image, "").status());
+    model.finished = true;
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::string> SendPsf() {
+    ASSIGN_OR_RETURN(const std::string id, Create("psf", MakeSpec({1, 1, 1, 1, 1}, v1::F32)));
+    ASSIGN_OR_RETURN(const v1::Volume volume, service_->volumes().Get(id, false));
+    if (volume.state() == v1::COMPLETE) return id;
+    ASSIGN_OR_RETURN(const std::unique_ptr<VolumeWriter> writer, service_->volumes().Write(id));
+    v1::Chunk chunk;
+    *chunk.mutable_box() = ToProto(FrameBox{0, 0, {{}, {1, 1, 1}}});
+    chunk.set_data(std::string(4, '\0'));
+    chunk.set_crc32c(Crc32c(std::as_bytes(std::span(chunk.data()))));
+    RETURN_IF_ERROR(writer->Add(chunk));
+    RETURN_IF_ERROR(writer->Commit().status());
+    RETURN_IF_ERROR(service_->volumes().Finish(id, "").status());
+    return id;
+  }
+
+  absl::Status SubmitJob(Model& model, const std::string& psf) {
+    v1::JobSpec spec;
+    v1::DeconvolveSpec& work = *spec.mutable_deconvolve();
+    work.set_input_volume(VolumeName(model.image));
+    work.set_psf_volume(VolumeName(psf));
+    work.set_method("rl");
+    work.set_output_type(v1::U8);
+    *work.mutable_tile()->mutable_core() = ToProto(Shape3{4, 8, 4});
+    ASSIGN_OR_RETURN(const v1::Job job, service_->TrySubmit(spec, "job"));
+    ASSIGN_OR_RETURN(model.job, JobId(job.name(), ""));
+    return absl::OkStatus();
+  }
+
+  absl::Status WorkOff(Model& model) {
+    TestWorker worker(*service_, "w" + std::to_string(++workers_));
+    while (const std::optional<v1::Task> task = worker.Take()) {
+      RETURN_IF_ERROR(worker.Deliver(*task));
+      model.tasks.insert(ParseTaskName(task->name(), "")->number);
+    }
+    if (service_->Get(model.job).state() == v1::SUCCEEDED) return absl::OkStatus();
+    return absl::UnavailableError("no more work, but the job has not ended");
+  }
+
+  absl::Status DeleteOne(Model& model) {
+    if (!model.deleted.empty()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const std::string id, Create("deleted", MakeSpec(kImage)));
+    RETURN_IF_ERROR(service_->volumes().Delete(id));
+    model.deleted = id;
+    return absl::OkStatus();
+  }
+
+  // Everything, as far as it gets. Called again, it goes on as clients and workers do that repeat their requests.
+  absl::Status Drive(Model& model) {
+    service_->Advance(absl::Minutes(2));  // leases and pauses of before are over
+    RETURN_IF_ERROR(SendImage(model));
+    ASSIGN_OR_RETURN(const std::string psf, SendPsf());
+    RETURN_IF_ERROR(DeleteOne(model));
+    RETURN_IF_ERROR(SubmitJob(model, psf));
+    return WorkOff(model);
+  }
+
+  void CheckModel(const Model& model) {
+    for (const uint32_t z : model.durable) {
+      std::string bytes;
+      ASSERT_OK(service_->volumes().Read(model.image, Plane(z).box(), [&](const v1::Chunk& chunk) {
+        bytes += chunk.data();
+        return true;
+      }));
+      EXPECT_EQ(bytes, Plane(z).data()) << "acknowledged plane " << z << " is lost";
+    }
+    if (model.finished) {
+      ASSERT_OK_AND_ASSIGN(const v1::Volume volume, service_->volumes().Get(model.image, false));
+      EXPECT_EQ(volume.state(), v1::COMPLETE);
+    }
+    if (!model.deleted.empty()) {
+      EXPECT_EQ(ReasonOf(service_->volumes().Get(model.deleted, false).status()), v1::NOT_FOUND);
+    }
+    if (model.job.empty()) return;
+    ASSERT_OK_AND_ASSIGN(const std::vector<TaskRecord> tasks, service_->store().GetTasks(model.job));
+    for (const int64_t number : model.tasks) {
+      EXPECT_EQ(tasks[static_cast<size_t>(number)].state, TaskState::kDone) << "acknowledged task " << number;
+    }
+  }
+
+  // Everything goes on to its end, the result is right, and nobody finds anything wrong afterwards.
+  void CheckEnd(Model& model) {
+    ASSERT_OK(Drive(model));
+    service_->CheckResult(service_->Get(model.job));
+    EXPECT_EQ(service_->CountScratchFiles(), 0U);
+    service_->Close();
+    const std::unique_ptr<FileSystem> files = MakePosixFileSystem();
+    const InspectorOptions options{.database = service_->folder() / "store.sqlite",
+                                   .spool = {.directory = service_->folder() / "spool"}};
+    ASSERT_OK_AND_ASSIGN(const Inspection inspection, Inspect(options, *files));
+    EXPECT_TRUE(inspection.findings.empty()) << ToText(inspection);
+  }
+
+  std::unique_ptr<JobService> service_ = std::make_unique<JobService>();
+  int workers_ = 0;
+};
+
+TEST_F(PowerLossTest, AtEveryCrashPointThatIsPassed) {
+  std::map<std::string, int> passes;
+  SetCrashHook([&](std::string_view name) { ++passes[std::string(name)]; });
+  Model calm;
+  ASSERT_OK(Drive(calm));
+  std::vector<std::string> names;
+  for (const auto& [name, count] : passes) names.push_back(name);
+  EXPECT_THAT(names, ::testing::ElementsAre("deliver-after-commit", "deliver-before-commit", "deliver-before-transfer",
+                                            "job-after-insert", "job-before-insert", "step-after-apply",
+                                            "step-before-apply", "transfer-after-sync", "transfer-before-sync",
+                                            "upload-after-commit", "upload-before-commit", "upload-before-sync",
+                                            "volume-after-complete", "volume-after-insert", "volume-before-complete",
+                                            "volume-before-insert", "volume-delete-before-file"));
+  for (const auto& [name, count] : passes) {
+    for (int wanted = 1; wanted <= count && !HasFailure(); ++wanted) {
+      SCOPED_TRACE(name + ":" + std::to_string(wanted));
+      service_ = std::make_unique<JobService>();
+      int passed = 0;
+      SetCrashHook([&, point = name](std::string_view at) {
+        if (at == point && ++passed == wanted) throw PowerCut();
+      });
+      Model model;
+      EXPECT_THROW(Drive(model).IgnoreError(), PowerCut);
+      SetCrashHook(nullptr);
+      service_->LosePower();
+      CheckModel(model);
+      CheckEnd(model);
+    }
+  }
+}
+
+class SpoolFaultsTest : public PowerLossTest, public ::testing::WithParamInterface<Fault> {};
+
+// The service goes on without a restart; a power cut after that finds nothing half done.
+TEST_P(SpoolFaultsTest, OfEveryOperationLeaveTheServiceAliveAndWhole) {
+  int failures = 0;
+  bool more = true;
+  for (int64_t n = 1; more && !HasFailure(); ++n) {
+    SCOPED_TRACE("operation " + std::to_string(n));
+    service_ = std::make_unique<JobService>();
+    service_->files().FailAt(n, GetParam());
+    Model model;
+    const absl::Status status = Drive(model);
+    more = service_->files().failed();
+    service_->files().FailAt(0, GetParam());
+    if (!status.ok() && !absl::IsUnavailable(status)) {
+      ++failures;
+      const v1::ErrorReason reason = ReasonOf(status);
+      EXPECT_TRUE(reason == v1::STORAGE_FAILURE || reason == v1::DISK_FULL) << status;
+      EXPECT_NE(InfoOf(status).metadata().at("path"), "") << status;
+    }
+    EXPECT_TRUE(more || status.ok()) << status;
+    ASSERT_OK(Drive(model));
+    service_->LosePower();
+    CheckModel(model);
+    CheckEnd(model);
+  }
+  EXPECT_GT(failures, 20) << "too few operations were seen to fail";
+}
+
+INSTANTIATE_TEST_SUITE_P(Faults, SpoolFaultsTest,
+                         ::testing::Values(Fault::kIoError, Fault::kNoSpace, Fault::kShortWrite),
+                         [](const auto& instance) -> std::string {
+                           return instance.param == Fault::kIoError   ? "IoError"
+                                  : instance.param == Fault::kNoSpace ? "NoSpace"
+                                                                      : "ShortWrite";
+                         });
+
+}  // namespace
+}  // namespace deconvoy::server
