@@ -164,5 +164,23 @@ TEST(CommandLine, APrivateServerIsQuietAndLeavesItsPlaceOpen) {
   EXPECT_EQ(given.config.log_level, "debug");
 }
 
+TEST(CommandLine, ErrandsAreToldApart) {
+  EXPECT_EQ(CommandLineOf({})->errand, Errand::kServe);
+  EXPECT_EQ(CommandLineOf({"--check"})->errand, Errand::kCheck);
+  EXPECT_EQ(CommandLineOf({"--check", "--repair"})->errand, Errand::kRepair);
+  ASSERT_OK_AND_ASSIGN(const Invocation repair, CommandLineOf({"--repair", "--json"}));
+  EXPECT_EQ(repair.errand, Errand::kRepair);
+  EXPECT_TRUE(repair.json);
+  ASSERT_OK_AND_ASSIGN(const Invocation backup, CommandLineOf({"--backup", "a.sqlite"}));
+  EXPECT_EQ(backup.errand, Errand::kBackup);
+  EXPECT_EQ(backup.backup, "a.sqlite");
+}
+
+TEST(CommandLine, ErrandsThatExcludeEachOtherAreRefused) {
+  EXPECT_FALSE(CommandLineOf({"--check", "--backup", "a"}).ok());
+  EXPECT_FALSE(CommandLineOf({"--local", "--repair"}).ok());
+  EXPECT_FALSE(CommandLineOf({"--json"}).ok());
+}
+
 }  // namespace
 }  // namespace deconvoy::server
