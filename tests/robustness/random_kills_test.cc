@@ -1,15 +1,21 @@
-// Random `kill -9` of server and workers while clients submit jobs: no lost job, no wrong voxel, no stuck task.
+// Random `kill -9` of server and workers under load: no acknowledged chunk, job or tile lost, no wrong voxel, no stuck
+// task.
 //
-// Bounded by $DECONVOY_KILLS (default 20); the seed is printed and settable.
+// Traffic: eight clients, of which six run jobs and two upload. Faults: $DECONVOY_KILLS kills (default 200), as many as
+// fit into $DECONVOY_KILL_MINUTES (default 12); the seed is printed and settable. Model: each client knows its result,
+// and what it was told is durable. Validator: `deconvoyd --check` at the end. Report: a line of JSON.
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <sstream>
 #include <thread>
 
+#include "client/cpp/client.h"
 #include "tests/integration/support/image.h"
 #include "tests/integration/support/server_process.h"
 #include "tests/integration/support/verbs.h"
@@ -20,11 +26,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kClients = 3;
+constexpr int kJobClients = 6;
+constexpr int kUploadClients = 2;
+constexpr std::chrono::seconds kJobLimit{900};
+
+int Setting(const char* name, int usual) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? std::atoi(text) : usual;
+}
 
 int Kills() {
-  const char* text = std::getenv("DECONVOY_KILLS");
-  return text != nullptr ? std::atoi(text) : 20;
+  return Setting("DECONVOY_KILLS", 200);
+}
+
+std::chrono::minutes KillMinutes() {
+  return std::chrono::minutes(Setting("DECONVOY_KILL_MINUTES", 12));
 }
 
 std::vector<std::string> RunArguments(const fs::path& folder, int client, const std::string& output) {
@@ -69,7 +85,7 @@ class Client {
     while (!stop.stop_requested() && problem_.empty()) {
       std::vector<std::string> arguments = RunArguments(folder_, number_, Name("disturbed"));
       arguments.insert(arguments.end(), {"--server", address_});
-      const CliResult result = RunCli(arguments, folder_);
+      const CliResult result = RunCli(arguments, folder_, {}, kJobLimit);
       if (result.exit.code != 0) {
         problem_ = "exit " + std::to_string(result.exit.code) + ": " + result.err;
         return;
@@ -84,6 +100,62 @@ class Client {
   const int number_;
   const std::string address_;
   std::vector<double> expected_;
+  int done_ = 0;
+  std::string problem_;
+  std::jthread thread_;
+};
+
+// Uploads volumes of many commits, over and over, and reads each back.
+class Uploader {
+ public:
+  Uploader(int number, std::string address) : number_(number), address_(std::move(address)) {}
+
+  void Start() {
+    thread_ = std::jthread([this](std::stop_token stop) {
+      while (!stop.stop_requested() && problem_.empty()) Work();
+    });
+  }
+  void Stop() { thread_.request_stop(), thread_.join(); }
+  int done() const { return done_; }
+  const std::string& problem() const { return problem_; }
+
+ private:
+  static constexpr int64_t kPlanes = 32, kEdge = 512, kPlaneBytes = kEdge * kEdge * 2;
+
+  std::byte Shade(int64_t z) const { return static_cast<std::byte>(z + 7 * number_ + 31 * done_ + 1); }
+
+  void Work() {
+    const auto client = client::Client::Connect(address_);
+    if (!client.ok()) return Fail("connecting", client.status());
+    int64_t highest = -1, first_again = kPlanes, acknowledged = 0;
+    const auto volume = client->Upload(
+        MakeSpec({1, 1, kPlanes, kEdge, kEdge}, v1::U16),
+        [&](int64_t, int64_t, int64_t z, std::span<std::byte> plane) {
+          if (z <= highest) first_again = std::min(first_again, z);
+          highest = std::max(highest, z);
+          std::fill(plane.begin(), plane.end(), Shade(z));
+          return absl::OkStatus();
+        },
+        [&](const client::TransferProgress& progress) {
+          if (first_again == kPlanes) acknowledged = progress.bytes_done;
+        });
+    if (!volume.ok()) return Fail("uploading", volume.status());
+    if (first_again * kPlaneBytes < acknowledged) problem_ = "what was acknowledged had to be sent again";
+    int64_t right = 0;
+    const absl::Status read =
+        client->Download(*volume, [&](int64_t, int64_t, int64_t z, std::span<const std::byte> plane) {
+          right += std::all_of(plane.begin(), plane.end(), [&](std::byte value) { return value == Shade(z); }) ? 1 : 0;
+          return absl::OkStatus();
+        });
+    if (!read.ok()) return Fail("reading", read);
+    if (right < kPlanes) problem_ = "wrong voxels in an upload";
+    client->DeleteVolume(*volume).IgnoreError();
+    ++done_;
+  }
+  void Fail(const std::string& doing, const absl::Status& status) { problem_ = doing + ": " + status.ToString(); }
+
+  const int number_;
+  const std::string address_;
   int done_ = 0;
   std::string problem_;
   std::jthread thread_;
@@ -137,7 +209,8 @@ struct Counts {
 // The first kill and every second one, where it is a worker's, wait for one that is busy.
 void KillAtRandom(ServerProcess& server, Counts& counts) {
   std::mt19937_64 random(Seed());
-  for (int i = 0; i < Kills(); ++i) {
+  const auto end = std::chrono::steady_clock::now() + KillMinutes();
+  for (int i = 0; i < Kills() && std::chrono::steady_clock::now() < end; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(200 + random() % 1500));
     if (i == 0 || random() % 2 == 0) {
       const Kill hit = KillAWorker(server, i % 2 == 0, random);
@@ -153,27 +226,52 @@ void KillAtRandom(ServerProcess& server, Counts& counts) {
   }
 }
 
+// Stops what the client does, and returns how often it was done.
+template <typename SomeClient>
+int Finish(SomeClient& client) {
+  client.Stop();
+  EXPECT_TRUE(client.problem().empty()) << client.problem();
+  return client.done();
+}
+
 TEST(RandomKillsTest, NothingIsLostAndNothingIsWrong) {
   TemporaryFolder folder;
   Simulate(folder.path(), "24,64,64", 9);
   ServerProcess server(folder.path(), 2);
   std::vector<std::unique_ptr<Client>> clients;
-  for (int i = 0; i < kClients; ++i) clients.push_back(std::make_unique<Client>(folder.path(), i, server.address()));
+  std::vector<std::unique_ptr<Uploader>> uploaders;
+  for (int i = 0; i < kJobClients; ++i) clients.push_back(std::make_unique<Client>(folder.path(), i, server.address()));
+  for (int i = 0; i < kUploadClients; ++i) uploaders.push_back(std::make_unique<Uploader>(i, server.address()));
   ASSERT_TRUE(server.Start({}, {"--attempts", "100"})) << server.Log();
   for (auto& client : clients) client->Start();
+  for (auto& uploader : uploaders) uploader->Start();
   Counts counts;
   KillAtRandom(server, counts);
-  int done = 0;
-  for (auto& client : clients) {
-    client->Stop();
-    EXPECT_TRUE(client->problem().empty()) << client->problem();
-    done += client->done();
-  }
-  EXPECT_GE(done, kClients);
-  EXPECT_EQ(counts.servers + counts.workers, Kills());
+  int jobs = 0, uploads = 0;
+  for (auto& client : clients) jobs += Finish(*client);
+  for (auto& uploader : uploaders) uploads += Finish(*uploader);
+  const int kills = counts.servers + counts.workers;
+  EXPECT_GE(jobs, kJobClients);
+  EXPECT_GE(uploads, kUploadClients);
+  EXPECT_GE(kills, std::min(Kills(), 20)) << "too few kills in $DECONVOY_KILL_MINUTES";
   EXPECT_GE(counts.busy_workers, 1);
-  std::printf("%d kills of the server, %d of workers (%d of them busy), %d jobs finished with the right result\n",
-              counts.servers, counts.workers, counts.busy_workers, done);
+
+  // Every client has got what it asked for, so that nothing is left to be done.
+  EXPECT_EQ(server.Cli({"jobs", "--json"}).out.find("jobs/"), std::string::npos) << "a job is stuck";
+  ASSERT_TRUE(server.Stop().has_value()) << server.Log();
+  Process check("deconvoyd", {"--state", server.state().string(), "--check", "--json"}, {{}, folder.path(), "check"});
+  const auto checked = check.Wait(std::chrono::seconds(120));
+  ASSERT_TRUE(checked.has_value());
+  EXPECT_EQ(checked->code, 0) << check.Output() << check.Errors();
+
+  nlohmann::json report = {{"seed", Seed()},
+                           {"kills", kills},
+                           {"kills_of_the_server", counts.servers},
+                           {"kills_of_busy_workers", counts.busy_workers},
+                           {"jobs", jobs},
+                           {"uploads", uploads}};
+  report["check"] = nlohmann::json::parse(check.Output(), nullptr, false);
+  std::printf("%s\n", report.dump().c_str());
 }
 
 }  // namespace
