@@ -125,7 +125,9 @@ class Uploader {
   std::byte Shade(int64_t z) const { return static_cast<std::byte>(z + 7 * number_ + 31 * done_ + 1); }
 
   void Work() {
-    const auto client = client::Client::Connect(address_);
+    client::ConnectOptions options;
+    options.connect_timeout = absl::Minutes(1);
+    const auto client = client::Client::Connect(address_, options);
     if (!client.ok()) return Fail("connecting", client.status());
     int64_t highest = -1, first_again = kPlanes, acknowledged = 0;
     const auto volume = client->Upload(
