@@ -1,0 +1,52 @@
+// A bad network: a port of this machine behind which a server on a Unix socket can be reached, late and with broken
+// connections.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <list>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace deconvoy::testing {
+
+// Thread safe. One thread for each direction of each connection.
+class FlakyProxy {
+ public:
+  // Passes on to the Unix socket `target`, which need not be there yet.
+  explicit FlakyProxy(std::filesystem::path target);
+  ~FlakyProxy();
+  FlakyProxy(const FlakyProxy&) = delete;
+  FlakyProxy& operator=(const FlakyProxy&) = delete;
+
+  std::string address() const;  // 127.0.0.1:port
+
+  // Every piece of at most 64 KiB arrives this much later, from now on.
+  void Delay(std::chrono::milliseconds delay) { delay_ms_ = delay.count(); }
+  // Breaks each connection after so many bytes in one direction, what is on its way lost; 0: none.
+  void BreakAfter(int64_t bytes) { break_after_ = bytes; }
+  // Breaks all connections that are open.
+  void BreakAll();
+  int64_t broken() const { return broken_; }  // connections, by BreakAfter
+
+ private:
+  struct Connection {
+    int client = -1, server = -1;
+    std::jthread up, down;
+  };
+
+  void Accept();
+  void Pass(int from, int to);
+
+  const std::filesystem::path target_;
+  const int listener_;
+  std::atomic<int64_t> delay_ms_ = 0, break_after_ = 0, broken_ = 0;
+  std::mutex mutex_;
+  std::list<Connection> connections_;  // guarded by mutex_
+  std::jthread acceptor_;              // last: it uses the rest
+};
+
+}  // namespace deconvoy::testing
