@@ -167,4 +167,22 @@ TEST_P(BackendSuite, DotsAreSumsOverTheBox) {
   EXPECT_NEAR(found, expected, 1e-9 * std::abs(expected) + 1e-9);
 }
 
+TEST_P(BackendSuite, SquaresAreSumsOverWhatCounts) {
+  constexpr float kBackground = 1.5F;
+  const Box3 box = InnerBox();
+  const Volume y = RandomField(box, -3, 5);
+  Volume mask = RandomField(whole_, 0.5, 2);
+  mask.at(box.origin.z, box.origin.y, box.origin.x) = 0;
+  const auto y_array = ToArray(y, box), mask_array = ToArray(mask, whole_);
+  for (const bool masked : {false, true}) {
+    double expected = 0;
+    ForEach(box, [&](int64_t k, int64_t j, int64_t i) {
+      expected += (masked ? mask.at(k, j, i) : 1) * std::pow(y.at(k, j, i) - kBackground, 2);
+    });
+    ASSERT_OK_AND_ASSIGN(const double found,
+                         ops_->SumSquares(*y_array, masked ? mask_array.get() : nullptr, kBackground));
+    EXPECT_NEAR(found / expected, 1, 1e-6);
+  }
+}
+
 }  // namespace deconvoy::worker

@@ -30,10 +30,11 @@ class SplittingSuite : public BackendSuite {
     Volume t, q;
     SplitNorms norms;
     double objective = 0;
+    double squares = 0;
   };
   Updated ByData(const Volume& v, const Volume& y, const Volume* mask, const Volume& t, const Box3& box, Noise noise,
                  double scale, bool fresh, double relaxation = 1) const {
-    Updated result{t, v, {}, 0};
+    Updated result{t, v, {}};
     const auto least = [&](double of_t, double of_y) {
       return reference::LeastMisfit(Of(noise), of_y, of_t, kBackgroundOfSplits, kVariance, kRho);
     };
@@ -48,6 +49,8 @@ class SplittingSuite : public BackendSuite {
       result.norms.size += z * z;
       result.t.at(k, j, i) = z + u;
       result.q.at(k, j, i) = z - u;
+      result.squares +=
+          (mask != nullptr ? mask->at(k, j, i) : 1) * std::pow(y.at(k, j, i) - kBackgroundOfSplits - v.at(k, j, i), 2);
       const double model = std::max(v.at(k, j, i) + kBackgroundOfSplits, 0.5);
       result.objective += noise == Noise::kPoisson
                               ? model - y.at(k, j, i) + (data > 0 ? data * std::log(data / model) : 0)
@@ -92,7 +95,7 @@ TEST_P(SplittingSuite, TheDataUpdateTheirSplitting) {
         const Updated expected = ByData(v, y, masked ? &mask : nullptr, t, box, noise, 0.5, fresh, fresh ? 1 : 1.5);
         const auto t_array = ToArray(t, box), output = Allocate(whole_);
         SplitNorms norms;
-        double objective = -1;
+        double objective = -1, squares = -1;
         ASSERT_OK(ops_->Convolve({otf.get(), false, Identity{x_array.get()},
                                   DataSplit{.y = y_array.get(),
                                             .mask = masked ? mask_array.get() : nullptr,
@@ -107,11 +110,13 @@ TEST_P(SplittingSuite, TheDataUpdateTheirSplitting) {
                                             .output = output.get(),
                                             .norms = &norms,
                                             .objective = &objective,
-                                            .floor = 0.5F}}));
+                                            .floor = 0.5F,
+                                            .squares = &squares}}));
         EXPECT_LE(Difference(ToField(*t_array), expected.t, box), 4 * kRounding);
         EXPECT_LE(Difference(ToField(*output), expected.q, whole_), 4 * kRounding);
         ExpectNear(norms, expected.norms);
         EXPECT_NEAR(objective, expected.objective, 1e-5 * std::abs(expected.objective));
+        EXPECT_NEAR(squares, expected.squares, 1e-5 * expected.squares);
       }
     }
   }

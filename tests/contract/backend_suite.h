@@ -164,7 +164,7 @@ TEST_P(BackendSuite, GuardedRatioFollowsItsFormula) {
   const Volume v = Convolve(p, psf);
   for (const bool masked : {false, true}) {
     Volume expected(domain_.z, domain_.y, domain_.x);
-    double divergence = 0;
+    double divergence = 0, squares = 0;
     bool guarded = false;
     ForEach(box, [&](int64_t k, int64_t j, int64_t i) {
       const double model = std::max<double>(v.at(k, j, i) + background, floor), measured = y.at(k, j, i);
@@ -172,19 +172,22 @@ TEST_P(BackendSuite, GuardedRatioFollowsItsFormula) {
       const double m = masked ? mask.at(k, j, i) : 1;
       expected.at(k, j, i) = m * measured / model;
       divergence += m * (model - measured + (measured > 0 ? measured * std::log(measured / model) : 0));
+      squares += m * std::pow(measured - background - v.at(k, j, i), 2);
     });
     ASSERT_TRUE(guarded);
     const auto output = Allocate(box);
-    double found = -1;
+    double found = -1, found_squares = -1;
     ASSERT_OK(ops_->Convolve({otf.get(), false, Identity{p_array.get()},
                               GuardedRatio{.y = y_array.get(),
                                            .mask = masked ? mask_array.get() : nullptr,
                                            .background = background,
                                            .floor = floor,
                                            .output = output.get(),
-                                           .i_divergence = &found}}));
+                                           .i_divergence = &found,
+                                           .squares = &found_squares}}));
     EXPECT_LE(Difference(ToField(*output), expected, box), kRounding);
     EXPECT_NEAR(found / divergence, 1, 1e-5);
+    EXPECT_NEAR(found_squares / squares, 1, 1e-5);
   }
 }
 

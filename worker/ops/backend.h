@@ -158,6 +158,9 @@ struct GuardedRatio {
   // If set: receives the sum over m of (v + b) - y + y ln(y / (v + b)), with v + b floored and 0 ln 0 = 0.
   double* i_divergence = nullptr;
   float raise = 0;  // >= 0
+  // If set: receives the sum of m (y - background - v)^2, in double precision, whose order does not depend on the
+  // number of threads.
+  double* squares = nullptr;
 };
 
 // Inner products of an update's change g with the change before it; sums in double precision whose order does not
@@ -256,6 +259,8 @@ struct DataSplit {
   // If set: receives the sum of f(v) over those voxels, of kPoisson the I-divergence as a GuardedRatio has it.
   double* objective = nullptr;
   float floor = 0;  // of v + background in the objective of kPoisson, where it must be > 0
+  // If set: receives the sum of m (y - background - v)^2, as a GuardedRatio has it.
+  double* squares = nullptr;
 };
 
 using Epilogue =
@@ -382,6 +387,10 @@ class Ops {
 
   // The sum of a b over `box`, in double precision. REQUIRES: box inside both arrays' boxes.
   virtual absl::StatusOr<double> Dot(const Array& a, const Array& b, const Box3& box) = 0;
+
+  // The sum of m (y - background)^2 over y's box, in double precision; m is 1 where `mask` is null. REQUIRES: the mask
+  // covers y's box.
+  virtual absl::StatusOr<double> SumSquares(const Array& y, const Array* mask, float background) = 0;
 
   // The transform of a field, zero outside its box.
   virtual absl::StatusOr<std::unique_ptr<Spectrum>> Transform(const Array& field) = 0;

@@ -244,6 +244,18 @@ absl::StatusOr<double> CpuOps::Dot(const Array& a, const Array& b, const Box3& b
   return std::accumulate(planes.begin(), planes.end(), 0.0);
 }
 
+absl::StatusOr<double> CpuOps::SumSquares(const Array& y, const Array* mask, float background) {
+  const Box3& box = y.box();
+  Require(mask == nullptr || mask->box().Contains(box), "the mask covers the array");
+  std::vector<double> planes(static_cast<size_t>(box.shape.z), 0.0);
+  ForEachRow(box, [&](int64_t z, int64_t row) {
+    planes[static_cast<size_t>(z - box.origin.z)] +=
+        MisfitOfRow(nullptr, Cast(y).Row(z, row), mask != nullptr ? Part(Cast(*mask), box, z, row) : nullptr,
+                    background, box.shape.x);
+  });
+  return std::accumulate(planes.begin(), planes.end(), 0.0);
+}
+
 absl::StatusOr<std::unique_ptr<Spectrum>> CpuOps::Transform(const Array& field) {
   ASSIGN_OR_RETURN(std::unique_ptr<CpuSpectrum> spectrum,
                    convolver_->MakeSpectrum(*MakeSource(Identity{&field}, domain().x)));

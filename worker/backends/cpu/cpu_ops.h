@@ -37,6 +37,7 @@ class CpuOps final : public Ops {
                                Array& output) override;
   absl::StatusOr<double> ShrinkWavelets(const WaveletShrinkage& shrinkage, Array& array) override;
   absl::StatusOr<double> Dot(const Array& a, const Array& b, const Box3& box) override;
+  absl::StatusOr<double> SumSquares(const Array& y, const Array* mask, float background) override;
   absl::StatusOr<std::unique_ptr<Spectrum>> Transform(const Array& field) override;
   absl::Status SolveSplit(const SplitSolve& step) override;
   absl::StatusOr<PriorUpdate> UpdateSplit(const Array& x, const PriorSplit& split, float scale) override;

@@ -209,6 +209,17 @@ DECONVOY_FOR_EACH_ISA double SquaresOfRow(const float* __restrict v, const float
   return sums.total();
 }
 
+DECONVOY_FOR_EACH_ISA double MisfitOfRow(const float* __restrict v, const float* __restrict y,
+                                         const float* __restrict mask, float background, int64_t n) {
+  Sums sums;
+  SumOver(n, sums, [&](int64_t i) {
+    const float residual = y[i] - ((v != nullptr ? v[i] : 0.0F) + background);
+    const double square = static_cast<double>(residual) * residual;
+    return mask == nullptr ? square : mask[i] == 0 ? 0.0 : mask[i] * square;
+  });
+  return sums.total();
+}
+
 DECONVOY_FOR_EACH_ISA double DotOfRow(const float* __restrict a, const float* __restrict b, int64_t n) {
   Sums sums;
   SumOver(n, sums, [&](int64_t i) { return static_cast<double>(a[i]) * b[i]; });

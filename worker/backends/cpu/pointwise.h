@@ -72,6 +72,9 @@ struct StepRow {
 };
 void AddStep(const float* p, const float* v, const StepRow& step, int64_t n, float* out);
 
+// Sum of m (y - (v + background))^2; v null: 0, no mask: 1. The sum's order is the same on every processor.
+double MisfitOfRow(const float* v, const float* y, const float* mask, float background, int64_t n);
+
 // Sum of (step v + scale addend)^2. The sum's order is the same on every processor.
 double SquaresOfStep(const float* v, const StepRow& step, int64_t n);
 

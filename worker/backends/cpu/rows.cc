@@ -145,25 +145,33 @@ const float* MaskRow(const Array* mask, const Box3& box, int64_t z, int64_t y) {
   return mask != nullptr ? Cast(mask)->Row(z, y) + (box.origin.x - mask->box().origin.x) : nullptr;
 }
 
-// Where the sum over the measured voxels goes; null: nowhere.
-double* SumOf(const GuardedRatio& ratio) {
-  return ratio.i_divergence;
+// Sums over measured voxels, as far as they are wanted.
+struct ComparisonSums {
+  double i_divergence = 0;
+  double squares = 0;
+};
+
+void Tell(const GuardedRatio& ratio, const ComparisonSums& sums) {
+  if (ratio.i_divergence != nullptr) *ratio.i_divergence = sums.i_divergence;
+  if (ratio.squares != nullptr) *ratio.squares = sums.squares;
 }
-double* SumOf(const Residual& residual) {
-  return residual.squares;
+void Tell(const Residual& residual, const ComparisonSums& sums) {
+  if (residual.squares != nullptr) *residual.squares = sums.squares;
 }
 
-// Turns n values of a convolution into the quotient or the residual, without the mask; returns their part of the sum
-// where it is wanted.
-double Compare(const GuardedRatio& ratio, const float* y, const float* mask, int64_t n, float* values) {
-  const double sum =
-      ratio.i_divergence != nullptr ? DivergenceOfRow(values, y, mask, ratio.background, ratio.floor, n) : 0;
+// Turns n values of a convolution into the quotient or the residual, without the mask; adds their part of the sums.
+void Compare(const GuardedRatio& ratio, const float* y, const float* mask, int64_t n, float* values,
+             ComparisonSums& sums) {
+  if (ratio.i_divergence != nullptr) {
+    sums.i_divergence += DivergenceOfRow(values, y, mask, ratio.background, ratio.floor, n);
+  }
+  if (ratio.squares != nullptr) sums.squares += MisfitOfRow(values, y, mask, ratio.background, n);
   RatioRow(y, ratio.background, ratio.raise, ratio.floor, n, values);
-  return sum;
 }
-double Compare(const Residual& residual, const float* y, const float* mask, int64_t n, float* values) {
+void Compare(const Residual& residual, const float* y, const float* mask, int64_t n, float* values,
+             ComparisonSums& sums) {
   ResidualRow(y, residual.background, n, values);
-  return residual.squares != nullptr ? SquaresOfRow(values, mask, n) : 0;
+  if (residual.squares != nullptr) sums.squares += SquaresOfRow(values, mask, n);
 }
 
 // Of a GuardedRatio or a Residual.
@@ -174,15 +182,14 @@ class ComparisonSink final : public RowSink {
       : RowSink(Extent::Of(comparison.y->box())),
         comparison_(comparison),
         row_length_(row_length),
-        sums_(static_cast<size_t>(comparison.y->box().shape.z), 0.0) {}
+        sums_(static_cast<size_t>(comparison.y->box().shape.z)) {}
 
   void Write(int64_t z, int64_t y, float* row, float*) override {
     const Box3& box = comparison_.y->box();
     const int64_t n = box.shape.x;
     const float* mask = MaskRow(comparison_.mask, box, z, y);
     float* values = row + box.origin.x;
-    sums_[static_cast<size_t>(z - box.origin.z)] +=
-        Compare(comparison_, Cast(comparison_.y)->Row(z, y), mask, n, values);
+    Compare(comparison_, Cast(comparison_.y)->Row(z, y), mask, n, values, sums_[static_cast<size_t>(z - box.origin.z)]);
     if (mask != nullptr) MultiplyRow(mask, n, values);
     if (comparison_.output != nullptr) {
       std::memcpy(Cast(comparison_.output)->Row(z, y), values, static_cast<size_t>(n) * sizeof(float));
@@ -192,14 +199,18 @@ class ComparisonSink final : public RowSink {
   }
 
   void Finish() override {
-    if (SumOf(comparison_) == nullptr) return;
-    *SumOf(comparison_) = std::accumulate(sums_.begin(), sums_.end(), 0.0);
+    ComparisonSums total;
+    for (const ComparisonSums& plane : sums_) {
+      total.i_divergence += plane.i_divergence;
+      total.squares += plane.squares;
+    }
+    Tell(comparison_, total);
   }
 
  private:
   Comparison comparison_;
   int64_t row_length_;
-  std::vector<double> sums_;  // by plane of y's box
+  std::vector<ComparisonSums> sums_;  // by plane of y's box
 };
 
 // p of an update on a whole row of the domain, zero outside x's box.

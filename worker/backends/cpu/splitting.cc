@@ -173,15 +173,18 @@ class DataSink final : public RowSink {
     for (const PlaneSums& plane : planes_) {
       Add(plane.norms, total.norms);
       total.objective += plane.objective;
+      total.squares += plane.squares;
     }
     if (split_.norms != nullptr) *split_.norms = total.norms;
     if (split_.objective != nullptr) *split_.objective = total.objective;
+    if (split_.squares != nullptr) *split_.squares = total.squares;
   }
 
  private:
   struct PlaneSums {
     SplitNorms norms;
     double objective = 0;
+    double squares = 0;
   };
 
   void Update(int64_t z, int64_t y, float* v, float* scratch) {
@@ -192,6 +195,7 @@ class DataSink final : public RowSink {
     if (split_.mask != nullptr) mask = Cast(split_.mask).Row(z, y) + (box.origin.x - split_.mask->box().origin.x);
     PlaneSums& sums = planes_[static_cast<size_t>(z)];
     if (split_.objective != nullptr) sums.objective += Objective(measured, mask, v, n, scratch);
+    if (split_.squares != nullptr) sums.squares += MisfitOfRow(v, measured, mask, split_.background, n);
     const DataRow row{.y = measured,
                       .mask = mask,
                       .background = split_.background,

@@ -60,6 +60,9 @@ class DamagedOps : public Ops {
     return ops_->ConvolveThen(first, second);
   }
   absl::StatusOr<Reduction> Reduce(const Array& array, const Box3& box) override { return ops_->Reduce(array, box); }
+  absl::StatusOr<double> SumSquares(const Array& y, const Array* mask, float background) override {
+    return ops_->SumSquares(y, mask, background);
+  }
   absl::StatusOr<std::unique_ptr<Spectrum>> Transform(const Array& field) override { return ops_->Transform(field); }
   absl::Status SolveSplit(const SplitSolve& step) override { return ops_->SolveSplit(step); }
   absl::StatusOr<PriorUpdate> UpdateSplit(const Array& x, const PriorSplit& split, float scale) override {
