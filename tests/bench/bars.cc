@@ -59,7 +59,7 @@ class DivergenceMonitor final : public worker::Monitor {
   explicit DivergenceMonitor(std::optional<double> target) : target_(target) {}
 
   absl::Status Iterated(const worker::Iteration& iteration) override {
-    last = iteration.objective.value();
+    last = iteration.objective.value().value();
     iterations = iteration.done;
     return target_ && last <= *target_ ? absl::CancelledError("reached") : absl::OkStatus();
   }
@@ -72,9 +72,8 @@ class DivergenceMonitor final : public worker::Monitor {
 };
 
 ParameterTexts With(const std::string& acceleration, int64_t iterations, bool objective) {
-  return {{"acceleration", acceleration},
-          {"iterations", std::to_string(iterations)},
-          {"objective", objective ? "true" : "false"}};
+  return {
+      {"acceleration", acceleration}, {"iterations", std::to_string(iterations)}, {"objective", objective ? "1" : "0"}};
 }
 
 // An iteration reports the divergence of the point it starts from: that of n iterations comes with iteration n + 1.

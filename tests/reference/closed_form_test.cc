@@ -144,7 +144,7 @@ TEST_F(ClosedFormTest, DivergenceOfPlainIterationsNeverRises) {
                      .domain = boundary == v1::EXTEND ? Shape3{12, 16, 12} : Shape3{8, 12, 10},
                      .origin = {},
                      .psf = psf,
-                     .parameters = {{"iterations", "100"}, {"acceleration", "none"}, {"objective", "true"}},
+                     .parameters = {{"iterations", "100"}, {"acceleration", "none"}, {"objective", "1"}},
                      .boundary = boundary,
                      .background = 3,
                      .monitor = &objectives}));
@@ -174,7 +174,7 @@ TEST_F(ClosedFormTest, ObjectiveIsTheDivergenceOfTheFormula) {
                    .domain = {5, 8, 9},
                    .origin = {},
                    .psf = psf,
-                   .parameters = {{"iterations", "10"}, {"objective", "true"}},
+                   .parameters = {{"iterations", "10"}, {"objective", "1"}},
                    .boundary = v1::PERIODIC,
                    .background = 2,
                    .monitor = &objectives}));
@@ -191,7 +191,7 @@ TEST_F(ClosedFormTest, AccelerationsAreSooner) {
                      .domain = {8, 12, 10},
                      .origin = {},
                      .psf = psf,
-                     .parameters = {{"iterations", iterations}, {"acceleration", acceleration}, {"objective", "true"}},
+                     .parameters = {{"iterations", iterations}, {"acceleration", acceleration}, {"objective", "1"}},
                      .boundary = v1::PERIODIC,
                      .background = 3,
                      .monitor = &objectives}));

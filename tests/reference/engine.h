@@ -41,14 +41,18 @@ struct EngineRun {
   std::vector<EngineView> other_views = {};  // beside y; then the mean is to be given
 };
 
-// The objectives of a run, of those iterations that tell one.
+// The objectives of a run, of those iterations that tell one; `told` has all that they tell.
 class Objectives final : public worker::Monitor {
  public:
   absl::Status Iterated(const worker::Iteration& iteration) override {
-    if (iteration.objective) values.push_back(*iteration.objective);
+    if (iteration.objective) {
+      values.push_back(iteration.objective->value());
+      told.push_back(*iteration.objective);
+    }
     return absl::OkStatus();
   }
   std::vector<double> values;
+  std::vector<v1::ObjectiveValue> told;
 };
 
 // What a method makes of it on the CPU, on y's box. REQUIRES: its name is known.

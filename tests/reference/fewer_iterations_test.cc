@@ -228,7 +228,7 @@ TEST(WideFieldTest, TwentyEightAcceleratedIterationsAreAsGoodAsAHundredPlainOnes
                      .domain = {image.nz, image.ny, image.nx},
                      .origin = {},
                      .psf = psf,
-                     .parameters = {{"iterations", iterations}, {"acceleration", acceleration}, {"objective", "true"}},
+                     .parameters = {{"iterations", iterations}, {"acceleration", acceleration}, {"objective", "1"}},
                      .boundary = v1::PERIODIC,
                      .background = 41,
                      .monitor = &monitor}));

@@ -205,7 +205,7 @@ TEST_F(DescentTest, ConstraintsAreFedBack) {
 TEST_F(DescentTest, ObjectivesFall) {
   for (const char* method : {"landweber", "landweber-positive", "tikhonov-miller", "ictm"}) {
     Objectives objectives;
-    ASSERT_OK(Run(method, {{"iterations", "15"}, {"objective", "true"}}, 5, &objectives));
+    ASSERT_OK(Run(method, {{"iterations", "15"}, {"objective", "1"}}, 5, &objectives));
     ASSERT_EQ(objectives.values.size(), 15U);
     for (size_t k = 1; k < objectives.values.size(); ++k) {
       EXPECT_LE(objectives.values[k], objectives.values[k - 1] * (1 + 1e-6)) << method << " " << k;
@@ -218,10 +218,10 @@ TEST_F(DescentTest, ObjectivesFall) {
 TEST_F(DescentTest, ObjectivesUnderMomentumAreThoseOfTheirPoints) {
   constexpr double kLambda = 0.01, kStep = 0.1;
   Objectives objectives;
-  ASSERT_OK(Run(
-      "tikhonov-miller",
-      {{"iterations", "4"}, {"step", "0.1"}, {"lambda", "0.01"}, {"acceleration", "nesterov"}, {"objective", "true"}},
-      kBackground, &objectives));
+  ASSERT_OK(
+      Run("tikhonov-miller",
+          {{"iterations", "4"}, {"step", "0.1"}, {"lambda", "0.01"}, {"acceleration", "nesterov"}, {"objective", "1"}},
+          kBackground, &objectives));
   ASSERT_EQ(objectives.values.size(), 4U);
   const Volume ones(6, 10, 12, 1);
   double t = 1;
@@ -249,8 +249,7 @@ TEST_F(DescentTest, ObjectivesUnderMomentumAreThoseOfTheirPoints) {
 TEST_F(DescentTest, VanCittertTellsItsSquaredResiduals) {
   constexpr double kStep = 0.7;
   Objectives objectives;
-  ASSERT_OK(
-      Run("van-cittert", {{"iterations", "4"}, {"step", "0.7"}, {"objective", "true"}}, kBackground, &objectives));
+  ASSERT_OK(Run("van-cittert", {{"iterations", "4"}, {"step", "0.7"}, {"objective", "1"}}, kBackground, &objectives));
   ASSERT_EQ(objectives.values.size(), 4U);
   for (int k = 0; k < 4; ++k) {
     const Volume model = Convolve(VanCittert(image_, psf_, kBackground, kStep, k), psf_);
@@ -282,7 +281,7 @@ TEST_F(DescentTest, ScalesBeginAtMultiplesInTheFrame) {
 TEST_F(DescentTest, FistaIsAtTheMinimumLongBeforeIsta) {
   const auto objective = [&](const char* method, const char* iterations) {
     Objectives objectives;
-    EXPECT_OK(Run(method, {{"iterations", iterations}, {"objective", "true"}, {"lambda", "10"}, {"scales", "2"}}, 0,
+    EXPECT_OK(Run(method, {{"iterations", iterations}, {"objective", "1"}, {"lambda", "10"}, {"scales", "2"}}, 0,
                   &objectives));
     return objectives.values;
   };

@@ -158,7 +158,7 @@ TEST(MultiviewObjectiveTest, PlainAdditiveStepsNeverRaiseIt) {
   std::mt19937_64 random(testing::Seed());
   const Scene scene = RandomScene({{5, 7, 8}, {4, 4, 5}}, v1::PERIODIC, false, random);
   Objectives objectives;
-  ASSERT_OK(FromWorker(scene, {{"iterations", "30"}, {"acceleration", "none"}, {"objective", "true"}}, &objectives));
+  ASSERT_OK(FromWorker(scene, {{"iterations", "30"}, {"acceleration", "none"}, {"objective", "1"}}, &objectives));
   ASSERT_EQ(objectives.values.size(), 30U);
   for (size_t k = 1; k < 30; ++k) {
     EXPECT_LE(objectives.values[k], objectives.values[k - 1] * (1 + 1e-6)) << "iteration " << k;

@@ -190,17 +190,16 @@ TEST_F(AdmmTest, IsAtTheMinimumLongBeforePlainIterations) {
 TEST_F(AdmmTest, TellsTheObjective) {
   Objectives objectives;
   ASSERT_OK_AND_ASSIGN(const Volume found,
-                       Run("admm", {{"lambda", "0.01"}, {"iterations", "300"}, {"objective", "true"}}, 2, &objectives));
+                       Run("admm", {{"lambda", "0.01"}, {"iterations", "300"}, {"objective", "1"}}, 2, &objectives));
   ASSERT_EQ(objectives.values.size(), 300U);
   EXPECT_NEAR(objectives.values.back() / ObjectiveOf(found), 1, 1e-3);
 }
 
 TEST_F(AdmmTest, StopsWhenTheResidualsAreSmall) {
   Objectives all, stopped;
-  ASSERT_OK_AND_ASSIGN(const Volume whole, Run("admm", {{"iterations", "1000"}, {"objective", "true"}}, 2, &all));
-  ASSERT_OK_AND_ASSIGN(
-      const Volume part,
-      Run("admm", {{"iterations", "1000"}, {"objective", "true"}, {"tolerance", "1e-3"}}, 2, &stopped));
+  ASSERT_OK_AND_ASSIGN(const Volume whole, Run("admm", {{"iterations", "1000"}, {"objective", "1"}}, 2, &all));
+  ASSERT_OK_AND_ASSIGN(const Volume part,
+                       Run("admm", {{"iterations", "1000"}, {"objective", "1"}, {"tolerance", "1e-3"}}, 2, &stopped));
   EXPECT_EQ(all.values.size(), 1000U);
   EXPECT_LT(stopped.values.size(), 300U);
   EXPECT_GT(stopped.values.size(), 5U);

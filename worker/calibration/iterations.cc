@@ -66,6 +66,7 @@ class Scoring : public Monitor {
     return over_ ? absl::CancelledError("more iterations tell nothing new") : absl::OkStatus();
   }
 
+  bool hears_curve() const override { return false; }
   bool over() const { return over_; }
 
   void Report(v1::Calibration& calibration) const {

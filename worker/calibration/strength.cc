@@ -25,6 +25,7 @@ class RunMonitor final : public Monitor {
                                .total = static_cast<int64_t>(kTried.size()) * iteration.total,
                                .estimate = iteration.estimate});
   }
+  bool hears_curve() const override { return false; }
 
  private:
   Monitor& listener_;

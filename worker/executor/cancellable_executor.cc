@@ -16,7 +16,7 @@ class CheckedContext : public TaskContext, private VolumeSource, private OutputS
 
   VolumeSource& source() override { return *this; }
   OutputSink& sink() override { return *this; }
-  void Objective(double value) override { next_.Objective(value); }
+  void Objective(const v1::ObjectiveValue& value) override { next_.Objective(value); }
   absl::Status Progress(int64_t done, int64_t total) override {
     RETURN_IF_ERROR(Check(next_));
     return next_.Progress(done, total);

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <utility>
 
 #include "proto/contract/status_macros.h"
+#include "worker/methods/curve.h"
 #include "worker/methods/data_splitting.h"
 #include "worker/methods/describe.h"
 #include "worker/methods/initial_estimate.h"
@@ -41,7 +41,7 @@ v1::Method Describe() {
   AddReal(method, "tolerance", 0, 1, 0, "Stop when both residuals are so small a part of the estimate; 0: never");
   AddInitialEstimate(method);
   AddAxialUpsample(method);
-  AddBoolean(method, "objective", false, "Keep the objective of every iteration with the job; takes a little longer");
+  AddCurve(method);
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
   method.set_halo_factor(1.25);
@@ -52,13 +52,8 @@ v1::Method Describe() {
   return method;
 }
 
-struct Residuals {
-  double primal, dual, size;
-};
-
-Residuals Total(const SplitNorms& a, double weight, const SplitNorms& b) {
-  return {std::sqrt(a.primal + weight * b.primal), std::sqrt(a.dual + weight * b.dual),
-          std::sqrt(a.size + weight * b.size)};
+SplitNorms Total(const SplitNorms& a, double weight, const SplitNorms& b) {
+  return {.primal = a.primal + weight * b.primal, .dual = a.dual + weight * b.dual, .size = a.size + weight * b.size};
 }
 
 class Splitting {
@@ -73,7 +68,6 @@ class Splitting {
         weight_(parameters.Real("weight")),
         tolerance_(parameters.Real("tolerance")),
         balancing_(parameters.Boolean("balancing")),
-        wants_objective_(parameters.Boolean("objective")),
         data_(problem, {.noise = NoiseOf(parameters),
                         .slopes = SlopesOf(),
                         .factors = Factors(),
@@ -82,6 +76,7 @@ class Splitting {
                         .relaxation = kRelaxation}) {}
 
   absl::Status Begin() {
+    ASSIGN_OR_RETURN(curve_, Curve::Of(problem_, parameters_, monitor_));
     ASSIGN_OR_RETURN(x_, InitialEstimate(problem_, parameters_));
     ASSIGN_OR_RETURN(value_, ops_.Allocate(x_->box()));
     prior_ = {.value = value_.get(), .slopes = SlopesOf(), .factors = Factors()};
@@ -98,16 +93,20 @@ class Splitting {
   absl::Status Run() {
     float scale = 1;
     for (int64_t done = 1; done <= iterations_; ++done) {
-      ASSIGN_OR_RETURN(const DataSplitting::Outcome data, data_.Solve(SplitSum{&prior_}, scale, wants_objective_, *x_));
+      // Where it may end by itself, any iteration may be the last.
+      const bool tells = curve_.Tells(done) || (curve_.tells() && tolerance_ > 0);
+      Measures measures;
+      ASSIGN_OR_RETURN(const SplitNorms data, data_.Solve(SplitSum{&prior_}, scale, tells ? &measures : nullptr, *x_));
       ASSIGN_OR_RETURN(const PriorUpdate prior, ops_.UpdateSplit(*x_, prior_, scale));
       prior_.threshold = Threshold();
-      const Residuals residuals = Total(data.norms, weight_, prior.norms);
-      RETURN_IF_ERROR(
-          monitor_.Iterated({done, iterations_, *x_,
-                             wants_objective_ ? std::optional(data.objective + lambda_ / kSlopesScale * prior.roughness)
-                                              : std::nullopt}));
-      if (std::max(residuals.primal, residuals.dual) <= tolerance_ * residuals.size) break;
-      scale = done % 2 == 1 && done < kBalancedSteps ? ScaleFor(residuals) : 1;
+      const SplitNorms norms = Total(data, weight_, prior.norms);
+      measures.objective += lambda_ / kSlopesScale * prior.roughness;
+      TellResiduals(norms, measures);
+      const bool ends = std::max(norms.primal, norms.dual) <= tolerance_ * tolerance_ * norms.size;
+      RETURN_IF_ERROR(monitor_.Iterated(
+          {done, iterations_, *x_, ends ? curve_.AfterLast(done, measures) : curve_.After(done, measures)}));
+      if (ends) break;
+      scale = done % 2 == 1 && done < kBalancedSteps ? ScaleFor(norms) : 1;
     }
     return ops_.Clamp(*value_, 0, kNoCeiling);
   }
@@ -130,10 +129,10 @@ class Splitting {
   float Threshold() const { return static_cast<float>(lambda_ / (kSlopesScale * weight_)) / data_.rho(); }
 
   // rho over that of the step after the next.
-  float ScaleFor(const Residuals& residuals) const {
+  float ScaleFor(const SplitNorms& norms) const {
     if (!balancing_) return 1;
-    if (residuals.primal > kUnbalanced * residuals.dual) return 1 / kRhoStep;
-    if (residuals.dual > kUnbalanced * residuals.primal) return kRhoStep;
+    if (norms.primal > kUnbalanced * kUnbalanced * norms.dual) return 1 / kRhoStep;
+    if (norms.dual > kUnbalanced * kUnbalanced * norms.primal) return kRhoStep;
     return 1;
   }
 
@@ -144,7 +143,8 @@ class Splitting {
   Monitor& monitor_;
   const int64_t iterations_;
   const double lambda_, weight_, tolerance_;
-  const bool balancing_, wants_objective_;
+  const bool balancing_;
+  Curve curve_;
 
   // From iteration to iteration.
   DataSplitting data_;

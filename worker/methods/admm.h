@@ -19,7 +19,10 @@
 // rho = 1 / (16 mean y) at first. With r = |K x - z| and s = |z - z of the step before| over all splittings, rho
 // doubles where r > 10 s and halves where s > 10 r, after every second step up to the 20th (`balancing`); u is
 // rescaled. It stops when r and s are at most `tolerance` |z|. In r, s and |z| squares of the second copy count g,
-// those of the third g' times; then |rho s| times the root of max(1 / G^) bounds the dual residual.
+// those of the third g' times; then |rho s| times the root of max(1 / G^) bounds the dual residual. What is told are
+// r^2 / |z|^2 and s^2 / |z|^2: those of Boyd et al., 3.3.1, but that |z| stands for the largest of |K x|, |z| and the
+// dual's size, and that s is not taken back through K*, which would cost two more transforms. With a tolerance every
+// iteration finds what it would tell, since any may be the last.
 //
 // With g = 1 what the PSF has nearly lost comes back as slowly as in a descent, as x is held to its copies; a small g
 // lets x move, but then dark places keep light for long. Differences need less: a g' below g lets edges move.

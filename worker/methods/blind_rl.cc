@@ -6,6 +6,7 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
+#include "worker/methods/curve.h"
 #include "worker/methods/describe.h"
 #include "worker/methods/psf_estimation.h"
 #include "worker/methods/pupil_fit.h"
@@ -37,7 +38,7 @@ v1::Method Describe() {
              {"15", "And secondary astigmatism and quadrafoil", 22},
              {"22", "And those of fifth order, and secondary spherical aberration", 36}});
   AddReal(method, "support", 0, 0.5, 0, "Share of the given PSF's peak up to which the estimate is 0");
-  AddBoolean(method, "objective", false, "Keep the I-divergence of every iteration with the job; takes longer");
+  AddCurve(method);
   method.add_boundaries(v1::EXTEND);
   method.set_transforms_per_iteration(4);
   method.set_bytes_per_padded_voxel(20.3);
@@ -106,7 +107,8 @@ absl::StatusOr<EstimatedPsf> BlindRl::EstimatePsf(const Problem& problem, Prepar
 absl::StatusOr<std::unique_ptr<Array>> BlindRl::Run(const Problem& problem, const Parameters& parameters,
                                                     Monitor& monitor) const {
   const int64_t iterations = parameters.Integer(kIterations);
-  RlIteration run(problem, Acceleration("heavy-ball"), iterations, parameters.Boolean("objective"), monitor);
+  ASSIGN_OR_RETURN(const Curve curve, Curve::Of(problem, parameters, monitor));
+  RlIteration run(problem, Acceleration("heavy-ball"), iterations, curve, monitor);
   ASSIGN_OR_RETURN(auto x, problem.ops->Allocate({{}, problem.ops->domain()}));
   RETURN_IF_ERROR(problem.ops->Fill(*x, problem.mean));
   RETURN_IF_ERROR(run.Start(std::move(x)));

@@ -28,6 +28,15 @@ Noise NoiseOf(const Parameters& parameters) {
   return parameters.Choice("noise") == "gaussian" ? Noise::kGaussian : Noise::kPoisson;
 }
 
+void TellResiduals(const SplitNorms& norms, Measures& measures) {
+  const auto over_size = [&norms](double squares) {
+    if (norms.size > 0) return squares / norms.size;
+    return squares > 0 ? 1.0 : 0.0;
+  };
+  measures.primal = over_size(norms.primal);
+  measures.dual = over_size(norms.dual);
+}
+
 absl::Status DataSplitting::MakeInverse() {
   ASSIGN_OR_RETURN(std::vector<float> values, MagnitudeOf(*problem_.ops, *problem_.otf));
   for (float& v : values) v = v * v / options_.weight + 1;
@@ -60,13 +69,13 @@ absl::Status DataSplitting::Start(Array& x) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<DataSplitting::Outcome> DataSplitting::Solve(const Prologue& r, float scale, bool wants_objective,
-                                                            Array& x) {
-  Outcome outcome;
+absl::StatusOr<SplitNorms> DataSplitting::Solve(const Prologue& r, float scale, Measures* measures, Array& x) {
+  SplitNorms norms;
   DataSplit split = Update(scale);
   split.relaxation = options_.relaxation;
-  split.norms = &outcome.norms;
-  if (wants_objective) split.objective = &outcome.objective;
+  split.norms = &norms;
+  split.objective = measures != nullptr ? &measures->objective : nullptr;
+  split.squares = measures != nullptr ? &measures->squares : nullptr;
   split.floor = kDenominatorFloor * ScaleOf(problem_);
   RETURN_IF_ERROR(problem_.ops->SolveSplit({.otf = problem_.otf,
                                             .inverse = inverse_.get(),
@@ -76,7 +85,7 @@ absl::StatusOr<DataSplitting::Outcome> DataSplitting::Solve(const Prologue& r, f
                                             .x = Store{&x},
                                             .data = split}));
   rho_ /= scale;
-  return outcome;
+  return norms;
 }
 
 }  // namespace deconvoy::worker

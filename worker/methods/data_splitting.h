@@ -14,6 +14,7 @@
 #include <array>
 #include <memory>
 
+#include "worker/methods/curve.h"
 #include "worker/methods/method.h"
 
 namespace deconvoy::worker {
@@ -24,6 +25,10 @@ float ScaleOf(const Problem& problem);
 // The parameter `noise`: `poisson` (default) or `gaussian`.
 void AddNoise(v1::Method& method);
 Noise NoiseOf(const Parameters& parameters);
+
+// The primal and the dual residual of an update, squared, over the squared size of the copies: |K x - z|^2 / |z|^2 and
+// |z - z of the step before|^2 / |z|^2; over copies that are 0 it is 1, or where it is 0 itself, 0.
+void TellResiduals(const SplitNorms& norms, Measures& measures);
 
 class DataSplitting {
  public:
@@ -42,12 +47,9 @@ class DataSplitting {
   // z1 = P1(H x). Uses up x, which covers the domain.
   absl::Status Start(Array& x);
 
-  struct Outcome {
-    SplitNorms norms;
-    double objective = 0;  // of H x, where it is wanted
-  };
-  // One update; the penalty rho is divided by `scale` for those that follow. `x` may be what r reads.
-  absl::StatusOr<Outcome> Solve(const Prologue& r, float scale, bool wants_objective, Array& x);
+  // One update, with its norms; the penalty rho is divided by `scale` for those that follow. `x` may be what r reads.
+  // `measures` receives objective and squares of H x; null: they are not found.
+  absl::StatusOr<SplitNorms> Solve(const Prologue& r, float scale, Measures* measures, Array& x);
 
   float rho() const { return rho_; }  // of the data; that of the others is g rho
 

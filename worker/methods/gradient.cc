@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <optional>
 #include <utility>
 #include <vector>
 
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
+#include "worker/methods/curve.h"
 #include "worker/methods/describe.h"
 #include "worker/methods/frequencies.h"
 
@@ -40,10 +40,10 @@ class Descent {
         options_(options),
         monitor_(monitor),
         iterations_(parameters.Integer("iterations")),
-        given_step_(parameters.Real("step")),
-        wants_objective_(parameters.Boolean("objective")) {}
+        given_step_(parameters.Real("step")) {}
 
-  absl::Status Begin() {
+  absl::Status Begin(const Parameters& parameters) {
+    ASSIGN_OR_RETURN(curve_, Curve::Of(problem_, parameters, monitor_));
     const Box3 whole{{}, ops_.domain()};
     double curvature = 1;
     if (options_.lambda > 0) {
@@ -59,7 +59,7 @@ class Descent {
     if (options_.nesterov) {
       ASSIGN_OR_RETURN(x_previous_, ops_.Allocate(whole));
     }
-    return Step(0);
+    return Step(0, nullptr);
   }
 
   absl::Status Run() {
@@ -67,9 +67,10 @@ class Descent {
     double t = 1;
     for (int64_t done = 1; done <= iterations_; ++done) {
       const double next = (1 + std::sqrt(1 + 4 * t * t)) / 2;
-      RETURN_IF_ERROR(Step(options_.nesterov ? (t - 1) / next : 0));
+      Measures measures;
+      RETURN_IF_ERROR(Step(options_.nesterov ? (t - 1) / next : 0, curve_.Tells(done) ? &measures : nullptr));
       t = next;
-      RETURN_IF_ERROR(monitor_.Iterated({done, iterations_, *x_, objective_}));
+      RETURN_IF_ERROR(monitor_.Iterated({done, iterations_, *x_, curve_.After(done, measures)}));
     }
     return absl::OkStatus();
   }
@@ -97,13 +98,14 @@ class Descent {
     return of_x + alpha * (of_x - of_previous);
   }
 
-  absl::Status Step(double alpha) {
+  // `measures`: of p; null: none.
+  absl::Status Step(double alpha, Measures* measures) {
     const Extrapolate p{
         .x = x_.get(), .x_previous = x_previous_.get(), .alpha = static_cast<float>(alpha), .floor = kNoFloor};
-    double squares = 0, roughness = 0;
+    double roughness = 0;
     if (smoother_ != nullptr) {
       RETURN_IF_ERROR(ops_.Convolve({smoother_.get(), /*adjoint=*/false, p, Store{smoothed_.get()}}));
-      if (wants_objective_) {
+      if (measures != nullptr) {
         ASSIGN_OR_RETURN(roughness, RoughnessAt(alpha));
       }
     }
@@ -111,7 +113,7 @@ class Descent {
                             .mask = problem_.mask,
                             .background = problem_.background,
                             .output = nullptr,
-                            .squares = wants_objective_ ? &squares : nullptr};
+                            .squares = measures != nullptr ? &measures->squares : nullptr};
     const AddUpdate update{.p = p,
                            .step = static_cast<float>(step_),
                            .output = x_previous_ != nullptr ? x_previous_.get() : x_.get(),
@@ -122,7 +124,9 @@ class Descent {
     RETURN_IF_ERROR(ops_.ConvolveThen({problem_.otf, /*adjoint=*/false, p, residual},
                                       {problem_.otf, /*adjoint=*/true, Identity{nullptr}, update}));
     if (x_previous_ != nullptr) std::swap(x_, x_previous_);
-    if (wants_objective_) objective_ = squares + options_.lambda * roughness + options_.sparsity * coefficients_;
+    if (measures != nullptr) {
+      measures->objective = measures->squares + options_.lambda * roughness + options_.sparsity * coefficients_;
+    }
     if (options_.wavelets.has_value()) {
       ASSIGN_OR_RETURN(coefficients_, ops_.ShrinkWavelets(wavelets_, *x_));
     }
@@ -137,7 +141,7 @@ class Descent {
   Monitor& monitor_;
   const int64_t iterations_;
   const double given_step_;  // 0: the default
-  const bool wants_objective_;
+  Curve curve_;
   double step_ = 0;
   std::unique_ptr<Otf> smoother_;  // L*L; null without lambda
   WaveletShrinkage wavelets_;
@@ -145,7 +149,6 @@ class Descent {
   // From iteration to iteration.
   std::unique_ptr<Array> x_, x_previous_, smoothed_;
   double coefficients_ = 0;  // their magnitudes in x
-  std::optional<double> objective_;
 };
 
 }  // namespace
@@ -179,7 +182,7 @@ void DescribeDescent(v1::Method& method, bool smooth) {
   AddChoice(method, "acceleration", "none", "How iterations are extrapolated",
             {{"none", "Plain iterations", 0},
              {"nesterov", "Momentum: as far in about the root of the number of iterations", 4}});
-  AddBoolean(method, "objective", false, "Keep the objective of every iteration with the job; takes a little longer");
+  AddCurve(method);
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(smooth ? 6 : 4);
   method.set_bytes_per_padded_voxel(smooth ? 18.3 : 12.3);
@@ -190,7 +193,7 @@ void DescribeDescent(v1::Method& method, bool smooth) {
 absl::StatusOr<std::unique_ptr<Array>> Descend(const Problem& problem, const Parameters& parameters,
                                                const DescentOptions& options, Monitor& monitor) {
   Descent descent(problem, parameters, options, monitor);
-  RETURN_IF_ERROR(descent.Begin());
+  RETURN_IF_ERROR(descent.Begin(parameters));
   RETURN_IF_ERROR(descent.Run());
   return descent.TakeEstimate();
 }

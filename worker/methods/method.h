@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "deconvoy/v1/jobs.pb.h"
 #include "deconvoy/v1/methods.pb.h"
 #include "proto/contract/parameters.h"
 #include "worker/ops/backend.h"
@@ -24,10 +25,10 @@ namespace deconvoy::worker {
 
 // How far a run is after one of its iterations.
 struct Iteration {
-  int64_t done;                                    // so far, from 1
-  int64_t total;                                   // to be done
-  const Array& estimate;                           // as the method iterates it: van-cittert's holds the background, too
-  std::optional<double> objective = std::nullopt;  // where the method has been asked for it
+  int64_t done;           // so far, from 1
+  int64_t total;          // to be done
+  const Array& estimate;  // as the method iterates it: van-cittert's holds the background, too
+  std::optional<v1::ObjectiveValue> objective = std::nullopt;  // where it is told (worker/methods/curve.h)
 };
 
 // Listens to a run. Called from the thread that runs the method.
@@ -36,6 +37,8 @@ class Monitor {
   virtual ~Monitor() = default;
   // An error (CANCELLED) ends the run with it.
   virtual absl::Status Iterated(const Iteration& iteration) = 0;
+  // Whether it listens to the objectives; else they need not be found.
+  virtual bool hears_curve() const { return true; }
 };
 
 // One view of a specimen, for a method that joins channels.

@@ -1,10 +1,10 @@
 #include "worker/methods/pnp_admm.h"
 
-#include <optional>
 #include <string>
 #include <utility>
 
 #include "proto/contract/status_macros.h"
+#include "worker/methods/curve.h"
 #include "worker/methods/data_splitting.h"
 #include "worker/methods/denoiser.h"
 #include "worker/methods/describe.h"
@@ -27,7 +27,7 @@ v1::Method Describe() {
   AddNoise(method);
   AddReal(method, "weight", 1e-6, 1, 0.01, "Penalty of the copy of x over that of the copy of H x");
   AddInitialEstimate(method);
-  AddBoolean(method, "objective", false, "Keep the misfit of every iteration with the job; takes a little longer");
+  AddCurve(method);
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
   method.set_halo_factor(3);
@@ -56,7 +56,7 @@ absl::StatusOr<std::unique_ptr<Array>> PlugAndPlayAdmm::Run(const Problem& probl
                                                             Monitor& monitor) const {
   Ops& ops = *problem.ops;
   const int64_t iterations = parameters.Integer("iterations");
-  const bool wants_objective = parameters.Boolean("objective");
+  ASSIGN_OR_RETURN(const Curve curve, Curve::Of(problem, parameters, monitor));
   const float sigma = SigmaOf(problem, parameters);
   ASSIGN_OR_RETURN(auto x, InitialEstimate(problem, parameters));
   DataSplitting data(problem, {.noise = NoiseOf(parameters), .weight = static_cast<float>(parameters.Real("weight"))});
@@ -68,10 +68,12 @@ absl::StatusOr<std::unique_ptr<Array>> PlugAndPlayAdmm::Run(const Problem& probl
   RETURN_IF_ERROR(ops.Fill(*x, 0));
   RETURN_IF_ERROR(Denoise(ops, *denoiser, sigma, *x, *u));
   for (int64_t done = 1; done <= iterations; ++done) {
-    ASSIGN_OR_RETURN(const auto outcome, data.Solve(Identity{x.get()}, 1, wants_objective, *x));
+    Measures measures;
+    ASSIGN_OR_RETURN(const SplitNorms norms,
+                     data.Solve(Identity{x.get()}, 1, curve.Tells(done) ? &measures : nullptr, *x));
+    TellResiduals(norms, measures);
     RETURN_IF_ERROR(Denoise(ops, *denoiser, sigma, *x, *u));
-    RETURN_IF_ERROR(
-        monitor.Iterated({done, iterations, *x, wants_objective ? std::optional(outcome.objective) : std::nullopt}));
+    RETURN_IF_ERROR(monitor.Iterated({done, iterations, *x, curve.After(done, measures)}));
   }
   RETURN_IF_ERROR(ops.Combine(*x, 1, *u, 1));
   return x;

@@ -9,7 +9,8 @@
 // (worker/methods/denoiser.h) takes noise of `sigma` times the root of the mean of y out. The result is z2.
 //
 // Noise model: Poisson or Gaussian. Boundary and zero rule: as admm. The objective is f(H x): a denoiser need not be
-// the step of any penalty.
+// the step of any penalty. The residuals that are told are those of z1 alone, as those of admm: those of z2 would take
+// one more array.
 //
 // S. V. Venkatakrishnan, C. A. Bouman and B. Wohlberg, GlobalSIP (2013) 945.
 //

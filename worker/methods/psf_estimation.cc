@@ -9,6 +9,7 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
+#include "worker/methods/curve.h"
 #include "worker/methods/pupil_fit.h"
 #include "worker/methods/rl_iteration.h"
 
@@ -89,6 +90,7 @@ class Estimation {
   }
 
   absl::Status Begin() {
+    ASSIGN_OR_RETURN(rounds_, Curve::Every(1, options_.rounds, problem_));
     if (pupil_) {
       psf_.values = pupil_->PsfNow();
     } else {
@@ -107,10 +109,10 @@ class Estimation {
     ASSIGN_OR_RETURN(const std::vector<float> light, LightOf(*image));
     ASSIGN_OR_RETURN(const std::unique_ptr<Array> back, ops_.Allocate({{}, psf_.shape}));
     for (int64_t step = 1; step <= options_.psf_steps; ++step) {
-      double divergence = 0;
+      Measures measures;
       const bool last = step == options_.psf_steps;
-      RETURN_IF_ERROR(PsfStep(*image, light, *back, last ? &divergence : nullptr));
-      RETURN_IF_ERROR(Tell(*x_, last ? std::optional(divergence) : std::nullopt));
+      RETURN_IF_ERROR(PsfStep(*image, light, *back, last ? &measures : nullptr));
+      RETURN_IF_ERROR(Tell(*x_, last ? rounds_.After(++round_, measures) : std::nullopt));
     }
     return absl::OkStatus();
   }
@@ -128,7 +130,7 @@ class Estimation {
     Estimation& run_;
   };
 
-  absl::Status Tell(const Array& x, std::optional<double> objective) {
+  absl::Status Tell(const Array& x, const std::optional<v1::ObjectiveValue>& objective) {
     return monitor_.Iterated({++done_, options_.rounds * (options_.image_steps + options_.psf_steps), x, objective});
   }
 
@@ -141,7 +143,7 @@ class Estimation {
 
   absl::Status ImageSteps() {
     ImageMonitor monitor(*this);
-    RlIteration run(problem_, Acceleration("heavy-ball"), options_.image_steps, /*objective=*/false, monitor);
+    RlIteration run(problem_, Acceleration("heavy-ball"), options_.image_steps, Curve(), monitor);
     RETURN_IF_ERROR(run.Start(std::move(x_)));
     ASSIGN_OR_RETURN(const BackProjection matched, MakeMatched(problem_));
     RETURN_IF_ERROR(run.RunTo(options_.image_steps, matched, /*accelerated=*/true));
@@ -176,9 +178,8 @@ class Estimation {
     return values;
   }
 
-  absl::Status PsfStep(const Otf& image, const std::vector<float>& light, Array& back, double* divergence) {
-    GuardedRatio ratio = QuotientOf(problem_);
-    ratio.i_divergence = divergence;
+  absl::Status PsfStep(const Otf& image, const std::vector<float>& light, Array& back, Measures* measures) {
+    const GuardedRatio ratio = QuotientOf(problem_, measures);
     RETURN_IF_ERROR(ops_.ConvolveThen({otf_.get(), /*adjoint=*/false, Identity{x_.get()}, ratio},
                                       {&image, /*adjoint=*/true, Identity{nullptr}, Store{.output = &back}}));
     ASSIGN_OR_RETURN(std::vector<float> quotient, ValuesOf(back));
@@ -207,13 +208,14 @@ class Estimation {
   Ops& ops_;
   const PsfEstimationOptions options_;
   Monitor& monitor_;
+  Curve rounds_;  // whose iterations are the rounds
 
   // From step to step.
   PreparedPsf psf_;
   std::optional<PupilFit> pupil_;
   std::unique_ptr<Otf> otf_;
   std::unique_ptr<Array> x_;
-  int64_t done_ = 0;
+  int64_t done_ = 0, round_ = 0;
 };
 
 }  // namespace

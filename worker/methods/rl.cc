@@ -6,6 +6,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "worker/methods/back_projector.h"
+#include "worker/methods/curve.h"
 #include "worker/methods/describe.h"
 #include "worker/methods/initial_estimate.h"
 #include "worker/methods/rl_iteration.h"
@@ -45,7 +46,7 @@ v1::Method Describe() {
   AddBackProjector(method);
   AddInitialEstimate(method);
   AddAxialUpsample(method);
-  AddBoolean(method, "objective", false, "Keep the I-divergence of every iteration with the job; takes longer");
+  AddCurve(method);
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
   method.set_bytes_per_padded_voxel(12.3);
@@ -78,8 +79,8 @@ absl::StatusOr<std::unique_ptr<Array>> RichardsonLucy::Run(const Problem& proble
   RETURN_IF_ERROR(Review(parameters, problem.psf).status());
   const int64_t iterations = parameters.Integer("iterations");
   const int64_t unmatched = iterations - MatchedSteps(parameters, iterations);
-  RlIteration run(problem, Acceleration(parameters.Choice("acceleration")), iterations, parameters.Boolean("objective"),
-                  monitor);
+  ASSIGN_OR_RETURN(const Curve curve, Curve::Of(problem, parameters, monitor));
+  RlIteration run(problem, Acceleration(parameters.Choice("acceleration")), iterations, curve, monitor);
   ASSIGN_OR_RETURN(auto x, InitialEstimate(problem, parameters));
   RETURN_IF_ERROR(run.Start(std::move(x)));
   if (unmatched > 0) {

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "proto/contract/status_macros.h"
 #include "worker/imaging/halves.h"
+#include "worker/methods/curve.h"
 #include "worker/methods/describe.h"
 #include "worker/methods/frequencies.h"
 #include "worker/methods/initial_estimate.h"
@@ -31,7 +31,7 @@ v1::Method Describe() {
   AddInteger(method, "iterations", 1, 10000, 100, "Number of iterations at most: each voxel stops by itself");
   AddInteger(method, "seed", 0, 1000000000, 0, "Of the coins that split the photons");
   AddInitialEstimate(method);
-  AddBoolean(method, "objective", false, "Keep the I-divergence of every iteration with the job; takes longer");
+  AddCurve(method);
   method.add_boundaries(v1::EXTEND);
   method.add_boundaries(v1::PERIODIC);
   method.set_transforms_per_iteration(8);
@@ -71,8 +71,7 @@ absl::StatusOr<std::unique_ptr<Otf>> MakeCorrelation(const Problem& problem) {
 
 class Consensus {
  public:
-  Consensus(const Problem& problem, bool wants_objective)
-      : problem_(problem), ops_(*problem.ops), wants_objective_(wants_objective) {}
+  explicit Consensus(const Problem& problem) : problem_(problem), ops_(*problem.ops) {}
 
   absl::Status Begin(const Parameters& parameters) {
     ASSIGN_OR_RETURN(x_, InitialEstimate(problem_, parameters));
@@ -85,10 +84,10 @@ class Consensus {
     return absl::OkStatus();
   }
 
-  absl::Status Step() {
-    GuardedRatio ratio = QuotientOf(problem_);
+  // `measures`: of x before the step; null: none.
+  absl::Status Step(Measures* measures) {
+    GuardedRatio ratio = QuotientOf(problem_, measures);
     ratio.output = quotient_.get();
-    ratio.i_divergence = wants_objective_ ? &divergence_ : nullptr;
     RETURN_IF_ERROR(ops_.Convolve({problem_.otf, /*adjoint=*/false, Identity{x_.get()}, ratio}));
     RETURN_IF_ERROR(TakeBack(0, 2, *first_));
     RETURN_IF_ERROR(TakeBack(1, -2, *second_));
@@ -97,7 +96,6 @@ class Consensus {
                           ConsensusUpdate{.first = first_.get(), .second = second_.get(), .x = x_.get()}});
   }
 
-  std::optional<double> objective() const { return wants_objective_ ? std::optional(divergence_) : std::nullopt; }
   const Array& estimate() const { return *x_; }
   std::unique_ptr<Array> TakeEstimate() { return std::move(x_); }
 
@@ -113,14 +111,12 @@ class Consensus {
   // Constant.
   const Problem& problem_;
   Ops& ops_;
-  const bool wants_objective_;
   std::unique_ptr<Otf> correlation_;
   std::unique_ptr<Weights> w_;
   std::unique_ptr<Array> share_;
 
   // From iteration to iteration.
   std::unique_ptr<Array> x_, quotient_, first_, second_;
-  double divergence_ = 0;
 };
 
 }  // namespace
@@ -140,11 +136,13 @@ std::vector<Advice> RlGradientConsensus::ReviewCounts(double mean, double varian
 absl::StatusOr<std::unique_ptr<Array>> RlGradientConsensus::Run(const Problem& problem, const Parameters& parameters,
                                                                 Monitor& monitor) const {
   const int64_t iterations = parameters.Integer("iterations");
-  Consensus run(problem, parameters.Boolean("objective"));
+  ASSIGN_OR_RETURN(const Curve curve, Curve::Of(problem, parameters, monitor));
+  Consensus run(problem);
   RETURN_IF_ERROR(run.Begin(parameters));
   for (int64_t done = 1; done <= iterations; ++done) {
-    RETURN_IF_ERROR(run.Step());
-    RETURN_IF_ERROR(monitor.Iterated({done, iterations, run.estimate(), run.objective()}));
+    Measures measures;
+    RETURN_IF_ERROR(run.Step(curve.Tells(done) ? &measures : nullptr));
+    RETURN_IF_ERROR(monitor.Iterated({done, iterations, run.estimate(), curve.After(done, measures)}));
   }
   return run.TakeEstimate();
 }

@@ -22,12 +22,14 @@ float Acceleration::Factor(int64_t k, const ChangeProducts& products) const {
   return static_cast<float>(std::clamp(products.new_old / products.old_old, 0.0, 1.0));
 }
 
-GuardedRatio QuotientOf(const Problem& problem) {
+GuardedRatio QuotientOf(const Problem& problem, Measures* measures) {
   return {.y = problem.measured,
           .mask = problem.mask,
           .background = problem.background,
           .floor = std::max(kDenominatorFloor * problem.mean, kSmallestFloor),
-          .output = nullptr};
+          .output = nullptr,
+          .i_divergence = measures != nullptr ? &measures->objective : nullptr,
+          .squares = measures != nullptr ? &measures->squares : nullptr};
 }
 
 absl::StatusOr<BackProjection> MakeMatched(const Problem& problem) {
@@ -54,21 +56,21 @@ absl::Status RlIteration::Start(std::unique_ptr<Array> x) {
 absl::Status RlIteration::RunTo(int64_t last, const BackProjection& back, bool accelerated) {
   while (done_ < last) {
     ++done_;
-    RETURN_IF_ERROR(Step(back, accelerated ? acceleration_.Factor(done_, products_) : 0));
-    RETURN_IF_ERROR(
-        monitor_.Iterated({done_, iterations_, *x_, wants_objective_ ? std::optional(divergence_) : std::nullopt}));
+    Measures measures;
+    const float alpha = accelerated ? acceleration_.Factor(done_, products_) : 0;
+    RETURN_IF_ERROR(Step(back, alpha, curve_.Tells(done_) ? &measures : nullptr));
+    RETURN_IF_ERROR(monitor_.Iterated({done_, iterations_, *x_, curve_.After(done_, measures)}));
   }
   return absl::OkStatus();
 }
 
-absl::Status RlIteration::Step(const BackProjection& back, float alpha) {
+absl::Status RlIteration::Step(const BackProjection& back, float alpha, Measures* measures) {
   const Extrapolate p{.x = x_.get(), .x_previous = x_previous_.get(), .alpha = alpha, .floor = kExtrapolationFloor};
   if (penalty_.has_value()) {
     RETURN_IF_ERROR(
         problem_.ops->DeriveRoughness(penalty_->kind, p, problem_.differences, penalty_->floor, *roughness_));
   }
-  GuardedRatio ratio = QuotientOf(problem_);
-  ratio.i_divergence = wants_objective_ ? &divergence_ : nullptr;
+  GuardedRatio ratio = QuotientOf(problem_, measures);
   ratio.raise = back.raise;
   const MultiplyUpdate update{.p = p,
                               .weights = back.w.get(),
@@ -102,7 +104,7 @@ void DescribePenalised(v1::Method& method, double lambda, std::string_view meani
   AddAcceleration(method);
   AddInitialEstimate(method);
   AddAxialUpsample(method);
-  AddBoolean(method, "objective", false, "Keep the I-divergence of every iteration with the job; takes longer");
+  AddCurve(method);
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
   method.set_bytes_per_padded_voxel(16.3);
@@ -117,8 +119,8 @@ absl::StatusOr<std::unique_ptr<Array>> RunPenalised(const Problem& problem, cons
   const Penalty penalty{.kind = roughness,
                         .strength = static_cast<float>(parameters.Real("lambda")),
                         .floor = std::max(kRoughnessFloor * problem.mean, kSmallestFloor)};
-  RlIteration run(problem, Acceleration(parameters.Choice("acceleration")), iterations, parameters.Boolean("objective"),
-                  monitor, penalty);
+  ASSIGN_OR_RETURN(const Curve curve, Curve::Of(problem, parameters, monitor));
+  RlIteration run(problem, Acceleration(parameters.Choice("acceleration")), iterations, curve, monitor, penalty);
   ASSIGN_OR_RETURN(auto x, InitialEstimate(problem, parameters));
   RETURN_IF_ERROR(run.Start(std::move(x)));
   ASSIGN_OR_RETURN(const BackProjection back, MakeMatched(problem));

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <utility>
 
+#include "worker/methods/curve.h"
 #include "worker/methods/method.h"
 
 namespace deconvoy::worker {
@@ -35,8 +36,9 @@ class Acceleration {
   bool biggs_;
 };
 
-// m y / max(v + b, e mean y), without an output: what all iterations on Poisson counts take back.
-GuardedRatio QuotientOf(const Problem& problem);
+// m y / max(v + b, e mean y), without an output: what all iterations on Poisson counts take back. The I-divergence and
+// the squares of the residual go to `measures`; null: nowhere.
+GuardedRatio QuotientOf(const Problem& problem, Measures* measures = nullptr);
 
 inline constexpr float kLeastWeight = 0.01F;        // no update where w is below
 inline constexpr float kExtrapolationFloor = 0.1F;  // of x: p is no lower
@@ -64,14 +66,14 @@ struct Penalty {
 // A run under way.
 class RlIteration {
  public:
-  // All must outlive it. `objective`: report the I-divergence of every iteration.
-  RlIteration(const Problem& problem, const Acceleration& acceleration, int64_t iterations, bool objective,
+  // Problem and monitor must outlive it. The objective is the I-divergence.
+  RlIteration(const Problem& problem, const Acceleration& acceleration, int64_t iterations, const Curve& curve,
               Monitor& monitor, std::optional<Penalty> penalty = std::nullopt)
       : problem_(problem),
         monitor_(monitor),
         acceleration_(acceleration),
         iterations_(iterations),
-        wants_objective_(objective),
+        curve_(curve),
         penalty_(penalty) {}
 
   // Takes the estimate to start from.
@@ -83,20 +85,20 @@ class RlIteration {
   std::unique_ptr<Array> TakeEstimate() { return std::move(x_); }
 
  private:
-  absl::Status Step(const BackProjection& back, float alpha);
+  // `measures`: of the point that the step is taken from; null: none.
+  absl::Status Step(const BackProjection& back, float alpha, Measures* measures);
 
   // Constant.
   const Problem& problem_;
   Monitor& monitor_;
   const Acceleration acceleration_;
   const int64_t iterations_;
-  const bool wants_objective_;
+  const Curve curve_;
   const std::optional<Penalty> penalty_;
 
   // From iteration to iteration.
   std::unique_ptr<Array> x_, x_previous_, change_, roughness_;
   ChangeProducts products_;
-  double divergence_ = 0;
   int64_t done_ = 0;
 };
 

@@ -1,11 +1,11 @@
 #include "worker/methods/rl_multiview.h"
 
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "proto/contract/status_macros.h"
+#include "worker/methods/curve.h"
 #include "worker/methods/describe.h"
 #include "worker/methods/initial_estimate.h"
 #include "worker/methods/rl_iteration.h"
@@ -31,7 +31,7 @@ v1::Method Describe() {
   AddChoice(method, "acceleration", "heavy-ball", "How iterations are extrapolated",
             {{"none", "Plain iterations", 0}, {"heavy-ball", "Momentum from the step before", 4}});
   AddInitialEstimate(method);
-  AddBoolean(method, "objective", false, "Keep the I-divergence of every iteration with the job; takes longer");
+  AddCurve(method);
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
   method.set_bytes_per_padded_voxel(16.6);
@@ -57,10 +57,10 @@ class Iterations {
         monitor_(monitor),
         iterations_(parameters.Integer("iterations")),
         additive_(parameters.Choice("update") == "additive"),
-        heavy_ball_(parameters.Choice("acceleration") == "heavy-ball"),
-        wants_objective_(parameters.Boolean("objective")) {}
+        heavy_ball_(parameters.Choice("acceleration") == "heavy-ball") {}
 
   absl::Status Begin(const Parameters& parameters) {
+    ASSIGN_OR_RETURN(curve_, Curve::Of(problem_, parameters, monitor_));
     ASSIGN_OR_RETURN(x_, InitialEstimate(problem_, parameters));
     if (heavy_ball_) {
       ASSIGN_OR_RETURN(x_previous_, ops_.Allocate(x_->box()));
@@ -77,14 +77,14 @@ class Iterations {
 
   absl::Status Run() {
     for (int64_t k = 1; k <= iterations_; ++k) {
-      objective_ = 0;
+      tells_ = curve_.Tells(k);
+      measures_ = {};
       const float alpha = heavy_ball_ ? static_cast<float>(k - 1) / static_cast<float>(k + 2) : 0;
       const Extrapolate p{.x = x_.get(), .x_previous = x_previous_.get(), .alpha = alpha, .floor = kExtrapolationFloor};
       RETURN_IF_ERROR(additive_ ? TakeMean(p) : TakeTurns(p));
       if (x_previous_ != nullptr) std::swap(x_, x_previous_);
       std::swap(x_, next_);
-      RETURN_IF_ERROR(
-          monitor_.Iterated({k, iterations_, *x_, wants_objective_ ? std::optional(objective_) : std::nullopt}));
+      RETURN_IF_ERROR(monitor_.Iterated({k, iterations_, *x_, curve_.After(k, measures_)}));
     }
     return absl::OkStatus();
   }
@@ -114,17 +114,16 @@ class Iterations {
   // output = p f_v.
   absl::Status Step(size_t v, const Extrapolate& p, Array& output) {
     const View& view = views_[v];
-    double divergence = 0;
-    GuardedRatio ratio = QuotientOf(problem_);
+    Measures measures;
+    GuardedRatio ratio = QuotientOf(problem_, tells_ ? &measures : nullptr);
     ratio.y = view.measured;
     ratio.mask = view.mask;
     ratio.background = view.background;
-    ratio.i_divergence = wants_objective_ ? &divergence : nullptr;
     const MultiplyUpdate update{
         .p = p, .weights = weights_[v].get(), .weight_floor = kLeastWeight, .output = &output, .floor = 0};
     RETURN_IF_ERROR(ops_.ConvolveThen({view.otf, /*adjoint=*/false, p, ratio},
                                       {view.otf, /*adjoint=*/true, Identity{nullptr}, update}));
-    objective_ += divergence;
+    measures_.Add(measures);
     return absl::OkStatus();
   }
 
@@ -134,12 +133,14 @@ class Iterations {
   Ops& ops_;
   Monitor& monitor_;
   const int64_t iterations_;
-  const bool additive_, heavy_ball_, wants_objective_;
+  const bool additive_, heavy_ball_;
+  Curve curve_;
   std::vector<std::unique_ptr<Weights>> weights_;  // of each view
 
   // From iteration to iteration.
   std::unique_ptr<Array> x_, x_previous_, step_, next_;
-  double objective_ = 0;
+  bool tells_ = false;  // the iteration is told
+  Measures measures_;   // of it, over the views so far
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
+#include "worker/methods/curve.h"
 #include "worker/methods/describe.h"
 #include "worker/methods/gradient.h"
 
@@ -56,7 +57,7 @@ void DescribeShrinkage(v1::Method& method, bool accelerated) {
   AddInteger(method, "scales", 1, kMostScales, 3, "How often the coarse part is split again");
   AddReal(method, "lambda", 0, 1e9, 0,
           "Strength of the regularisation; 0: half the root of the mean, the noise of a mean voxel", "photons");
-  AddBoolean(method, "objective", false, "Keep the objective of every iteration with the job; takes a little longer");
+  AddCurve(method);
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
   method.set_halo_factor(accelerated ? 3 : 1.25);

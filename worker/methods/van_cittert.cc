@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <optional>
 
 #include "proto/contract/status_macros.h"
+#include "worker/methods/curve.h"
 #include "worker/methods/describe.h"
 
 namespace deconvoy::worker {
@@ -26,7 +26,7 @@ v1::Method Describe() {
   method.set_noise_model("Gaussian");
   AddInteger(method, "iterations", 1, 10000, kIterations, "Number of iterations; more sharpen and amplify noise");
   AddReal(method, "step", 1e-3, 2, 1, "Length of a step");
-  AddBoolean(method, "objective", false, "Keep the misfit of every iteration with the job; takes a little longer");
+  AddCurve(method);
   method.add_boundaries(v1::MIRROR);
   method.add_boundaries(v1::PERIODIC);
   method.set_transforms_per_iteration(2);
@@ -60,7 +60,7 @@ absl::StatusOr<std::unique_ptr<Array>> VanCittert::Run(const Problem& problem, c
   Ops& ops = *problem.ops;
   const int64_t iterations = parameters.Integer("iterations");
   const auto step = static_cast<float>(parameters.Real("step"));
-  const bool wants_objective = parameters.Boolean("objective");
+  ASSIGN_OR_RETURN(const Curve curve, Curve::Of(problem, parameters, monitor));
   ASSIGN_OR_RETURN(auto x, ops.Allocate(problem.measured->box()));
   RETURN_IF_ERROR(ops.Copy(*problem.measured, x->box(), *x));
   const Extrapolate p{.x = x.get(), .x_previous = nullptr, .alpha = 0, .floor = kNoFloor};
@@ -73,9 +73,10 @@ absl::StatusOr<std::unique_ptr<Array>> VanCittert::Run(const Problem& problem, c
                                             .addend = problem.measured,
                                             .scale = step,
                                             .offset = done == iterations ? -problem.background : 0.0F,
-                                            .squares = wants_objective ? &squares : nullptr}}));
-    const auto objective = wants_objective ? std::optional(squares / (step * step)) : std::nullopt;
-    RETURN_IF_ERROR(monitor.Iterated({done, iterations, *x, objective}));
+                                            .squares = curve.Tells(done) ? &squares : nullptr}}));
+    squares /= step * step;
+    RETURN_IF_ERROR(
+        monitor.Iterated({done, iterations, *x, curve.After(done, {.objective = squares, .squares = squares})}));
   }
   return x;
 }

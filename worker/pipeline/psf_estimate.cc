@@ -59,9 +59,7 @@ void AddFinding(v1::Severity severity, std::string message, v1::EstimatePsfResul
 absl::Status EstimationMonitor::Iterated(const Iteration& iteration) {
   if (iteration.objective) {
     context_.Objective(*iteration.objective);
-    v1::ObjectiveValue& value = *estimate_.add_objective();
-    value.set_iteration(static_cast<uint32_t>(estimate_.objective_size()));
-    value.set_value(*iteration.objective);
+    *estimate_.add_objective() = *iteration.objective;
   }
   return context_.Progress(iteration.done, iteration.total);
 }

@@ -35,8 +35,8 @@ class TaskContext {
 
   virtual VolumeSource& source() = 0;
   virtual OutputSink& sink() = 0;
-  // The objective after the iteration that Progress tells of next, where a method was asked for it.
-  virtual void Objective(double value) = 0;
+  // Objective and residuals of the iteration that Progress tells of next, where the method tells them.
+  virtual void Objective(const v1::ObjectiveValue& value) = 0;
   // Step `done` of `total` (iterations, planes) is over. An error ends the task with it.
   virtual absl::Status Progress(int64_t done, int64_t total) = 0;
   // Whether the task should end; may become true at any time.

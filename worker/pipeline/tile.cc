@@ -22,22 +22,21 @@
 namespace deconvoy::worker {
 namespace {
 
-// Hands a method's iterations to the task's context, and its objective, where it was asked for, to that and `curve`.
+// Hands a method's iterations to the task's context, and their objectives to that and `curve`.
 class ContextMonitor : public Monitor {
  public:
-  // Of run number `run`, from 0, of `runs` alike. `curve` null: the objective is not the task's, and nobody hears of
-  // it.
+  // Of run number `run`, from 0, of `runs` alike. `curve` null: objectives are not the task's, and nobody hears of
+  // them.
   ContextMonitor(TaskContext& context, int64_t run, int64_t runs, v1::TileResult* curve)
       : context_(context), run_(run), runs_(runs), curve_(curve) {}
   absl::Status Iterated(const Iteration& iteration) override {
-    if (iteration.objective && curve_ != nullptr) {
+    if (iteration.objective && hears_curve()) {
       context_.Objective(*iteration.objective);
-      v1::ObjectiveValue& value = *curve_->add_objective();
-      value.set_iteration(static_cast<uint32_t>(iteration.done));
-      value.set_value(*iteration.objective);
+      *curve_->add_objective() = *iteration.objective;
     }
     return context_.Progress(run_ * iteration.total + iteration.done, runs_ * iteration.total);
   }
+  bool hears_curve() const override { return curve_ != nullptr; }
 
  private:
   TaskContext& context_;
@@ -61,7 +60,7 @@ struct MethodRun {
   const std::vector<Measured>& views;
   int64_t number = 0;               // from 0
   int64_t of = 1;                   // runs of this task
-  v1::TileResult* curve = nullptr;  // receives the objective, where it is the task's
+  v1::TileResult* curve = nullptr;  // receives the objectives, where they are the task's
 };
 
 std::vector<View> ViewsOf(const TileJob& job, const MethodRun& run) {

@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
+#include <optional>
 #include <utility>
 
 #include "deconvoy/v1/workers.pb.h"
@@ -24,7 +26,10 @@ class HeldTask {
     done_ = static_cast<uint32_t>(done);
     total_ = static_cast<uint32_t>(total);
   }
-  void SetObjective(double value) { objective_ = value; }
+  void SetObjective(const v1::ObjectiveValue& value) {
+    std::lock_guard lock(mutex_);
+    objective_ = value;
+  }
   v1::TaskStatus Status() const {
     v1::TaskStatus status;
     status.set_task(task_.name());
@@ -32,7 +37,8 @@ class HeldTask {
     status.set_iteration(done_);
     status.set_iterations_total(total_);
     status.set_stage(stage_);
-    if (objective_ != 0) status.mutable_objective()->set_value(objective_);
+    std::lock_guard lock(mutex_);
+    if (objective_) *status.mutable_objective() = *objective_;
     return status;
   }
 
@@ -41,7 +47,8 @@ class HeldTask {
   StopSignal stop_;
   std::atomic<v1::TaskStage> stage_{v1::STAGED};
   std::atomic<uint32_t> done_{0}, total_{0};
-  std::atomic<double> objective_{0};
+  mutable std::mutex mutex_;
+  std::optional<v1::ObjectiveValue> objective_;  // the newest; guarded by `mutex_`
 };
 
 }  // namespace deconvoy::worker

@@ -33,7 +33,7 @@ class TaskIo : public TaskContext, private VolumeSource {
   absl::Status Open();
   VolumeSource& source() override { return *this; }
   OutputSink& sink() override;
-  void Objective(double value) override { held_.SetObjective(value); }
+  void Objective(const v1::ObjectiveValue& value) override { held_.SetObjective(value); }
   absl::Status Progress(int64_t done, int64_t total) override;
   bool cancelled() const override { return held_.stop().stopped(); }
   // The executor has read all that it wants.

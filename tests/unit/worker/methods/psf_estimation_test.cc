@@ -33,11 +33,11 @@ class Listening final : public Monitor {
   absl::Status Iterated(const Iteration& iteration) override {
     EXPECT_EQ(iteration.done, ++done);
     total = iteration.total;
-    if (iteration.objective) objectives.push_back(*iteration.objective);
+    if (iteration.objective) rounds.push_back(*iteration.objective);
     return done == stop_after_ ? absl::CancelledError("enough") : absl::OkStatus();
   }
   int64_t done = 0, total = 0;
-  std::vector<double> objectives;
+  std::vector<v1::ObjectiveValue> rounds;
 
  private:
   int64_t stop_after_;
@@ -150,8 +150,15 @@ TEST(PsfEstimation, TellsEveryStepAndTheObjectiveOfEveryRound) {
   ASSERT_OK(Estimate(scene, Guess(1.3), {{"rounds", "6"}, {"image_steps", "4"}, {"psf_steps", "2"}}, monitor));
   EXPECT_EQ(monitor.done, 36);
   EXPECT_EQ(monitor.total, 36);
-  ASSERT_EQ(monitor.objectives.size(), 6U);
-  for (size_t round = 1; round < 6; ++round) EXPECT_LT(monitor.objectives[round], monitor.objectives[round - 1]);
+  ASSERT_EQ(monitor.rounds.size(), 6U);
+  for (size_t round = 0; round < 6; ++round) {
+    const v1::ObjectiveValue& told = monitor.rounds[round];
+    EXPECT_EQ(told.iteration(), round + 1);
+    EXPECT_EQ(told.data_squares(), monitor.rounds[0].data_squares());
+    EXPECT_GT(told.data_squares(), told.residual_squares());
+    EXPECT_GT(told.residual_squares(), 0);
+    EXPECT_LT(told.value(), round > 0 ? monitor.rounds[round - 1].value() : told.data_squares());
+  }
 }
 
 TEST(PsfEstimation, StopsWhenTheMonitorSaysSo) {

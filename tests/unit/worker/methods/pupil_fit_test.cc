@@ -59,7 +59,7 @@ PreparedPsf PsfOf(const KnownOptics& optics) {
 class Silent final : public Monitor {
  public:
   absl::Status Iterated(const Iteration& iteration) override {
-    if (iteration.objective) objective.push_back(*iteration.objective);
+    if (iteration.objective) objective.push_back(iteration.objective->value());
     return absl::OkStatus();
   }
   std::vector<double> objective;

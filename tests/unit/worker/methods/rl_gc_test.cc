@@ -66,7 +66,7 @@ class Objectives final : public Monitor {
   absl::Status Iterated(const Iteration& iteration) override {
     EXPECT_EQ(iteration.done, static_cast<int64_t>(values.size()) + 1);
     EXPECT_EQ(iteration.total, 12);
-    values.push_back(iteration.objective.value_or(std::nan("")));
+    values.push_back(iteration.objective ? iteration.objective->value() : std::nan(""));
     return stop_after == iteration.done ? absl::CancelledError("enough") : absl::OkStatus();
   }
   std::vector<double> values;
@@ -91,7 +91,7 @@ TEST_F(RlGcTest, DescribesItself) {
 
 TEST_F(RlGcTest, TellsItsDivergenceAndStopsWhenToldTo) {
   Objectives objectives;
-  ASSERT_OK(Solve("rl-gc", image_, psf_, {{"iterations", "12"}, {"objective", "true"}}, &objectives));
+  ASSERT_OK(Solve("rl-gc", image_, psf_, {{"iterations", "12"}, {"objective", "1"}}, &objectives));
   ASSERT_EQ(objectives.values.size(), 12U);
   EXPECT_LT(objectives.values.back(), objectives.values.front());
   Objectives stopping;

@@ -130,6 +130,7 @@ TEST_F(PsfEstimate, TellsHowItIsUsedAndHowWideItIs) {
   ASSERT_EQ(estimate.objective_size(), 4);
   EXPECT_EQ(estimate.objective(3).iteration(), 4U);
   EXPECT_LT(estimate.objective(3).value(), estimate.objective(0).value());
+  EXPECT_GT(estimate.objective(3).data_squares(), estimate.objective(3).residual_squares());
   EXPECT_EQ(task.objective.size(), 4U);
   ASSERT_EQ(task.progress.size(), 20U);
   EXPECT_EQ(task.progress.back(), (std::pair<int64_t, int64_t>{20, 20}));

@@ -289,13 +289,14 @@ TEST_F(Tile, ABlankFrameHasAResidualButNoStatistics) {
 
 TEST_F(Tile, TheObjectiveGoesToWhoListensAndIntoTheResult) {
   Setting s;
+  s.parameters["objective"] = "0";
   MemoryTask silent;
   Fill(s, Picture(s.frame), silent);
   ASSERT_OK_AND_ASSIGN(const v1::TaskResult without, Run(silent));
   EXPECT_EQ(without.tile().objective_size(), 0);
   EXPECT_TRUE(silent.objective.empty());
   s.psf = Skewed();
-  s.parameters["objective"] = "true";
+  s.parameters["objective"] = "1";
   MemoryTask task;
   Fill(s, Picture(s.frame), task);
   ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, Run(task));
@@ -303,15 +304,17 @@ TEST_F(Tile, TheObjectiveGoesToWhoListensAndIntoTheResult) {
   ASSERT_EQ(task.objective.size(), 3U);
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(result.tile().objective(i).iteration(), static_cast<uint32_t>(i + 1));
-    EXPECT_EQ(result.tile().objective(i).value(), task.objective[static_cast<size_t>(i)]);
+    EXPECT_EQ(result.tile().objective(i).SerializeAsString(),
+              task.objective[static_cast<size_t>(i)].SerializeAsString());
+    EXPECT_GT(result.tile().objective(i).data_squares(), result.tile().objective(i).residual_squares());
+    EXPECT_GT(result.tile().objective(i).residual_squares(), 0);
   }
-  EXPECT_LT(task.objective[2], task.objective[0]);
+  EXPECT_LT(task.objective[2].value(), task.objective[0].value());
 }
 
 // Each depth has an objective of its own, which is not the task's.
 TEST_F(Tile, OfSeveralDepthsNobodyHearsAnObjective) {
   Setting s;
-  s.parameters["objective"] = "true";
   MemoryTask task;
   Fill(s, Picture(s.frame), task);
   task.task.mutable_inputs(0)->mutable_spec()->mutable_voxel_size()->set_z_um(1);

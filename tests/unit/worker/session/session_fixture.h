@@ -32,6 +32,10 @@ class CopyExecutor : public TaskExecutor {
   absl::StatusOr<v1::TaskResult> Execute(const v1::Task& task, TaskContext& context) override {
     ++started;
     for (int i = 1; hold && !context.cancelled(); ++i) {
+      v1::ObjectiveValue told;
+      told.set_iteration(static_cast<uint32_t>(i));
+      told.set_residual_squares(4);
+      context.Objective(told);
       if (absl::Status status = context.Progress(i, 1000); !status.ok()) return status;
       std::this_thread::sleep_for(5ms);
     }

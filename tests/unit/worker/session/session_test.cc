@@ -117,6 +117,8 @@ TEST_F(Sessions, ABusyWorkerCallsOftenAndTellsItsProgress) {
   EXPECT_EQ(last.tasks(0).token(), 17U);
   EXPECT_GT(last.tasks(0).iteration(), requests[requests.size() - 2].tasks(0).iteration());
   EXPECT_EQ(last.tasks(0).iterations_total(), 1000U);
+  EXPECT_GE(last.tasks(0).objective().iteration(), last.tasks(0).iteration());
+  EXPECT_EQ(last.tasks(0).objective().residual_squares(), 4);
 }
 
 TEST_F(Sessions, AsksForMoreAsSoonAsATaskIsDone) {

@@ -53,7 +53,7 @@ class MemoryTask : public TaskContext, private VolumeSource, private OutputSink 
 
   VolumeSource& source() override { return *this; }
   OutputSink& sink() override { return *this; }
-  void Objective(double value) override { objective.push_back(value); }
+  void Objective(const v1::ObjectiveValue& value) override { objective.push_back(value); }
   absl::Status Progress(int64_t done, int64_t total) override {
     progress.emplace_back(done, total);
     return done == fail_at ? absl::CancelledError("stopped by the test") : absl::OkStatus();
@@ -63,7 +63,7 @@ class MemoryTask : public TaskContext, private VolumeSource, private OutputSink 
   v1::Task task;
   std::vector<std::byte> output;
   std::vector<std::pair<int64_t, int64_t>> progress;
-  std::vector<double> objective;
+  std::vector<v1::ObjectiveValue> objective;
   int64_t fail_at = -1;  // this step's Progress is an error
   bool cancel = false;
   int64_t reads = 0;
