@@ -222,8 +222,9 @@ std::optional<LiveJob::SteadyTime> LiveJob::NextDue() const {
 }
 
 void LiveJob::Report(int64_t number, const v1::TaskStatus& status) {
-  running_[number] = {
-      .iteration = status.iteration(), .iterations_total = status.iterations_total(), .objective = status.objective().value()};
+  running_[number] = {.iteration = status.iteration(),
+                      .iterations_total = status.iterations_total(),
+                      .objective = status.has_objective() ? std::optional(status.objective()) : std::nullopt};
   last_reported_ = number;
   ++version_;
 }
@@ -247,7 +248,7 @@ v1::JobProgress LiveJob::Progress() const {
   if (reported != running_.end()) {
     progress.set_iteration(reported->second.iteration);
     progress.set_iterations_total(reported->second.iterations_total);
-    if (reported->second.objective != 0) progress.mutable_objective()->set_value(reported->second.objective);
+    if (reported->second.objective) *progress.mutable_objective() = *reported->second.objective;
   }
   return progress;
 }

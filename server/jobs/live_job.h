@@ -91,7 +91,7 @@ class LiveJob {
  private:
   struct Running {
     uint32_t iteration = 0, iterations_total = 0;
-    double objective = 0;
+    std::optional<v1::ObjectiveValue> objective;
   };
 
   void Place(int64_t number, const TaskRecord& task, absl::Time wall, SteadyTime steady);

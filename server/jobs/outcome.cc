@@ -257,6 +257,15 @@ bool SameIterations(const Objective& a, const Objective& b) {
                     [](const auto& x, const auto& y) { return x.iteration() == y.iteration(); });
 }
 
+// What is relative to a tile's own copies has no sum: the largest stands for all.
+void AddValue(const v1::ObjectiveValue& added, v1::ObjectiveValue& total) {
+  total.set_value(total.value() + added.value());
+  total.set_residual_squares(total.residual_squares() + added.residual_squares());
+  total.set_data_squares(total.data_squares() + added.data_squares());
+  total.set_primal_squares(std::max(total.primal_squares(), added.primal_squares()));
+  total.set_dual_squares(std::max(total.dual_squares(), added.dual_squares()));
+}
+
 // Curves of tiles that did not iterate alike have no sum: then the job has none. One of a tile without light counts
 // nothing. REQUIRES: the tile's statistics have been added.
 void AddObjective(const v1::TileResult& tile, v1::Job& job) {
@@ -269,8 +278,7 @@ void AddObjective(const v1::TileResult& tile, v1::Job& job) {
     job.clear_objective();
   } else {
     for (int i = 0; i < tile.objective_size(); ++i) {
-      v1::ObjectiveValue& total = *job.mutable_objective(i);
-      total.set_value(total.value() + tile.objective(i).value());
+      AddValue(tile.objective(i), *job.mutable_objective(i));
     }
   }
 }

@@ -40,8 +40,9 @@ bool AreNumbers(const v1::PsfEstimate& estimate) {
   const v1::PsfReport& psf = estimate.psf();
   const bool spreads = std::isfinite(psf.spread_z() + psf.spread_y() + psf.spread_x());
   return spreads && psf.sum() > 0 && std::isfinite(psf.sum()) &&
-         std::all_of(estimate.objective().begin(), estimate.objective().end(),
-                     [](const auto& round) { return std::isfinite(round.value()); });
+         std::all_of(estimate.objective().begin(), estimate.objective().end(), [](const auto& round) {
+           return std::isfinite(round.value() + round.residual_squares() + round.data_squares());
+         });
 }
 
 }  // namespace

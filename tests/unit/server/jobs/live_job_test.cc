@@ -131,6 +131,7 @@ TEST_F(LiveJobTest, ProgressCountsWhatRuns) {
   status.set_iteration(5);
   status.set_iterations_total(10);
   status.mutable_objective()->set_value(12.5);
+  status.mutable_objective()->set_residual_squares(3);
   const uint64_t before = job.version();
   job.Report(1, status);
   EXPECT_GT(job.version(), before);
@@ -138,7 +139,10 @@ TEST_F(LiveJobTest, ProgressCountsWhatRuns) {
   EXPECT_EQ(progress.tasks_done(), 1U);
   EXPECT_DOUBLE_EQ(progress.fraction(), 1.5 / 4);
   EXPECT_EQ(progress.iteration(), 5U);
-  EXPECT_EQ(progress.objective().value(), 12.5);
+  EXPECT_EQ(progress.objective().SerializeAsString(), status.objective().SerializeAsString());
+  status.clear_objective();
+  job.Report(1, status);
+  EXPECT_FALSE(job.Progress().has_objective());
   EXPECT_EQ(progress.activity(), "frame 2 of 4");
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <tuple>
 #include <vector>
 
 #include "tests/unit/server/jobs/job_service.h"
@@ -105,8 +106,8 @@ TEST_F(OutcomeTest, AnAnalysisThatMakesTooManyTasksFailsTheJob) {
 
 class ObjectiveTest : public OutcomeTest {
  protected:
-  // The curve of a job whose tiles had these. Of the first tile `counted` voxels count, of the others that have
-  // one, 64.
+  // The curve of a job whose tiles had these objectives and, but for the data's squares, ten times as much of
+  // everything else. Of the first tile `counted` voxels count, of the others that have one, 64.
   std::vector<double> CurveOf(const std::vector<std::vector<double>>& tiles, uint64_t counted = 64) {
     const std::string job =
         service_.Submit(service_.Deconvolve({1, 1, 2, 4 * static_cast<int64_t>(tiles.size()), 4}, {2, 4, 4}));
@@ -121,17 +122,23 @@ class ObjectiveTest : public OutcomeTest {
         v1::ObjectiveValue& added = *result.mutable_tile()->add_objective();
         added.set_iteration(static_cast<uint32_t>(result.tile().objective_size()));
         added.set_value(value);
+        added.set_residual_squares(10 * value);
+        added.set_data_squares(100);
+        added.set_primal_squares(10 * value);
+        added.set_dual_squares(10 * value);
       }
       EXPECT_OK(worker_.Deliver(tile, result, bytes));
     }
     std::vector<double> curve;
-    const v1::Job shown = service_.Get(job);
-    for (const v1::ObjectiveValue& value : shown.objective()) {
+    shown_ = service_.Get(job);
+    for (const v1::ObjectiveValue& value : shown_.objective()) {
       EXPECT_EQ(value.iteration(), curve.size() + 1);
       curve.push_back(value.value());
     }
     return curve;
   }
+
+  v1::Job shown_;  // the last one
 };
 
 TEST_F(ObjectiveTest, IsTheSumOverTiles) {
@@ -140,6 +147,18 @@ TEST_F(ObjectiveTest, IsTheSumOverTiles) {
   EXPECT_EQ(CurveOf({{8, 4}, {3, 2}}, 0), (std::vector<double>{11, 6}))
       << "a core that is masked, in a halo that is not";
   EXPECT_TRUE(CurveOf({{}, {}}).empty());
+}
+
+TEST_F(ObjectiveTest, ResidualsAddUpButForWhatIsRelative) {
+  CurveOf({{8, 1}, {3, 2}, {5, 1}});
+  ASSERT_EQ(shown_.objective_size(), 2);
+  for (const auto& [point, sum, largest] : {std::tuple(0, 160, 80), std::tuple(1, 40, 20)}) {
+    const v1::ObjectiveValue& value = shown_.objective(point);
+    EXPECT_EQ(value.residual_squares(), sum);
+    EXPECT_EQ(value.data_squares(), 300);
+    EXPECT_EQ(value.primal_squares(), largest);
+    EXPECT_EQ(value.dual_squares(), largest);
+  }
 }
 
 TEST_F(ObjectiveTest, OfTilesThatDidNotIterateAlikeThereIsNone) {
