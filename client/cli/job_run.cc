@@ -11,7 +11,9 @@
 #include <thread>
 
 #include "client/cli/images.h"
+#include "client/cli/json.h"
 #include "client/cli/outcome.h"
+#include "client/cli/run_curves.h"
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 
@@ -142,7 +144,11 @@ ProgressState ToProgress(const v1::JobProgress& progress) {
   if (progress.iterations_total() > 0)
     state.detail += fmt::format("{}iteration {} of {}", state.detail.empty() ? "" : ", ", progress.iteration(),
                                 progress.iterations_total());
-  if (progress.has_objective()) state.detail += fmt::format(", objective {:.4g}", progress.objective().value());
+  if (progress.has_objective()) {
+    state.detail += fmt::format(", objective {:.4g}", progress.objective().value());
+    const auto residual = RelativeResidual(progress.objective());
+    if (residual) state.detail += fmt::format(", residual {:.2f} %", 100 * *residual);
+  }
   if (progress.megavoxels_per_second() > 0)
     state.rate = fmt::format("{:.1f} Mvoxel/s", progress.megavoxels_per_second());
   state.figures = {{"fraction", progress.fraction()},
@@ -152,7 +158,7 @@ ProgressState ToProgress(const v1::JobProgress& progress) {
                    {"tasks_total", progress.tasks_total()},
                    {"activity", Printable(progress.activity())},
                    {"megavoxels_per_second", progress.megavoxels_per_second()}};
-  if (progress.has_objective()) state.figures["objective"] = progress.objective().value();
+  if (progress.has_objective()) state.figures["objective"] = ToJson(progress.objective());
   return state;
 }
 

@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "client/cli/job_run.h"
+#include "client/cli/run_curves.h"
 #include "client/cli/spec_text.h"
 #include "client/cli/values.h"
 #include "proto/contract/error.h"
@@ -20,7 +21,6 @@ namespace {
 using google::protobuf::util::TimeUtil;
 
 constexpr int kFramesListed = 8;
-constexpr int kSparkColumns = 40;
 // Share of the input's light that a result has, where all is well.
 constexpr double kLeastLight = 0.9, kMostLight = 1.15;
 constexpr double kNothing = 1e-6;  // share of the maximum below which a figure is shown as 0
@@ -201,32 +201,6 @@ void AppendError(const v1::Job& job, std::vector<std::string>& lines) {
   if (!job.error().info().remedy().empty()) lines.push_back("  " + Printable(job.error().info().remedy()));
 }
 
-// The curve in at most kSparkColumns blocks, the lowest value the lowest block.
-std::string Spark(const v1::Job& job) {
-  constexpr std::array<const char*, 8> kBlocks = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-  double least = job.objective(0).value(), most = least;
-  for (const v1::ObjectiveValue& value : job.objective()) {
-    least = std::min(least, value.value());
-    most = std::max(most, value.value());
-  }
-  const int columns = std::min(job.objective_size(), kSparkColumns);
-  std::string text;
-  for (int i = 0; i < columns; ++i) {
-    const int at = columns > 1 ? i * (job.objective_size() - 1) / (columns - 1) : 0;
-    const double share = most > least ? (job.objective(at).value() - least) / (most - least) : 0;
-    text += kBlocks[static_cast<size_t>(std::clamp(share, 0.0, 1.0) * 7.999)];
-  }
-  return text;
-}
-
-void AppendObjective(const v1::Job& job, std::vector<std::string>& lines) {
-  if (job.objective().empty()) return;
-  const v1::ObjectiveValue& first = *job.objective().begin();
-  const v1::ObjectiveValue& last = *job.objective().rbegin();
-  lines.push_back(fmt::format("objective: {:.6g} after iteration {}, {:.6g} after {}  {}", first.value(),
-                              first.iteration(), last.value(), last.iteration(), Spark(job)));
-}
-
 void AppendLog(const v1::Job& job, std::vector<std::string>& lines) {
   if (job.worker_log().empty()) return;
   lines.push_back("worker log:");
@@ -313,7 +287,7 @@ std::vector<std::string> JobDetails(const v1::Job& job) {
   Append(lines, CurveLines(job));
   Append(lines, EstimateLines(job));
   for (const v1::Finding& finding : job.findings()) lines.push_back(NoteText(ToNote(finding)));
-  AppendObjective(job, lines);
+  Append(lines, RunCurveLines(job));
   AppendError(job, lines);
   AppendLog(job, lines);
   return lines;

@@ -130,4 +130,21 @@ Canvas Draw(const Plot& plot) {
   return canvas;
 }
 
+Canvas Draw(const std::vector<Plot>& plots) {
+  std::vector<Canvas> parts;
+  int64_t width = 0, height = 0;
+  for (const Plot& plot : plots) {
+    const Canvas& part = parts.emplace_back(Draw(plot));
+    width = std::max(width, part.width());
+    height += part.height();
+  }
+  Canvas canvas(width, height, kPaper);
+  int64_t top = 0;
+  for (const Canvas& part : parts) {
+    canvas.Image(0, top, part.width(), part.pixels());
+    top += part.height();
+  }
+  return canvas;
+}
+
 }  // namespace deconvoy::client

@@ -21,5 +21,7 @@ struct Plot {
 // Axes with numbers at round steps from the least to the greatest value of all curves, the curves in lines of their own
 // kind each, and a legend above. REQUIRES: a curve, and in each as many x as y, at least one, all finite.
 Canvas Draw(const Plot& plot);
+// One below the other. REQUIRES: a plot.
+Canvas Draw(const std::vector<Plot>& plots);
 
 }  // namespace deconvoy::client

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <limits>
 
-#include "client/cli/figures/plot.h"
 #include "client/cli/figures/png_file.h"
 #include "client/cli/job_run.h"
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/own_file.h"
 #include "client/cli/report.h"
+#include "client/cli/run_curves.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
@@ -29,7 +29,7 @@ struct JobOptions {
 constexpr char kExamples[] = R"(  deconvoy job jobs/3f2a
       state, what was asked for, findings, counts, error and worker log
   deconvoy job jobs/3f2a --curve curve.png
-      how the objective fell, of a job that was given --set objective=true
+      how objective and residual fell over the iterations
   deconvoy job jobs/3f2a --delete
       remove an ended job, its results, and the stacks uploaded for it that no other job uses)";
 
@@ -103,16 +103,12 @@ class Removal {
 
 absl::Status DrawCurve(const v1::Job& job, const std::string& path) {
   if (job.objective().empty()) {
-    return MakeError({.reason = v1::NOT_FOUND, .remedy = "Give the job --set objective=true."},
+    return MakeError({.reason = v1::NOT_FOUND,
+                      .remedy = "Give a deconvolution by a method that iterates, without --set objective=0; a job has "
+                                "none whose PSF changes with depth, or whose tiles did not iterate alike."},
                      fmt::format("{} has kept no objective", Printable(job.name())));
   }
-  Plot plot{
-      .x_title = "iteration", .y_title = "objective", .curves = {{.name = Printable(job.name()), .x = {}, .y = {}}}};
-  for (const v1::ObjectiveValue& value : job.objective()) {
-    plot.curves[0].x.push_back(value.iteration());
-    plot.curves[0].y.push_back(value.value());
-  }
-  return WritePng(path, Draw(plot));
+  return WritePng(path, DrawRunCurves(job));
 }
 
 absl::Status ShowOrRemove(const JobOptions& options, const Console& console) {
@@ -137,7 +133,7 @@ void AddJob(CLI::App& root, Program& program) {
                       "Remove the ended job from the server, with its results and with the image and PSF uploaded for "
                       "it; what another job uses stays");
         verb.add_option("--curve", options.curve,
-                        std::string("Draw the objective over the iterations into this .png") + kReplaced)
+                        std::string("Draw objective and residuals over the iterations into this .png") + kReplaced)
             ->type_name("FILE");
         AddServerOption(verb, options.server);
         AddJsonOption(verb, program.console);

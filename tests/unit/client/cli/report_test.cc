@@ -120,6 +120,7 @@ TEST(JobDetailsTest, TheObjectiveIsDrawn) {
     value.set_value(100.0 - 30 * i);
   }
   EXPECT_THAT(JobDetails(job), Contains("objective: 100 after iteration 1, 10 after 4  █▆▃▁"));
+  EXPECT_THAT(JobDetails(job), Not(Contains(HasSubstr("residual:"))));
   EXPECT_THAT(JobDetails(Done()), Not(Contains(HasSubstr("objective"))));
   for (int i = 0; i < 400; ++i) *job.add_objective() = job.objective(3);
   EXPECT_THAT(JobDetails(job), Contains(HasSubstr("█▁▁▁")));
@@ -257,6 +258,15 @@ TEST(ToProgressTest, NamesThePhaseByTheActivity) {
   EXPECT_EQ(tile.detail, "tile 3 of 8, iteration 7 of 20");
   EXPECT_EQ(tile.rate, "41.2 Mvoxel/s");
   EXPECT_EQ(tile.figures["iterations_total"], 20);
+  v1::ObjectiveValue& objective = *progress.mutable_objective();
+  objective.set_iteration(5);
+  objective.set_value(1234.5678);
+  EXPECT_EQ(ToProgress(progress).detail, "tile 3 of 8, iteration 7 of 20, objective 1235");
+  objective.set_residual_squares(1);
+  objective.set_data_squares(400);
+  EXPECT_EQ(ToProgress(progress).detail, "tile 3 of 8, iteration 7 of 20, objective 1235, residual 5.00 %");
+  EXPECT_EQ(ToProgress(progress).figures["objective"]["iteration"], 5);
+  EXPECT_EQ(ToProgress(progress).figures["objective"]["data_squares"], 400);
   progress.Clear();
   progress.set_activity("analyse");
   EXPECT_EQ(ToProgress(progress).phase, "analyse");
