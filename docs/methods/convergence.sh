@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # Lines `iteration value` of a run's objective.
 objective() {
-  build/release/bin/deconvoy run "$stack" --psf "$psf" --local -o "$work/out.tif" --set objective=true --json "$@" \
+  build/release/bin/deconvoy run "$stack" --psf "$psf" --local -o "$work/out.tif" --set objective=1 --json "$@" \
     2>/dev/null | tail -1 | grep -o '"objective":\[[^]]*\]' | grep -o '{[^}]*}' |
     sed 's/.*"iteration":\([0-9]*\).*"value":\([-+.0-9e]*\).*/\1 \2/'
 }
