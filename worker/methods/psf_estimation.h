@@ -47,10 +47,10 @@ struct PsfEstimationOptions {
 // x and of h, are the monitor's iterations; with the last of each round come the objective, the I-divergence of y from
 // H x + b before that step, and its residual, under the number of the round. Memory: per padded voxel OTFs 8, spectrum
 // 4 and their gaps 0.3, x 4, and 4 more for x on its way to an OTF, where x_previous and m are before and after; per
-// measured voxel y 4; per voxel of the guess 20. Transforms: 2 for w and 4 a step in x; 3 for X and its weights, and 5 a
-// step in h. Errors: those of Ops and the monitor; BAD_PSF where nothing is left of h. REQUIRES: the guess's box fits
-// the domain; mean y above 0; with modes, optics, and a guess of odd extents about its centre, of which nothing but these
-// counts.
+// measured voxel y 4; per voxel of the guess 20. Transforms: 2 for w and 4 a step in x; 3 for X and its weights, and 5
+// a step in h. Errors: those of Ops and the monitor; BAD_PSF where nothing is left of h. REQUIRES: the guess's box fits
+// the domain; mean y above 0; with modes, optics, and a guess of odd extents about its centre, of which nothing but
+// these counts.
 absl::StatusOr<EstimatedPsf> EstimatePsfOf(Problem problem, PreparedPsf guess, const PsfEstimationOptions& options,
                                            Monitor& monitor);
 
