@@ -47,4 +47,16 @@ absl::StatusOr<int64_t> AdvanceTokens(Database& database, int64_t count) {
   return query.Int(0);
 }
 
+absl::Status SetCounter(Database& database, const std::string& name, int64_t value) {
+  ASSIGN_OR_RETURN(Statement set, database.Prepare("INSERT OR REPLACE INTO counters VALUES (?, ?)"));
+  return set.Bind(name).Bind(value).Run();
+}
+
+absl::StatusOr<int64_t> GetCounter(Database& database, const std::string& name) {
+  ASSIGN_OR_RETURN(Statement query, database.Prepare("SELECT value FROM counters WHERE name = ?"));
+  query.Bind(name);
+  ASSIGN_OR_RETURN(const bool row, query.Step());
+  return row ? query.Int(0) : 0;
+}
+
 }  // namespace deconvoy::server::request_table

@@ -24,4 +24,8 @@ absl::Status DeleteOf(Database& database, const std::string& resource_id);
 // Raises the counter of fencing tokens by `count` and returns its new value.
 absl::StatusOr<int64_t> AdvanceTokens(Database& database, int64_t count);
 
+absl::Status SetCounter(Database& database, const std::string& name, int64_t value);
+// 0 where it has never been set.
+absl::StatusOr<int64_t> GetCounter(Database& database, const std::string& name);
+
 }  // namespace deconvoy::server::request_table

@@ -118,8 +118,27 @@ CREATE TABLE psfs (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-// Nothing changes from version 2 to 5.
-constexpr const char* kSame = "";
+constexpr const char* kVersion3 = "";
+
+constexpr const char* kVersion4 = R"sql(
+CREATE TABLE usage (
+  owner     TEXT    NOT NULL,
+  month     TEXT    NOT NULL,
+  worker_ms INTEGER NOT NULL,
+  tasks     INTEGER NOT NULL,
+  bytes_in  INTEGER NOT NULL,
+  bytes_out INTEGER NOT NULL,
+  PRIMARY KEY (owner, month)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE shares (
+  owner    TEXT    PRIMARY KEY,
+  spent_ms INTEGER NOT NULL,
+  at_ms    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr const char* kVersion5 = "";
 
 constexpr const char* kVersion6 = R"sql(
 CREATE TABLE previews (
@@ -131,7 +150,8 @@ CREATE TABLE previews (
 )sql";
 
 // Entry n brings version n to version n + 1.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kSame, kSame, kSame, kVersion6};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3,
+                                                                 kVersion4, kVersion5, kVersion6};
 
 absl::StatusOr<int64_t> CurrentVersion(Database& database) {
   ASSIGN_OR_RETURN(Statement query, database.Prepare("PRAGMA user_version"));

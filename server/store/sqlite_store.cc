@@ -11,6 +11,7 @@
 #include "server/store/schema.h"
 #include "server/store/store_audit.h"
 #include "server/store/task_table.h"
+#include "server/store/usage_table.h"
 #include "server/store/volume_table.h"
 
 namespace deconvoy::server {
@@ -18,6 +19,8 @@ namespace {
 
 // Fencing tokens reserved in the database at a time.
 constexpr int64_t kTokenBlock = 64;
+
+constexpr const char* kPaused = "paused";  // the counter: 1 while no task is given out
 
 // Errors of volumes that something else needs.
 absl::Status CheckKept(Database& database, const std::string& volume_id) {
@@ -60,6 +63,8 @@ absl::Status ApplyChange(Database& database, job_table::JobKey key, const JobCha
     RETURN_IF_ERROR(preview_table::Add(database, key.key, preview));
   }
   RETURN_IF_ERROR(task_table::AppendEvents(database, key, change.events));
+  if (change.usage) RETURN_IF_ERROR(usage_table::Add(database, *change.usage));
+  if (change.share) RETURN_IF_ERROR(usage_table::SetShare(database, *change.share));
   return job_table::Update(database, key, change.job);
 }
 
@@ -228,6 +233,33 @@ absl::StatusOr<std::vector<v1::JobEvent>> SqliteStore::GetEvents(const std::stri
 absl::StatusOr<v1::Preview> SqliteStore::GetPreview(const std::string& job_id, uint32_t c) {
   std::lock_guard lock(mutex_);
   return preview_table::Get(*database_, job_id, c);
+}
+
+absl::Status SqliteStore::AddUsage(const std::vector<UsageRecord>& usage) {
+  return Write([&](Database& database) -> absl::Status {
+    for (const UsageRecord& added : usage) RETURN_IF_ERROR(usage_table::Add(database, added));
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<std::vector<UsageRecord>> SqliteStore::ListUsage(const std::string& first, const std::string& last) {
+  std::lock_guard lock(mutex_);
+  return usage_table::List(*database_, first, last);
+}
+
+absl::StatusOr<std::vector<ShareRecord>> SqliteStore::ListShares() {
+  std::lock_guard lock(mutex_);
+  return usage_table::Shares(*database_);
+}
+
+absl::Status SqliteStore::SetPaused(bool paused) {
+  return Write([&](Database& database) { return request_table::SetCounter(database, kPaused, paused ? 1 : 0); });
+}
+
+absl::StatusOr<bool> SqliteStore::IsPaused() {
+  std::lock_guard lock(mutex_);
+  ASSIGN_OR_RETURN(const int64_t paused, request_table::GetCounter(*database_, kPaused));
+  return paused != 0;
 }
 
 absl::StatusOr<uint64_t> SqliteStore::NextToken() {

@@ -53,6 +53,11 @@ class SqliteStore : public Store {
   absl::StatusOr<std::vector<TaskRecord>> GetTasks(const std::string& job_id) override;
   absl::StatusOr<std::vector<v1::JobEvent>> GetEvents(const std::string& job_id, uint64_t after, int limit) override;
   absl::StatusOr<v1::Preview> GetPreview(const std::string& job_id, uint32_t c) override;
+  absl::Status AddUsage(const std::vector<UsageRecord>& usage) override;
+  absl::StatusOr<std::vector<UsageRecord>> ListUsage(const std::string& first, const std::string& last) override;
+  absl::StatusOr<std::vector<ShareRecord>> ListShares() override;
+  absl::Status SetPaused(bool paused) override;
+  absl::StatusOr<bool> IsPaused() override;
   absl::StatusOr<uint64_t> NextToken() override;
 
  private:

@@ -1,4 +1,4 @@
-// The durable record of volumes, jobs, tasks, events and PSFs: SQLite, WAL, synchronous=FULL.
+// The durable record of volumes, jobs, tasks, events, PSFs and usage: SQLite, WAL, synchronous=FULL.
 //
 // Every call is one transaction, durable when it returns. It holds facts and keeps them consistent; which change is
 // legal is decided by the rooms above (server/jobs for the state machines). Thread safe: calls are serialised inside.
@@ -107,6 +107,23 @@ struct PreviewAddition {
   v1::PreviewPart part = {};  // inside it, with as many maxima as it has pixels
 };
 
+// What an owner has used in a month, or what is to be added to that.
+struct UsageRecord {
+  std::string owner;
+  std::string month;      // `2026-11`, UTC
+  int64_t worker_ms = 0;  // that workers spent on tasks whose results were committed
+  int64_t tasks = 0;      // committed
+  int64_t bytes_in = 0;   // of voxels written into volumes
+  int64_t bytes_out = 0;  // of voxels read from volumes
+};
+
+// What an owner has spent of late, as fair shares go by it: see server/schedule/shares.h.
+struct ShareRecord {
+  std::string owner;
+  int64_t spent_ms = 0;  // decayed until `at_ms`
+  int64_t at_ms = 0;     // how long the server has run, over all its starts
+};
+
 // What one step of a job's life changes, applied in one transaction.
 struct JobChange {
   JobRecord job;  // replaces the stored one (id must exist)
@@ -122,6 +139,8 @@ struct JobChange {
   std::vector<std::string> completed_volumes = {};  // WRITING -> COMPLETE
   std::vector<std::string> deleted_volumes = {};
   std::vector<PreviewAddition> previews = {};
+  std::optional<UsageRecord> usage = {};  // added to what is kept for this owner and month
+  std::optional<ShareRecord> share = {};  // replaces the owner's
 };
 
 class Store {
@@ -190,6 +209,16 @@ class Store {
   virtual absl::StatusOr<std::vector<v1::JobEvent>> GetEvents(const std::string& job_id, uint64_t after, int limit) = 0;
   // Of the newest time point of channel `c` with a finished tile; NOT_FOUND, too, where there is none.
   virtual absl::StatusOr<v1::Preview> GetPreview(const std::string& job_id, uint32_t c) = 0;
+
+  // --- usage ---
+  virtual absl::Status AddUsage(const std::vector<UsageRecord>& usage) = 0;
+  // By owner and month, of the months from `first` to `last`, which may be empty for no bound.
+  virtual absl::StatusOr<std::vector<UsageRecord>> ListUsage(const std::string& first, const std::string& last) = 0;
+  virtual absl::StatusOr<std::vector<ShareRecord>> ListShares() = 0;  // by owner
+
+  // --- the server as a whole ---
+  virtual absl::Status SetPaused(bool paused) = 0;
+  virtual absl::StatusOr<bool> IsPaused() = 0;  // false in a new store
   // A fencing token greater than every one before it, also across restarts.
   virtual absl::StatusOr<uint64_t> NextToken() = 0;
 };
