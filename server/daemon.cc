@@ -90,6 +90,9 @@ class WholeDaemon final : public Daemon {
     options.dispatcher.lease = absl::Milliseconds(config_.lease_ms);
     options.dispatcher.busy_call = std::min(options.dispatcher.busy_call, options.dispatcher.lease / 4);
     options.dispatcher.host = HostName();
+    options.dispatcher.half_life = absl::Minutes(config_.half_life_minutes);
+    options.dispatcher.shares.running_cap = config_.running_tasks;
+    options.dispatcher.shares.lower_class_share = 0.01 * static_cast<double>(config_.lower_class_percent);
     return options;
   }
 

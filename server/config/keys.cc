@@ -60,6 +60,29 @@ const std::vector<Key>& Table() {
        .member = &C::attempts,
        .minimum = 1,
        .maximum = 100},
+      {.name = "shares.half_life_minutes",
+       .flag = "--half-life-minutes",
+       .meaning =
+           "Users are served by the workers' time that they have spent; after this long half of it is forgotten. "
+           "Time in which the server does not run is not counted.",
+       .member = &C::half_life_minutes,
+       .minimum = 1,
+       .maximum = 366 * 24 * 60},
+      {.name = "shares.running_tasks",
+       .flag = "--running-tasks",
+       .meaning =
+           "Tasks of one user that workers may hold at once, for users without a bound of their own; 0: any number.",
+       .member = &C::running_tasks,
+       .minimum = 0,
+       .maximum = 1'000'000},
+      {.name = "shares.lower_class_percent",
+       .flag = "--lower-class-percent",
+       .meaning =
+           "Part of the workers' time that jobs of a lower class get at least while more urgent ones are served; 0: "
+           "none, they wait until nothing else is left.",
+       .member = &C::lower_class_percent,
+       .minimum = 0,
+       .maximum = 50},
       {.name = "workers.count",
        .flag = "--workers",
        .meaning = "Worker processes that the server starts on this machine; 0 when all workers come from elsewhere.",

@@ -28,6 +28,10 @@ struct ServerConfig {
   int64_t lease_ms = 10'000;
   int64_t attempts = 4;
 
+  int64_t half_life_minutes = 24 * 60;
+  int64_t running_tasks = 0;
+  int64_t lower_class_percent = 5;
+
   int64_t worker_count = 1;
   int64_t worker_threads = 0;
   int64_t worker_memory_mib = 0;

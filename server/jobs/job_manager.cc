@@ -23,6 +23,11 @@ absl::Status JobNotFound(const std::string& job_id) {
                    fmt::format("there is no job \"{}\"", JobName(job_id)));
 }
 
+absl::Status JobHasEnded(const std::string& job_id, v1::JobState state) {
+  return MakeError({.reason = v1::JOB_ENDED, .field = "job", .remedy = "Submit it again to compute it anew."},
+                   fmt::format("{} has ended: it is {}", JobName(job_id), v1::JobState_Name(state)));
+}
+
 void LogEvents(const std::string& job_id, const JobChange& change) {
   for (const v1::JobEvent& event : change.events) {
     if (event.event_case() == v1::JobEvent::kState) {
@@ -40,6 +45,10 @@ bool MakesReady(const JobChange& change) {
   const auto ready = [](const TaskRecord& task) { return task.state == TaskState::kReady; };
   return std::any_of(change.new_tasks.begin(), change.new_tasks.end(), ready) ||
          std::any_of(change.changed_tasks.begin(), change.changed_tasks.end(), ready);
+}
+
+v1::JobClass ClassOf(const v1::JobSpec& spec) {
+  return spec.job_class() == v1::JOB_CLASS_UNSPECIFIED ? v1::NORMAL : spec.job_class();
 }
 
 // As estimated from a plan alone, when the method's own cost is not known yet; 0 before there is a plan.
@@ -244,6 +253,35 @@ absl::StatusOr<v1::Job> JobManager::Cancel(const std::string& owner, const std::
   return Show(*job);
 }
 
+absl::StatusOr<v1::Job> JobManager::Pause(const std::string& owner, const std::string& job_id) {
+  return SetPaused(owner, job_id, true);
+}
+
+absl::StatusOr<v1::Job> JobManager::Resume(const std::string& owner, const std::string& job_id) {
+  return SetPaused(owner, job_id, false);
+}
+
+absl::StatusOr<v1::Job> JobManager::SetPaused(const std::string& owner, const std::string& job_id, bool paused) {
+  const std::shared_ptr<LiveJob> job = FindLive(job_id);
+  if (job == nullptr) {
+    ASSIGN_OR_RETURN(const JobRecord ended, FindStored(owner, job_id));
+    return JobHasEnded(job_id, ended.state);
+  }
+  const std::lock_guard turn(job->turn);
+  if (job->record().owner != owner) return JobNotFound(job_id);
+  const v1::JobState state = job->record().state;
+  if (IsEnd(state)) return JobHasEnded(job_id, state);
+  if ((state == v1::PAUSED) != paused) {
+    JobStep step(*job, clock_.Wall());
+    const v1::JobState before = job->record().job.has_start_time() ? v1::RUNNING : v1::PENDING;
+    RETURN_IF_ERROR(step.MoveJob(paused ? v1::PAUSED : before));
+    RETURN_IF_ERROR(Finish(*job, std::move(step)));
+    if (!paused && ready_listener_) ready_listener_();
+  }
+  const std::lock_guard lock(mutex_);
+  return Show(*job);
+}
+
 absl::Status JobManager::Delete(const std::string& owner, const std::string& job_id) {
   ASSIGN_OR_RETURN(const JobRecord record, FindStored(owner, job_id));
   if (!IsEnd(record.state)) {
@@ -277,7 +315,8 @@ std::vector<WaitingJob> JobManager::Waiting() {
                        .method = spec.method(),
                        .backend = spec.backend(),
                        .memory_bytes = job->memory_bytes(),
-                       .tasks = job->available_tasks()});
+                       .tasks = job->available_tasks(),
+                       .job_class = ClassOf(job->spec())});
   }
   return waiting;
 }
@@ -286,6 +325,7 @@ std::optional<std::chrono::steady_clock::time_point> JobManager::NextDue() {
   std::optional<LiveJob::SteadyTime> next;
   std::lock_guard lock(mutex_);
   for (const auto& [id, job] : live_) {
+    if (job->record().state == v1::PAUSED) continue;
     const std::optional<LiveJob::SteadyTime> due = job->NextDue();
     if (due && (!next || *due < *next)) next = due;
   }

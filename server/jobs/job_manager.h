@@ -44,10 +44,17 @@ struct WaitingJob {
   std::string id;
   std::string owner;
   absl::Time create_time;
-  std::string method = {};   // empty: none is needed
-  std::string backend = {};  // empty: any
-  int64_t memory_bytes = 0;  // of one task
-  int64_t tasks = 1;         // that can be given out now
+  std::string method = {};              // empty: none is needed
+  std::string backend = {};             // empty: any
+  int64_t memory_bytes = 0;             // of one task
+  int64_t tasks = 1;                    // that can be given out now
+  v1::JobClass job_class = v1::NORMAL;  // INTERACTIVE, NORMAL or BATCH
+};
+
+// What a task that was done has cost.
+struct TaskSpending {
+  absl::Duration worker_time = absl::ZeroDuration();  // that its worker has computed
+  std::optional<ShareRecord> share = {};              // the owner's account after it, to be kept
 };
 
 class JobManager {
@@ -65,6 +72,10 @@ class JobManager {
   absl::StatusOr<v1::Job> Get(const std::string& owner, const std::string& job_id);
   absl::StatusOr<v1::ListJobsResponse> List(const std::string& owner, const v1::ListJobsRequest& request);
   absl::StatusOr<v1::Job> Cancel(const std::string& owner, const std::string& job_id);
+  // Keeps the job's further tasks back, or gives them out again; what runs goes on, and may end the job. Doing it again
+  // changes nothing. JOB_ENDED for a job that has ended.
+  absl::StatusOr<v1::Job> Pause(const std::string& owner, const std::string& job_id);
+  absl::StatusOr<v1::Job> Resume(const std::string& owner, const std::string& job_id);
   absl::Status Delete(const std::string& owner, const std::string& job_id);
   // The preview of channel `c` as far as there is one.
   absl::StatusOr<v1::Preview> GetPreview(const std::string& owner, const std::string& job_id, uint32_t c);
@@ -94,6 +105,8 @@ class JobManager {
   absl::StatusOr<std::optional<v1::Task>> Lease(const std::string& job_id, const std::string& worker, bool spare);
   // Whether the task is leased under exactly this token. Does not wait for a step that is under way.
   bool Holds(const TaskId& task, uint64_t token);
+  // Whether the job's further tasks are kept back. Does not wait for a step either.
+  bool IsPaused(const std::string& job_id);
   // The worker that failed the task last, or lost it; empty where none has. Does not wait for a step either.
   std::string FailedBy(const TaskId& task);
   // Takes note of what a worker says of a task it holds; ignored when it does not hold it.
@@ -104,10 +117,11 @@ class JobManager {
   // that is under way.
   absl::StatusOr<Completion> CheckDelivery(const TaskId& task, uint64_t token);
   // Makes the task DONE, with its boxes committed, in one transaction, together with all that follows: the tile tasks
-  // after an analysis, the end of the job after its last task. OK without effect when this lease has delivered before.
+  // after an analysis, the end of the job after its last task; and adds what it has cost to its owner's usage. OK
+  // without effect when this lease has delivered before.
   // Errors: STALE_LEASE; INVALID_FIELD when the result is not one of this task.
   absl::Status Complete(const TaskId& task, uint64_t token, const v1::TaskResult& result,
-                        const std::vector<uint32_t>& box_crc32c);
+                        const std::vector<uint32_t>& box_crc32c, const TaskSpending& spending);
   // Takes the task back: READY again after a backoff, or the end of the job by the rules (see TakeFailure). OK without
   // effect when the lease is not the task's any more.
   absl::Status Fail(const TaskId& task, uint64_t token, const TaskFailure& failure);
@@ -137,6 +151,9 @@ class JobManager {
   // As users see it, with what a job waits for that no worker can take. REQUIRES: mutex_ is held.
   v1::Job Show(const LiveJob& job) const;
   v1::JobProgress ProgressOf(const LiveJob& job) const;
+
+  // --- pausing ---
+  absl::StatusOr<v1::Job> SetPaused(const std::string& owner, const std::string& job_id, bool paused);
 
   // --- finding ---
   std::shared_ptr<LiveJob> FindLive(const std::string& job_id);

@@ -14,7 +14,7 @@ bool MayFollow(v1::JobState from, v1::JobState to) {
     case v1::RUNNING:
       return to == v1::PAUSED || IsEnd(to);
     case v1::PAUSED:
-      return to == v1::PENDING || to == v1::RUNNING || to == v1::FAILED || to == v1::CANCELLED;
+      return to == v1::PENDING || to == v1::RUNNING || IsEnd(to);
     default:
       return false;
   }

@@ -1,6 +1,8 @@
 // The life of jobs and tasks: which state may follow which.
 //
-//   job:   PENDING -> RUNNING -> SUCCEEDED | FAILED | CANCELLED, with PAUSED beside the first two
+//   job:   PENDING -> RUNNING -> SUCCEEDED | FAILED | CANCELLED, with PAUSED beside the first two: what runs then goes
+//   on, and
+//          may end the job
 //   task:  BLOCKED -> READY -> LEASED -> DONE, LEASED -> READY when a lease ends without a result, LEASED -> FAILED,
 //   and
 //          CANCELLED from every state that is not an end

@@ -175,9 +175,14 @@ void LiveJob::TakeWorker(const TaskRecord& task) {
   }
 }
 
-void LiveJob::Place(int64_t number, const TaskRecord& task, absl::Time wall, SteadyTime steady) {
+void LiveJob::SetAvailable(int64_t number, bool available) {
   const auto bit = static_cast<size_t>(number);
-  available_.reset(bit);
+  available_tasks_ += static_cast<int>(available) - static_cast<int>(available_.test(bit));
+  available_.set(bit, available);
+}
+
+void LiveJob::Place(int64_t number, const TaskRecord& task, absl::Time wall, SteadyTime steady) {
+  SetAvailable(number, false);
   if (task.state == TaskState::kLeased) {
     running_[number];
   } else {
@@ -185,7 +190,7 @@ void LiveJob::Place(int64_t number, const TaskRecord& task, absl::Time wall, Ste
   }
   if (task.state != TaskState::kReady) return;
   if (task.not_before <= wall) {
-    available_.set(bit);
+    SetAvailable(number, true);
   } else {
     backing_off_.emplace(steady + absl::ToChronoNanoseconds(task.not_before - wall), number);
   }
@@ -194,11 +199,11 @@ void LiveJob::Place(int64_t number, const TaskRecord& task, absl::Time wall, Ste
 bool LiveJob::HasAvailable(SteadyTime now) {
   while (!backing_off_.empty() && backing_off_.begin()->first <= now) {
     const int64_t number = backing_off_.begin()->second;
-    if (task(number).state == TaskState::kReady) available_.set(static_cast<size_t>(number));
+    if (task(number).state == TaskState::kReady) SetAvailable(number, true);
     backing_off_.erase(backing_off_.begin());
   }
   if (room_due_ && *room_due_ <= now) room_due_.reset();
-  return !room_due_ && available_.any();
+  return !room_due_ && available_tasks_ > 0;
 }
 
 void LiveJob::WaitForRoom(std::string lack, SteadyTime until) {
@@ -273,7 +278,7 @@ int64_t LiveJob::FirstCalibration() const {
 }
 
 std::string LiveJob::Activity() const {
-  if (running_.empty()) return IsEnd(record_.state) ? "ended" : "waiting";
+  if (running_.empty()) return IsEnd(record_.state) ? "ended" : record_.state == v1::PAUSED ? "paused" : "waiting";
   const int64_t number = running_.contains(last_reported_) ? last_reported_ : running_.begin()->first;
   switch (task(number).kind) {
     case TaskKind::kAnalyse:

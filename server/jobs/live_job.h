@@ -78,7 +78,7 @@ class LiveJob {
   // Takes note of a worker's report on a task that is leased.
   void Report(int64_t number, const v1::TaskStatus& status);
   int64_t ready_tasks() const { return ready_tasks_; }
-  int64_t available_tasks() const { return static_cast<int64_t>(available_.count()); }  // READY, and not backing off
+  int64_t available_tasks() const { return available_tasks_; }  // READY, and not backing off
   int64_t leased_tasks() const { return static_cast<int64_t>(running_.size()); }
 
   v1::Job Show() const;  // as users see it
@@ -94,6 +94,7 @@ class LiveJob {
     std::optional<v1::ObjectiveValue> objective;
   };
 
+  void SetAvailable(int64_t number, bool available);
   void Place(int64_t number, const TaskRecord& task, absl::Time wall, SteadyTime steady);
   void Take(const TaskRecord& task, absl::Time wall, SteadyTime steady);
   void TakeWorker(const TaskRecord& task);
@@ -116,6 +117,7 @@ class LiveJob {
 
   // View.
   boost::dynamic_bitset<> available_;                     // READY tasks whose time has come
+  int64_t available_tasks_ = 0;                           // how many these are
   std::set<std::pair<SteadyTime, int64_t>> backing_off_;  // READY tasks that wait, by when
   std::map<int64_t, Running> running_;                    // LEASED tasks
   std::optional<SteadyTime> room_due_;                    // until then it waits for room on the disk

@@ -79,6 +79,12 @@ bool JobManager::Holds(const TaskId& task, uint64_t token) {
   return job != live_.end() && job->second->Holds(task.number, token);
 }
 
+bool JobManager::IsPaused(const std::string& job_id) {
+  std::lock_guard lock(mutex_);
+  const auto job = live_.find(job_id);
+  return job != live_.end() && job->second->record().state == v1::PAUSED;
+}
+
 std::string JobManager::FailedBy(const TaskId& task) {
   std::lock_guard lock(mutex_);
   const auto job = live_.find(task.job_id);
@@ -122,7 +128,7 @@ absl::StatusOr<JobManager::Completion> JobManager::CheckStored(const TaskId& tas
 }
 
 absl::Status JobManager::Complete(const TaskId& task, uint64_t token, const v1::TaskResult& result,
-                                  const std::vector<uint32_t>& box_crc32c) {
+                                  const std::vector<uint32_t>& box_crc32c, const TaskSpending& spending) {
   const std::shared_ptr<LiveJob> job = FindLive(task.job_id);
   if (job == nullptr) return CheckStored(task, token).status();
   std::lock_guard turn(job->turn);
@@ -130,6 +136,11 @@ absl::Status JobManager::Complete(const TaskId& task, uint64_t token, const v1::
   if (completion == Completion::kDone) return absl::OkStatus();
   JobStep step(*job, clock_.Wall());
   RETURN_IF_ERROR(TakeResult(step, task.number, result, box_crc32c, capabilities_));
+  step.change.usage = {.owner = job->record().owner,
+                       .month = MonthOf(step.now()),
+                       .worker_ms = absl::ToInt64Milliseconds(spending.worker_time),
+                       .tasks = 1};
+  step.change.share = spending.share;
   return Finish(*job, std::move(step));
 }
 

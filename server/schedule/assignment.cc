@@ -22,7 +22,7 @@ bool Dispatcher::TakesWork(const WorkerEntry& worker) {
 }
 
 bool Dispatcher::MayWork(const WorkerEntry& worker) const {
-  return !draining_ && TakesWork(worker);
+  return !draining_ && !paused_ && TakesWork(worker);
 }
 
 bool Dispatcher::Suits(const WorkerEntry& worker, const WaitingJob& job) const {
@@ -48,7 +48,10 @@ bool Dispatcher::LeavesEnough(const std::string& worker, const WaitingJob& job,
     if (id == worker || !MayWork(other) || !Suits(other, job)) continue;
     ++others;
     int64_t tasks = 0;
-    for (const WaitingJob& some : waiting) tasks += Suits(other, some) ? some.tasks : 0;
+    for (const WaitingJob& some : waiting) {
+      tasks += Suits(other, some) ? some.tasks : 0;
+      if (tasks > static_cast<int64_t>(workers_.size())) break;  // enough in any case
+    }
     fewest = std::min(fewest, tasks);
   }
   return others < fewest;
@@ -65,23 +68,69 @@ void Dispatcher::Assign(const std::string& worker, uint32_t slots, bool busy, v1
 }
 
 absl::StatusOr<bool> Dispatcher::AssignOne(const std::string& worker, bool busy, v1::SynchronizeResponse& response) {
-  std::vector<WaitingJob> waiting = jobs_.Waiting();
-  policy_->Rank(waiting);
-  for (const WaitingJob& job : waiting) {
+  const std::vector<WaitingJob> waiting = jobs_.Waiting();
+  const std::vector<WaitingJob> ranked = RankFor(worker, waiting);
+  for (const WaitingJob& job : ranked) {
     bool spare = false;
     {
       std::lock_guard lock(mutex_);
       const auto found = workers_.find(worker);
       if (found == workers_.end() || !MayWork(found->second)) return false;
-      if (!Suits(found->second, job) || (busy && !LeavesEnough(worker, job, waiting))) continue;
+      if (busy && !LeavesEnough(worker, job, waiting)) continue;
       spare = AnotherSuits(worker, job);
     }
-    ASSIGN_OR_RETURN(std::optional<v1::Task> task, jobs_.Lease(job.id, worker, spare));
+    ASSIGN_OR_RETURN(std::optional<v1::Task> task, LeaseFor(job, worker, spare));
     if (!task) continue;
     RETURN_IF_ERROR(GiveOut(*std::move(task), job, worker, busy, response));
+    policy_.NoteGiven(job, ranked);
     return true;
   }
   return false;
+}
+
+absl::StatusOr<std::optional<v1::Task>> Dispatcher::LeaseFor(const WaitingJob& job, const std::string& worker,
+                                                             bool spare) {
+  if (!shares_.Hold(job.owner, job.job_class, policy_.RunningCap(job.owner))) return std::nullopt;
+  absl::StatusOr<std::optional<v1::Task>> task = jobs_.Lease(job.id, worker, spare);
+  if (!task.ok() || !*task) shares_.Release(job.owner, job.job_class);
+  return task;
+}
+
+std::vector<WaitingJob> Dispatcher::RankFor(const std::string& worker, const std::vector<WaitingJob>& waiting) const {
+  std::vector<WaitingJob> ranked;
+  std::string last_job;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = workers_.find(worker);
+    if (found == workers_.end() || !MayWork(found->second)) return ranked;
+    for (const WaitingJob& job : waiting) {
+      if (Suits(found->second, job)) ranked.push_back(job);
+    }
+    last_job = found->second.last_job;
+  }
+  policy_.Rank(ranked, clock_.Steady(), last_job);
+  std::lock_guard lock(mutex_);
+  const auto found = workers_.find(worker);
+  if (found != workers_.end()) PreferLarge(found->second, ranked);
+  return ranked;
+}
+
+void Dispatcher::PreferLarge(const WorkerEntry& worker, std::vector<WaitingJob>& ranked) const {
+  if (ranked.empty()) return;
+  const uint64_t budget = worker.registration.memory_budget_bytes();
+  int64_t next_budget = 0;  // the largest of those with less
+  bool others_do_first = false;
+  for (const auto& [id, other] : workers_) {
+    const uint64_t less = other.registration.memory_budget_bytes();
+    if (!MayWork(other) || less == 0 || (budget != 0 && less >= budget)) continue;
+    next_budget = std::max(next_budget, static_cast<int64_t>(less));
+    others_do_first = others_do_first || Suits(other, ranked[0]);
+  }
+  if (!others_do_first) return;
+  const auto large = std::find_if(ranked.begin(), ranked.end(), [&](const WaitingJob& job) {
+    return job.job_class == ranked[0].job_class && job.memory_bytes > next_budget;
+  });
+  if (large != ranked.end()) std::rotate(ranked.begin(), large, large + 1);
 }
 
 // Makes the lease, with room for the task's outputs. Where the scratch file cannot be made, the task goes back.
@@ -110,11 +159,14 @@ absl::Status Dispatcher::GiveOut(v1::Task task, const WaitingJob& job, const std
              .task = task,
              .job = job,
              .status = {},
-             .over = {}};
+             .over = {},
+             .computed_since = {}};
     lease.deadline = clock_.Steady() + absl::ToChronoNanoseconds(options_.lease);
     lease.status.set_task(task.name());
     lease.status.set_token(task.token());
     if (busy) lease.status.set_stage(v1::STAGED);
+    workers_[worker].last_job = job.id;
+    Charge(lease);
     if (no_scratch) lease.over = TaskFailure{.error = scratch.status()};
   }
   if (no_scratch) {
@@ -149,6 +201,43 @@ bool Dispatcher::TakeFromAnother(const std::string& worker) {
   if (!taken) return false;
   HandBack(taken->first, taken->second);
   return true;
+}
+
+bool Dispatcher::YieldToUrgent(const std::string& worker, v1::SynchronizeResponse& response) {
+  std::vector<std::pair<TaskId, uint64_t>> staged;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = workers_.find(worker);
+    if (found == workers_.end() || !MayWork(found->second)) return false;
+    for (const auto& [token, lease] : leases_) {
+      if (lease.worker != worker || !CanBeTaken(lease) || lease.job.job_class == v1::INTERACTIVE) continue;
+      staged.emplace_back(lease.id, token);
+    }
+  }
+  if (staged.empty()) return false;
+  // Whether one of them would come before what is staged, and the worker would get it.
+  std::vector<WaitingJob> waiting = jobs_.Waiting();
+  const std::vector<WaitingJob> ranked = RankFor(worker, waiting);
+  if (ranked.empty() || ranked[0].job_class != v1::INTERACTIVE) return false;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [task, token] : staged) {
+      const Lease* lease = FindLease(task, token);
+      if (lease != nullptr) waiting.push_back(lease->job);
+    }
+    if (!LeavesEnough(worker, ranked[0], waiting)) return false;
+    std::erase_if(staged, [&](const auto& one) {
+      Lease* lease = FindLease(one.first, one.second);
+      if (lease == nullptr || !CanBeTaken(*lease)) return true;
+      lease->over = TaskFailure{.error = absl::CancelledError("an interactive job comes first"), .unbegun = true};
+      return false;
+    });
+  }
+  for (const auto& [task, token] : staged) {
+    response.add_cancelled(TaskName(task.job_id, task.number));
+    HandBack(task, token);
+  }
+  return !staged.empty();
 }
 
 void Dispatcher::TakeBackStaged(const std::string& worker) {

@@ -125,6 +125,7 @@ absl::StatusOr<bool> Dispatcher::StartCommit(const TaskId& task, uint64_t token)
     Lease* lease = FindLease(task, token);
     if (lease != nullptr && !lease->over) {
       lease->busy = true;
+      StopCharge(*lease);
       return true;
     }
   }
@@ -168,7 +169,8 @@ absl::Status Dispatcher::CommitHeld(const Delivery& delivery, const v1::TaskResu
     return checksums.status();
   }
   CrashPoint("deliver-before-commit");
-  RETURN_IF_ERROR(jobs_.Complete(delivery.task_, delivery.token_, result, *checksums));
+  RETURN_IF_ERROR(
+      jobs_.Complete(delivery.task_, delivery.token_, result, *checksums, SpendingOf(delivery.task_, delivery.token_)));
   CrashPoint("deliver-after-commit");
   return absl::OkStatus();
 }
@@ -180,7 +182,8 @@ void Dispatcher::EndCommit(const TaskId& task, uint64_t token, const absl::Statu
     WorkerEntry* worker = workers_.contains(lease->worker) ? &workers_[lease->worker] : nullptr;
     if (status.ok()) {
       if (worker != nullptr) ++worker->tasks_done;
-      leases_.erase(token);
+      shares_.Learn(lease->job.owner, lease->job.job_class, absl::FromChrono(lease->computed));
+      EraseLease(token);
     } else {
       lease->busy = false;
       if (!lease->over && (SpoilsAttempt(status) || ReasonOf(status) == v1::STALE_LEASE)) {

@@ -33,14 +33,16 @@ TaskFailure Exited(const std::string& worker, bool by_signal) {
 }  // namespace
 
 Dispatcher::Dispatcher(const Options& options, Store& store, VolumeStore& volumes, JobManager& jobs,
-                       Capabilities& capabilities, Clock& clock, std::unique_ptr<Policy> policy)
+                       Capabilities& capabilities, Clock& clock, const Kept& kept, ShareOf share_of)
     : options_(options),
       store_(store),
       volumes_(volumes),
       jobs_(jobs),
       capabilities_(capabilities),
       clock_(clock),
-      policy_(std::move(policy)) {
+      shares_(options.half_life, clock.Steady(), kept.shares),
+      policy_(options.shares, shares_, std::move(share_of)),
+      paused_(kept.paused) {
   jobs_.SetReadyListener([this] { Wake(); });
   if (options_.tick > absl::ZeroDuration()) ticker_ = std::thread([this] { RunTicks(); });
 }
@@ -122,7 +124,7 @@ void Dispatcher::HandBack(const TaskId& task, uint64_t token) {
   {
     std::lock_guard lock(mutex_);
     if (status.ok()) {
-      leases_.erase(token);
+      EraseLease(token);
     } else {
       Lease* lease = FindLease(task, token);
       lease->busy = false;
@@ -225,6 +227,27 @@ absl::StatusOr<v1::Worker> Dispatcher::DrainWorker(const std::string& worker_nam
   if (drain) TakeBackStaged(id);
   Wake();
   return shown;
+}
+
+absl::Status Dispatcher::Pause(bool pause) {
+  const std::lock_guard pausing(pausing_);
+  RETURN_IF_ERROR(store_.SetPaused(pause));
+  {
+    std::lock_guard lock(mutex_);
+    paused_ = pause;
+  }
+  if (pause) TakeBackStaged("");
+  Wake();
+  return absl::OkStatus();
+}
+
+bool Dispatcher::paused() const {
+  std::lock_guard lock(mutex_);
+  return paused_;
+}
+
+double Dispatcher::RecentWorkerSeconds(const std::string& owner) const {
+  return shares_.SpentSeconds(owner, clock_.Steady());
 }
 
 }  // namespace deconvoy::server

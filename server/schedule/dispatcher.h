@@ -5,7 +5,10 @@
 // rise, so a result under an older token is told from the current one, also across restarts. Promise: a task may run
 // more than once, its result is committed once.
 //
-// Workers and leases live in memory only; what must survive is in the job manager. Thread safe.
+// Which task comes first is the policy's affair (policy.h); what owners spend on workers' time is charged to their
+// accounts while it is computed (shares.h).
+//
+// Workers and leases live in memory only; what must survive is in the job manager and the store. Thread safe.
 #pragma once
 
 #include <absl/status/status.h>
@@ -31,6 +34,7 @@
 #include "server/jobs/job_manager.h"
 #include "server/observe/environment.h"
 #include "server/schedule/policy.h"
+#include "server/schedule/shares.h"
 #include "server/spool/volume_store.h"
 #include "server/store/store.h"
 
@@ -76,11 +80,18 @@ class Dispatcher {
     absl::Duration keep_lost = absl::Hours(1);      // how long a lost worker stays listed
     absl::Duration tick = absl::Milliseconds(250);  // how often leases are checked; zero: only by Tick()
     std::string host;  // this machine's name as workers report it, to recognise WorkerExited; may be empty
+    absl::Duration half_life = absl::Hours(24);  // in which half of what was spent is forgotten
+    FairShare::Options shares = {};
+  };
+  // What an earlier run has left.
+  struct Kept {
+    std::vector<ShareRecord> shares = {};
+    bool paused = false;
   };
 
-  // The arguments must outlive the dispatcher.
+  // The references must outlive the dispatcher. `share_of` may be empty: see FairShare.
   Dispatcher(const Options& options, Store& store, VolumeStore& volumes, JobManager& jobs, Capabilities& capabilities,
-             Clock& clock, std::unique_ptr<Policy> policy = std::make_unique<OldestFirst>());
+             Clock& clock, const Kept& kept, ShareOf share_of);
   ~Dispatcher();  // as Stop
 
   // --- for the Workers service ---
@@ -101,6 +112,11 @@ class Dispatcher {
   // --- for the Admin service ---
   std::vector<v1::Worker> Workers();  // by name
   absl::StatusOr<v1::Worker> DrainWorker(const std::string& worker_name, bool drain);
+  // Gives out no task, or goes on; what is computed goes on, what was not begun is taken back. Kept over restarts.
+  absl::Status Pause(bool pause);
+  bool paused() const;
+  // What the owner has spent, decayed: what the fair share goes by.
+  double RecentWorkerSeconds(const std::string& owner) const;
 
   // --- life ---
   // Gives out nothing any more; what runs may still finish. Idle workers are told SHUTTING_DOWN.
@@ -128,6 +144,7 @@ class Dispatcher {
     absl::Time last_seen_wall;
     uint64_t tasks_done = 0;
     uint64_t tasks_failed = 0;
+    std::string last_job;  // whose PSF and plans it has at hand; empty at first
   };
   struct Lease {
     TaskId id;
@@ -140,6 +157,8 @@ class Dispatcher {
     bool busy = false;                // a thread is moving its result in, or handing it back: nobody else touches it
     std::optional<TaskFailure> over;  // it has ended without a result, for this reason, and is to be handed back
     bool stuck = false;               // could not be handed back, which has been said; it is tried again at every Tick
+    std::optional<SteadyTime> computed_since;  // while its worker computes, which its owner pays for
+    SteadyTime::duration computed{0};          // before that
   };
   // Reports of one Synchronize, sorted out.
   struct Reports {
@@ -163,10 +182,24 @@ class Dispatcher {
   absl::StatusOr<bool> WaitForWork(const std::string& worker, uint64_t call, uint64_t wakes, SteadyTime until,
                                    const std::function<bool()>& gone);
 
+  // --- paying (spending.cc) ---
+  // REQUIRES for the next three: mutex_ is held.
+  // Charges the owner by what the lease's status says, from now on.
+  void Charge(Lease& lease);
+  void StopCharge(Lease& lease);
+  void EraseLease(uint64_t token);  // its owner holds one less
+  TaskSpending SpendingOf(const TaskId& task, uint64_t token);
+
   // --- giving out (assignment.cc) ---
   // `busy`: it has a task to compute already, and gets others only to have them ready (STAGED).
   void Assign(const std::string& worker, uint32_t slots, bool busy, v1::SynchronizeResponse& response);
   absl::StatusOr<bool> AssignOne(const std::string& worker, bool busy, v1::SynchronizeResponse& response);
+  // The job's next task for this worker, if its owner may have one more; counts it as held. Nothing else.
+  absl::StatusOr<std::optional<v1::Task>> LeaseFor(const WaitingJob& job, const std::string& worker, bool spare);
+  // Those of `waiting` that this worker can compute, the one that it is to serve first in front.
+  std::vector<WaitingJob> RankFor(const std::string& worker, const std::vector<WaitingJob>& waiting) const;
+  // Takes back what this worker has not begun where an INTERACTIVE job could have its place. Whether it did.
+  bool YieldToUrgent(const std::string& worker, v1::SynchronizeResponse& response);
   absl::Status GiveOut(v1::Task task, const WaitingJob& job, const std::string& worker, bool busy,
                        v1::SynchronizeResponse& response);
   // Takes a STAGED task that this idle worker could compute, and has not failed last, from the worker that holds it.
@@ -174,12 +207,15 @@ class Dispatcher {
   bool TakeFromAnother(const std::string& worker);
   // Takes back all STAGED tasks of this worker; of every worker where it is empty.
   void TakeBackStaged(const std::string& worker);
-  // REQUIRES for the next six: mutex_ is held.
+  // REQUIRES for the next seven: mutex_ is held.
   static bool TakesWork(const WorkerEntry& worker);
   bool MayWork(const WorkerEntry& worker) const;
   bool Suits(const WorkerEntry& worker, const WaitingJob& job) const;
   bool AnotherSuits(const std::string& worker, const WaitingJob& job) const;
   bool LeavesEnough(const std::string& worker, const WaitingJob& job, const std::vector<WaitingJob>& waiting) const;
+  // Puts first, of the jobs as urgent as the first, one that only this worker has the memory for, if others can do the
+  // first.
+  void PreferLarge(const WorkerEntry& worker, std::vector<WaitingJob>& ranked) const;
   static bool CanBeTaken(const Lease& lease);
 
   // --- delivery (delivery.cc) ---
@@ -206,7 +242,12 @@ class Dispatcher {
   JobManager& jobs_;
   Capabilities& capabilities_;
   Clock& clock_;
-  const std::unique_ptr<Policy> policy_;
+
+  // With locks of their own, which may be taken under mutex_.
+  Shares shares_;
+  FairShare policy_;
+
+  std::mutex pausing_;  // makes calls of Pause take turns; taken before mutex_, held over I/O
 
   // Guards what follows. Never held over I/O or a step of a job; the job manager's own mutex may be taken under it.
   mutable std::mutex mutex_;
@@ -215,6 +256,7 @@ class Dispatcher {
   std::map<std::string, WorkerEntry> workers_;  // registered, by id
   std::map<uint64_t, Lease> leases_;            // by token: a task may have a new one before the old one is cleared
   bool draining_ = false;
+  bool paused_ = false;
   bool stopped_ = false;
 
   std::thread ticker_;  // only touched by constructor and Stop

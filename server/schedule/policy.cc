@@ -1,14 +1,143 @@
 #include "server/schedule/policy.h"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
+#include <utility>
 
 namespace deconvoy::server {
+namespace {
 
-void OldestFirst::Rank(std::vector<WaitingJob>& jobs) const {
-  std::sort(jobs.begin(), jobs.end(), [](const WaitingJob& a, const WaitingJob& b) {
-    return std::tie(a.create_time, a.id) < std::tie(b.create_time, b.id);
-  });
+// What owners, and groups of them, have had for their weights.
+struct Standing {
+  Share share;
+  double group_seconds = 0;  // of the whole group, over its weight
+  double own_seconds = 0;    // over the own weight, within the group
+  bool at_cap = false;
+};
+
+struct Ranked {
+  bool in_turn = false;  // of the class whose turn it is
+  const Standing* standing = nullptr;
+  WaitingJob job;
+
+  auto Key() const {
+    return std::make_tuple(!in_turn, static_cast<int>(job.job_class), standing->group_seconds, standing->own_seconds);
+  }
+  bool Before(const Ranked& other) const {
+    const auto own = Key(), others = other.Key();
+    if (own != others) return own < others;
+    return std::tie(job.create_time, job.id) < std::tie(other.job.create_time, other.job.id);
+  }
+};
+
+double Claim(const Shares::Account& account) {
+  return account.spent_seconds + account.pending_seconds;
+}
+
+// By how much `later` is behind `first`, in seconds of `later`'s owner, at most.
+double Behind(const Ranked& later, const Ranked& first, const std::vector<Ranked>& ranked) {
+  const Share& share = later.standing->share;
+  const double group_weight = share.group.empty() ? share.weight : 1;
+  const double of_group = group_weight * (later.standing->group_seconds - first.standing->group_seconds);
+  if (share.group.empty()) return of_group;
+  // The first of its own group.
+  for (const Ranked& other : ranked) {
+    if (other.in_turn != later.in_turn || other.job.job_class != later.job.job_class) continue;
+    if (other.standing->share.group != share.group) continue;
+    return std::max(of_group, share.weight * (later.standing->own_seconds - other.standing->own_seconds));
+  }
+  return of_group;
+}
+
+void PutFirst(std::vector<Ranked>& ranked, size_t index) {
+  std::rotate(ranked.begin(), ranked.begin() + static_cast<int64_t>(index),
+              ranked.begin() + static_cast<int64_t>(index) + 1);
+}
+
+}  // namespace
+
+FairShare::FairShare(const Options& options, const Shares& shares, ShareOf share_of)
+    : options_(options),
+      shares_(shares),
+      share_of_(share_of ? std::move(share_of) : [](const std::string&) { return Share(); }) {}
+
+int64_t FairShare::RunningCap(const std::string& owner) const {
+  const int64_t own = share_of_(owner).running_cap;
+  return own > 0 ? own : options_.running_cap;
+}
+
+int FairShare::SavedUp(const std::vector<WaitingJob>& jobs) const {
+  std::lock_guard lock(mutex_);
+  for (const WaitingJob& job : jobs) {
+    const double saved = saved_seconds_[static_cast<size_t>(job.job_class)];
+    if (saved > 0 && saved >= shares_.ExpectedSeconds(job.owner, job.job_class)) return job.job_class;
+  }
+  return 0;
+}
+
+void FairShare::Rank(std::vector<WaitingJob>& jobs, SteadyTime now, const std::string& last_job) const {
+  const std::map<std::string, Shares::Account> accounts = shares_.Accounts(now);
+  std::map<std::string, Standing> standings;
+  std::map<std::string, double> groups;
+  for (const WaitingJob& job : jobs) standings.try_emplace(job.owner);
+  for (const auto& [owner, account] : accounts) standings.try_emplace(owner);
+  for (auto& [owner, standing] : standings) {
+    standing.share = share_of_(owner);
+    const auto found = accounts.find(owner);
+    const Shares::Account account = found == accounts.end() ? Shares::Account() : found->second;
+    const int64_t cap = standing.share.running_cap > 0 ? standing.share.running_cap : options_.running_cap;
+    standing.at_cap = cap > 0 && account.held >= cap;
+    standing.own_seconds = Claim(account) / standing.share.weight;
+    standing.group_seconds = standing.own_seconds;
+    if (!standing.share.group.empty()) groups[standing.share.group] += Claim(account);
+  }
+  for (auto& [owner, standing] : standings) {
+    if (!standing.share.group.empty()) standing.group_seconds = groups[standing.share.group];
+  }
+  std::erase_if(jobs, [&](const WaitingJob& job) { return standings[job.owner].at_cap; });
+
+  const int in_turn = SavedUp(jobs);
+  std::vector<Ranked> ranked;
+  ranked.reserve(jobs.size());
+  for (WaitingJob& job : jobs) {
+    const bool turn = in_turn != 0 && job.job_class == in_turn;
+    const Standing& standing = standings[job.owner];
+    ranked.push_back({.in_turn = turn, .standing = &standing, .job = std::move(job)});
+  }
+  std::sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) { return a.Before(b); });
+
+  for (size_t i = 1; i < ranked.size() && !last_job.empty(); ++i) {
+    if (ranked[i].job.id != last_job) continue;
+    const Ranked& last = ranked[i];
+    const bool first_of_owner = std::none_of(
+        ranked.begin(), ranked.begin() + static_cast<int64_t>(i),
+        [&](const auto& r) { return r.job.owner == last.job.owner && r.job.job_class == last.job.job_class; });
+    const bool same_class = last.job.job_class == ranked[0].job.job_class;
+    const double one_task = shares_.ExpectedSeconds(last.job.owner, last.job.job_class);
+    if (first_of_owner && same_class && Behind(last, ranked[0], ranked) < one_task) PutFirst(ranked, i);
+    break;
+  }
+  jobs.clear();
+  for (Ranked& one : ranked) jobs.push_back(std::move(one.job));
+}
+
+void FairShare::NoteGiven(const WaitingJob& given, const std::vector<WaitingJob>& waiting) {
+  const double took = shares_.ExpectedSeconds(given.owner, given.job_class);
+  std::array<double, kClasses> most = {};  // that each less urgent class may save up: one task
+  for (const WaitingJob& job : waiting) {
+    if (job.job_class <= given.job_class) continue;
+    double& bound = most[static_cast<size_t>(job.job_class)];
+    bound = std::max(bound, shares_.ExpectedSeconds(job.owner, job.job_class));
+  }
+  std::lock_guard lock(mutex_);
+  double& own = saved_seconds_[static_cast<size_t>(given.job_class)];
+  own = std::max(0.0, own - took);
+  for (size_t i = 0; i < kClasses; ++i) {
+    if (most[i] == 0) continue;
+    const double rate = options_.lower_class_share / (1 - options_.lower_class_share);
+    saved_seconds_[i] = std::min(saved_seconds_[i] + rate * took, most[i]);
+  }
 }
 
 }  // namespace deconvoy::server

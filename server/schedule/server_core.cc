@@ -37,8 +37,11 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Open(const Options& opti
   core->psfs_ = std::make_unique<PsfLibrary>(*core->store_, *core->volumes_, clock);
   ASSIGN_OR_RETURN(core->jobs_,
                    JobManager::Open(options.retry, *core->store_, *core->volumes_, core->capabilities_, clock, ids));
+  Dispatcher::Kept kept;
+  ASSIGN_OR_RETURN(kept.shares, core->store_->ListShares());
+  ASSIGN_OR_RETURN(kept.paused, core->store_->IsPaused());
   core->dispatcher_ = std::make_unique<Dispatcher>(options.dispatcher, *core->store_, *core->volumes_, *core->jobs_,
-                                                   core->capabilities_, clock);
+                                                   core->capabilities_, clock, kept, options.share_of);
   return core;
 }
 

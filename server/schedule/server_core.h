@@ -25,6 +25,7 @@ class ServerCore {
     VolumeStore::Options spool;
     RetryRules retry = {};
     Dispatcher::Options dispatcher = {};
+    ShareOf share_of = {};  // see FairShare
   };
   // Opens or makes the files, and recovers what an earlier run has left. `files` is what the spool lies on; `clock` and
   // `ids` must outlive the core. Errors are those of the rooms; STORAGE_FAILURE, too, when there are volumes but no

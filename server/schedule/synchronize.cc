@@ -67,7 +67,9 @@ absl::StatusOr<v1::SynchronizeResponse> Dispatcher::Synchronize(const v1::Synchr
   Reports reports = TakeReports(request, worker);
   for (const std::string& task : reports.cancelled) response.add_cancelled(task);
   RETURN_IF_ERROR(FindWork(request, worker, call, reports, gone, response));
-  const bool at_once = reports.idle() && response.assigned().empty() && request.free_slots() > 0 && !response.drain();
+  const bool yielded = response.cancelled_size() > static_cast<int>(reports.cancelled.size());
+  const bool idle = reports.idle() && response.assigned().empty() && request.free_slots() > 0 && !response.drain();
+  const bool at_once = idle || (yielded && request.free_slots() == 0);
   response.set_next_call_ms(at_once ? 0 : static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.busy_call)));
   return response;
 }
@@ -146,6 +148,10 @@ bool Dispatcher::TakeReport(const v1::TaskStatus& status, const std::string& wor
       if (!lease->over->unbegun) ++workers_[worker].tasks_failed;
     } else if (!lease->busy && !jobs_.Holds(*task, status.token())) {
       lease->over = TaskFailure{.error = absl::CancelledError("the job has ended"), .lost_lease = true};
+    } else if (CanBeTaken(*lease) && (paused_ || jobs_.IsPaused(task->job_id))) {
+      lease->over = TaskFailure{.error = absl::CancelledError("it is paused"), .unbegun = true};
+    } else if (!lease->busy) {
+      Charge(*lease);
     }
     goes_on = !lease->over;
   }
@@ -170,8 +176,9 @@ absl::Status Dispatcher::FindWork(const v1::SynchronizeRequest& request, const s
       const auto found = workers_.find(worker);
       if (found == workers_.end() || found->second.calls != call) return absl::OkStatus();
       response.set_drain(found->second.drain);
-      if (!MayWork(found->second)) return draining_ && idle ? ShuttingDown() : absl::OkStatus();
+      if (draining_ || !TakesWork(found->second)) return draining_ && idle ? ShuttingDown() : absl::OkStatus();
     }
+    if (reports.busy && YieldToUrgent(worker, response) && request.free_slots() == 0) return absl::OkStatus();
     Assign(worker, request.free_slots(), reports.busy, response);
     const bool lacks_work = !reports.busy && request.free_slots() > 0 && response.assigned().empty();
     if (lacks_work && TakeFromAnother(worker)) continue;

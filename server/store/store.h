@@ -117,6 +117,9 @@ struct UsageRecord {
   int64_t bytes_out = 0;  // of voxels read from volumes
 };
 
+// The month of a time, as in UsageRecord.
+std::string MonthOf(absl::Time time);
+
 // What an owner has spent of late, as fair shares go by it: see server/schedule/shares.h.
 struct ShareRecord {
   std::string owner;

@@ -1,8 +1,16 @@
 #include "server/store/usage_table.h"
 
+#include <absl/time/time.h>
+
 #include "proto/contract/status_macros.h"
 
-namespace deconvoy::server::usage_table {
+namespace deconvoy::server {
+
+std::string MonthOf(absl::Time time) {
+  return absl::FormatTime("%Y-%m", time, absl::UTCTimeZone());
+}
+
+namespace usage_table {
 
 absl::Status Add(Database& database, const UsageRecord& added) {
   ASSIGN_OR_RETURN(Statement add,
@@ -47,4 +55,5 @@ absl::StatusOr<std::vector<ShareRecord>> Shares(Database& database) {
   }
 }
 
-}  // namespace deconvoy::server::usage_table
+}  // namespace usage_table
+}  // namespace deconvoy::server

@@ -14,7 +14,8 @@ TEST(JobStateTest, OnlyTheseMovesAreLegal) {
   const std::set<std::pair<int, int>> legal = {
       {v1::PENDING, v1::RUNNING}, {v1::PENDING, v1::PAUSED},    {v1::PENDING, v1::FAILED}, {v1::PENDING, v1::CANCELLED},
       {v1::RUNNING, v1::PAUSED},  {v1::RUNNING, v1::SUCCEEDED}, {v1::RUNNING, v1::FAILED}, {v1::RUNNING, v1::CANCELLED},
-      {v1::PAUSED, v1::PENDING},  {v1::PAUSED, v1::RUNNING},    {v1::PAUSED, v1::FAILED},  {v1::PAUSED, v1::CANCELLED}};
+      {v1::PAUSED, v1::PENDING},  {v1::PAUSED, v1::RUNNING},    {v1::PAUSED, v1::FAILED},  {v1::PAUSED, v1::CANCELLED},
+      {v1::PAUSED, v1::SUCCEEDED}};
   for (int from = v1::JobState_MIN; from <= v1::JobState_MAX; ++from) {
     for (int to = v1::JobState_MIN; to <= v1::JobState_MAX; ++to) {
       auto state = static_cast<v1::JobState>(from);
