@@ -441,6 +441,7 @@ absl::Status ValidateVolumeSpec(const v1::VolumeSpec& spec) {
 
 absl::Status ValidateJobSpec(const v1::JobSpec& spec) {
   RETURN_IF_ERROR(CheckText(spec.display_name(), limits::kDisplayNameBytes, "display_name"));
+  RETURN_IF_ERROR(CheckEnum(v1::JobClass_IsValid(spec.job_class()), spec.job_class(), "job_class"));
   switch (spec.work_case()) {
     case v1::JobSpec::kDeconvolve:
       return CheckDeconvolve(spec.deconvolve());

@@ -68,12 +68,12 @@ class GrpcServer final : public ApiServer {
   GrpcServer(std::vector<Address> addresses, int64_t open_calls, WorkerCredential credential, ServerCore& core)
       : addresses_(std::move(addresses)),
         door_(open_calls, std::move(credential)),
-        volumes_(door_, core.store(), core.volumes()),
+        volumes_(door_, core.store(), core.volumes(), core.usage()),
         jobs_(door_, core.jobs()),
         methods_(door_, core.capabilities()),
         psfs_(door_, core.psfs()),
         workers_(door_, core.dispatcher(), core.volumes()),
-        admin_(door_, core.jobs(), core.dispatcher(), core.volumes(), core.clock()),
+        admin_(door_, core.jobs(), core.dispatcher(), core.volumes(), core.store(), core.usage(), core.clock()),
         open_calls_(open_calls) {}
 
   ~GrpcServer() override { Stop({}); }

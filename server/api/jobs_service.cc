@@ -71,6 +71,22 @@ grpc::Status JobsService::GetPreview(grpc::ServerContext* context, const v1::Get
   });
 }
 
+grpc::Status JobsService::Pause(grpc::ServerContext* context, const v1::PauseJobRequest* request, v1::Job* response) {
+  Call call(door_, kUser, "Jobs.Pause", *context, request->job());
+  return call.Answer(response, [&]() -> absl::StatusOr<v1::Job> {
+    ASSIGN_OR_RETURN(const std::string id, JobId(request->job(), "job"));
+    return jobs_.Pause(call.owner(), id);
+  });
+}
+
+grpc::Status JobsService::Resume(grpc::ServerContext* context, const v1::ResumeJobRequest* request, v1::Job* response) {
+  Call call(door_, kUser, "Jobs.Resume", *context, request->job());
+  return call.Answer(response, [&]() -> absl::StatusOr<v1::Job> {
+    ASSIGN_OR_RETURN(const std::string id, JobId(request->job(), "job"));
+    return jobs_.Resume(call.owner(), id);
+  });
+}
+
 grpc::Status JobsService::Delete(grpc::ServerContext* context, const v1::DeleteJobRequest* request,
                                  v1::DeleteJobResponse* /*response*/) {
   Call call(door_, kUser, "Jobs.Delete", *context, request->job());

@@ -23,6 +23,8 @@ class JobsService final : public v1::Jobs::Service {
   grpc::Status Cancel(grpc::ServerContext* context, const v1::CancelJobRequest* request, v1::Job* response) override;
   grpc::Status GetPreview(grpc::ServerContext* context, const v1::GetPreviewRequest* request,
                           v1::Preview* response) override;
+  grpc::Status Pause(grpc::ServerContext* context, const v1::PauseJobRequest* request, v1::Job* response) override;
+  grpc::Status Resume(grpc::ServerContext* context, const v1::ResumeJobRequest* request, v1::Job* response) override;
   grpc::Status Delete(grpc::ServerContext* context, const v1::DeleteJobRequest* request,
                       v1::DeleteJobResponse* response) override;
 

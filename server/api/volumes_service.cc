@@ -20,6 +20,11 @@ absl::Status NoSuchVolume(const std::string& name) {
                    fmt::format("there is no volume `{}`", Printable(name)));
 }
 
+// Of the voxels of a box, however they travel.
+int64_t VoxelBytes(const v1::Box& box, const v1::VolumeSpec& spec) {
+  return ToFrameBox(box).box.shape.voxels() * BytesPerVoxel(spec.type());
+}
+
 // Every frame of a volume, as boxes.
 std::vector<v1::Box> AllFrames(const v1::Shape5& shape) {
   std::vector<v1::Box> frames;
@@ -71,6 +76,7 @@ absl::Status VolumesService::TakeChunks(Call& call, WriteStream& stream) {
     return stream.Write(answer);
   });
   absl::Status status;
+  int64_t bytes = 0;
   do {
     if (!message.volume().empty() && message.volume() != name) {
       status = MakeError({.reason = v1::INVALID_FIELD, .field = "volume", .remedy = "open one stream per volume"},
@@ -78,10 +84,12 @@ absl::Status VolumesService::TakeChunks(Call& call, WriteStream& stream) {
                                      Printable(message.volume())));
     } else if (message.has_chunk()) {
       status = upload.Add(message.chunk());
+      if (status.ok()) bytes += VoxelBytes(message.chunk().box(), record.spec);
     }
   } while (status.ok() && stream.Read(&message));
   // What came before an error is good, and its acknowledgement spares sending it again.
   const absl::Status finished = upload.Finish();
+  usage_.Add(call.owner(), bytes, 0);
   return status.ok() ? finished : status;
 }
 
@@ -113,16 +121,20 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
                                              : std::vector(request->regions().begin(), request->regions().end());
     v1::ReadVolumeResponse message;
     bool heard = true;
+    int64_t bytes = 0;
     const auto send = [&](v1::Chunk chunk) {
       *message.mutable_chunk() = std::move(chunk);
-      return heard = writer->Write(message);
+      heard = writer->Write(message);
+      if (heard) bytes += VoxelBytes(message.chunk().box(), record.spec);
+      return heard;
     };
-    if (request->follow()) {
-      RETURN_IF_ERROR(volumes_.Follow(record.id, regions, send, [&] { return call.gone(); }));
+    absl::Status status;
+    if (request->follow()) status = volumes_.Follow(record.id, regions, send, [&] { return call.gone(); });
+    for (size_t i = 0; i < regions.size() && heard && status.ok() && !request->follow(); ++i) {
+      status = volumes_.Read(record.id, regions[i], send);
     }
-    for (size_t i = 0; i < regions.size() && heard && !request->follow(); ++i) {
-      RETURN_IF_ERROR(volumes_.Read(record.id, regions[i], send));
-    }
+    usage_.Add(call.owner(), 0, bytes);
+    RETURN_IF_ERROR(status);
     return heard ? absl::OkStatus() : absl::CancelledError("the reader left");
   });
 }

@@ -7,6 +7,7 @@
 
 #include "deconvoy/v1/volumes.grpc.pb.h"
 #include "server/api/call.h"
+#include "server/jobs/usage_meter.h"
 #include "server/spool/volume_store.h"
 #include "server/store/store.h"
 
@@ -15,7 +16,8 @@ namespace deconvoy::server {
 // The arguments must outlive the service.
 class VolumesService final : public v1::Volumes::Service {
  public:
-  VolumesService(Door& door, Store& store, VolumeStore& volumes) : door_(door), store_(store), volumes_(volumes) {}
+  VolumesService(Door& door, Store& store, VolumeStore& volumes, UsageMeter& usage)
+      : door_(door), store_(store), volumes_(volumes), usage_(usage) {}
 
   grpc::Status Create(grpc::ServerContext* context, const v1::CreateVolumeRequest* request,
                       v1::Volume* response) override;
@@ -42,6 +44,7 @@ class VolumesService final : public v1::Volumes::Service {
   Door& door_;
   Store& store_;
   VolumeStore& volumes_;
+  UsageMeter& usage_;
 };
 
 }  // namespace deconvoy::server

@@ -117,6 +117,8 @@ class Dispatcher {
   bool paused() const;
   // What the owner has spent, decayed: what the fair share goes by.
   double RecentWorkerSeconds(const std::string& owner) const;
+  // What the owner is entitled to.
+  Share ShareOfOwner(const std::string& owner) const { return policy_.ShareOfOwner(owner); }
 
   // --- life ---
   // Gives out nothing any more; what runs may still finish. Idle workers are told SHUTTING_DOWN.

@@ -45,6 +45,7 @@ class FairShare {
   // `shares` must outlive it. Without `share_of` all weigh 1 and have no group.
   FairShare(const Options& options, const Shares& shares, ShareOf share_of = {});
 
+  Share ShareOfOwner(const std::string& owner) const { return share_of_(owner); }
   // How many tasks of this owner workers may hold at once; 0: any number.
   int64_t RunningCap(const std::string& owner) const;
 

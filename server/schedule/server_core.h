@@ -9,6 +9,7 @@
 #include "server/jobs/capabilities.h"
 #include "server/jobs/job_manager.h"
 #include "server/jobs/psf_library.h"
+#include "server/jobs/usage_meter.h"
 #include "server/observe/environment.h"
 #include "server/schedule/dispatcher.h"
 #include "server/spool/file_system.h"
@@ -38,6 +39,7 @@ class ServerCore {
   Capabilities& capabilities() { return capabilities_; }
   JobManager& jobs() { return *jobs_; }
   PsfLibrary& psfs() { return *psfs_; }
+  UsageMeter& usage() { return *usage_; }
   Dispatcher& dispatcher() { return *dispatcher_; }
   Clock& clock() { return clock_; }
 
@@ -51,6 +53,7 @@ class ServerCore {
   std::unique_ptr<VolumeStore> volumes_;
   Capabilities capabilities_;
   std::unique_ptr<PsfLibrary> psfs_;
+  std::unique_ptr<UsageMeter> usage_;
   std::unique_ptr<JobManager> jobs_;
   std::unique_ptr<Dispatcher> dispatcher_;
 };
