@@ -277,6 +277,9 @@ std::vector<std::string> JobDetails(const v1::Job& job) {
   std::vector<std::string> lines = {"job: " + Printable(job.name()), "state: " + StateText(job),
                                     "work: " + WorkText(job)};
   if (!job.spec().display_name().empty()) lines.push_back("name: " + Printable(job.spec().display_name()));
+  if (job.spec().job_class() > v1::JOB_CLASS_UNSPECIFIED && job.spec().job_class() != v1::NORMAL) {
+    lines.push_back("class: " + Lower(v1::JobClass_Name(job.spec().job_class())));
+  }
   AppendTimes(job, lines);
   lines.push_back(fmt::format("progress: {}, {} of {} tasks", ProgressText(job), job.progress().tasks_done(),
                               job.progress().tasks_total()));

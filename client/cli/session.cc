@@ -22,6 +22,10 @@ bool TakesWork(const v1::Worker& worker) {
   return worker.state() == v1::IDLE || worker.state() == v1::BUSY;
 }
 
+v1::JobClass ClassNamed(const std::string& name) {
+  return name == "interactive" ? v1::INTERACTIVE : name == "batch" ? v1::BATCH : v1::NORMAL;
+}
+
 OutageObserver TellOutages(const std::string& address, Progress& progress) {
   return [address, &progress, told = std::make_shared<bool>(false)](const Outage& outage) {
     if (outage.over) {
@@ -55,6 +59,7 @@ absl::StatusOr<Client> ConnectToServer(const ServerOptions& options) {
 absl::StatusOr<std::unique_ptr<Session>> Session::Open(const ServerOptions& options, Progress& progress,
                                                        const std::stop_token& stop) {
   auto session = std::make_unique<Session>();
+  session->job_class_ = ClassNamed(options.job_class);
   ASSIGN_OR_RETURN(const auto server, ChooseServer(options));
   ConnectOptions connect;
   if (!server) {
@@ -74,7 +79,8 @@ absl::Status Session::Explain(const absl::Status& status) const {
   return status;
 }
 
-absl::StatusOr<v1::Job> Session::Submit(const v1::JobSpec& spec, Progress& progress, const std::stop_token& stop) {
+absl::StatusOr<v1::Job> Session::Submit(v1::JobSpec spec, Progress& progress, const std::stop_token& stop) {
+  spec.set_job_class(job_class_);
   if (local_) RETURN_IF_ERROR(WaitForWorker(kLocalWorkerLimit, progress, stop));
   auto job = client_->Submit(spec, stop);
   if (local_ || ReasonOf(job.status()) != v1::NO_WORKER) return job;

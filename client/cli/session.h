@@ -36,8 +36,9 @@ class Session {
   // The reason behind an error: a local server that cannot be reached has ended, and its log tells why.
   absl::Status Explain(const absl::Status& status) const;
 
-  // Submits a job. Where the server has no worker yet, because it has just been started, waits for one first.
-  absl::StatusOr<v1::Job> Submit(const v1::JobSpec& spec, Progress& progress, const std::stop_token& stop);
+  // Submits a job, of the class that the options name. Where the server has no worker yet, because it has just been
+  // started, waits for one first.
+  absl::StatusOr<v1::Job> Submit(v1::JobSpec spec, Progress& progress, const std::stop_token& stop);
 
   // What Submit would do. A local server's worker, which is just starting, is waited for.
   absl::StatusOr<v1::PreflightReport> Preflight(const v1::JobSpec& spec, Progress& progress,
@@ -49,6 +50,7 @@ class Session {
 
   std::unique_ptr<LocalServer> local_;
   std::optional<Client> client_;
+  v1::JobClass job_class_ = v1::NORMAL;
 };
 
 }  // namespace deconvoy::client

@@ -156,6 +156,18 @@ absl::StatusOr<v1::Job> Client::CancelJob(const std::string& job, std::stop_toke
   return connection_->Call(connection_->jobs(), &v1::Jobs::Stub::Cancel, request, stop);
 }
 
+absl::StatusOr<v1::Job> Client::PauseJob(const std::string& job, std::stop_token stop) const {
+  v1::PauseJobRequest request;
+  request.set_job(job);
+  return connection_->Call(connection_->jobs(), &v1::Jobs::Stub::Pause, request, stop);
+}
+
+absl::StatusOr<v1::Job> Client::ResumeJob(const std::string& job, std::stop_token stop) const {
+  v1::ResumeJobRequest request;
+  request.set_job(job);
+  return connection_->Call(connection_->jobs(), &v1::Jobs::Stub::Resume, request, stop);
+}
+
 absl::Status Client::DeleteJob(const std::string& job, std::stop_token stop) const {
   v1::DeleteJobRequest request;
   request.set_job(job);
@@ -190,6 +202,37 @@ absl::StatusOr<std::vector<v1::Worker>> Client::ListWorkers(std::stop_token stop
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
   return all;
+}
+
+absl::StatusOr<v1::Worker> Client::DrainWorker(const std::string& worker, bool drain, std::stop_token stop) const {
+  v1::DrainWorkerRequest request;
+  request.set_worker(worker);
+  request.set_drain(drain);
+  return connection_->Call(connection_->admin(), &v1::Admin::Stub::DrainWorker, request, stop);
+}
+
+absl::StatusOr<v1::ServerInfo> Client::PauseServer(bool pause, std::stop_token stop) const {
+  v1::PauseServerRequest request;
+  request.set_pause(pause);
+  return connection_->Call(connection_->admin(), &v1::Admin::Stub::PauseServer, request, stop);
+}
+
+absl::StatusOr<v1::User> Client::UpdateUser(const v1::User& user, const std::vector<std::string>& fields,
+                                            std::stop_token stop) const {
+  v1::UpdateUserRequest request;
+  *request.mutable_user() = user;
+  for (const std::string& field : fields) request.add_fields(field);
+  return connection_->Call(connection_->admin(), &v1::Admin::Stub::UpdateUser, request, stop);
+}
+
+absl::StatusOr<std::vector<v1::Usage>> Client::ExportUsage(const std::string& first_month,
+                                                           const std::string& last_month, std::stop_token stop) const {
+  v1::ExportUsageRequest request;
+  request.set_first_month(first_month);
+  request.set_last_month(last_month);
+  ASSIGN_OR_RETURN(const v1::ExportUsageResponse response,
+                   connection_->Call(connection_->admin(), &v1::Admin::Stub::ExportUsage, request, stop));
+  return std::vector<v1::Usage>(response.usage().begin(), response.usage().end());
 }
 
 }  // namespace deconvoy::client

@@ -116,11 +116,22 @@ class Client {
   // Newest first, at most `at_most`.
   absl::StatusOr<std::vector<v1::Job>> ListJobs(bool unfinished_only, size_t at_most, std::stop_token stop = {}) const;
   absl::StatusOr<v1::Job> CancelJob(const std::string& job, std::stop_token stop = {}) const;
+  absl::StatusOr<v1::Job> PauseJob(const std::string& job, std::stop_token stop = {}) const;
+  absl::StatusOr<v1::Job> ResumeJob(const std::string& job, std::stop_token stop = {}) const;
   absl::Status DeleteJob(const std::string& job, std::stop_token stop = {}) const;
 
   absl::StatusOr<std::vector<v1::Method>> ListMethods(std::stop_token stop = {}) const;
   absl::StatusOr<v1::Method> GetMethod(const std::string& name, std::stop_token stop = {}) const;
   absl::StatusOr<std::vector<v1::Worker>> ListWorkers(std::stop_token stop = {}) const;
+
+  absl::StatusOr<v1::Worker> DrainWorker(const std::string& worker, bool drain, std::stop_token stop = {}) const;
+  absl::StatusOr<v1::ServerInfo> PauseServer(bool pause, std::stop_token stop = {}) const;
+  // Changes the named fields of the user to what `user` has.
+  absl::StatusOr<v1::User> UpdateUser(const v1::User& user, const std::vector<std::string>& fields,
+                                      std::stop_token stop = {}) const;
+  // As ExportUsageRequest says of the months, which may be empty.
+  absl::StatusOr<std::vector<v1::Usage>> ExportUsage(const std::string& first_month, const std::string& last_month,
+                                                     std::stop_token stop = {}) const;
 
  private:
   explicit Client(std::shared_ptr<Connection> connection);

@@ -17,6 +17,7 @@ struct ServerOptions {
   bool local = false;
   std::optional<int> threads;
   std::optional<int64_t> memory_mib;
+  std::string job_class = "normal";  // of the jobs that the command submits
 };
 
 // --server alone, for commands about what a server keeps.
@@ -24,6 +25,9 @@ void AddServerOption(CLI::App& verb, ServerOptions& options);
 
 // --server or --local, with --threads and --memory-mib for the latter.
 void AddServerOrLocalOptions(CLI::App& verb, ServerOptions& options);
+
+// --class, for commands that submit jobs.
+void AddClassOption(CLI::App& verb, ServerOptions& options);
 
 // The server's address: --server, else $DECONVOY_SERVER, else the settings file; nothing for a local server.
 absl::StatusOr<std::optional<std::string>> ChooseServer(const ServerOptions& options);

@@ -1,4 +1,4 @@
-// deconvoy job: everything about one job, or its removal.
+// deconvoy job: everything about one job, its pause or its removal.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 #include "client/cli/report.h"
 #include "client/cli/run_curves.h"
 #include "client/cli/session.h"
+#include "client/cli/values.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
@@ -21,7 +22,7 @@ namespace {
 
 struct JobOptions {
   std::string job;
-  bool remove = false;
+  bool remove = false, pause = false, resume = false;
   std::string curve;  // empty: none
   ServerOptions server;
 };
@@ -30,6 +31,8 @@ constexpr char kExamples[] = R"(  deconvoy job jobs/3f2a
       state, what was asked for, findings, counts, error and worker log
   deconvoy job jobs/3f2a --curve curve.png
       how objective and residual fell over the iterations
+  deconvoy job jobs/3f2a --pause
+      compute no further tile of it until: deconvoy job jobs/3f2a --resume
   deconvoy job jobs/3f2a --delete
       remove an ended job, its results, and the stacks uploaded for it that no other job uses)";
 
@@ -111,9 +114,18 @@ absl::Status DrawCurve(const v1::Job& job, const std::string& path) {
   return WritePng(path, DrawRunCurves(job));
 }
 
+absl::Status SetPaused(const Client& client, const JobOptions& options, const Console& console) {
+  const std::string name = JobArgument(options.job);
+  ASSIGN_OR_RETURN(const v1::Job job, options.pause ? client.PauseJob(name) : client.ResumeJob(name));
+  if (console.json) console.Json(ToJson(job));
+  console.Say(fmt::format("{} is {}", Printable(job.name()), Lower(v1::JobState_Name(job.state()))));
+  return absl::OkStatus();
+}
+
 absl::Status ShowOrRemove(const JobOptions& options, const Console& console) {
   RETURN_IF_ERROR(CheckPicture(options.curve, "--curve", {}));
   ASSIGN_OR_RETURN(const Client client, ConnectToServer(options.server));
+  if (options.pause || options.resume) return SetPaused(client, options, console);
   ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(JobArgument(options.job)));
   if (!options.curve.empty()) RETURN_IF_ERROR(DrawCurve(job, options.curve));
   if (options.remove) return Removal(client, console).Remove(job);
@@ -129,12 +141,20 @@ void AddJob(CLI::App& root, Program& program) {
       root, program, "job", "Show one job with everything known about it.", kExamples,
       [&program](CLI::App& verb, JobOptions& options) {
         verb.add_option("JOB", options.job, "Name of the job")->type_name("JOB")->required();
-        verb.add_flag("--delete", options.remove,
-                      "Remove the ended job from the server, with its results and with the image and PSF uploaded for "
-                      "it; what another job uses stays");
+        CLI::Option* remove = verb.add_flag(
+            "--delete", options.remove,
+            "Remove the ended job from the server, with its results and with the image and PSF uploaded for it; what "
+            "another job uses stays");
+        CLI::Option* pause = verb.add_flag("--pause", options.pause,
+                                           "Compute no further part of it; what is computed goes on to its end")
+                                 ->excludes(remove);
+        CLI::Option* resume =
+            verb.add_flag("--resume", options.resume, "Go on with it after a pause")->excludes(remove)->excludes(pause);
         verb.add_option("--curve", options.curve,
                         std::string("Draw objective and residuals over the iterations into this .png") + kReplaced)
-            ->type_name("FILE");
+            ->type_name("FILE")
+            ->excludes(pause)
+            ->excludes(resume);
         AddServerOption(verb, options.server);
         AddJsonOption(verb, program.console);
       },

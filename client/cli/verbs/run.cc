@@ -278,6 +278,7 @@ void AddRun(CLI::App& root, Program& program) {
         AddSavePreparedPsfOption(verb, options.save_prepared_psf);
         AddDeconvolutionOptions(verb, options.deconvolution);
         AddServerOrLocalOptions(verb, options.server);
+        AddClassOption(verb, options.server);
         verb.add_flag("--keep", options.keep, "Leave job, inputs and result on the server")->group("Server");
         AddImageOutputOptions(verb, options.image_output);
         AddProgressOptions(verb, program.console);

@@ -77,6 +77,7 @@ void AddSubmit(CLI::App& root, Program& program) {
             "Compute what the result leaves unexplained, too; get it with: deconvoy fetch JOB --role residual");
         AddDeconvolutionOptions(verb, options.deconvolution);
         AddServerOption(verb, options.server);
+        AddClassOption(verb, options.server);
         verb.add_flag("--wait", options.wait, "Wait until the job has ended; Ctrl-C stops the waiting, not the job");
         AddProgressOptions(verb, program.console);
       },

@@ -18,6 +18,7 @@ void AddVolumes(CLI::App& root, Program& program);
 void AddJob(CLI::App& root, Program& program);
 void AddCancel(CLI::App& root, Program& program);
 void AddWorkers(CLI::App& root, Program& program);
+void AddAdmin(CLI::App& root, Program& program);
 void AddMethods(CLI::App& root, Program& program);
 void AddSimulate(CLI::App& root, Program& program);
 void AddPsf(CLI::App& root, Program& program);
