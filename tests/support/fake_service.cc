@@ -231,6 +231,26 @@ struct FakeService::Services {
       return grpc::Status::OK;
     }
 
+    grpc::Status Pause(grpc::ServerContext*, const v1::PauseJobRequest* request, v1::Job* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Jobs.Pause"); !fault.ok()) return fault;
+      return Move(request->job(), v1::PAUSED, *response);
+    }
+
+    grpc::Status Resume(grpc::ServerContext*, const v1::ResumeJobRequest* request, v1::Job* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Jobs.Resume"); !fault.ok()) return fault;
+      return Move(request->job(), v1::RUNNING, *response);
+    }
+
+    grpc::Status Move(const std::string& job, v1::JobState to, v1::Job& response) {
+      const auto found = state.jobs.find(job);
+      if (found == state.jobs.end()) return NoSuch(job);
+      found->second.set_state(to);
+      response = found->second;
+      return grpc::Status::OK;
+    }
+
     grpc::Status Delete(grpc::ServerContext*, const v1::DeleteJobRequest* request, v1::DeleteJobResponse*) override {
       const std::lock_guard lock(state.mutex);
       if (auto fault = state.Enter("Jobs.Delete"); !fault.ok()) return fault;
@@ -316,6 +336,47 @@ struct FakeService::Services {
         for (const uint32_t processor : {8U, 0U, 1U, 2U}) worker.mutable_registration()->add_processors(processor);
         worker.set_state(v1::IDLE);
         worker.mutable_registration()->set_backend("cpu");
+      }
+      return grpc::Status::OK;
+    }
+    grpc::Status DrainWorker(grpc::ServerContext*, const v1::DrainWorkerRequest* request,
+                             v1::Worker* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Admin.DrainWorker"); !fault.ok()) return fault;
+      if (request->worker() != "workers/w0") return NoSuch(request->worker());
+      response->set_name(request->worker());
+      response->set_state(request->drain() ? v1::DRAINING : v1::IDLE);
+      return grpc::Status::OK;
+    }
+    grpc::Status PauseServer(grpc::ServerContext*, const v1::PauseServerRequest* request,
+                             v1::ServerInfo* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Admin.PauseServer"); !fault.ok()) return fault;
+      response->set_paused(request->pause());
+      response->set_tasks_ready(7);
+      return grpc::Status::OK;
+    }
+    // Of the changes only that of the weight is answered.
+    grpc::Status UpdateUser(grpc::ServerContext*, const v1::UpdateUserRequest* request, v1::User* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Admin.UpdateUser"); !fault.ok()) return fault;
+      response->set_name(request->user().name());
+      if (request->fields_size() == 1 && request->fields(0) == "weight") response->set_weight(request->user().weight());
+      return grpc::Status::OK;
+    }
+    // Two rows, of the months that were asked for.
+    grpc::Status ExportUsage(grpc::ServerContext*, const v1::ExportUsageRequest* request,
+                             v1::ExportUsageResponse* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Admin.ExportUsage"); !fault.ok()) return fault;
+      for (const std::string& month : {request->first_month(), request->last_month()}) {
+        v1::Usage& usage = *response->add_usage();
+        usage.set_user("users/alice");
+        usage.set_group("=lab,\"A\"");
+        usage.set_month(month);
+        usage.set_worker_seconds(5400.25);
+        usage.set_tasks(3);
+        usage.set_bytes_in(2'000'000);
       }
       return grpc::Status::OK;
     }

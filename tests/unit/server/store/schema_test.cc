@@ -31,7 +31,7 @@ TEST_F(SchemaTest, NewDatabaseGetsTheCurrentVersion) {
   ASSERT_OK(Migrate(*database_));
   EXPECT_EQ(Ask("PRAGMA user_version"), kSchemaVersion);
   for (const char* table : {"volumes", "boxes", "jobs", "job_volumes", "tasks", "events", "requests", "counters",
-                            "psf_names", "psfs", "previews"}) {
+                            "psf_names", "psfs", "previews", "usage", "shares"}) {
     EXPECT_EQ(Ask(fmt::format("SELECT count(*) FROM sqlite_schema WHERE name = '{}'", table)), 1) << table;
   }
 }
@@ -46,7 +46,8 @@ TEST_F(SchemaTest, MigratingAgainChangesNothing) {
 TEST_F(SchemaTest, AnOlderDatabaseKeepsWhatItHas) {
   ASSERT_OK(Migrate(*database_));
   ASSERT_OK(
-      database_->Execute("DROP TABLE previews; DROP TABLE psfs; DROP TABLE psf_names; PRAGMA user_version = 1;"
+      database_->Execute("DROP TABLE previews; DROP TABLE psfs; DROP TABLE psf_names; DROP TABLE usage; DROP TABLE shares;"
+                         "PRAGMA user_version = 1;"
                          "UPDATE counters SET value = 9"));
   ASSERT_OK(Migrate(*database_));
   EXPECT_EQ(Ask("PRAGMA user_version"), kSchemaVersion);
