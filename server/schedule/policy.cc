@@ -35,24 +35,61 @@ double Claim(const Shares::Account& account) {
   return account.spent_seconds + account.pending_seconds;
 }
 
-// By how much `later` is behind `first`, in seconds of `later`'s owner, at most.
-double Behind(const Ranked& later, const Ranked& first, const std::vector<Ranked>& ranked) {
+using Standings = std::map<std::string, Standing>;
+
+// Of all owners of jobs and accounts.
+Standings StandingsOf(const std::vector<WaitingJob>& jobs, const std::map<std::string, Shares::Account>& accounts,
+                      const ShareOf& share_of, int64_t usual_cap) {
+  Standings standings;
+  for (const WaitingJob& job : jobs) standings.try_emplace(job.owner);
+  for (const auto& [owner, account] : accounts) standings.try_emplace(owner);
+  std::map<std::string, double> groups;
+  for (auto& [owner, standing] : standings) {
+    const auto found = accounts.find(owner);
+    const Shares::Account account = found == accounts.end() ? Shares::Account() : found->second;
+    standing.share = share_of(owner);
+    const int64_t cap = standing.share.running_cap > 0 ? standing.share.running_cap : usual_cap;
+    standing.at_cap = cap > 0 && account.held >= cap;
+    standing.own_seconds = Claim(account) / standing.share.weight;
+    standing.group_seconds = standing.own_seconds;
+    if (!standing.share.group.empty()) groups[standing.share.group] += Claim(account);
+  }
+  for (auto& [owner, standing] : standings) {
+    if (!standing.share.group.empty()) standing.group_seconds = groups[standing.share.group];
+  }
+  return standings;
+}
+
+// By how much `later` is behind the first, in seconds of its owner: as a group behind the first group, or within its
+// group behind the first of that.
+double Behind(const Ranked& later, const std::vector<Ranked>& ranked) {
   const Share& share = later.standing->share;
   const double group_weight = share.group.empty() ? share.weight : 1;
-  const double of_group = group_weight * (later.standing->group_seconds - first.standing->group_seconds);
+  const double of_group = group_weight * (later.standing->group_seconds - ranked[0].standing->group_seconds);
   if (share.group.empty()) return of_group;
-  // The first of its own group.
-  for (const Ranked& other : ranked) {
-    if (other.in_turn != later.in_turn || other.job.job_class != later.job.job_class) continue;
-    if (other.standing->share.group != share.group) continue;
-    return std::max(of_group, share.weight * (later.standing->own_seconds - other.standing->own_seconds));
-  }
-  return of_group;
+  const auto first_of_group = std::find_if(ranked.begin(), ranked.end(), [&](const Ranked& other) {
+    return other.job.job_class == later.job.job_class && other.standing->share.group == share.group;
+  });
+  return std::max(of_group, share.weight * (later.standing->own_seconds - first_of_group->standing->own_seconds));
+}
+
+// As many as there are where there is no such job.
+size_t IndexOf(const std::string& job, const std::vector<Ranked>& ranked) {
+  const auto found = std::find_if(ranked.begin(), ranked.end(), [&](const Ranked& one) { return one.job.id == job; });
+  return static_cast<size_t>(found - ranked.begin());
+}
+
+// Of its class.
+bool IsFirstOfOwner(size_t index, const std::vector<Ranked>& ranked) {
+  const WaitingJob& job = ranked[index].job;
+  return std::none_of(ranked.begin(), ranked.begin() + static_cast<int64_t>(index), [&](const Ranked& other) {
+    return other.job.owner == job.owner && other.job.job_class == job.job_class;
+  });
 }
 
 void PutFirst(std::vector<Ranked>& ranked, size_t index) {
-  std::rotate(ranked.begin(), ranked.begin() + static_cast<int64_t>(index),
-              ranked.begin() + static_cast<int64_t>(index) + 1);
+  const auto place = ranked.begin() + static_cast<int64_t>(index);
+  std::rotate(ranked.begin(), place, place + 1);
 }
 
 }  // namespace
@@ -77,46 +114,22 @@ int FairShare::SavedUp(const std::vector<WaitingJob>& jobs) const {
 }
 
 void FairShare::Rank(std::vector<WaitingJob>& jobs, SteadyTime now, const std::string& last_job) const {
-  const std::map<std::string, Shares::Account> accounts = shares_.Accounts(now);
-  std::map<std::string, Standing> standings;
-  std::map<std::string, double> groups;
-  for (const WaitingJob& job : jobs) standings.try_emplace(job.owner);
-  for (const auto& [owner, account] : accounts) standings.try_emplace(owner);
-  for (auto& [owner, standing] : standings) {
-    standing.share = share_of_(owner);
-    const auto found = accounts.find(owner);
-    const Shares::Account account = found == accounts.end() ? Shares::Account() : found->second;
-    const int64_t cap = standing.share.running_cap > 0 ? standing.share.running_cap : options_.running_cap;
-    standing.at_cap = cap > 0 && account.held >= cap;
-    standing.own_seconds = Claim(account) / standing.share.weight;
-    standing.group_seconds = standing.own_seconds;
-    if (!standing.share.group.empty()) groups[standing.share.group] += Claim(account);
-  }
-  for (auto& [owner, standing] : standings) {
-    if (!standing.share.group.empty()) standing.group_seconds = groups[standing.share.group];
-  }
-  std::erase_if(jobs, [&](const WaitingJob& job) { return standings[job.owner].at_cap; });
-
+  const Standings standings = StandingsOf(jobs, shares_.Accounts(now), share_of_, options_.running_cap);
+  std::erase_if(jobs, [&](const WaitingJob& job) { return standings.at(job.owner).at_cap; });
   const int in_turn = SavedUp(jobs);
   std::vector<Ranked> ranked;
   ranked.reserve(jobs.size());
   for (WaitingJob& job : jobs) {
     const bool turn = in_turn != 0 && job.job_class == in_turn;
-    const Standing& standing = standings[job.owner];
+    const Standing& standing = standings.at(job.owner);
     ranked.push_back({.in_turn = turn, .standing = &standing, .job = std::move(job)});
   }
   std::sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) { return a.Before(b); });
-
-  for (size_t i = 1; i < ranked.size() && !last_job.empty(); ++i) {
-    if (ranked[i].job.id != last_job) continue;
-    const Ranked& last = ranked[i];
-    const bool first_of_owner = std::none_of(
-        ranked.begin(), ranked.begin() + static_cast<int64_t>(i),
-        [&](const auto& r) { return r.job.owner == last.job.owner && r.job.job_class == last.job.job_class; });
-    const bool same_class = last.job.job_class == ranked[0].job.job_class;
-    const double one_task = shares_.ExpectedSeconds(last.job.owner, last.job.job_class);
-    if (first_of_owner && same_class && Behind(last, ranked[0], ranked) < one_task) PutFirst(ranked, i);
-    break;
+  if (const size_t last = IndexOf(last_job, ranked); last < ranked.size() && IsFirstOfOwner(last, ranked)) {
+    const WaitingJob& job = ranked[last].job;
+    const bool same_class = job.job_class == ranked[0].job.job_class;
+    const double one_task = shares_.ExpectedSeconds(job.owner, job.job_class);
+    if (same_class && Behind(ranked[last], ranked) < one_task) PutFirst(ranked, last);
   }
   jobs.clear();
   for (Ranked& one : ranked) jobs.push_back(std::move(one.job));
