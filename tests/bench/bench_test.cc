@@ -77,6 +77,12 @@ TEST(DeconvoyBench, ComparesTheFirstJobWithLaterOnes) {
   EXPECT_EQ(r["later_seconds_per_iteration"].size(), 2U);
 }
 
+TEST(DeconvoyBench, CallsAServerOnWhichTasksWait) {
+  const auto r = Bench({"queue", "--jobs", "6", "--tasks-per-job", "4", "--users", "3", "--calls", "10"});
+  EXPECT_EQ(r["tasks"], 24);
+  EXPECT_EQ(r["synchronize_seconds"].size(), 10U);
+}
+
 TEST(DeconvoyBench, SaysWhichSizesItLeftOut) {
   const auto r = Bench({"scaling", "--largest", "1", "--repeats", "2", "--psf", "5,5,5"});
   ExpectFigures(r, "");

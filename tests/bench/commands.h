@@ -19,6 +19,7 @@ Command AddFirstJob(CLI::App& root);
 Command AddScaling(CLI::App& root);
 Command AddOperations(CLI::App& root);
 Command AddQuality(CLI::App& root);
+Command AddQueue(CLI::App& root);
 Command AddPsf(CLI::App& root);
 Command AddMethods(CLI::App& root);
 Command AddResolution(CLI::App& root);

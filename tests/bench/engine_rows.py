@@ -1,4 +1,4 @@
-"""Measurements of the engine alone: deconvoy-bench."""
+"""Measurements of parts of the programs: deconvoy-bench."""
 
 import statistics
 
@@ -130,3 +130,11 @@ def psf(options):
     for name, what, bound in PSFS:
         yield Row(f"{what}, seconds on one core", cases[name]["median"], unit="s", bound=bound, samples=cases[name]["seconds"],
                   details=cases[name], note="the bound is in seconds, on any machine")
+
+
+def queue(options):
+    """A worker's call at a server on which a hundred thousand tasks wait."""
+    size = ["--jobs", 20, "--tasks-per-job", 10, "--calls", 20] if options.quick else []
+    r = programs.bench("queue", *size)
+    yield median_row(f"Synchronize with {r['tasks']} tasks of {r['jobs']} jobs waiting",
+                     [1e3 * seconds for seconds in r["synchronize_seconds"]], unit="ms", bound=5, details=r)

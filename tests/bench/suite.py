@@ -27,6 +27,7 @@ MEASUREMENTS = {
     "methods": engine_rows.methods,
     "resolution": engine_rows.resolution,
     "psf": engine_rows.psf,
+    "queue": engine_rows.queue,
 }
 
 
