@@ -1,12 +1,14 @@
 // deconvoy admin pause, resume, drain, undrain, weight and usage: what the server gives out, and to whom.
 #include <fmt/format.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
 #include "client/cli/csv.h"
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
+#include "client/cli/outcome.h"
 #include "client/cli/report.h"
 #include "client/cli/session.h"
 #include "client/cli/values.h"
@@ -93,6 +95,7 @@ struct WeightOptions {
 };
 
 absl::Status SetWeight(const WeightOptions& options, const Console& console) {
+  if (!std::isfinite(options.weight)) return UsageError("the weight is not a number", "Give one above 0, such as 2.");
   ASSIGN_OR_RETURN(const Client client, ConnectToServer(options.server));
   v1::User user;
   user.set_name(NameIn("users", options.user));
