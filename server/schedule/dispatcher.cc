@@ -115,6 +115,7 @@ void Dispatcher::HandBack(const TaskId& task, uint64_t token) {
     Lease* lease = FindLease(task, token);
     if (lease == nullptr || lease->busy || !lease->over) return;
     lease->busy = true;
+    StopCharge(*lease);
     failure = *lease->over;
   }
   // Nothing of it is taken any more. Its room first: the store may need just that.
