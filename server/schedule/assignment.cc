@@ -184,7 +184,7 @@ bool Dispatcher::CanBeTaken(const Lease& lease) {
 }
 
 // The worker that held it may have begun it since it called last; then it is told to stop.
-bool Dispatcher::TakeFromAnother(const std::string& worker) {
+bool Dispatcher::TakeFromAnother(const std::string& worker, bool interactive) {
   std::optional<std::pair<TaskId, uint64_t>> taken;
   {
     std::lock_guard lock(mutex_);
@@ -192,6 +192,7 @@ bool Dispatcher::TakeFromAnother(const std::string& worker) {
     if (found == workers_.end() || !MayWork(found->second)) return false;
     for (auto& [token, lease] : leases_) {
       if (lease.worker == worker || !CanBeTaken(lease) || !Suits(found->second, lease.job)) continue;
+      if (interactive && lease.job.job_class != v1::INTERACTIVE) continue;
       if (jobs_.FailedBy(lease.id) == worker) continue;  // its holder has not failed it
       lease.over = TaskFailure{.error = absl::CancelledError("another worker has nothing to do"), .unbegun = true};
       taken.emplace(lease.id, token);

@@ -205,8 +205,8 @@ class Dispatcher {
   absl::Status GiveOut(v1::Task task, const WaitingJob& job, const std::string& worker, bool busy,
                        v1::SynchronizeResponse& response);
   // Takes a STAGED task that this idle worker could compute, and has not failed last, from the worker that holds it.
-  // False when there is none.
-  bool TakeFromAnother(const std::string& worker);
+  // With `interactive`, only one of an INTERACTIVE job. False when there is none.
+  bool TakeFromAnother(const std::string& worker, bool interactive);
   // Takes back all STAGED tasks of this worker; of every worker where it is empty.
   void TakeBackStaged(const std::string& worker);
   // REQUIRES for the next seven: mutex_ is held.

@@ -179,9 +179,10 @@ absl::Status Dispatcher::FindWork(const v1::SynchronizeRequest& request, const s
       if (draining_ || !TakesWork(found->second)) return draining_ && idle ? ShuttingDown() : absl::OkStatus();
     }
     if (reports.busy && YieldToUrgent(worker, response) && request.free_slots() == 0) return absl::OkStatus();
+    if (!reports.busy && request.free_slots() > 0) TakeFromAnother(worker, true);  // before it takes anything else
     Assign(worker, request.free_slots(), reports.busy, response);
     const bool lacks_work = !reports.busy && request.free_slots() > 0 && response.assigned().empty();
-    if (lacks_work && TakeFromAnother(worker)) continue;
+    if (lacks_work && TakeFromAnother(worker, false)) continue;
     if (!idle || request.free_slots() == 0 || !response.assigned().empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(const bool again, WaitForWork(worker, call, wakes, until, gone));
     if (!again) return absl::OkStatus();

@@ -150,6 +150,17 @@ TEST_F(FairnessTest, AWorkerWithoutAFreeSlotCallsAgainAtOnceForTheInteractiveJob
   EXPECT_EQ(JobOf(Staged(a_, first)), preview);
 }
 
+TEST_F(FairnessTest, AWorkerThatIsFreeTakesAnInteractiveTaskThatWaitsAtAnother) {
+  SubmitTiles(20, v1::BATCH);
+  const v1::Task first = *a_.Take();
+  const std::string preview = Simulate("u", v1::INTERACTIVE);
+  const v1::Task staged = Staged(a_, first);
+  ASSERT_EQ(JobOf(staged), preview);
+  EXPECT_EQ(Next(b_), preview) << "although batch tasks wait";
+  ASSERT_OK_AND_ASSIGN(const auto response, a_.AskForMore({{first, v1::COMPUTING}, {staged, v1::STAGED}}));
+  EXPECT_THAT(response.cancelled(), ElementsAre(staged.name()));
+}
+
 TEST_F(FairnessTest, WhatIsNotBegunStaysWhereNothingMoreUrgentWaits) {
   SubmitTiles(20);
   const v1::Task first = *a_.Take();
