@@ -31,6 +31,13 @@ struct Ranked {
   }
 };
 
+// What a class saves up at least before it has a turn: a single preview must not bring that about.
+constexpr double kLeastTurnSeconds = 30;
+
+double TurnSeconds(const Shares& shares, const WaitingJob& job) {
+  return std::max(shares.ExpectedSeconds(job.owner, job.job_class), kLeastTurnSeconds);
+}
+
 double Claim(const Shares::Account& account) {
   return account.spent_seconds + account.pending_seconds;
 }
@@ -108,7 +115,7 @@ int FairShare::SavedUp(const std::vector<WaitingJob>& jobs) const {
   std::lock_guard lock(mutex_);
   for (const WaitingJob& job : jobs) {
     const double saved = saved_seconds_[static_cast<size_t>(job.job_class)];
-    if (saved > 0 && saved >= shares_.ExpectedSeconds(job.owner, job.job_class)) return job.job_class;
+    if (saved > 0 && saved >= TurnSeconds(shares_, job)) return job.job_class;
   }
   return 0;
 }
@@ -137,11 +144,11 @@ void FairShare::Rank(std::vector<WaitingJob>& jobs, SteadyTime now, const std::s
 
 void FairShare::NoteGiven(const WaitingJob& given, const std::vector<WaitingJob>& waiting) {
   const double took = shares_.ExpectedSeconds(given.owner, given.job_class);
-  std::array<double, kClasses> most = {};  // that each less urgent class may save up: one task
+  std::array<double, kClasses> most = {};  // that each less urgent class may save up
   for (const WaitingJob& job : waiting) {
     if (job.job_class <= given.job_class) continue;
     double& bound = most[static_cast<size_t>(job.job_class)];
-    bound = std::max(bound, shares_.ExpectedSeconds(job.owner, job.job_class));
+    bound = std::max(bound, TurnSeconds(shares_, job));
   }
   std::lock_guard lock(mutex_);
   double& own = saved_seconds_[static_cast<size_t>(given.job_class)];

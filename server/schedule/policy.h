@@ -5,8 +5,9 @@
 // groups, with their own weight; groups weigh alike. Users who hold as many tasks as they may are left out.
 //
 // No class starves. While tasks of more urgent classes are given out, a class that waits saves up a small share of the
-// time that they are expected to take; once it has saved up one of its own tasks, that one goes first. What a class
-// gets without this is taken off its savings, so that it jumps ahead only where it would get less than that share.
+// time that they are expected to take; once it has saved up one of its own tasks, and half a minute at least, that
+// one goes first. What a class gets is taken off its savings, so that it jumps ahead only where it would get less than
+// that share.
 #pragma once
 
 #include <array>
@@ -60,7 +61,7 @@ class FairShare {
  private:
   static constexpr size_t kClasses = 4;  // the enumeration's values are the indices
 
-  // The class that has saved up a task of its first job; none of them: 0.
+  // A class that has saved up enough for a task; none: 0.
   int SavedUp(const std::vector<WaitingJob>& jobs) const;
 
   // Constant.

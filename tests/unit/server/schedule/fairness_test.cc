@@ -13,6 +13,7 @@ class FairnessTest : public ::testing::Test {
   static std::string Simulate(JobService& service, const std::string& owner, v1::JobClass job_class = v1::NORMAL,
                               int extent = 8) {
     static int requests = 0;
+    service.clock.Advance(std::chrono::milliseconds(1));  // jobs come one after the other
     v1::SubmitJobRequest request;
     request.set_request_id("fair" + std::to_string(++requests));
     *request.mutable_spec() = service.Simulate(extent);

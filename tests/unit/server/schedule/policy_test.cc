@@ -180,6 +180,13 @@ TEST_F(PolicyTest, AClassSavesNoMoreThanOneTask) {
   EXPECT_THAT(Ranked({preview, batch}), ElementsAre("i", "b"));
 }
 
+TEST_F(PolicyTest, APreviewDoesNotBringAboutTheTurnOfAClassOfShortTasks) {
+  shares_.Learn("u", v1::BATCH, absl::Seconds(1));
+  const WaitingJob preview = Job("i", "u", 0, v1::INTERACTIVE), batch = Job("b", "u", 0, v1::BATCH);
+  policy_.NoteGiven(preview, {preview, batch});
+  EXPECT_THAT(Ranked({preview, batch}), ElementsAre("i", "b"));
+}
+
 TEST_F(PolicyTest, WithoutAShareALowerClassWaitsForTheEnd) {
   FairShare strict({.lower_class_share = 0, .running_cap = 0}, shares_);
   std::vector<WaitingJob> jobs = {Job("i", "u", 0, v1::INTERACTIVE), Job("b", "u", 0, v1::BATCH)};
