@@ -99,6 +99,7 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::STALE_LEASE:
     case v1::WORKER_REFUSED:
     case v1::INCOMPATIBLE_VERSION:
+    case v1::LAST_ADMIN:
       return absl::StatusCode::kFailedPrecondition;
     case v1::DISK_FULL:
     case v1::OUT_OF_MEMORY:
@@ -117,7 +118,12 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::VOLUME_GONE:
       return absl::StatusCode::kCancelled;
     case v1::UNAUTHENTICATED_WORKER:
+    case v1::NO_TOKEN:
+    case v1::BAD_TOKEN:
+    case v1::TOKEN_EXPIRED:
       return absl::StatusCode::kUnauthenticated;
+    case v1::ROLE_NOT_ALLOWED:
+      return absl::StatusCode::kPermissionDenied;
     default:
       return absl::StatusCode::kUnknown;
   }

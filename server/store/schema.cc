@@ -118,7 +118,32 @@ CREATE TABLE psfs (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr const char* kVersion3 = "";
+// No number of a token is given twice: `last_token` is that of the newest.
+constexpr const char* kVersion3 = R"sql(
+CREATE TABLE users (
+  key            INTEGER PRIMARY KEY,
+  id             TEXT    NOT NULL UNIQUE,
+  role           INTEGER NOT NULL,
+  group_name     TEXT    NOT NULL,
+  weight         REAL    NOT NULL,
+  quota          BLOB,
+  disabled       INTEGER NOT NULL,
+  create_time_ns INTEGER NOT NULL,
+  last_token     INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE tokens (
+  user              INTEGER NOT NULL REFERENCES users (key),
+  number            INTEGER NOT NULL,
+  hash              BLOB    NOT NULL UNIQUE,
+  label             TEXT    NOT NULL,
+  create_time_ns    INTEGER NOT NULL,
+  expire_time_ns    INTEGER,
+  last_used_time_ns INTEGER,
+  revoked           INTEGER NOT NULL,
+  PRIMARY KEY (user, number)
+) STRICT, WITHOUT ROWID;
+)sql";
 
 constexpr const char* kVersion4 = R"sql(
 CREATE TABLE usage (

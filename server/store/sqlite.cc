@@ -54,6 +54,11 @@ Statement& Statement::Bind(std::string_view text) {
   return *this;
 }
 
+Statement& Statement::BindReal(double value) {
+  NoteBinding(sqlite3_bind_double(handle_, next_parameter_++, value));
+  return *this;
+}
+
 Statement& Statement::BindBlob(std::string_view bytes) {
   // A null pointer would bind NULL rather than an empty blob.
   const char* data = bytes.empty() ? "" : bytes.data();
@@ -84,6 +89,14 @@ absl::Status Statement::Run() {
 
 int64_t Statement::Int(int column) const {
   return sqlite3_column_int64(handle_, column);
+}
+
+double Statement::Real(int column) const {
+  return sqlite3_column_double(handle_, column);
+}
+
+bool Statement::IsNull(int column) const {
+  return sqlite3_column_type(handle_, column) == SQLITE_NULL;
 }
 
 std::string Statement::Bytes(int column) const {

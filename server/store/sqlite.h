@@ -31,6 +31,7 @@ class Statement {
   // Bind the next parameter, from the left. An error shows at the next Step.
   Statement& Bind(int64_t value);
   Statement& Bind(std::string_view text);
+  Statement& BindReal(double value);
   Statement& BindBlob(std::string_view bytes);
   Statement& BindNull();
 
@@ -41,7 +42,9 @@ class Statement {
 
   // Values of the current row, columns from 0. Bytes serves texts and blobs; NULL is 0 and empty.
   int64_t Int(int column) const;
+  double Real(int column) const;
   std::string Bytes(int column) const;
+  bool IsNull(int column) const;
 
  private:
   friend class Database;

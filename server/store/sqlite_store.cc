@@ -12,6 +12,7 @@
 #include "server/store/store_audit.h"
 #include "server/store/task_table.h"
 #include "server/store/usage_table.h"
+#include "server/store/user_table.h"
 #include "server/store/volume_table.h"
 
 namespace deconvoy::server {
@@ -274,6 +275,54 @@ absl::StatusOr<uint64_t> SqliteStore::NextToken() {
     next_token_ = token_end_ - static_cast<uint64_t>(kTokenBlock);
   }
   return next_token_++;
+}
+
+absl::Status SqliteStore::InsertUser(const UserRecord& user) {
+  return Write([&](Database& database) { return user_table::Insert(database, user); });
+}
+
+absl::StatusOr<UserRecord> SqliteStore::GetUser(const std::string& id) {
+  std::lock_guard lock(mutex_);
+  return user_table::Get(*database_, id);
+}
+
+absl::Status SqliteStore::UpdateUser(const UserRecord& user) {
+  return Write([&](Database& database) { return user_table::Update(database, user); });
+}
+
+absl::StatusOr<Page<UserRecord>> SqliteStore::ListUsers(int page_size, const std::string& page_token) {
+  std::lock_guard lock(mutex_);
+  return user_table::List(*database_, page_size, page_token);
+}
+
+absl::StatusOr<TokenRecord> SqliteStore::InsertUserToken(TokenRecord token) {
+  RETURN_IF_ERROR(Write([&](Database& database) { return user_table::InsertToken(database, token); }));
+  return token;
+}
+
+absl::StatusOr<std::optional<TokenRecord>> SqliteStore::FindUserToken(const std::string& hash) {
+  std::lock_guard lock(mutex_);
+  return user_table::FindToken(*database_, hash);
+}
+
+absl::StatusOr<TokenRecord> SqliteStore::GetUserToken(const std::string& user_id, int64_t number) {
+  std::lock_guard lock(mutex_);
+  return user_table::GetToken(*database_, user_id, number);
+}
+
+absl::StatusOr<Page<TokenRecord>> SqliteStore::ListUserTokens(const std::string& user_id, int page_size,
+                                                              const std::string& page_token) {
+  std::lock_guard lock(mutex_);
+  return user_table::ListTokens(*database_, user_id, page_size, page_token);
+}
+
+absl::Status SqliteStore::UpdateUserToken(const TokenRecord& token) {
+  return Write([&](Database& database) { return user_table::UpdateToken(database, token); });
+}
+
+absl::StatusOr<std::vector<TokenRecord>> SqliteStore::UsableAdminTokens(absl::Time now) {
+  std::lock_guard lock(mutex_);
+  return user_table::UsableAdminTokens(*database_, now);
 }
 
 }  // namespace deconvoy::server

@@ -60,6 +60,18 @@ class SqliteStore : public Store {
   absl::StatusOr<bool> IsPaused() override;
   absl::StatusOr<uint64_t> NextToken() override;
 
+  absl::Status InsertUser(const UserRecord& user) override;
+  absl::StatusOr<UserRecord> GetUser(const std::string& id) override;
+  absl::Status UpdateUser(const UserRecord& user) override;
+  absl::StatusOr<Page<UserRecord>> ListUsers(int page_size, const std::string& page_token) override;
+  absl::StatusOr<TokenRecord> InsertUserToken(TokenRecord token) override;
+  absl::StatusOr<std::optional<TokenRecord>> FindUserToken(const std::string& hash) override;
+  absl::StatusOr<TokenRecord> GetUserToken(const std::string& user_id, int64_t number) override;
+  absl::StatusOr<Page<TokenRecord>> ListUserTokens(const std::string& user_id, int page_size,
+                                                   const std::string& page_token) override;
+  absl::Status UpdateUserToken(const TokenRecord& token) override;
+  absl::StatusOr<std::vector<TokenRecord>> UsableAdminTokens(absl::Time now) override;
+
  private:
   // Runs `work` on the database, in a transaction that is committed when it succeeds. Where the disk is full, the room
   // that the write-ahead log takes may be enough: then `work` runs a second time.

@@ -24,6 +24,7 @@
 #include "deconvoy/v1/volumes.pb.h"
 #include "deconvoy/v1/workers.pb.h"
 #include "proto/contract/geometry.h"
+#include "server/store/user_record.h"
 
 namespace deconvoy::server {
 
@@ -224,6 +225,22 @@ class Store {
   virtual absl::StatusOr<bool> IsPaused() = 0;  // false in a new store
   // A fencing token greater than every one before it, also across restarts.
   virtual absl::StatusOr<uint64_t> NextToken() = 0;
+
+  // --- users and what they show that they are ---
+  // ALREADY_EXISTS when there is a user of this id.
+  virtual absl::Status InsertUser(const UserRecord& user) = 0;
+  virtual absl::StatusOr<UserRecord> GetUser(const std::string& id) = 0;
+  virtual absl::Status UpdateUser(const UserRecord& user) = 0;  // all but id and time
+  virtual absl::StatusOr<Page<UserRecord>> ListUsers(int page_size, const std::string& page_token) = 0;  // by id
+  // The token with its number.
+  virtual absl::StatusOr<TokenRecord> InsertUserToken(TokenRecord token) = 0;
+  virtual absl::StatusOr<std::optional<TokenRecord>> FindUserToken(const std::string& hash) = 0;
+  virtual absl::StatusOr<TokenRecord> GetUserToken(const std::string& user_id, int64_t number) = 0;
+  virtual absl::StatusOr<Page<TokenRecord>> ListUserTokens(const std::string& user_id, int page_size,
+                                                           const std::string& page_token) = 0;
+  virtual absl::Status UpdateUserToken(const TokenRecord& token) = 0;  // last use, and whether it is revoked
+  // Tokens with which somebody could administer the server at `now`.
+  virtual absl::StatusOr<std::vector<TokenRecord>> UsableAdminTokens(absl::Time now) = 0;
 };
 
 }  // namespace deconvoy::server
