@@ -68,6 +68,9 @@ class WholeDaemon final : public Daemon {
 
  private:
   std::filesystem::path address_file() const { return state_->path() / "address"; }
+  // Where ports speak TLS, the server's own workers come through a socket of theirs, in a folder that others cannot
+  // enter: no certificate need be good for the address that they would dial.
+  std::filesystem::path worker_door() const { return state_->path() / "workers.socket"; }
 
   absl::Status Recover() {
     ASSIGN_OR_RETURN(StateFolder state, StateFolder::Open(config_.state_folder));
@@ -85,6 +88,7 @@ class WholeDaemon final : public Daemon {
     options.database = state_->database();
     options.spool.directory = state_->spool();
     options.spool.keep_free_bytes = config_.keep_free_bytes;
+    options.tokens = config_.auth_tokens == "required" ? TokenRule::kRequired : TokenRule::kOff;
     if (is_private_) options.spool.room_remedy = kPrivateRoomRemedy;
     options.retry.failure_cap = static_cast<int32_t>(config_.attempts);
     options.dispatcher.lease = absl::Milliseconds(config_.lease_ms);
@@ -118,8 +122,16 @@ class WholeDaemon final : public Daemon {
       ASSIGN_OR_RETURN(const Address address, ParseAddress(text));
       addresses.push_back(address);
     }
+    std::optional<TlsFiles> tls;
+    if (!config_.tls_certificate.empty()) {
+      ASSIGN_OR_RETURN(tls, ReadTlsFiles(config_.tls_certificate, config_.tls_key, config_.tls_client_ca));
+      if (config_.worker_count > 0) {
+        ASSIGN_OR_RETURN(const Address address, ParseAddress("unix:" + worker_door().string()));
+        addresses.push_back(address);
+      }
+    }
     ASSIGN_OR_RETURN(WorkerCredential credential, WorkerCredential::Open(state_->worker_credential()));
-    ASSIGN_OR_RETURN(api_, ApiServer::Start(addresses, config_.open_calls, std::move(credential), *core_));
+    ASSIGN_OR_RETURN(api_, ApiServer::Start(addresses, config_.open_calls, std::move(credential), *core_, tls));
     return absl::OkStatus();
   }
 
@@ -134,6 +146,7 @@ class WholeDaemon final : public Daemon {
   absl::Status Announce() {
     std::string text;
     for (const Address& address : api_->addresses()) {
+      if (address.path == worker_door()) continue;
       spdlog::info("listening on {}", Printable(address.Text()));
       text += address.Text() + "\n";
     }
@@ -154,13 +167,18 @@ class WholeDaemon final : public Daemon {
     return commands;
   }
 
+  // The one of their own comes last.
+  const Address& AddressForWorkers() const {
+    return config_.tls_certificate.empty() ? api_->addresses().front() : api_->addresses().back();
+  }
+
   Command WorkerCommand() const {
     const std::string cache =
         config_.worker_cache_folder.empty() ? (state_->path() / "cache").string() : config_.worker_cache_folder;
     const int64_t threads =
         config_.worker_threads > 0 ? config_.worker_threads : ShareOfMachine(config_.worker_count).threads;
     return {.program = worker_program_,
-            .arguments = {"--server", api_->addresses().front().Text(),                             //
+            .arguments = {"--server", AddressForWorkers().Text(),                                   //
                           "--credential-file", state_->worker_credential().string(),                //
                           "--spool", state_->spool().string(),                                      //
                           "--state", cache,                                                         //
@@ -193,7 +211,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const ServerConfig& config
 int ExitCodeOf(const absl::Status& status) {
   const std::string field = InfoOf(status).field();
   if (field == "listen") return 4;
-  return field.starts_with("workers.") ? 2 : 3;
+  return field.starts_with("workers.") || field.starts_with("tls.") || field == "token-file" ? 2 : 3;
 }
 
 }  // namespace deconvoy::server

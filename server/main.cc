@@ -12,9 +12,12 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "server/auth/permissions.h"
 #include "server/config/command_line.h"
 #include "server/daemon.h"
 #include "server/errand.h"
+#include "server/first_admin.h"
+#include "server/observe/audit.h"
 #include "server/observe/logging.h"
 #include "server/private_state.h"
 
@@ -92,18 +95,31 @@ int ServeOneCaller(ServerConfig config) {
   return Serve(config, (*state)->folder());
 }
 
+int Print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  return std::fflush(stdout) == 0 ? 0 : 1;
+}
+
+int Initialise(const Invocation& invocation) {
+  const auto token = MakeFirstAdmin(invocation.config, invocation.token_file);
+  if (!token.ok()) return Fail(token.status(), ExitCodeOf(token.status()));
+  return invocation.token_file.empty() ? Print(*token + "\n") : 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   BoundMemory();
   const auto invocation = ParseCommandLine(argc, argv);
   if (!invocation.ok()) return Fail(invocation.status(), kUsage);
-  if (!invocation->answer.empty()) {
-    std::fputs(invocation->answer.c_str(), stdout);
-    return std::fflush(stdout) == 0 ? 0 : 1;
-  }
+  if (!invocation->answer.empty()) return Print(invocation->answer);
+  if (invocation->print_permissions) return Print(PermissionsPage());
   if (invocation->errand != Errand::kServe) return RunErrand(*invocation);
   SetUpSignals();
   SetUpLogging(invocation->config.log_level);
+  if (const std::string& file = invocation->config.audit_file; !file.empty()) {
+    if (const absl::Status status = SetUpAudit(file); !status.ok()) return Fail(status, kUsage);
+  }
+  if (invocation->init) return Initialise(*invocation);
   return invocation->local ? ServeOneCaller(invocation->config) : Serve(invocation->config, {});
 }

@@ -7,6 +7,7 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "server/api/paging.h"
 
@@ -43,10 +44,10 @@ absl::Status CheckMonth(const std::string& month, const std::string& field) {
 grpc::Status AdminService::GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* /*request*/,
                                          v1::ServerInfo* response) {
   Call call(door_, kUser, "Admin.GetServerInfo", *context);
-  return call.Answer(response, [&] { return Describe(); });
+  return call.Answer(response, [&] { return DescribeServer(call.caller()); });
 }
 
-absl::StatusOr<v1::ServerInfo> AdminService::Describe() {
+absl::StatusOr<v1::ServerInfo> AdminService::DescribeServer(const Caller& caller) {
   ASSIGN_OR_RETURN(const int64_t free_bytes, volumes_.FreeBytes());
   const JobManager::Counts tasks = jobs_.CountTasks();
   v1::ServerInfo info;
@@ -58,6 +59,8 @@ absl::StatusOr<v1::ServerInfo> AdminService::Describe() {
   info.set_tasks_leased(static_cast<uint32_t>(tasks.leased));
   info.set_paused(dispatcher_.paused());
   *info.mutable_start_time() = ToTimestamp(start_time_);
+  info.set_user(UserName(caller.owner));
+  info.set_role(caller.role);
   return info;
 }
 
@@ -83,7 +86,7 @@ grpc::Status AdminService::PauseServer(grpc::ServerContext* context, const v1::P
   Call call(door_, kUser, "Admin.PauseServer", *context, request->pause() ? "pause" : "go on");
   return call.Answer(response, [&]() -> absl::StatusOr<v1::ServerInfo> {
     RETURN_IF_ERROR(dispatcher_.Pause(request->pause()));
-    return Describe();
+    return DescribeServer(call.caller());
   });
 }
 

@@ -6,6 +6,7 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/security/server_credentials.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
@@ -63,17 +64,30 @@ void Configure(grpc::ServerBuilder& builder, int64_t open_calls) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
 }
 
+std::shared_ptr<grpc::ServerCredentials> CredentialsFor(const Address& address, const std::optional<TlsFiles>& tls) {
+  if (!tls || address.kind == Address::Kind::kUnix) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions options(tls->client_ca.empty()
+                                                ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+                                                : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.pem_root_certs = tls->client_ca;
+  options.pem_key_cert_pairs.push_back({.private_key = tls->key, .cert_chain = tls->certificate});
+  return grpc::SslServerCredentials(options);
+}
+
 class GrpcServer final : public ApiServer {
  public:
-  GrpcServer(std::vector<Address> addresses, int64_t open_calls, WorkerCredential credential, ServerCore& core)
+  GrpcServer(std::vector<Address> addresses, int64_t open_calls, WorkerCredential credential, ServerCore& core,
+             std::optional<TlsFiles> tls)
       : addresses_(std::move(addresses)),
-        door_(open_calls, std::move(credential)),
+        tls_(std::move(tls)),
+        door_(open_calls, std::move(credential), core.accounts()),
         volumes_(door_, core.store(), core.volumes(), core.usage()),
         jobs_(door_, core.jobs()),
         methods_(door_, core.capabilities()),
         psfs_(door_, core.psfs()),
         workers_(door_, core.dispatcher(), core.volumes()),
-        admin_(door_, core.jobs(), core.dispatcher(), core.volumes(), core.store(), core.usage(), core.clock()),
+        admin_(door_, core.jobs(), core.dispatcher(), core.volumes(), core.store(), core.usage(), core.accounts(),
+               core.clock()),
         open_calls_(open_calls) {}
 
   ~GrpcServer() override { Stop({}); }
@@ -85,7 +99,7 @@ class GrpcServer final : public ApiServer {
     std::vector<int> ports(addresses_.size(), 0);
     for (size_t i = 0; i < addresses_.size(); ++i) {
       RETURN_IF_ERROR(ProbeAddress(addresses_[i]));
-      builder.AddListeningPort(addresses_[i].Text(), grpc::InsecureServerCredentials(), &ports[i]);
+      builder.AddListeningPort(addresses_[i].Text(), CredentialsFor(addresses_[i], tls_), &ports[i]);
     }
     for (grpc::Service* service : Services()) builder.RegisterService(service);
     server_ = builder.BuildAndStart();
@@ -128,6 +142,7 @@ class GrpcServer final : public ApiServer {
   }
 
   std::vector<Address> addresses_;
+  const std::optional<TlsFiles> tls_;
   Door door_;
   VolumesService volumes_;
   JobsService jobs_;
@@ -142,8 +157,9 @@ class GrpcServer final : public ApiServer {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const std::vector<Address>& addresses, int64_t open_calls,
-                                                            WorkerCredential credential, ServerCore& core) {
-  auto server = std::make_unique<GrpcServer>(addresses, open_calls, std::move(credential), core);
+                                                            WorkerCredential credential, ServerCore& core,
+                                                            const std::optional<TlsFiles>& tls) {
+  auto server = std::make_unique<GrpcServer>(addresses, open_calls, std::move(credential), core, tls);
   RETURN_IF_ERROR(server->Listen());
   return server;
 }

@@ -1,4 +1,4 @@
-// The gRPC server: every service of the contract, health and reflection, on one or more addresses of this machine.
+// The gRPC server: every service of the contract, health and reflection, on one or more addresses.
 #pragma once
 
 #include <absl/status/status.h>
@@ -7,9 +7,11 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "server/auth/tls_files.h"
 #include "server/auth/worker_credential.h"
 #include "server/config/address.h"
 #include "server/schedule/server_core.h"
@@ -19,9 +21,11 @@ namespace deconvoy::server {
 class ApiServer {
  public:
   // Listens on `addresses` and serves at once; health says SERVING. `open_calls` limits the calls of users that are
-  // open at once. `core` must outlive the server. INVALID_FIELD with field `listen` when an address cannot be used.
+  // open at once. With `tls` every port speaks TLS, and Unix sockets do not. `core` must outlive the server.
+  // INVALID_FIELD with field `listen` when an address cannot be used.
   static absl::StatusOr<std::unique_ptr<ApiServer>> Start(const std::vector<Address>& addresses, int64_t open_calls,
-                                                          WorkerCredential credential, ServerCore& core);
+                                                          WorkerCredential credential, ServerCore& core,
+                                                          const std::optional<TlsFiles>& tls = std::nullopt);
   virtual ~ApiServer() = default;  // as Stop without grace
 
   // Where it listens, with the ports that were chosen.

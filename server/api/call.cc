@@ -5,6 +5,8 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
+#include "server/auth/permissions.h"
+#include "server/observe/audit.h"
 
 namespace deconvoy::server {
 namespace {
@@ -56,7 +58,6 @@ Call::Call(Door& door, From from, const char* rpc, const grpc::ServerContext& co
       from_(from),
       rpc_(rpc),
       context_(context),
-      caller_(IdentifyCaller(context.peer())),
       start_(std::chrono::steady_clock::now()),
       subject_(subject) {
   if (from_ == From::kUser) within_limit_ = ++door_.open_calls_ <= door_.limit_;
@@ -66,8 +67,23 @@ Call::~Call() {
   if (from_ == From::kUser) --door_.open_calls_;
 }
 
-absl::Status Call::Admit() const {
-  if (from_ == From::kWorker) return door_.credential_.Check(Authorization(context_));
+// A worker of this machine shows the credential, one from elsewhere a token.
+absl::StatusOr<Caller> Call::Identify() const {
+  const std::string_view authorization = Authorization(context_);
+  if (from_ == From::kUser) return door_.accounts_.Identify(authorization);
+  const absl::Status credential = door_.credential_.Check(authorization);
+  if (credential.ok()) return Caller{"worker", v1::WORKER};
+  if (!door_.accounts_.tokens_required()) return credential;
+  absl::StatusOr<Caller> caller = door_.accounts_.Identify(authorization);
+  const v1::ErrorReason reason = ReasonOf(caller.status());
+  if (reason == v1::NO_TOKEN || reason == v1::BAD_TOKEN) return credential;
+  return caller;
+}
+
+absl::Status Call::Admit() {
+  ASSIGN_OR_RETURN(caller_, Identify());
+  RETURN_IF_ERROR(CheckRole(caller_, rpc_));
+  admitted_ = true;
   if (within_limit_) return absl::OkStatus();
   return MakeError({.reason = v1::TOO_MANY_STREAMS,
                     .remedy = "close some, or try again in a while",
@@ -82,16 +98,23 @@ spdlog::level::level_enum Call::LevelOf(const absl::Status& status) const {
   return absl::IsInternal(status) ? spdlog::level::err : spdlog::level::info;
 }
 
+// What changes who may do what, what removes something, and who was turned away.
+void Call::AuditEnd(const std::string& outcome) const {
+  const Permission* row = FindPermission(rpc_);
+  if (admitted_ && (row == nullptr || !row->audited)) return;
+  Audit({.who = caller_.owner, .from = context_.peer(), .what = rpc_, .subject = subject_, .outcome = outcome});
+}
+
 grpc::Status Call::End(const absl::Status& status) const {
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start_);
   const double ms = static_cast<double>(took.count()) / 1000;
   const std::string subject = subject_.empty() ? "" : fmt::format(" {}", Printable(subject_));
-  const auto level = LevelOf(status);
-  if (!spdlog::should_log(level)) return ToGrpc(status);
   const std::string outcome =
       status.ok() ? "ok"
                   : fmt::format("{}: {}", absl::StatusCodeToString(status.code()), std::string(status.message()));
-  spdlog::log(level, "{}{} by {}: {}, {:.1f} ms", rpc_, subject, caller_.owner, Printable(outcome), ms);
+  AuditEnd(outcome);
+  const std::string by = caller_.owner.empty() ? "nobody known" : caller_.owner;
+  spdlog::log(LevelOf(status), "{}{} by {}: {}, {:.1f} ms", rpc_, subject, by, Printable(outcome), ms);
   return ToGrpc(status);
 }
 

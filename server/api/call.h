@@ -13,7 +13,8 @@
 #include <string>
 #include <string_view>
 
-#include "server/auth/identity.h"
+#include "server/auth/accounts.h"
+#include "server/auth/caller.h"
 #include "server/auth/worker_credential.h"
 
 namespace deconvoy::server {
@@ -25,8 +26,10 @@ grpc::Status ToGrpc(const absl::Status& status);
 // What all calls share. Thread safe. Must outlive the services.
 class Door {
  public:
-  // `open_calls` limits the calls of users, not those of workers, which keep leases alive.
-  Door(int64_t open_calls, WorkerCredential credential) : limit_(open_calls), credential_(std::move(credential)) {}
+  // `open_calls` limits the calls of users, not those of workers, which keep leases alive. `accounts` must outlive the
+  // door.
+  Door(int64_t open_calls, WorkerCredential credential, Accounts& accounts)
+      : limit_(open_calls), credential_(std::move(credential)), accounts_(accounts) {}
 
   // From now on nothing new is accepted (volumes, jobs); everything else goes on.
   void Close() { closing_ = true; }
@@ -38,6 +41,7 @@ class Door {
 
   const int64_t limit_;
   const WorkerCredential credential_;
+  Accounts& accounts_;
   std::atomic<int64_t> open_calls_ = 0;
   std::atomic<bool> closing_ = false;
 };
@@ -47,13 +51,15 @@ class Call {
  public:
   enum class From { kUser, kWorker };
 
-  // `rpc` is the call's name for the log (`Volumes.Get`), `subject` what it is about.
+  // `rpc` is the call's name in the table of permissions (`Volumes.Get`), `subject` what it is about.
   Call(Door& door, From from, const char* rpc, const grpc::ServerContext& context, std::string_view subject = {});
   ~Call();
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
+  // The user who calls. Known within `body`.
   const std::string& owner() const { return caller_.owner; }
+  const Caller& caller() const { return caller_; }
   // Whether nobody waits for the answer any more.
   bool gone() const { return context_.IsCancelled(); }
   // Names what the call turned out to be about.
@@ -79,7 +85,9 @@ class Call {
   }
 
  private:
-  absl::Status Admit() const;
+  absl::Status Admit();
+  absl::StatusOr<Caller> Identify() const;
+  void AuditEnd(const std::string& outcome) const;
   spdlog::level::level_enum LevelOf(const absl::Status& status) const;
   grpc::Status End(const absl::Status& status) const;
 
@@ -87,9 +95,10 @@ class Call {
   const From from_;
   const char* const rpc_;
   const grpc::ServerContext& context_;
-  const Caller caller_;
   const std::chrono::steady_clock::time_point start_;
   bool within_limit_ = true;
+  Caller caller_;          // once admitted
+  bool admitted_ = false;  // who calls is known, and may
   std::string subject_;
 };
 

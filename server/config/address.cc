@@ -19,7 +19,8 @@ namespace deconvoy::server {
 namespace {
 
 constexpr std::string_view kUnixPrefix = "unix:";
-constexpr std::string_view kRemedy = "give `unix:/path`, `127.0.0.1:port` or `[::1]:port`";
+constexpr std::string_view kRemedy =
+    "give `unix:/path`, or a numeric address with its port such as `127.0.0.1:7450`, `[::1]:7450` or `0.0.0.0:7450`";
 
 absl::Status Refuse(std::string_view message, std::string_view remedy = kRemedy) {
   return MakeError({.reason = v1::INVALID_FIELD, .field = "listen", .remedy = std::string(remedy)}, message);
@@ -50,14 +51,14 @@ std::optional<int> ParsePort(std::string_view text) {
   return port;
 }
 
-bool IsLoopback4(const std::string& host) {
+bool Is4(const std::string& host) {
   in_addr address{};
-  return inet_pton(AF_INET, host.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
+  return inet_pton(AF_INET, host.c_str(), &address) == 1;
 }
 
-bool IsLoopback6(const std::string& host) {
+bool Is6(const std::string& host) {
   in6_addr address{};
-  return inet_pton(AF_INET6, host.c_str(), &address) == 1 && IN6_IS_ADDR_LOOPBACK(&address);
+  return inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
 // Closes a socket at the end of a scope.
@@ -146,13 +147,19 @@ absl::StatusOr<Address> ParseAddress(std::string_view text) {
   const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
   if (bracketed) host = host.substr(1, host.size() - 2);
   if (host == "localhost") host = "127.0.0.1";
-  if (!bracketed && IsLoopback4(host)) return Address{.kind = Address::Kind::kTcp4, .host = host, .port = *port};
-  if (bracketed && IsLoopback6(host)) return Address{.kind = Address::Kind::kTcp6, .host = host, .port = *port};
-  return Refuse(
-      fmt::format(
-          "the address `{}` can be reached from other machines, but calls are neither encrypted nor authenticated",
-          Printable(text)),
-      "listen on `127.0.0.1:port`, `[::1]:port` or `unix:/path`, and let remote users come through an SSH tunnel");
+  if (!bracketed && Is4(host)) return Address{.kind = Address::Kind::kTcp4, .host = host, .port = *port};
+  if (bracketed && Is6(host)) return Address{.kind = Address::Kind::kTcp6, .host = host, .port = *port};
+  return Refuse(fmt::format("the host of the address `{}` is not numeric", Printable(text)));
+}
+
+bool Address::on_this_machine() const {
+  if (kind == Kind::kUnix) return true;
+  if (kind == Kind::kTcp6) {
+    in6_addr address{};
+    return inet_pton(AF_INET6, host.c_str(), &address) == 1 && IN6_IS_ADDR_LOOPBACK(&address);
+  }
+  in_addr address{};
+  return inet_pton(AF_INET, host.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
 }
 
 absl::Status ProbeAddress(const Address& address) {

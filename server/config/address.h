@@ -1,4 +1,4 @@
-// Addresses the server listens on: a Unix socket, or a port of the loopback interface.
+// Addresses the server listens on: a Unix socket, or a port.
 #pragma once
 
 #include <absl/status/status.h>
@@ -14,15 +14,17 @@ struct Address {
 
   Kind kind = Kind::kUnix;
   std::string path = {};  // of a Unix socket, absolute
-  std::string host = {};  // numeric, `127.0.0.1` or `::1`
+  std::string host = {};  // numeric, `127.0.0.1` or `::`
   int port = 0;           // 0: one that is free
 
   // `unix:/path`, `127.0.0.1:7450` or `[::1]:7450`, as gRPC takes it.
   std::string Text() const;
+  // Whether only processes of this machine can reach it: a Unix socket or loopback.
+  bool on_this_machine() const;
 };
 
-// Reads `unix:/path`, `127.0.0.1:port`, `[::1]:port` or `localhost:port`. INVALID_FIELD for anything else; an address
-// that other machines can reach is refused, because calls are not encrypted.
+// Reads `unix:/path`, `127.0.0.1:port`, `[::1]:port` or another numeric address of this machine, or `localhost:port`.
+// INVALID_FIELD for anything else.
 absl::StatusOr<Address> ParseAddress(std::string_view text);
 
 // Whether the server could listen there now; the error says why not (in use, no permission, no such folder).

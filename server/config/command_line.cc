@@ -22,6 +22,8 @@ Examples:
       copy the database, also while the server runs; copy the spool after it
   deconvoyd --state /var/lib/deconvoy --check
       with the server stopped, compare every stored byte with its checksum; --repair mends what can be mended
+  deconvoyd --config /etc/deconvoy/deconvoyd.toml --init --token-file admin.token
+      the first administrator of a server that asks for tokens
 
 SIGTERM or SIGINT lets running tasks finish for the time of grace; a second one leaves at once. Nothing that was
 acknowledged is lost either way. Exit codes: 0 ok, 1 something is wrong with the state folder, 2 usage or
@@ -48,7 +50,9 @@ struct CommandLine {
   std::vector<std::pair<const Key*, CLI::Option*>> options;
   std::string config_file;
   std::string backup;
-  bool print_config = false, check_config = false, local = false, version = false;
+  std::string token_file;
+  bool print_config = false, print_permissions = false, check_config = false, local = false, init = false,
+       version = false;
   bool check = false, repair = false, json = false;
 
   CommandLine() {
@@ -61,12 +65,17 @@ struct CommandLine {
           key.member);
     }
     app.add_flag("--print-config", print_config, "Print the settings in effect as TOML and leave");
+    app.add_flag("--print-permissions", print_permissions, "Print which role may make which call, and leave");
     app.add_flag("--check-config", check_config, "Check file and flags and leave");
     app.add_flag("--local", local, "Be the private server of one caller: end with it and remove the state folder");
     app.add_flag("--check", check, "Check database and spool of a stopped server, say what is wrong, and leave");
     app.add_flag("--repair", repair, "Check, mend what can be mended, check again, and leave");
     app.add_flag("--json", json, "Tell what --check or --repair found as one JSON object");
     app.add_option("--backup", backup, "Copy the database into this new file, also while a server runs, and leave");
+    app.add_flag("--init", init,
+                 "Make the user `admin` with a token, which is printed once, and leave; refused when the server has an "
+                 "administrator");
+    app.add_option("--token-file", token_file, "With --init: write the token to this new file, mode 0600");
     app.add_flag("--version", version, "Print the version and leave");
     app.footer(kFooter);
     app.allow_extras();
@@ -74,8 +83,9 @@ struct CommandLine {
 };
 
 absl::Status RefuseUnknown(const std::string& argument) {
-  std::vector<std::string> known = {"--config", "--print-config", "--check-config", "--local",   "--check",
-                                    "--repair", "--json",         "--backup",       "--version", "--help"};
+  std::vector<std::string> known = {
+      "--config", "--print-config", "--print-permissions", "--check-config", "--local", "--check", "--repair", "--json",
+      "--backup", "--init",         "--token-file",        "--version",      "--help"};
   for (const Key& key : Keys()) known.emplace_back(key.flag);
   const std::string nearest = Nearest(argument.substr(0, argument.find('=')), known);
   return Refuse(fmt::format("there is no argument `{}`", Printable(argument)),
@@ -106,6 +116,7 @@ absl::StatusOr<ServerConfig> Merge(const CommandLine& line) {
   if (!config.state_folder.empty()) {
     config.state_folder = std::filesystem::absolute(config.state_folder).lexically_normal().string();
   }
+  RETURN_IF_ERROR(CheckDoors(config));
   return config;
 }
 
@@ -144,7 +155,12 @@ absl::StatusOr<Invocation> ParseCommandLine(int argc, const char* const* argv) {
     result.answer = "deconvoyd " DECONVOY_VERSION "\n";
     return result;
   }
+  if (!line.token_file.empty() && !line.init) return Refuse("--token-file is given without --init");
+  if (line.init && line.local) return Refuse("--init and --local exclude each other");
   ASSIGN_OR_RETURN(result.config, Merge(line));
+  result.init = line.init;
+  result.token_file = line.token_file;
+  result.print_permissions = line.print_permissions;
   result.local = line.local;
   RETURN_IF_ERROR(SetErrand(line, result));
   if (line.print_config) result.answer = ToToml(result.config);

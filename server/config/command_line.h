@@ -29,6 +29,9 @@ struct Invocation {
   Errand errand = Errand::kServe;
   bool json = false;        // of a check: one JSON object instead of text
   std::string backup = {};  // the file that a backup makes
+  bool print_permissions = false;  // print them and leave
+  bool init = false;               // make the first administrator and leave
+  std::string token_file;          // where the first administrator's token goes; empty: standard output
 };
 
 // Errors are INVALID_FIELD, naming the flag or file:line.

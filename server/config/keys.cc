@@ -21,8 +21,9 @@ const std::vector<Key>& Table() {
        .member = &C::state_folder},
       {.name = "listen",
        .flag = "--listen",
-       .meaning = "Addresses to listen on: unix:/path, 127.0.0.1:port or [::1]:port; port 0 takes a free one. "
-                  "Those chosen stand in `address` in the state folder.",
+       .meaning = "Addresses to listen on: unix:/path, or a numeric address and port such as 127.0.0.1:7450, "
+                  "[::1]:7450 or, with TLS and tokens, 0.0.0.0:7450; port 0 takes a free one. Those chosen stand in "
+                  "`address` in the state folder.",
        .member = &C::listen},
       {.name = "log_level",
        .flag = "--log-level",
@@ -36,6 +37,30 @@ const std::vector<Key>& Table() {
        .member = &C::shutdown_grace_ms,
        .minimum = 0,
        .maximum = 3'600'000},
+      {.name = "auth.tokens",
+       .flag = "--tokens",
+       .meaning = "Whether every call needs a token. With off everybody who reaches the server is the user `local` and "
+                  "administers it; that is for Unix sockets and loopback only.",
+       .member = &C::auth_tokens,
+       .choices = {"off", "required"}},
+      {.name = "tls.certificate",
+       .flag = "--tls-certificate",
+       .meaning = "PEM file with the server's certificate and those between it and its authority. With it every port "
+                  "speaks TLS; Unix sockets never do.",
+       .member = &C::tls_certificate},
+      {.name = "tls.key",
+       .flag = "--tls-key",
+       .meaning = "PEM file with the certificate's key, without passphrase, which not everybody may read.",
+       .member = &C::tls_key},
+      {.name = "tls.client_ca",
+       .flag = "--tls-client-ca",
+       .meaning = "PEM file with the authorities of callers' certificates; with it every caller needs one, besides the "
+                  "token. Empty asks for none.",
+       .member = &C::tls_client_ca},
+      {.name = "audit.file",
+       .flag = "--audit-file",
+       .meaning = "File for the audit log, which grows; empty puts its lines into the normal log, at the level info.",
+       .member = &C::audit_file},
       {.name = "limits.open_calls",
        .flag = "--open-calls",
        .meaning = "Calls of users that may be open at once; one thread each. Workers' calls are not counted.",

@@ -22,6 +22,12 @@ struct ServerConfig {
   std::string log_level = "info";
   int64_t shutdown_grace_ms = 10'000;
 
+  std::string auth_tokens = "off";
+  std::string tls_certificate;
+  std::string tls_key;
+  std::string tls_client_ca;
+  std::string audit_file;
+
   int64_t open_calls = 256;
   int64_t keep_free_bytes = int64_t{1} << 30;
 
@@ -66,6 +72,10 @@ std::string RangeText(const Key& key);
 
 // INVALID_FIELD unless the value of `key` is in range; `where` (file and line, or the flag) comes before the message.
 absl::Status CheckValue(const Key& key, const ServerConfig& config, std::string_view where);
+
+// Whether the settings together let in only who may come. INVALID_FIELD, saying how to set it up, for an address that
+// other machines can reach without TLS or without tokens, and for half of what TLS needs.
+absl::Status CheckDoors(const ServerConfig& config);
 
 // `base` with what the file says. Errors name file and line: unknown keys with the nearest known one, wrong types,
 // values out of range, and what TOML itself refuses.

@@ -33,6 +33,7 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Open(const Options& opti
   std::unique_ptr<ServerCore> core(new ServerCore(clock, std::move(files)));
   RETURN_IF_ERROR(CheckDatabaseIsThere(options));
   ASSIGN_OR_RETURN(core->store_, Store::Open(options.database));
+  core->accounts_ = std::make_unique<Accounts>(options.tokens, *core->store_, clock);
   ASSIGN_OR_RETURN(core->volumes_, VolumeStore::Open(options.spool, *core->store_, *core->files_, clock, ids));
   core->usage_ = std::make_unique<UsageMeter>(*core->store_, clock);
   core->psfs_ = std::make_unique<PsfLibrary>(*core->store_, *core->volumes_, clock);

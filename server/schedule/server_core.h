@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "server/auth/accounts.h"
 #include "server/jobs/capabilities.h"
 #include "server/jobs/job_manager.h"
 #include "server/jobs/psf_library.h"
@@ -24,6 +25,7 @@ class ServerCore {
   struct Options {
     std::filesystem::path database;
     VolumeStore::Options spool;
+    TokenRule tokens = TokenRule::kOff;
     RetryRules retry = {};
     Dispatcher::Options dispatcher = {};
     ShareOf share_of = {};  // see FairShare
@@ -35,6 +37,7 @@ class ServerCore {
                                                           std::unique_ptr<FileSystem> files = MakePosixFileSystem());
 
   Store& store() { return *store_; }
+  Accounts& accounts() { return *accounts_; }
   VolumeStore& volumes() { return *volumes_; }
   Capabilities& capabilities() { return capabilities_; }
   JobManager& jobs() { return *jobs_; }
@@ -50,6 +53,7 @@ class ServerCore {
   // In the order in which they are made; each uses those before it.
   const std::unique_ptr<FileSystem> files_;
   std::unique_ptr<Store> store_;
+  std::unique_ptr<Accounts> accounts_;
   std::unique_ptr<VolumeStore> volumes_;
   Capabilities capabilities_;
   std::unique_ptr<PsfLibrary> psfs_;

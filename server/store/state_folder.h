@@ -5,6 +5,7 @@
 //   deconvoy.sqlite    the store
 //   spool/             the voxels
 //   worker.credential  secret of the workers
+//   workers.socket     where the server's own workers come in, where its ports speak TLS
 #pragma once
 
 #include <absl/status/statusor.h>

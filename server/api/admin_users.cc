@@ -1,0 +1,197 @@
+// Users and their tokens, of the Admin service.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <google/protobuf/util/time_util.h>
+
+#include "proto/contract/error.h"
+#include "proto/contract/resource_name.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
+#include "server/api/admin_service.h"
+#include "server/api/paging.h"
+
+namespace deconvoy::server {
+namespace {
+
+constexpr auto kUser = Call::From::kUser;
+
+google::protobuf::Timestamp ToTimestamp(absl::Time time) {
+  return google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(time));
+}
+
+// Without what they have and use.
+v1::User ToProto(const UserRecord& record) {
+  v1::User user;
+  user.set_name(UserName(record.id));
+  user.set_role(record.role);
+  user.set_group(record.group);
+  user.set_weight(record.weight);
+  if (record.quota) *user.mutable_quota() = *record.quota;
+  user.set_disabled(record.disabled);
+  *user.mutable_create_time() = ToTimestamp(record.create_time);
+  return user;
+}
+
+absl::StatusOr<UserRecord> ToRecord(const v1::User& user) {
+  ASSIGN_OR_RETURN(const std::string id, UserId(user.name(), "user.name"));
+  UserRecord record{
+      .id = id, .role = user.role(), .group = user.group(), .weight = user.weight(), .disabled = user.disabled()};
+  if (user.has_quota()) record.quota = user.quota();
+  return record;
+}
+
+v1::Token ToProto(const TokenRecord& record) {
+  v1::Token token;
+  token.set_name(UserTokenName({record.user_id, record.number}));
+  token.set_label(record.label);
+  *token.mutable_create_time() = ToTimestamp(record.create_time);
+  if (record.expire_time != absl::InfiniteFuture()) *token.mutable_expire_time() = ToTimestamp(record.expire_time);
+  if (record.last_used_time != absl::InfinitePast()) {
+    *token.mutable_last_used_time() = ToTimestamp(record.last_used_time);
+  }
+  token.set_revoked(record.revoked);
+  return token;
+}
+
+// Users have to do with themselves only; for them others are not there.
+absl::Status CheckOwn(const Caller& caller, const std::string& user_id, const char* field, const std::string& name) {
+  if (caller.role == v1::ADMIN || caller.owner == user_id) return absl::OkStatus();
+  return MakeError({.reason = v1::NOT_FOUND, .field = field, .remedy = "name your own, or ask an administrator"},
+                   fmt::format("there is no \"{}\"", name));
+}
+
+// The user that a request names, else the caller.
+absl::StatusOr<std::string> NamedOrCaller(const Caller& caller, const std::string& name) {
+  if (name.empty()) return caller.owner;
+  ASSIGN_OR_RETURN(std::string id, UserId(name, "user"));
+  RETURN_IF_ERROR(CheckOwn(caller, id, "user", name));
+  return id;
+}
+
+// Which values a user is to have, for the audit log.
+std::string ChangeText(const v1::User& user, const std::vector<std::string>& fields) {
+  std::vector<std::string> changes;
+  for (const std::string& field : fields) {
+    if (field == "role") changes.push_back("role=" + v1::Role_Name(user.role()));
+    if (field == "group") changes.push_back("group=" + user.group());
+    if (field == "weight") changes.push_back(fmt::format("weight={}", user.weight()));
+    if (field == "quota") changes.push_back(fmt::format("quota={}", user.quota().ShortDebugString()));
+    if (field == "disabled") changes.push_back(fmt::format("disabled={}", user.disabled()));
+  }
+  return fmt::format("{} {}", user.name(), fmt::join(changes, " "));
+}
+
+}  // namespace
+
+absl::StatusOr<v1::User> AdminService::Describe(const UserRecord& record) {
+  v1::User user = ToProto(record);
+  uint64_t bytes = 0;
+  std::string next;
+  do {
+    ASSIGN_OR_RETURN(const Page<VolumeRecord> page, store_.ListVolumes(record.id, limits::kPageSize, next));
+    for (const VolumeRecord& volume : page.items) {
+      ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), volume.spec.type(), "shape"));
+      bytes += static_cast<uint64_t>(VolumeBytes(shape, volume.spec.type()));
+    }
+    next = page.next_token;
+  } while (!next.empty());
+  user.set_used_bytes(bytes);
+  do {
+    ASSIGN_OR_RETURN(const Page<JobRecord> page, store_.ListJobs(record.id, limits::kPageSize, next, true));
+    user.set_unfinished_jobs(user.unfinished_jobs() + static_cast<uint32_t>(page.items.size()));
+    next = page.next_token;
+  } while (!next.empty());
+  return user;
+}
+
+grpc::Status AdminService::CreateUser(grpc::ServerContext* context, const v1::CreateUserRequest* request,
+                                      v1::User* response) {
+  Call call(door_, kUser, "Admin.CreateUser", *context,
+            ChangeText(request->user(), {"role", "group", "weight", "quota", "disabled"}));
+  return call.Answer(response, [&]() -> absl::StatusOr<v1::User> {
+    ASSIGN_OR_RETURN(UserRecord user, ToRecord(request->user()));
+    if (user.weight == 0) user.weight = 1;
+    ASSIGN_OR_RETURN(user, accounts_.Add(std::move(user)));
+    return Describe(user);
+  });
+}
+
+grpc::Status AdminService::UpdateUser(grpc::ServerContext* context, const v1::UpdateUserRequest* request,
+                                      v1::User* response) {
+  const std::vector<std::string> fields(request->fields().begin(), request->fields().end());
+  Call call(door_, kUser, "Admin.UpdateUser", *context, ChangeText(request->user(), fields));
+  return call.Answer(response, [&]() -> absl::StatusOr<v1::User> {
+    ASSIGN_OR_RETURN(UserRecord user, ToRecord(request->user()));
+    ASSIGN_OR_RETURN(user, accounts_.Update(user, fields));
+    return Describe(user);
+  });
+}
+
+grpc::Status AdminService::GetUser(grpc::ServerContext* context, const v1::GetUserRequest* request,
+                                   v1::User* response) {
+  Call call(door_, kUser, "Admin.GetUser", *context, request->user());
+  return call.Answer(response, [&]() -> absl::StatusOr<v1::User> {
+    ASSIGN_OR_RETURN(const std::string id, NamedOrCaller(call.caller(), request->user()));
+    ASSIGN_OR_RETURN(const UserRecord user, accounts_.Find(id));
+    return Describe(user);
+  });
+}
+
+grpc::Status AdminService::ListUsers(grpc::ServerContext* context, const v1::ListUsersRequest* request,
+                                     v1::ListUsersResponse* response) {
+  Call call(door_, kUser, "Admin.ListUsers", *context);
+  return call.Run([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const Page<UserRecord> page,
+                     accounts_.List(static_cast<int>(PageSize(request->page_size())), request->page_token()));
+    for (const UserRecord& user : page.items) {
+      ASSIGN_OR_RETURN(*response->add_users(), Describe(user));
+    }
+    response->set_next_page_token(page.next_token);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status AdminService::CreateToken(grpc::ServerContext* context, const v1::CreateTokenRequest* request,
+                                       v1::CreateTokenResponse* response) {
+  Call call(door_, kUser, "Admin.CreateToken", *context, request->user());
+  return call.Run([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const std::string id, UserId(request->user(), "user"));
+    // More seconds than a duration holds become the longest one, which is refused as such.
+    constexpr uint64_t kMostSeconds = uint64_t{1} << 40;
+    const absl::Duration lifetime =
+        request->lifetime_seconds() == 0
+            ? absl::InfiniteDuration()
+            : absl::Seconds(static_cast<int64_t>(std::min(request->lifetime_seconds(), kMostSeconds)));
+    ASSIGN_OR_RETURN(const Accounts::NewToken made, accounts_.MakeToken(id, request->label(), lifetime));
+    *response->mutable_token() = ToProto(made.token);
+    response->set_text(made.text);
+    call.About(response->token().name());
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status AdminService::ListTokens(grpc::ServerContext* context, const v1::ListTokensRequest* request,
+                                      v1::ListTokensResponse* response) {
+  Call call(door_, kUser, "Admin.ListTokens", *context, request->user());
+  return call.Run([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const std::string id, NamedOrCaller(call.caller(), request->user()));
+    ASSIGN_OR_RETURN(const Page<TokenRecord> page,
+                     accounts_.ListTokens(id, static_cast<int>(PageSize(request->page_size())), request->page_token()));
+    for (const TokenRecord& token : page.items) *response->add_tokens() = ToProto(token);
+    response->set_next_page_token(page.next_token);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status AdminService::RevokeToken(grpc::ServerContext* context, const v1::RevokeTokenRequest* request,
+                                       v1::Token* response) {
+  Call call(door_, kUser, "Admin.RevokeToken", *context, request->token());
+  return call.Answer(response, [&]() -> absl::StatusOr<v1::Token> {
+    ASSIGN_OR_RETURN(const UserTokenId id, ParseUserTokenName(request->token(), "token"));
+    RETURN_IF_ERROR(CheckOwn(call.caller(), id.user_id, "token", request->token()));
+    ASSIGN_OR_RETURN(const TokenRecord token, accounts_.RevokeToken(id.user_id, id.number));
+    return ToProto(token);
+  });
+}
+
+}  // namespace deconvoy::server
