@@ -35,7 +35,7 @@ Client::Client(std::shared_ptr<Connection> connection) : connection_(std::move(c
 absl::StatusOr<Client> Client::Connect(const std::string& address, const ConnectOptions& options,
                                        std::stop_token stop) {
   RETURN_IF_ERROR(CheckAddress(address));
-  auto connection = std::make_shared<Connection>(address, options.retry, options.on_outage);
+  auto connection = std::make_shared<Connection>(address, options.access, options.retry, options.on_outage);
   RetryPolicy policy = options.retry;
   policy.longest = std::min(policy.longest, absl::Milliseconds(500));
   policy.total = options.connect_timeout;
@@ -215,14 +215,6 @@ absl::StatusOr<v1::ServerInfo> Client::PauseServer(bool pause, std::stop_token s
   v1::PauseServerRequest request;
   request.set_pause(pause);
   return connection_->Call(connection_->admin(), &v1::Admin::Stub::PauseServer, request, stop);
-}
-
-absl::StatusOr<v1::User> Client::UpdateUser(const v1::User& user, const std::vector<std::string>& fields,
-                                            std::stop_token stop) const {
-  v1::UpdateUserRequest request;
-  *request.mutable_user() = user;
-  for (const std::string& field : fields) request.add_fields(field);
-  return connection_->Call(connection_->admin(), &v1::Admin::Stub::UpdateUser, request, stop);
 }
 
 absl::StatusOr<std::vector<v1::Usage>> Client::ExportUsage(const std::string& first_month,

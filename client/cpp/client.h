@@ -37,6 +37,7 @@
 #include "deconvoy/v1/methods.pb.h"
 #include "deconvoy/v1/psfs.pb.h"
 #include "deconvoy/v1/volumes.pb.h"
+#include "proto/contract/server_access.h"
 
 namespace deconvoy::client {
 
@@ -50,6 +51,8 @@ struct ConnectOptions {
   // Hears when one of these calls has to wait for the server, and when the server answers again. Where several threads
   // use the client, each tells of its own call.
   OutageObserver on_outage;
+  // Token and TLS: `UsesTls` says when calls are encrypted.
+  ServerAccess access = {};
 };
 
 // How much of a volume has been moved: durable at the server for uploads, handed to the sink for downloads.
@@ -126,12 +129,22 @@ class Client {
 
   absl::StatusOr<v1::Worker> DrainWorker(const std::string& worker, bool drain, std::stop_token stop = {}) const;
   absl::StatusOr<v1::ServerInfo> PauseServer(bool pause, std::stop_token stop = {}) const;
-  // Changes the named fields of the user to what `user` has.
-  absl::StatusOr<v1::User> UpdateUser(const v1::User& user, const std::vector<std::string>& fields,
-                                      std::stop_token stop = {}) const;
   // As ExportUsageRequest says of the months, which may be empty.
   absl::StatusOr<std::vector<v1::Usage>> ExportUsage(const std::string& first_month, const std::string& last_month,
                                                      std::stop_token stop = {}) const;
+
+  // --- users and their tokens, for administrators; of themselves for users (an empty name) ---
+  absl::StatusOr<v1::User> CreateUser(const v1::User& user, std::stop_token stop = {}) const;
+  // Changes the named fields of the user to what `user` has.
+  absl::StatusOr<v1::User> UpdateUser(const v1::User& user, const std::vector<std::string>& fields,
+                                      std::stop_token stop = {}) const;
+  absl::StatusOr<v1::User> GetUser(const std::string& user, std::stop_token stop = {}) const;
+  absl::StatusOr<std::vector<v1::User>> ListUsers(std::stop_token stop = {}) const;
+  // `lifetime` InfiniteDuration: for ever. The text is in this answer only.
+  absl::StatusOr<v1::CreateTokenResponse> CreateToken(const std::string& user, const std::string& label,
+                                                      absl::Duration lifetime, std::stop_token stop = {}) const;
+  absl::StatusOr<std::vector<v1::Token>> ListTokens(const std::string& user, std::stop_token stop = {}) const;
+  absl::StatusOr<v1::Token> RevokeToken(const std::string& token, std::stop_token stop = {}) const;
 
  private:
   explicit Client(std::shared_ptr<Connection> connection);

@@ -2,36 +2,15 @@
 
 #include <absl/time/clock.h>
 #include <fmt/format.h>
-#include <grpc/grpc.h>
 
 #include <algorithm>
 #include <random>
 #include <utility>
 
+#include "client/cpp/channel.h"
+
 namespace deconvoy::client {
 namespace {
-
-// gRPC's shutdown, when the last channel goes, may wait ten seconds for a poller of a stream that was busy.
-void KeepGrpcForever() {
-  [[maybe_unused]] static const bool kept = (grpc_init(), true);
-}
-
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
-  KeepGrpcForever();
-  grpc::ChannelArguments arguments;
-  // The retries of this library decide the waits; the channel only has to be ready when they come.
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
-  arguments.SetMaxReceiveMessageSize(16 << 20);
-  // The address is meant as it is given: a proxy for the web does not carry gRPC.
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  // A connection of its own: one that broke elsewhere in the process must not count here.
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-}
 
 // Waits until there is a connection, at most for `duration`. gRPC moves an attempt to connect forward only while
 // somebody waits for it: one that is made during a sleep finds nobody to read the server's answer, and runs into its
@@ -52,8 +31,9 @@ Wait WaitOn(const std::shared_ptr<grpc::Channel>& channel) {
 
 }  // namespace
 
-Connection::Connection(std::string address, const RetryPolicy& retry, OutageObserver observer)
-    : Connection(address, retry, std::move(observer), MakeChannel(address)) {}
+Connection::Connection(std::string address, const ServerAccess& access, const RetryPolicy& retry,
+                       OutageObserver observer)
+    : Connection(address, retry, std::move(observer), MakeChannel(address, access)) {}
 
 Connection::Connection(std::string address, const RetryPolicy& retry, OutageObserver observer,
                        const std::shared_ptr<grpc::Channel>& channel)

@@ -3,6 +3,7 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <absl/time/clock.h>
 #include <absl/time/time.h>
 #include <grpcpp/grpcpp.h>
 
@@ -18,6 +19,8 @@
 #include "deconvoy/v1/methods.grpc.pb.h"
 #include "deconvoy/v1/psfs.grpc.pb.h"
 #include "deconvoy/v1/volumes.grpc.pb.h"
+#include "proto/contract/server_access.h"
+#include "proto/contract/status_macros.h"
 
 namespace deconvoy::client {
 
@@ -33,7 +36,7 @@ using Method = grpc::Status (Stub::*)(grpc::ClientContext*, const Request&, Resp
 // One server. Thread safe.
 class Connection {
  public:
-  Connection(std::string address, const RetryPolicy& retry, OutageObserver observer);
+  Connection(std::string address, const ServerAccess& access, const RetryPolicy& retry, OutageObserver observer);
 
   const std::string& address() const { return address_; }
 
@@ -72,6 +75,18 @@ class Connection {
     Retrier retrier = MakeRetrier(std::move(stop));
     auto response = Repeat(retrier, stub, method, request, {}, kReservingCall);
     if (response.ok()) retrier.Reset();
+    return response;
+  }
+
+  // The same once, for what must not be done twice.
+  template <class Stub, class Request, class Response>
+  absl::StatusOr<Response> Once(Stub& stub, Method<Stub, Request, Response> method, const Request& request,
+                                const std::stop_token& stop) const {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + kShortCall));
+    Response response;
+    const std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
+    RETURN_IF_ERROR(ToStatus((stub.*method)(&context, request, &response)));
     return response;
   }
 
