@@ -159,6 +159,11 @@ absl::Status Serve(const Flags& flags) {
   SessionOptions options;
   options.server = flags.server;
   options.credential_file = flags.credential_file;
+  ASSIGN_OR_RETURN(options.access, ReadAccess(flags.access));
+  if (const char* token = std::getenv("DECONVOY_TOKEN");
+      flags.credential_file.empty() && options.access.token.empty() && token != nullptr) {
+    options.access.token = token;
+  }
   options.worker = name;
   options.spool = flags.spool;
   Session session(options, std::move(registration), logged, excerpt);

@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
+#include <utility>
 
 #include "client/cli/option_model.h"
 
@@ -15,25 +18,36 @@ struct Word {
   std::string about;
 };
 
-// What may follow the program's name: verbs and groups.
-std::vector<Word> FirstWords(const std::vector<VerbModel>& verbs) {
-  std::vector<Word> words;
+// What may follow each group's name, as it stands on the command line; what may follow the program's name under "".
+std::map<std::string, std::vector<Word>> WordsAfter(const std::vector<VerbModel>& verbs) {
+  std::map<std::string, std::vector<Word>> words;
   for (const VerbModel& verb : verbs) {
-    if (verb.group.empty()) {
-      words.push_back({verb.name, verb.about});
-    } else if (words.empty() || words.back().text != verb.group) {
-      words.push_back({verb.group, verb.group_about});
+    std::string before;
+    for (const GroupModel& group : verb.groups) {
+      std::vector<Word>& known = words[before];
+      if (known.empty() || known.back().text != group.name) known.push_back({group.name, group.about});
+      before += (before.empty() ? "" : " ") + group.name;
     }
+    words[before].push_back({verb.name.substr(before.empty() ? 0 : before.size() + 1), verb.about});
   }
   return words;
 }
 
-// What may follow each group's name.
-std::map<std::string, std::vector<Word>> Groups(const std::vector<VerbModel>& verbs) {
-  std::map<std::string, std::vector<Word>> groups;
-  for (const VerbModel& verb : verbs)
-    if (!verb.group.empty()) groups[verb.group].push_back({verb.name.substr(verb.group.size() + 1), verb.about});
+std::vector<Word> FirstWords(const std::vector<VerbModel>& verbs) {
+  return WordsAfter(verbs)[""];
+}
+
+// What may follow each group's name, outer groups before inner ones.
+std::vector<std::pair<std::string, std::vector<Word>>> Groups(const std::vector<VerbModel>& verbs) {
+  std::vector<std::pair<std::string, std::vector<Word>>> groups;
+  for (auto& [group, words] : WordsAfter(verbs))
+    if (!group.empty()) groups.emplace_back(group, words);
   return groups;
+}
+
+// How many words a group's name has.
+int64_t DepthOf(const std::string& group) {
+  return 1 + std::count(group.begin(), group.end(), ' ');
 }
 
 std::string Texts(const std::vector<Word>& words) {
@@ -111,18 +125,19 @@ std::string BashVerbs(const std::vector<VerbModel>& verbs) {
   return lines;
 }
 
-// Lines of a `case "$verb"`: the second word of a group makes the verb.
+// For each group a step that makes the word after its name part of the verb.
 std::string BashGroups(const std::vector<VerbModel>& verbs) {
   std::string lines;
   for (const auto& [group, members] : Groups(verbs))
-    lines += fmt::format(R"(    {0})
-      if [[ $COMP_CWORD -eq 2 ]]; then
-        COMPREPLY=($(compgen -W '{1} --help' -- "$current"))
-        return
-      fi
-      verb="{0} ${{COMP_WORDS[2]}}" first=3 ;;
+    lines += fmt::format(R"(  if [[ $verb == '{0}' ]]; then
+    if [[ $COMP_CWORD -eq {2} ]]; then
+      COMPREPLY=($(compgen -W '{1} --help' -- "$current"))
+      return
+    fi
+    verb="{0} ${{COMP_WORDS[{2}]}}" first={3}
+  fi
 )",
-                         group, Texts(members));
+                         group, Texts(members), DepthOf(group) + 1, DepthOf(group) + 2);
   return lines;
 }
 
@@ -138,9 +153,7 @@ _deconvoy() {{
     COMPREPLY=($(compgen -W '{} --help --version' -- "$current"))
     return
   fi
-  case "$verb" in
-{}  esac
-  case "$verb $previous" in
+{}  case "$verb $previous" in
 {}  esac
   _deconvoy_place "$verb" $first
   case "$verb" in
@@ -197,20 +210,21 @@ std::string ZshWords(const std::vector<Word>& words) {
   return lines;
 }
 
-// Lines of a `case $verb`: the second word of a group makes the verb.
+// For each group a step that makes the word after its name part of the verb.
 std::string ZshGroups(const std::vector<VerbModel>& verbs) {
   std::string lines;
   for (const auto& [group, members] : Groups(verbs))
-    lines += fmt::format(R"(    {0})
-      verbs=(
-{1}      )
-      if (( CURRENT == 2 )); then
-        _describe 'command' verbs
-        return
-      fi
-      verb="{0} $words[2]"
-      shift words
-      (( CURRENT-- )) ;;
+    lines += fmt::format(R"(  if [[ $verb == '{0}' ]]; then
+    verbs=(
+{1}    )
+    if (( CURRENT == 2 )); then
+      _describe 'command' verbs
+      return
+    fi
+    verb="{0} $words[2]"
+    shift words
+    (( CURRENT-- ))
+  fi
 )",
                          group, ZshWords(members));
   return lines;
@@ -237,9 +251,7 @@ _deconvoy() {{
   local verb=$words[2]
   shift words
   (( CURRENT-- ))
-  case $verb in
-{}  esac
-  case $verb in
+{}  case $verb in
 {}  esac
 }}
 compdef _deconvoy deconvoy
@@ -247,15 +259,20 @@ compdef _deconvoy deconvoy
                      ZshWords(FirstWords(verbs)), ZshGroups(verbs), cases);
 }
 
-// Whether the verb is on the command line.
-std::string FishSeen(const VerbModel& verb) {
-  if (verb.group.empty()) return "__fish_seen_subcommand_from " + verb.name;
-  return fmt::format("__fish_seen_subcommand_from {}; and __fish_seen_subcommand_from {}", verb.group,
-                     verb.name.substr(verb.group.size() + 1));
+// Whether all words of a verb or group are on the command line.
+std::string FishSeen(const std::string& name) {
+  std::string condition;
+  for (size_t begin = 0; begin < name.size();) {
+    const size_t end = std::min(name.find(' ', begin), name.size());
+    condition +=
+        fmt::format("{}__fish_seen_subcommand_from {}", begin == 0 ? "" : "; and ", name.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return condition;
 }
 
 std::string FishOption(const VerbModel& verb, const OptionModel& option) {
-  std::string line = fmt::format("complete -c deconvoy -n '{}'", FishSeen(verb));
+  std::string line = fmt::format("complete -c deconvoy -n '{}'", FishSeen(verb.name));
   for (const std::string& name : option.names)
     line += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
   if (!option.choices.empty())
@@ -267,7 +284,7 @@ std::string FishOption(const VerbModel& verb, const OptionModel& option) {
 
 // What the positional arguments of a verb may be; files are the shell's own default.
 std::string FishPositionals(const std::vector<VerbModel>& verbs, const VerbModel& verb) {
-  std::string line = fmt::format("complete -c deconvoy -n '{}' -f", FishSeen(verb));
+  std::string line = fmt::format("complete -c deconvoy -n '{}' -f", FishSeen(verb.name));
   for (const OptionModel& option : verb.options) {
     if (!option.positional) continue;
     if (option.takes_file()) return "";
@@ -285,10 +302,8 @@ std::string Fish(const std::vector<VerbModel>& verbs) {
         fmt::format("complete -c deconvoy -n __fish_use_subcommand -f -a {} -d '{}'\n", word.text, Quoted(word.about));
   for (const auto& [group, members] : Groups(verbs))
     for (const Word& word : members)
-      text += fmt::format(
-          "complete -c deconvoy -n '__fish_seen_subcommand_from {}; and not __fish_seen_subcommand_from {}' -f -a {} "
-          "-d '{}'\n",
-          group, Texts(members), word.text, Quoted(word.about));
+      text += fmt::format("complete -c deconvoy -n '{}; and not __fish_seen_subcommand_from {}' -f -a {} -d '{}'\n",
+                          FishSeen(group), Texts(members), word.text, Quoted(word.about));
   for (const VerbModel& verb : verbs) {
     text += FishPositionals(verbs, verb);
     for (const OptionModel& option : verb.options)

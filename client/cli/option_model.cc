@@ -52,8 +52,7 @@ std::vector<VerbModel> ModelOf(const CLI::App& root) {
     std::vector<VerbModel> members = ModelOf(*verb);
     for (VerbModel& member : members) {
       member.name = verb->get_name() + " " + member.name;
-      member.group = verb->get_name();
-      member.group_about = verb->get_description();
+      member.groups.insert(member.groups.begin(), {verb->get_name(), verb->get_description()});
       verbs.push_back(std::move(member));
     }
     if (!members.empty()) continue;

@@ -21,10 +21,15 @@ struct OptionModel {
   bool takes_file() const { return value == "FILE" || value == "DIR"; }
 };
 
+// A group of verbs.
+struct GroupModel {
+  std::string name;
+  std::string about;
+};
+
 struct VerbModel {
-  std::string name;        // `run`; that of a group comes first: `psf generate`
-  std::string group = {};  // `psf`; empty for one that stands alone
-  std::string group_about = {};
+  std::string name;                     // `run`; those of its groups come first: `admin user add`
+  std::vector<GroupModel> groups = {};  // that it is in, the outermost first
   std::string about;
   std::string examples;
   std::vector<OptionModel> options;

@@ -43,17 +43,34 @@ OutageObserver TellOutages(const std::string& address, Progress& progress) {
   };
 }
 
+// A private server asks nobody who they are.
+absl::StatusOr<Client> ConnectToPrivate(const std::string& address, Progress& progress, const std::stop_token& stop) {
+  ConnectOptions connect;
+  connect.on_outage = TellOutages(Printable(address), progress);
+  // One that is gone does not come back.
+  connect.retry.total = absl::Seconds(5);
+  return Client::Connect(address, connect, stop);
+}
+
 }  // namespace
 
-absl::StatusOr<Client> ConnectTo(const std::string& address, Progress& progress, const std::stop_token& stop,
-                                 ConnectOptions options) {
-  options.on_outage = TellOutages(Printable(address), progress);
-  return Client::Connect(address, options, stop);
+absl::StatusOr<Client> ConnectTo(const std::string& address, const ServerOptions& options, Progress& progress,
+                                 const std::stop_token& stop) {
+  ConnectOptions connect;
+  connect.on_outage = TellOutages(Printable(address), progress);
+  ASSIGN_OR_RETURN(connect.access, AccessTo(address, options));
+  return Client::Connect(address, connect, stop);
+}
+
+absl::StatusOr<Client> ConnectTo(const std::string& address, const ServerOptions& options) {
+  ConnectOptions connect;
+  ASSIGN_OR_RETURN(connect.access, AccessTo(address, options));
+  return Client::Connect(address, connect);
 }
 
 absl::StatusOr<Client> ConnectToServer(const ServerOptions& options) {
   ASSIGN_OR_RETURN(const std::string server, RequireServer(options));
-  return Client::Connect(server);
+  return ConnectTo(server, options);
 }
 
 absl::StatusOr<std::unique_ptr<Session>> Session::Open(const ServerOptions& options, Progress& progress,
@@ -61,13 +78,11 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const ServerOptions& opti
   auto session = std::make_unique<Session>();
   session->job_class_ = ClassNamed(options.job_class);
   ASSIGN_OR_RETURN(const auto server, ChooseServer(options));
-  ConnectOptions connect;
   if (!server) {
     ASSIGN_OR_RETURN(session->local_, LocalServer::Start(ToLocal(options), stop));
-    // A private server that is gone does not come back.
-    connect.retry.total = absl::Seconds(5);
   }
-  auto client = ConnectTo(server ? *server : session->local_->address(), progress, stop, connect);
+  auto client = server ? ConnectTo(*server, options, progress, stop)
+                       : ConnectToPrivate(session->local_->address(), progress, stop);
   if (!client.ok() && session->local_) RETURN_IF_ERROR(session->local_->Check());
   if (!client.ok()) return client.status();
   session->client_ = *std::move(client);

@@ -16,10 +16,13 @@
 
 namespace deconvoy::client {
 
-// Connects to a server. Whenever a call has to wait for it, a note to `progress` says so and why, and another one that
-// it answers again; in between the phase is `reconnect`. `progress` must outlive the client.
-absl::StatusOr<Client> ConnectTo(const std::string& address, Progress& progress, const std::stop_token& stop,
-                                 ConnectOptions options = {});
+// Connects to a server, with what `options` tell of access to it. Whenever a call has to wait for it, a note to
+// `progress` says so and why, and another one that it answers again; in between the phase is `reconnect`. `progress`
+// must outlive the client.
+absl::StatusOr<Client> ConnectTo(const std::string& address, const ServerOptions& options, Progress& progress,
+                                 const std::stop_token& stop);
+// The same without anybody to tell.
+absl::StatusOr<Client> ConnectTo(const std::string& address, const ServerOptions& options);
 
 // A client of the server that is named or configured; RequireServer's error where there is none.
 absl::StatusOr<Client> ConnectToServer(const ServerOptions& options);

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cstdlib>
 #include <string_view>
 
 namespace deconvoy::worker {
@@ -11,7 +12,17 @@ constexpr int kUsageError = 2;
 
 void AddServing(CLI::App& app, Flags& flags) {
   app.add_option("--server", flags.server, "Address of the server, for instance unix:/path or 127.0.0.1:7450");
-  app.add_option("--credential-file", flags.credential_file, "File with the worker credential of the server");
+  app.add_option("--credential-file", flags.credential_file,
+                 "File with the worker credential of the server, for workers of its machine");
+  app.add_option("--token-file", flags.access.token,
+                 "File with the token of a user whose role is worker, for workers from elsewhere; or $DECONVOY_TOKEN");
+  app.add_option(
+      "--tls-root", flags.access.tls_root,
+      "Certificates (PEM) that the server's must come from. Calls to other machines are encrypted always, by "
+      "default with the system's certificates");
+  app.add_option("--tls-certificate", flags.access.tls_certificate,
+                 "Certificate (PEM) of this worker, where the server asks for one");
+  app.add_option("--tls-key", flags.access.tls_key, "Key (PEM) of --tls-certificate");
   app.add_option("--spool", flags.spool,
                  "The server's spool, when this host sees it: voxels are read and written there");
   app.add_flag("--die-with-parent", flags.die_with_parent, "End at once when the process that started this one ends");
@@ -87,7 +98,14 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
     if (flags.json && !describe) throw CLI::ValidationError("--json", "needs --describe");
     const bool serves = !describe && !self_test && !devices && !plan;
     if (serves && flags.server.empty()) throw CLI::RequiredError("--server");
-    if (serves && flags.credential_file.empty()) throw CLI::RequiredError("--credential-file");
+    const char* token = std::getenv("DECONVOY_TOKEN");
+    const bool shows_token = !flags.access.token.empty() || (token != nullptr && *token != '\0');
+    if (serves && flags.credential_file.empty() && !shows_token) {
+      throw CLI::RequiredError("--credential-file or --token-file");
+    }
+    if (!flags.credential_file.empty() && !flags.access.token.empty()) {
+      throw CLI::ValidationError("--credential-file and --token-file", "exclude each other");
+    }
   } catch (const CLI::ParseError& error) {
     parsed.exit_code = app.exit(error) == 0 ? 0 : kUsageError;
     return parsed;

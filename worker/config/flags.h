@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "proto/contract/server_access.h"
+
 namespace deconvoy::worker {
 
 struct Flags {
@@ -14,7 +16,8 @@ struct Flags {
   bool json = false;  // --describe as JSON
 
   std::string server;                     // address as gRPC takes it
-  std::filesystem::path credential_file;  // holds the worker credential
+  std::filesystem::path credential_file;  // holds the worker credential; empty: a token is shown
+  AccessFiles access;                     // token and TLS
   std::filesystem::path spool;            // empty: volumes come and go through the server
   std::filesystem::path state;            // where measured FFT plans are kept; empty: nowhere
   int64_t largest_extent = 1024;          // --plan up to this one

@@ -11,16 +11,20 @@
 #include <string>
 
 #include "deconvoy/v1/workers.grpc.pb.h"
+#include "proto/contract/server_access.h"
 
 namespace deconvoy::worker {
 
 // Thread safe.
 class ServerLink {
  public:
-  // `address` as gRPC takes it, for instance `unix:/path` or `host:port`. `credential_file` is read once, here. Errors:
-  // UNAUTHENTICATED_WORKER when it cannot be read or holds no word of plain text.
+  // `address` as gRPC takes it, for instance `unix:/path` or `host:port`; encrypted where `UsesTls` says so.
+  // `credential_file` is read once, here; where it is empty, the token of `access` is shown in its place. Errors:
+  // UNAUTHENTICATED_WORKER when the file cannot be read or holds no word of plain text; INVALID_FIELD for a text that
+  // can be no token.
   static absl::StatusOr<std::unique_ptr<ServerLink>> Open(const std::string& address,
-                                                          const std::filesystem::path& credential_file);
+                                                          const std::filesystem::path& credential_file,
+                                                          const ServerAccess& access = {});
 
   v1::Workers::Stub& stub() { return *stub_; }
   // The context of one call: credential and deadline. The call waits for a server that is away, unless told otherwise:
@@ -29,7 +33,7 @@ class ServerLink {
   const std::string& address() const { return address_; }
 
  private:
-  ServerLink(std::string address, std::string credential);
+  ServerLink(std::string address, std::string credential, const ServerAccess& access);
 
   const std::string address_;
   const std::string credential_;

@@ -56,7 +56,8 @@ Session::Session(SessionOptions options, v1::WorkerRegistration registration, Ta
 Session::~Session() = default;
 
 absl::Status Session::Run() {
-  ASSIGN_OR_RETURN(const std::unique_ptr<ServerLink> link, ServerLink::Open(options_.server, options_.credential_file));
+  ASSIGN_OR_RETURN(const std::unique_ptr<ServerLink> link,
+                   ServerLink::Open(options_.server, options_.credential_file, options_.access));
   spdlog::info("{}: serving {}", options_.worker, options_.server);
   const Stages stages(line_, executor_, log_);
   const absl::Status status = Talk(*link);

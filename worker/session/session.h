@@ -14,6 +14,7 @@
 #include <string>
 
 #include "deconvoy/v1/workers.pb.h"
+#include "proto/contract/server_access.h"
 #include "worker/executor/task_executor.h"
 #include "worker/session/log_excerpt.h"
 #include "worker/session/server_link.h"
@@ -24,7 +25,8 @@ namespace deconvoy::worker {
 
 struct SessionOptions {
   std::string server;                              // address
-  std::filesystem::path credential_file;           // holds the worker credential
+  std::filesystem::path credential_file;           // holds the worker credential; empty: the token is shown
+  ServerAccess access;                             // token and TLS
   std::string worker;                              // `workers/{id}`, unique for the life of this process
   std::filesystem::path spool;                     // of the server, whose nonce proves that it is seen; empty: none
   std::chrono::milliseconds busy_interval{400};    // between two calls while busy, at most

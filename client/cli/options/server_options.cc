@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "client/cli/logins.h"
 #include "client/cli/outcome.h"
 #include "client/cli/settings.h"
 #include "proto/contract/status_macros.h"
@@ -11,15 +12,39 @@ namespace {
 
 constexpr char kGroup[] = "Server";
 
+void AddAccess(CLI::App& verb, AccessFiles& files) {
+  const auto add = [&](const char* name, std::filesystem::path& file, const char* meaning) {
+    verb.add_option(name, file, meaning)->type_name("FILE")->group(kGroup);
+  };
+  add("--token-file", files.token,
+      "File with your token. Without it $DECONVOY_TOKEN, then what `deconvoy login` has kept");
+  add("--tls-root", files.tls_root,
+      "Certificates (PEM) that the server's must come from. Calls to other machines are encrypted always, by default "
+      "with the system's certificates; with this option calls to this machine are, too");
+  add("--tls-certificate", files.tls_certificate, "Your own certificate (PEM), where the server asks for one");
+  add("--tls-key", files.tls_key, "Key (PEM) of --tls-certificate");
+}
+
 CLI::Option* AddServer(CLI::App& verb, ServerOptions& options, const std::string& fallback) {
-  return verb
-      .add_option("--server", options.server,
-                  "Server to use: localhost:7450 (one on another machine: ssh -L 7450:localhost:7450 HOST) or "
-                  "unix:/path. Without it $DECONVOY_SERVER, then `server` in "
-                  "~/.config/deconvoy/client.toml, " +
-                      fallback)
-      ->type_name("ADDRESS")
-      ->group(kGroup);
+  CLI::Option* server = verb.add_option("--server", options.server,
+                                        "Server to use: localhost:7450, facility:7450 or unix:/path. Without it "
+                                        "$DECONVOY_SERVER, then `server` in ~/.config/deconvoy/client.toml, " +
+                                            fallback)
+                            ->type_name("ADDRESS")
+                            ->group(kGroup);
+  AddAccess(verb, options.access);
+  return server;
+}
+
+// The files that are given, else those of the login.
+AccessFiles Chosen(const AccessFiles& given, const Login& login) {
+  AccessFiles files = given;
+  if (files.tls_root.empty()) files.tls_root = login.tls_root;
+  if (files.tls_certificate.empty() && files.tls_key.empty()) {
+    files.tls_certificate = login.tls_certificate;
+    files.tls_key = login.tls_key;
+  }
+  return files;
 }
 
 absl::StatusOr<std::string> ConfiguredServer() {
@@ -85,8 +110,21 @@ absl::StatusOr<std::string> RequireServer(const ServerOptions& options) {
   return UsageError(
       "no server is configured",
       "Name it with --server localhost:7450, with $DECONVOY_SERVER, or as `server = \"localhost:7450\"` in "
-      "~/.config/deconvoy/client.toml; one on another machine is reached through "
-      "ssh -L 7450:localhost:7450 HOST.");
+      "~/.config/deconvoy/client.toml.");
+}
+
+absl::StatusOr<ServerAccess> AccessTo(const std::string& server, const ServerOptions& options) {
+  Login login;
+  if (const auto file = LoginsFile()) {
+    ASSIGN_OR_RETURN(const Logins logins, ReadLogins(*file));
+    if (const auto found = logins.find(server); found != logins.end()) login = found->second;
+  }
+  ASSIGN_OR_RETURN(ServerAccess access, ReadAccess(Chosen(options.access, login)));
+  if (!access.token.empty()) return access;
+  const char* token = std::getenv("DECONVOY_TOKEN");
+  access.token = token != nullptr && *token != '\0' ? token : login.token;
+  if (!access.token.empty()) RETURN_IF_ERROR(CheckToken(access.token));
+  return access;
 }
 
 LocalServerOptions ToLocal(const ServerOptions& options) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "client/cli/local_server.h"
+#include "proto/contract/server_access.h"
 
 namespace deconvoy::client {
 
@@ -18,9 +19,10 @@ struct ServerOptions {
   std::optional<int> threads;
   std::optional<int64_t> memory_mib;
   std::string job_class = "normal";  // of the jobs that the command submits
+  AccessFiles access;
 };
 
-// --server alone, for commands about what a server keeps.
+// --server, with --token-file and --tls-..., alone, for commands about what a server keeps.
 void AddServerOption(CLI::App& verb, ServerOptions& options);
 
 // --server or --local, with --threads and --memory-mib for the latter.
@@ -34,6 +36,10 @@ absl::StatusOr<std::optional<std::string>> ChooseServer(const ServerOptions& opt
 
 // The same, where there must be one.
 absl::StatusOr<std::string> RequireServer(const ServerOptions& options);
+
+// What is shown to the server of an address, and how it is checked: the files of the options; without a file for the
+// token $DECONVOY_TOKEN; for what is left what `deconvoy login` has kept of this server.
+absl::StatusOr<ServerAccess> AccessTo(const std::string& server, const ServerOptions& options);
 
 LocalServerOptions ToLocal(const ServerOptions& options);
 

@@ -1,4 +1,4 @@
-// deconvoy admin: the server itself, for those who run it.
+// deconvoy admin: who may use a server, and the server itself.
 #include "client/cli/verbs/admin_verbs.h"
 #include "client/cli/verbs/verbs.h"
 
@@ -7,6 +7,12 @@ namespace {
 
 constexpr char kExamples[] = R"(
 Examples:
+  deconvoy admin user add ada --server facility:7450
+      somebody who may use the server
+  deconvoy admin token new ada --days 90 -o ada.token
+      what she logs in with
+  deconvoy admin user set ada --disable
+      nothing of hers is lost, but she comes in no more
   deconvoy admin pause
       gives out no task until: deconvoy admin resume
   deconvoy admin drain w1
@@ -19,18 +25,10 @@ Examples:
 }  // namespace
 
 void AddAdmin(CLI::App& root, Program& program) {
-  CLI::App* group = root.add_subcommand("admin", "Run a server: pause it, drain workers, share it out, see its usage.");
+  CLI::App* group = root.add_subcommand("admin", "Run a server: its users and tokens, pauses, workers, shares, usage.");
   group->footer(kExamples);
-  group->require_subcommand(0, 1);
-  for (const auto add : {AddAdminServer}) add(*group, program);
-  // Comes after the callback of the command that is chosen, if there is one.
-  group->callback([&root, group, &program] {
-    if (!group->get_subcommands().empty()) return;
-    program.action = [&root, group, &program] {
-      program.console.out << group->help(root.get_name());
-      return absl::OkStatus();
-    };
-  });
+  for (const auto add : {AddAdminUser, AddAdminToken, AddAdminServer}) add(*group, program);
+  ShowHelpOfGroup(*group, program);
 }
 
 }  // namespace deconvoy::client

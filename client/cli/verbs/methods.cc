@@ -4,6 +4,7 @@
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/options/server_options.h"
+#include "client/cli/session.h"
 #include "client/cli/verbs/verbs.h"
 #include "client/cpp/client.h"
 #include "proto/contract/status_macros.h"
@@ -24,7 +25,7 @@ constexpr char kExamples[] = R"(  deconvoy methods
 absl::StatusOr<std::vector<v1::Method>> Known(const ServerOptions& options) {
   ASSIGN_OR_RETURN(const auto server, ChooseServer(options));
   if (!server) return InstalledMethods();
-  ASSIGN_OR_RETURN(const Client client, Client::Connect(*server));
+  ASSIGN_OR_RETURN(const Client client, ConnectTo(*server, options));
   return client.ListMethods();
 }
 

@@ -23,17 +23,9 @@ Examples:
 void AddPsf(CLI::App& root, Program& program) {
   CLI::App* group = root.add_subcommand("psf", "Make, check and keep PSFs.");
   group->footer(kExamples);
-  group->require_subcommand(0, 1);
   for (const auto add : {AddPsfGenerate, AddPsfDistill, AddPsfCheck, AddPsfAdd, AddPsfList, AddPsfShow, AddPsfRemove})
     add(*group, program);
-  // Comes after the callback of the command that is chosen, if there is one.
-  group->callback([&root, group, &program] {
-    if (!group->get_subcommands().empty()) return;
-    program.action = [&root, group, &program] {
-      program.console.out << group->help(root.get_name());
-      return absl::OkStatus();
-    };
-  });
+  ShowHelpOfGroup(*group, program);
 }
 
 }  // namespace deconvoy::client

@@ -22,6 +22,9 @@ void AddAdmin(CLI::App& root, Program& program);
 void AddMethods(CLI::App& root, Program& program);
 void AddSimulate(CLI::App& root, Program& program);
 void AddPsf(CLI::App& root, Program& program);
+void AddAdmin(CLI::App& root, Program& program);
+void AddLogin(CLI::App& root, Program& program);
+void AddLogout(CLI::App& root, Program& program);
 void AddCompare(CLI::App& root, Program& program);
 void AddPicture(CLI::App& root, Program& program);
 void AddJoin(CLI::App& root, Program& program);
@@ -33,6 +36,9 @@ void AddHelpMarkdown(CLI::App& root, Program& program);  // not shown in the hel
 
 // All of them, in the order of the help.
 const std::vector<void (*)(CLI::App&, Program&)>& AllVerbs();
+
+// Has a group of commands print its help where none of them is chosen. Call once the commands are added.
+void ShowHelpOfGroup(CLI::App& group, Program& program);
 
 // Adds a verb whose options live in an `Options` made for it: `setup(verb, options)` declares them, `run(options)` does
 // the work when the verb is chosen.

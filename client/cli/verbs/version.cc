@@ -4,6 +4,7 @@
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/options/server_options.h"
+#include "client/cli/session.h"
 #include "client/cli/verbs/verbs.h"
 #include "client/cpp/client.h"
 #include "proto/contract/error.h"
@@ -24,7 +25,7 @@ absl::Status Show(const VersionOptions& options, const Console& console) {
   console.Say(VersionText());
   ASSIGN_OR_RETURN(const auto server, ChooseServer(options.server));
   if (server) {
-    ASSIGN_OR_RETURN(const Client client, Client::Connect(*server));
+    ASSIGN_OR_RETURN(const Client client, ConnectTo(*server, options.server));
     const v1::ServerInfo& info = client.server();
     console.Say(fmt::format("deconvoyd {} (contract {}) at {}", Printable(info.version()), info.contract_version(),
                             Printable(*server)));

@@ -24,7 +24,7 @@ absl::Status Watch(const WatchOptions& options, const Console& console) {
   const std::stop_token stop = TakeInterrupts();
   ASSIGN_OR_RETURN(const std::string server, RequireServer(options.server));
   const auto progress = MakeProgress(console, [] { return absl::Now(); });
-  ASSIGN_OR_RETURN(const Client client, ConnectTo(server, *progress, stop));
+  ASSIGN_OR_RETURN(const Client client, ConnectTo(server, options.server, *progress, stop));
   return FollowToTheEnd(client, JobArgument(options.job), options.server, console, *progress, stop);
 }
 
