@@ -9,6 +9,7 @@ generate() {
   $bin/deconvoy help-markdown >"$1/docs/cli.md"
   $bin/deconvoy-worker --describe >"$1/docs/methods/parameters.txt"
   $bin/deconvoyd --print-config >"$1/deploy/deconvoyd.example.toml"
+  $bin/deconvoyd --print-permissions >"$1/docs/permissions.md"
 }
 # shellcheck disable=SC2034
-pages="docs/cli.md docs/methods/parameters.txt deploy/deconvoyd.example.toml"
+pages="docs/cli.md docs/methods/parameters.txt docs/permissions.md deploy/deconvoyd.example.toml"

@@ -47,9 +47,12 @@ TEST_F(OptionModelTest, KnowsChoicesDefaultsAndValues) {
 TEST_F(OptionModelTest, VerbsOfAGroupHaveItsNameBeforeTheirs) {
   EXPECT_TRUE(Find("psf generate", "--output").required);
   EXPECT_TRUE(Find("psf add", "SOURCE").positional);
+  EXPECT_TRUE(Find("admin user add", "USER").positional);
   for (const VerbModel& verb : verbs_) {
     EXPECT_NE(verb.name, "psf");
-    EXPECT_EQ(verb.group, verb.name.starts_with("psf ") ? "psf" : "") << verb.name;
+    std::string path;
+    for (const GroupModel& group : verb.groups) path += group.name + " ";
+    EXPECT_EQ(path, verb.name.substr(0, verb.name.rfind(' ') + 1)) << verb.name;
   }
 }
 
@@ -81,8 +84,8 @@ TEST_F(OptionModelTest, CompletionScriptsNameEverythingAndParse) {
     EXPECT_THAT(script, HasSubstr("psf-energy")) << shell;
     EXPECT_THAT(script, HasSubstr("extend periodic mirror")) << shell;
     for (const VerbModel& verb : verbs_) {
-      EXPECT_THAT(script, HasSubstr(verb.name.substr(verb.name.find(' ') + 1))) << shell;
-      EXPECT_THAT(script, HasSubstr(verb.group)) << shell;
+      EXPECT_THAT(script, HasSubstr(verb.name.substr(verb.name.rfind(' ') + 1))) << shell;
+      for (const GroupModel& group : verb.groups) EXPECT_THAT(script, HasSubstr(group.name)) << shell;
     }
     ExpectShellTakes(shell, script);
   }
@@ -119,6 +122,11 @@ check 'option-model-probe' deconvoy psf distill option-mo
 check 'option-model-probe' deconvoy psf add gfp option-mo
 check '' deconvoy psf list gfp option-mo
 check 'psfs/gfp' deconvoy psf show ps
+check 'admin' deconvoy adm
+check 'token' deconvoy admin tok
+check 'revoke' deconvoy admin token rev
+check '--role' deconvoy admin user add ada --ro
+check 'worker' deconvoy admin user add ada --role wor
 )";
   std::ofstream(folder.path() / "option-model-probe");
   EXPECT_EQ(std::system(("cd " + folder.path().string() + " && bash " + file).c_str()), 0);

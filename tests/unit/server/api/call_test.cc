@@ -62,34 +62,39 @@ TEST(ToGrpc, MetadataGoesFirst) {
 
 class CallTest : public ::testing::Test {
  protected:
-  CallTest() : credential_(WorkerCredential::Open(folder_.path() / "credential").value()) {}
+  CallTest()
+      : store_(Store::Open(folder_.path() / "store.sqlite").value()),
+        accounts_(TokenRule::kOff, *store_, SystemClock()),
+        credential_(WorkerCredential::Open(folder_.path() / "credential").value()) {}
 
   testing::TemporaryFolder folder_;
+  std::unique_ptr<Store> store_;
+  Accounts accounts_;
   WorkerCredential credential_;
 };
 
 TEST_F(CallTest, TooManyOpenCallsAreRefusedUntilOneEnds) {
-  Door door(2, credential_);
+  Door door(2, credential_, accounts_);
   grpc::ServerContext context;
   const auto body = [] { return absl::OkStatus(); };
-  auto first = std::make_unique<Call>(door, Call::From::kUser, "A", context);
-  Call second(door, Call::From::kUser, "B", context);
+  auto first = std::make_unique<Call>(door, Call::From::kUser, "Jobs.Get", context);
+  Call second(door, Call::From::kUser, "Jobs.List", context);
   {
-    Call third(door, Call::From::kUser, "C", context);
+    Call third(door, Call::From::kUser, "Jobs.Cancel", context);
     const grpc::Status refused = third.Run(body);
     EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
     EXPECT_EQ(DetailsOf(refused).reason(), v1::TOO_MANY_STREAMS);
     EXPECT_EQ(DetailsOf(refused).metadata().at("limit"), "2");
   }
   first.reset();
-  Call fourth(door, Call::From::kUser, "D", context);
+  Call fourth(door, Call::From::kUser, "Jobs.Get", context);
   EXPECT_TRUE(fourth.Run(body).ok());
 }
 
 TEST_F(CallTest, AWorkerCallWithoutCredentialRunsNothing) {
-  Door door(1, credential_);
+  Door door(1, credential_, accounts_);
   grpc::ServerContext context;
-  Call call(door, Call::From::kWorker, "W", context);
+  Call call(door, Call::From::kWorker, "Workers.Synchronize", context);
   bool ran = false;
   const grpc::Status status = call.Run([&] {
     ran = true;
@@ -99,8 +104,32 @@ TEST_F(CallTest, AWorkerCallWithoutCredentialRunsNothing) {
   EXPECT_FALSE(ran);
 }
 
+TEST_F(CallTest, WhoShowsNoTokenRunsNothingWhereOneIsNeeded) {
+  Accounts strict(TokenRule::kRequired, *store_, SystemClock());
+  Door door(1, credential_, strict);
+  grpc::ServerContext context;
+  Call call(door, Call::From::kUser, "Jobs.Get", context);
+  const grpc::Status status = call.Run([] {
+    ADD_FAILURE() << "the call was let in";
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(DetailsOf(status).reason(), v1::NO_TOKEN);
+}
+
+TEST_F(CallTest, ACallThatNoTableKnowsRunsNothing) {
+  Door door(1, credential_, accounts_);
+  grpc::ServerContext context;
+  Call call(door, Call::From::kUser, "Jobs.Unheard", context);
+  const grpc::Status status = call.Run([] {
+    ADD_FAILURE() << "the call was let in";
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(DetailsOf(status).reason(), v1::ROLE_NOT_ALLOWED);
+}
+
 TEST_F(CallTest, AClosedDoorSaysShuttingDown) {
-  Door door(1, credential_);
+  Door door(1, credential_, accounts_);
   EXPECT_OK(door.CheckOpen());
   door.Close();
   EXPECT_EQ(ReasonOf(door.CheckOpen()), v1::SHUTTING_DOWN);

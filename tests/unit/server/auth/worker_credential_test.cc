@@ -6,7 +6,6 @@
 #include <fstream>
 
 #include "proto/contract/error.h"
-#include "server/auth/identity.h"
 #include "server/auth/replace_file.h"
 #include "tests/support/test_support.h"
 
@@ -75,11 +74,6 @@ TEST(ReplaceFile, SwapsContentAndModeAndLeavesNoDraft) {
   ASSERT_EQ(stat(file.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0640u);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
-}
-
-TEST(IdentifyCaller, EveryoneOnThisMachineIsLocal) {
-  EXPECT_EQ(IdentifyCaller("unix:").owner, "local");
-  EXPECT_EQ(IdentifyCaller("ipv4:127.0.0.1:4000").owner, "local");
 }
 
 }  // namespace

@@ -26,11 +26,23 @@ TEST(Address, TheThreeForms) {
   EXPECT_EQ(localhost.Text(), "127.0.0.1:80");
 }
 
-TEST(Address, WhatOtherMachinesCanReachIsRefused) {
-  for (const char* text : {"0.0.0.0:7450", "192.168.1.4:7450", "[::]:7450", "example.org:7450", ":7450", "::1:7450"}) {
+TEST(Address, SaysWhetherOtherMachinesCanReachIt) {
+  for (const char* text : {"0.0.0.0:7450", "192.168.1.4:7450", "[::]:7450", "[fe80::1]:7450", "128.0.0.1:1"}) {
+    ASSERT_OK_AND_ASSIGN(const Address address, ParseAddress(text));
+    EXPECT_FALSE(address.on_this_machine()) << text;
+    EXPECT_EQ(address.Text(), text);
+  }
+  for (const char* text : {"unix:/run/deconvoy/socket", "127.0.0.1:7450", "127.255.2.3:0", "[::1]:65535"}) {
+    ASSERT_OK_AND_ASSIGN(const Address address, ParseAddress(text));
+    EXPECT_TRUE(address.on_this_machine()) << text;
+  }
+}
+
+TEST(Address, NamesOfHostsAreRefused) {
+  for (const char* text : {"example.org:7450", ":7450", "::1:7450", "[127.0.0.1]:7450", "[::1:7450", "1.2.3:7450"}) {
     const auto address = ParseAddress(text);
     ASSERT_EQ(ReasonOf(address.status()), v1::INVALID_FIELD) << text;
-    EXPECT_THAT(std::string(address.status().message()), HasSubstr("other machines")) << text;
+    EXPECT_THAT(std::string(address.status().message()), HasSubstr("numeric")) << text;
   }
 }
 
