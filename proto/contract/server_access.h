@@ -11,10 +11,10 @@ namespace deconvoy {
 
 // Texts, not files. All may be empty.
 struct ServerAccess {
-  std::string token;            // sent as `authorization: Bearer ...`; empty: nothing is sent
-  std::string tls_root;         // PEM: authorities that the server's certificate may come from; empty: the system's
-  std::string tls_certificate;  // PEM: the caller's own certificate, for servers that ask for one
-  std::string tls_key;          // PEM: its key
+  std::string token = {};     // sent as `authorization: Bearer ...`; empty: nothing is sent
+  std::string tls_root = {};  // PEM: authorities that the server's certificate may come from; empty: the system's
+  std::string tls_certificate = {};  // PEM: the caller's own certificate, for servers that ask for one
+  std::string tls_key = {};          // PEM: its key
 };
 
 // The files that such texts are read from; empty ones are left out.

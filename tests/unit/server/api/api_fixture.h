@@ -40,6 +40,7 @@ class ApiTest : public ::testing::Test {
     options.database = folder_.path() / "store.sqlite";
     options.spool = {.directory = folder_.path() / "spool", .keep_free_bytes = 0};
     options.dispatcher.poll = absl::Milliseconds(200);
+    options.tokens = tokens_;
     ASSERT_OK_AND_ASSIGN(core_, ServerCore::Open(options, SystemClock(), RandomIds()));
     Listen();
     channel_ = grpc::CreateChannel(address_.Text(), grpc::InsecureChannelCredentials());
@@ -120,6 +121,7 @@ class ApiTest : public ::testing::Test {
     return stream->Finish();
   }
 
+  TokenRule tokens_ = TokenRule::kOff;
   testing::TemporaryFolder folder_;
   const Address address_{.kind = Address::Kind::kUnix, .path = (folder_.path() / "socket").string()};
   std::unique_ptr<ServerCore> core_;

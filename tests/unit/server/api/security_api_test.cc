@@ -1,0 +1,291 @@
+// Who is let in, call by call, and that nobody reaches what belongs to somebody else.
+#include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "server/auth/permissions.h"
+#include "tests/unit/server/api/api_fixture.h"
+
+namespace deconvoy::server {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class SecurityApiTest : public ApiTest {
+ protected:
+  SecurityApiTest() { tokens_ = TokenRule::kRequired; }
+
+  void SetUp() override {
+    before_ = spdlog::default_logger();
+    auto logger = std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_));
+    logger->set_level(spdlog::level::trace);
+    spdlog::set_default_logger(std::move(logger));
+    ApiTest::SetUp();
+    admin_ = Add("root", v1::ADMIN);
+    ada_ = Add("ada", v1::USER);
+    bob_ = Add("bob", v1::USER);
+    node_ = Add("node", v1::WORKER);
+  }
+  void TearDown() override {
+    ApiTest::TearDown();
+    spdlog::set_default_logger(before_);
+  }
+
+  // A user with a token; returns what they send.
+  std::string Add(const std::string& id, v1::Role role, absl::Duration lifetime = absl::InfiniteDuration()) {
+    EXPECT_OK(core_->accounts().Add({.id = id, .role = role}));
+    const auto made = core_->accounts().MakeToken(id, "", lifetime);
+    EXPECT_OK(made);
+    return "Bearer " + made.value_or(Accounts::NewToken{}).text;
+  }
+
+  // Makes a call of any kind with one message, and returns how it ended.
+  grpc::Status Make(std::string_view rpc, const std::string& authorization, const std::string& request = "") {
+    const size_t dot = rpc.find('.');
+    const std::string method =
+        "/deconvoy.v1." + std::string(rpc.substr(0, dot)) + "/" + std::string(rpc.substr(dot + 1));
+    grpc::GenericStub stub(channel_);
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+    if (!authorization.empty()) context.AddMetadata("authorization", authorization);
+    grpc::CompletionQueue queue;
+    const auto call = stub.PrepareCall(&context, method, &queue);
+    const auto wait = [&queue] {
+      void* tag = nullptr;
+      bool ok = false;
+      queue.Next(&tag, &ok);
+      return ok;
+    };
+    call->StartCall(nullptr);
+    wait();
+    const grpc::Slice slice(request);
+    call->WriteLast(grpc::ByteBuffer(&slice, 1), {}, nullptr);
+    wait();
+    grpc::ByteBuffer buffer;
+    do {
+      call->Read(&buffer, nullptr);
+    } while (wait());
+    grpc::Status status;
+    call->Finish(&status, nullptr);
+    wait();
+    return status;
+  }
+
+  // Calls that this server does not have let nobody in either.
+  static bool IsThere(const grpc::Status& status) { return status.error_code() != grpc::StatusCode::UNIMPLEMENTED; }
+
+  // An empty volume of a user.
+  std::string VolumeOf(const std::string& authorization) {
+    v1::CreateVolumeRequest create;
+    create.set_request_id("volume of " + std::to_string(authorization.size()));
+    *create.mutable_spec() = Spec(1, 4, 4);
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", authorization);
+    v1::Volume volume;
+    EXPECT_TRUE(volume_stub_->Create(&context, create, &volume).ok());
+    return volume.name();
+  }
+
+  std::ostringstream log_;
+  std::shared_ptr<spdlog::logger> before_;
+  std::string admin_, ada_, bob_, node_;
+};
+
+TEST_F(SecurityApiTest, NoCallIsMadeWithoutAGoodToken) {
+  const std::string expired = Add("late", v1::ADMIN, absl::Nanoseconds(1));
+  const std::string revoked = Add("gone", v1::ADMIN), disabled = Add("off", v1::ADMIN);
+  ASSERT_OK(core_->accounts().RevokeToken("gone", 1));
+  ASSERT_OK(core_->accounts().Update({.id = "off", .disabled = true}, {"disabled"}));
+  for (const Permission& row : Permissions()) {
+    for (const std::string& shown : {std::string(), expired, revoked, disabled, admin_ + "0", std::string("Bearer "),
+                                     std::string("Basic cm9vdDpyb290"), std::string("dcv_")}) {
+      const grpc::Status status = Make(row.rpc, shown);
+      if (!IsThere(status)) continue;
+      EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED) << row.rpc << ": " << status.error_message();
+      if (shown == expired) {
+        EXPECT_EQ(ReasonOf(status), v1::TOKEN_EXPIRED) << row.rpc;
+      } else if (shown.empty()) {
+        EXPECT_EQ(ReasonOf(status), row.worker ? v1::UNAUTHENTICATED_WORKER : v1::NO_TOKEN) << row.rpc;
+      }
+    }
+  }
+}
+
+TEST_F(SecurityApiTest, EachRoleMakesItsCallsAndNoOther) {
+  const std::pair<std::string, bool Permission::*> roles[] = {
+      {ada_, &Permission::user}, {node_, &Permission::worker}, {admin_, &Permission::admin}};
+  for (const Permission& row : Permissions()) {
+    for (const auto& [authorization, may] : roles) {
+      // A message that no call can take for one of its own, so that nothing is done by those that are let in.
+      const grpc::Status status = Make(row.rpc, authorization);
+      if (!IsThere(status)) continue;
+      EXPECT_EQ(status.error_code() == grpc::StatusCode::PERMISSION_DENIED, !(row.*may))
+          << row.rpc << ": " << status.error_message();
+      EXPECT_NE(status.error_code(), grpc::StatusCode::UNAUTHENTICATED) << row.rpc;
+    }
+  }
+}
+
+TEST_F(SecurityApiTest, TheWorkerCredentialOpensTheCallsOfWorkersOnly) {
+  EXPECT_NE(Make("Workers.Synchronize", Authorization()).error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(Make("Volumes.List", Authorization()).error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(Make("Admin.GetServerInfo", Authorization()).error_code(), grpc::StatusCode::UNAUTHENTICATED);
+}
+
+TEST_F(SecurityApiTest, WhatBelongsToSomebodyElseIsNotThere) {
+  const std::string volume = VolumeOf(ada_);
+  ASSERT_FALSE(volume.empty());
+  JobChange change{.job = {.id = "job1", .owner = "ada"}};
+  change.job.job.mutable_spec()->mutable_simulate()->set_seed(1);
+  ASSERT_OK(core_->store().InsertJob(change, "", ""));
+
+  v1::WriteVolumeRequest write;
+  write.set_volume(volume);
+  v1::GetVolumeRequest get_volume;
+  get_volume.set_volume(volume);
+  v1::ReadVolumeRequest read;
+  read.set_volume(volume);
+  v1::FinishVolumeRequest finish;
+  finish.set_volume(volume);
+  v1::DeleteVolumeRequest delete_volume;
+  delete_volume.set_volume(volume);
+  v1::GetJobRequest get_job;
+  get_job.set_job("jobs/job1");
+  v1::WatchJobRequest watch;
+  watch.set_job("jobs/job1");
+  v1::CancelJobRequest cancel;
+  cancel.set_job("jobs/job1");
+  v1::PauseJobRequest pause;
+  pause.set_job("jobs/job1");
+  v1::ResumeJobRequest resume;
+  resume.set_job("jobs/job1");
+  v1::GetPreviewRequest preview;
+  preview.set_job("jobs/job1");
+  v1::DeleteJobRequest delete_job;
+  delete_job.set_job("jobs/job1");
+  v1::CreatePsfRequest create_psf;
+  create_psf.set_request_id("psf");
+  create_psf.set_psf_id("mine");
+  create_psf.set_volume(volume);
+  v1::GetUserRequest get_user;
+  get_user.set_user("users/ada");
+  v1::ListTokensRequest tokens;
+  tokens.set_user("users/ada");
+  v1::RevokeTokenRequest revoke;
+  revoke.set_token("users/ada/tokens/1");
+  const std::pair<const char*, std::string> calls[] = {
+      {"Volumes.Write", write.SerializeAsString()},
+      {"Volumes.Get", get_volume.SerializeAsString()},
+      {"Volumes.Read", read.SerializeAsString()},
+      {"Volumes.Finish", finish.SerializeAsString()},
+      {"Volumes.Delete", delete_volume.SerializeAsString()},
+      {"Jobs.Get", get_job.SerializeAsString()},
+      {"Jobs.Watch", watch.SerializeAsString()},
+      {"Jobs.Cancel", cancel.SerializeAsString()},
+      {"Jobs.Pause", pause.SerializeAsString()},
+      {"Jobs.Resume", resume.SerializeAsString()},
+      {"Jobs.GetPreview", preview.SerializeAsString()},
+      {"Jobs.Delete", delete_job.SerializeAsString()},
+      {"Psfs.Create", create_psf.SerializeAsString()},
+      {"Admin.GetUser", get_user.SerializeAsString()},
+      {"Admin.ListTokens", tokens.SerializeAsString()},
+      {"Admin.RevokeToken", revoke.SerializeAsString()},
+  };
+  for (const auto& [rpc, request] : calls) {
+    const grpc::Status status = Make(rpc, bob_, request);
+    if (!IsThere(status)) continue;
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND) << rpc << ": " << status.error_message();
+  }
+  EXPECT_TRUE(Make("Volumes.Get", ada_, get_volume.SerializeAsString()).ok()) << "nothing of it has been touched";
+  EXPECT_TRUE(Make("Jobs.Get", ada_, get_job.SerializeAsString()).ok());
+  EXPECT_TRUE(Make("Admin.GetUser", ada_, get_user.SerializeAsString()).ok());
+}
+
+TEST_F(SecurityApiTest, ListsHoldWhatTheCallerOwns) {
+  VolumeOf(ada_);
+  for (const auto& [authorization, count] : {std::pair(ada_, 1), std::pair(bob_, 0), std::pair(admin_, 0)}) {
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", authorization);
+    v1::ListVolumesResponse list;
+    ASSERT_TRUE(volume_stub_->List(&context, {}, &list).ok());
+    EXPECT_EQ(list.volumes_size(), count);
+  }
+}
+
+TEST_F(SecurityApiTest, TheServerSaysWhoCalls) {
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", ada_);
+  v1::ServerInfo info;
+  ASSERT_TRUE(admin_stub_->GetServerInfo(&context, {}, &info).ok());
+  EXPECT_EQ(info.user(), "users/ada");
+  EXPECT_EQ(info.role(), v1::USER);
+}
+
+TEST_F(SecurityApiTest, AnAdminMakesUsersAndTokensThatWorkUntilTheyAreRevoked) {
+  v1::CreateUserRequest create;
+  create.mutable_user()->set_name("users/eve");
+  create.mutable_user()->set_role(v1::USER);
+  create.mutable_user()->mutable_quota()->set_jobs(3);
+  EXPECT_TRUE(Make("Admin.CreateUser", admin_, create.SerializeAsString()).ok());
+  EXPECT_EQ(Make("Admin.CreateUser", admin_, create.SerializeAsString()).error_code(),
+            grpc::StatusCode::ALREADY_EXISTS);
+  v1::CreateTokenResponse made;
+  {
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", admin_);
+    v1::CreateTokenRequest request;
+    request.set_user("users/eve");
+    request.set_label("laptop");
+    request.set_lifetime_seconds(3600);
+    ASSERT_TRUE(admin_stub_->CreateToken(&context, request, &made).ok());
+  }
+  EXPECT_EQ(made.token().name(), "users/eve/tokens/1");
+  EXPECT_EQ(made.token().expire_time().seconds() - made.token().create_time().seconds(), 3600);
+  const std::string eve = "Bearer " + made.text();
+  {
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", eve);
+    v1::User user;
+    ASSERT_TRUE(admin_stub_->GetUser(&context, {}, &user).ok());
+    EXPECT_EQ(user.name(), "users/eve");
+    EXPECT_EQ(user.weight(), 1);
+    EXPECT_EQ(user.quota().jobs(), 3U);
+  }
+  v1::RevokeTokenRequest revoke;
+  revoke.set_token(made.token().name());
+  EXPECT_TRUE(Make("Admin.RevokeToken", eve, revoke.SerializeAsString()).ok()) << "it is their own";
+  EXPECT_EQ(ReasonOf(Make("Admin.GetUser", eve)), v1::BAD_TOKEN);
+}
+
+TEST_F(SecurityApiTest, TheAuditLogTellsWhatWasChangedAndWhoWasTurnedAwayButNoToken) {
+  v1::UpdateUserRequest update;
+  update.mutable_user()->set_name("users/bob");
+  update.mutable_user()->set_group("a\" who=\"x\x1b[31m\n");
+  update.add_fields("group");
+  EXPECT_EQ(Make("Admin.UpdateUser", admin_, update.SerializeAsString()).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  v1::DeleteVolumeRequest remove;
+  remove.set_volume(VolumeOf(ada_));
+  EXPECT_TRUE(Make("Volumes.Delete", ada_, remove.SerializeAsString()).ok());
+  Make("Volumes.List", "Bearer wrong-token");
+  const std::string log = log_.str();
+  EXPECT_THAT(log, HasSubstr("audit who=\"root\" from=\"unix:"));
+  EXPECT_THAT(log, HasSubstr("what=\"Admin.UpdateUser\" about=\"users/bob group=a\\\" who"));
+  EXPECT_THAT(log, HasSubstr("audit who=\"ada\""));
+  EXPECT_THAT(log, HasSubstr("what=\"Volumes.Delete\" about=\"" + remove.volume() + "\" outcome=\"ok\""));
+  EXPECT_THAT(log, HasSubstr("audit who=\"\" from=\"unix:"));
+  EXPECT_THAT(log, HasSubstr("outcome=\"UNAUTHENTICATED"));
+  EXPECT_THAT(log, Not(HasSubstr("\x1b")));
+  for (const std::string& token : {admin_, ada_, bob_, node_, std::string("wrong-token")}) {
+    EXPECT_THAT(log, Not(HasSubstr(token.substr(token.find(' ') + 1))));
+  }
+}
+
+}  // namespace
+}  // namespace deconvoy::server
