@@ -27,8 +27,9 @@ Order is Z,Y,X everywhere, lengths are in micrometres, counts are what the camer
 
 Commands that compute use the server of `--server`, else of `$DECONVOY_SERVER`, else of `server = "localhost:7450"` in
 `~/.config/deconvoy/client.toml`, else (or with `--local`) a private one that lasts as long as the command. Its data lie in
-a temporary folder under `$DECONVOY_SCRATCH`, else `$TMPDIR`, else `/var/tmp`. A server listens on its own machine only;
-one on another machine is reached through an SSH tunnel, `ssh -L 7450:localhost:7450 HOST`, as `--server localhost:7450`.
+a temporary folder under `$DECONVOY_SCRATCH`, else `$TMPDIR`, else `/var/tmp`. Calls
+to other machines are encrypted always. A server that asks who you are is told by the token of `--token-file`, else of `$DECONVOY_TOKEN`, else
+by the one that `deconvoy login` has kept for this address.
 
 A file that is written replaces one of the same name at once when it is complete; until then, and after an error, the old
 one stays as it was.

@@ -19,8 +19,8 @@ constexpr char kFooter[] = R"(
 Examples:
   deconvoy run raw.tif --psf psf.tif -o out.tif
       deconvolve a stack on this machine
-  deconvoy run raw.tif --psf psf.tif -o out.tif --server localhost:7450
-      the same on a server; one on another machine is reached through `ssh -L 7450:localhost:7450 facility`
+  deconvoy run raw.tif --psf psf.tif -o out.tif --server facility:7450
+      the same on a server, after `deconvoy login` where that asks who you are
   deconvoy simulate -o sample --shape 64,256,256
       make a specimen to try things on
   deconvoy help run
