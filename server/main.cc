@@ -13,6 +13,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
 #include "server/auth/permissions.h"
+#include "server/auth/tls_files.h"
 #include "server/config/command_line.h"
 #include "server/daemon.h"
 #include "server/errand.h"
@@ -100,6 +101,12 @@ int Print(const std::string& text) {
   return std::fflush(stdout) == 0 ? 0 : 1;
 }
 
+// What reading the configuration leaves open: whether certificate and key can be used.
+absl::Status CheckFiles(const ServerConfig& config) {
+  if (config.tls_certificate.empty()) return absl::OkStatus();
+  return ReadTlsFiles(config.tls_certificate, config.tls_key, config.tls_client_ca).status();
+}
+
 int Initialise(const Invocation& invocation) {
   const auto token = MakeFirstAdmin(invocation.config, invocation.token_file);
   if (!token.ok()) return Fail(token.status(), ExitCodeOf(token.status()));
@@ -112,6 +119,9 @@ int main(int argc, char** argv) {
   BoundMemory();
   const auto invocation = ParseCommandLine(argc, argv);
   if (!invocation.ok()) return Fail(invocation.status(), kUsage);
+  if (invocation->check_config) {
+    if (const absl::Status status = CheckFiles(invocation->config); !status.ok()) return Fail(status, kUsage);
+  }
   if (!invocation->answer.empty()) return Print(invocation->answer);
   if (invocation->print_permissions) return Print(PermissionsPage());
   if (invocation->errand != Errand::kServe) return RunErrand(*invocation);

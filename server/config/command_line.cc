@@ -161,6 +161,7 @@ absl::StatusOr<Invocation> ParseCommandLine(int argc, const char* const* argv) {
   result.init = line.init;
   result.token_file = line.token_file;
   result.print_permissions = line.print_permissions;
+  result.check_config = line.check_config;
   result.local = line.local;
   RETURN_IF_ERROR(SetErrand(line, result));
   if (line.print_config) result.answer = ToToml(result.config);

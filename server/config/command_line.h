@@ -21,7 +21,7 @@ enum class Errand {
 struct Invocation {
   ServerConfig config;  // defaults, then the file of `--config`, then flags
   // Text to print before leaving with success (`--help`, `--version`, `--print-config`, `--check-config`); empty to
-  // serve.
+  // serve. With `check_config` only once the files that the configuration names are right, too.
   std::string answer;
   // A private server: it dies with its parent and removes its state folder at the end. State folder and addresses are
   // empty when none were given, so that it makes its own.
@@ -29,6 +29,7 @@ struct Invocation {
   Errand errand = Errand::kServe;
   bool json = false;        // of a check: one JSON object instead of text
   std::string backup = {};  // the file that a backup makes
+  bool check_config = false;
   bool print_permissions = false;  // print them and leave
   bool init = false;               // make the first administrator and leave
   std::string token_file;          // where the first administrator's token goes; empty: standard output

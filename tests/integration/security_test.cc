@@ -101,6 +101,9 @@ TEST_F(SecurityTest, OthersAreLetInOverTlsWithTokensOnly) {
   EXPECT_THAT(err_, HasSubstr("not encrypted"));
   EXPECT_EQ(Daemon({"--tls-certificate", File("certs/server.pem"), "--tls-key", File("certs/client.key")}).code, 2);
   EXPECT_THAT(err_, HasSubstr("not the key"));
+  EXPECT_EQ(
+      Daemon({"--tls-certificate", File("certs/server.pem"), "--tls-key", File("missing"), "--check-config"}).code, 2);
+  EXPECT_THAT(err_, HasSubstr("tls.key"));
 }
 
 TEST_F(SecurityTest, AUserWorksOverTlsAndSeesOnlyTheirOwn) {
