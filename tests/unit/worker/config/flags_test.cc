@@ -23,6 +23,18 @@ TEST(Flags, ServingNeedsServerAndCredential) {
   EXPECT_FALSE(parsed.flags.die_with_parent);
 }
 
+TEST(Flags, AWorkerShowsACredentialOrAToken) {
+  EXPECT_EQ(Parse({"--server", "facility:1"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--server", "facility:1", "--credential-file", "/c", "--token-file", "/t"}).exit_code, 2);
+  const ParsedFlags parsed = Parse({"--server", "facility:1", "--token-file", "/t", "--tls-root", "/r",
+                                    "--tls-certificate", "/x", "--tls-key", "/k"});
+  ASSERT_FALSE(parsed.exit_code.has_value());
+  EXPECT_EQ(parsed.flags.access.token, "/t");
+  EXPECT_EQ(parsed.flags.access.tls_root, "/r");
+  EXPECT_EQ(parsed.flags.access.tls_certificate, "/x");
+  EXPECT_EQ(parsed.flags.access.tls_key, "/k");
+}
+
 TEST(Flags, AreTakenAsGiven) {
   const ParsedFlags parsed =
       Parse({"--server", "h:1", "--credential-file", "/c", "--spool", "/s", "--threads", "3", "--memory-mib", "512",
