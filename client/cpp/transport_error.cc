@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proto/contract/error.h"
+#include "proto/contract/server_access.h"
 
 namespace deconvoy::client {
 namespace {
@@ -39,6 +40,9 @@ absl::Status TransportError(const std::string& address, grpc::StatusCode code, s
                             const std::string& account) {
   v1::ErrorInfo info;
   info.set_remedy("Check that deconvoyd is running there and that the address is right.");
+  if (message.find("connection broke") != std::string_view::npos && IsOnThisMachine(address)) {
+    info.set_remedy(info.remedy() + " If it speaks TLS, give its authority with --tls-root, or log in.");
+  }
   (*info.mutable_metadata())["server"] = address;
   if (!account.empty()) (*info.mutable_metadata())["transport"] = Printable(account);
   return FromWire(static_cast<int>(code), fmt::format("the server at {} {}", Printable(address), message),
