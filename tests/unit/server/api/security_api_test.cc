@@ -207,6 +207,23 @@ TEST_F(SecurityApiTest, WhatBelongsToSomebodyElseIsNotThere) {
   EXPECT_TRUE(Make("Admin.GetUser", ada_, get_user.SerializeAsString()).ok());
 }
 
+TEST_F(SecurityApiTest, AJobOnSomebodyElsesVolumeIsRefusedAsOnOneThatIsNotThere) {
+  const auto submit = [this](const std::string& volume) {
+    v1::SubmitJobRequest request;
+    request.set_request_id("of " + volume);
+    request.mutable_spec()->mutable_project()->set_input_volume(volume);
+    request.mutable_spec()->mutable_project()->set_axis(v1::ProjectSpec::Z);
+    return Make("Jobs.Submit", bob_, request.SerializeAsString());
+  };
+  const std::string volume = VolumeOf(ada_);
+  const grpc::Status hers = submit(volume), none = submit("volumes/nothere");
+  EXPECT_FALSE(hers.ok());
+  EXPECT_EQ(hers.error_code(), none.error_code());
+  EXPECT_EQ(ReasonOf(hers), ReasonOf(none));
+  EXPECT_EQ(InfoOf(hers).remedy(), InfoOf(none).remedy());
+  EXPECT_THAT(hers.error_message(), Not(HasSubstr("not complete"))) << "which would tell that it is there";
+}
+
 TEST_F(SecurityApiTest, ListsHoldWhatTheCallerOwns) {
   VolumeOf(ada_);
   for (const auto& [authorization, count] : {std::pair(ada_, 1), std::pair(bob_, 0), std::pair(admin_, 0)}) {
