@@ -13,9 +13,7 @@ namespace {
 
 constexpr std::string_view kVolumes = "volumes/", kJobs = "jobs/", kWorkers = "workers/", kTasks = "/tasks/";
 constexpr std::string_view kPsfs = "psfs/", kVersions = "/versions/";
-constexpr std::string_view kUsers = "users/", kTokens = "/tokens/";
 constexpr size_t kIdLength = 40;
-constexpr size_t kUserIdLength = 64;
 constexpr size_t kPsfIdLength = 63;
 constexpr size_t kShownLength = 100;
 
@@ -111,38 +109,6 @@ absl::StatusOr<PsfId> ParsePsfName(std::string_view name, std::string_view field
        .remedy = "Give a name of the form psfs/{id} or psfs/{id}/versions/{n}; an id is 1 to 63 characters of "
                  "[a-z0-9-], the first a letter."},
       fmt::format("`{}` is `{}`, which is not the name of a PSF", field, name.substr(0, kShownLength)));
-}
-
-std::string UserName(std::string_view id) {
-  return fmt::format("{}{}", kUsers, id);
-}
-
-absl::StatusOr<std::string> UserId(std::string_view name, std::string_view field) {
-  const bool prefixed = name.starts_with(kUsers);
-  const std::string_view id = prefixed ? name.substr(kUsers.size()) : "";
-  const bool good = std::all_of(id.begin(), id.end(), [](char c) {
-    return HasIdCharacters({&c, 1}) || c == '.' || c == '_';
-  });
-  if (good && !id.empty() && id.size() <= kUserIdLength) return std::string(id);
-  return MakeError({.reason = v1::INVALID_FIELD,
-                    .field = std::string(field),
-                    .remedy = "Give a name of the form users/{id}; an id is 1 to 64 characters of [a-z0-9._-]."},
-                   fmt::format("`{}` is `{}`, which is not the name of a user", field, name.substr(0, kShownLength)));
-}
-
-std::string UserTokenName(const UserTokenId& token) {
-  return fmt::format("{}{}{}{}", kUsers, token.user_id, kTokens, token.number);
-}
-
-absl::StatusOr<UserTokenId> ParseUserTokenName(std::string_view name, std::string_view field) {
-  const size_t cut = std::min(name.find(kTokens), name.size());
-  const absl::StatusOr<std::string> user = UserId(name.substr(0, cut), field);
-  const int64_t number = cut == name.size() ? -1 : NumberFrom(name.substr(cut + kTokens.size()), 1);
-  if (user.ok() && number >= 1) return UserTokenId{*user, number};
-  return MakeError({.reason = v1::INVALID_FIELD,
-                    .field = std::string(field),
-                    .remedy = "Give a name of the form users/{id}/tokens/{n}."},
-                   fmt::format("`{}` is `{}`, which is not the name of a token", field, name.substr(0, kShownLength)));
 }
 
 }  // namespace deconvoy

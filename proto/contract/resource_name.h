@@ -1,8 +1,8 @@
 // Names of the things the service keeps: `volumes/{id}`, `jobs/{id}`, `jobs/{id}/tasks/{n}`, `workers/{id}`,
-// `psfs/{id}/versions/{n}`, `users/{id}`, `users/{id}/tokens/{n}`.
+// `psfs/{id}/versions/{n}`.
 //
-// An id is 1 to 40 characters of [a-z0-9-], that of a PSF 1 to 63 of them and the first a letter, that of a user 1 to
-// 64 of [a-z0-9._-]; n is a decimal number.
+// An id is 1 to 40 characters of [a-z0-9-], that of a PSF 1 to 63 of them and the first a letter; n is a decimal
+// number.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -43,16 +43,5 @@ absl::StatusOr<PsfId> ParsePsfName(std::string_view name, std::string_view field
 bool IsPsfId(std::string_view id);
 // Whether the name is meant as that of a PSF, well formed or not.
 bool IsOfPsf(std::string_view name);
-
-std::string UserName(std::string_view id);
-absl::StatusOr<std::string> UserId(std::string_view name, std::string_view field);
-
-struct UserTokenId {
-  std::string user_id;
-  int64_t number = 0;
-  friend bool operator==(const UserTokenId&, const UserTokenId&) = default;
-};
-std::string UserTokenName(const UserTokenId& token);
-absl::StatusOr<UserTokenId> ParseUserTokenName(std::string_view name, std::string_view field);
 
 }  // namespace deconvoy

@@ -7,8 +7,8 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
-#include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/user_name.h"
 #include "server/api/paging.h"
 
 namespace deconvoy::server {

@@ -4,8 +4,8 @@
 #include <google/protobuf/util/time_util.h>
 
 #include "proto/contract/error.h"
-#include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/user_name.h"
 #include "proto/contract/volume_layout.h"
 #include "server/api/admin_service.h"
 #include "server/api/paging.h"

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "proto/contract/error.h"
-#include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/user_name.h"
 #include "server/auth/token_text.h"
 
 namespace deconvoy::server {

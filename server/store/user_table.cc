@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "proto/contract/error.h"
-#include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/user_name.h"
 #include "server/store/page_token.h"
 
 namespace deconvoy::server::user_table {

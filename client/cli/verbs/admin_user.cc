@@ -16,8 +16,8 @@
 #include "client/cli/verbs/admin_verbs.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
-#include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/user_name.h"
 
 namespace deconvoy::client {
 namespace {
