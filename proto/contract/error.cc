@@ -82,9 +82,11 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::SHAPE_MISMATCH:
     case v1::NOT_FINITE_INPUT:
     case v1::BAD_PSF:
+    case v1::BAD_COMPRESSION:
       return absl::StatusCode::kInvalidArgument;
     case v1::CHECKSUM_MISMATCH:
     case v1::DIGEST_MISMATCH:
+    case v1::CORRUPT_DATA:
       return absl::StatusCode::kDataLoss;
     case v1::REQUEST_ID_REUSED:
       return absl::StatusCode::kAlreadyExists;
@@ -105,6 +107,7 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::OUT_OF_MEMORY:
     case v1::TOO_MANY_STREAMS:
     case v1::TOO_MANY_CALLS:
+    case v1::QUOTA_EXCEEDED:
       return absl::StatusCode::kResourceExhausted;
     case v1::SHUTTING_DOWN:
       return absl::StatusCode::kUnavailable;

@@ -465,6 +465,10 @@ absl::Status ValidateJobSpec(const v1::JobSpec& spec) {
 }
 
 absl::Status ValidateChunk(const v1::Chunk& chunk, const v1::VolumeSpec& volume) {
+  if (chunk.compression() != v1::COMPRESSION_UNSPECIFIED) {
+    return MakeError({.reason = v1::BAD_COMPRESSION, .field = "chunk.compression", .remedy = "Send plain bytes."},
+                     "the chunk is packed where only plain bytes are taken");
+  }
   if (chunk.data().size() > limits::kChunkBytes) {
     return Above("chunk.data", fmt::format("has {} bytes, more than {}", chunk.data().size(), limits::kChunkBytes),
                  limits::kChunkBytes, "Send smaller boxes.");

@@ -46,6 +46,10 @@ TEST(Error, CodesAreThoseOfTheContract) {
   EXPECT_EQ(CodeOf(v1::BOX_OVERLAPS), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(CodeOf(v1::CHECKSUM_MISMATCH), absl::StatusCode::kDataLoss);
   EXPECT_EQ(CodeOf(v1::DIGEST_MISMATCH), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(CodeOf(v1::CORRUPT_DATA), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(CodeOf(v1::BAD_COMPRESSION), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(v1::QUOTA_EXCEEDED), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(CodeOf(v1::VOLUME_GONE), absl::StatusCode::kCancelled);
   EXPECT_EQ(CodeOf(v1::REQUEST_ID_REUSED), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(CodeOf(v1::NOT_FOUND), absl::StatusCode::kNotFound);
   EXPECT_EQ(CodeOf(v1::VOLUME_IN_USE), absl::StatusCode::kFailedPrecondition);
