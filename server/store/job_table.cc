@@ -183,6 +183,13 @@ absl::Status Delete(Database& database, const std::string& id) {
   return request_table::DeleteOf(database, id);
 }
 
+absl::StatusOr<int64_t> CountUnfinished(Database& database, const std::string& owner) {
+  ASSIGN_OR_RETURN(Statement query,
+                   database.Prepare("SELECT count(*) FROM jobs WHERE owner = ? AND state IN (1, 2, 3)"));
+  ASSIGN_OR_RETURN(const bool row, query.Bind(owner).Step());
+  return row ? query.Int(0) : 0;
+}
+
 absl::StatusOr<std::vector<std::string>> UnfinishedUsing(Database& database, const std::string& volume_id) {
   ASSIGN_OR_RETURN(Statement query,
                    database.Prepare("SELECT id FROM job_volumes JOIN jobs ON jobs.key = job_volumes.job"

@@ -163,7 +163,18 @@ CREATE TABLE shares (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr const char* kVersion5 = "";
+// Volumes of before count as used now, so that no rule finds them old at once.
+constexpr const char* kVersion5 = R"sql(
+ALTER TABLE volumes ADD COLUMN size_bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE volumes ADD COLUMN announced BLOB;
+ALTER TABLE volumes ADD COLUMN last_used_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE volumes ADD COLUMN fetched INTEGER NOT NULL DEFAULT 0;
+UPDATE volumes SET size_bytes = committed_bytes,
+                   last_used_ns = CAST(strftime('%s', 'now') AS INTEGER) * 1000000000;
+CREATE INDEX volumes_by_announced ON volumes (owner, announced) WHERE announced IS NOT NULL;
+CREATE INDEX volumes_by_size ON volumes (owner, size_bytes);
+CREATE INDEX volumes_by_use ON volumes (job_output, fetched, last_used_ns);
+)sql";
 
 constexpr const char* kVersion6 = R"sql(
 CREATE TABLE previews (
@@ -186,7 +197,7 @@ absl::StatusOr<int64_t> CurrentVersion(Database& database) {
 
 }  // namespace
 
-absl::Status Migrate(Database& database) {
+absl::Status Migrate(Database& database, int64_t to) {
   ASSIGN_OR_RETURN(const int64_t found, CurrentVersion(database));
   if (found > kSchemaVersion) {
     return MakeError(
@@ -198,7 +209,7 @@ absl::Status Migrate(Database& database) {
         fmt::format("{} has schema version {}, but deconvoyd {} knows versions up to {}", database.path().string(),
                     found, DECONVOY_VERSION, kSchemaVersion));
   }
-  for (int64_t version = found; version < kSchemaVersion; ++version) {
+  for (int64_t version = found; version < to; ++version) {
     ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(database));
     RETURN_IF_ERROR(database.Execute(kMigrations[static_cast<size_t>(version)]));
     RETURN_IF_ERROR(database.Execute(fmt::format("PRAGMA user_version = {}", version + 1)));

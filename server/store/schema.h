@@ -3,14 +3,16 @@
 
 #include <absl/status/status.h>
 
+#include <cstdint>
+
 #include "server/store/sqlite.h"
 
 namespace deconvoy::server {
 
 inline constexpr int kSchemaVersion = 6;
 
-// Brings the database to `kSchemaVersion`, one durable step per version. FAILED_PRECONDITION with INCOMPATIBLE_VERSION
+// Brings the database to version `to`, one durable step per version. FAILED_PRECONDITION with INCOMPATIBLE_VERSION
 // for a database of a newer version, which is left as it is.
-absl::Status Migrate(Database& database);
+absl::Status Migrate(Database& database, int64_t to = kSchemaVersion);
 
 }  // namespace deconvoy::server

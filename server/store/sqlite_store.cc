@@ -1,6 +1,7 @@
 #include "server/store/sqlite_store.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
 
 #include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
@@ -56,6 +57,13 @@ absl::Status ApplyVolumes(Database& database, const JobChange& change) {
   return absl::OkStatus();
 }
 
+// The volumes of a job that ends have been used until now.
+absl::Status UseVolumesAtEnd(Database& database, const job_table::JobKey& key, const JobRecord& job) {
+  if (!job.job.has_end_time()) return absl::OkStatus();
+  const int64_t end_ns = google::protobuf::util::TimeUtil::TimestampToNanoseconds(job.job.end_time());
+  return volume_table::UseAllOf(database, key.key, absl::FromUnixNanos(end_ns));
+}
+
 absl::Status ApplyChange(Database& database, job_table::JobKey key, const JobChange& change) {
   RETURN_IF_ERROR(ApplyVolumes(database, change));
   RETURN_IF_ERROR(task_table::Insert(database, key.key, change.new_tasks));
@@ -66,7 +74,8 @@ absl::Status ApplyChange(Database& database, job_table::JobKey key, const JobCha
   RETURN_IF_ERROR(task_table::AppendEvents(database, key, change.events));
   if (change.usage) RETURN_IF_ERROR(usage_table::Add(database, *change.usage));
   if (change.share) RETURN_IF_ERROR(usage_table::SetShare(database, *change.share));
-  return job_table::Update(database, key, change.job);
+  RETURN_IF_ERROR(job_table::Update(database, key, change.job));
+  return UseVolumesAtEnd(database, key, change.job);
 }
 
 }  // namespace
@@ -105,6 +114,12 @@ absl::StatusOr<std::optional<VolumeRecord>> SqliteStore::FindVolumeByDigest(cons
   return volume_table::FindByDigest(*database_, owner, digest);
 }
 
+absl::StatusOr<std::optional<VolumeRecord>> SqliteStore::FindUnfinishedUpload(const std::string& owner,
+                                                                              const std::string& digest) {
+  std::lock_guard lock(mutex_);
+  return volume_table::FindUnfinished(*database_, owner, digest);
+}
+
 absl::StatusOr<Page<VolumeRecord>> SqliteStore::ListVolumes(const std::string& owner, int page_size,
                                                             const std::string& page_token) {
   std::lock_guard lock(mutex_);
@@ -127,6 +142,49 @@ absl::StatusOr<std::vector<CommittedBox>> SqliteStore::GetBoxes(const std::strin
 
 absl::Status SqliteStore::CompleteVolume(const std::string& id, const std::string& digest) {
   return Write([&](Database& database) { return volume_table::Complete(database, id, digest); });
+}
+
+absl::StatusOr<std::vector<CommittedBox>> SqliteStore::GetBoxesFrom(const std::string& volume_id, int64_t t, int64_t c,
+                                                                    int64_t from_z, int64_t to_z) {
+  std::lock_guard lock(mutex_);
+  return volume_table::GetBoxesFrom(*database_, volume_id, t, c, from_z, to_z);
+}
+
+absl::Status SqliteStore::ForgetDigest(const std::string& id) {
+  return Write([&](Database& database) { return volume_table::ForgetDigest(database, id); });
+}
+
+absl::Status SqliteStore::UseVolume(const std::string& id, absl::Time when) {
+  return Write([&](Database& database) { return volume_table::Use(database, id, when); });
+}
+
+absl::Status SqliteStore::MarkFetched(const std::string& id) {
+  return Write([&](Database& database) { return volume_table::MarkFetched(database, id); });
+}
+
+absl::StatusOr<Usage> SqliteStore::UsageOf(const std::string& owner) {
+  std::lock_guard lock(mutex_);
+  Usage usage;
+  ASSIGN_OR_RETURN(usage.bytes, volume_table::BytesOf(*database_, owner));
+  ASSIGN_OR_RETURN(usage.unfinished_jobs, job_table::CountUnfinished(*database_, owner));
+  return usage;
+}
+
+absl::StatusOr<std::vector<VolumeRecord>> SqliteStore::IdleVolumes(VolumeKind kind, absl::Time before, int limit) {
+  std::lock_guard lock(mutex_);
+  return volume_table::Idle(*database_, kind, before, limit);
+}
+
+absl::Status SqliteStore::DeleteIdleVolume(const std::string& id, absl::Time last_used) {
+  return Write([&](Database& database) -> absl::Status {
+    RETURN_IF_ERROR(CheckUnused(database, id));
+    RETURN_IF_ERROR(CheckKept(database, id));
+    ASSIGN_OR_RETURN(const VolumeRecord volume, volume_table::Get(database, id));
+    if (volume.last_used > last_used) {
+      return MakeError({.reason = v1::VOLUME_IN_USE}, fmt::format("{} has been used just now", VolumeName(id)));
+    }
+    return volume_table::Delete(database, id);
+  });
 }
 
 absl::Status SqliteStore::DeleteVolume(const std::string& id) {
@@ -190,6 +248,7 @@ absl::Status SqliteStore::InsertJob(const JobChange& first, const std::string& r
     RETURN_IF_ERROR(request_table::Insert(database, first.job.owner, request_id, {body_digest, first.job.id}));
     RETURN_IF_ERROR(job_table::CheckInputs(database, first.job));
     ASSIGN_OR_RETURN(const job_table::JobKey key, job_table::Insert(database, first.job));
+    RETURN_IF_ERROR(volume_table::UseAllOf(database, key.key, first.job.create_time));
     return ApplyChange(database, key, first);
   });
 }

@@ -24,12 +24,22 @@ class SqliteStore : public Store {
   absl::StatusOr<VolumeRecord> GetVolume(const std::string& id) override;
   absl::StatusOr<std::optional<VolumeRecord>> FindVolumeByDigest(const std::string& owner,
                                                                  const std::string& digest) override;
+  absl::StatusOr<std::optional<VolumeRecord>> FindUnfinishedUpload(const std::string& owner,
+                                                                   const std::string& digest) override;
   absl::StatusOr<Page<VolumeRecord>> ListVolumes(const std::string& owner, int page_size,
                                                  const std::string& page_token) override;
   absl::StatusOr<std::vector<std::string>> AllVolumeIds() override;
   absl::Status CommitBoxes(const std::string& volume_id, const std::vector<CommittedBox>& boxes) override;
   absl::StatusOr<std::vector<CommittedBox>> GetBoxes(const std::string& volume_id, int64_t t, int64_t c) override;
+  absl::StatusOr<std::vector<CommittedBox>> GetBoxesFrom(const std::string& volume_id, int64_t t, int64_t c,
+                                                         int64_t from_z, int64_t to_z) override;
   absl::Status CompleteVolume(const std::string& id, const std::string& digest) override;
+  absl::Status ForgetDigest(const std::string& id) override;
+  absl::Status UseVolume(const std::string& id, absl::Time when) override;
+  absl::Status MarkFetched(const std::string& id) override;
+  absl::StatusOr<Usage> UsageOf(const std::string& owner) override;
+  absl::StatusOr<std::vector<VolumeRecord>> IdleVolumes(VolumeKind kind, absl::Time before, int limit) override;
+  absl::Status DeleteIdleVolume(const std::string& id, absl::Time last_used) override;
   absl::Status DeleteVolume(const std::string& id) override;
   absl::StatusOr<std::vector<std::string>> JobsUsing(const std::string& volume_id) override;
 

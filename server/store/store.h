@@ -36,6 +36,23 @@ struct VolumeRecord {
   absl::Time create_time = {};
   int64_t committed_bytes = 0;
   bool job_output = false;  // made by a job, so that uploads are refused; given by the store
+  // When it was last created, completed, found by its digest, read, or read or written by a job that was submitted or
+  // ended. At first the time of creation.
+  absl::Time last_used = {};
+  bool fetched = false;  // all of it has been read by its owner; kept for results only
+};
+
+// What an owner has.
+struct Usage {
+  int64_t bytes = 0;            // of all volumes, at their full size
+  int64_t unfinished_jobs = 0;  // that have not ended
+};
+
+// Volumes that one rule of retention is about.
+enum class VolumeKind {
+  kUpload = 1,
+  kResult = 2,         // of a job, not fetched
+  kFetchedResult = 3,  // of a job, fetched
 };
 
 // A box whose bytes are durable, with the CRC-32C of those bytes in C order.
@@ -170,13 +187,31 @@ class Store {
   virtual absl::StatusOr<VolumeRecord> GetVolume(const std::string& id) = 0;
   virtual absl::StatusOr<std::optional<VolumeRecord>> FindVolumeByDigest(const std::string& owner,
                                                                          const std::string& digest) = 0;
+  // The upload of this owner with the most bytes among those that were announced with this digest and are not complete.
+  virtual absl::StatusOr<std::optional<VolumeRecord>> FindUnfinishedUpload(const std::string& owner,
+                                                                           const std::string& digest) = 0;
   virtual absl::StatusOr<Page<VolumeRecord>> ListVolumes(const std::string& owner, int page_size,
                                                          const std::string& page_token) = 0;
   virtual absl::StatusOr<std::vector<std::string>> AllVolumeIds() = 0;
   virtual absl::Status CommitBoxes(const std::string& volume_id, const std::vector<CommittedBox>& boxes) = 0;
   // Boxes of one frame, or of the whole volume with t = c = -1, in no particular order.
   virtual absl::StatusOr<std::vector<CommittedBox>> GetBoxes(const std::string& volume_id, int64_t t, int64_t c) = 0;
+  // Boxes of one frame whose first plane is from `from_z` to before `to_z`, ordered by z, y, x.
+  virtual absl::StatusOr<std::vector<CommittedBox>> GetBoxesFrom(const std::string& volume_id, int64_t t, int64_t c,
+                                                                 int64_t from_z, int64_t to_z) = 0;
   virtual absl::Status CompleteVolume(const std::string& id, const std::string& digest) = 0;
+  // From now on the volume is not found by its digest.
+  virtual absl::Status ForgetDigest(const std::string& id) = 0;
+  // Moves `last_used` forward to `when`; an earlier time changes nothing.
+  virtual absl::Status UseVolume(const std::string& id, absl::Time when) = 0;
+  // Marks a complete result as fetched. Without effect on any other volume.
+  virtual absl::Status MarkFetched(const std::string& id) = 0;
+  virtual absl::StatusOr<Usage> UsageOf(const std::string& owner) = 0;
+  // Volumes of a kind that were last used before `before`, which no job that has not ended uses and no PSF keeps; the
+  // one used longest ago first, at most `limit`.
+  virtual absl::StatusOr<std::vector<VolumeRecord>> IdleVolumes(VolumeKind kind, absl::Time before, int limit) = 0;
+  // As DeleteVolume, but VOLUME_IN_USE, too, when the volume has been used after `last_used`.
+  virtual absl::Status DeleteIdleVolume(const std::string& id, absl::Time last_used) = 0;
   // VOLUME_IN_USE, naming it, while a job that has not ended reads or writes the volume, or a PSF keeps it.
   virtual absl::Status DeleteVolume(const std::string& id) = 0;
   // Ids of jobs that have not ended and read or write the volume, oldest first.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "proto/contract/error.h"
@@ -14,7 +15,7 @@
 namespace deconvoy::server::volume_table {
 namespace {
 
-#define VOLUME_COLUMNS "id, owner, state, create_time_ns, spec, committed_bytes, job_output"
+#define VOLUME_COLUMNS "id, owner, state, create_time_ns, spec, committed_bytes, job_output, last_used_ns, fetched"
 
 absl::StatusOr<VolumeRecord> FromRow(const Database& database, const Statement& row) {
   VolumeRecord volume{.id = row.Bytes(0),
@@ -23,7 +24,9 @@ absl::StatusOr<VolumeRecord> FromRow(const Database& database, const Statement& 
                       .state = static_cast<v1::VolumeState>(row.Int(2)),
                       .create_time = absl::FromUnixNanos(row.Int(3)),
                       .committed_bytes = row.Int(5),
-                      .job_output = row.Int(6) != 0};
+                      .job_output = row.Int(6) != 0,
+                      .last_used = absl::FromUnixNanos(row.Int(7)),
+                      .fetched = row.Int(8) != 0};
   if (volume.spec.ParseFromString(row.Bytes(4))) return volume;
   return MakeError({.reason = v1::STORAGE_FAILURE, .metadata = {{"path", database.path().string()}}},
                    fmt::format("{}: the record of volume {} is damaged", database.path().string(), volume.id));
@@ -31,6 +34,25 @@ absl::StatusOr<VolumeRecord> FromRow(const Database& database, const Statement& 
 
 absl::Status NotFound(const std::string& id) {
   return MakeError({.reason = v1::NOT_FOUND}, fmt::format("there is no volume \"{}\"", VolumeName(id)));
+}
+
+int64_t SizeOf(const v1::VolumeSpec& spec) {
+  const v1::Shape5& shape = spec.shape();
+  return int64_t{shape.t()} * shape.c() * shape.z() * shape.y() * shape.x() * BytesPerVoxel(spec.type());
+}
+
+CommittedBox BoxFromRow(const Statement& row) {
+  return {{row.Int(0), row.Int(1), {{row.Int(2), row.Int(3), row.Int(4)}, {row.Int(5), row.Int(6), row.Int(7)}}},
+          static_cast<uint32_t>(row.Int(8))};
+}
+
+absl::StatusOr<std::vector<CommittedBox>> AllBoxes(Statement& query) {
+  std::vector<CommittedBox> boxes;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool row, query.Step());
+    if (!row) return boxes;
+    boxes.push_back(BoxFromRow(query));
+  }
 }
 
 // What adding boxes needs to know of a volume.
@@ -48,11 +70,6 @@ absl::StatusOr<Target> FindTarget(Database& database, const std::string& id) {
   v1::VolumeSpec spec;
   spec.ParseFromString(query.Bytes(2));
   return Target{query.Int(0), static_cast<v1::VolumeState>(query.Int(1)), BytesPerVoxel(spec.type())};
-}
-
-CommittedBox BoxFromRow(const Statement& row) {
-  return {{row.Int(0), row.Int(1), {{row.Int(2), row.Int(3), row.Int(4)}, {row.Int(5), row.Int(6), row.Int(7)}}},
-          static_cast<uint32_t>(row.Int(8))};
 }
 
 // A box that could not be added because there is one at its origin: fine when it is the same.
@@ -91,12 +108,20 @@ absl::StatusOr<int64_t> InsertBox(Database& database, const Target& target, cons
 
 absl::Status Insert(Database& database, const VolumeRecord& volume, bool job_output) {
   ASSIGN_OR_RETURN(Statement insert,
-                   database.Prepare("INSERT INTO volumes (" VOLUME_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?)"));
+                   database.Prepare("INSERT INTO volumes (" VOLUME_COLUMNS
+                                    ", size_bytes, announced) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   insert.Bind(volume.id).Bind(volume.owner).Bind(static_cast<int64_t>(volume.state));
   v1::VolumeSpec spec = volume.spec;
   if (job_output) spec.clear_digest();
   insert.Bind(absl::ToUnixNanos(volume.create_time)).BindBlob(spec.SerializeAsString());
   insert.Bind(volume.committed_bytes).Bind(static_cast<int64_t>(job_output));
+  insert.Bind(absl::ToUnixNanos(std::max(volume.last_used, volume.create_time)));
+  insert.Bind(static_cast<int64_t>(volume.fetched)).Bind(SizeOf(spec));
+  if (job_output || spec.digest().empty()) {
+    insert.BindNull();
+  } else {
+    insert.BindBlob(spec.digest());
+  }
   return insert.Run();
 }
 
@@ -117,6 +142,17 @@ absl::StatusOr<std::optional<VolumeRecord>> FindByDigest(Database& database, con
   ASSIGN_OR_RETURN(Statement query,
                    database.Prepare("SELECT " VOLUME_COLUMNS " FROM volumes WHERE owner = ? AND digest = ?"
                                     " ORDER BY create_time_ns DESC LIMIT 1"));
+  ASSIGN_OR_RETURN(const bool row, query.Bind(owner).BindBlob(digest).Step());
+  if (!row) return std::nullopt;
+  ASSIGN_OR_RETURN(VolumeRecord volume, FromRow(database, query));
+  return volume;
+}
+
+absl::StatusOr<std::optional<VolumeRecord>> FindUnfinished(Database& database, const std::string& owner,
+                                                           const std::string& digest) {
+  ASSIGN_OR_RETURN(Statement query,
+                   database.Prepare("SELECT " VOLUME_COLUMNS " FROM volumes WHERE owner = ? AND announced = ?"
+                                    " ORDER BY committed_bytes DESC, create_time_ns DESC LIMIT 1"));
   ASSIGN_OR_RETURN(const bool row, query.Bind(owner).BindBlob(digest).Step());
   if (!row) return std::nullopt;
   ASSIGN_OR_RETURN(VolumeRecord volume, FromRow(database, query));
@@ -181,19 +217,77 @@ absl::StatusOr<std::vector<CommittedBox>> GetBoxes(Database& database, const std
                                               " WHERE volume = ? AND t = ? AND c = ?")));
   query.Bind(target.key);
   if (!all) query.Bind(t).Bind(c);
-  std::vector<CommittedBox> boxes;
+  return AllBoxes(query);
+}
+
+absl::StatusOr<std::vector<CommittedBox>> GetBoxesFrom(Database& database, const std::string& id, int64_t t, int64_t c,
+                                                       int64_t from_z, int64_t to_z) {
+  ASSIGN_OR_RETURN(const Target target, FindTarget(database, id));
+  ASSIGN_OR_RETURN(Statement query,
+                   database.Prepare("SELECT t, c, z, y, x, size_z, size_y, size_x, crc32c FROM boxes"
+                                    " WHERE volume = ? AND t = ? AND c = ? AND z >= ? AND z < ? ORDER BY z, y, x"));
+  query.Bind(target.key).Bind(t).Bind(c).Bind(from_z).Bind(to_z);
+  return AllBoxes(query);
+}
+
+absl::Status Use(Database& database, const std::string& id, absl::Time when) {
+  ASSIGN_OR_RETURN(Statement update,
+                   database.Prepare("UPDATE volumes SET last_used_ns = max(last_used_ns, ?) WHERE id = ?"));
+  RETURN_IF_ERROR(update.Bind(absl::ToUnixNanos(when)).Bind(id).Run());
+  return database.changes() == 0 ? NotFound(id) : absl::OkStatus();
+}
+
+absl::Status UseAllOf(Database& database, int64_t job_key, absl::Time when) {
+  ASSIGN_OR_RETURN(Statement update,
+                   database.Prepare("UPDATE volumes SET last_used_ns = max(last_used_ns, ?)"
+                                    " WHERE id IN (SELECT volume_id FROM job_volumes WHERE job = ?)"));
+  return update.Bind(absl::ToUnixNanos(when)).Bind(job_key).Run();
+}
+
+absl::Status MarkFetched(Database& database, const std::string& id) {
+  ASSIGN_OR_RETURN(Statement update,
+                   database.Prepare("UPDATE volumes SET fetched = 1 WHERE id = ? AND job_output = 1 AND state = ?"));
+  return update.Bind(id).Bind(static_cast<int64_t>(v1::COMPLETE)).Run();
+}
+
+absl::Status ForgetDigest(Database& database, const std::string& id) {
+  ASSIGN_OR_RETURN(Statement update,
+                   database.Prepare("UPDATE volumes SET digest = NULL, announced = NULL WHERE id = ?"));
+  return update.Bind(id).Run();
+}
+
+absl::StatusOr<int64_t> BytesOf(Database& database, const std::string& owner) {
+  ASSIGN_OR_RETURN(Statement query, database.Prepare("SELECT sum(size_bytes) FROM volumes WHERE owner = ?"));
+  ASSIGN_OR_RETURN(const bool row, query.Bind(owner).Step());
+  return row ? query.Int(0) : 0;
+}
+
+absl::StatusOr<std::vector<VolumeRecord>> Idle(Database& database, VolumeKind kind, absl::Time before, int limit) {
+  ASSIGN_OR_RETURN(Statement query,
+                   database.Prepare("SELECT " VOLUME_COLUMNS
+                                    " FROM volumes WHERE job_output = ? AND fetched = ? AND last_used_ns < ?"
+                                    " AND NOT EXISTS (SELECT 1 FROM job_volumes JOIN jobs ON jobs.key = job_volumes.job"
+                                    " WHERE job_volumes.volume_id = volumes.id AND jobs.state IN (1, 2, 3))"
+                                    " AND NOT EXISTS (SELECT 1 FROM psfs WHERE psfs.volume_id = volumes.id)"
+                                    " ORDER BY last_used_ns, key LIMIT ?"));
+  query.Bind(static_cast<int64_t>(kind != VolumeKind::kUpload));
+  query.Bind(static_cast<int64_t>(kind == VolumeKind::kFetchedResult));
+  query.Bind(absl::ToUnixNanos(before)).Bind(int64_t{limit});
+  std::vector<VolumeRecord> volumes;
   while (true) {
     ASSIGN_OR_RETURN(const bool row, query.Step());
-    if (!row) return boxes;
-    boxes.push_back(BoxFromRow(query));
+    if (!row) return volumes;
+    ASSIGN_OR_RETURN(VolumeRecord volume, FromRow(database, query));
+    volumes.push_back(std::move(volume));
   }
 }
 
 absl::Status Complete(Database& database, const std::string& id, const std::string& digest) {
   ASSIGN_OR_RETURN(VolumeRecord volume, Get(database, id));
   if (!digest.empty()) volume.spec.set_digest(digest);
-  ASSIGN_OR_RETURN(Statement update,
-                   database.Prepare("UPDATE volumes SET state = ?, spec = ?, digest = ? WHERE id = ?"));
+  ASSIGN_OR_RETURN(
+      Statement update,
+      database.Prepare("UPDATE volumes SET state = ?, spec = ?, digest = ?, announced = NULL WHERE id = ?"));
   update.Bind(static_cast<int64_t>(v1::COMPLETE)).BindBlob(volume.spec.SerializeAsString());
   if (digest.empty()) {
     update.BindNull();

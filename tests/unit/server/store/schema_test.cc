@@ -44,15 +44,16 @@ TEST_F(SchemaTest, MigratingAgainChangesNothing) {
 }
 
 TEST_F(SchemaTest, AnOlderDatabaseKeepsWhatItHas) {
-  ASSERT_OK(Migrate(*database_));
+  ASSERT_OK(Migrate(*database_, 1));
   ASSERT_OK(
-      database_->Execute("DROP TABLE previews; DROP TABLE psfs; DROP TABLE psf_names; DROP TABLE usage; DROP TABLE shares;"
-                         "PRAGMA user_version = 1;"
+      database_->Execute("INSERT INTO volumes VALUES (1, 'v1', 'local', 2, 5, x'', NULL, 128, 0);"
                          "UPDATE counters SET value = 9"));
   ASSERT_OK(Migrate(*database_));
   EXPECT_EQ(Ask("PRAGMA user_version"), kSchemaVersion);
   EXPECT_EQ(Ask("SELECT value FROM counters WHERE name = 'token'"), 9);
   EXPECT_EQ(Ask("SELECT count(*) FROM psfs"), 0);
+  EXPECT_EQ(Ask("SELECT size_bytes FROM volumes"), 128);
+  EXPECT_GT(Ask("SELECT last_used_ns FROM volumes"), int64_t{1'700'000'000} * 1'000'000'000) << "it is used now";
 }
 
 TEST_F(SchemaTest, NewerVersionIsRefusedNamingBoth) {
