@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "proto/contract/compression.h"
 #include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
@@ -34,6 +35,14 @@ std::vector<v1::Box> AllFrames(const v1::Shape5& shape) {
     }
   }
   return frames;
+}
+
+// How to pack what the caller reads: the first way of those it accepts that is known here.
+v1::Compression PreferredOf(const v1::ReadVolumeRequest& request) {
+  for (const int accepted : request.accept()) {
+    if (accepted == v1::ZSTD || accepted == v1::LZ4) return static_cast<v1::Compression>(accepted);
+  }
+  return v1::COMPRESSION_UNSPECIFIED;
 }
 
 }  // namespace
@@ -83,7 +92,8 @@ absl::Status VolumesService::TakeChunks(Call& call, WriteStream& stream) {
                          fmt::format("the stream writes `{}`, but a later message names `{}`", Printable(name),
                                      Printable(message.volume())));
     } else if (message.has_chunk()) {
-      status = upload.Add(message.chunk());
+      status = Unpack(*message.mutable_chunk(), record.spec);
+      if (status.ok()) status = upload.Add(message.chunk());
       if (status.ok()) bytes += VoxelBytes(message.chunk().box(), record.spec);
     }
   } while (status.ok() && stream.Read(&message));
@@ -120,13 +130,18 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
                                              ? AllFrames(record.spec.shape())
                                              : std::vector(request->regions().begin(), request->regions().end());
     v1::ReadVolumeResponse message;
+    Packer packer(PreferredOf(*request));
     bool heard = true;
     int64_t bytes = 0;
     const auto send = [&](v1::Chunk chunk) {
+      const FrameBox box = ToFrameBox(chunk.box());
       *message.mutable_chunk() = std::move(chunk);
+      packer.Pack(*message.mutable_chunk());
       heard = writer->Write(message);
-      if (heard) bytes += VoxelBytes(message.chunk().box(), record.spec);
-      return heard;
+      if (!heard) return false;
+      bytes += VoxelBytes(message.chunk().box(), record.spec);
+      volumes_.NoteSent(record, box);
+      return true;
     };
     absl::Status status;
     if (request->follow()) status = volumes_.Follow(record.id, regions, send, [&] { return call.gone(); });

@@ -94,6 +94,8 @@ absl::StatusOr<v1::Job> JobManager::Submit(const std::string& owner, const v1::S
   }
   ASSIGN_OR_RETURN(Examination examination, examiner_.Examine(owner, request.spec(), QueuedWork()));
   RETURN_IF_ERROR(FirstRefusal(examination.report));
+  const Usage need{.bytes = static_cast<int64_t>(examination.report.result_bytes()), .unfinished_jobs = 1};
+  ASSIGN_OR_RETURN(const Quotas::Hold hold, volumes_.quotas().Take(owner, need));
   return Accept(owner, request, digest, std::move(examination));
 }
 

@@ -42,6 +42,8 @@ class FileSystem {
   virtual absl::Status SyncDirectory(const std::filesystem::path& path) = 0;
   virtual absl::StatusOr<std::vector<std::filesystem::path>> List(const std::filesystem::path& path) = 0;
   virtual absl::StatusOr<int64_t> FreeBytes(const std::filesystem::path& path) = 0;
+  // Of the whole disk that holds `path`, without what the system keeps for itself.
+  virtual absl::StatusOr<int64_t> CapacityBytes(const std::filesystem::path& path) = 0;
 };
 
 // The real one.

@@ -150,6 +150,12 @@ class PosixFileSystem final : public FileSystem {
     if (statvfs(path.c_str(), &status) != 0) return SystemError(path, "ask for free space", errno);
     return static_cast<int64_t>(status.f_bavail * status.f_frsize);
   }
+  absl::StatusOr<int64_t> CapacityBytes(const fs::path& path) override {
+    struct statvfs status;
+    if (statvfs(path.c_str(), &status) != 0) return SystemError(path, "ask for the size of its disk", errno);
+    const auto kept = status.f_bfree - status.f_bavail;
+    return static_cast<int64_t>((status.f_blocks - kept) * status.f_frsize);
+  }
 
  private:
   static absl::StatusOr<std::unique_ptr<File>> OpenWith(const fs::path& path, std::string_view action, int flags) {

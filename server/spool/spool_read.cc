@@ -12,6 +12,7 @@
 #include "proto/contract/volume_layout.h"
 #include "server/spool/coverage.h"
 #include "server/spool/spool_volume_store.h"
+#include "server/spool/stored_boxes.h"
 
 namespace deconvoy::server {
 namespace {
@@ -138,6 +139,7 @@ absl::Status SpoolVolumeStore::Read(const std::string& id, const v1::Box& region
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), volume.spec.type(), "spec.shape"));
   RETURN_IF_ERROR(CheckBox(region, shape, "region"));
   RETURN_IF_ERROR(CheckCovered(volume, ToFrameBox(region)));
+  NoteUse(volume);
   return Send(volume, ToFrameBox(region), send);
 }
 
@@ -146,6 +148,7 @@ absl::Status SpoolVolumeStore::Send(const VolumeRecord& volume, const FrameBox& 
   const v1::VoxelType type = volume.spec.type();
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), type, "spec.shape"));
   ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files_.Open(PathOf(volume.id), false));
+  StoredBoxes stored(store_, volume.id, region);
   bool wanted = true;
   return ForEachPiece(region, type, limits::kChunkBytes, [&](const FrameBox& piece) -> absl::Status {
     if (!wanted) return absl::OkStatus();
@@ -159,6 +162,15 @@ absl::Status SpoolVolumeStore::Send(const VolumeRecord& volume, const FrameBox& 
                           bytes.subspan(static_cast<size_t>(run.box_offset), static_cast<size_t>(run.bytes)));
     }));
     chunk.set_crc32c(Crc32c(bytes));
+    ASSIGN_OR_RETURN(const std::vector<CommittedBox> boxes, stored.UpTo(piece));
+    for (const CommittedBox& box : boxes) {
+      // Uploads come in the pieces in which they are read, whose checksum is there already.
+      if (box.box != piece) {
+        RETURN_IF_ERROR(CheckBytes(volume, *file, box));
+      } else if (box.crc32c != chunk.crc32c()) {
+        return Damaged(volume, box, chunk.crc32c());
+      }
+    }
     wanted = send(std::move(chunk));
     return absl::OkStatus();
   });

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/message_differencer.h>
 #include <google/protobuf/util/time_util.h>
+#include <spdlog/spdlog.h>
 
 #include "proto/contract/error.h"
+#include "proto/contract/log_text.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/validation.h"
@@ -16,6 +18,8 @@ namespace deconvoy::server {
 namespace {
 
 constexpr size_t kMissingShown = 1000;
+// A use is noted when the one noted before is so long ago.
+constexpr absl::Duration kUseNoted = absl::Minutes(5);
 
 // Whether both describe the same image; names are for people and may differ.
 bool SameImage(v1::VolumeSpec a, v1::VolumeSpec b) {
@@ -39,7 +43,8 @@ SpoolVolumeStore::SpoolVolumeStore(const Options& options, Store& store, FileSys
       files_(files),
       clock_(clock),
       ids_(ids),
-      space_(options.directory, options.keep_free_bytes, options.room_remedy, files) {}
+      space_(options.directory, options.keep_free_bytes, options.room_remedy, files),
+      quotas_(store, options.quota_of) {}
 
 std::filesystem::path SpoolVolumeStore::PathOf(const std::string& volume_id) const {
   return options_.directory / "volumes" / (volume_id + ".raw");
@@ -59,7 +64,30 @@ absl::StatusOr<std::optional<VolumeRecord>> SpoolVolumeStore::FindEqual(const st
   if (spec.digest().empty()) return std::nullopt;
   ASSIGN_OR_RETURN(std::optional<VolumeRecord> found, store_.FindVolumeByDigest(owner, spec.digest()));
   if (found && !SameImage(found->spec, spec)) found.reset();
+  if (found) NoteUse(*found);
   return found;
+}
+
+absl::StatusOr<std::optional<VolumeRecord>> SpoolVolumeStore::FindUnfinished(const std::string& owner,
+                                                                             const v1::VolumeSpec& spec) {
+  if (spec.digest().empty()) return std::nullopt;
+  ASSIGN_OR_RETURN(std::optional<VolumeRecord> found, store_.FindUnfinishedUpload(owner, spec.digest()));
+  if (!found || !SameImage(found->spec, spec) || IsBeingWritten(found->id)) return std::nullopt;
+  NoteUse(*found);
+  return found;
+}
+
+bool SpoolVolumeStore::IsBeingWritten(const std::string& id) {
+  std::lock_guard lock(mutex_);
+  const auto known = claims_.find(id);
+  return known != claims_.end() && !known->second.expired();
+}
+
+void SpoolVolumeStore::NoteUse(const VolumeRecord& volume) {
+  const absl::Time now = clock_.Wall();
+  if (now - volume.last_used < kUseNoted) return;
+  const absl::Status noted = store_.UseVolume(volume.id, now);
+  if (!noted.ok()) spdlog::warn("the use of {} is not noted: {}", VolumeName(volume.id), LogText(noted));
 }
 
 absl::StatusOr<v1::Volume> SpoolVolumeStore::Create(const std::string& owner, const v1::CreateVolumeRequest& request) {
@@ -70,8 +98,14 @@ absl::StatusOr<v1::Volume> SpoolVolumeStore::Create(const std::string& owner, co
   if (earlier) return AnswerAgain(*earlier, body_digest, request.request_id());
   ASSIGN_OR_RETURN(const auto equal, FindEqual(owner, request.spec()));
   if (equal) return Describe(*equal, true);
+  ASSIGN_OR_RETURN(const auto unfinished, FindUnfinished(owner, request.spec()));
+  if (unfinished) return Describe(*unfinished, true);
 
-  const VolumeRecord record{.id = ids_.Next(), .owner = owner, .spec = request.spec(), .create_time = clock_.Wall()};
+  const absl::Time now = clock_.Wall();
+  const VolumeRecord record{
+      .id = ids_.Next(), .owner = owner, .spec = request.spec(), .create_time = now, .last_used = now};
+  ASSIGN_OR_RETURN(const Quotas::Hold hold,
+                   quotas_.Take(owner, {.bytes = static_cast<int64_t>(ToVolume(record).size_bytes())}));
   const absl::Status inserted = Insert(record, request.request_id(), body_digest);
   if (ReasonOf(inserted) == v1::REQUEST_ID_REUSED) {
     // The same request has come in twice at once, and the other one was first.
@@ -115,6 +149,14 @@ absl::StatusOr<v1::Volume> SpoolVolumeStore::Describe(const VolumeRecord& record
     ASSIGN_OR_RETURN(const std::vector<FrameBox> missing, Missing(record, kMissingShown));
     for (const FrameBox& box : missing) *volume.add_missing() = ToProto(box);
   }
+  const std::optional<absl::Time> expiry = ExpiryOf(record, options_.retention);
+  if (!expiry) return volume;
+  ASSIGN_OR_RETURN(const std::vector<std::string> jobs, store_.JobsUsing(record.id));
+  ASSIGN_OR_RETURN(const std::optional<PsfRecord> psf, store_.FindPsfOfVolume(record.id));
+  if (jobs.empty() && !psf) {
+    *volume.mutable_expire_time() =
+        google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(*expiry));
+  }
   return volume;
 }
 
@@ -155,6 +197,24 @@ absl::Status SpoolVolumeStore::Delete(const std::string& id) {
   return absl::OkStatus();
 }
 
+absl::Status SpoolVolumeStore::DeleteIdle(const VolumeRecord& volume) {
+  if (IsBeingWritten(volume.id)) {
+    return MakeError({.reason = v1::VOLUME_IN_USE}, fmt::format("{} is being written", VolumeName(volume.id)));
+  }
+  RETURN_IF_ERROR(store_.DeleteIdleVolume(volume.id, volume.last_used));
+  CrashPoint("volume-delete-before-file");
+  Discard(volume.id);
+  return absl::OkStatus();
+}
+
+void SpoolVolumeStore::NoteSent(const VolumeRecord& volume, const FrameBox& box) {
+  if (!volume.job_output || volume.state != v1::COMPLETE || volume.fetched) return;
+  const absl::StatusOr<Shape5> shape = ToShape(volume.spec.shape(), volume.spec.type(), "spec.shape");
+  if (!shape.ok() || !fetches_.Sent(volume.id, *shape, box)) return;
+  const absl::Status noted = store_.MarkFetched(volume.id);
+  if (!noted.ok()) spdlog::warn("that {} was fetched is not noted: {}", VolumeName(volume.id), LogText(noted));
+}
+
 v1::Volume ToVolume(const VolumeRecord& record) {
   v1::Volume volume;
   volume.set_name(VolumeName(record.id));
@@ -166,6 +226,8 @@ v1::Volume ToVolume(const VolumeRecord& record) {
   volume.set_size_bytes(uint64_t{shape.t()} * shape.c() * shape.z() * shape.y() * shape.x() *
                         static_cast<uint64_t>(BytesPerVoxel(record.spec.type())));
   volume.set_committed_bytes(static_cast<uint64_t>(record.committed_bytes));
+  volume.set_fetched(record.fetched);
+  volume.set_owner("users/" + record.owner);
   return volume;
 }
 

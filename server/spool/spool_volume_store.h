@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 
+#include "server/spool/fetch_tracker.h"
 #include "server/spool/space.h"
 #include "server/spool/upload.h"
 #include "server/spool/volume_changes.h"
@@ -28,6 +29,10 @@ class SpoolVolumeStore final : public VolumeStore {
   absl::StatusOr<v1::Volume> Finish(const std::string& id, const std::string& digest) override;
   absl::Status Delete(const std::string& id) override;
   absl::StatusOr<std::string> Digest(const std::string& id) override;
+  absl::Status DeleteIdle(const VolumeRecord& volume) override;
+  void NoteSent(const VolumeRecord& volume, const FrameBox& box) override;
+  Quotas& quotas() override { return quotas_; }
+  absl::Status Verify(const std::string& id, const std::stop_token& stop) override;
   absl::Status Read(const std::string& id, const v1::Box& region, const std::function<bool(v1::Chunk)>& send) override;
 
   absl::Status Follow(const std::string& id, const std::vector<v1::Box>& regions,
@@ -58,6 +63,7 @@ class SpoolVolumeStore final : public VolumeStore {
   absl::StatusOr<v1::Volume> AnswerAgain(const Store::RequestRecord& earlier, const std::string& body_digest,
                                          const std::string& request_id);
   absl::StatusOr<std::optional<VolumeRecord>> FindEqual(const std::string& owner, const v1::VolumeSpec& spec);
+  absl::StatusOr<std::optional<VolumeRecord>> FindUnfinished(const std::string& owner, const v1::VolumeSpec& spec);
   absl::Status Insert(const VolumeRecord& record, const std::string& request_id, const std::string& body_digest);
 
   // --- Finish ---
@@ -65,6 +71,13 @@ class SpoolVolumeStore final : public VolumeStore {
   absl::Status CheckNothingMissing(const VolumeRecord& volume);
   absl::StatusOr<std::string> ComputeDigest(const VolumeRecord& volume);
 
+  // --- checksums (spool_verify.cc) ---
+  absl::Status CheckBytes(const VolumeRecord& volume, const File& file, const CommittedBox& box);
+  absl::Status Damaged(const VolumeRecord& volume, const CommittedBox& box, uint32_t actual);
+
+  // Takes note that a volume is used, if that was not just noted.
+  void NoteUse(const VolumeRecord& volume);
+  bool IsBeingWritten(const std::string& id);
   absl::Status CheckCovered(const VolumeRecord& volume, const FrameBox& region);
   // REQUIRES: the region is committed.
   absl::Status Send(const VolumeRecord& volume, const FrameBox& region, const std::function<bool(v1::Chunk)>& send);
@@ -82,6 +95,8 @@ class SpoolVolumeStore final : public VolumeStore {
   std::string nonce_;
   SpoolSpace space_;
   VolumeChanges changes_;
+  Quotas quotas_;
+  FetchTracker fetches_;
   std::mutex mutex_;
   // --- guarded by mutex_ ---
   std::map<std::string, std::weak_ptr<BoxClaims>> claims_;  // of volumes that are being uploaded

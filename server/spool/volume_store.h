@@ -11,12 +11,15 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "deconvoy/v1/volumes.pb.h"
 #include "server/observe/environment.h"
 #include "server/spool/file_system.h"
+#include "server/spool/quotas.h"
+#include "server/spool/retention.h"
 #include "server/store/store.h"
 
 namespace deconvoy::server {
@@ -47,6 +50,8 @@ class VolumeStore {
     std::string room_remedy =
         "Remove jobs that have ended, with their volumes: `deconvoy jobs --all` lists them, `deconvoy job NAME "
         "--delete` removes one.";
+    QuotaOf quota_of = {};          // empty: nobody has a quota
+    RetentionRules retention = {};  // what `expire_time` goes by; a Sweeper removes
   };
   // Makes the folder where needed, removes files that no record names and scratch files left behind. STORAGE_FAILURE,
   // naming it, when the file of a volume is missing or has the wrong size.
@@ -55,7 +60,8 @@ class VolumeStore {
   virtual ~VolumeStore() = default;
 
   // Creates a volume for an upload, or answers an earlier request or an equal complete volume (see Volumes.Create):
-  // same digest, shape, type, voxel size and channels.
+  // same digest, shape, type, voxel size and channels. An upload of the same image that has been left unfinished, and
+  // that nobody is writing just now, is answered to go on with. QUOTA_EXCEEDED.
   virtual absl::StatusOr<v1::Volume> Create(const std::string& owner, const v1::CreateVolumeRequest& request) = 0;
   // Makes the file of a volume whose record a JobChange is about to insert; removed again by Discard or at the next
   // Open.
@@ -74,8 +80,22 @@ class VolumeStore {
   // Of a complete volume, as in VolumeSpec; a job's result is read for it. VOLUME_INCOMPLETE.
   virtual absl::StatusOr<std::string> Digest(const std::string& id) = 0;
 
+  // Removes a volume that has not been used since this record of it was read: VOLUME_IN_USE when it has, or as Delete,
+  // or while somebody writes it.
+  virtual absl::Status DeleteIdle(const VolumeRecord& volume) = 0;
+  // Takes note that a box of a volume has been sent to its owner, who has then fetched a complete result when all of it
+  // was sent.
+  virtual void NoteSent(const VolumeRecord& volume, const FrameBox& box) = 0;
+  virtual Quotas& quotas() = 0;
+
+  // Compares all bytes of a complete volume with the checksums that they were stored with; others are not looked at.
+  // CORRUPT_DATA naming volume, box and file, after which the volume is not found by its digest any more; CANCELLED
+  // when `stop` is requested.
+  virtual absl::Status Verify(const std::string& id, const std::stop_token& stop) = 0;
+
   // Sends `region` in chunks to `send`, which returns false to stop (then OK). FAILED_PRECONDITION when some of
-  // it is not committed.
+  // it is not committed; CORRUPT_DATA, as from Verify, before anything of a damaged box is sent that lies in the region
+  // as a whole.
   virtual absl::Status Read(const std::string& id, const v1::Box& region,
                             const std::function<bool(v1::Chunk)>& send) = 0;
   // Sends what is committed of `regions` in t,c,z,y order, then further boxes as they are committed, each once for each

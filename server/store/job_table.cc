@@ -41,6 +41,15 @@ absl::StatusOr<JobRecord> FromRow(const Database& database, const Statement& row
   return record;
 }
 
+absl::StatusOr<std::vector<std::string>> AllIds(Statement& query) {
+  std::vector<std::string> ids;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool row, query.Step());
+    if (!row) return ids;
+    ids.push_back(query.Bytes(0));
+  }
+}
+
 std::vector<std::string> BeadNames(const v1::DistillSpec& spec) {
   std::vector<std::string> names = {spec.input_volume()};
   names.insert(names.end(), spec.more_volumes().begin(), spec.more_volumes().end());
@@ -195,12 +204,15 @@ absl::StatusOr<std::vector<std::string>> UnfinishedUsing(Database& database, con
                    database.Prepare("SELECT id FROM job_volumes JOIN jobs ON jobs.key = job_volumes.job"
                                     " WHERE volume_id = ? AND state IN (1, 2, 3) ORDER BY create_time_ns, id"));
   query.Bind(volume_id);
-  std::vector<std::string> ids;
-  while (true) {
-    ASSIGN_OR_RETURN(const bool row, query.Step());
-    if (!row) return ids;
-    ids.push_back(query.Bytes(0));
-  }
+  return AllIds(query);
+}
+
+absl::StatusOr<std::vector<std::string>> VolumesOf(Database& database, const std::string& job_id) {
+  ASSIGN_OR_RETURN(Statement query,
+                   database.Prepare("SELECT volume_id FROM job_volumes JOIN jobs ON jobs.key = job_volumes.job"
+                                    " WHERE id = ? ORDER BY volume_id"));
+  query.Bind(job_id);
+  return AllIds(query);
 }
 
 absl::StatusOr<std::string> MakerOf(Database& database, const std::string& volume_id) {

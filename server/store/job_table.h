@@ -37,6 +37,7 @@ absl::Status Delete(Database& database, const std::string& id);
 absl::StatusOr<std::string> MakerOf(Database& database, const std::string& volume_id);
 
 absl::StatusOr<int64_t> CountUnfinished(Database& database, const std::string& owner);
+absl::StatusOr<std::vector<std::string>> VolumesOf(Database& database, const std::string& job_id);
 absl::StatusOr<std::vector<std::string>> UnfinishedUsing(Database& database, const std::string& volume_id);
 
 }  // namespace deconvoy::server::job_table

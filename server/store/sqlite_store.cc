@@ -200,6 +200,11 @@ absl::StatusOr<std::vector<std::string>> SqliteStore::JobsUsing(const std::strin
   return job_table::UnfinishedUsing(*database_, volume_id);
 }
 
+absl::StatusOr<std::vector<std::string>> SqliteStore::VolumesOfJob(const std::string& job_id) {
+  std::lock_guard lock(mutex_);
+  return job_table::VolumesOf(*database_, job_id);
+}
+
 absl::StatusOr<PsfRecord> SqliteStore::InsertPsf(PsfRecord psf, const std::string& request_id,
                                                  const std::string& body_digest) {
   const absl::Status kept = Write([&](Database& database) -> absl::Status {

@@ -42,6 +42,7 @@ class SqliteStore : public Store {
   absl::Status DeleteIdleVolume(const std::string& id, absl::Time last_used) override;
   absl::Status DeleteVolume(const std::string& id) override;
   absl::StatusOr<std::vector<std::string>> JobsUsing(const std::string& volume_id) override;
+  absl::StatusOr<std::vector<std::string>> VolumesOfJob(const std::string& job_id) override;
 
   absl::StatusOr<PsfRecord> InsertPsf(PsfRecord psf, const std::string& request_id,
                                       const std::string& body_digest) override;

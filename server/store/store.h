@@ -216,6 +216,8 @@ class Store {
   virtual absl::Status DeleteVolume(const std::string& id) = 0;
   // Ids of jobs that have not ended and read or write the volume, oldest first.
   virtual absl::StatusOr<std::vector<std::string>> JobsUsing(const std::string& volume_id) = 0;
+  // Ids of the volumes that a job reads or writes; none of an unknown job.
+  virtual absl::StatusOr<std::vector<std::string>> VolumesOfJob(const std::string& job_id) = 0;
 
   // --- PSFs ---
   // Keeps a complete volume of this owner as the next version of a PSF, whose number it gives. The request is known by

@@ -100,6 +100,10 @@ class FaultyFileSystem final : public server::FileSystem {
     if (const std::optional<int64_t> set = free_bytes()) return *set;
     return real_.FreeBytes(path);
   }
+  absl::StatusOr<int64_t> CapacityBytes(const std::filesystem::path& path) override {
+    RETURN_IF_ERROR(Next("capacity", path));
+    return real_.CapacityBytes(path);
+  }
 
  private:
   // What a range of a file, or its length, was before.

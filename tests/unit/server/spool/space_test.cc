@@ -76,6 +76,7 @@ class SmallDisk final : public FileSystem {
     changed_.notify_all();
     return free_;
   }
+  absl::StatusOr<int64_t> CapacityBytes(const std::filesystem::path& /*path*/) override { return 1000; }
 
  private:
   class EmptyFile final : public File {

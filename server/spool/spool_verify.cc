@@ -1,0 +1,76 @@
+// Comparing what lies on the disk with the checksums that it was stored with.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <span>
+#include <vector>
+
+#include "proto/contract/checksum.h"
+#include "proto/contract/error.h"
+#include "proto/contract/limits.h"
+#include "proto/contract/log_text.h"
+#include "proto/contract/resource_name.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
+#include "server/spool/coverage.h"
+#include "server/spool/spool_volume_store.h"
+
+namespace deconvoy::server {
+namespace {
+
+constexpr int64_t kPlanesAtOnce = 64;  // whose boxes are held
+
+}  // namespace
+
+absl::Status SpoolVolumeStore::Damaged(const VolumeRecord& volume, const CommittedBox& box, uint32_t actual) {
+  const std::string path = PathOf(volume.id).string();
+  const absl::Status damage = MakeError(
+      {.reason = v1::CORRUPT_DATA,
+       .remedy = "Send the volume, or compute it, again, and have the disk of the spool looked at.",
+       .metadata = {{"volume", VolumeName(volume.id)}, {"box", BoxText(box.box)}, {"path", path}}},
+      fmt::format(
+          "{}: the box at {} of {} has changed on the disk: its CRC-32C is {:08x}, but it was stored with {:08x}", path,
+          BoxText(box.box), VolumeName(volume.id), actual, box.crc32c));
+  spdlog::error("{}", LogText(damage));
+  const absl::Status forgotten = store_.ForgetDigest(volume.id);
+  if (!forgotten.ok()) spdlog::error("{} is still found by its digest: {}", VolumeName(volume.id), LogText(forgotten));
+  return damage;
+}
+
+absl::Status SpoolVolumeStore::CheckBytes(const VolumeRecord& volume, const File& file, const CommittedBox& box) {
+  const v1::VoxelType type = volume.spec.type();
+  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), type, "spec.shape"));
+  uint32_t crc = 0;
+  std::vector<std::byte> buffer;
+  const auto add_piece = [&](const FrameBox& piece) -> absl::Status {
+    buffer.resize(static_cast<size_t>(piece.box.shape.voxels() * BytesPerVoxel(type)));
+    RETURN_IF_ERROR(ForEachRun(shape, type, piece, [&](const ByteRun& run) {
+      return file.ReadAt(run.volume_offset, std::span(buffer).subspan(static_cast<size_t>(run.box_offset),
+                                                                      static_cast<size_t>(run.bytes)));
+    }));
+    crc = Crc32c(buffer, crc);
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(ForEachPiece(box.box, type, limits::kChunkBytes, add_piece));
+  return crc == box.crc32c ? absl::OkStatus() : Damaged(volume, box, crc);
+}
+
+absl::Status SpoolVolumeStore::Verify(const std::string& id, const std::stop_token& stop) {
+  ASSIGN_OR_RETURN(const VolumeRecord volume, store_.GetVolume(id));
+  if (volume.state != v1::COMPLETE) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), volume.spec.type(), "spec.shape"));
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files_.Open(PathOf(id), false));
+  for (int64_t frame = 0; frame < shape.frames(); ++frame) {
+    for (int64_t z = 0; z < shape.z; z += kPlanesAtOnce) {
+      ASSIGN_OR_RETURN(const std::vector<CommittedBox> boxes,
+                       store_.GetBoxesFrom(id, frame / shape.c, frame % shape.c, z, z + kPlanesAtOnce));
+      for (const CommittedBox& box : boxes) {
+        if (stop.stop_requested()) return absl::CancelledError("the check was broken off");
+        RETURN_IF_ERROR(CheckBytes(volume, *file, box));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace deconvoy::server
