@@ -58,6 +58,7 @@ class WholeDaemon final : public Daemon {
     if (!core_->dispatcher().WaitIdle(absl::Milliseconds(config_.shutdown_grace_ms))) {
       spdlog::warn("some tasks have not finished; they are done again after the next start");
     }
+    core_->sweeper().Stop();
     core_->jobs().Stop();
     core_->volumes().StopFollowing();
     core_->dispatcher().Stop();
@@ -83,6 +84,13 @@ class WholeDaemon final : public Daemon {
     return absl::OkStatus();
   }
 
+  v1::Quota ConfiguredQuota() const {
+    v1::Quota quota;
+    quota.set_bytes(static_cast<uint64_t>(config_.quota_bytes));
+    quota.set_jobs(static_cast<uint32_t>(config_.quota_jobs));
+    return quota;
+  }
+
   ServerCore::Options CoreOptions() const {
     ServerCore::Options options;
     options.database = state_->database();
@@ -90,6 +98,11 @@ class WholeDaemon final : public Daemon {
     options.spool.keep_free_bytes = config_.keep_free_bytes;
     options.tokens = config_.auth_tokens == "required" ? TokenRule::kRequired : TokenRule::kOff;
     if (is_private_) options.spool.room_remedy = kPrivateRoomRemedy;
+    options.spool.quota_of = [quota = ConfiguredQuota()](const std::string&) { return quota; };
+    options.spool.retention = {.result = absl::Hours(24 * config_.result_days),
+                               .fetched = absl::Hours(24 * config_.fetched_days),
+                               .upload = absl::Hours(24 * config_.upload_days),
+                               .high_water_percent = config_.high_water};
     options.retry.failure_cap = static_cast<int32_t>(config_.attempts);
     options.dispatcher.lease = absl::Milliseconds(config_.lease_ms);
     options.dispatcher.busy_call = std::min(options.dispatcher.busy_call, options.dispatcher.lease / 4);

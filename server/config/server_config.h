@@ -31,6 +31,14 @@ struct ServerConfig {
   int64_t open_calls = 256;
   int64_t keep_free_bytes = int64_t{1} << 30;
 
+  int64_t quota_bytes = 0;
+  int64_t quota_jobs = 0;
+
+  int64_t result_days = 0;
+  int64_t fetched_days = 0;
+  int64_t upload_days = 0;
+  int64_t high_water = 0;
+
   int64_t lease_ms = 10'000;
   int64_t attempts = 4;
 

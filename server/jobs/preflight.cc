@@ -378,6 +378,8 @@ absl::Status Examiner::CheckOutputs() {
   const int64_t scratch_bytes = LargestScratchBytes(*outputs);
   result.outputs = *std::move(outputs);
   result.report.set_result_bytes(static_cast<uint64_t>(bytes));
+  const absl::Status quota = volumes_.quotas().Check(owner_, {.bytes = bytes, .unfinished_jobs = 1});
+  if (!quota.ok()) return Refuse(AddContext(quota, "the job and its result"));
   const absl::Status room = volumes_.CheckRoom(bytes + scratch_bytes);
   return room.ok() ? room : Refuse(AddContext(room, "the result and one task's scratch file"));
 }

@@ -79,9 +79,11 @@ absl::StatusOr<bool> Dispatcher::AssignOne(const std::string& worker, bool busy,
       if (busy && !LeavesEnough(worker, job, waiting)) continue;
       spare = AnotherSuits(worker, job);
     }
+    const std::optional<absl::Status> inputs = inputs_.Ask(job.id);
+    if (!inputs) continue;
     ASSIGN_OR_RETURN(std::optional<v1::Task> task, LeaseFor(job, worker, spare));
     if (!task) continue;
-    RETURN_IF_ERROR(GiveOut(*std::move(task), job, worker, busy, response));
+    RETURN_IF_ERROR(GiveOut(*std::move(task), job, worker, busy, *inputs, response));
     policy_.NoteGiven(job, ranked);
     return true;
   }
@@ -135,7 +137,7 @@ void Dispatcher::PreferLarge(const WorkerEntry& worker, std::vector<WaitingJob>&
 
 // Makes the lease, with room for the task's outputs. Where the scratch file cannot be made, the task goes back.
 absl::Status Dispatcher::GiveOut(v1::Task task, const WaitingJob& job, const std::string& worker, bool busy,
-                                 v1::SynchronizeResponse& response) {
+                                 const absl::Status& inputs, v1::SynchronizeResponse& response) {
   ASSIGN_OR_RETURN(const TaskId id, ParseTaskName(task.name(), "task"));
   const int64_t bytes = OutputBytes(task);
   absl::StatusOr<std::filesystem::path> scratch;
@@ -168,6 +170,11 @@ absl::Status Dispatcher::GiveOut(v1::Task task, const WaitingJob& job, const std
     workers_[worker].last_job = job.id;
     Charge(lease);
     if (no_scratch) lease.over = TaskFailure{.error = scratch.status()};
+    if (!inputs.ok()) lease.over = TaskFailure{.error = inputs, .retry = false};
+  }
+  if (!inputs.ok()) {
+    HandBack(id, task.token());
+    return absl::OkStatus();
   }
   if (no_scratch) {
     HandBack(id, task.token());

@@ -42,7 +42,8 @@ Dispatcher::Dispatcher(const Options& options, Store& store, VolumeStore& volume
       clock_(clock),
       shares_(options.half_life, clock.Steady(), kept.shares),
       policy_(options.shares, shares_, std::move(share_of)),
-      paused_(kept.paused) {
+      paused_(kept.paused),
+      inputs_(store, volumes, [this] { Wake(); }) {
   jobs_.SetReadyListener([this] { Wake(); });
   if (options_.tick > absl::ZeroDuration()) ticker_ = std::thread([this] { RunTicks(); });
 }
@@ -85,6 +86,7 @@ void Dispatcher::Stop() {
     stopped_ = true;
   }
   Wake();
+  inputs_.Stop();
   if (ticker_.joinable()) ticker_.join();
 }
 

@@ -33,6 +33,7 @@
 #include "server/jobs/capabilities.h"
 #include "server/jobs/job_manager.h"
 #include "server/observe/environment.h"
+#include "server/schedule/input_check.h"
 #include "server/schedule/policy.h"
 #include "server/schedule/shares.h"
 #include "server/spool/volume_store.h"
@@ -202,8 +203,9 @@ class Dispatcher {
   std::vector<WaitingJob> RankFor(const std::string& worker, const std::vector<WaitingJob>& waiting) const;
   // Takes back what this worker has not begun where an INTERACTIVE job could have its place. Whether it did.
   bool YieldToUrgent(const std::string& worker, v1::SynchronizeResponse& response);
+  // Where the check of the job's inputs has found an error, the task fails with it instead.
   absl::Status GiveOut(v1::Task task, const WaitingJob& job, const std::string& worker, bool busy,
-                       v1::SynchronizeResponse& response);
+                       const absl::Status& inputs, v1::SynchronizeResponse& response);
   // Takes a STAGED task that this idle worker could compute, and has not failed last, from the worker that holds it.
   // With `interactive`, only one of an INTERACTIVE job. False when there is none.
   bool TakeFromAnother(const std::string& worker, bool interactive);
@@ -261,6 +263,7 @@ class Dispatcher {
   bool paused_ = false;
   bool stopped_ = false;
 
+  InputCheck inputs_;
   std::thread ticker_;  // only touched by constructor and Stop
 };
 

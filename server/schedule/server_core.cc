@@ -44,6 +44,10 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Open(const Options& opti
   ASSIGN_OR_RETURN(kept.paused, core->store_->IsPaused());
   core->dispatcher_ = std::make_unique<Dispatcher>(options.dispatcher, *core->store_, *core->volumes_, *core->jobs_,
                                                    core->capabilities_, clock, kept, options.share_of);
+  core->sweeper_ = std::make_unique<Sweeper>(
+      Sweeper::Options{
+          .rules = options.spool.retention, .directory = options.spool.directory, .interval = options.sweep_interval},
+      *core->store_, *core->volumes_, *core->files_, clock);
   return core;
 }
 

@@ -3,6 +3,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 
@@ -14,6 +15,7 @@
 #include "server/observe/environment.h"
 #include "server/schedule/dispatcher.h"
 #include "server/spool/file_system.h"
+#include "server/spool/retention.h"
 #include "server/spool/volume_store.h"
 #include "server/store/store.h"
 
@@ -26,6 +28,7 @@ class ServerCore {
     std::filesystem::path database;
     VolumeStore::Options spool;
     TokenRule tokens = TokenRule::kOff;
+    std::chrono::seconds sweep_interval{60};  // between looks for volumes to remove; 0: never by itself
     RetryRules retry = {};
     Dispatcher::Options dispatcher = {};
     ShareOf share_of = {};  // see FairShare
@@ -44,6 +47,7 @@ class ServerCore {
   PsfLibrary& psfs() { return *psfs_; }
   UsageMeter& usage() { return *usage_; }
   Dispatcher& dispatcher() { return *dispatcher_; }
+  Sweeper& sweeper() { return *sweeper_; }
   Clock& clock() { return clock_; }
 
  private:
@@ -60,6 +64,7 @@ class ServerCore {
   std::unique_ptr<UsageMeter> usage_;
   std::unique_ptr<JobManager> jobs_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<Sweeper> sweeper_;
 };
 
 }  // namespace deconvoy::server

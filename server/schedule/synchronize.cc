@@ -48,6 +48,8 @@ TaskFailure FailureOf(const v1::TaskStatus& status, bool draining) {
   // A worker that is told to stop gives its tasks back; nothing is wrong with them.
   failure.lost_lease = absl::IsUnavailable(failure.error) || absl::IsCancelled(failure.error);
   if (failure.lost_lease) failure.retry = true;
+  // What lies on the disk does not mend itself.
+  if (ReasonOf(failure.error) == v1::CORRUPT_DATA) failure.retry = false;
   failure.unbegun = draining && failure.lost_lease && status.stage() == v1::STAGED;
   return failure;
 }

@@ -96,7 +96,7 @@ TEST_P(StoreUseTest, IdleVolumesComeByKindOldestUseFirst) {
   Insert("v2", 2);
   Insert("v3", 3);
   ASSERT_OK(store_->UseVolume("v1", At(10)));
-  EXPECT_OK(store_->UseVolume("v2", At(0))) << "an earlier time changes nothing";
+  ASSERT_OK(store_->UseVolume("v2", At(0)));  // changes nothing
   EXPECT_EQ(Idle(VolumeKind::kUpload, 11), (std::vector<std::string>{"v2", "v3", "v1"}));
   EXPECT_EQ(Idle(VolumeKind::kUpload, 10), (std::vector<std::string>{"v2", "v3"}));
   EXPECT_EQ(Idle(VolumeKind::kUpload, 11, 1), (std::vector<std::string>{"v2"}));
@@ -117,7 +117,7 @@ TEST_P(StoreUseTest, VolumesOfUnfinishedJobsAndOfPsfsAreNotIdle) {
   EXPECT_EQ(Idle(VolumeKind::kUpload, 21), (std::vector<std::string>{"v1"}));
   EXPECT_EQ(Idle(VolumeKind::kResult, 21), (std::vector<std::string>{"r1"}));
   ASSERT_OK(store_->MarkFetched("r1"));
-  EXPECT_OK(store_->MarkFetched("v1")) << "without effect on an upload";
+  ASSERT_OK(store_->MarkFetched("v1"));  // without effect on an upload
   EXPECT_THAT(Idle(VolumeKind::kResult, 21), IsEmpty());
   EXPECT_EQ(Idle(VolumeKind::kFetchedResult, 21), (std::vector<std::string>{"r1"}));
   EXPECT_EQ(Idle(VolumeKind::kUpload, 21), (std::vector<std::string>{"v1"}));
