@@ -205,14 +205,25 @@ void FindOffset(const v1::DeconvolveSpec& deconvolve, Progress& progress, Deconv
        .remedy = ""});
 }
 
+// Uploads an image, whose volume is a leftover unless it was there before.
+absl::StatusOr<std::string> Bring(const Session& session, InputImage& image, bool kept, Leftovers& leftovers,
+                                  Progress& progress, const std::stop_token& stop) {
+  if (kept) {
+    ASSIGN_OR_RETURN(Client::Uploaded uploaded, UploadImageOnce(session.client(), image, progress, stop));
+    if (uploaded.created) leftovers.AddVolume(uploaded.volume);
+    return std::move(uploaded.volume);
+  }
+  ASSIGN_OR_RETURN(std::string volume, UploadImage(session.client(), image, progress, stop));
+  leftovers.AddVolume(volume);
+  return volume;
+}
+
 // The PSF's volume on the server, or its name in the library.
 absl::StatusOr<std::string> BringPsf(Session& session, DeconvolveInputs& inputs, Leftovers& leftovers,
                                      Progress& progress, const std::stop_token& stop) {
   if (inputs.kept) return inputs.kept->name();
   if (!inputs.psf) return ComputePsf(session, inputs.psf_models, leftovers, progress, stop);
-  ASSIGN_OR_RETURN(std::string psf, UploadImage(session.client(), *inputs.psf, progress, stop));
-  leftovers.AddVolume(psf);
-  return psf;
+  return Bring(session, *inputs.psf, inputs.kept_volumes, leftovers, progress, stop);
 }
 
 }  // namespace
@@ -287,17 +298,15 @@ absl::Status CheckWithServer(const Session& session, const v1::DeconvolveSpec& d
 absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inputs, v1::DeconvolveSpec deconvolve,
                                          Leftovers& leftovers, Progress& progress, const std::stop_token& stop) {
   ASSIGN_OR_RETURN(const std::string psf, BringPsf(session, inputs, leftovers, progress, stop));
-  ASSIGN_OR_RETURN(const std::string image, UploadImage(session.client(), inputs.image, progress, stop));
-  leftovers.AddVolume(image);
+  const auto bring = [&](InputImage& file) {
+    return Bring(session, file, inputs.kept_volumes, leftovers, progress, stop);
+  };
+  ASSIGN_OR_RETURN(const std::string image, bring(inputs.image));
   if (inputs.mask) {
-    ASSIGN_OR_RETURN(const std::string mask, UploadImage(session.client(), *inputs.mask, progress, stop));
-    leftovers.AddVolume(mask);
-    deconvolve.set_mask_volume(mask);
+    ASSIGN_OR_RETURN(*deconvolve.mutable_mask_volume(), bring(*inputs.mask));
   }
   if (inputs.flat_field) {
-    ASSIGN_OR_RETURN(const std::string flat, UploadImage(session.client(), *inputs.flat_field, progress, stop));
-    leftovers.AddVolume(flat);
-    deconvolve.set_flat_field_volume(flat);
+    ASSIGN_OR_RETURN(*deconvolve.mutable_flat_field_volume(), bring(*inputs.flat_field));
   }
   deconvolve.set_psf_volume(psf);
   if (inputs.offset_counts) deconvolve.set_offset_counts(*inputs.offset_counts);

@@ -44,6 +44,7 @@ struct DeconvolveInputs {
   std::optional<InputImage> mask;
   std::optional<InputImage> flat_field;
   std::optional<v1::Method> method;     // that is asked for, once the server has been asked
+  bool kept_volumes = false;            // what is uploaded is to stay, so that what is there already is not sent again
   std::optional<double> offset_counts;  // of the camera, from the image's file, where none is given
 
   // Of the PSF's volume, whether it is there already or not. REQUIRES: a PSF of the library is known.

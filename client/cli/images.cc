@@ -26,6 +26,13 @@ TransferObserver ShowTransfer(Progress& progress, std::string phase) {
   };
 }
 
+// `image` must outlive the source.
+PlaneSource PlanesOf(InputImage& image) {
+  return [&reader = *image.reader](int64_t t, int64_t c, int64_t z, std::span<std::byte> plane) {
+    return reader.ReadPlane(t, c, z, plane);
+  };
+}
+
 }  // namespace
 
 absl::StatusOr<InputImage> OpenInput(const std::filesystem::path& file, const std::optional<v1::VoxelSize>& voxel_size,
@@ -41,12 +48,19 @@ absl::StatusOr<InputImage> OpenInput(const std::filesystem::path& file, const st
 
 absl::StatusOr<std::string> UploadImage(const Client& client, InputImage& image, Progress& progress,
                                         const std::stop_token& stop) {
-  imageio::ImageReader& reader = *image.reader;
-  const auto read = [&reader](int64_t t, int64_t c, int64_t z, std::span<std::byte> plane) {
-    return reader.ReadPlane(t, c, z, plane);
-  };
   const std::string phase = "upload " + Printable(image.spec.display_name());
-  return client.Upload(image.spec, read, ShowTransfer(progress, phase), stop);
+  return client.Upload(image.spec, PlanesOf(image), ShowTransfer(progress, phase), stop);
+}
+
+absl::StatusOr<Client::Uploaded> UploadImageOnce(const Client& client, InputImage& image, Progress& progress,
+                                                 const std::stop_token& stop) {
+  const std::string name = Printable(image.spec.display_name());
+  ASSIGN_OR_RETURN(Client::Uploaded uploaded,
+                   client.UploadOnce(image.spec, PlanesOf(image), ShowTransfer(progress, "read " + name),
+                                     ShowTransfer(progress, "upload " + name), stop));
+  if (uploaded.found)
+    progress.Say({.message = fmt::format("{} is on the server already: {}", name, Printable(uploaded.volume))});
+  return uploaded;
 }
 
 absl::StatusOr<v1::VolumeSpec> DownloadImage(const Client& client, const std::string& volume,

@@ -30,6 +30,10 @@ absl::StatusOr<InputImage> OpenInput(const std::filesystem::path& file, const st
 absl::StatusOr<std::string> UploadImage(const Client& client, InputImage& image, Progress& progress,
                                         const std::stop_token& stop);
 
+// The same, but sends nothing that the server has already.
+absl::StatusOr<Client::Uploaded> UploadImageOnce(const Client& client, InputImage& image, Progress& progress,
+                                                 const std::stop_token& stop);
+
 // Downloads a volume into a file, which appears when it is whole. Returns what the volume is.
 absl::StatusOr<v1::VolumeSpec> DownloadImage(const Client& client, const std::string& volume,
                                              const std::filesystem::path& file, const imageio::WriteOptions& options,

@@ -44,8 +44,10 @@ OutageObserver TellOutages(const std::string& address, Progress& progress) {
 }
 
 // A private server asks nobody who they are.
-absl::StatusOr<Client> ConnectToPrivate(const std::string& address, Progress& progress, const std::stop_token& stop) {
+absl::StatusOr<Client> ConnectToPrivate(const std::string& address, const ServerOptions& options, Progress& progress,
+                                        const std::stop_token& stop) {
   ConnectOptions connect;
+  connect.compression = CompressionOf(options);
   connect.on_outage = TellOutages(Printable(address), progress);
   // One that is gone does not come back.
   connect.retry.total = absl::Seconds(5);
@@ -58,12 +60,14 @@ absl::StatusOr<Client> ConnectTo(const std::string& address, const ServerOptions
                                  const std::stop_token& stop) {
   ConnectOptions connect;
   connect.on_outage = TellOutages(Printable(address), progress);
+  connect.compression = CompressionOf(options);
   ASSIGN_OR_RETURN(connect.access, AccessTo(address, options));
   return Client::Connect(address, connect, stop);
 }
 
 absl::StatusOr<Client> ConnectTo(const std::string& address, const ServerOptions& options) {
   ConnectOptions connect;
+  connect.compression = CompressionOf(options);
   ASSIGN_OR_RETURN(connect.access, AccessTo(address, options));
   return Client::Connect(address, connect);
 }
@@ -82,7 +86,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const ServerOptions& opti
     ASSIGN_OR_RETURN(session->local_, LocalServer::Start(ToLocal(options), stop));
   }
   auto client = server ? ConnectTo(*server, options, progress, stop)
-                       : ConnectToPrivate(session->local_->address(), progress, stop);
+                       : ConnectToPrivate(session->local_->address(), options, progress, stop);
   if (!client.ok() && session->local_) RETURN_IF_ERROR(session->local_->Check());
   if (!client.ok()) return client.status();
   session->client_ = *std::move(client);

@@ -37,6 +37,12 @@ bool IsPort(std::string_view port) {
 
 }  // namespace
 
+bool IsLocal(const std::string& address) {
+  if (address.starts_with("unix:")) return true;
+  const std::string_view host = std::string_view(address).substr(0, address.rfind(':'));
+  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
+}
+
 absl::Status CheckAddress(const std::string& address) {
   constexpr char kForms[] = "Give host:port, for instance localhost:7450, or unix:/path/to/socket.";
   if (address.starts_with("unix:")) return address.size() > 5 ? absl::OkStatus() : AddressError(address, kForms);

@@ -10,4 +10,8 @@ namespace deconvoy::client {
 // Refuses (INVALID_FIELD) what is neither `unix:/path` nor `host:port`; an IPv6 address as host is in brackets.
 absl::Status CheckAddress(const std::string& address);
 
+// Whether the server is on this machine: a Unix socket, or loopback. A tunnel to another one looks like that, too.
+// REQUIRES: CheckAddress is OK.
+bool IsLocal(const std::string& address);
+
 }  // namespace deconvoy::client

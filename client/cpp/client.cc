@@ -28,6 +28,20 @@ absl::Status CheckVersion(const std::string& address, const v1::ServerInfo& info
                   limits::kContractVersion));
 }
 
+Packing PackingFor(const std::string& address, TransferCompression compression) {
+  switch (compression) {
+    case TransferCompression::kAuto:
+      return {.kind = IsLocal(address) ? v1::COMPRESSION_UNSPECIFIED : v1::ZSTD};
+    case TransferCompression::kNone:
+      break;
+    case TransferCompression::kZstd:
+      return {.kind = v1::ZSTD, .always = true};
+    case TransferCompression::kLz4:
+      return {.kind = v1::LZ4, .always = true};
+  }
+  return {};
+}
+
 }  // namespace
 
 Client::Client(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
@@ -47,6 +61,7 @@ absl::StatusOr<Client> Client::Connect(const std::string& address, const Connect
   if (!info.ok()) return info.status();
   RETURN_IF_ERROR(CheckVersion(address, *info));
   connection->server_info = *std::move(info);
+  connection->packing = PackingFor(address, options.compression);
   return Client(std::move(connection));
 }
 

@@ -43,6 +43,14 @@ namespace deconvoy::client {
 
 class Connection;
 
+// How voxels are packed on their way.
+enum class TransferCompression {
+  kAuto,  // none to a server on this machine (also through a tunnel), else zstd for volumes that become a fifth smaller
+  kNone,
+  kZstd,
+  kLz4,
+};
+
 struct ConnectOptions {
   // How long to try to reach the server in the first place.
   absl::Duration connect_timeout = absl::Seconds(3);
@@ -53,6 +61,7 @@ struct ConnectOptions {
   OutageObserver on_outage;
   // Token and TLS: `UsesTls` says when calls are encrypted.
   ServerAccess access = {};
+  TransferCompression compression = TransferCompression::kAuto;
 };
 
 // How much of a volume has been moved: durable at the server for uploads, handed to the sink for downloads.
@@ -89,6 +98,19 @@ class Client {
   // longer than a second. Memory: one plane and 16 MiB.
   absl::StatusOr<std::string> Upload(const v1::VolumeSpec& spec, const PlaneSource& source,
                                      const TransferObserver& progress = {}, std::stop_token stop = {}) const;
+
+  // What became of UploadOnce.
+  struct Uploaded {
+    std::string volume;    // its name
+    bool found = false;    // it was there as a whole, and nothing was sent
+    bool created = false;  // nothing of it was there
+  };
+  // The same, but sends nothing that the server has already: first all planes are read for their digest (`reading`
+  // hears of it), by which a complete volume of the same image is found, or an upload that was left unfinished. The
+  // latter is gone on with.
+  absl::StatusOr<Uploaded> UploadOnce(const v1::VolumeSpec& spec, const PlaneSource& source,
+                                      const TransferObserver& reading = {}, const TransferObserver& progress = {},
+                                      std::stop_token stop = {}) const;
 
   // Reads a whole complete volume; every chunk's checksum is checked (CHECKSUM_MISMATCH). Memory: one plane and a few
   // chunks; a slow sink slows only this call.

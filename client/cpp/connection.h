@@ -33,6 +33,12 @@ inline constexpr absl::Duration kReservingCall = absl::Minutes(10);
 template <class Stub, class Request, class Response>
 using Method = grpc::Status (Stub::*)(grpc::ClientContext*, const Request&, Response*);
 
+// How chunks are packed on their way.
+struct Packing {
+  v1::Compression kind = v1::COMPRESSION_UNSPECIFIED;
+  bool always = false;  // also where it does not pay
+};
+
 // One server. Thread safe.
 class Connection {
  public:
@@ -48,6 +54,8 @@ class Connection {
 
   // What the server said of itself first. Set once, before the connection is shared.
   v1::ServerInfo server_info;
+  // Of uploads and downloads. Set as `server_info`.
+  Packing packing;
 
   // How a call ended (`client/cpp/transport_error.h`).
   absl::Status ToStatus(const grpc::Status& status) const { return FromGrpc(address_, status); }

@@ -8,6 +8,7 @@
 #include "client/cpp/connection.h"
 #include "client/cpp/plane.h"
 #include "proto/contract/checksum.h"
+#include "proto/contract/compression.h"
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/validation.h"
@@ -55,7 +56,9 @@ class Downloader {
     const auto stream = connection_.volumes().Read(&context, NextRequest());
     v1::ReadVolumeResponse response;
     while (stream->Read(&response)) {
-      if (absl::Status status = Take(response.chunk()); !status.ok()) {
+      absl::Status status = Unpack(*response.mutable_chunk(), spec_);
+      if (status.ok()) status = Take(response.chunk());
+      if (!status.ok()) {
         context.TryCancel();
         while (stream->Read(&response)) {
         }
@@ -69,6 +72,7 @@ class Downloader {
   v1::ReadVolumeRequest NextRequest() const {
     v1::ReadVolumeRequest request;
     request.set_volume(name_);
+    if (connection_.packing.kind != v1::COMPRESSION_UNSPECIFIED) request.add_accept(connection_.packing.kind);
     const int64_t first = delivered_planes_ / shape_.z;
     for (int64_t frame = first; frame < std::min(first + kFramesPerCall, shape_.frames()); ++frame) {
       const int64_t z = frame == first ? delivered_planes_ % shape_.z : 0;

@@ -11,6 +11,7 @@
 #include "client/cpp/plane.h"
 #include "client/cpp/write_stream.h"
 #include "proto/contract/checksum.h"
+#include "proto/contract/compression.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/status_macros.h"
@@ -57,14 +58,16 @@ class Uploader {
         progress_(progress),
         stop_(std::move(stop)),
         retrier_(connection.MakeRetrier(stop_)),
-        digester_(plane_bytes_) {}
+        digester_(plane_bytes_),
+        packer_(connection.packing.kind, connection.packing.always) {}
 
   // Sends everything that `volume` misses, however often the stream breaks, and finishes it.
   absl::Status Run(v1::Volume volume) {
     ASSIGN_OR_RETURN(plane_, AllocatePlane(plane_bytes_));
     for (;;) {
       const absl::Status status = SendMissing(volume);
-      if (status.ok()) break;
+      // Another upload of the same image has finished the volume meanwhile; Finish checks the digest.
+      if (status.ok() || ReasonOf(status) == v1::VOLUME_COMPLETE) break;
       RETURN_IF_ERROR(retrier_.Pause(status));
       v1::GetVolumeRequest request;
       request.set_volume(volume.name());
@@ -86,6 +89,7 @@ class Uploader {
       if (!misses && LastPlane(piece) < digested_planes_) return absl::OkStatus();
       RETURN_IF_ERROR(FillChunk(piece));
       if (!misses) return absl::OkStatus();
+      packer_.Pack(*request_.mutable_chunk());
       if (!stream.Send(request_)) {
         broken = true;
         return absl::CancelledError("the stream is broken");
@@ -121,6 +125,7 @@ class Uploader {
     v1::Chunk& chunk = *request_.mutable_chunk();
     *chunk.mutable_box() = ToProto(piece);
     chunk.mutable_data()->clear();
+    chunk.clear_compression();
     for (int64_t z = box.origin.z; z < box.end().z; ++z) {
       RETURN_IF_ERROR(LoadPlane(piece.t, piece.c, z));
       chunk.mutable_data()->append(reinterpret_cast<const char*>(plane_.data()) + offset, static_cast<size_t>(bytes));
@@ -171,6 +176,7 @@ class Uploader {
   Retrier retrier_;
 
   VolumeDigester digester_;
+  Packer packer_;
   int64_t digested_planes_ = 0;
   std::vector<std::byte> plane_;
   int64_t loaded_plane_ = -1;  // which one `plane_` holds
@@ -189,22 +195,56 @@ void RemoveRest(Connection& connection, const std::string& volume) {
       .IgnoreError();
 }
 
-}  // namespace
-
-absl::StatusOr<std::string> Client::Upload(const v1::VolumeSpec& spec, const PlaneSource& source,
-                                           const TransferObserver& progress, std::stop_token stop) const {
+absl::StatusOr<Client::Uploaded> Send(Connection& connection, const v1::VolumeSpec& spec, const PlaneSource& source,
+                                      const TransferObserver& progress, const std::stop_token& stop) {
   RETURN_IF_ERROR(ValidateVolumeSpec(spec));
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(spec.shape(), spec.type(), "spec.shape"));
   v1::CreateVolumeRequest request;
   request.set_request_id(NewRequestId());
   *request.mutable_spec() = spec;
   ASSIGN_OR_RETURN(const v1::Volume volume,
-                   connection_->Create(connection_->volumes(), &v1::Volumes::Stub::Create, request, stop));
-  if (volume.state() == v1::COMPLETE) return volume.name();
-  const absl::Status status = Uploader(*connection_, spec, shape, source, progress, stop).Run(volume);
-  if (status.ok()) return volume.name();
-  if (!IsRetryable(status)) RemoveRest(*connection_, volume.name());
+                   connection.Create(connection.volumes(), &v1::Volumes::Stub::Create, request, stop));
+  if (volume.state() == v1::COMPLETE) return Client::Uploaded{.volume = volume.name(), .found = true};
+  const bool created = volume.committed_bytes() == 0;
+  const absl::Status status = Uploader(connection, spec, shape, source, progress, stop).Run(volume);
+  if (status.ok()) return Client::Uploaded{.volume = volume.name(), .created = created};
+  if (!IsRetryable(status)) RemoveRest(connection, volume.name());
   return status;
+}
+
+absl::StatusOr<std::string> DigestOf(const v1::VolumeSpec& spec, const PlaneSource& source,
+                                     const TransferObserver& reading, const std::stop_token& stop) {
+  RETURN_IF_ERROR(ValidateVolumeSpec(spec));
+  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(spec.shape(), spec.type(), "spec.shape"));
+  const int64_t plane_bytes = shape.y * shape.x * BytesPerVoxel(spec.type());
+  ASSIGN_OR_RETURN(std::vector<std::byte> plane, AllocatePlane(plane_bytes));
+  VolumeDigester digester(plane_bytes);
+  const int64_t planes = shape.frames() * shape.z;
+  for (int64_t index = 0; index < planes; ++index) {
+    if (stop.stop_requested()) return MakeError({.reason = v1::CANCELLED_BY_USER}, "stopped on request");
+    const int64_t frame = index / shape.z;
+    RETURN_IF_ERROR(source(frame / shape.c, frame % shape.c, index % shape.z, plane));
+    digester.Update(plane);
+    if (reading) reading({.bytes_done = (index + 1) * plane_bytes, .bytes_total = planes * plane_bytes});
+  }
+  const Sha256Digest digest = digester.Finish();
+  return std::string(reinterpret_cast<const char*>(digest.data()), digest.size());
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> Client::Upload(const v1::VolumeSpec& spec, const PlaneSource& source,
+                                           const TransferObserver& progress, std::stop_token stop) const {
+  ASSIGN_OR_RETURN(Uploaded uploaded, Send(*connection_, spec, source, progress, stop));
+  return std::move(uploaded.volume);
+}
+
+absl::StatusOr<Client::Uploaded> Client::UploadOnce(const v1::VolumeSpec& spec, const PlaneSource& source,
+                                                    const TransferObserver& reading, const TransferObserver& progress,
+                                                    std::stop_token stop) const {
+  v1::VolumeSpec announced = spec;
+  ASSIGN_OR_RETURN(*announced.mutable_digest(), DigestOf(spec, source, reading, stop));
+  return Send(*connection_, announced, source, progress, stop);
 }
 
 }  // namespace deconvoy::client

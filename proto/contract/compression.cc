@@ -115,7 +115,7 @@ void Packer::Pack(v1::Chunk& chunk) {
   if (compression_ == v1::COMPRESSION_UNSPECIFIED) return;
   const auto plain = static_cast<int64_t>(chunk.data().size());
   deconvoy::Pack(chunk, compression_);
-  if (++chunks_ > kProbedChunks) return;
+  if (always_ || ++chunks_ > kProbedChunks) return;
   plain_bytes_ += plain;
   packed_bytes_ += static_cast<int64_t>(chunk.data().size());
   const bool pays = static_cast<double>(packed_bytes_) <= kWorthwhile * static_cast<double>(plain_bytes_);

@@ -23,15 +23,16 @@ void Pack(v1::Chunk& chunk, v1::Compression compression);
 absl::Status Unpack(v1::Chunk& chunk, const v1::VolumeSpec& volume);
 
 // Packs the chunks of one transfer for as long as it pays: after the first ones it stops where they have not become a
-// fifth smaller. Not thread safe.
+// fifth smaller, unless it is to go on `always`. Not thread safe.
 class Packer {
  public:
-  explicit Packer(v1::Compression compression) : compression_(compression) {}
+  explicit Packer(v1::Compression compression, bool always = false) : compression_(compression), always_(always) {}
 
   void Pack(v1::Chunk& chunk);
 
  private:
   v1::Compression compression_;
+  const bool always_;
   int chunks_ = 0;  // looked at so far
   int64_t plain_bytes_ = 0, packed_bytes_ = 0;
 };

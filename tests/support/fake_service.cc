@@ -13,6 +13,7 @@
 #include "deconvoy/v1/methods.grpc.pb.h"
 #include "deconvoy/v1/psfs.grpc.pb.h"
 #include "deconvoy/v1/volumes.grpc.pb.h"
+#include "proto/contract/compression.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/psf_library.h"
 #include "tests/support/fake_service_state.h"
@@ -29,7 +30,9 @@ struct FakeService::Services {
       if (auto fault = state.Enter("Volumes.Create"); !fault.ok()) return fault;
       if (auto bad = ValidateVolumeSpec(request->spec()); !bad.ok()) return ToGrpc(bad);
       std::string& name = state.by_request[request->request_id()];
+      if (name.empty()) name = state.Announced(request->spec());
       if (name.empty()) name = state.AddVolume(request->spec());
+      ListMissing(state.volumes.at(name));
       *response = state.volumes.at(name).volume;
       return state.Leave("Volumes.Create");
     }
@@ -62,11 +65,13 @@ struct FakeService::Services {
       return failing ? ToGrpc(failing->second) : grpc::Status::OK;
     }
 
-    grpc::Status Take(const std::string& name, const v1::Chunk& chunk, v1::WriteVolumeResponse& response) {
+    grpc::Status Take(const std::string& name, v1::Chunk chunk, v1::WriteVolumeResponse& response) {
       const std::lock_guard lock(state.mutex);
       ++state.chunks;
+      state.packed_chunks += chunk.compression() != v1::COMPRESSION_UNSPECIFIED ? 1 : 0;
       const auto found = state.volumes.find(name);
       if (found == state.volumes.end()) return NoSuch(name);
+      if (auto bad = Unpack(chunk, found->second.volume.spec()); !bad.ok()) return ToGrpc(bad);
       if (auto bad = ValidateChunk(chunk, found->second.volume.spec()); !bad.ok()) return ToGrpc(bad);
       Commit(found->second, chunk);
       response.set_committed_bytes(found->second.volume.committed_bytes());
@@ -119,12 +124,24 @@ struct FakeService::Services {
               if (sent == after) return absl::UnavailableError("the connection broke");
               v1::ReadVolumeResponse response;
               *response.mutable_chunk() = MakeChunk(volume, piece);
+              if (request->accept_size() > 0) {
+                Pack(*response.mutable_chunk(), static_cast<v1::Compression>(request->accept(0)));
+                const std::lock_guard again(state.mutex);
+                state.packed_chunks += response.chunk().compression() != v1::COMPRESSION_UNSPECIFIED ? 1 : 0;
+              }
               if (sent == corrupt) response.mutable_chunk()->mutable_data()->front() ^= 1;
               ++sent;
               return writer->Write(response) ? absl::OkStatus() : absl::CancelledError("the reader left");
             });
         if (!status.ok()) return ToGrpc(status);
       }
+      return grpc::Status::OK;
+    }
+
+    grpc::Status List(grpc::ServerContext*, const v1::ListVolumesRequest*, v1::ListVolumesResponse* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Volumes.List"); !fault.ok()) return fault;
+      for (const auto& [name, volume] : state.volumes) *response->add_volumes() = volume.volume;
       return grpc::Status::OK;
     }
 
@@ -509,6 +526,11 @@ std::map<std::string, v1::Psf> FakeService::psfs() const {
 uint64_t FakeService::chunks_received() const {
   const std::lock_guard lock(state_->mutex);
   return state_->chunks;
+}
+
+uint64_t FakeService::packed_chunks() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->packed_chunks;
 }
 
 }  // namespace deconvoy::testing

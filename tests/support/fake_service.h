@@ -72,6 +72,7 @@ class FakeService {
   std::map<std::string, v1::Job> jobs() const;
   std::map<std::string, v1::Psf> psfs() const;  // by name with its version
   uint64_t chunks_received() const;
+  uint64_t packed_chunks() const;  // that were packed, received and sent
 
  private:
   struct State;

@@ -125,6 +125,7 @@ struct FakeService::State {
   std::map<std::string, v1::Psf> psfs;
   std::map<std::string, int64_t> last_versions;  // by PSF's id
   uint64_t chunks = 0;
+  uint64_t packed_chunks = 0;
   int next_id = 0;
 
   // Counts the call; the fault that it is to fail with, if any. REQUIRES: mutex held.
@@ -149,6 +150,15 @@ struct FakeService::State {
     const int after = list.front();
     list.erase(list.begin());
     return after;
+  }
+
+  // The volume that was created with the same digest; empty where there is none. REQUIRES: mutex held.
+  std::string Announced(const v1::VolumeSpec& spec) const {
+    if (spec.digest().empty()) return "";
+    for (const auto& [name, volume] : volumes) {
+      if (volume.volume.spec().digest() == spec.digest()) return name;
+    }
+    return "";
   }
 
   std::string AddVolume(const v1::VolumeSpec& spec) {

@@ -61,6 +61,24 @@ void AddServerOption(CLI::App& verb, ServerOptions& options) {
   AddServer(verb, options, "else it is an error");
 }
 
+void AddCompressOption(CLI::App& verb, ServerOptions& options) {
+  verb.add_option(
+          "--compress", options.compress,
+          "How voxels travel. auto: zstd where it makes them a fifth smaller, none to a server on this machine; "
+          "through an SSH tunnel say zstd")
+      ->check(CLI::IsMember({"auto", "none", "zstd", "lz4"}))
+      ->type_name("")
+      ->capture_default_str()
+      ->group(kGroup);
+}
+
+TransferCompression CompressionOf(const ServerOptions& options) {
+  if (options.compress == "none") return TransferCompression::kNone;
+  if (options.compress == "zstd") return TransferCompression::kZstd;
+  if (options.compress == "lz4") return TransferCompression::kLz4;
+  return TransferCompression::kAuto;
+}
+
 void AddServerOrLocalOptions(CLI::App& verb, ServerOptions& options) {
   CLI::Option* server = AddServer(verb, options, "else a local one");
   verb.add_flag("--local", options.local,
@@ -78,6 +96,7 @@ void AddServerOrLocalOptions(CLI::App& verb, ServerOptions& options) {
       ->type_name("N")
       ->group(kGroup)
       ->excludes(server);
+  AddCompressOption(verb, options);
 }
 
 void AddClassOption(CLI::App& verb, ServerOptions& options) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "client/cli/local_server.h"
+#include "client/cpp/client.h"
 #include "proto/contract/server_access.h"
 
 namespace deconvoy::client {
@@ -20,12 +21,19 @@ struct ServerOptions {
   std::optional<int64_t> memory_mib;
   std::string job_class = "normal";  // of the jobs that the command submits
   AccessFiles access;
+  std::string compress = "auto";
 };
 
 // --server, with --token-file and --tls-..., alone, for commands about what a server keeps.
 void AddServerOption(CLI::App& verb, ServerOptions& options);
 
-// --server or --local, with --threads and --memory-mib for the latter.
+// --compress, for commands that move voxels.
+void AddCompressOption(CLI::App& verb, ServerOptions& options);
+
+// What --compress says.
+TransferCompression CompressionOf(const ServerOptions& options);
+
+// --server or --local, and --compress, with --threads and --memory-mib for the latter.
 void AddServerOrLocalOptions(CLI::App& verb, ServerOptions& options);
 
 // --class, for commands that submit jobs.

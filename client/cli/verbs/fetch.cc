@@ -131,6 +131,7 @@ void AddFetch(CLI::App& root, Program& program) {
             ->type_name("FILE");
         AddSavePreparedPsfOption(verb, options.save_prepared_psf);
         AddServerOption(verb, options.server);
+        AddCompressOption(verb, options.server);
         AddImageOutputOptions(verb, options.image_output);
         AddProgressOptions(verb, program.console);
       },

@@ -210,6 +210,7 @@ void AddPsfAdd(CLI::App& group, Program& program) {
                      "Voxel size of the file in um, where it has none or a wrong one");
         AddOpticsOptions(verb, options.optics);
         AddServerOption(verb, options.server);
+        AddCompressOption(verb, options.server);
         AddProgressOptions(verb, program.console);
       },
       [&program](const AddOptions& options) { return Adding(options, program.console).Do(); });

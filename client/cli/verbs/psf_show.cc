@@ -170,6 +170,7 @@ void AddPsfShow(CLI::App& group, Program& program) {
         verb.add_option("-o,--output", options.output, std::string("Write the stack, too") + kReplaced)
             ->type_name("FILE");
         AddServerOption(verb, options.server);
+        AddCompressOption(verb, options.server);
         AddImageOutputOptions(verb, options.image_output);
         AddProgressOptions(verb, program.console);
       },

@@ -25,6 +25,8 @@ struct SubmitOptions {
 constexpr char kExamples[] = R"(  deconvoy submit raw.tif --psf psf.tif --server localhost:7450
       prints the job's name, and how to follow it, fetch its result and stop it; where the server runs on another
       machine, first: ssh -fNL 7450:localhost:7450 facility
+  deconvoy submit raw.tif --psf psf.tif --param iterations=50
+      the same stack again: it is on the server already, and not sent twice
   job=$(deconvoy submit raw.tif --psf psf.tif --quiet) && deconvoy watch $job && deconvoy fetch $job -o out.tif
       in a script)";
 
@@ -48,6 +50,7 @@ absl::Status Submit(const SubmitOptions& options, const Console& console) {
   deconvolve.set_residual(options.residual);
   ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options.inputs, deconvolve, *progress));
   RETURN_IF_ERROR(SetRegion(options.deconvolution.region, inputs.image.spec, deconvolve));
+  inputs.kept_volumes = true;
   ASSIGN_OR_RETURN(const auto session, Session::Open(options.server, *progress, stop));
   Leftovers volumes;
   const auto submitted = [&]() -> absl::StatusOr<v1::Job> {
@@ -78,6 +81,7 @@ void AddSubmit(CLI::App& root, Program& program) {
         AddDeconvolutionOptions(verb, options.deconvolution);
         AddServerOption(verb, options.server);
         AddClassOption(verb, options.server);
+        AddCompressOption(verb, options.server);
         verb.add_flag("--wait", options.wait, "Wait until the job has ended; Ctrl-C stops the waiting, not the job");
         AddProgressOptions(verb, program.console);
       },

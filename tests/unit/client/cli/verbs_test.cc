@@ -139,6 +139,47 @@ TEST_F(ProgramTest, DeletingAJobLeavesThePsfThatAnotherChecks) {
   EXPECT_THAT(service_.volumes(), IsEmpty());
 }
 
+TEST_F(ProgramTest, TheSameStackIsSubmittedWithoutBeingSentAgain) {
+  const std::vector<std::string> submit = {"submit", File("raw.tif"), "--psf", File("psf.tif"), "--wait"};
+  ASSERT_EQ(Served(submit).code, 0);
+  const uint64_t chunks = service_.chunks_received();
+  const Result again = Served(submit);
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("raw.tif is on the server already: volumes/"));
+  EXPECT_EQ(service_.chunks_received(), chunks);
+  EXPECT_THAT(service_.jobs(), SizeIs(2));
+  EXPECT_THAT(service_.volumes(), SizeIs(4)) << "image, PSF and two results";
+}
+
+TEST_F(ProgramTest, ARefusedJobLeavesTheVolumesOfOthers) {
+  const std::vector<std::string> submit = {"submit", File("raw.tif"), "--psf", File("psf.tif"), "--wait"};
+  ASSERT_EQ(Served(submit).code, 0);
+  service_.FailNext("Jobs.Submit", 1, MakeError({.reason = v1::QUOTA_EXCEEDED}, "the quota is 1 jobs"));
+  const Result refused = Served(submit);
+  EXPECT_EQ(refused.code, 7) << refused.err;
+  EXPECT_THAT(service_.volumes(), SizeIs(3)) << "those of the first job";
+}
+
+TEST_F(ProgramTest, VolumesAreListedShownAndDeleted) {
+  ASSERT_EQ(Served({"submit", File("raw.tif"), "--psf", File("psf.tif"), "--wait"}).code, 0);
+  const std::string first = service_.volumes().begin()->first;
+  const Result list = Served({"volumes"});
+  EXPECT_EQ(list.code, 0) << list.err;
+  for (const auto& [name, volume] : service_.volumes()) EXPECT_THAT(list.out, HasSubstr(name));
+  EXPECT_THAT(list.out, HasSubstr("EXPIRES"));
+  const Result shown = Served({"volumes", "show", first.substr(first.find('/') + 1)});
+  EXPECT_EQ(shown.code, 0) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr(first));
+  const Result wrong = Served({"volumes", "delete"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_EQ(Served({"volumes", "show"}).code, 2);
+  EXPECT_EQ(Served({"volumes", "burn", first}).code, 2);
+  const Result gone = Served({"volumes", "delete", "volumes/none", first});
+  EXPECT_EQ(gone.code, 3) << "one of them was not there";
+  EXPECT_THAT(gone.out, HasSubstr("removed " + first));
+  EXPECT_THAT(service_.volumes(), SizeIs(2));
+}
+
 TEST_F(ProgramTest, PicturesAreRefusedBeforeAnythingIsSent) {
   const Result jpeg = Served({"picture", File("raw.tif"), "-o", File("x.jpg")});
   EXPECT_EQ(jpeg.code, 3);

@@ -242,5 +242,82 @@ TEST_F(TransferTest, StopEndsADownload) {
   EXPECT_TRUE(absl::IsCancelled(client_->Download(name, sink, {}, stop.get_token())));
 }
 
+// --- Nothing is sent twice ---
+
+TEST_F(TransferTest, TheSameImageIsNotSentAgain) {
+  const TestVolume volume({2, 1, 4, 900, 700}, v1::U16);
+  ASSERT_OK_AND_ASSIGN(const Client::Uploaded first, client_->UploadOnce(volume.spec(), volume.Source()));
+  EXPECT_FALSE(first.found);
+  EXPECT_TRUE(first.created);
+  EXPECT_TRUE(service_.volumes().at(first.volume).bytes == volume.bytes);
+  EXPECT_EQ(service_.volumes().at(first.volume).digest, volume.Digest());
+  const uint64_t chunks = service_.chunks_received();
+  int64_t read = 0;
+  ASSERT_OK_AND_ASSIGN(
+      const Client::Uploaded second,
+      client_->UploadOnce(volume.spec(), volume.Source(), [&](const TransferProgress& at) { read = at.bytes_done; }));
+  EXPECT_EQ(second.volume, first.volume);
+  EXPECT_TRUE(second.found);
+  EXPECT_FALSE(second.created);
+  EXPECT_EQ(service_.chunks_received(), chunks);
+  EXPECT_EQ(service_.calls("Volumes.Write"), 1);
+  EXPECT_EQ(read, static_cast<int64_t>(volume.bytes.size()));
+}
+
+TEST_F(TransferTest, AnotherClientGoesOnWithAnUploadThatWasLeft) {
+  const TestVolume volume({1, 1, 40, 512, 512}, v1::U16);
+  service_.BreakStreams("Volumes.Write", {30});
+  service_.FailNext("Volumes.Get", 1'000'000, MakeError({.reason = v1::SHUTTING_DOWN}, "stopping"));
+  EXPECT_TRUE(absl::IsUnavailable(client_->UploadOnce(volume.spec(), volume.Source()).status()));
+  ASSERT_THAT(service_.volumes(), SizeIs(1)) << "the upload is left as it is";
+  service_.FailNext("Volumes.Get", 0, absl::OkStatus());
+  ASSERT_OK_AND_ASSIGN(const Client other, Client::Connect(service_.address()));
+  ASSERT_OK_AND_ASSIGN(const Client::Uploaded uploaded, other.UploadOnce(volume.spec(), volume.Source()));
+  EXPECT_FALSE(uploaded.found);
+  EXPECT_FALSE(uploaded.created) << "it is not this client's alone";
+  EXPECT_THAT(service_.volumes(), SizeIs(1));
+  EXPECT_TRUE(service_.volumes().at(uploaded.volume).bytes == volume.bytes);
+  EXPECT_EQ(service_.chunks_received(), 40u) << "30 by the first, 10 by the second";
+}
+
+TEST_F(TransferTest, ReadingForTheDigestEndsOnRequest) {
+  const TestVolume volume({1, 1, 4, 64, 64}, v1::U8);
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_TRUE(
+      absl::IsCancelled(client_->UploadOnce(volume.spec(), volume.Source(), {}, {}, stop.get_token()).status()));
+  EXPECT_THAT(service_.volumes(), SizeIs(0));
+}
+
+// --- Packed chunks ---
+
+TEST_F(TransferTest, PacksBothWaysWhereItIsTold) {
+  TestVolume volume({1, 1, 12, 512, 512}, v1::U16);
+  for (size_t i = 0; i < volume.bytes.size(); ++i) volume.bytes[i] = static_cast<char>(i >> 12);
+  for (const TransferCompression compression : {TransferCompression::kZstd, TransferCompression::kLz4}) {
+    ConnectOptions options;
+    options.compression = compression;
+    ASSERT_OK_AND_ASSIGN(const Client packing, Client::Connect(service_.address(), options));
+    const uint64_t before = service_.packed_chunks();
+    ASSERT_OK_AND_ASSIGN(const std::string name, packing.Upload(volume.spec(), volume.Source()));
+    EXPECT_EQ(service_.packed_chunks() - before, 12u);
+    EXPECT_TRUE(service_.volumes().at(name).bytes == volume.bytes);
+    std::string got;
+    ASSERT_OK(packing.Download(name, [&](int64_t, int64_t, int64_t, std::span<const std::byte> plane) {
+      got.append(reinterpret_cast<const char*>(plane.data()), plane.size());
+      return absl::OkStatus();
+    }));
+    EXPECT_EQ(service_.packed_chunks() - before, 24u);
+    EXPECT_TRUE(got == volume.bytes);
+  }
+}
+
+TEST_F(TransferTest, PacksNothingToAServerOnThisMachine) {
+  TestVolume volume({1, 1, 12, 512, 512}, v1::U16);
+  std::fill(volume.bytes.begin(), volume.bytes.end(), '\0');
+  ExpectUpload(volume);
+  EXPECT_EQ(service_.packed_chunks(), 0u);
+}
+
 }  // namespace
 }  // namespace deconvoy::client
