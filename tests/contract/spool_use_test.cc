@@ -184,7 +184,7 @@ TEST_P(SpoolUseTest, AnOwnerHasNoMoreThanTheQuota) {
   EXPECT_EQ(metadata.at("limit"), "8192");
   EXPECT_EQ(metadata.at("used"), "8192");
   EXPECT_EQ(metadata.at("need"), "4096");
-  EXPECT_OK(Create(spec_, "b")) << "the same request again";
+  EXPECT_OK(Create(spec_, "b"));  // the same request again
   EXPECT_OK(Create(spec_, "d", "other"));
   ASSERT_OK(volumes_->Delete(first));
   EXPECT_OK(Create(spec_, "c"));
