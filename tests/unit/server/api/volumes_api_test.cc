@@ -4,6 +4,7 @@
 #include <numeric>
 #include <set>
 
+#include "proto/contract/compression.h"
 #include "proto/contract/limits.h"
 #include "tests/unit/server/api/api_fixture.h"
 
@@ -51,6 +52,56 @@ class VolumesApiTest : public ApiTest {
 
   v1::VolumeSpec spec_ = Spec(8, 64, 100);
 };
+
+TEST_F(VolumesApiTest, PackedChunksAreTakenAndSent) {
+  const v1::VolumeSpec spec = Spec(2, 512, 512);
+  for (const v1::Compression kind : {v1::ZSTD, v1::LZ4}) {
+    v1::Volume volume;
+    ASSERT_TRUE(Create("packed" + std::to_string(kind), spec, &volume).ok());
+    std::vector<v1::Chunk> chunks = {Planes(spec, 0, 1), Planes(spec, 1, 1)};
+    for (v1::Chunk& chunk : chunks) {
+      Pack(chunk, kind);
+      ASSERT_EQ(chunk.compression(), kind);
+    }
+    v1::WriteVolumeResponse last;
+    ASSERT_TRUE(Write(volume.name(), chunks, &last).ok());
+    EXPECT_EQ(last.committed_bytes(), 2u * 512 * 512);
+    ASSERT_TRUE(Finish(volume.name(), &volume).ok());
+    v1::ReadVolumeRequest request;
+    request.set_volume(volume.name());
+    request.add_accept(static_cast<v1::Compression>(99));  // of a later version
+    request.add_accept(kind);
+    std::vector<v1::Chunk> read;
+    ASSERT_TRUE(Read(request, &read).ok());
+    std::string bytes;
+    for (v1::Chunk& chunk : read) {
+      EXPECT_EQ(chunk.compression(), kind);
+      ASSERT_OK(Unpack(chunk, spec));
+      bytes += chunk.data();
+    }
+    EXPECT_TRUE(bytes == Planes(spec, 0, 2).data());
+  }
+}
+
+TEST_F(VolumesApiTest, ChunksThatUnpackToAnythingElseAreRefused) {
+  v1::Volume volume;
+  ASSERT_TRUE(Create("bomb", spec_, &volume).ok());
+  const v1::VolumeSpec large = Spec(8, 256, 256);
+  v1::Chunk bomb = Planes(large, 0, 8);  // 512 KiB, packed into a few hundred bytes
+  Pack(bomb, v1::ZSTD);
+  ASSERT_LT(bomb.data().size(), 1000u);
+  *bomb.mutable_box() = Planes(spec_, 0, 1).box();
+  v1::WriteVolumeResponse last;
+  EXPECT_EQ(ReasonOf(Write(volume.name(), {bomb}, &last)), v1::BAD_COMPRESSION);
+  EXPECT_EQ(last.chunks_committed(), 0u);
+  v1::Chunk trailing = Planes(spec_, 0, 1);
+  Pack(trailing, v1::LZ4);
+  ASSERT_EQ(trailing.compression(), v1::LZ4);
+  trailing.mutable_data()->push_back('\0');
+  EXPECT_EQ(ReasonOf(Write(volume.name(), {trailing}, &last)), v1::BAD_COMPRESSION);
+  ASSERT_TRUE(Get(volume.name(), &volume).ok());
+  EXPECT_EQ(volume.committed_bytes(), 0u);
+}
 
 TEST_F(VolumesApiTest, UploadBreakResumeFinishAndReadBack) {
   v1::Volume volume;
