@@ -48,14 +48,16 @@ class SubmissionTest : public ::testing::Test {
     ASSERT_OK_AND_ASSIGN(std::unique_ptr<Database> database, Database::Open(folder_.path() / "store.sqlite"));
     ASSERT_OK(Migrate(*database));
     store_ = std::make_unique<PausingStore>(std::move(database));
-    const VolumeStore::Options spool{.directory = folder_.path() / "spool", .keep_free_bytes = 0};
+    const VolumeStore::Options spool{.directory = folder_.path() / "spool",
+                                     .keep_free_bytes = 0,
+                                     .quota_of = [this](const std::string&) { return quota_; }};
     ASSERT_OK_AND_ASSIGN(volumes_, VolumeStore::Open(spool, *store_, *files_, clock_, ids_));
     ASSERT_OK_AND_ASSIGN(jobs_, JobManager::Open({}, *store_, *volumes_, capabilities_, clock_, ids_));
   }
 
-  absl::StatusOr<v1::Job> Submit() {
+  absl::StatusOr<v1::Job> Submit(const std::string& request_id = "once") {
     v1::SubmitJobRequest request;
-    request.set_request_id("once");
+    request.set_request_id(request_id);
     v1::SimulateSpec& work = *request.mutable_spec()->mutable_simulate();
     work.set_kind(v1::BEADS);
     work.mutable_shape()->set_z(4);
@@ -74,6 +76,7 @@ class SubmissionTest : public ::testing::Test {
   deconvoy::testing::FakeClock clock_;
   deconvoy::testing::CountingIds ids_;
   const std::unique_ptr<FileSystem> files_ = MakePosixFileSystem();
+  v1::Quota quota_;  // of everybody
   Capabilities capabilities_;
   std::unique_ptr<PausingStore> store_;
   std::unique_ptr<VolumeStore> volumes_;
@@ -122,6 +125,23 @@ TEST_F(SubmissionTest, AJobThatIsNotStoredIsNotThere) {
   store_->failure = absl::OkStatus();
   EXPECT_OK(Submit());  // the same request again
   EXPECT_EQ(jobs_->Waiting().size(), 1U);
+}
+
+TEST_F(SubmissionTest, NobodyHasMoreJobsOrBytesThanTheQuota) {
+  quota_.set_jobs(1);
+  ASSERT_OK_AND_ASSIGN(const v1::Job first, Submit());
+  EXPECT_OK(Submit());  // the same request again
+  const absl::Status refused = Submit("twice").status();
+  EXPECT_EQ(ReasonOf(refused), v1::QUOTA_EXCEEDED);
+  EXPECT_EQ(InfoOf(refused).metadata().at("quota"), "jobs");
+  EXPECT_EQ(InfoOf(refused).metadata().at("limit"), "1");
+  ASSERT_OK_AND_ASSIGN(const v1::PreflightReport report, jobs_->Preflight(kOwner, first.spec()));
+  EXPECT_FALSE(report.accepted()) << "as Submit says";
+  EXPECT_OK(jobs_->Cancel(kOwner, JobId(first.name(), "job").value()));
+  quota_.set_bytes(1);
+  EXPECT_EQ(InfoOf(Submit("twice").status()).metadata().at("quota"), "bytes");
+  quota_.clear_bytes();
+  EXPECT_OK(Submit("twice"));
 }
 
 TEST_F(SubmissionTest, AnAcceptedJobWaitsWhileTheDatabaseCannotGrow) {
