@@ -23,5 +23,7 @@ Command AddQueue(CLI::App& root);
 Command AddPsf(CLI::App& root);
 Command AddMethods(CLI::App& root);
 Command AddResolution(CLI::App& root);
+Command AddTransfer(CLI::App& root);
+Command AddStreams(CLI::App& root);
 
 }  // namespace deconvoy::bench

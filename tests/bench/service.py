@@ -120,6 +120,10 @@ class Server:
             time.sleep(0.05)
         raise programs.Failed("the server or its workers did not start: " + self._log.read_text()[-2000:])
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def cli(self, *arguments):
         """Standard output of a verb of the command line."""
         return programs.run("deconvoy", *arguments, "--server", self.address)

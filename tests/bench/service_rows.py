@@ -108,3 +108,29 @@ def big_volume(options):
         yield median_row(f"{shape}, 5 iterations", samples, unit="ns per voxel")
     yield Row(f"time per voxel, {big} / {small}", statistics.median(nanoseconds[big]) / statistics.median(nanoseconds[small]),
               bound=1.15)
+
+
+def transfer(options):
+    """A volume to a server and back, with checksums and digest, against a bare gRPC stream of the same chunks in the same run."""
+    mib = 16 if options.quick else 2048
+    folder = options.folder / "transfer"
+    folder.mkdir()
+    with service.Server(folder / "server", options.cache, workers=0) as server:
+        measured = programs.bench("transfer", "--server", server.address, "--mib", mib, "--repeats", options.samples)
+    rates = {name: measured[f"{name}_mib_per_second"] for name in ("bare", "upload", "download")}
+    for name, samples in rates.items():
+        yield median_row(f"{name} of {mib} MiB", samples, unit="MiB/s")
+    for name, bound in (("upload", 0.6), ("download", 0.6)):
+        yield Row(f"{name} / bare stream", measured[f"{name}_ratio"], bound=bound, at_least=True)
+    yield median_row("the same volume again, found by its digest", measured["again_seconds"], unit="s")
+
+
+def streams(options):
+    """Peak resident set of a server with 32 uploads and 32 downloads at once, half of the readers stalled."""
+    mib, count = (2, 4) if options.quick else (64, 32)
+    folder = options.folder / "streams"
+    folder.mkdir()
+    with service.Server(folder / "server", options.cache, workers=0) as server:
+        programs.bench("streams", "--server", server.address, "--mib", mib, "--streams", count)
+        yield Row(f"server with {count} uploads and {count} downloads", service.memory_of(server.pid, "VmHWM") / 1e6, unit="MB",
+                  bound=150)

@@ -22,6 +22,8 @@ MEASUREMENTS = {
     "big-volume": service_rows.big_volume,
     "two-workers": service_rows.two_workers,
     "run": service_rows.run,
+    "transfer": service_rows.transfer,
+    "streams": service_rows.streams,
     "operations": engine_rows.operations,
     "scaling": engine_rows.scaling,
     "methods": engine_rows.methods,
