@@ -63,7 +63,7 @@ void AddServerOption(CLI::App& verb, ServerOptions& options) {
 
 void AddCompressOption(CLI::App& verb, ServerOptions& options) {
   verb.add_option(
-          "--compress", options.compress,
+          "--compress-transfer", options.compress_transfer,
           "How voxels travel. auto: zstd where it makes them a fifth smaller, none to a server on this machine; "
           "through an SSH tunnel say zstd")
       ->check(CLI::IsMember({"auto", "none", "zstd", "lz4"}))
@@ -73,9 +73,9 @@ void AddCompressOption(CLI::App& verb, ServerOptions& options) {
 }
 
 TransferCompression CompressionOf(const ServerOptions& options) {
-  if (options.compress == "none") return TransferCompression::kNone;
-  if (options.compress == "zstd") return TransferCompression::kZstd;
-  if (options.compress == "lz4") return TransferCompression::kLz4;
+  if (options.compress_transfer == "none") return TransferCompression::kNone;
+  if (options.compress_transfer == "zstd") return TransferCompression::kZstd;
+  if (options.compress_transfer == "lz4") return TransferCompression::kLz4;
   return TransferCompression::kAuto;
 }
 

@@ -21,19 +21,19 @@ struct ServerOptions {
   std::optional<int64_t> memory_mib;
   std::string job_class = "normal";  // of the jobs that the command submits
   AccessFiles access;
-  std::string compress = "auto";
+  std::string compress_transfer = "auto";
 };
 
 // --server, with --token-file and --tls-..., alone, for commands about what a server keeps.
 void AddServerOption(CLI::App& verb, ServerOptions& options);
 
-// --compress, for commands that move voxels.
+// --compress-transfer, for commands that move voxels.
 void AddCompressOption(CLI::App& verb, ServerOptions& options);
 
-// What --compress says.
+// What --compress-transfer says.
 TransferCompression CompressionOf(const ServerOptions& options);
 
-// --server or --local, and --compress, with --threads and --memory-mib for the latter.
+// --server or --local, and --compress-transfer, with --threads and --memory-mib for the latter.
 void AddServerOrLocalOptions(CLI::App& verb, ServerOptions& options);
 
 // --class, for commands that submit jobs.

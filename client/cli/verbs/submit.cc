@@ -25,7 +25,7 @@ struct SubmitOptions {
 constexpr char kExamples[] = R"(  deconvoy submit raw.tif --psf psf.tif --server localhost:7450
       prints the job's name, and how to follow it, fetch its result and stop it; where the server runs on another
       machine, first: ssh -fNL 7450:localhost:7450 facility
-  deconvoy submit raw.tif --psf psf.tif --param iterations=50
+  deconvoy submit raw.tif --psf psf.tif --iterations 50
       the same stack again: it is on the server already, and not sent twice
   job=$(deconvoy submit raw.tif --psf psf.tif --quiet) && deconvoy watch $job && deconvoy fetch $job -o out.tif
       in a script)";
