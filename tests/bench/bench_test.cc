@@ -158,11 +158,11 @@ TEST(RunScript, MeasuresTheWholeServiceAndLeavesNothing) {
   std::filesystem::create_directory(scratch);
   RunToEnd((SourceDir() / "tests/bench/run.sh").string(),
            {"--quick", "--samples", "1", "--bin", ProgramDir().string(), "--json", file.string(), "memory",
-            "big-volume", "two-workers", "run", "psf"},
+            "big-volume", "two-workers", "run", "psf", "transfer", "streams"},
            {.environment = {{"TMPDIR", scratch.string()}}, .folder = folder.path(), .label = "script"});
   EXPECT_TRUE(std::filesystem::is_empty(scratch));
   const auto r = nlohmann::json::parse(ReadText(file), nullptr, /*allow_exceptions=*/false);
-  ASSERT_EQ(r["measurements"].size(), 5U);
+  ASSERT_EQ(r["measurements"].size(), 7U);
   for (const auto& [name, rows] : r["measurements"].items()) {
     EXPECT_FALSE(rows.empty()) << name;
     for (const auto& row : rows) ExpectFigures(row["value"], row["what"].get<std::string>());

@@ -174,11 +174,11 @@ TEST(ServiceTest, VolumesAreListedAndGivenBack) {
   const CliResult listed = server.Cli({"volumes"});
   EXPECT_NE(listed.out.find(input), std::string::npos) << listed.out;
   EXPECT_NE(listed.out.find("1 x 1 x 8 x 32 x 32"), std::string::npos) << listed.out;
-  const CliResult refused = server.Cli({"volumes", "--delete", input});
+  const CliResult refused = server.Cli({"volumes", "delete", input});
   EXPECT_NE(refused.exit.code, 0);
   EXPECT_NE(refused.err.find(job["name"].get<std::string>()), std::string::npos) << refused.err;
   EXPECT_EQ(server.Cli({"cancel", job["name"].get<std::string>()}).exit.code, 0);
-  EXPECT_EQ(server.Cli({"volumes", "--delete", input}).exit.code, 0);
+  EXPECT_EQ(server.Cli({"volumes", "delete", input}).exit.code, 0);
   EXPECT_EQ(server.Cli({"volumes"}).out.find(input), std::string::npos);
   EXPECT_EQ(server.Cli({"job", job["name"].get<std::string>(), "--delete"}).exit.code, 0);
   EXPECT_NE(server.Cli({"volumes"}).out.find("no volumes"), std::string::npos);
