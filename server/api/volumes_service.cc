@@ -37,6 +37,10 @@ std::vector<v1::Box> AllFrames(const v1::Shape5& shape) {
   return frames;
 }
 
+bool IsOfWholePlanes(const v1::Box& region, const v1::Shape5& shape) {
+  return region.size_y() == shape.y() && region.size_x() == shape.x();
+}
+
 // How to pack what the caller reads: the first way of those it accepts that is known here.
 v1::Compression PreferredOf(const v1::ReadVolumeRequest& request) {
   for (const int accepted : request.accept()) {
@@ -132,6 +136,9 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
     v1::ReadVolumeResponse message;
     Packer packer(PreferredOf(*request));
     bool heard = true;
+    const bool whole_planes = std::all_of(regions.begin(), regions.end(), [&](const v1::Box& region) {
+      return IsOfWholePlanes(region, record.spec.shape());
+    });
     int64_t bytes = 0;
     const auto send = [&](v1::Chunk chunk) {
       const FrameBox box = ToFrameBox(chunk.box());
@@ -140,7 +147,7 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
       heard = writer->Write(message);
       if (!heard) return false;
       bytes += VoxelBytes(message.chunk().box(), record.spec);
-      volumes_.NoteSent(record, box);
+      if (whole_planes) volumes_.NoteSent(record, box);
       return true;
     };
     absl::Status status;

@@ -12,7 +12,7 @@ constexpr int64_t kMostPlanes = 1 << 23;
 
 bool FetchTracker::Sent(const std::string& volume_id, const Shape5& shape, const FrameBox& box) {
   const int64_t planes = shape.frames() * shape.z;
-  const bool ends_planes = box.box.end().y == shape.y && box.box.origin.x == 0 && box.box.shape.x == shape.x;
+  const bool ends_planes = box.box.end().y == shape.y && box.box.end().x == shape.x;
   if (!ends_planes || planes > kMostPlanes) return false;
   std::lock_guard lock(mutex_);
   auto found =

@@ -19,8 +19,8 @@ class FetchTracker {
   explicit FetchTracker(size_t volumes = 64) : most_volumes_(volumes) {}
 
   // A box has been sent, after all others of its planes that come before it. Whether that was the last that lacked;
-  // then the volume is forgotten. Boxes that do not end their planes, or span a part of their rows or columns only, do
-  // not count.
+  // then the volume is forgotten. Boxes that do not end their planes do not count. REQUIRES: it is of a region of whole
+  // planes.
   bool Sent(const std::string& volume_id, const Shape5& shape, const FrameBox& box);
 
  private:

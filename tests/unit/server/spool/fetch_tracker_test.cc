@@ -25,7 +25,7 @@ TEST(FetchTracker, PartsOfPlanesDoNotCount) {
   const Shape5 plane{1, 1, 1, 4, 5};
   EXPECT_FALSE(tracker.Sent("v", plane, {0, 0, {{0, 0, 0}, {1, 3, 5}}})) << "the last row is missing";
   EXPECT_FALSE(tracker.Sent("v", plane, {0, 0, {{0, 0, 0}, {1, 4, 4}}})) << "the last column is missing";
-  EXPECT_TRUE(tracker.Sent("v", plane, {0, 0, {{0, 3, 0}, {1, 1, 5}}})) << "the end of the plane, after the rest";
+  EXPECT_TRUE(tracker.Sent("v", plane, {0, 0, {{0, 3, 2}, {1, 1, 3}}})) << "the end of the plane, after the rest";
 }
 
 TEST(FetchTracker, ForgetsTheVolumeNotedLongestAgo) {
