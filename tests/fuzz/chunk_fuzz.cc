@@ -1,8 +1,9 @@
-// A chunk as it comes over the wire, for a volume; and the runs and pieces of its box.
+// A chunk as it comes over the wire, plain or packed, for a volume; and the runs and pieces of its box.
 #include <span>
 
 #include "deconvoy/v1/volumes.pb.h"
 #include "proto/contract/checksum.h"
+#include "proto/contract/compression.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
@@ -45,9 +46,10 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   v1::VolumeSpec volume;
   v1::Chunk chunk;
   if (!fuzz::ParseTwo(input, volume, chunk)) return 0;
+  if (!ValidateVolumeSpec(volume).ok() || !Unpack(chunk, volume).ok()) return 0;
   // Otherwise hardly any chunk would get past the checksum.
   chunk.set_crc32c(Crc32c(std::as_bytes(std::span(chunk.data()))));
-  if (!ValidateVolumeSpec(volume).ok() || !ValidateChunk(chunk, volume).ok()) return 0;
+  if (!ValidateChunk(chunk, volume).ok()) return 0;
   fuzz::Require(chunk.data().size() <= limits::kChunkBytes, "chunks keep their limit");
   CheckRuns(ToShape(volume.shape(), volume.type(), "shape").value(), volume.type(), chunk);
   CheckPieces(volume.type(), ToFrameBox(chunk.box()), max_bytes);
