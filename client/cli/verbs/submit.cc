@@ -55,8 +55,12 @@ absl::Status Submit(const SubmitOptions& options, const Console& console) {
   Leftovers volumes;
   const auto submitted = [&]() -> absl::StatusOr<v1::Job> {
     RETURN_IF_ERROR(CheckWithServer(*session, deconvolve, stop, inputs));
-    ASSIGN_OR_RETURN(const v1::JobSpec spec, UploadInputs(*session, inputs, deconvolve, volumes, *progress, stop));
-    return session->Submit(spec, *progress, stop);
+    for (bool again = true;; again = false) {
+      ASSIGN_OR_RETURN(const v1::JobSpec spec, UploadInputs(*session, inputs, deconvolve, volumes, *progress, stop));
+      auto job = session->Submit(spec, *progress, stop);
+      // A volume that was found may be removed before a job is there to keep it.
+      if (!again || !absl::IsNotFound(job.status())) return job;
+    }
   }();
   progress->Clear();
   if (!submitted.ok()) {

@@ -151,6 +151,15 @@ TEST_F(ProgramTest, TheSameStackIsSubmittedWithoutBeingSentAgain) {
   EXPECT_THAT(service_.volumes(), SizeIs(4)) << "image, PSF and two results";
 }
 
+TEST_F(ProgramTest, AStackThatIsRemovedBeforeItsJobIsThereIsSentAnew) {
+  service_.FailNext("Jobs.Submit", 1, MakeError({.reason = v1::NOT_FOUND}, "there is no volume"));
+  const Result submitted = Served({"submit", File("raw.tif"), "--psf", File("psf.tif"), "--wait"});
+  EXPECT_EQ(submitted.code, 0) << submitted.err;
+  EXPECT_EQ(service_.calls("Jobs.Submit"), 2);
+  service_.FailNext("Jobs.Submit", 2, MakeError({.reason = v1::NOT_FOUND}, "there is no volume"));
+  EXPECT_EQ(Served({"submit", File("raw.tif"), "--psf", File("psf.tif"), "--wait"}).code, 3) << "but only once";
+}
+
 TEST_F(ProgramTest, ARefusedJobLeavesTheVolumesOfOthers) {
   const std::vector<std::string> submit = {"submit", File("raw.tif"), "--psf", File("psf.tif"), "--wait"};
   ASSERT_EQ(Served(submit).code, 0);
