@@ -95,7 +95,7 @@ class Client {
 
   // Creates a volume, sends its planes, finishes it with its digest, and returns its name. A stream that breaks is
   // resumed where the server misses boxes. On any other error the volume is removed from the server if that takes no
-  // longer than a second. Memory: one plane and 16 MiB.
+  // longer than a second. Memory: two planes and 16 MiB.
   absl::StatusOr<std::string> Upload(const v1::VolumeSpec& spec, const PlaneSource& source,
                                      const TransferObserver& progress = {}, std::stop_token stop = {}) const;
 

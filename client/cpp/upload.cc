@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <future>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -20,6 +21,8 @@
 
 namespace deconvoy::client {
 namespace {
+
+constexpr int64_t kDigestedBeside = 256 << 10;  // bytes of a plane from which a thread for it pays
 
 // Which pieces the server still misses. Its list may be cut short: what comes after its last box counts as missing.
 class MissingBoxes {
@@ -64,6 +67,9 @@ class Uploader {
   // Sends everything that `volume` misses, however often the stream breaks, and finishes it.
   absl::Status Run(v1::Volume volume) {
     ASSIGN_OR_RETURN(plane_, AllocatePlane(plane_bytes_));
+    if (plane_bytes_ >= kDigestedBeside) {
+      ASSIGN_OR_RETURN(digested_, AllocatePlane(plane_bytes_));
+    }
     for (;;) {
       const absl::Status status = SendMissing(volume);
       // Another upload of the same image has finished the volume meanwhile; Finish checks the digest.
@@ -142,10 +148,18 @@ class Uploader {
     RETURN_IF_ERROR(source_(t, c, z, plane_));
     loaded_plane_ = index;
     if (index == digested_planes_) {
-      digester_.Update(plane_);
+      Digest();
       ++digested_planes_;
     }
     return absl::OkStatus();
+  }
+
+  // Large planes are digested beside the sending, from a copy.
+  void Digest() {
+    if (plane_bytes_ < kDigestedBeside) return digester_.Update(plane_);
+    if (digesting_.valid()) digesting_.get();
+    digested_ = plane_;
+    digesting_ = std::async(std::launch::async, [this] { digester_.Update(digested_); });
   }
 
   void Report(int64_t committed) {
@@ -155,6 +169,7 @@ class Uploader {
   }
 
   absl::Status Finish(const std::string& volume) {
+    if (digesting_.valid()) digesting_.get();
     const Sha256Digest digest = digester_.Finish();
     v1::FinishVolumeRequest request;
     request.set_volume(volume);
@@ -178,10 +193,12 @@ class Uploader {
   VolumeDigester digester_;
   Packer packer_;
   int64_t digested_planes_ = 0;
+  std::vector<std::byte> digested_;  // the plane of `digesting_`
   std::vector<std::byte> plane_;
   int64_t loaded_plane_ = -1;  // which one `plane_` holds
   v1::WriteVolumeRequest request_;
   int64_t committed_ = 0;
+  std::future<void> digesting_;  // last: its thread uses the rest
 };
 
 // Removes an upload that nobody finishes, where the server takes it at once.

@@ -13,11 +13,11 @@
 #include "server/spool/coverage.h"
 #include "server/spool/spool_volume_store.h"
 #include "server/spool/stored_boxes.h"
+#include "server/spool/volume_digest.h"
 
 namespace deconvoy::server {
 namespace {
 
-constexpr int64_t kDigestBufferBytes = 1 << 20;
 constexpr size_t kMissingCounted = 1000;
 
 std::vector<Box3> InFrame(const std::vector<CommittedBox>& committed) {
@@ -73,17 +73,8 @@ absl::Status SpoolVolumeStore::CheckNothingMissing(const VolumeRecord& volume) {
 absl::StatusOr<std::string> SpoolVolumeStore::ComputeDigest(const VolumeRecord& volume) {
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), volume.spec.type(), "spec.shape"));
   ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files_.Open(PathOf(volume.id), false));
-  const int64_t bytes = VolumeBytes(shape, volume.spec.type());
-  VolumeDigester digester(shape.y * shape.x * BytesPerVoxel(volume.spec.type()));
-  std::vector<std::byte> buffer(static_cast<size_t>(std::min(bytes, kDigestBufferBytes)));
-  for (int64_t offset = 0; offset < bytes;) {
-    const auto part =
-        std::span(buffer).first(static_cast<size_t>(std::min(bytes - offset, static_cast<int64_t>(buffer.size()))));
-    RETURN_IF_ERROR(file->ReadAt(offset, part));
-    digester.Update(part);
-    offset += static_cast<int64_t>(part.size());
-  }
-  const Sha256Digest digest = digester.Finish();
+  ASSIGN_OR_RETURN(const Sha256Digest digest, DigestOfPlanes(*file, shape.frames() * shape.z,
+                                                             shape.y * shape.x * BytesPerVoxel(volume.spec.type())));
   return std::string(reinterpret_cast<const char*>(digest.data()), digest.size());
 }
 
