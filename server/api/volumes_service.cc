@@ -147,11 +147,17 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
       heard = writer->Write(message);
       if (!heard) return false;
       bytes += VoxelBytes(message.chunk().box(), record.spec);
-      if (whole_planes) volumes_.NoteSent(record, box);
+      // What is followed comes in no order.
+      if (whole_planes && !request->follow()) volumes_.NoteSent(record, box);
       return true;
     };
     absl::Status status;
-    if (request->follow()) status = volumes_.Follow(record.id, regions, send, [&] { return call.gone(); });
+    if (request->follow()) {
+      status = volumes_.Follow(record.id, regions, send, [&] { return call.gone(); });
+      for (const v1::Box& region : regions) {
+        if (status.ok() && heard && whole_planes) volumes_.NoteSent(record, ToFrameBox(region));
+      }
+    }
     for (size_t i = 0; i < regions.size() && heard && status.ok() && !request->follow(); ++i) {
       status = volumes_.Read(record.id, regions[i], send);
     }
