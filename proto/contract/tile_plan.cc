@@ -32,6 +32,9 @@ constexpr double kVoxelsPerTile = 65536;
 // And for each row of a tile that holds only a part of the frame's rows: what it writes lies by itself, about 3 us.
 constexpr double kVoxelsPerCutRow = 40;
 
+// Planes of a slab, at least, however small the PSF is.
+constexpr int64_t kLeastSlab = 8;
+
 // How much more all tiles may take together so that several workers end sooner.
 constexpr double kMostExtraWork = 1.5;
 
@@ -284,7 +287,9 @@ void Search(const TilePlanRequest& request, const Cutting& cutting, const Cut& z
   for (const Cut& y : cutting.ys) {
     for (const Cut& x : cutting.xs) {
       const double tile_time = TileTime(z, y, x), tiles = TilesOf(z, y, x);
-      const double turns = std::ceil(tiles * static_cast<double>(aim.frames) / static_cast<double>(aim.workers));
+      const double rounds = request.growing ? static_cast<double>(z.count) : 1;
+      const double at_once = request.growing ? tiles / rounds : tiles * static_cast<double>(aim.frames);
+      const double turns = rounds * std::ceil(at_once / static_cast<double>(aim.workers));
       const double time = turns * tile_time, work = tiles * tile_time;
       if (time >= best.time || work > aim.most_work || tiles > limits::kTasksPerJob) continue;
       if (!Fits(request, {z.padded, y.padded, x.padded}, {z.loaded, y.loaded, x.loaded})) continue;
@@ -293,7 +298,20 @@ void Search(const TilePlanRequest& request, const Cutting& cutting, const Cut& z
   }
 }
 
-Best SearchAll(const TilePlanRequest& request, const Cutting& cutting, const Aim& aim) {
+// The slabs there should be, and where no tile of them fits thinner ones.
+Best SearchSlabs(const TilePlanRequest& request, const Cutting& cutting, const Axis& z_axis, const Aim& aim) {
+  const int64_t slabs = SlabCount(z_axis.frame, z_axis.halo, z_axis.psf);
+  const Cut slab = CutInto(z_axis, CeilDivide(z_axis.frame, slabs));
+  Best best;
+  Search(request, cutting, slab, aim, best);
+  for (size_t i = 0; i < cutting.zs.size() && !best.plan.has_value(); ++i) {
+    if (cutting.zs[i].core < slab.core) Search(request, cutting, cutting.zs[i], aim, best);
+  }
+  return best;
+}
+
+Best SearchAll(const TilePlanRequest& request, const Cutting& cutting, const Axis& z_axis, const Aim& aim) {
+  if (request.growing && request.boundary != v1::PERIODIC) return SearchSlabs(request, cutting, z_axis, aim);
   Best whole_z;
   Search(request, cutting, cutting.zs.front(), aim, whole_z);
   if (aim.workers == 1 && whole_z.plan.has_value() && whole_z.plan->tiles() == 1) return whole_z;
@@ -306,9 +324,9 @@ Best SearchAll(const TilePlanRequest& request, const Cutting& cutting, const Aim
 absl::StatusOr<TilePlan> PlanAutomatic(const TilePlanRequest& request, const Shape3& halo, const Axis& z_axis,
                                        const Axis& y_axis, const Axis& x_axis) {
   const Cutting cutting{.halo = halo, .zs = Cuts(z_axis), .ys = Cuts(y_axis), .xs = Cuts(x_axis)};
-  Best best = SearchAll(request, cutting, {});
+  Best best = SearchAll(request, cutting, z_axis, {});
   if (best.plan.has_value() && request.workers > 1) {
-    best = SearchAll(request, cutting,
+    best = SearchAll(request, cutting, z_axis,
                      {.workers = request.workers, .frames = request.frames, .most_work = kMostExtraWork * best.work});
   }
   if (best.plan.has_value()) return *best.plan;
@@ -382,6 +400,12 @@ absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request) {
   if (request.whole || request.uncut) return PlanGiven(request, region.shape, halo, z, y, x);
   if (!request.core.empty()) return PlanGiven(request, request.core, halo, z, y, x);
   return PlanAutomatic(request, halo, z, y, x);
+}
+
+int64_t SlabCount(int64_t planes, int64_t halo, int64_t psf) {
+  const int64_t beside = std::max(2 * halo + psf / 2, kLeastSlab);
+  if (2 * beside <= planes) return planes / beside;
+  return planes > 1 && 8 * halo <= 3 * planes ? 2 : 1;
 }
 
 Shape3 MeasuredShape(v1::Boundary boundary, const Shape3& padded, const Shape3& loaded) {

@@ -35,6 +35,7 @@ struct TilePlanRequest {
   bool uncut = false;               // one tile only, as the method needs
   int64_t workers = 1;              // tiles that can be computed at once
   int64_t frames = 1;               // frames that can be computed at once
+  bool growing = false;             // the frame comes plane by plane, and is computed as it comes
   FftCosts costs;                   // of the machine that the plan is made for
 };
 
@@ -62,12 +63,18 @@ struct TilePlan {
 // 65536 voxels besides, and 40 for each row where rows are cut. Several workers take tiles in turn, as many at once as
 // there are workers, but all tiles together never take more than 3/2 of what they would for one worker. z stays whole
 // where it fits, unless cutting it at least halves the time. Tried are, along each axis, all numbers of tiles up to 32
-// and then steps of an eighth; of equals, the plan with the fewest tiles along z, then y, then x. Errors: OUT_OF_MEMORY
-// (not even the smallest tile fits, or the only one does not; with need and budget), INVALID_FIELD (core too large,
+// and then steps of an eighth; of equals, the plan with the fewest tiles along z, then y, then x. A growing frame is
+// cut into `SlabCount` slabs along z, and into more only where the memory demands it; the workers take the tiles of one
+// slab in turn. Errors: OUT_OF_MEMORY (not even the smallest tile fits, or the only one does not; with need and budget), INVALID_FIELD (core too large,
 // negative or so small that the tiles exceed `limits::kTasksPerJob`; core and `whole`; cut with `PERIODIC`, which has
 // no tiles, or with `uncut`; a region outside the frame; anything else out of range). The only tile of PERIODIC or
 // `uncut` loads the whole frame, whatever the region.
 absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request);
+
+// Slabs of a frame of so many planes that is computed as it comes. Each is at least as thick as what it takes besides:
+// the halo on both sides and half the PSF. A frame too thin for two such slabs is halved where three eighths of it hold
+// the halo, so that one half is under way when the last plane comes; else it is one slab.
+int64_t SlabCount(int64_t planes, int64_t halo, int64_t psf);
 
 // Extent of the array that holds a tile's measured voxels: what is loaded for EXTEND; else the transforms' extent, into
 // which MIRROR reflects them and which PERIODIC loads.

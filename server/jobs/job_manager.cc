@@ -68,9 +68,14 @@ JobManager::JobManager(const RetryRules& rules, Store& store, VolumeStore& volum
       capabilities_(capabilities),
       clock_(clock),
       ids_(ids),
-      examiner_(store, volumes, capabilities) {}
+      examiner_(store, volumes, capabilities),
+      watcher_(std::make_unique<InputWatcher>([this](const InputNews& news) { TakeNews(news); })) {
+  volumes_.SetListener(watcher_.get());
+}
 
-JobManager::~JobManager() = default;
+JobManager::~JobManager() {
+  volumes_.SetListener(nullptr);
+}
 
 absl::StatusOr<std::unique_ptr<JobManager>> JobManager::Open(const RetryRules& rules, Store& store,
                                                              VolumeStore& volumes, Capabilities& capabilities,
@@ -133,6 +138,7 @@ absl::Status JobManager::RecoverJob(JobRecord record) {
     live_[job->id()] = job;
   }
   std::lock_guard turn(job->turn);
+  if (broken.ok() && IsGrowing(job->spec())) RETURN_IF_ERROR(FollowInput(*job));
   JobStep step(*job, clock_.Wall());
   const TaskFailure lost{.error = MakeError({.reason = v1::SHUTTING_DOWN}, "the server was restarted"),
                          .lost_lease = true};
@@ -141,8 +147,9 @@ absl::Status JobManager::RecoverJob(JobRecord record) {
     if (task.state != TaskState::kLeased || IsEnd(step.change.job.state)) continue;
     RETURN_IF_ERROR(TakeFailure(step, task.number, lost, rules_));
   }
-  if (step.change.events.empty()) return absl::OkStatus();
-  return Finish(*job, std::move(step));
+  if (!step.change.events.empty()) RETURN_IF_ERROR(Finish(*job, std::move(step)));
+  if (!IsGrowing(job->spec()) || IsEnd(job->record().state)) return absl::OkStatus();
+  return TakeInputOf(*job, AllFrames(*job));
 }
 
 // --- Finding ---
@@ -197,6 +204,7 @@ void JobManager::Publish(LiveJob& job, const JobStep& step) {
     job.Accept(step.change, step.plan, clock_.Wall(), clock_.Steady());
     if (IsEnd(step.change.job.state)) live_.erase(job.id());
   }
+  if (IsEnd(step.change.job.state)) ForgetInput(job);
   changed_.notify_all();
   LogEvents(job.id(), step.change);
   for (const JobChange::Commit& commit : step.change.committed) volumes_.Announce(commit.volume_id, commit.boxes);

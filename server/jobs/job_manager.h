@@ -28,6 +28,7 @@
 #include "deconvoy/v1/workers.pb.h"
 #include "proto/contract/resource_name.h"
 #include "server/jobs/capabilities.h"
+#include "server/jobs/input_watcher.h"
 #include "server/jobs/outcome.h"
 #include "server/jobs/preflight.h"
 #include "server/observe/environment.h"
@@ -87,6 +88,15 @@ class JobManager {
   absl::Status Watch(const std::string& owner, const std::string& job_id, uint64_t after_sequence,
                      const std::function<bool(const v1::JobEvent&)>& send, const std::function<bool()>& gone);
 
+  // How far a deconvolution is: for a caller who brings the input and takes the result box by box.
+  struct Stand {
+    std::vector<v1::Box> finished;     // boxes of `estimate` that became durable after the first `known` ones, in order
+    bool ended = false;                // then `finished` is empty, and all boxes are durable if it has SUCCEEDED
+    double done_fraction = 0;          // of the result's voxels
+    double seconds_per_gigavoxel = 0;  // of the result, by the last task; 0 if not known
+  };
+  absl::StatusOr<Stand> StandOf(const std::string& owner, const std::string& job_id, size_t known);
+
   // Ends all watchers. Further calls of Watch answer UNAVAILABLE.
   void Stop();
 
@@ -141,6 +151,15 @@ class JobManager {
   absl::Status RecoverJob(JobRecord record);
   absl::StatusOr<std::map<std::string, v1::VolumeSpec>> VolumesOf(const v1::Job& job, absl::Status& missing);
 
+  // --- inputs that are still being written (input.cc) ---
+  // Lets the job follow its input from what is there now. REQUIRES: the job's turn is held, and it is in live_.
+  absl::Status FollowInput(LiveJob& job);
+  void ForgetInput(const LiveJob& job);
+  void TakeNews(const InputNews& news);
+  absl::Status TakeNewsFor(LiveJob& job, const InputNews& news);
+  // Plans and applies what follows from the input that is there. REQUIRES: the job's turn is held.
+  absl::Status TakeInputOf(LiveJob& job, const Frames& frames);
+
   // --- submitting ---
   absl::StatusOr<v1::Job> Accept(const std::string& owner, const v1::SubmitJobRequest& request,
                                  const std::string& digest, Examination examination);
@@ -194,6 +213,8 @@ class JobManager {
   // Guarded by mutex_: jobs that have not ended. Every such job of the store is here, and one that is being submitted.
   std::map<std::string, std::shared_ptr<LiveJob>> live_;
   bool stopped_ = false;  // guarded by mutex_
+
+  std::unique_ptr<InputWatcher> watcher_;  // ends before all else
 };
 
 }  // namespace deconvoy::server

@@ -135,6 +135,7 @@ void LiveJob::Take(const TaskRecord& task, absl::Time wall, SteadyTime steady) {
   LiveTask& live = tasks_[static_cast<size_t>(task.number)];
   const bool was_open = !is_new && !IsEnd(live.state);
   const bool was_ready = !is_new && live.state == TaskState::kReady;
+  const bool was_blocked = !is_new && live.state == TaskState::kBlocked;
   const bool is_open = !IsEnd(task.state);
   live = Compact(task);
 
@@ -142,6 +143,7 @@ void LiveJob::Take(const TaskRecord& task, absl::Time wall, SteadyTime steady) {
   open_tasks_ += change;
   if (task.state == TaskState::kDone && (is_new || was_open)) {
     ++done_tasks_;
+    if (task.kind == TaskKind::kTile) done_tiles_.push_back(task.number);
     room_waits_ = 0;
     room_due_.reset();
     lack_of_room_.clear();
@@ -153,6 +155,7 @@ void LiveJob::Take(const TaskRecord& task, absl::Time wall, SteadyTime steady) {
     open_tiles_[frame] += change;
   }
   ready_tasks_ += static_cast<int>(task.state == TaskState::kReady) - static_cast<int>(was_ready);
+  blocked_tasks_ += static_cast<int>(task.state == TaskState::kBlocked) - static_cast<int>(was_blocked);
   TakeWorker(task);
   Place(task.number, task, wall, steady);
 }
@@ -249,6 +252,7 @@ v1::JobProgress LiveJob::Progress() const {
   progress.set_tasks_done(static_cast<uint32_t>(done_tasks_));
   progress.set_fraction(Fraction());
   progress.set_activity(Activity());
+  progress.set_tasks_blocked(static_cast<uint32_t>(blocked_tasks_));
   const auto reported = running_.find(last_reported_);
   if (reported != running_.end()) {
     progress.set_iteration(reported->second.iteration);
@@ -277,8 +281,15 @@ int64_t LiveJob::FirstCalibration() const {
   return first;
 }
 
+// What a job waits for of which no task runs.
+std::string LiveJob::Waiting() const {
+  if (input() == nullptr || ready_tasks_ > 0) return "waiting";
+  if (open_tasks_ == 0) return "waiting for the image to be finished";
+  return fmt::format("waiting for the image: {} of {} planes are there", input_->planes(), input_->all_planes());
+}
+
 std::string LiveJob::Activity() const {
-  if (running_.empty()) return IsEnd(record_.state) ? "ended" : record_.state == v1::PAUSED ? "paused" : "waiting";
+  if (running_.empty()) return IsEnd(record_.state) ? "ended" : record_.state == v1::PAUSED ? "paused" : Waiting();
   const int64_t number = running_.contains(last_reported_) ? last_reported_ : running_.begin()->first;
   switch (task(number).kind) {
     case TaskKind::kAnalyse:

@@ -18,6 +18,7 @@
 
 #include "deconvoy/v1/jobs.pb.h"
 #include "deconvoy/v1/workers.pb.h"
+#include "server/jobs/input_arrival.h"
 #include "server/jobs/job_plan.h"
 #include "server/store/store.h"
 
@@ -62,10 +63,17 @@ class LiveJob {
   int64_t OpenTiles(int64_t t, int64_t c) const;      // of one frame
   int32_t room_waits() const { return room_waits_; }  // calls of WaitForRoom since a task was done last
   int64_t memory_bytes() const;                       // of the tasks it has to give out
+  // What is there of an input that is still being written; null where everything is.
+  const InputArrival* input() const { return input_ && !input_->complete() ? &*input_ : nullptr; }
+  bool follows_input() const { return input_.has_value(); }
+  InputArrival* mutable_input() { return &*input_; }  // REQUIRES: follows_input()
 
   // --- view ---
   // Takes over what has been applied to the store.
   void Accept(const JobChange& change, std::optional<JobPlan> plan, absl::Time wall, SteadyTime steady);
+  // From now on tasks wait for what is missing of the input. REQUIRES: the turn is held, too.
+  void FollowInput(InputArrival input) { input_ = std::move(input); }
+  void NoteInput() { ++version_; }  // more of it is there
   // Lets tasks whose backoff is over become available, and tells whether any task is.
   bool HasAvailable(SteadyTime now);
   // The disk has no room for one of its tasks: none is available before `until`, or before another one is done, which
@@ -80,6 +88,8 @@ class LiveJob {
   int64_t ready_tasks() const { return ready_tasks_; }
   int64_t available_tasks() const { return available_tasks_; }  // READY, and not backing off
   int64_t leased_tasks() const { return static_cast<int64_t>(running_.size()); }
+  // Tiles that are done, in the order in which they became so; after a restart in that of their numbers.
+  const std::vector<int64_t>& done_tiles() const { return done_tiles_; }
 
   v1::Job Show() const;  // as users see it
   v1::JobProgress Progress() const;
@@ -101,6 +111,7 @@ class LiveJob {
   double Fraction() const;
   int64_t FirstCalibration() const;  // the number of the first, if there are any
   std::string Activity() const;
+  std::string Waiting() const;
 
   // Step; the volumes are constant.
   JobRecord record_;
@@ -112,7 +123,8 @@ class LiveJob {
   std::map<int64_t, std::string> holders_;    // workers of tasks that are leased
   std::map<int64_t, std::string> failed_by_;  // workers that failed open tasks last
   std::vector<int32_t> open_tiles_;           // by frame in t,c order; empty until there are tiles
-  int64_t open_tasks_ = 0, done_tasks_ = 0, first_tile_ = 0;
+  int64_t open_tasks_ = 0, done_tasks_ = 0, first_tile_ = 0, blocked_tasks_ = 0;
+  std::optional<InputArrival> input_;
   int32_t room_waits_ = 0;
 
   // View.
@@ -122,6 +134,7 @@ class LiveJob {
   std::map<int64_t, Running> running_;                    // LEASED tasks
   std::optional<SteadyTime> room_due_;                    // until then it waits for room on the disk
   std::string lack_of_room_;
+  std::vector<int64_t> done_tiles_;
   int64_t last_reported_ = -1;
   int64_t ready_tasks_ = 0;
   uint64_t version_ = 0;

@@ -96,8 +96,9 @@ absl::StatusOr<JobPlan> MakePlan(const LiveJob& job, const v1::AnalyseResult& an
                                                  .machine = capabilities.Machine(spec.backend()),
                                                  .workers = capabilities.Machines(spec.backend()),
                                                  .frames = FramesAtOnce(job.spec(), ResultOf(job)),
-                                                 .psfs = PsfsOfTile(spec, method, input.shape().c()),
-                                                 .bad_pixels = HasBadPixels(analysis)}));
+                                                 .psfs = PsfsOfTile(spec, method, channels),
+                                                 .bad_pixels = HasBadPixels(analysis),
+                                                 .growing = IsGrowing(job.spec())}));
   return JobPlan{.tiles = tiles, .analysis = analysis};
 }
 
@@ -121,7 +122,8 @@ void AddTiles(JobStep& step, const TilePlan& plan) {
         task.job_id = step.live().id();
         task.number = number++;
         task.kind = TaskKind::kTile;
-        task.state = chained && t > 0 ? TaskState::kBlocked : TaskState::kReady;
+        const bool waits = (chained && t > 0) || !TileHasInput(step.live(), plan, t, c, tile);
+        task.state = waits ? TaskState::kBlocked : TaskState::kReady;
         task.t = t;
         task.c = c;
         task.tile = tile;
@@ -297,12 +299,7 @@ absl::Status Unblock(JobStep& step, const LiveTask& task) {
   if (!StartsFromPrevious(job.spec()) || job.OpenTiles(task.t, task.c) > 1) return absl::OkStatus();
   const v1::Shape5& shape = ResultOf(job).shape();
   if (task.t + 1 >= static_cast<int64_t>(shape.t())) return absl::OkStatus();
-  const int64_t tiles = job.plan()->tiles.tiles();
-  const int64_t first = job.first_tile() + (int64_t{task.t + 1} * shape.c() + task.c) * tiles;
-  for (int64_t number = first; number < first + tiles; ++number) {
-    RETURN_IF_ERROR(step.MoveTask(job.RecordOf(number), TaskState::kReady));
-  }
-  return absl::OkStatus();
+  return UnblockTiles(step, {{task.t + 1, task.c}}, /*previous_done=*/true);
 }
 
 absl::Status TakeTile(JobStep& step, int64_t number, const v1::TileResult& tile) {
@@ -374,9 +371,10 @@ v1::DeconvolveSpec WithGain(const LiveJob& job) {
   return spec;
 }
 
-absl::Status EndAfterLast(JobStep& step) {
-  if (step.live().open_tasks() > 1 || !step.change.new_tasks.empty()) return absl::OkStatus();
-  if (IsEnd(step.change.job.state)) return absl::OkStatus();
+// `open`: tasks that are still to be done.
+absl::Status EndAfterLast(JobStep& step, int64_t open) {
+  if (open > 0 || !step.change.new_tasks.empty()) return absl::OkStatus();
+  if (IsEnd(step.change.job.state) || step.live().input() != nullptr) return absl::OkStatus();
   if (!step.live().spec().has_deconvolve()) return step.Succeed();
   const auto findings = CheckResult(step.live().spec().deconvolve(), step.live().plan()->analysis, step.job().result());
   if (!findings.ok()) return step.FailJob(findings.status(), "");
@@ -437,7 +435,14 @@ absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& res
   if (result.has_simulate()) TakeSimulation(step, result.simulate());
   for (const v1::Finding& finding : result.distill().findings()) step.AddFinding(finding);
   if (result.has_check_psf()) TakePsfCheck(step, result.check_psf());
-  return EndAfterLast(step);
+  return EndAfterLast(step, step.live().open_tasks() - 1);
+}
+
+absl::Status TakeInput(JobStep& step, const Frames& frames) {
+  RETURN_IF_ERROR(UnblockAnalysis(step));
+  RETURN_IF_ERROR(UnblockTiles(step, frames));
+  const bool begun = step.live().task_count() > 0;
+  return begun ? EndAfterLast(step, step.live().open_tasks()) : absl::OkStatus();
 }
 
 absl::Status TakeFailure(JobStep& step, int64_t number, const TaskFailure& failure, const RetryRules& rules) {

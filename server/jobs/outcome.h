@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "deconvoy/v1/workers.pb.h"
+#include "server/jobs/input_tasks.h"
 
 namespace deconvoy::server {
 
 class Capabilities;
-class JobStep;
 
 // When a task is tried again.
 struct RetryRules {
@@ -39,11 +39,15 @@ struct TaskFailure {
 // Makes the leased task DONE and plans what follows: its boxes committed with the given CRCs, one for each of its
 // output pieces; after an analysis the estimates of PSFs, or else the calibrations, or else the tile tasks, or the
 // job's failure when no plan is possible; after the last estimate the calibrations or else the tile tasks; after the
-// last calibration what was chosen, and the tile tasks; after a frame those that wait for it; after the last task the
-// job's end, which is a failure where CheckResult (result_check.h) says so. INVALID_FIELD when the result is not one of
+// last calibration what was chosen, and the tile tasks; after a frame those that wait for it; after the last task, and
+// once its input is complete, the job's end, which is a failure where CheckResult (result_check.h) says so. INVALID_FIELD when the result is not one of
 // this task.
 absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& result,
                         const std::vector<uint32_t>& box_crc32c, const Capabilities& capabilities);
+
+// Takes note that more of a job's input is there, of these frames: BLOCKED tasks become READY; a job of which all is
+// computed ends with its input's completion. Changes nothing where nothing follows.
+absl::Status TakeInput(JobStep& step, const Frames& frames);
 
 // Returns the leased task to the queue, or fails it and with it the job. DISK_FULL is no fault of the task or its
 // worker: it counts for nothing, is tried again for ever with growing pauses, and the watchers are told only of the

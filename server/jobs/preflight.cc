@@ -20,6 +20,7 @@
 #include "server/jobs/calibration.h"
 #include "server/jobs/psf_lookup.h"
 #include "server/jobs/psf_size.h"
+#include "server/jobs/streamable.h"
 #include "server/jobs/tile_planning.h"
 
 namespace deconvoy::server {
@@ -51,8 +52,11 @@ class Examiner {
   // Notes a refusal; an error that is the service's own is returned.
   absl::Status Refuse(const absl::Status& status);
 
-  absl::Status FindVolume(const std::string& name, const std::string& field, std::optional<v1::VolumeSpec>& found);
+  // With `growing` a volume that is being uploaded will do, which it then tells.
+  absl::Status FindVolume(const std::string& name, const std::string& field, std::optional<v1::VolumeSpec>& found,
+                          bool* growing = nullptr);
   absl::Status CheckDeconvolve(const v1::DeconvolveSpec& given);
+  absl::Status CheckStreamable(const v1::DeconvolveSpec& spec, const v1::Method& method);
   absl::Status CheckGivenPsf(const v1::CheckPsfSpec& given);
   absl::Status CheckPreparedPsf(const v1::PreparePsfSpec& spec);
   template <class Spec>
@@ -101,7 +105,7 @@ absl::Status Examiner::Refuse(const absl::Status& status) {
 }
 
 absl::Status Examiner::FindVolume(const std::string& name, const std::string& field,
-                                  std::optional<v1::VolumeSpec>& found) {
+                                  std::optional<v1::VolumeSpec>& found, bool* growing) {
   ASSIGN_OR_RETURN(const std::string id, VolumeId(name, field));
   const absl::StatusOr<VolumeRecord> record = store_.GetVolume(id);
   if (!record.ok() && ReasonOf(record.status()) != v1::NOT_FOUND) return record.status();
@@ -109,7 +113,8 @@ absl::Status Examiner::FindVolume(const std::string& name, const std::string& fi
     return Refuse(MakeError({.reason = v1::NOT_FOUND, .field = field, .remedy = "Upload it, or name another volume."},
                             fmt::format("`{}`: there is no volume \"{}\"", field, name)));
   }
-  if (record->state != v1::COMPLETE) {
+  if (growing != nullptr) *growing = record->state != v1::COMPLETE && !record->job_output;
+  if (record->state != v1::COMPLETE && (growing == nullptr || !*growing)) {
     return Refuse(MakeError(
         {.reason = v1::VOLUME_INCOMPLETE,
          .field = field,
@@ -208,7 +213,8 @@ absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, con
                     .psf = UsablePsf(psf, frame, spec.boundary()),
                     .halo = {},
                     .machine = capabilities_.Machine(spec.backend()),
-                    .psfs = psfs};
+                    .psfs = psfs,
+                    .growing = spec.first_planes() > 0};
   absl::StatusOr<TilePlan> upper = PlanJobTiles(spec, method, inputs);
   if (upper.ok() || ReasonOf(upper.status()) != v1::OUT_OF_MEMORY || spec.boundary() == v1::PERIODIC) return upper;
   inputs.psf = {1, 1, 1};
@@ -273,6 +279,12 @@ absl::Status Examiner::CheckTiles(const v1::DeconvolveSpec& spec, const v1::Meth
   return absl::OkStatus();
 }
 
+// Every reason why first planes are not enough.
+absl::Status Examiner::CheckStreamable(const v1::DeconvolveSpec& spec, const v1::Method& method) {
+  for (const absl::Status& whole : NeedsOfWholeInput(spec, method)) RETURN_IF_ERROR(Refuse(whole));
+  return absl::OkStatus();
+}
+
 absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   v1::DeconvolveSpec& spec = *result.spec.mutable_deconvolve();
   const absl::StatusOr<v1::Method> method = capabilities_.FindMethod(given.method(), "deconvolve.method");
@@ -286,8 +298,11 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
       spec = *std::move(resolved);
     }
   }
-  RETURN_IF_ERROR(FindVolume(given.input_volume(), "deconvolve.input_volume", input_));
+  bool growing = false;
+  RETURN_IF_ERROR(FindVolume(given.input_volume(), "deconvolve.input_volume", input_, &growing));
   RETURN_IF_ERROR(FindVolume(given.psf_volume(), "deconvolve.psf_volume", psf_));
+  if (growing && spec.first_planes() == 0) spec.set_first_planes(kFirstPlanes);
+  if (spec.first_planes() > 0 && method.ok()) RETURN_IF_ERROR(CheckStreamable(spec, *method));
   if (!input_ || !psf_) return absl::OkStatus();
   std::string note;
   const absl::Status pair = ValidatePsf(spec, *input_, *psf_, &note);

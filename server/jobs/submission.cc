@@ -32,19 +32,20 @@ std::string DigestOf(const v1::JobSpec& spec) {
   return ToHex(digest.Finish());
 }
 
-TaskRecord NewTask(const std::string& job_id, int64_t number, TaskKind kind) {
+TaskRecord NewTask(const std::string& job_id, int64_t number, TaskKind kind, TaskState state = TaskState::kReady) {
   TaskRecord task;
   task.job_id = job_id;
   task.number = number;
   task.kind = kind;
-  task.state = TaskState::kReady;
+  task.state = state;
   return task;
 }
 
-// The tasks that a job starts with.
+// The tasks that a job starts with. The analysis of a volume that is still being written waits for its first planes.
 std::vector<TaskRecord> FirstTasks(const std::string& job_id, const Examination& examination) {
   const v1::JobSpec& spec = examination.spec;
-  if (spec.has_deconvolve()) return {NewTask(job_id, 0, TaskKind::kAnalyse)};
+  const TaskState analysis = IsGrowing(spec) ? TaskState::kBlocked : TaskState::kReady;
+  if (spec.has_deconvolve()) return {NewTask(job_id, 0, TaskKind::kAnalyse, analysis)};
   if (spec.has_simulate()) return {NewTask(job_id, 0, TaskKind::kSimulate)};
   if (spec.has_distill()) return {NewTask(job_id, 0, TaskKind::kDistill)};
   if (spec.has_check_psf()) return {NewTask(job_id, 0, TaskKind::kCheckPsf)};
@@ -125,22 +126,28 @@ absl::StatusOr<v1::Job> JobManager::Accept(const std::string& owner, const v1::S
                                        clock_.Steady());
   job->estimated_work = examination.work;
   std::lock_guard turn(job->turn);
-  JobStep step(*job, now);
-  step.change.new_tasks = std::move(tasks);
-  step.change.new_volumes = std::move(results);
-  step.AnnounceState();
-  for (const v1::Finding& finding : examination.report.findings()) step.AddFinding(finding);
   {
     // Before it is stored, so that who finds it in the store and cancels or watches it finds it here, too.
     std::lock_guard lock(mutex_);
     live_[job->id()] = job;
   }
-  if (const absl::Status inserted = Insert(step.change, request, digest); !inserted.ok()) {
+  const auto give_up = [&](const absl::Status& error) {
+    ForgetInput(*job);
     std::lock_guard lock(mutex_);
     live_.erase(job->id());
-    return inserted;
+    return error;
+  };
+  if (IsGrowing(job->spec())) {
+    if (const absl::Status followed = FollowInput(*job); !followed.ok()) return give_up(followed);
   }
+  JobStep step(*job, now);
+  step.change.new_tasks = std::move(tasks);
+  step.change.new_volumes = std::move(results);
+  step.AnnounceState();
+  for (const v1::Finding& finding : examination.report.findings()) step.AddFinding(finding);
+  if (const absl::Status inserted = Insert(step.change, request, digest); !inserted.ok()) return give_up(inserted);
   Publish(*job, step);
+  if (IsGrowing(job->spec())) RETURN_IF_ERROR(TakeInputOf(*job, {}));
   std::lock_guard lock(mutex_);
   return Show(*job);
 }

@@ -106,6 +106,7 @@ void FillChosenTile(const LiveJob& job, const LiveTask& live, v1::Task& task) {
 void FillAnalyse(const LiveJob& job, v1::Task& task) {
   const v1::DeconvolveSpec& spec = job.spec().deconvolve();
   *task.mutable_analyse()->mutable_spec() = spec;
+  task.mutable_analyse()->set_first_planes(spec.first_planes());
   AddInput(job, spec.input_volume(), task);
   AddInput(job, spec.psf_volume(), task);
   if (!spec.mask_volume().empty()) AddInput(job, spec.mask_volume(), task);

@@ -181,6 +181,7 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
   request.uncut = method.halo_factor() >= kWholeFrames;
   request.workers = inputs.workers;
   request.frames = inputs.frames;
+  request.growing = inputs.growing;
   return PlanTiles(request);
 }
 

@@ -34,6 +34,7 @@ struct PlanInputs {
   int64_t frames = 1;       // that wait for no other
   int64_t psfs = 1;         // that a tile is computed with
   bool bad_pixels = false;  // some were found
+  bool growing = false;     // the frame comes plane by plane (TilePlanRequest)
 };
 
 // REQUIRES: `spec` comes from ResolveSpec. Errors as PlanTiles.

@@ -90,6 +90,14 @@ absl::StatusOr<std::string> SpoolVolumeStore::Digest(const std::string& id) {
   return ComputeDigest(volume);
 }
 
+// Of a volume that has all of its bytes.
+absl::Status SpoolVolumeStore::CheckWritten(const VolumeRecord& volume, const std::string& actual,
+                                            const std::string& announced) {
+  absl::Status status = CheckDigest(volume.id, actual, announced);
+  if (!status.ok() && listener_ != nullptr) listener_->DigestMismatched(volume.id, status);
+  return status;
+}
+
 absl::StatusOr<v1::Volume> SpoolVolumeStore::Finish(const std::string& id, const std::string& digest) {
   ASSIGN_OR_RETURN(VolumeRecord volume, store_.GetVolume(id));
   if (volume.state == v1::COMPLETE) {
@@ -106,11 +114,12 @@ absl::StatusOr<v1::Volume> SpoolVolumeStore::Finish(const std::string& id, const
   }
   RETURN_IF_ERROR(CheckNothingMissing(volume));
   ASSIGN_OR_RETURN(const std::string actual, ComputeDigest(volume));
-  RETURN_IF_ERROR(CheckDigest(id, actual, digest));
-  RETURN_IF_ERROR(CheckDigest(id, actual, volume.spec.digest()));
+  RETURN_IF_ERROR(CheckWritten(volume, actual, digest));
+  RETURN_IF_ERROR(CheckWritten(volume, actual, volume.spec.digest()));
   CrashPoint("volume-before-complete");
   RETURN_IF_ERROR(store_.CompleteVolume(id, actual));
   CrashPoint("volume-after-complete");
+  if (listener_ != nullptr) listener_->Completed(id);
   return Get(id, false);
 }
 

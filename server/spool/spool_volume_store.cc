@@ -187,7 +187,8 @@ absl::StatusOr<std::unique_ptr<VolumeWriter>> SpoolVolumeStore::Write(const std:
                      fmt::format("{} is complete and takes no more bytes", VolumeName(id)));
   }
   ASSIGN_OR_RETURN(std::unique_ptr<File> file, files_.Open(PathOf(id), true));
-  return std::make_unique<UploadWriter>(std::move(record), std::move(file), std::move(claims), store_, changes_);
+  return std::make_unique<UploadWriter>(std::move(record), std::move(file), std::move(claims), store_, changes_,
+                                        listener_);
 }
 
 absl::Status SpoolVolumeStore::Delete(const std::string& id) {

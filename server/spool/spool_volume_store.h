@@ -21,6 +21,7 @@ class SpoolVolumeStore final : public VolumeStore {
   // Brings the folder in order; the first call.
   absl::Status Prepare();
 
+  void SetListener(VolumeListener* listener) override { listener_ = listener; }
   absl::StatusOr<v1::Volume> Create(const std::string& owner, const v1::CreateVolumeRequest& request) override;
   absl::Status Reserve(const std::string& id, const v1::VolumeSpec& spec) override;
   void Discard(const std::string& id) override;
@@ -69,6 +70,7 @@ class SpoolVolumeStore final : public VolumeStore {
   // --- Finish ---
   absl::StatusOr<std::vector<FrameBox>> Missing(const VolumeRecord& volume, size_t limit);
   absl::Status CheckNothingMissing(const VolumeRecord& volume);
+  absl::Status CheckWritten(const VolumeRecord& volume, const std::string& actual, const std::string& announced);
   absl::StatusOr<std::string> ComputeDigest(const VolumeRecord& volume);
 
   // --- checksums (spool_verify.cc) ---
@@ -97,6 +99,7 @@ class SpoolVolumeStore final : public VolumeStore {
   VolumeChanges changes_;
   Quotas quotas_;
   FetchTracker fetches_;
+  VolumeListener* listener_ = nullptr;
   std::mutex mutex_;
   // --- guarded by mutex_ ---
   std::map<std::string, std::weak_ptr<BoxClaims>> claims_;  // of volumes that are being uploaded

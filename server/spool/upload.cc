@@ -90,12 +90,13 @@ void BoxClaims::MarkCommitted(const std::vector<CommittedBox>& boxes) {
 }
 
 UploadWriter::UploadWriter(VolumeRecord volume, std::unique_ptr<File> file, std::shared_ptr<BoxClaims> claims,
-                           Store& store, VolumeChanges& changes)
+                           Store& store, VolumeChanges& changes, VolumeListener* listener)
     : volume_(std::move(volume)),
       file_(std::move(file)),
       claims_(std::move(claims)),
       store_(store),
-      changes_(changes) {}
+      changes_(changes),
+      listener_(listener) {}
 
 UploadWriter::~UploadWriter() {
   claims_->Release(held_);
@@ -140,8 +141,10 @@ absl::StatusOr<int64_t> UploadWriter::Commit() {
   CrashPoint("upload-before-commit");
   RETURN_IF_ERROR(store_.CommitBoxes(volume_.id, held_));
   CrashPoint("upload-after-commit");
-  changes_.Commit(volume_.id, held_);
-  claims_->MarkCommitted(std::exchange(held_, {}));
+  const std::vector<CommittedBox> committed = std::exchange(held_, {});
+  claims_->MarkCommitted(committed);
+  changes_.Commit(volume_.id, committed);
+  if (listener_ != nullptr) listener_->BoxesCommitted(volume_.id, committed);
   uncommitted_bytes_ = 0;
   return chunks_;
 }

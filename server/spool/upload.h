@@ -59,8 +59,9 @@ class BoxClaims {
 // Writes chunks into the volume's file. One thread at a time.
 class UploadWriter final : public VolumeWriter {
  public:
+  // `listener` may be null.
   UploadWriter(VolumeRecord volume, std::unique_ptr<File> file, std::shared_ptr<BoxClaims> claims, Store& store,
-               VolumeChanges& changes);
+               VolumeChanges& changes, VolumeListener* listener);
   ~UploadWriter() override;
 
   absl::Status Add(const v1::Chunk& chunk) override;
@@ -75,6 +76,7 @@ class UploadWriter final : public VolumeWriter {
   const std::shared_ptr<BoxClaims> claims_;
   Store& store_;
   VolumeChanges& changes_;
+  VolumeListener* const listener_;
   std::vector<CommittedBox> held_;  // claimed and written, not committed
   int64_t uncommitted_bytes_ = 0;
   int64_t chunks_ = 0;    // added so far

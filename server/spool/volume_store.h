@@ -41,6 +41,17 @@ class VolumeWriter {
   virtual int64_t uncommitted_bytes() const = 0;
 };
 
+// Told what becomes of uploads, from the threads that write them: it must return at once and not call back. What is told
+// is durable already.
+class VolumeListener {
+ public:
+  virtual ~VolumeListener() = default;
+  virtual void BoxesCommitted(const std::string& volume_id, const std::vector<CommittedBox>& boxes) = 0;
+  virtual void Completed(const std::string& volume_id) = 0;
+  // The volume has all of its bytes, but not the digest that was announced: `error` is DIGEST_MISMATCH.
+  virtual void DigestMismatched(const std::string& volume_id, const absl::Status& error) = 0;
+};
+
 class VolumeStore {
  public:
   struct Options {
@@ -58,6 +69,9 @@ class VolumeStore {
   static absl::StatusOr<std::unique_ptr<VolumeStore>> Open(const Options& options, Store& store, FileSystem& files,
                                                            Clock& clock, IdSource& ids);
   virtual ~VolumeStore() = default;
+
+  // Null, as at first: nobody. Must outlive the store, or be taken back. Set while nothing is written.
+  virtual void SetListener(VolumeListener* listener) = 0;
 
   // Creates a volume for an upload, or answers an earlier request or an equal complete volume (see Volumes.Create):
   // same digest, shape, type, voxel size and channels. An upload of the same image that has been left unfinished, and
