@@ -22,12 +22,12 @@
 #include "worker/imaging/frame_statistics.h"
 #include "worker/imaging/light.h"
 #include "worker/imaging/parallel.h"
-#include "worker/memory/budget.h"
 #include "worker/methods/registry.h"
 #include "worker/pipeline/background_survey.h"
 #include "worker/pipeline/camera_survey.h"
 #include "worker/pipeline/count_scale.h"
 #include "worker/pipeline/finding.h"
+#include "worker/pipeline/first_planes.h"
 #include "worker/pipeline/light_survey.h"
 #include "worker/pipeline/mask.h"
 #include "worker/pipeline/motion_survey.h"
@@ -48,10 +48,10 @@ void AddWarning(std::string message, std::string field, std::string remedy, v1::
 
 class Analysis {
  public:
-  // `mask` and `flat` may be null.
-  Analysis(const v1::DeconvolveSpec& spec, const v1::VolumeAccess* mask, const v1::VolumeAccess* flat, int threads,
-           TaskContext& context)
-      : spec_(spec), mask_(mask), flat_(flat), threads_(threads), context_(context) {}
+  // `mask` and `flat` may be null. `times` of the image; `first`: not all of it is looked at.
+  Analysis(const v1::DeconvolveSpec& spec, const v1::VolumeAccess* mask, const v1::VolumeAccess* flat, int64_t times,
+           bool first, int threads, TaskContext& context)
+      : spec_(spec), mask_(mask), flat_(flat), times_(times), first_(first), threads_(threads), context_(context) {}
 
   // `grid`: the image on the result's grid.
   absl::Status AnalysePsfs(const v1::VolumeAccess& psf, const v1::VolumeSpec& grid) {
@@ -72,17 +72,18 @@ class Analysis {
     return absl::OkStatus();
   }
 
-  // Before the frames.
-  absl::Status AnalyseCameras(const v1::VolumeAccess& input, const Shape5& shape) {
-    for (int64_t c = 0; c < shape.c; ++c) {
-      ASSIGN_OR_RETURN(CameraSurvey survey, SurveyCamera(spec_, input, mask_, flat_, c, context_));
+  // Before the frames, of the same part of the input.
+  absl::Status AnalyseCameras(const v1::VolumeAccess& input, const v1::VolumeSpec& seen) {
+    for (int64_t c = 0; c < int64_t{seen.shape().c()}; ++c) {
+      ASSIGN_OR_RETURN(CameraSurvey survey, SurveyCamera(spec_, input, seen, mask_, flat_, c, context_));
       *result_.add_channels() = std::move(survey.facts);
       AddFindings(survey.findings);
     }
     return absl::OkStatus();
   }
 
-  // Once as they are, and where light is corrected once more with what the first time has told.
+  // Once as they are, and where light is corrected once more with what the first time has told. `shape` is that of the
+  // part that is looked at.
   absl::Status AnalyseFrames(const v1::VolumeAccess& input, const Shape5& shape) {
     const bool twice = spec_.correct_bleaching() || spec_.correct_flicker() || HasPlaneBackgrounds(spec_);
     const int64_t planes = shape.frames() * shape.z, total = twice ? 2 * planes : planes;
@@ -93,9 +94,13 @@ class Analysis {
     RETURN_IF_ERROR(MeasureFrames(input, shape, 0, total));
     const std::vector<FrameFacts> recorded = facts_;
     TellBackgrounds();
-    const bool corrects = SurveyLights(shape);
+    const bool corrects = !first_ && SurveyLights(shape);
     if (corrects || HasPlaneBackgrounds(spec_)) RETURN_IF_ERROR(MeasureFrames(input, shape, planes, total));
     for (size_t i = 0; i < facts_.size(); ++i) Record(static_cast<int>(i), shape.frame(), facts_[i], recorded[i]);
+    if (first_) {
+      LetFirstPlanesStand(shape.z, times_, result_);
+      return CheckSize();
+    }
     TakeMotion(shape);
     RETURN_IF_ERROR(CheckCounted());
     WarnOfSwap();
@@ -292,10 +297,12 @@ class Analysis {
     entry.set_mean(facts.mean);
     entry.set_variance(facts.variance);
     const std::string where = fmt::format("frame t={} c={}", entry.t(), entry.c());
-    if (HasMaskedVoxels()) NoteCounted(where, shape.voxels(), facts.counted);
+    if (HasMaskedVoxels() && !first_) NoteCounted(where, shape.voxels(), facts.counted);
     if (facts.counted == 0) return;
-    WarnOfLight(where, entry, facts);
-    WarnOfCounts(where, facts);
+    if (!first_) {  // the specimen may begin further down
+      WarnOfLight(where, entry, facts);
+      WarnOfCounts(where, facts);
+    }
     WarnOfOffset(where, shape.voxels(), recorded.negative);
     WarnOfForgottenOffset(where, entry.c(), recorded);
     image_is_a_point_ = image_is_a_point_ && kBlocksOfOneBright * facts.bright_blocks <= facts.blocks;
@@ -440,6 +447,8 @@ class Analysis {
   const v1::DeconvolveSpec& spec_;
   const v1::VolumeAccess* mask_;  // null: none
   const v1::VolumeAccess* flat_;  // null: none
+  const int64_t times_;
+  const bool first_;
   const int threads_;
   TaskContext& context_;
   v1::AnalyseResult result_;
@@ -459,36 +468,17 @@ class Analysis {
 
 }  // namespace
 
-absl::StatusOr<int64_t> AnalysisBytes(const v1::Task& task) {
-  const v1::DeconvolveSpec& spec = task.analyse().spec();
-  ASSIGN_OR_RETURN(const v1::VolumeAccess* input, FindInput(task, spec.input_volume()));
-  ASSIGN_OR_RETURN(const v1::VolumeAccess* psf, FindInput(task, spec.psf_volume()));
-  const Shape3 psf_shape = FrameShape(psf->spec());
-  const PsfSteps steps = StepsOf(OnResultGrid(spec, input->spec()).voxel_size(), psf->spec().voxel_size());
-  const int64_t for_psf = PlaneReadingBytes(psf->spec().type(), psf_shape) +
-                          TaskBytes(PsfRoom(psf_shape, steps), kAnalysisBytesPerPsfVoxel);
-  const Shape3 frame = FrameShape(input->spec());
-  int64_t for_image = PlaneReadingBytes(input->spec().type(), frame) + FrameStatistics::kHistogramBytes;
-  for_image += BackgroundSurvey::Bytes(spec);
-  if (!spec.mask_volume().empty()) for_image += PlaneReadingBytes(v1::U8, frame);
-  const int64_t plane = frame.y * frame.x * static_cast<int64_t>(sizeof(float));
-  if (HasWeights(spec, LooksForBadPixels(spec, input->spec()))) for_image += plane;
-  if (!spec.flat_field_volume().empty()) for_image += plane;
-  const v1::Shape5& extents = input->spec().shape();
-  for_image += int64_t{extents.c()} * MotionSurvey::Bytes(extents.t(), frame, spec.correct_motion());
-  return std::max({for_psf, for_image, CameraSurveyBytes(spec, input->spec())});
-}
-
 absl::StatusOr<v1::TaskResult> RunAnalyse(const v1::Task& task, int threads, TaskContext& context) {
   const v1::DeconvolveSpec& spec = task.analyse().spec();
   ASSIGN_OR_RETURN(const v1::VolumeAccess* input, FindInput(task, spec.input_volume()));
   ASSIGN_OR_RETURN(const v1::VolumeAccess* psf, FindInput(task, spec.psf_volume()));
-  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(input->spec().shape(), input->spec().type(), "input.shape"));
+  const v1::VolumeSpec seen = SeenOf(task.analyse(), input->spec());
+  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(seen.shape(), seen.type(), "input.shape"));
   ASSIGN_OR_RETURN(const v1::VolumeAccess* mask, FindMask(task, spec));
   ASSIGN_OR_RETURN(const v1::VolumeAccess* flat, FindFlatField(task, spec));
-  Analysis analysis(spec, mask, flat, threads, context);
+  Analysis analysis(spec, mask, flat, input->spec().shape().t(), task.analyse().first_planes() > 0, threads, context);
   RETURN_IF_ERROR(analysis.AnalysePsfs(*psf, OnResultGrid(spec, input->spec())));
-  RETURN_IF_ERROR(analysis.AnalyseCameras(*input, shape));
+  RETURN_IF_ERROR(analysis.AnalyseCameras(*input, seen));
   RETURN_IF_ERROR(analysis.AnalyseFrames(*input, shape));
   v1::TaskResult result;
   *result.mutable_analyse() = std::move(analysis.result());

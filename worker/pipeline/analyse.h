@@ -1,5 +1,6 @@
 // The task that comes first in a job: checks the PSF and measures every frame, the image plane by plane
-// and the PSF as a whole.
+// and the PSF as a whole. Of an image that is still being written it measures first planes, which stand for all frames:
+// no frame is blank then, and whether there is light is not asked.
 #pragma once
 
 #include <absl/status/statusor.h>

@@ -47,9 +47,9 @@ int64_t StripRows(const v1::VolumeSpec& input, int64_t planes) {
 
 class Survey {
  public:
-  Survey(const v1::DeconvolveSpec& spec, const v1::VolumeAccess& input, const v1::VolumeAccess* mask, int64_t c,
-         TaskContext& context)
-      : spec_(spec), input_(input), mask_(mask), shape_(FrameShape(input.spec())), c_(c), context_(context) {
+  Survey(const v1::DeconvolveSpec& spec, const v1::VolumeAccess& input, const v1::VolumeSpec& seen,
+         const v1::VolumeAccess* mask, int64_t c, TaskContext& context)
+      : spec_(spec), input_(input), seen_(seen), mask_(mask), shape_(FrameShape(seen)), c_(c), context_(context) {
     result.facts.set_c(static_cast<uint32_t>(c));
     const CountScale given = ScaleOf(spec);
     result.facts.set_gain_photons_per_count(given.gain);
@@ -63,7 +63,7 @@ class Survey {
   CameraSurvey result;
 
  private:
-  int64_t times() const { return input_.spec().shape().t(); }
+  int64_t times() const { return seen_.shape().t(); }
   // Plane n of all time points.
   FrameBox PlaneAt(int64_t n) const { return {n / shape_.z, c_, {{n % shape_.z, 0, 0}, {1, shape_.y, shape_.x}}}; }
   absl::StatusOr<std::vector<float>> Read(const FrameBox& box);
@@ -78,6 +78,7 @@ class Survey {
 
   const v1::DeconvolveSpec& spec_;
   const v1::VolumeAccess& input_;
+  const v1::VolumeSpec& seen_;  // that part of it
   const v1::VolumeAccess* const mask_;
   const Shape3 shape_;
   const int64_t c_;
@@ -179,7 +180,7 @@ absl::StatusOr<std::vector<float>> Survey::ReadStrip(int64_t begin, int64_t end,
 
 absl::Status Survey::FindPixels() {
   const int64_t planes = std::min(kPlanes, times() * shape_.z);
-  const int64_t rows = StripRows(input_.spec(), planes);
+  const int64_t rows = StripRows(seen_, planes);
   std::vector<uint32_t> pixels;
   for (int64_t y = 0; y < shape_.y; y += rows) {
     const int64_t end = std::min(y + rows, shape_.y);
@@ -255,33 +256,33 @@ absl::Status Survey::MeasureFlatField(const v1::VolumeAccess& flat) {
 }  // namespace
 
 absl::StatusOr<CameraSurvey> SurveyCamera(const v1::DeconvolveSpec& spec, const v1::VolumeAccess& input,
-                                          const v1::VolumeAccess* mask, const v1::VolumeAccess* flat, int64_t c,
-                                          TaskContext& context) {
-  Survey survey(spec, input, mask, c, context);
+                                          const v1::VolumeSpec& seen, const v1::VolumeAccess* mask,
+                                          const v1::VolumeAccess* flat, int64_t c, TaskContext& context) {
+  Survey survey(spec, input, seen, mask, c, context);
   if (spec.estimate_gain()) RETURN_IF_ERROR(survey.FindNoise());
-  if (LooksForBadPixels(spec, input.spec())) RETURN_IF_ERROR(survey.FindPixels());
+  if (LooksForBadPixels(spec, seen)) RETURN_IF_ERROR(survey.FindPixels());
   if (flat != nullptr) RETURN_IF_ERROR(survey.MeasureFlatField(*flat));
   return std::move(survey.result);
 }
 
-bool LooksForBadPixels(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input) {
-  const Shape3 frame = FrameShape(input);
-  return !spec.keep_bad_pixels() && int64_t{input.shape().t()} * frame.z >= kLeastPlanesForBadPixels &&
+bool LooksForBadPixels(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& seen) {
+  const Shape3 frame = FrameShape(seen);
+  return !spec.keep_bad_pixels() && int64_t{seen.shape().t()} * frame.z >= kLeastPlanesForBadPixels &&
          std::min(frame.y, frame.x) >= kLeastExtentForBadPixels;
 }
 
-int64_t CameraSurveyBytes(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input) {
-  const Shape3 frame = FrameShape(input);
+int64_t CameraSurveyBytes(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& seen) {
+  const Shape3 frame = FrameShape(seen);
   const int64_t two_planes = 2 * frame.y * frame.x * static_cast<int64_t>(sizeof(float));
   const bool masked = !spec.mask_volume().empty();
-  int64_t for_reading = PlaneReadingBytes(input.type(), {1, frame.y, frame.x});
+  int64_t for_reading = PlaneReadingBytes(seen.type(), {1, frame.y, frame.x});
   if (masked) for_reading += PlaneReadingBytes(v1::U8, {1, frame.y, frame.x});
   int64_t bytes = spec.flat_field_volume().empty() ? 0 : two_planes;
   if (spec.estimate_gain()) bytes = std::max(bytes, NoiseFit::kBytes + two_planes + for_reading);
-  if (LooksForBadPixels(spec, input)) {
-    const int64_t planes = std::min<int64_t>(kPlanes, int64_t{input.shape().t()} * frame.z);
-    const int64_t rows = std::min(StripRows(input, planes) + 2 * kMargin, frame.y);
-    bytes = std::max(bytes, rows * RowBytes(input, planes + (masked ? 5 : 3)));
+  if (LooksForBadPixels(spec, seen)) {
+    const int64_t planes = std::min<int64_t>(kPlanes, int64_t{seen.shape().t()} * frame.z);
+    const int64_t rows = std::min(StripRows(seen, planes) + 2 * kMargin, frame.y);
+    bytes = std::max(bytes, rows * RowBytes(seen, planes + (masked ? 5 : 3)));
   }
   return bytes;
 }

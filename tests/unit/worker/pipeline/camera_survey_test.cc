@@ -51,7 +51,7 @@ v1::DeconvolveSpec Spec() {
 
 absl::StatusOr<CameraSurvey> SurveyOf(MemoryTask& task, const v1::DeconvolveSpec& spec, int64_t c) {
   const v1::VolumeAccess* const flat = spec.flat_field_volume().empty() ? nullptr : &task.task.inputs(1);
-  return SurveyCamera(spec, task.task.inputs(0), nullptr, flat, c, task);
+  return SurveyCamera(spec, task.task.inputs(0), task.task.inputs(0).spec(), nullptr, flat, c, task);
 }
 
 TEST(CameraSurveyTest, WhatIsGivenIsKept) {
@@ -108,8 +108,8 @@ TEST(CameraSurveyTest, WhatTheMaskLeavesOutTellsNothing) {
   task.AddInput("volumes/mask", {1, 1, kShape.z, kShape.y, kShape.x}, v1::U8, AsBytes(mask));
   v1::DeconvolveSpec spec = Spec();
   spec.set_estimate_gain(true);
-  ASSERT_OK_AND_ASSIGN(const CameraSurvey survey,
-                       SurveyCamera(spec, task.task.inputs(0), &task.task.inputs(1), nullptr, 0, task));
+  ASSERT_OK_AND_ASSIGN(const CameraSurvey survey, SurveyCamera(spec, task.task.inputs(0), task.task.inputs(0).spec(),
+                                                               &task.task.inputs(1), nullptr, 0, task));
   EXPECT_NEAR(survey.facts.gain_photons_per_count(), 2, 0.2);
   EXPECT_THAT(survey.facts.bad_pixels(), ElementsAre(80 * 128 + 20));
 }
