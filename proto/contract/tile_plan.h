@@ -65,10 +65,10 @@ struct TilePlan {
 // where it fits, unless cutting it at least halves the time. Tried are, along each axis, all numbers of tiles up to 32
 // and then steps of an eighth; of equals, the plan with the fewest tiles along z, then y, then x. A growing frame is
 // cut into `SlabCount` slabs along z, and into more only where the memory demands it; the workers take the tiles of one
-// slab in turn. Errors: OUT_OF_MEMORY (not even the smallest tile fits, or the only one does not; with need and budget), INVALID_FIELD (core too large,
-// negative or so small that the tiles exceed `limits::kTasksPerJob`; core and `whole`; cut with `PERIODIC`, which has
-// no tiles, or with `uncut`; a region outside the frame; anything else out of range). The only tile of PERIODIC or
-// `uncut` loads the whole frame, whatever the region.
+// slab in turn. Errors: OUT_OF_MEMORY (not even the smallest tile fits, or the only one does not; with need and
+// budget), INVALID_FIELD (core too large, negative or so small that the tiles exceed `limits::kTasksPerJob`; core and
+// `whole`; cut with `PERIODIC`, which has no tiles, or with `uncut`; a region outside the frame; anything else out of
+// range). The only tile of PERIODIC or `uncut` loads the whole frame, whatever the region.
 absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request);
 
 // Slabs of a frame of so many planes that is computed as it comes. Each is at least as thick as what it takes besides:

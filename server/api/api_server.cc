@@ -15,6 +15,7 @@
 #include "proto/contract/status_macros.h"
 #include "server/api/admin_service.h"
 #include "server/api/call.h"
+#include "server/api/deconvolution_service.h"
 #include "server/api/jobs_service.h"
 #include "server/api/methods_service.h"
 #include "server/api/psfs_service.h"
@@ -83,6 +84,7 @@ class GrpcServer final : public ApiServer {
         door_(open_calls, std::move(credential), core.accounts()),
         volumes_(door_, core.store(), core.volumes(), core.usage()),
         jobs_(door_, core.jobs()),
+        deconvolution_(door_, core),
         methods_(door_, core.capabilities()),
         psfs_(door_, core.psfs()),
         workers_(door_, core.dispatcher(), core.volumes()),
@@ -104,7 +106,7 @@ class GrpcServer final : public ApiServer {
     for (grpc::Service* service : Services()) builder.RegisterService(service);
     server_ = builder.BuildAndStart();
     for (size_t i = 0; i < addresses_.size(); ++i) RETURN_IF_ERROR(Settle(addresses_[i], ports[i]));
-    for (const char* name : {"Volumes", "Jobs", "Methods", "Psfs", "Workers", "Admin"}) {
+    for (const char* name : {"Volumes", "Jobs", "Deconvolution", "Methods", "Psfs", "Workers", "Admin"}) {
       server_->GetHealthCheckService()->SetServingStatus(fmt::format("deconvoy.v1.{}", name), true);
     }
     return absl::OkStatus();
@@ -124,7 +126,9 @@ class GrpcServer final : public ApiServer {
   }
 
  private:
-  std::vector<grpc::Service*> Services() { return {&volumes_, &jobs_, &methods_, &psfs_, &workers_, &admin_}; }
+  std::vector<grpc::Service*> Services() {
+    return {&volumes_, &jobs_, &deconvolution_, &methods_, &psfs_, &workers_, &admin_};
+  }
 
   // Takes note of what an address has become.
   absl::Status Settle(Address& address, int port) const {
@@ -146,6 +150,7 @@ class GrpcServer final : public ApiServer {
   Door door_;
   VolumesService volumes_;
   JobsService jobs_;
+  DeconvolutionService deconvolution_;
   MethodsService methods_;
   PsfsService psfs_;
   WorkersService workers_;

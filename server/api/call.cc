@@ -32,7 +32,7 @@ std::string FittingDetails(const absl::Status& status) {
   return info.SerializeAsString();
 }
 
-std::string_view Authorization(const grpc::ServerContext& context) {
+std::string_view Authorization(const grpc::ServerContextBase& context) {
   const auto& metadata = context.client_metadata();
   const auto found = metadata.find("authorization");
   if (found == metadata.end()) return {};
@@ -53,7 +53,7 @@ absl::Status Door::CheckOpen() const {
                    "the server is stopping and takes nothing new");
 }
 
-Call::Call(Door& door, From from, const char* rpc, const grpc::ServerContext& context, std::string_view subject)
+Call::Call(Door& door, From from, const char* rpc, const grpc::ServerContextBase& context, std::string_view subject)
     : door_(door),
       from_(from),
       rpc_(rpc),

@@ -52,7 +52,7 @@ class Call {
   enum class From { kUser, kWorker };
 
   // `rpc` is the call's name in the table of permissions (`Volumes.Get`), `subject` what it is about.
-  Call(Door& door, From from, const char* rpc, const grpc::ServerContext& context, std::string_view subject = {});
+  Call(Door& door, From from, const char* rpc, const grpc::ServerContextBase& context, std::string_view subject = {});
   ~Call();
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
@@ -94,7 +94,7 @@ class Call {
   Door& door_;
   const From from_;
   const char* const rpc_;
-  const grpc::ServerContext& context_;
+  const grpc::ServerContextBase& context_;
   const std::chrono::steady_clock::time_point start_;
   bool within_limit_ = true;
   Caller caller_;          // once admitted

@@ -125,6 +125,7 @@ absl::StatusOr<JobManager::Stand> JobManager::StandOf(const std::string& owner, 
   }
   const double frames = static_cast<double>(result.shape().t()) * result.shape().c();
   stand.done_fraction = static_cast<double>(done.size()) / (frames * static_cast<double>(plan.tiles()));
+  stand.result_gigavoxels = frames * static_cast<double>(frame.voxels()) / 1e9;
   const double rate = job->record().job.progress().megavoxels_per_second();
   if (rate > 0) {
     const auto iterations = static_cast<double>(IterationsOf(job->spec().deconvolve()));

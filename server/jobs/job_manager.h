@@ -90,9 +90,10 @@ class JobManager {
 
   // How far a deconvolution is: for a caller who brings the input and takes the result box by box.
   struct Stand {
-    std::vector<v1::Box> finished;     // boxes of `estimate` that became durable after the first `known` ones, in order
-    bool ended = false;                // then `finished` is empty, and all boxes are durable if it has SUCCEEDED
-    double done_fraction = 0;          // of the result's voxels
+    std::vector<v1::Box> finished;  // boxes of `estimate` that became durable after the first `known` ones, in order
+    bool ended = false;             // then `finished` is empty, and all boxes are durable if it has SUCCEEDED
+    double done_fraction = 0;       // of the result's voxels
+    double result_gigavoxels = 0;
     double seconds_per_gigavoxel = 0;  // of the result, by the last task; 0 if not known
   };
   absl::StatusOr<Stand> StandOf(const std::string& owner, const std::string& job_id, size_t known);

@@ -96,7 +96,7 @@ absl::StatusOr<JobPlan> MakePlan(const LiveJob& job, const v1::AnalyseResult& an
                                                  .machine = capabilities.Machine(spec.backend()),
                                                  .workers = capabilities.Machines(spec.backend()),
                                                  .frames = FramesAtOnce(job.spec(), ResultOf(job)),
-                                                 .psfs = PsfsOfTile(spec, method, channels),
+                                                 .psfs = PsfsOfTile(spec, method, input.shape().c()),
                                                  .bad_pixels = HasBadPixels(analysis),
                                                  .growing = IsGrowing(job.spec())}));
   return JobPlan{.tiles = tiles, .analysis = analysis};

@@ -40,8 +40,8 @@ struct TaskFailure {
 // output pieces; after an analysis the estimates of PSFs, or else the calibrations, or else the tile tasks, or the
 // job's failure when no plan is possible; after the last estimate the calibrations or else the tile tasks; after the
 // last calibration what was chosen, and the tile tasks; after a frame those that wait for it; after the last task, and
-// once its input is complete, the job's end, which is a failure where CheckResult (result_check.h) says so. INVALID_FIELD when the result is not one of
-// this task.
+// once its input is complete, the job's end, which is a failure where CheckResult (result_check.h) says so.
+// INVALID_FIELD when the result is not one of this task.
 absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& result,
                         const std::vector<uint32_t>& box_crc32c, const Capabilities& capabilities);
 

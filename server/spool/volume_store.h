@@ -41,8 +41,8 @@ class VolumeWriter {
   virtual int64_t uncommitted_bytes() const = 0;
 };
 
-// Told what becomes of uploads, from the threads that write them: it must return at once and not call back. What is told
-// is durable already.
+// Told what becomes of uploads, from the threads that write them: it must return at once and not call back. What is
+// told is durable already.
 class VolumeListener {
  public:
   virtual ~VolumeListener() = default;
