@@ -112,7 +112,7 @@ absl::StatusOr<JobManager::Stand> JobManager::StandOf(const std::string& owner, 
     return stand;
   }
   std::lock_guard lock(mutex_);
-  if (job->record().owner != owner) return absl::NotFoundError("no such job");
+  if (job->record().owner != owner) return JobNotFound(job_id);
   stand.ended = IsEnd(job->record().state);
   if (!job->plan() || stand.ended) return stand;
   const TilePlan& plan = job->plan()->tiles;

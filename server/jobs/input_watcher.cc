@@ -37,6 +37,11 @@ void InputWatcher::Add(const std::string& volume_id, const Make& make) {
   changed_.notify_all();
 }
 
+void InputWatcher::Settle() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return news_.empty() && !taking_; });
+}
+
 void InputWatcher::BoxesCommitted(const std::string& volume_id, const std::vector<CommittedBox>& boxes) {
   Add(volume_id, [&] {
     InputNews news{.volume_id = volume_id};
@@ -60,9 +65,12 @@ void InputWatcher::Run() {
     if (stopping_) return;
     const InputNews news = std::move(news_.front());
     news_.pop_front();
+    taking_ = true;
     lock.unlock();
     take_(news);
     lock.lock();
+    taking_ = false;
+    if (news_.empty()) changed_.notify_all();
   }
 }
 

@@ -37,6 +37,9 @@ class InputWatcher final : public VolumeListener {
   void Follow(const std::string& volume_id);
   void Forget(const std::string& volume_id);
 
+  // Waits until all news so far have been taken. Not from `take`.
+  void Settle();
+
   void BoxesCommitted(const std::string& volume_id, const std::vector<CommittedBox>& boxes) override;
   void Completed(const std::string& volume_id) override;
   void DigestMismatched(const std::string& volume_id, const absl::Status& error) override;
@@ -50,8 +53,9 @@ class InputWatcher final : public VolumeListener {
   const std::function<void(const InputNews&)> take_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<std::string, int> followed_;  // guarded by mutex_, as the two below
+  std::map<std::string, int> followed_;  // guarded by mutex_, as the three below
   std::deque<InputNews> news_;
+  bool taking_ = false;
   bool stopping_ = false;
   std::thread thread_;  // only touched by constructor and destructor
 };

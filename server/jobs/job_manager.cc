@@ -16,13 +16,6 @@
 namespace deconvoy::server {
 namespace {
 
-absl::Status JobNotFound(const std::string& job_id) {
-  return MakeError({.reason = v1::NOT_FOUND,
-                    .field = "job",
-                    .remedy = "List the jobs to see which there are; `deconvoy jobs --all` shows ended ones, too."},
-                   fmt::format("there is no job \"{}\"", JobName(job_id)));
-}
-
 absl::Status JobHasEnded(const std::string& job_id, v1::JobState state) {
   return MakeError({.reason = v1::JOB_ENDED, .field = "job", .remedy = "Submit it again to compute it anew."},
                    fmt::format("{} has ended: it is {}", JobName(job_id), v1::JobState_Name(state)));
@@ -158,6 +151,13 @@ std::shared_ptr<LiveJob> JobManager::FindLive(const std::string& job_id) {
   std::lock_guard lock(mutex_);
   const auto found = live_.find(job_id);
   return found == live_.end() ? nullptr : found->second;
+}
+
+absl::Status JobManager::JobNotFound(const std::string& job_id) {
+  return MakeError({.reason = v1::NOT_FOUND,
+                    .field = "job",
+                    .remedy = "List the jobs to see which there are; `deconvoy jobs --all` shows ended ones, too."},
+                   fmt::format("there is no job \"{}\"", JobName(job_id)));
 }
 
 absl::StatusOr<JobRecord> JobManager::FindStored(const std::string& owner, const std::string& job_id) {

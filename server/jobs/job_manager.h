@@ -98,6 +98,9 @@ class JobManager {
   };
   absl::StatusOr<Stand> StandOf(const std::string& owner, const std::string& job_id, size_t known);
 
+  // Waits until what uploads have committed so far has been taken into account, which else happens soon after.
+  void SettleInput() { watcher_->Settle(); }
+
   // Ends all watchers. Further calls of Watch answer UNAVAILABLE.
   void Stop();
 
@@ -177,6 +180,7 @@ class JobManager {
 
   // --- finding ---
   std::shared_ptr<LiveJob> FindLive(const std::string& job_id);
+  static absl::Status JobNotFound(const std::string& job_id);
   absl::StatusOr<JobRecord> FindStored(const std::string& owner, const std::string& job_id);
   // REQUIRES: the job's turn is held.
   absl::StatusOr<Completion> CheckLive(const LiveJob& job, const TaskId& task, uint64_t token);
