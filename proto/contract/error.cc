@@ -100,6 +100,7 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::NO_WORKER:
     case v1::STALE_LEASE:
     case v1::WORKER_REFUSED:
+    case v1::NOT_STREAMABLE:
     case v1::INCOMPATIBLE_VERSION:
     case v1::LAST_ADMIN:
       return absl::StatusCode::kFailedPrecondition;

@@ -43,6 +43,7 @@ TilePlanRequest RequestOf(const json& value) {
   request.whole = value.value("whole", false);
   request.workers = value.value("workers", int64_t{1});
   request.frames = value.value("frames", int64_t{1});
+  request.growing = value.value("growing", false);
   return request;
 }
 

@@ -98,11 +98,12 @@ TEST_F(InputTest, TasksBecomeReadyAsTheirPlanesCome) {
 }
 
 TEST_F(InputTest, ATileWaitsForItsHalo) {
-  const std::string job = service_.Submit(Growing(kStack));
+  v1::JobSpec spec = Growing(kStack);
+  spec.mutable_deconvolve()->set_psf_volume(service_.AddVolume(MakeSpec({1, 1, 3, 1, 1}, v1::F32)));
+  service_.Submit(spec);
   Record(0, 0, 0, 4);
   Analyse({3, 1, 1});
   EXPECT_FALSE(worker_.Take());
-  const v1::Job analysed = service_.Get(job);
   const int64_t halo = HaloExtent(3, 0);
   Record(0, 0, 4, 4 + halo - 1);
   EXPECT_FALSE(worker_.Take());
