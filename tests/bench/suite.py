@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 
+import acquisition_rows
 import engine_rows
 import programs
 import service_rows
@@ -24,6 +25,7 @@ MEASUREMENTS = {
     "run": service_rows.run,
     "transfer": service_rows.transfer,
     "streams": service_rows.streams,
+    "acquisition": acquisition_rows.acquisition,
     "operations": engine_rows.operations,
     "scaling": engine_rows.scaling,
     "methods": engine_rows.methods,

@@ -1,0 +1,51 @@
+"""Measurements of live acquisition: planes are played into a real server at a steady rate."""
+
+import json
+import os
+import signal
+import threading
+
+import programs
+import service
+from rows import Row
+
+
+def _play(server, kill_after=None, **options):
+    """What the player tells. `kill_after`: after so many seconds one of the workers is killed."""
+    killer = None
+    if kill_after is not None:
+        (worker,) = server.workers()
+        killer = threading.Timer(kill_after, os.kill, (worker, signal.SIGKILL))
+        killer.start()
+    arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+    try:
+        told = json.loads(programs.run("deconvoy-acquisition", "--server", server.address, *arguments))
+    finally:
+        if killer:
+            killer.cancel()
+    if told["state"] != "SUCCEEDED":
+        raise programs.Failed(f"the live job is {told['state']}")
+    return told
+
+
+def acquisition(options):
+    """Planes played into a server: how long the sender is held up, the first finished box, and the end after the last plane."""
+    extent, planes, rate = (64, 40, 40) if options.quick else (512, 60, 5)
+    recording = dict(planes=planes, extent=extent, rate=rate)
+    with service.Server(options.folder / "acquisition", options.cache, threads=options.threads) as server:
+        _play(server, **recording)  # plans transforms
+        for what, kill_after in (("", None), (", the worker killed once", planes / rate * 0.85)):
+            told = _play(server, kill_after, **recording)
+            name = f"{planes} planes of {extent}x{extent} at {rate} per second{what}"
+            yield Row(f"{name}: sender held up, 99th percentile", told["held_up_p99_ms"], unit="ms", bound=50, details=told)
+            yield Row(f"{name}: acknowledged, 99th percentile", told["acknowledged_p99_ms"], unit="ms")
+            yield Row(f"{name}: first box before the last plane", told["first_box_before_last_plane_s"], unit="s", bound=0,
+                      at_least=True)
+            if told["tile_s"] > 0:
+                yield Row(f"{name}: end after the last plane", told["end_after_last_plane_s"] / told["tile_s"],
+                          unit="times a tile", bound=1.5, details=told)
+        fast = dict(planes=planes, extent=128 if options.quick else 1024, rate=rate * 10)
+        told = _play(server, **fast)
+        name = f"{planes} planes of {fast['extent']}x{fast['extent']} at {fast['rate']} per second"
+        yield Row(f"{name}: sender held up, 99th percentile", told["held_up_p99_ms"], unit="ms", bound=50, details=told)
+        yield Row(f"{name}: chunks lost", told["chunks_sent"] - told["chunks_acknowledged"], bound=0)
