@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/integration/support/process.h"
+#include "tests/integration/support/server_process.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy::testing {
@@ -150,6 +151,25 @@ TEST(DeconvoyBench, TimesTheBars) {
                         "--plain-iterations", "3", "--repeats", "1"});
   EXPECT_EQ(r["bars"]["available"], true);
   ExpectFigures(r["bars"], "bars");
+}
+
+TEST(Acquisition, PlaysAMicroscopeIntoAServer) {
+  const TemporaryFolder folder;
+  ServerProcess server(folder.path(), 1);
+  ASSERT_TRUE(server.Start()) << server.Log();
+  Process player(
+      "deconvoy-acquisition",
+      {"--server", server.address(), "--planes", "40", "--extent", "48", "--rate", "200", "--iterations", "2"},
+      {.environment = {}, .folder = folder.path(), .label = "player"});
+  const auto exit = player.Wait(std::chrono::seconds(240));
+  ASSERT_TRUE(exit && exit->code == 0) << player.Errors() << server.Log();
+  const auto told = LastJson(player.Output());
+  EXPECT_EQ(told["state"], "SUCCEEDED");
+  EXPECT_EQ(told["chunks_acknowledged"], 40);
+  for (const char* figure :
+       {"chunks_sent", "held_up_p99_ms", "acknowledged_p99_ms", "end_after_last_plane_s", "tile_s"}) {
+    ExpectFigures(told[figure], figure);
+  }
 }
 
 TEST(RunScript, MeasuresTheWholeServiceAndLeavesNothing) {
