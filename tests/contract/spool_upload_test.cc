@@ -312,6 +312,43 @@ TEST_P(SpoolUploadTest, FailedSyncSpendsTheWriterButNotTheVolume) {
   ASSERT_OK(volumes_->Finish(id, DigestOf(spec_)));
 }
 
+// Writes down what it is told.
+class Notes final : public VolumeListener {
+ public:
+  void BoxesCommitted(const std::string& volume_id, const std::vector<CommittedBox>& boxes) override {
+    lines.push_back(fmt::format("{} +{}", volume_id, boxes.size()));
+  }
+  void Completed(const std::string& volume_id) override { lines.push_back(volume_id + " complete"); }
+  void DigestMismatched(const std::string& volume_id, const absl::Status& error) override {
+    lines.push_back(volume_id + " " + v1::ErrorReason_Name(ReasonOf(error)));
+  }
+
+  std::vector<std::string> lines;
+};
+
+TEST_P(SpoolUploadTest, ListenersHearWhatIsDurable) {
+  Notes notes;
+  volumes_->SetListener(&notes);
+  const std::string id = Make(spec_);
+  const std::vector<v1::Chunk> chunks = AllChunks(spec_, 1 << 20);
+  ASSERT_EQ(chunks.size(), 4U);
+  const auto writer = Writer(id);
+  ASSERT_OK(writer->Add(chunks[0]));
+  ASSERT_OK(writer->Add(chunks[1]));
+  EXPECT_TRUE(notes.lines.empty()) << "not durable yet";
+  ASSERT_OK(writer->Commit());
+  EXPECT_EQ(ReasonOf(volumes_->Finish(id, "").status()), v1::VOLUME_INCOMPLETE);
+  ASSERT_OK(writer->Add(chunks[2]));
+  files_.FailAt(1, deconvoy::testing::Fault::kIoError);
+  EXPECT_EQ(ReasonOf(writer->Commit().status()), v1::STORAGE_FAILURE);
+  ASSERT_OK(Upload(id, {chunks[2], chunks[3]}));
+  EXPECT_EQ(ReasonOf(volumes_->Finish(id, std::string(32, 'x')).status()), v1::DIGEST_MISMATCH);
+  ASSERT_OK(volumes_->Finish(id, DigestOf(spec_)));
+  EXPECT_EQ(ReasonOf(volumes_->Finish(id, std::string(32, 'x')).status()), v1::DIGEST_MISMATCH);
+  EXPECT_EQ(notes.lines, (std::vector<std::string>{id + " +2", id + " +2", id + " DIGEST_MISMATCH", id + " complete"}))
+      << "asking a complete volume for another digest changes nothing";
+}
+
 // A child does something until a crash point kills it.
 class SpoolCrashTest : public SpoolUploadTest {
  protected:
