@@ -115,17 +115,12 @@ absl::StatusOr<JobManager::Stand> JobManager::StandOf(const std::string& owner, 
   if (job->record().owner != owner) return JobNotFound(job_id);
   stand.ended = IsEnd(job->record().state);
   if (!job->plan() || stand.ended) return stand;
-  const TilePlan& plan = job->plan()->tiles;
   const v1::VolumeSpec& result = ResultOf(*job);
-  const Shape3 frame = FrameOf(result);
   const std::vector<int64_t>& done = job->done_tiles();
-  for (size_t i = known; i < done.size(); ++i) {
-    const LiveTask& task = job->task(done[i]);
-    stand.finished.push_back(ToProto(FrameBox{task.t, task.c, plan.At(task.tile, frame).core}));
-  }
+  for (size_t i = known; i < done.size(); ++i) stand.finished.push_back(OutputsOf(*job, done[i]).front().box());
   const double frames = static_cast<double>(result.shape().t()) * result.shape().c();
-  stand.done_fraction = static_cast<double>(done.size()) / (frames * static_cast<double>(plan.tiles()));
-  stand.result_gigavoxels = frames * static_cast<double>(frame.voxels()) / 1e9;
+  stand.done_fraction = static_cast<double>(done.size()) / (frames * static_cast<double>(job->plan()->tiles.tiles()));
+  stand.result_gigavoxels = frames * static_cast<double>(FrameOf(result).voxels()) / 1e9;
   const double rate = job->record().job.progress().megavoxels_per_second();
   if (rate > 0) {
     const auto iterations = static_cast<double>(IterationsOf(job->spec().deconvolve()));

@@ -43,8 +43,9 @@ bool AnalysisHasInput(const LiveJob& job) {
 bool TileHasInput(const LiveJob& job, const TilePlan& plan, int64_t t, int64_t c, int64_t tile) {
   const InputArrival* input = job.input();
   if (input == nullptr) return true;
-  const Box3 loaded = plan.At(tile, FrameOf(ResultOf(job))).loaded;
-  const Box3 read = MeasuredPlanes(loaded, AxialUpsample(job.spec().deconvolve()));
+  const v1::DeconvolveSpec& spec = job.spec().deconvolve();
+  const Box3 loaded = plan.At(tile, FrameOf(OnResultGrid(spec, InputOf(job)))).loaded;
+  const Box3 read = MeasuredPlanes(loaded, AxialUpsample(spec));
   const bool joined = JoinsChannels(job);
   const int64_t last = joined ? int64_t{InputOf(job).shape().c()} : c + 1;
   for (int64_t channel = joined ? 0 : c; channel < last; ++channel) {
