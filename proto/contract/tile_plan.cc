@@ -404,7 +404,10 @@ absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request) {
 
 int64_t SlabCount(int64_t planes, int64_t halo, int64_t psf) {
   const int64_t beside = std::max(2 * halo + psf / 2, kLeastSlab);
-  if (2 * beside <= planes) return planes / beside;
+  for (int64_t slabs = planes / beside; slabs > 1; --slabs) {
+    const int64_t core = CeilDivide(planes, slabs), last = (planes - 1) % core + 1;
+    if (last > halo) return slabs;
+  }
   return planes > 1 && 8 * halo <= 3 * planes ? 2 : 1;
 }
 

@@ -72,7 +72,8 @@ struct TilePlan {
 absl::StatusOr<TilePlan> PlanTiles(const TilePlanRequest& request);
 
 // Slabs of a frame of so many planes that is computed as it comes. Each is at least as thick as what it takes besides:
-// the halo on both sides and half the PSF. A frame too thin for two such slabs is halved where three eighths of it hold
+// the halo on both sides and half the PSF, and the last one thicker than the halo, so that the one before it need not
+// wait for the last plane. A frame too thin for two such slabs is halved where three eighths of it hold
 // the halo, so that one half is under way when the last plane comes; else it is one slab.
 int64_t SlabCount(int64_t planes, int64_t halo, int64_t psf);
 
