@@ -408,7 +408,7 @@ int64_t SlabCount(int64_t planes, int64_t halo, int64_t psf) {
     const int64_t core = CeilDivide(planes, slabs), last = (planes - 1) % core + 1;
     if (last > halo) return slabs;
   }
-  return planes > 1 && 8 * halo <= 3 * planes ? 2 : 1;
+  return planes / 2 > halo && 8 * halo <= 3 * planes ? 2 : 1;
 }
 
 Shape3 MeasuredShape(v1::Boundary boundary, const Shape3& padded, const Shape3& loaded) {

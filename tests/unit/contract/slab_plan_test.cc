@@ -31,8 +31,12 @@ TEST(SlabCount, MakesSlabsWorthWhatTheyTakeBesides) {
       ASSERT_GE(slabs, 1);
       const int64_t core = (planes + slabs - 1) / slabs;
       const int64_t last = (planes - 1) % core + 1;
-      if (slabs > 1) ASSERT_LT(planes - last + halo, planes) << planes << " " << halo << ": the last but one is ready";
-      if (slabs > 2) ASSERT_GE(core, 2 * halo) << planes << " " << halo;
+      if (slabs > 1) {
+        ASSERT_LT(planes - last + halo, planes) << planes << " " << halo << ": the last but one is ready";
+      }
+      if (slabs > 2) {
+        ASSERT_GE(core, 2 * halo) << planes << " " << halo;
+      }
     }
   }
 }
