@@ -147,6 +147,29 @@ TEST_F(InputTest, TheAnalysisWaitsForEveryChannel) {
   EXPECT_FALSE(worker_.Take());
 }
 
+TEST_F(InputTest, ATileOfJoinedChannelsWaitsForAllOfThem) {
+  v1::Method views = RlMethod();
+  views.set_name("views");
+  views.set_joins_channels(true);
+  *worker_.registration.add_methods() = views;
+  service_.capabilities().AddMethods({views});
+  v1::JobSpec spec = Growing({1, 2, 8, 8, 8});
+  spec.mutable_deconvolve()->set_method("views");
+  spec.mutable_deconvolve()->set_psf_volume(service_.AddVolume(MakeSpec({1, 2, 1, 1, 1}, v1::F32)));
+  const std::string job = service_.Submit(spec);
+  Record(0, 0, 0, 8);
+  Record(0, 1, 0, 3);
+  Analyse();
+  EXPECT_FALSE(worker_.Take());
+  Record(0, 1, 3, 4);
+  EXPECT_EQ(NextTile().second, 0);
+  EXPECT_FALSE(worker_.Take());
+  Record(0, 1, 4, 8);
+  EXPECT_EQ(NextTile().second, 4);
+  ASSERT_OK(FinishImage());
+  service_.CheckResult(service_.Get(job));
+}
+
 TEST_F(InputTest, AFrameIsDoneWhileTheNextIsRecorded) {
   const std::string job = service_.Submit(Growing({3, 1, 4, 8, 8}));
   Record(0, 0, 0, 4);
