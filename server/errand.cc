@@ -92,7 +92,9 @@ absl::StatusOr<int> Check(const Invocation& invocation) {
     // With --json, standard output is for what remains.
     std::fputs(ToText(inspection).c_str(), invocation.json ? stderr : stdout);
     RETURN_IF_ERROR(Repair(options, *files, inspection, SystemClock().Wall()));
+    const std::string before = ToText(inspection);
     ASSIGN_OR_RETURN(inspection, Inspect(options, *files));
+    if (ToText(inspection) == before) break;
   }
   return Tell(inspection, invocation.json);
 }

@@ -151,7 +151,17 @@ absl::StatusOr<Inspection> Inspect(const InspectorOptions& options, FileSystem& 
   std::error_code ignored;
   if (!fs::exists(options.database, ignored)) return WithoutDatabase(options, files);
   Inspection inspection;
-  ASSIGN_OR_RETURN(const std::unique_ptr<StoreAudit> audit, StoreAudit::Open(options.database));
+  const absl::StatusOr<std::unique_ptr<StoreAudit>> opened = StoreAudit::Open(options.database);
+  if (ReasonOf(opened.status()) == v1::STORAGE_FAILURE) {
+    inspection.findings.push_back({.kind = "database-damaged",
+                                   .subject = "store",
+                                   .path = options.database,
+                                   .problem = std::string(opened.status().message()),
+                                   .remedy = "Restore the database from a backup."});
+    return inspection;
+  }
+  RETURN_IF_ERROR(opened.status());
+  StoreAudit* const audit = opened->get();
   RETURN_IF_ERROR(CheckDatabase(options.database, *audit, inspection));
   const bool damaged = std::any_of(inspection.findings.begin(), inspection.findings.end(),
                                    [](const Finding& finding) { return finding.mend == Mend::kReindex; });
@@ -165,10 +175,16 @@ absl::StatusOr<Inspection> Inspect(const InspectorOptions& options, FileSystem& 
 absl::Status Repair(const InspectorOptions& options, FileSystem& files, const Inspection& inspection, absl::Time now) {
   std::error_code ignored;
   if (!fs::exists(options.database, ignored)) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const std::unique_ptr<StoreAudit> audit, StoreAudit::Open(options.database));
+  const absl::StatusOr<std::unique_ptr<StoreAudit>> opened = StoreAudit::Open(options.database);
+  if (ReasonOf(opened.status()) == v1::STORAGE_FAILURE) return absl::OkStatus();  // a finding without a cure
+  RETURN_IF_ERROR(opened.status());
+  StoreAudit* const audit = opened->get();
   const auto is = [](Mend mend) { return [mend](const Finding& finding) { return finding.mend == mend; }; };
   const std::vector<Finding>& findings = inspection.findings;
-  if (std::any_of(findings.begin(), findings.end(), is(Mend::kReindex))) return audit->Reindex();
+  if (std::any_of(findings.begin(), findings.end(), is(Mend::kReindex))) {
+    audit->Reindex().IgnoreError();  // what it cannot mend, the next look finds again
+    return absl::OkStatus();
+  }
   ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, Store::Open(options.database));
   Mender mender(options, files, *audit, *store, now);
   for (const Mend mend : kOrder) {

@@ -121,9 +121,16 @@ absl::StatusOr<std::vector<std::string>> StoreAudit::Texts(Statement query) cons
   }
 }
 
-absl::StatusOr<std::vector<std::string>> StoreAudit::Damage() {
-  ASSIGN_OR_RETURN(Statement query, database_->Prepare("PRAGMA integrity_check(100)"));
-  ASSIGN_OR_RETURN(std::vector<std::string> lines, Texts(std::move(query)));
+std::vector<std::string> StoreAudit::Damage() {
+  absl::StatusOr<Statement> query = database_->Prepare("PRAGMA integrity_check(100)");
+  if (!query.ok()) return {std::string(query.status().message())};
+  std::vector<std::string> lines;
+  while (true) {
+    const absl::StatusOr<bool> row = query->Step();
+    if (!row.ok()) lines.emplace_back(row.status().message());
+    if (!row.ok() || !*row) break;
+    lines.push_back(query->Bytes(0));
+  }
   if (lines.size() == 1 && lines.front() == "ok") lines.clear();
   return lines;
 }

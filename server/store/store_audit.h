@@ -33,7 +33,8 @@ struct JobFacts {
   int64_t highest_token = 0;
 };
 
-// STORAGE_FAILURE, saying what to do, when SQLite finds the file damaged. Reads all of it, but looks into no index.
+// STORAGE_FAILURE, saying what to do, when SQLite finds the file damaged. Reads all of it, but does not compare indexes
+// with their tables.
 absl::Status CheckSound(Database& database);
 
 class StoreAudit {
@@ -43,9 +44,9 @@ class StoreAudit {
   static absl::StatusOr<std::unique_ptr<StoreAudit>> Open(const std::filesystem::path& path);
 
   // --- looking ---
-  // What SQLite finds wrong, indexes included, at most 100 lines; empty when nothing is. Where it is not empty, nothing
-  // else here can be relied on.
-  absl::StatusOr<std::vector<std::string>> Damage();
+  // What SQLite finds wrong, indexes included, at most about 100 lines; empty when nothing is. Where it is not empty,
+  // nothing else here can be relied on.
+  std::vector<std::string> Damage();
   // Rows that hang on a row that is not there, such as `12 rows of boxes`; empty when there are none.
   absl::StatusOr<std::vector<std::string>> Strays();
   absl::StatusOr<std::vector<JobFacts>> Jobs();

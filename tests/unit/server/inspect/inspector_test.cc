@@ -275,7 +275,9 @@ TEST_F(InspectorTest, AFileOfTheWrongLengthGetsTheRightOne) {
 
 TEST_F(InspectorTest, TablesThatContradictEachOtherAreMended) {
   const std::string volume = service_.AddVolume(MakeSpec({1, 1, 2, 16, 16}));
-  const std::string ended = StartJob(4), open = StartJob(1);
+  const std::string ended = StartJob(1);
+  ASSERT_OK(service_.jobs().Cancel(JobService::kOwner, ended));
+  const std::string open = StartJob(1);
   service_.Close();
   Tamper(fmt::format("UPDATE volumes SET committed_bytes = 7 WHERE id = '{}'", VolumeId(volume, "").value()));
   Tamper("INSERT INTO boxes SELECT key, 0, 0, 1, 1, 1, 1, 4, 4, 5 FROM volumes ORDER BY key LIMIT 1");
@@ -287,6 +289,7 @@ TEST_F(InspectorTest, TablesThatContradictEachOtherAreMended) {
   Tamper("UPDATE counters SET value = 1");
   EXPECT_THAT(Kinds(Look()), UnorderedElementsAre("rows-stray", "box-misplaced", "count-wrong", "task-open",
                                                   "job-stuck", "token-counter"));
+  EXPECT_TRUE(Mended().sound()) << ToText(Look());
   EXPECT_THAT(Mended().findings, IsEmpty()) << ToText(Look());
   service_.Open();
   EXPECT_EQ(service_.Get(open).state(), v1::FAILED);
@@ -300,6 +303,14 @@ TEST_F(InspectorTest, WhatNobodyCanMendIsNamed) {
   Tamper(fmt::format("UPDATE jobs SET last_sequence = last_sequence + 3 WHERE id = '{}'", gaps));
   Tamper(fmt::format("UPDATE jobs SET state = 9 WHERE id = '{}'", impossible));
   EXPECT_THAT(Kinds(Mended()), UnorderedElementsAre("events-missing", "job-impossible"));
+}
+
+TEST_F(InspectorTest, AFileThatIsNoDatabaseIsNamed) {
+  service_.AddVolume(MakeSpec({1, 1, 1, 4, 4}));
+  service_.Close();
+  for (const char* end : {"-wal", "-shm"}) fs::remove(database().string() + end);
+  std::ofstream(database()) << std::string(10'000, 'x');
+  EXPECT_THAT(Kinds(Mended()), ElementsAre("database-damaged"));
 }
 
 TEST_F(InspectorTest, AMissingDatabaseIsNamed) {

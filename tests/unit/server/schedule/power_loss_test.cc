@@ -4,7 +4,9 @@
 // A cut takes every byte of the spool that was not synced. SQLite's files lie outside the file system that plays this:
 // what it had committed stays, as synchronous=FULL promises.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <map>
 #include <set>
 #include <string>
@@ -37,6 +39,10 @@ struct Model {
 
 class PowerLossTest : public ::testing::Test {
  protected:
+  // Hundreds of restarts: in memory where possible, as what a power cut takes is played anyway.
+  static void SetUpTestSuite() {
+    if (access("/dev/shm", W_OK) == 0) setenv("TMPDIR", "/dev/shm", 1);
+  }
   ~PowerLossTest() override { SetCrashHook(nullptr); }
 
   static v1::Chunk Plane(uint32_t z) {
@@ -217,7 +223,7 @@ TEST_P(SpoolFaultsTest, OfEveryOperationLeaveTheServiceAliveAndWhole) {
       ++failures;
       const v1::ErrorReason reason = ReasonOf(status);
       EXPECT_TRUE(reason == v1::STORAGE_FAILURE || reason == v1::DISK_FULL) << status;
-      EXPECT_NE(InfoOf(status).metadata().at("path"), "") << status;
+      EXPECT_TRUE(InfoOf(status).metadata().contains("path")) << status;
     }
     EXPECT_TRUE(more || status.ok()) << status;
     ASSERT_OK(Drive(model));
