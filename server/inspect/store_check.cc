@@ -53,8 +53,8 @@ class JobCheck {
     if (!v1::JobState_IsValid(static_cast<int>(facts_.state)) || facts_.state == v1::JOB_STATE_UNSPECIFIED ||
         facts_.illegal_tasks > 0 || facts_.highest_task + 1 != facts_.tasks) {
       Add("job-impossible",
-          fmt::format("it is in state {} and has {} tasks, up to number {}, {} of them of no known state or kind",
-                      facts_.state, facts_.tasks, facts_.highest_task, facts_.illegal_tasks),
+          fmt::format("it is in state {} and has {} tasks, up to number {}, {} of them in no known state", facts_.state,
+                      facts_.tasks, facts_.highest_task, facts_.illegal_tasks),
           kBackupRemedy, Mend::kNothing);
       return absl::OkStatus();
     }

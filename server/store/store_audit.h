@@ -27,7 +27,7 @@ struct JobFacts {
   int64_t highest_task = -1;     // number; -1 without tasks
   int64_t open_tasks = 0;        // BLOCKED, READY or LEASED
   int64_t unfinished_tasks = 0;  // not DONE
-  int64_t illegal_tasks = 0;     // in a state, or of a kind, that there is not
+  int64_t illegal_tasks = 0;     // in a state that there is not
   int64_t events = 0;
   int64_t highest_event = 0;  // sequence; 0 without events
   int64_t highest_token = 0;
