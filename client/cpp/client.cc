@@ -183,6 +183,13 @@ absl::StatusOr<v1::Job> Client::ResumeJob(const std::string& job, std::stop_toke
   return connection_->Call(connection_->jobs(), &v1::Jobs::Stub::Resume, request, stop);
 }
 
+absl::StatusOr<v1::Preview> Client::GetPreview(const std::string& job, uint32_t channel, std::stop_token stop) const {
+  v1::GetPreviewRequest request;
+  request.set_job(job);
+  request.set_c(channel);
+  return connection_->Call(connection_->jobs(), &v1::Jobs::Stub::GetPreview, request, stop);
+}
+
 absl::Status Client::DeleteJob(const std::string& job, std::stop_token stop) const {
   v1::DeleteJobRequest request;
   request.set_job(job);

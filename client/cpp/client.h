@@ -37,6 +37,7 @@
 #include "deconvoy/v1/methods.pb.h"
 #include "deconvoy/v1/psfs.pb.h"
 #include "deconvoy/v1/volumes.pb.h"
+#include "proto/contract/geometry.h"
 #include "proto/contract/server_access.h"
 
 namespace deconvoy::client {
@@ -78,6 +79,10 @@ using PlaneSource = std::function<absl::Status(int64_t t, int64_t c, int64_t z, 
 // Takes a plane of a volume. Called once per plane in t,c,z order.
 using PlaneSink = std::function<absl::Status(int64_t t, int64_t c, int64_t z, std::span<const std::byte> plane)>;
 
+// Takes voxels of a volume (C order z,y,x, little endian) as they become durable, in any order; after a break some may
+// come again, the same as before.
+using BoxSink = std::function<absl::Status(const FrameBox& box, std::span<const std::byte> voxels)>;
+
 using JobObserver = std::function<void(const v1::JobEvent&)>;
 
 class Client {
@@ -117,6 +122,15 @@ class Client {
   absl::Status Download(const std::string& volume, const PlaneSink& sink, const TransferObserver& progress = {},
                         std::stop_token stop = {}) const;
 
+  // Reads all of a volume that may still be written, until all of it is there; checked and bounded as Download.
+  // VOLUME_GONE where it is removed before, as the result of a job that fails is.
+  absl::Status Follow(const std::string& volume, const BoxSink& sink, const TransferObserver& progress = {},
+                      std::stop_token stop = {}) const;
+
+  // Reads one box of a volume, all of which must be durable (VOLUME_INCOMPLETE).
+  absl::StatusOr<std::vector<std::byte>> ReadBox(const std::string& volume, const FrameBox& box,
+                                                 std::stop_token stop = {}) const;
+
   absl::StatusOr<v1::Volume> GetVolume(const std::string& volume, std::stop_token stop = {}) const;
   absl::StatusOr<std::vector<v1::Volume>> ListVolumes(std::stop_token stop = {}) const;
   absl::Status DeleteVolume(const std::string& volume, std::stop_token stop = {}) const;
@@ -143,6 +157,8 @@ class Client {
   absl::StatusOr<v1::Job> CancelJob(const std::string& job, std::stop_token stop = {}) const;
   absl::StatusOr<v1::Job> PauseJob(const std::string& job, std::stop_token stop = {}) const;
   absl::StatusOr<v1::Job> ResumeJob(const std::string& job, std::stop_token stop = {}) const;
+  // What is computed so far of one channel of a deconvolution's result. NOT_FOUND while nothing is.
+  absl::StatusOr<v1::Preview> GetPreview(const std::string& job, uint32_t channel, std::stop_token stop = {}) const;
   absl::Status DeleteJob(const std::string& job, std::stop_token stop = {}) const;
 
   absl::StatusOr<std::vector<v1::Method>> ListMethods(std::stop_token stop = {}) const;
@@ -169,6 +185,7 @@ class Client {
   absl::StatusOr<v1::Token> RevokeToken(const std::string& token, std::stop_token stop = {}) const;
 
  private:
+  friend class AcquisitionStream;
   explicit Client(std::shared_ptr<Connection> connection);
 
   std::shared_ptr<Connection> connection_;

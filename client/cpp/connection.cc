@@ -43,6 +43,7 @@ Connection::Connection(std::string address, const RetryPolicy& retry, OutageObse
       channel_(channel),
       volumes_(v1::Volumes::NewStub(channel)),
       jobs_(v1::Jobs::NewStub(channel)),
+      deconvolution_(v1::Deconvolution::NewStub(channel)),
       methods_(v1::Methods::NewStub(channel)),
       psfs_(v1::Psfs::NewStub(channel)),
       admin_(v1::Admin::NewStub(channel)) {}

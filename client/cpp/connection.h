@@ -15,6 +15,7 @@
 #include "client/cpp/retry.h"
 #include "client/cpp/transport_error.h"
 #include "deconvoy/v1/admin.grpc.pb.h"
+#include "deconvoy/v1/deconvolution.grpc.pb.h"
 #include "deconvoy/v1/jobs.grpc.pb.h"
 #include "deconvoy/v1/methods.grpc.pb.h"
 #include "deconvoy/v1/psfs.grpc.pb.h"
@@ -48,6 +49,7 @@ class Connection {
 
   v1::Volumes::Stub& volumes() { return *volumes_; }
   v1::Jobs::Stub& jobs() { return *jobs_; }
+  v1::Deconvolution::Stub& deconvolution() { return *deconvolution_; }
   v1::Methods::Stub& methods() { return *methods_; }
   v1::Psfs::Stub& psfs() { return *psfs_; }
   v1::Admin::Stub& admin() { return *admin_; }
@@ -121,6 +123,7 @@ class Connection {
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::Volumes::Stub> volumes_;
   const std::unique_ptr<v1::Jobs::Stub> jobs_;
+  const std::unique_ptr<v1::Deconvolution::Stub> deconvolution_;
   const std::unique_ptr<v1::Methods::Stub> methods_;
   const std::unique_ptr<v1::Psfs::Stub> psfs_;
   const std::unique_ptr<v1::Admin::Stub> admin_;

@@ -3,12 +3,11 @@
 
 #include <algorithm>
 #include <future>
-#include <optional>
-#include <tuple>
 #include <utility>
 
 #include "client/cpp/client.h"
 #include "client/cpp/connection.h"
+#include "client/cpp/missing_boxes.h"
 #include "client/cpp/plane.h"
 #include "client/cpp/write_stream.h"
 #include "proto/contract/checksum.h"
@@ -23,31 +22,6 @@ namespace deconvoy::client {
 namespace {
 
 constexpr int64_t kDigestedBeside = 256 << 10;  // bytes of a plane from which a thread for it pays
-
-// Which pieces the server still misses. Its list may be cut short: what comes after its last box counts as missing.
-class MissingBoxes {
- public:
-  static constexpr int kMostListed = 1000;
-
-  explicit MissingBoxes(const v1::Volume& volume) {
-    for (const v1::Box& box : volume.missing()) boxes_.push_back(ToFrameBox(box));
-    if (volume.missing_size() >= kMostListed) last_ = Place(boxes_.back());
-  }
-
-  bool Misses(const FrameBox& piece) const {
-    if (last_ && Place(piece) >= *last_) return true;
-    return std::any_of(boxes_.begin(), boxes_.end(), [&piece](const FrameBox& box) {
-      return box.t == piece.t && box.c == piece.c && !Intersect(box.box, piece.box).empty();
-    });
-  }
-
- private:
-  using Position = std::tuple<int64_t, int64_t, int64_t>;
-  static Position Place(const FrameBox& box) { return {box.t, box.c, box.box.origin.z}; }
-
-  std::vector<FrameBox> boxes_;
-  std::optional<Position> last_;
-};
 
 class Uploader {
  public:

@@ -16,6 +16,7 @@
 #include "proto/contract/compression.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/psf_library.h"
+#include "tests/support/fake_deconvolution.h"
 #include "tests/support/fake_service_state.h"
 
 namespace deconvoy::testing {
@@ -111,6 +112,8 @@ struct FakeService::Services {
       const int after = state.NextBreak("Volumes.Read");
       const auto found = state.volumes.find(request->volume());
       if (found == state.volumes.end()) return NoSuch(request->volume());
+      if (request->follow() && found->second.volume.state() != v1::COMPLETE)
+        return state.Follow(*request, after, lock, *writer);
       const FakeVolume volume = found->second;
       std::optional<int> corrupt = std::exchange(state.corrupt_chunk, std::nullopt);
       lock.unlock();
@@ -268,6 +271,16 @@ struct FakeService::Services {
       return grpc::Status::OK;
     }
 
+    grpc::Status GetPreview(grpc::ServerContext*, const v1::GetPreviewRequest* request,
+                            v1::Preview* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Jobs.GetPreview"); !fault.ok()) return fault;
+      if (!state.jobs.contains(request->job()) || !state.preview) return NoSuch("preview of " + request->job());
+      *response = *state.preview;
+      response->set_c(request->c());
+      return grpc::Status::OK;
+    }
+
     grpc::Status Delete(grpc::ServerContext*, const v1::DeleteJobRequest* request, v1::DeleteJobResponse*) override {
       const std::lock_guard lock(state.mutex);
       if (auto fault = state.Enter("Jobs.Delete"); !fault.ok()) return fault;
@@ -400,13 +413,15 @@ struct FakeService::Services {
     State& state;
   };
 
-  explicit Services(State& state) : volumes(state), jobs(state), psfs(state), methods(state), admin(state) {}
+  explicit Services(State& state)
+      : volumes(state), jobs(state), psfs(state), deconvolution(state), methods(state), admin(state) {}
 
   TemporaryFolder folder;
   std::string address = "unix:" + (folder.path() / "s").string();
   Volumes volumes;
   Jobs jobs;
   Psfs psfs;
+  FakeDeconvolution deconvolution;
   Methods methods;
   Admin admin;
   std::unique_ptr<grpc::Server> server;
@@ -418,6 +433,7 @@ FakeService::FakeService() : state_(std::make_unique<State>()), services_(std::m
   builder.RegisterService(&services_->volumes)
       .RegisterService(&services_->jobs)
       .RegisterService(&services_->psfs)
+      .RegisterService(&services_->deconvolution)
       .RegisterService(&services_->methods)
       .RegisterService(&services_->admin);
   services_->server = builder.BuildAndStart();
@@ -471,6 +487,12 @@ void FakeService::FailCommit(uint64_t after, const absl::Status& error) {
   state_->failing_commit = {after, error};
 }
 
+void FakeService::HoldWrites(bool hold) {
+  const std::lock_guard lock(state_->mutex);
+  state_->hold_writes = hold;
+  state_->changed.notify_all();
+}
+
 void FakeService::CorruptRead(int chunk) {
   const std::lock_guard lock(state_->mutex);
   state_->corrupt_chunk = chunk;
@@ -489,6 +511,11 @@ void FakeService::SetOutcome(const absl::Status& outcome) {
 void FakeService::SetPsfReports(std::vector<v1::PsfReport> reports) {
   const std::lock_guard lock(state_->mutex);
   state_->psf_reports = std::move(reports);
+}
+
+void FakeService::SetPreview(const v1::Preview& preview) {
+  const std::lock_guard lock(state_->mutex);
+  state_->preview = preview;
 }
 
 void FakeService::HoldJobs() {

@@ -48,10 +48,12 @@ class FakeService {
   // The next call does its work, but its answer is lost (UNAVAILABLE).
   void LoseAnswerOf(const std::string& call);
   // The next streams end with UNAVAILABLE after so many messages, each entry for one stream: chunks committed (Write),
-  // chunks sent (Read), events sent (Watch).
+  // chunks sent (Read), events sent (Watch), chunks acknowledged (Deconvolution.Deconvolve, where one more is durable).
   void BreakStreams(const std::string& call, std::vector<int> after);
   // The next Write commits so many chunks, then answers that it takes no more, and ends with `error` once it is closed.
   void FailCommit(uint64_t after, const absl::Status& error);
+  // Chunks that recording software sends are not taken while this holds.
+  void HoldWrites(bool hold);
   // One chunk of the next Read, counted from 0, has a wrong byte.
   void CorruptRead(int chunk);
 
@@ -62,6 +64,8 @@ class FakeService {
   void SetOutcome(const absl::Status& outcome);
   // What deconvolutions and checks that succeed from now on tell of their PSF.
   void SetPsfReports(std::vector<v1::PsfReport> reports);
+  // What every job shows of its result.
+  void SetPreview(const v1::Preview& preview);
   // Jobs do not end before they are cancelled.
   void HoldJobs();
 
@@ -75,6 +79,7 @@ class FakeService {
   uint64_t packed_chunks() const;  // that were packed, received and sent
 
  private:
+  friend struct FakeDeconvolution;
   struct State;
   struct Services;
   const std::unique_ptr<State> state_;

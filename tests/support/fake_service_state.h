@@ -100,6 +100,11 @@ struct FakeService::State {
     int times = 0;
     absl::Status error;
   };
+  // A session of recording software.
+  struct Recording {
+    std::string header;  // serialised, without the boxes received
+    std::string input, job;
+  };
 
   mutable std::mutex mutex;
   std::condition_variable changed;
@@ -116,10 +121,13 @@ struct FakeService::State {
   absl::Status outcome;
   std::vector<v1::PsfReport> psf_reports;
   bool hold = false;
+  bool hold_writes = false;
+  std::optional<v1::Preview> preview;
   bool stopping = false;
   std::map<std::string, int> calls;
   std::map<std::string, std::vector<std::string>> request_ids;
   std::map<std::string, std::string> by_request;  // request id to name
+  std::map<std::string, Recording> sessions;
   std::map<std::string, FakeVolume> volumes;
   std::map<std::string, v1::Job> jobs;
   std::map<std::string, v1::Psf> psfs;
@@ -244,6 +252,34 @@ struct FakeService::State {
     v1::VolumeSpec spec = input.volume.spec();
     spec.set_type(job.spec().deconvolve().output_type());
     AddOutput(job, "estimate", spec, input.bytes);
+  }
+
+  // Sends boxes of a volume as they are committed. REQUIRES: `lock` holds the mutex.
+  grpc::Status Follow(const v1::ReadVolumeRequest& request, int after, std::unique_lock<std::mutex>& lock,
+                      grpc::ServerWriter<v1::ReadVolumeResponse>& writer) {
+    const auto wanted = [&request](const FrameBox& box) {
+      return request.regions().empty() ||
+             std::any_of(request.regions().begin(), request.regions().end(), [&box](const v1::Box& one) {
+               const FrameBox region = ToFrameBox(one);
+               return region.t == box.t && region.c == box.c && !Intersect(region.box, box.box).empty();
+             });
+    };
+    size_t seen = 0;
+    for (int sent = 0;; changed.wait_for(lock, std::chrono::milliseconds(2))) {
+      const auto found = volumes.find(request.volume());
+      if (found == volumes.end()) return ToGrpc(MakeError({.reason = v1::VOLUME_GONE}, "the volume has gone"));
+      if (stopping) return Broken();
+      const FakeVolume& volume = found->second;
+      for (; seen < volume.committed.size(); ++seen) {
+        const FrameBox box = ToFrameBox(volume.committed[seen]);
+        if (!wanted(box)) continue;
+        if (sent++ == after) return Broken();
+        v1::ReadVolumeResponse response;
+        *response.mutable_chunk() = MakeChunk(volume, box);
+        if (!writer.Write(response)) return Broken();
+      }
+      if (volume.volume.state() == v1::COMPLETE) return grpc::Status::OK;
+    }
   }
 
   void End(v1::Job& job) {
