@@ -106,6 +106,10 @@ void AddInputOptions(CLI::App& verb, InputOptions& options) {
   verb.add_option("INPUT", options.input, "Stack to deconvolve: TIFF, OME-TIFF or BigTIFF of u8, u16 or f32")
       ->type_name("FILE")
       ->required();
+  AddCompanionOptions(verb, options);
+}
+
+void AddCompanionOptions(CLI::App& verb, InputOptions& options) {
   verb.add_option(
           "--psf", options.psf,
           "Point spread function as a stack, with one channel for all or one per channel of INPUT, or psfs/NAME "
@@ -191,8 +195,9 @@ absl::Status FindKept(const Session& session, const v1::DeconvolveSpec& deconvol
 }
 
 // That of a camera is taken.
-void FindOffset(const v1::DeconvolveSpec& deconvolve, Progress& progress, DeconvolveInputs& inputs) {
-  const auto offset = OffsetOf(inputs.image.reader->acquisition(), inputs.image.spec.shape().c());
+void FindOffset(const imageio::Acquisition& acquisition, const v1::DeconvolveSpec& deconvolve, Progress& progress,
+                DeconvolveInputs& inputs) {
+  const auto offset = OffsetOf(acquisition, inputs.image.spec.shape().c());
   if (!offset || deconvolve.has_offset_counts()) return;
   if (offset->counts) inputs.offset_counts = offset->value;
   progress.Say(
@@ -231,10 +236,18 @@ absl::StatusOr<std::string> BringPsf(Session& session, DeconvolveInputs& inputs,
 absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v1::DeconvolveSpec& deconvolve,
                                             Progress& progress) {
   RETURN_IF_ERROR(CheckModel(options));
+  ASSIGN_OR_RETURN(InputImage image, OpenInput(options.input, options.voxel_um, progress));
+  const imageio::Acquisition acquisition = image.reader->acquisition();
+  return OpenInputsOf(std::move(image), acquisition, options, deconvolve, progress);
+}
+
+absl::StatusOr<DeconvolveInputs> OpenInputsOf(InputImage image, const imageio::Acquisition& acquisition,
+                                              const InputOptions& options, const v1::DeconvolveSpec& deconvolve,
+                                              Progress& progress) {
+  RETURN_IF_ERROR(CheckModel(options));
   DeconvolveInputs inputs;
-  ASSIGN_OR_RETURN(inputs.image, OpenInput(options.input, options.voxel_um, progress));
-  ASSIGN_OR_RETURN(const ImageOptics optics,
-                   FindOptics(inputs.image.spec, inputs.image.reader->acquisition(), options.optics));
+  inputs.image = std::move(image);
+  ASSIGN_OR_RETURN(const ImageOptics optics, FindOptics(inputs.image.spec, acquisition, options.optics));
   if (options.psf.empty()) {
     RETURN_IF_ERROR(PlanPsf(options, deconvolve, optics, progress, inputs));
   } else {
@@ -242,7 +255,7 @@ absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v
   }
   if (inputs.library_psf.empty())
     RETURN_IF_ERROR(ValidatePsf(deconvolve, inputs.image.spec, inputs.PsfSpec(), nullptr));
-  FindOffset(deconvolve, progress, inputs);
+  FindOffset(acquisition, deconvolve, progress, inputs);
   if (!options.mask.empty()) {
     ASSIGN_OR_RETURN(inputs.mask, OpenInput(options.mask, std::nullopt, progress));
     RETURN_IF_ERROR(ValidateMask(inputs.image.spec, inputs.mask->spec));
@@ -297,11 +310,19 @@ absl::Status CheckWithServer(const Session& session, const v1::DeconvolveSpec& d
 
 absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inputs, v1::DeconvolveSpec deconvolve,
                                          Leftovers& leftovers, Progress& progress, const std::stop_token& stop) {
+  ASSIGN_OR_RETURN(v1::JobSpec spec,
+                   UploadCompanions(session, inputs, std::move(deconvolve), leftovers, progress, stop));
+  ASSIGN_OR_RETURN(*spec.mutable_deconvolve()->mutable_input_volume(),
+                   Bring(session, inputs.image, inputs.kept_volumes, leftovers, progress, stop));
+  return spec;
+}
+
+absl::StatusOr<v1::JobSpec> UploadCompanions(Session& session, DeconvolveInputs& inputs, v1::DeconvolveSpec deconvolve,
+                                             Leftovers& leftovers, Progress& progress, const std::stop_token& stop) {
   ASSIGN_OR_RETURN(const std::string psf, BringPsf(session, inputs, leftovers, progress, stop));
   const auto bring = [&](InputImage& file) {
     return Bring(session, file, inputs.kept_volumes, leftovers, progress, stop);
   };
-  ASSIGN_OR_RETURN(const std::string image, bring(inputs.image));
   if (inputs.mask) {
     ASSIGN_OR_RETURN(*deconvolve.mutable_mask_volume(), bring(*inputs.mask));
   }
@@ -314,7 +335,6 @@ absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inp
     deconvolve.mutable_optics()->Assign(inputs.optics->channels.begin(), inputs.optics->channels.end());
     deconvolve.set_microscopy(inputs.optics->microscopy);
   }
-  deconvolve.set_input_volume(image);
   deconvolve.set_output_type(ResultSpec(inputs, deconvolve).type());
   v1::JobSpec spec;
   spec.set_display_name(inputs.image.spec.display_name());

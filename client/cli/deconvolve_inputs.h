@@ -34,6 +34,9 @@ struct InputOptions {
 
 void AddInputOptions(CLI::App& verb, InputOptions& options);
 
+// The same but for INPUT itself, for verbs whose image comes otherwise.
+void AddCompanionOptions(CLI::App& verb, InputOptions& options);
+
 struct DeconvolveInputs {
   InputImage image;
   std::optional<InputImage> psf;             // as a file
@@ -59,6 +62,12 @@ struct DeconvolveInputs {
 absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v1::DeconvolveSpec& deconvolve,
                                             Progress& progress);
 
+// The same for an image that is described but not there yet: without a reader, and `acquisition` is what is known of
+// how it is taken.
+absl::StatusOr<DeconvolveInputs> OpenInputsOf(InputImage image, const imageio::Acquisition& acquisition,
+                                              const InputOptions& options, const v1::DeconvolveSpec& deconvolve,
+                                              Progress& progress);
+
 // What the result will be, whatever its name. A method that is known to join channels makes one of them.
 v1::VolumeSpec ResultSpec(const DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve);
 
@@ -72,5 +81,9 @@ absl::Status CheckWithServer(const Session& session, const v1::DeconvolveSpec& d
 // CheckWithServer has accepted the request.
 absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inputs, v1::DeconvolveSpec deconvolve,
                                          Leftovers& leftovers, Progress& progress, const std::stop_token& stop);
+
+// The same for an image that is not uploaded: the job lacks its input volume.
+absl::StatusOr<v1::JobSpec> UploadCompanions(Session& session, DeconvolveInputs& inputs, v1::DeconvolveSpec deconvolve,
+                                             Leftovers& leftovers, Progress& progress, const std::stop_token& stop);
 
 }  // namespace deconvoy::client

@@ -20,8 +20,9 @@ std::string JobCommand(const std::string& verb, const std::string& job, const Se
 }
 
 absl::Status FollowToTheEnd(const Client& client, const std::string& job, const ServerOptions& server,
-                            const Console& console, Progress& progress, const std::stop_token& stop) {
-  const auto ended = FollowJob(client, job, progress, stop);
+                            const Console& console, Progress& progress, const std::stop_token& stop,
+                            const JobObserver& observer) {
+  const auto ended = FollowJob(client, job, progress, stop, observer);
   progress.Clear();
   if (!ended.ok() && stop.stop_requested())
     return MakeError({.reason = v1::CANCELLED_BY_USER,

@@ -20,7 +20,9 @@ std::string JobCommand(const std::string& verb, const std::string& job, const Se
 
 // Follows a job to its end with progress, and reports it and how to fetch its result. The error of a job that has
 // failed or was cancelled (OutcomeOf); CANCELLED_BY_USER, saying that the job goes on, when `stop` is requested.
+// `observer` hears the events, too.
 absl::Status FollowToTheEnd(const Client& client, const std::string& job, const ServerOptions& server,
-                            const Console& console, Progress& progress, const std::stop_token& stop);
+                            const Console& console, Progress& progress, const std::stop_token& stop,
+                            const JobObserver& observer = {});
 
 }  // namespace deconvoy::client

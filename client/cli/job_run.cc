@@ -171,10 +171,13 @@ Note ToNote(const v1::Finding& finding) {
 }
 
 absl::StatusOr<v1::Job> FollowJob(const Client& client, const std::string& job, Progress& progress,
-                                  const std::stop_token& stop) {
+                                  const std::stop_token& stop, const JobObserver& observer) {
   Narrator narrator(progress);
-  return client.Watch(
-      job, 0, [&narrator](const v1::JobEvent& event) { narrator.Hear(event); }, stop);
+  const auto hear = [&](const v1::JobEvent& event) {
+    narrator.Hear(event);
+    if (observer) observer(event);
+  };
+  return client.Watch(job, 0, hear, stop);
 }
 
 void Leftovers::AddJob(const v1::Job& job) {

@@ -27,9 +27,9 @@ ProgressState ToProgress(const v1::JobProgress& progress);
 Note ToNote(const v1::Finding& finding);
 
 // Follows a job to its end with progress; findings and retries are said as they come, each once. Returns the ended job,
-// whatever its end. `stop` ends the following with CANCELLED.
+// whatever its end. `stop` ends the following with CANCELLED. `observer` hears the events, too.
 absl::StatusOr<v1::Job> FollowJob(const Client& client, const std::string& job, Progress& progress,
-                                  const std::stop_token& stop);
+                                  const std::stop_token& stop, const JobObserver& observer = {});
 
 // Names of what a command left on a server.
 class Leftovers {

@@ -40,6 +40,17 @@ absl::Status Truncated(const TiffFile& file, size_t index, uint64_t offset) {
                    kCopyAgain);
 }
 
+// The directory after page `last`, counted from 1, is that of page `earlier`, counted from 0.
+absl::Status Loops(const TiffFile& file, size_t last, size_t earlier) {
+  return FileError(file.path(),
+                   fmt::format("is damaged: its directories loop, page {} leads back to page {}", last, earlier + 1),
+                   kCopyAgain);
+}
+
+absl::Status TooMany(const TiffFile& file) {
+  return FileError(file.path(), fmt::format("has more than {} pages", kDirectories), "Split the file.");
+}
+
 // Offset of the directory after the one at `offset`; 0 at the end of the chain.
 absl::StatusOr<uint64_t> NextDirectory(const TiffFile& file, const Format& format, size_t index, uint64_t offset) {
   const std::optional<uint64_t> entries = ReadNumber(file, offset, format.count_bytes);
@@ -65,14 +76,9 @@ absl::StatusOr<std::vector<uint64_t>> ListDirectories(const TiffFile& file) {
   std::optional<uint64_t> offset = ReadNumber(file, static_cast<uint64_t>(format.first_offset_at), format.offset_bytes);
   while (offset.value_or(0) != 0) {
     if (const auto [earlier, is_new] = seen.emplace(*offset, offsets.size()); !is_new) {
-      return FileError(file.path(),
-                       fmt::format("is damaged: its directories loop, page {} leads back to page {}", offsets.size(),
-                                   earlier->second + 1),
-                       kCopyAgain);
+      return Loops(file, offsets.size(), earlier->second);
     }
-    if (offsets.size() == kDirectories) {
-      return FileError(file.path(), fmt::format("has more than {} pages", kDirectories), "Split the file.");
-    }
+    if (offsets.size() == kDirectories) return TooMany(file);
     const absl::StatusOr<uint64_t> next = NextDirectory(file, format, offsets.size(), *offset);
     if (!next.ok()) return next.status();
     offsets.push_back(*offset);
@@ -80,6 +86,26 @@ absl::StatusOr<std::vector<uint64_t>> ListDirectories(const TiffFile& file) {
   }
   if (offsets.empty()) return FileError(file.path(), "is a TIFF file with no pages", kCopyAgain);
   return offsets;
+}
+
+absl::Status ExtendDirectories(const TiffFile& file, std::vector<uint64_t>& offsets) {
+  const Format& format = file.big() ? kBig : kClassic;
+  std::unordered_map<uint64_t, size_t> seen;
+  for (size_t i = 0; i < offsets.size(); ++i) seen.emplace(offsets[i], i);
+  // Where the next directory is said to be; 0 or nothing where that is not written yet.
+  const auto next_of_last = [&]() -> std::optional<uint64_t> {
+    if (offsets.empty()) return ReadNumber(file, static_cast<uint64_t>(format.first_offset_at), format.offset_bytes);
+    const auto next = NextDirectory(file, format, offsets.size() - 1, offsets.back());
+    return next.ok() ? std::optional(*next) : std::nullopt;
+  };
+  for (uint64_t offset = next_of_last().value_or(0); offset != 0; offset = next_of_last().value_or(0)) {
+    if (const auto [earlier, is_new] = seen.emplace(offset, offsets.size()); !is_new)
+      return Loops(file, offsets.size(), earlier->second);
+    if (offsets.size() == kDirectories) return TooMany(file);
+    if (!NextDirectory(file, format, offsets.size(), offset).ok()) break;
+    offsets.push_back(offset);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace deconvoy::imageio

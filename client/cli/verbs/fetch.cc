@@ -1,10 +1,11 @@
-// deconvoy fetch: a result of an ended job.
+// deconvoy fetch: a result of a job that has ended, or of one that runs.
 #include <absl/time/clock.h>
 #include <fmt/format.h>
 
 #include <string>
 #include <vector>
 
+#include "client/cli/follow_output.h"
 #include "client/cli/images.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/job_run.h"
@@ -26,6 +27,7 @@ struct FetchOptions {
   std::string role;
   std::string save_psf;           // empty: not asked for
   std::string save_prepared_psf;  // likewise
+  bool follow = false;
   ImageOutputOptions image_output;
   ServerOptions server;
 };
@@ -35,7 +37,9 @@ constexpr char kExamples[] = R"(  deconvoy fetch jobs/3f2a -o out.tif
   deconvoy fetch jobs/3f2a -o out.tif --save-psf psf.tif
       the PSF that it was given, too
   deconvoy fetch jobs/3f2a -o out.tif --save-prepared-psf used.tif
-      the PSF as it was used, too)";
+      the PSF as it was used, too
+  deconvoy fetch jobs/3f2a -o out.tif --follow
+      the result of a job that runs, as it comes)";
 
 // The only output, unless a role is asked for.
 std::string RoleOf(const v1::Job& job, const std::string& asked) {
@@ -96,8 +100,10 @@ absl::Status Fetch(const FetchOptions& options, const Console& console) {
   const auto progress = MakeProgress(console, [] { return absl::Now(); });
   ASSIGN_OR_RETURN(const auto session, Session::Open(options.server, *progress, stop));
   const Client& client = session->client();
-  ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(JobArgument(options.job), stop));
-  RETURN_IF_ERROR(OutcomeOf(job));
+  ASSIGN_OR_RETURN(v1::Job job, client.GetJob(JobArgument(options.job), stop));
+  const absl::Status outcome = OutcomeOf(job);
+  const bool follow = options.follow && ReasonOf(outcome) == v1::JOB_NOT_ENDED;
+  if (!follow) RETURN_IF_ERROR(outcome);
   if (!options.save_prepared_psf.empty()) RETURN_IF_ERROR(PreparedPsfOf(job).status());
   const std::string role = RoleOf(job, options.role);
   const bool estimated = role == "estimate" && options.role.empty() && HasOutput(job, "psf");
@@ -105,7 +111,11 @@ absl::Status Fetch(const FetchOptions& options, const Console& console) {
   if (estimated) RETURN_IF_ERROR(CheckPsfFiles(options, {beside}));
   imageio::WriteOptions write = ToWriteOptions(options.image_output);
   write.display_range = DisplayRangeOf(job, role);
-  RETURN_IF_ERROR(SaveOutput(client, job, role, options.output, write, console, *progress, stop));
+  if (follow) {
+    ASSIGN_OR_RETURN(job, FollowOutput(client, job, role, options.output, write, console, *progress, stop));
+  } else {
+    RETURN_IF_ERROR(SaveOutput(client, job, role, options.output, write, console, *progress, stop));
+  }
   RETURN_IF_ERROR(SaveGivenPsf(client, job, options, console, *progress, stop));
   if (estimated) {
     const imageio::WriteOptions plain = ToWriteOptions(options.image_output);
@@ -126,6 +136,8 @@ void AddFetch(CLI::App& root, Program& program) {
             ->required();
         verb.add_option("--role", options.role, "Which result, where there are several: see deconvoy job [estimate]")
             ->type_name("ROLE");
+        verb.add_flag("--follow", options.follow,
+                      "Do not wait for the job's end: write the result as it comes; the file appears when it is whole");
         verb.add_option("--save-psf", options.save_psf,
                         std::string("Write the PSF, too, as the job was given it") + kReplaced)
             ->type_name("FILE");

@@ -9,6 +9,7 @@
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/own_file.h"
+#include "client/cli/preview.h"
 #include "client/cli/report.h"
 #include "client/cli/run_curves.h"
 #include "client/cli/session.h"
@@ -23,7 +24,8 @@ namespace {
 struct JobOptions {
   std::string job;
   bool remove = false, pause = false, resume = false;
-  std::string curve;  // empty: none
+  std::string curve;    // empty: none
+  std::string preview;  // likewise
   ServerOptions server;
 };
 
@@ -33,6 +35,8 @@ constexpr char kExamples[] = R"(  deconvoy job jobs/3f2a
       how objective and residual fell over the iterations
   deconvoy job jobs/3f2a --pause
       compute no further tile of it until: deconvoy job jobs/3f2a --resume
+  deconvoy job jobs/3f2a --preview preview.png
+      what is computed so far, as a small maximum projection
   deconvoy job jobs/3f2a --delete
       remove an ended job, its results, and the stacks uploaded for it that no other job uses)";
 
@@ -124,10 +128,12 @@ absl::Status SetPaused(const Client& client, const JobOptions& options, const Co
 
 absl::Status ShowOrRemove(const JobOptions& options, const Console& console) {
   RETURN_IF_ERROR(CheckPicture(options.curve, "--curve", {}));
+  RETURN_IF_ERROR(CheckPicture(options.preview, "--preview", {options.curve}));
   ASSIGN_OR_RETURN(const Client client, ConnectToServer(options.server));
   if (options.pause || options.resume) return SetPaused(client, options, console);
   ASSIGN_OR_RETURN(const v1::Job job, client.GetJob(JobArgument(options.job)));
   if (!options.curve.empty()) RETURN_IF_ERROR(DrawCurve(job, options.curve));
+  if (!options.preview.empty()) RETURN_IF_ERROR(SavePreview(client, job, options.preview));
   if (options.remove) return Removal(client, console).Remove(job);
   if (console.json) console.Json(ToJson(job));
   for (const std::string& line : JobDetails(job)) console.Say(line);
@@ -152,6 +158,13 @@ void AddJob(CLI::App& root, Program& program) {
             verb.add_flag("--resume", options.resume, "Go on with it after a pause")->excludes(remove)->excludes(pause);
         verb.add_option("--curve", options.curve,
                         std::string("Draw objective and residuals over the iterations into this .png") + kReplaced)
+            ->type_name("FILE")
+            ->excludes(pause)
+            ->excludes(resume);
+        verb.add_option("--preview", options.preview,
+                        std::string("Draw what is computed so far of a deconvolution's result into this .png, as a "
+                                    "small maximum projection") +
+                            kReplaced)
             ->type_name("FILE")
             ->excludes(pause)
             ->excludes(resume);
