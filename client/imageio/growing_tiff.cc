@@ -27,7 +27,7 @@ struct GrowingTiff::State {
 GrowingTiff::GrowingTiff(std::filesystem::path path) : path_(std::move(path)), state_(std::make_unique<State>()) {}
 GrowingTiff::~GrowingTiff() = default;
 
-absl::StatusOr<int64_t> GrowingTiff::CountPages(bool rests) {
+absl::StatusOr<int64_t> GrowingTiff::CountPages(int64_t resting_bytes) {
   constexpr int64_t kHeaderBytes = 16;  // of the longer kind
   std::error_code error;
   const auto size = static_cast<int64_t>(std::filesystem::file_size(path_, error));
@@ -42,7 +42,7 @@ absl::StatusOr<int64_t> GrowingTiff::CountPages(bool rests) {
   }
   // What lies inside of the file may be patched without its growing.
   RETURN_IF_ERROR(ExtendDirectories(*state_->file, state_->offsets));
-  const auto pages = static_cast<int64_t>(state_->offsets.size()) - (rests ? 0 : 1);
+  const auto pages = static_cast<int64_t>(state_->offsets.size()) - (size == resting_bytes ? 0 : 1);
   if (pages > 0 && !page_) RETURN_IF_ERROR(LookAtFirstPage());
   return std::max<int64_t>(pages, 0);
 }

@@ -10,6 +10,7 @@ namespace deconvoy::client {
 
 void AddRun(CLI::App& root, Program& program);
 void AddSubmit(CLI::App& root, Program& program);
+void AddStream(CLI::App& root, Program& program);
 void AddPreflight(CLI::App& root, Program& program);
 void AddWatch(CLI::App& root, Program& program);
 void AddFetch(CLI::App& root, Program& program);
