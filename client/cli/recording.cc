@@ -119,6 +119,7 @@ absl::Status Recording::Hear(absl::Duration patience) {
 absl::Status Recording::Take(const AcquisitionEvent& event) {
   if (const auto* box = std::get_if<FinishedBox>(&event)) return result_.Put(box->box, box->voxels);
   if (const auto* backlog = std::get_if<v1::Backlog>(&event)) backlog_seconds_ = backlog->seconds();
+  if (const auto* progress = std::get_if<v1::JobProgress>(&event)) job_progress_ = *progress;
   if (const auto* finding = std::get_if<v1::Finding>(&event)) {
     const Note note = ToNote(*finding);
     if (said_.insert(NoteText(note)).second) progress_.Say(note);
@@ -136,19 +137,24 @@ absl::Status Recording::Take(const AcquisitionEvent& event) {
 
 void Recording::Show() {
   const AcquisitionCounts counts = stream_.counts();
-  const double recorded = static_cast<double>(counts.planes_durable) / static_cast<double>(planes_);
   const double computed = result_.fraction();
-  std::string detail = fmt::format("{} of {} planes, {} on the server, result {:.0f} %", counts.planes_taken, planes_,
-                                   counts.planes_durable, 100 * computed);
-  if (backlog_seconds_ >= 1) detail += fmt::format(", computing is {} behind", DurationText(backlog_seconds_));
-  progress_.Show({.phase = finished_ ? "deconvolve" : "record",
-                  .fraction = finished_ ? computed : recorded,
-                  .detail = detail,
-                  .figures = {{"planes_total", planes_},
-                              {"planes_taken", counts.planes_taken},
-                              {"planes_durable", counts.planes_durable},
-                              {"fraction_computed", computed},
-                              {"backlog_seconds", backlog_seconds_}}});
+  ProgressState state;
+  if (finished_ && job_progress_) {
+    state = ToProgress(*job_progress_);
+  } else {
+    state.phase = "record";
+    state.fraction = static_cast<double>(counts.planes_durable) / static_cast<double>(planes_);
+    state.detail = fmt::format("{} of {} planes, {} on the server, result {:.0f} %", counts.planes_taken, planes_,
+                               counts.planes_durable, 100 * computed);
+    if (backlog_seconds_ >= 1) state.detail += fmt::format(", computing is {} behind", DurationText(backlog_seconds_));
+    state.figures = nlohmann::json::object();
+  }
+  state.figures.update({{"planes_total", planes_},
+                        {"planes_taken", counts.planes_taken},
+                        {"planes_durable", counts.planes_durable},
+                        {"fraction_written", computed},
+                        {"backlog_seconds", backlog_seconds_}});
+  progress_.Show(state);
 }
 
 }  // namespace deconvoy::client

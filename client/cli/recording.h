@@ -68,6 +68,7 @@ class Recording {
   bool finished_ = false;  // the input
   bool away_ = false;      // the server, as far as it was said
   double backlog_seconds_ = 0;
+  std::optional<v1::JobProgress> job_progress_;
   std::set<std::string> said_;
   std::optional<v1::Job> ended_;
 };

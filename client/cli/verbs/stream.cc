@@ -190,6 +190,10 @@ class Streaming {
     header_.set_session(stream->session());
     header_.set_results(true);
     RETURN_IF_ERROR(KeepSession(header_));
+    if (stream->opened().estimate().empty()) {  // as of a job that has failed
+      ForgetSession(header_.session());
+      RETURN_IF_ERROR(OutcomeOf(stream->opened().job()));
+    }
     ASSIGN_OR_RETURN(const v1::Volume estimate, client.GetVolume(stream->opened().estimate(), stop_));
     const absl::Status recorded = RecordInto(*stream, estimate.spec());
     progress_->Clear();
