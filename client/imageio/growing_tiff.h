@@ -25,8 +25,8 @@ class GrowingTiff {
   GrowingTiff& operator=(const GrowingTiff&) = delete;
 
   // Looks at the file again, which need not be there yet; the pages that are written. Nobody has written for a while
-  // where the file still has `resting_bytes`. Errors (INVALID_ARGUMENT): no TIFF, directories that loop, a file that has become smaller; what is wrong
-  // with a first page that is written.
+  // where the file still has `resting_bytes`. Errors (INVALID_ARGUMENT): no TIFF, directories that loop, a file that
+  // has become smaller; what is wrong with a first page that is written.
   absl::StatusOr<int64_t> CountPages(int64_t resting_bytes);
 
   // One page as a volume of one plane: extents, type, and the file's name. REQUIRES: CountPages has found one.

@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
+#include <charconv>
 #include <filesystem>
 #include <memory>
 #include <set>
+#include <sstream>
+#include <string>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 #include "client/cli/deconvolve_inputs.h"
 #include "client/cli/interrupt.h"
@@ -33,9 +37,9 @@ constexpr char kStandardInput[] = "-";
 struct StreamOptions {
   InputOptions inputs;  // `input` is SOURCE
   std::string output;
-  std::string session;         // empty: a new one
-  std::vector<int64_t> shape;  // T,C,Z, or T,C,Z,Y,X
-  std::string plane_type;      // empty: as the files tell
+  std::string session;     // empty: a new one
+  std::string shape;       // T,C,Z, or T,C,Z,Y,X
+  std::string plane_type;  // empty: as the files tell
   std::string order = "tcz";
   double settle_s = 0.5, idle_timeout_s = 300;
   double buffer_mib = 256;
@@ -61,6 +65,24 @@ absl::StatusOr<v1::VoxelType> PlaneType(const std::string& name) {
   return UsageError("--plane-dtype is missing", "Say what the raw planes on standard input are: u8, u16 or f32.");
 }
 
+// `T,C,Z` or `T,C,Z,Y,X`.
+absl::StatusOr<std::vector<int64_t>> ParseShape(const std::string& text) {
+  constexpr int64_t kMost = int64_t{1} << 20;
+  const absl::Status wrong = UsageError(
+      text.empty() ? "--shape is missing" : fmt::format("--shape '{}' is not T,C,Z or T,C,Z,Y,X", Printable(text)),
+      "Say how much is recorded: time points, channels, planes, and rows and columns for raw planes.");
+  std::vector<int64_t> numbers;
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');) {
+    int64_t number = 0;
+    const auto [rest, error] = std::from_chars(part.data(), part.data() + part.size(), number);
+    if (error != std::errc() || rest != part.data() + part.size() || number < 1 || number > kMost) return wrong;
+    numbers.push_back(number);
+  }
+  if (numbers.size() != 3 && numbers.size() != 5) return wrong;
+  return numbers;
+}
+
 // One stream from a source to a file.
 class Streaming {
  public:
@@ -76,36 +98,31 @@ class Streaming {
     if (!options_.session.empty()) {
       ASSIGN_OR_RETURN(header_, FindSession(options_.session));
     } else {
-      RETURN_IF_ERROR(CheckShape());
+      RETURN_IF_ERROR(ReadShape());
     }
     ASSIGN_OR_RETURN(session_, Session::Open(options_.server, *progress_, stop_));
     RETURN_IF_ERROR(OpenFeed());
-    Leftovers volumes;
-    if (header_.session().empty()) {
-      const absl::Status described = Describe(volumes);
-      if (!described.ok() && !IsRetryable(described)) volumes.Remove(session_->client(), *progress_);
-      RETURN_IF_ERROR(described);
-    }
-    return Record();
+    ASSIGN_OR_RETURN(const auto stream, Begin());
+    return Record(*stream);
   }
 
  private:
   absl::Status CheckFiles() const {
     const InputOptions& in = options_.inputs;
     RETURN_IF_ERROR(CheckOwnFile(options_.output, "-o", {in.input, in.psf, in.mask, in.flat_field}));
+    if (IsSameFile(std::filesystem::absolute(options_.output).parent_path().string(), in.input)) {
+      return UsageError(fmt::format("-o {} lies in the folder that is read", Printable(options_.output)),
+                        "Write the result elsewhere: there it would be taken for a plane.");
+    }
     return imageio::CheckWritable(options_.output);
   }
 
   bool raw() const { return options_.inputs.input == kStandardInput; }
 
-  absl::Status CheckShape() const {
-    const size_t given = options_.shape.size();
-    if (given == 0)
-      return UsageError("--shape is missing", "Say how much is recorded: T,C,Z, or T,C,Z,Y,X for raw planes.");
-    if (given != 5 && (given != 3 || raw())) {
-      return UsageError(fmt::format("--shape has {} numbers", given),
-                        raw() ? "Give T,C,Z,Y,X for raw planes." : "Give T,C,Z or T,C,Z,Y,X.");
-    }
+  absl::Status ReadShape() {
+    ASSIGN_OR_RETURN(shape_, ParseShape(options_.shape));
+    if (raw() && shape_.size() != 5)
+      return UsageError("--shape has no rows and columns", "Give T,C,Z,Y,X for raw planes.");
     if (raw()) return PlaneType(options_.plane_type).status();
     if (options_.plane_type.empty()) return absl::OkStatus();
     return UsageError("--plane-dtype is for raw planes on standard input", "Leave it out: the files tell.");
@@ -120,7 +137,7 @@ class Streaming {
       if (header_.session().empty()) {
         ASSIGN_OR_RETURN(const v1::VoxelType type, PlaneType(options_.plane_type));
         plane.set_type(type);
-        *plane.mutable_shape() = ToProto(Shape5{1, 1, 1, options_.shape[3], options_.shape[4]});
+        *plane.mutable_shape() = ToProto(Shape5{1, 1, 1, shape_[3], shape_[4]});
         plane.set_display_name("standard input");
       } else {
         plane = header_.input();
@@ -161,7 +178,7 @@ class Streaming {
   absl::Status Describe(Leftovers& volumes) {
     ASSIGN_OR_RETURN(v1::DeconvolveSpec deconvolve, ToSpec(options_.deconvolution));
     ASSIGN_OR_RETURN(FeedStart start, AwaitStart());
-    const std::vector<int64_t>& n = options_.shape;
+    const std::vector<int64_t>& n = shape_;
     const Shape5 plane{1, 1, 1, start.plane.shape().y(), start.plane.shape().x()};
     if (n.size() == 5 && (n[3] != plane.y || n[4] != plane.x)) {
       return MakeError({.reason = v1::SHAPE_MISMATCH, .remedy = "Give the extents of the planes, or T,C,Z only."},
@@ -181,21 +198,31 @@ class Streaming {
     return absl::OkStatus();
   }
 
-  absl::Status Record() {
-    AcquisitionOptions open;
-    open.session = header_.session();
-    open.buffer_bytes = static_cast<int64_t>(options_.buffer_mib * 1024 * 1024);
+  // Opens the session. What was uploaded for one that could not be opened is removed again.
+  absl::StatusOr<std::unique_ptr<AcquisitionStream>> Begin() {
+    Leftovers volumes;
+    auto stream = [&]() -> absl::StatusOr<std::unique_ptr<AcquisitionStream>> {
+      if (header_.session().empty()) RETURN_IF_ERROR(Describe(volumes));
+      AcquisitionOptions open;
+      open.session = header_.session();
+      open.buffer_bytes = static_cast<int64_t>(options_.buffer_mib * 1024 * 1024);
+      return AcquisitionStream::Open(session_->client(), header_.input(), header_.job(), open);
+    }();
+    if (!stream.ok() && !IsRetryable(stream.status())) volumes.Remove(session_->client(), *progress_);
+    return stream;
+  }
+
+  absl::Status Record(AcquisitionStream& stream) {
     const Client& client = session_->client();
-    ASSIGN_OR_RETURN(const auto stream, AcquisitionStream::Open(client, header_.input(), header_.job(), open));
-    header_.set_session(stream->session());
+    header_.set_session(stream.session());
     header_.set_results(true);
     RETURN_IF_ERROR(KeepSession(header_));
-    if (stream->opened().estimate().empty()) {  // as of a job that has failed
+    if (stream.opened().estimate().empty()) {  // as of a job that has failed
       ForgetSession(header_.session());
-      RETURN_IF_ERROR(OutcomeOf(stream->opened().job()));
+      RETURN_IF_ERROR(OutcomeOf(stream.opened().job()));
     }
-    ASSIGN_OR_RETURN(const v1::Volume estimate, client.GetVolume(stream->opened().estimate(), stop_));
-    const absl::Status recorded = RecordInto(*stream, estimate.spec());
+    ASSIGN_OR_RETURN(const v1::Volume estimate, client.GetVolume(stream.opened().estimate(), stop_));
+    const absl::Status recorded = RecordInto(stream, estimate.spec());
     progress_->Clear();
     if (!recorded.ok() && !over_) {
       progress_->Say({.message = "the recording stays on the server; go on with: " + ResumeCommand()});
@@ -249,6 +276,7 @@ class Streaming {
   const std::unique_ptr<Progress> progress_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<PlaneFeed> feed_;
+  std::vector<int64_t> shape_;   // of a new session: T,C,Z, or T,C,Z,Y,X
   v1::DeconvolveHeader header_;  // without a session until there is one
   bool over_ = false;            // the job has ended
 };
@@ -258,7 +286,7 @@ void AddSourceOptions(CLI::App& verb, StreamOptions& options) {
           "SOURCE", options.inputs.input,
           "Where planes come from: a folder that is filled with TIFF files, a TIFF to which pages are appended, "
           "or - for raw planes on standard input")
-      ->type_name("SOURCE")
+      ->type_name("FILE")
       ->required();
   verb.add_option("-o,--output", options.output, std::string("Result: .ome.tif or .tif") + kReplaced)
       ->type_name("FILE")
@@ -267,10 +295,7 @@ void AddSourceOptions(CLI::App& verb, StreamOptions& options) {
           "--shape", options.shape,
           "How much is recorded: time points, channels and planes of a stack as T,C,Z, and rows and columns, too, "
           "for raw planes, as T,C,Z,Y,X")
-      ->delimiter(',')
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
-      ->type_name("T,C,Z[,Y,X]")
-      ->expected(1, 5);
+      ->type_name("T,C,Z");
   verb.add_option("--plane-dtype", options.plane_type, "What raw planes consist of, little endian")
       ->check(CLI::IsMember({"u8", "u16", "f32"}))
       ->type_name("");

@@ -181,7 +181,11 @@ TEST_F(StreamTest, WrongCommandLinesAreRefusedBeforeAnythingIsSent) {
     return result.err;
   };
   EXPECT_THAT(refused({File("in")}, 2), HasSubstr("--shape is missing"));
-  EXPECT_THAT(refused({"-", "--shape", "1,1,6", "--plane-dtype", "u8"}, 2), HasSubstr("T,C,Z,Y,X"));
+  EXPECT_THAT(refused({File("in"), "--shape", "1,1,x"}, 2), HasSubstr("'1,1,x' is not"));
+  const Result inside = Served({"stream", File("in"), "-o", File("in/out.tif"), "--shape", "1,1,6"});
+  EXPECT_EQ(inside.code, 2);
+  EXPECT_THAT(inside.err, HasSubstr("lies in the folder"));
+  EXPECT_THAT(refused({"-", "--shape", "1,1,6", "--plane-dtype", "u8"}, 2), HasSubstr("no rows and columns"));
   EXPECT_THAT(refused({"-", "--shape", "1,1,6,8,9"}, 2), HasSubstr("--plane-dtype"));
   EXPECT_THAT(refused({File("in"), "--shape", "1,1,6", "--plane-dtype", "u8"}, 2), HasSubstr("--plane-dtype"));
   EXPECT_THAT(refused({File("nowhere/x.tif"), "--shape", "1,1,6"}, 3), HasSubstr("nowhere"));
