@@ -43,6 +43,7 @@ struct StreamOptions {
   std::string order = "tcz";
   double settle_s = 0.5, idle_timeout_s = 300;
   double buffer_mib = 256;
+  uint32_t first_planes = 0;  // 0: as many as is usual
   DeconvolutionOptions deconvolution;
   ImageOutputOptions image_output;
   ServerOptions server;
@@ -177,6 +178,7 @@ class Streaming {
   // Makes the header of a new session, and uploads the PSF and what else the job needs beside the image.
   absl::Status Describe(Leftovers& volumes) {
     ASSIGN_OR_RETURN(v1::DeconvolveSpec deconvolve, ToSpec(options_.deconvolution));
+    deconvolve.set_first_planes(options_.first_planes);
     ASSIGN_OR_RETURN(FeedStart start, AwaitStart());
     const std::vector<int64_t>& n = shape_;
     const Shape5 plane{1, 1, 1, start.plane.shape().y(), start.plane.shape().x()};
@@ -315,6 +317,11 @@ void AddSourceOptions(CLI::App& verb, StreamOptions& options) {
       ->check(CLI::Range(0.0, 1e6))
       ->type_name("S")
       ->capture_default_str();
+  verb.add_option("--first-planes", options.first_planes,
+                  "Planes of the first time point in which background, saturation and bad pixels are found for all, "
+                  "where they are not given [8]")
+      ->check(CLI::Range(1U, 1048576U))
+      ->type_name("N");
   verb.add_option("--buffer-mib", options.buffer_mib, "Memory in MiB for planes that are not on the server's disk yet")
       ->check(CLI::Range(1.0, 1048576.0))
       ->type_name("N")

@@ -88,9 +88,12 @@ TEST_F(StreamTest, StreamsAFolderThatIsFilled) {
   std::thread microscope([this] {
     for (int i = 1; i <= 12; ++i) Deliver(i, static_cast<float>(i));
   });
-  const Result result = Stream({File("in"), "--shape", "4,1,3"});
+  const Result result = Stream({File("in"), "--shape", "4,1,3", "--first-planes", "3", "--iterations", "7"});
   microscope.join();
   EXPECT_EQ(result.code, 0) << result.err;
+  const v1::DeconvolveSpec asked = service_.jobs().begin()->second.spec().deconvolve();
+  EXPECT_EQ(asked.first_planes(), 3u);
+  EXPECT_EQ(asked.parameters().at("iterations"), "7");
   EXPECT_THAT(result.out, HasSubstr("wrote " + File("out.tif")));
   ExpectResult({4, 1, 3, 8, 9});
   EXPECT_TRUE(NothingKept());
