@@ -74,7 +74,7 @@ struct FakeDeconvolution final : v1::Deconvolution::Service {
       session.results = header.results();
       for (const v1::Box& box : header.received()) session.sent.insert(box.SerializeAsString());
       FakeVolume& input = state.volumes.at(session.input);
-      ListMissing(input);
+      ListMissingPlanes(input);
       session.complete = input.volume.state() == v1::COMPLETE;
       *opened.mutable_input() = input.volume;
       *opened.mutable_job() = state.jobs.at(session.job);
@@ -84,6 +84,21 @@ struct FakeDeconvolution final : v1::Deconvolution::Service {
     stream.Write(response);
     SendResults(session, stream);
     return grpc::Status::OK;
+  }
+
+  // As a recording sends them: pieces of single planes.
+  static void ListMissingPlanes(FakeVolume& volume) {
+    const v1::VolumeSpec& spec = volume.volume.spec();
+    volume.volume.clear_missing();
+    for (FrameBox plane : Frames(ShapeOf(spec))) {
+      const int64_t planes = std::exchange(plane.box.shape.z, 1);
+      for (; plane.box.origin.z < planes; ++plane.box.origin.z)
+        (void)ForEachPiece(plane, spec.type(), limits::kChunkBytes, [&volume](const FrameBox& piece) {
+          if (const v1::Box box = ToProto(piece); !IsCommitted(volume, box) && volume.volume.missing_size() < 1000)
+            *volume.volume.add_missing() = box;
+          return absl::OkStatus();
+        });
+    }
   }
 
   // REQUIRES: the mutex is held.
