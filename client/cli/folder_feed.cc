@@ -107,7 +107,7 @@ class FolderFeed : public PlaneFeed {
     const int64_t place = next_plane_++, in_time = int64_t{shape.c()} * shape.z(), rest = place % in_time;
     const int64_t c = channels_first_ ? rest % shape.c() : rest / shape.z();
     const int64_t z = channels_first_ ? rest / shape.c() : rest % shape.z();
-    RETURN_IF_ERROR(image_->ReadPlane(place / in_time, c, z, plane));
+    if (!plane.empty()) RETURN_IF_ERROR(image_->ReadPlane(place / in_time, c, z, plane));
     if (next_plane_ == in_time * shape.t()) image_.reset();
     return FeedState::kPlane;
   }
@@ -134,6 +134,8 @@ class FolderFeed : public PlaneFeed {
     }
     RETURN_IF_ERROR(CheckAlike(*name, **image));
     taken_.insert(*name);
+    waiting_.erase(*name);
+    look_again_ = false;
     last_ = *name;
     seen_.erase(*name);
     closed_.Forget(*name);
@@ -145,21 +147,28 @@ class FolderFeed : public PlaneFeed {
 
   // The file whose turn it is.
   absl::StatusOr<std::optional<std::string>> Candidate() {
-    std::set<std::string, Natural> names;
+    if (std::exchange(look_again_, true) || waiting_.empty()) RETURN_IF_ERROR(List());
+    if (waiting_.empty() || LeavesOut(*waiting_.begin())) return std::nullopt;
+    return *waiting_.begin();
+  }
+
+  // Finds what is in the folder and was not taken. Those whose turn is near begin to settle.
+  absl::Status List() {
+    constexpr int kNear = 256;
+    waiting_.clear();
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(folder_, error)) {
       const std::string name = entry.path().filename().string();
-      if (IsImage(name) && !taken_.contains(name)) names.insert(name);
+      if (IsImage(name) && !taken_.contains(name)) waiting_.insert(name);
     }
     if (error) return imageio::SystemError(folder_, "read", error.value());
-    if (names.empty()) return std::nullopt;
-    const std::string& first = *names.begin();
-    if (!last_.empty() && Natural()(first, last_)) {
-      return MakeError(
-          {.reason = v1::INVALID_FIELD, .remedy = "Have files named in the order in which they are recorded."},
-          fmt::format("{} has come after {} was taken, but belongs before it", Printable(first), Printable(last_)));
-    }
-    return LeavesOut(first) ? std::nullopt : std::optional(first);
+    int near = 0;
+    for (auto name = waiting_.begin(); name != waiting_.end() && near < kNear; ++name, ++near) HasSettled(*name);
+    if (waiting_.empty() || last_.empty() || !Natural()(*waiting_.begin(), last_)) return absl::OkStatus();
+    return MakeError(
+        {.reason = v1::INVALID_FIELD, .remedy = "Have files named in the order in which they are recorded."},
+        fmt::format("{} has come after {} was taken, but belongs before it", Printable(*waiting_.begin()),
+                    Printable(last_)));
   }
 
   // Whether files are missing between the last one and this.
@@ -211,6 +220,8 @@ class FolderFeed : public PlaneFeed {
   const FeedClock clock_;
   Closed closed_;
   std::optional<FeedStart> start_;
+  std::set<std::string, Natural> waiting_;  // in the folder, not taken, when it was last looked at
+  bool look_again_ = true;                  // before the next of them is taken
   std::set<std::string> taken_;
   std::string last_;                  // of them
   std::map<std::string, Seen> seen_;  // files that are not taken yet

@@ -33,7 +33,7 @@ class TiffFeed : public PlaneFeed {
       ASSIGN_OR_RETURN(pages_, Look());
     }
     if (next_ >= pages_) return FeedState::kNothing;
-    RETURN_IF_ERROR(tiff_.ReadPage(next_, plane));
+    if (!plane.empty()) RETURN_IF_ERROR(tiff_.ReadPage(next_, plane));
     ++next_;
     return FeedState::kPlane;
   }

@@ -37,7 +37,8 @@ class PlaneFeed {
 
   // What the planes are; nothing while none is there.
   virtual absl::StatusOr<std::optional<FeedStart>> Start() = 0;
-  // Reads the next plane into `plane`, of the bytes that `Start` tells. An error for what can be no plane of it.
+  // Reads the next plane into `plane`, of the bytes that `Start` tells; where `plane` is empty and the feed replays,
+  // passes over it. An error for what can be no plane of it.
   virtual absl::StatusOr<FeedState> Next(std::span<std::byte> plane) = 0;
   // Whether it begins with the first plane again when a recording is taken up again, rather than with the first one
   // that is missing.

@@ -76,7 +76,7 @@ absl::Status Recording::FeedOn(const std::stop_token& stop) {
       ++index;
       continue;
     }
-    ASSIGN_OR_RETURN(const FeedState state, feed_.Next(plane_));
+    ASSIGN_OR_RETURN(const FeedState state, feed_.Next(there ? std::span<std::byte>() : plane_));
     if (state == FeedState::kPlane) {
       if (!there) RETURN_IF_ERROR(PushPlane(place, stop));
       ++index;

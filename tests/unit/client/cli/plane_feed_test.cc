@@ -112,6 +112,16 @@ TEST_F(PlaneFeedTest, AFileThatIsStillOpenCountsWhenItRests) {
   EXPECT_THAT(Planes(*feed), ElementsAre(7));
 }
 
+TEST_F(PlaneFeedTest, FilesThatWereThereBeforeSettleTogetherAndCanBePassedOver) {
+  for (int i = 1; i <= 5; ++i) Put(fmt::format("p{}.tif", i), Tiff(kPlane, v1::U8, i));
+  const auto feed = Folder();
+  EXPECT_THAT(Planes(*feed), ElementsAre());
+  now_ += absl::Seconds(1);
+  EXPECT_EQ(*feed->Next({}), FeedState::kPlane);
+  EXPECT_EQ(*feed->Next({}), FeedState::kPlane);
+  EXPECT_THAT(Planes(*feed), ElementsAre(3, 4, 5));
+}
+
 TEST_F(PlaneFeedTest, AGapInTheNumbersIsWaitedFor) {
   const auto feed = Folder();
   Put("p001.tif", Tiff(kPlane, v1::U8, 1));
