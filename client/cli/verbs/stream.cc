@@ -218,7 +218,11 @@ class Streaming {
     const Client& client = session_->client();
     header_.set_session(stream.session());
     header_.set_results(true);
-    RETURN_IF_ERROR(KeepSession(header_));
+    // Recording matters more than to be able to go on with it.
+    if (const absl::Status kept = KeepSession(header_); !kept.ok()) {
+      progress_->Say({.message = "the session cannot be taken up again: " + Printable(std::string(kept.message())),
+                      .severity = "warning"});
+    }
     if (stream.opened().estimate().empty()) {  // as of a job that has failed
       ForgetSession(header_.session());
       RETURN_IF_ERROR(OutcomeOf(stream.opened().job()));
