@@ -66,7 +66,9 @@ Recording::Place Recording::PlaceOf(int64_t index) const {
 
 absl::Status Recording::FeedOn(const std::stop_token& stop) {
   absl::Time last = clock_();
-  for (int64_t index = 0; index < planes_;) {
+  // Of a recording that was whole when it was taken up again nothing more is needed.
+  const int64_t begin = stream_.counts().planes_taken == planes_ ? planes_ : 0;
+  for (int64_t index = begin; index < planes_;) {
     if (stop.stop_requested()) return Stopped();
     RETURN_IF_ERROR(Hear(absl::ZeroDuration()));
     if (ended_) RETURN_IF_ERROR(OutcomeOf(*ended_));

@@ -42,7 +42,8 @@ class Recording {
   // when `stop` is requested.
   absl::StatusOr<v1::Job> AwaitEnd(const std::stop_token& stop);
 
-  bool job_ended() const { return ended_.has_value(); }
+  // The job, once it has ended.
+  const std::optional<v1::Job>& ended() const { return ended_; }
 
  private:
   struct Place {

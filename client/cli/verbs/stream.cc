@@ -250,10 +250,14 @@ class Streaming {
         [] { return absl::Now(); });
     absl::Status fed = recording.Feed(stop_);
     if (absl::IsDeadlineExceeded(fed)) fed = WithExitCode(fed, ExitCode::kInvalidInput);
-    over_ = recording.job_ended();
+    over_ = recording.ended().has_value();
     RETURN_IF_ERROR(fed);
     const auto ended = recording.AwaitEnd(stop_);
-    over_ = recording.job_ended();
+    over_ = recording.ended().has_value();
+    if (!ended.ok() && over_ && recording.ended()->state() == v1::SUCCEEDED) {
+      progress_->Say({.message = "the result is kept on the server: " +
+                                 JobCommand("fetch", opened.job().name(), options_.server, "-o FILE")});
+    }
     RETURN_IF_ERROR(ended.status());
     progress_->Clear();
     Report(*ended, estimate);

@@ -158,6 +158,15 @@ TEST_F(StreamTest, ASourceThatStopsCanBeGoneOnWith) {
   EXPECT_EQ(Served({"stream", File("in"), "-o", File("out.tif"), "--session", session}).code, 3);
 }
 
+TEST_F(StreamTest, ABrokenCallDoesNotMatter) {
+  for (int i = 1; i <= 2; ++i) Deliver(i, static_cast<float>(i));
+  service_.BreakStreams("Deconvolution.Deconvolve", {1, 0});
+  const Result result = Stream({File("in"), "--shape", "1,1,2"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("trying again"));
+  ExpectResult({1, 1, 2, 8, 9});
+}
+
 TEST_F(StreamTest, AJobThatFailsLeavesNoFile) {
   service_.SetOutcome(MakeError({.reason = v1::BAD_OUTPUT}, "it computed nothing but zeros"));
   Deliver(1, 1);
