@@ -163,7 +163,7 @@ TEST_F(StreamTest, ABrokenCallDoesNotMatter) {
   service_.BreakStreams("Deconvolution.Deconvolve", {1, 0});
   const Result result = Stream({File("in"), "--shape", "1,1,2"});
   EXPECT_EQ(result.code, 0) << result.err;
-  EXPECT_THAT(result.err, HasSubstr("trying again"));
+  EXPECT_EQ(service_.calls("Deconvolution.Deconvolve"), 3);
   ExpectResult({1, 1, 2, 8, 9});
 }
 
