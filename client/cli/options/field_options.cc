@@ -45,6 +45,7 @@ constexpr FieldOption kFieldOptions[] = {
     {"run", "deconvolve.background_planes", "--background"},
     {"run", "deconvolve.output_type", "--dtype"},
     {"run", "deconvolve.residual", "--residual"},
+    {"stream", "deconvolve.first_planes", "--first-planes"},
     {"simulate", "simulate.shape", "--shape"},
     {"simulate", "simulate.kind", "--kind"},
     {"simulate", "simulate.seed", "--seed"},
