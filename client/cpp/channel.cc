@@ -1,8 +1,10 @@
 #include "client/cpp/channel.h"
 
 #include <grpc/grpc.h>
+#include <grpc/support/log.h>
 #include <grpcpp/support/client_interceptor.h>
 
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -11,9 +13,17 @@ namespace {
 
 namespace experimental = grpc::experimental;
 
-// gRPC's shutdown, when the last channel goes, may wait ten seconds for a poller of a stream that was busy.
-void KeepGrpcForever() {
-  [[maybe_unused]] static const bool kept = (grpc_init(), true);
+// gRPC writes some failures, such as those of TLS, to standard error; what they say is in the errors of calls, too.
+void SayNothing(gpr_log_func_args* /*line*/) {}
+
+// gRPC's shutdown, when the last channel goes, may wait ten seconds for a poller of a stream that was busy. Who sets
+// GRPC_VERBOSITY hears what gRPC says of itself.
+void SetUpGrpcOnce() {
+  [[maybe_unused]] static const bool done = [] {
+    if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_function(SayNothing);
+    grpc_init();
+    return true;
+  }();
 }
 
 grpc::ChannelArguments Arguments() {
@@ -64,7 +74,7 @@ class ShowTokenFactory final : public experimental::ClientInterceptorFactoryInte
 }  // namespace
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const ServerAccess& access) {
-  KeepGrpcForever();
+  SetUpGrpcOnce();
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
   if (UsesTls(address, access)) {
     credentials = grpc::SslCredentials({.pem_root_certs = access.tls_root,

@@ -83,7 +83,7 @@ class SecurityApiTest : public ApiTest {
   // An empty volume of a user.
   std::string VolumeOf(const std::string& authorization) {
     v1::CreateVolumeRequest create;
-    create.set_request_id("volume of " + std::to_string(authorization.size()));
+    create.set_request_id("volume");
     *create.mutable_spec() = Spec(1, 4, 4);
     grpc::ClientContext context;
     context.AddMetadata("authorization", authorization);
@@ -210,7 +210,7 @@ TEST_F(SecurityApiTest, WhatBelongsToSomebodyElseIsNotThere) {
 TEST_F(SecurityApiTest, AJobOnSomebodyElsesVolumeIsRefusedAsOnOneThatIsNotThere) {
   const auto submit = [this](const std::string& volume) {
     v1::SubmitJobRequest request;
-    request.set_request_id("of " + volume);
+    request.set_request_id(volume.substr(volume.find('/') + 1));
     request.mutable_spec()->mutable_project()->set_input_volume(volume);
     request.mutable_spec()->mutable_project()->set_axis(v1::ProjectSpec::Z);
     return Make("Jobs.Submit", bob_, request.SerializeAsString());
