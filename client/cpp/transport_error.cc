@@ -41,7 +41,9 @@ absl::Status TransportError(const std::string& address, grpc::StatusCode code, s
   v1::ErrorInfo info;
   info.set_remedy("Check that deconvoyd is running there and that the address is right.");
   if (message.find("connection broke") != std::string_view::npos && IsOnThisMachine(address)) {
-    info.set_remedy(info.remedy() + " If it speaks TLS, give its authority with --tls-root, or log in.");
+    info.set_remedy(info.remedy() +
+                    " If it speaks TLS, give its authority with --tls-root, and where it asks for one your "
+                    "--tls-certificate, or log in.");
   }
   (*info.mutable_metadata())["server"] = address;
   if (!account.empty()) (*info.mutable_metadata())["transport"] = Printable(account);
