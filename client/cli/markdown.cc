@@ -26,10 +26,10 @@ Order is Z,Y,X everywhere, lengths are in micrometres, counts are what the camer
 | 7 | refused: no room, no permission, or not in this state |
 
 Commands that compute use the server of `--server`, else of `$DECONVOY_SERVER`, else of `server = "localhost:7450"` in
-`~/.config/deconvoy/client.toml`, else (or with `--local`) a private one that lasts as long as the command. Its data lie in
-a temporary folder under `$DECONVOY_SCRATCH`, else `$TMPDIR`, else `/var/tmp`. Calls
-to other machines are encrypted always. A server that asks who you are is told by the token of `--token-file`, else of `$DECONVOY_TOKEN`, else
-by the one that `deconvoy login` has kept for this address.
+`~/.config/deconvoy/client.toml`, else (or with `--local`) a private one that lasts as long as the command. Its data
+lie in a temporary folder under `$DECONVOY_SCRATCH`, else `$TMPDIR`, else `/var/tmp`. Calls to other machines are
+encrypted always. A server that asks who you are is told by the token of `--token-file`, else of `$DECONVOY_TOKEN`,
+else by the one that `deconvoy login` has kept for this address.
 
 A file that is written replaces one of the same name at once when it is complete; until then, and after an error, the old
 one stays as it was.

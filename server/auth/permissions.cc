@@ -68,10 +68,11 @@ constexpr char kHead[] = R"(# Who may make which call
 
 Made by `deconvoyd --print-permissions`; do not edit.
 
-A call without a token that the server knows is refused with `UNAUTHENTICATED` (`NO_TOKEN`, `BAD_TOKEN`, `TOKEN_EXPIRED`), one that
-the caller's role does not make with `PERMISSION_DENIED` (`ROLE_NOT_ALLOWED`). Callers see and touch what they own, whatever their
-role; what others own is `NOT_FOUND`. Workers of the server's own machine may show its worker credential instead of a token.
-Where `auth.tokens` is `off` everybody is the user `local` with the role ADMIN. Health and reflection answer everybody.
+A call without a token that the server knows is refused with `UNAUTHENTICATED` (`NO_TOKEN`, `BAD_TOKEN`,
+`TOKEN_EXPIRED`), one that the caller's role does not make with `PERMISSION_DENIED` (`ROLE_NOT_ALLOWED`). Callers see
+and touch what they own, whatever their role; what others own is `NOT_FOUND`. Workers of the server's own machine may
+show its worker credential instead of a token. Where `auth.tokens` is `off` everybody is the user `local` with the
+role ADMIN. Health and reflection answer everybody.
 
 | call | USER | WORKER | ADMIN | in the audit log |
 |---|---|---|---|---|
