@@ -35,7 +35,7 @@ namespace {
 constexpr char kStandardInput[] = "-";
 
 struct StreamOptions {
-  InputOptions inputs;  // `input` is SOURCE
+  InputOptions inputs;  // `input` is where planes come from
   std::string output;
   std::string session;     // empty: a new one
   std::string shape;       // T,C,Z, or T,C,Z,Y,X
@@ -293,7 +293,7 @@ class Streaming {
 
 void AddSourceOptions(CLI::App& verb, StreamOptions& options) {
   verb.add_option(
-          "SOURCE", options.inputs.input,
+          "INPUT", options.inputs.input,
           "Where planes come from: a folder that is filled with TIFF files, a TIFF to which pages are appended, "
           "or - for raw planes on standard input")
       ->type_name("FILE")
@@ -338,7 +338,7 @@ void AddSourceOptions(CLI::App& verb, StreamOptions& options) {
 
 // A session that is taken up again was described when it was begun: only what has to do with this command is given.
 void AddSessionOption(CLI::App& verb, StreamOptions& options) {
-  static const std::set<std::string> kAlso = {"SOURCE",         "--output",     "--order",  "--settle",
+  static const std::set<std::string> kAlso = {"INPUT",          "--output",     "--order",  "--settle",
                                               "--idle-timeout", "--buffer-mib", "--server", "--compress",
                                               "--json",         "--quiet",      "--help"};
   const std::vector<CLI::Option*> others = verb.get_options();
