@@ -23,7 +23,7 @@ Inspection WithOne(Mend mend) {
 
 TEST(Report, TellsEachFindingAndHowMuchWasLookedAt) {
   const std::string text = ToText(WithOne(Mend::kDropBoxes));
-  EXPECT_THAT(text, HasSubstr("box-damaged: volumes/a: a problem\n  in /state/a\\x1b.raw\n  A remedy.\n"));
+  EXPECT_THAT(text, HasSubstr("box-damaged: volumes/a: a problem\n  in /state/a\\x1B.raw\n  A remedy.\n"));
   EXPECT_THAT(text, HasSubstr("1 findings: 3 volumes, 40 boxes with 5.0 MiB, 2 jobs\n"));
   EXPECT_THAT(ToText(WithOne(Mend::kNextStart)), HasSubstr("sound, 1 leftovers: "));
   EXPECT_EQ(ToText({}), "sound: 0 volumes, 0 boxes with 0.0 MiB, 0 jobs\n");
@@ -36,7 +36,7 @@ TEST(Report, IsOneJsonObject) {
   EXPECT_EQ(json["sound"], false);
   EXPECT_EQ(json["boxes"], 40);
   EXPECT_EQ(json["findings"][0]["kind"], "box-damaged");
-  EXPECT_EQ(json["findings"][0]["path"], "/state/a\\x1b.raw");
+  EXPECT_EQ(json["findings"][0]["path"], "/state/a\\x1B.raw");
   EXPECT_EQ(json["findings"][0]["repairable"], false);
   EXPECT_EQ(nlohmann::json::parse(ToJson(WithOne(Mend::kDropBoxes)))["findings"][0]["repairable"], true);
   EXPECT_EQ(nlohmann::json::parse(ToJson({}))["sound"], true);
