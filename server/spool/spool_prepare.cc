@@ -17,7 +17,8 @@ namespace {
 absl::Status BadFile(const std::filesystem::path& path, const std::string& volume_id, std::string_view what) {
   return MakeError(
       {.reason = v1::STORAGE_FAILURE,
-       .remedy = "See that the disk of the spool is mounted, or restore the whole state folder from a backup.",
+       .remedy = "See that the disk of the spool is mounted, or restore the state folder from a backup; `deconvoyd "
+                 "--check` tells all that is missing, and `--repair` lets the server start without it.",
        .metadata = {{"path", path.string()}, {"volume", VolumeName(volume_id)}}},
       fmt::format("{} {}", path.string(), what));
 }
