@@ -98,7 +98,7 @@ class WholeDaemon final : public Daemon {
     options.spool.keep_free_bytes = config_.keep_free_bytes;
     options.tokens = config_.auth_tokens == "required" ? TokenRule::kRequired : TokenRule::kOff;
     if (is_private_) options.spool.room_remedy = kPrivateRoomRemedy;
-    options.spool.quota_of = [quota = ConfiguredQuota()](const std::string&) { return quota; };
+    options.quota = ConfiguredQuota();
     options.spool.retention = {.result = absl::Hours(24 * config_.result_days),
                                .fetched = absl::Hours(24 * config_.fetched_days),
                                .upload = absl::Hours(24 * config_.upload_days),

@@ -85,22 +85,10 @@ std::string ChangeText(const v1::User& user, const std::vector<std::string>& fie
 
 absl::StatusOr<v1::User> AdminService::Describe(const UserRecord& record) {
   v1::User user = ToProto(record);
-  uint64_t bytes = 0;
-  std::string next;
-  do {
-    ASSIGN_OR_RETURN(const Page<VolumeRecord> page, store_.ListVolumes(record.id, limits::kPageSize, next));
-    for (const VolumeRecord& volume : page.items) {
-      ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), volume.spec.type(), "shape"));
-      bytes += static_cast<uint64_t>(VolumeBytes(shape, volume.spec.type()));
-    }
-    next = page.next_token;
-  } while (!next.empty());
-  user.set_used_bytes(bytes);
-  do {
-    ASSIGN_OR_RETURN(const Page<JobRecord> page, store_.ListJobs(record.id, limits::kPageSize, next, true));
-    user.set_unfinished_jobs(user.unfinished_jobs() + static_cast<uint32_t>(page.items.size()));
-    next = page.next_token;
-  } while (!next.empty());
+  ASSIGN_OR_RETURN(const deconvoy::server::Usage usage, store_.UsageOf(record.id));
+  user.set_used_bytes(static_cast<uint64_t>(usage.bytes));
+  user.set_unfinished_jobs(static_cast<uint32_t>(usage.unfinished_jobs));
+  user.set_recent_worker_seconds(dispatcher_.RecentWorkerSeconds(record.id));
   return user;
 }
 

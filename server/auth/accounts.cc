@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/user_name.h"
 #include "server/auth/token_text.h"
@@ -108,6 +109,27 @@ void Accounts::NoteUse(TokenRecord token) {
   if (!noted.ok()) spdlog::debug("the last use of a token is not noted: {}", std::string(noted.message()));
 }
 
+absl::Status Accounts::Load() {
+  std::string next;
+  do {
+    ASSIGN_OR_RETURN(const Page<UserRecord> page, store_.ListUsers(limits::kPageSize, next));
+    for (const UserRecord& user : page.items) Remember(user);
+    next = page.next_token;
+  } while (!next.empty());
+  return absl::OkStatus();
+}
+
+std::optional<UserRecord> Accounts::Known(const std::string& id) const {
+  const std::lock_guard lock(known_mutex_);
+  const auto found = known_.find(id);
+  return found == known_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void Accounts::Remember(const UserRecord& user) {
+  const std::lock_guard lock(known_mutex_);
+  known_[user.id] = user;
+}
+
 absl::StatusOr<UserRecord> Accounts::Find(const std::string& id) {
   absl::StatusOr<UserRecord> user = store_.GetUser(id);
   if (absl::IsNotFound(user.status()) && rule_ == TokenRule::kOff && id == kLocalUser) return LocalUser();
@@ -122,6 +144,7 @@ absl::StatusOr<UserRecord> Accounts::Add(UserRecord user) {
   RETURN_IF_ERROR(CheckUser(user));
   user.create_time = clock_.Wall();
   RETURN_IF_ERROR(store_.InsertUser(user));
+  Remember(user);
   return user;
 }
 
@@ -142,6 +165,7 @@ absl::StatusOr<UserRecord> Accounts::Update(const UserRecord& change, const std:
     RETURN_IF_ERROR(CheckAdminStays([&](const TokenRecord& token) { return token.user_id == user.id; }));
   }
   RETURN_IF_ERROR(store_.UpdateUser(user));
+  Remember(user);
   return user;
 }
 
@@ -199,6 +223,7 @@ absl::Status Accounts::MakeFirstAdmin(const std::string& text) {
     user->role = v1::ADMIN;
     user->disabled = false;
     RETURN_IF_ERROR(store_.UpdateUser(*user));
+    Remember(*user);
   }
   RETURN_IF_ERROR(user.status());
   return InsertToken(kFirstAdmin, "made by deconvoyd --init", absl::InfiniteFuture(), text).status();

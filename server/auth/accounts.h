@@ -6,7 +6,9 @@
 #include <absl/time/time.h>
 
 #include <cstdint>
+#include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,11 +22,14 @@ namespace deconvoy::server {
 // Whether callers have to show a token. Without, everybody is the user `local` with the role ADMIN.
 enum class TokenRule { kOff, kRequired };
 
-// Thread safe. `store` and `clock` must outlive it. Nothing is remembered between calls: what has been revoked or
-// disabled is refused from the next call on.
+// Thread safe. `store` and `clock` must outlive it. Who a caller is, is asked of the store with every call: what has
+// been revoked or disabled is refused from the next one on.
 class Accounts {
  public:
   Accounts(TokenRule rule, Store& store, Clock& clock) : rule_(rule), store_(store), clock_(clock) {}
+
+  // Reads what Known tells. Before the first call of that.
+  absl::Status Load();
 
   bool tokens_required() const { return rule_ == TokenRule::kRequired; }
 
@@ -35,6 +40,9 @@ class Accounts {
   // The user of an id; NOT_FOUND. `local` is there even where nobody has added it, as an ADMIN, while no tokens are
   // asked for.
   absl::StatusOr<UserRecord> Find(const std::string& id);
+  // The same from memory: weight, group and quota are asked for far more often than they change. Nothing for a user that
+  // nobody has added.
+  std::optional<UserRecord> Known(const std::string& id) const;
   absl::StatusOr<Page<UserRecord>> List(int page_size, const std::string& page_token);
 
   // Adds a user, with `create_time` from the clock. ALREADY_EXISTS; INVALID_FIELD.
@@ -66,11 +74,14 @@ class Accounts {
   template <typename Lost>
   absl::Status CheckAdminStays(const Lost& lost);
   void NoteUse(TokenRecord token);
+  void Remember(const UserRecord& user);
 
   const TokenRule rule_;
   Store& store_;
   Clock& clock_;
   std::mutex changes_;  // held from the check of who can administer to the change
+  mutable std::mutex known_mutex_;
+  std::map<std::string, UserRecord> known_;  // by id; guarded by known_mutex_
 };
 
 }  // namespace deconvoy::server

@@ -26,6 +26,24 @@ absl::Status CheckDatabaseIsThere(const ServerCore::Options& options) {
                                options.spool.directory.string()));
 }
 
+// A user's own quota, and where it says nothing the usual one.
+v1::Quota QuotaOfUser(const Accounts& accounts, const v1::Quota& usual, const std::string& owner) {
+  v1::Quota quota = usual;
+  const std::optional<UserRecord> user = accounts.Known(owner);
+  if (!user || !user->quota) return quota;
+  if (user->quota->bytes() > 0) quota.set_bytes(user->quota->bytes());
+  if (user->quota->jobs() > 0) quota.set_jobs(user->quota->jobs());
+  return quota;
+}
+
+Share ShareOfUser(const Accounts& accounts, const std::string& owner) {
+  const std::optional<UserRecord> user = accounts.Known(owner);
+  if (!user) return {};
+  return {.weight = user->weight,
+          .group = user->group,
+          .running_cap = user->quota ? int64_t{user->quota->running_tasks()} : 0};
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Open(const Options& options, Clock& clock, IdSource& ids,
@@ -34,7 +52,13 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Open(const Options& opti
   RETURN_IF_ERROR(CheckDatabaseIsThere(options));
   ASSIGN_OR_RETURN(core->store_, Store::Open(options.database));
   core->accounts_ = std::make_unique<Accounts>(options.tokens, *core->store_, clock);
-  ASSIGN_OR_RETURN(core->volumes_, VolumeStore::Open(options.spool, *core->store_, *core->files_, clock, ids));
+  RETURN_IF_ERROR(core->accounts_->Load());
+  const Accounts& accounts = *core->accounts_;
+  VolumeStore::Options spool = options.spool;
+  spool.quota_of = [&accounts, usual = options.quota](const std::string& owner) {
+    return QuotaOfUser(accounts, usual, owner);
+  };
+  ASSIGN_OR_RETURN(core->volumes_, VolumeStore::Open(spool, *core->store_, *core->files_, clock, ids));
   core->usage_ = std::make_unique<UsageMeter>(*core->store_, clock);
   core->psfs_ = std::make_unique<PsfLibrary>(*core->store_, *core->volumes_, clock);
   ASSIGN_OR_RETURN(core->jobs_,
@@ -42,8 +66,9 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Open(const Options& opti
   Dispatcher::Kept kept;
   ASSIGN_OR_RETURN(kept.shares, core->store_->ListShares());
   ASSIGN_OR_RETURN(kept.paused, core->store_->IsPaused());
-  core->dispatcher_ = std::make_unique<Dispatcher>(options.dispatcher, *core->store_, *core->volumes_, *core->jobs_,
-                                                   core->capabilities_, clock, kept, options.share_of);
+  core->dispatcher_ = std::make_unique<Dispatcher>(
+      options.dispatcher, *core->store_, *core->volumes_, *core->jobs_, core->capabilities_, clock, kept,
+      [&accounts](const std::string& owner) { return ShareOfUser(accounts, owner); });
   core->sweeper_ = std::make_unique<Sweeper>(
       Sweeper::Options{
           .rules = options.spool.retention, .directory = options.spool.directory, .interval = options.sweep_interval},

@@ -31,7 +31,7 @@ class ServerCore {
     std::chrono::seconds sweep_interval{60};  // between looks for volumes to remove; 0: never by itself
     RetryRules retry = {};
     Dispatcher::Options dispatcher = {};
-    ShareOf share_of = {};  // see FairShare
+    v1::Quota quota = {};  // bytes and jobs of users without a quota of their own, field by field; 0: no bound
   };
   // Opens or makes the files, and recovers what an earlier run has left. `files` is what the spool lies on; `clock` and
   // `ids` must outlive the core. Errors are those of the rooms; STORAGE_FAILURE, too, when there are volumes but no
