@@ -57,8 +57,7 @@ absl::Status DeconvolutionService::ServeCall(grpc::CallbackServerContext& contex
   call.About(header.session());
   ASSIGN_OR_RETURN(LiveSession session,
                    OpenLiveSession(call.owner(), header, door_, core_.store(), core_.volumes(), core_.jobs()));
-  served = std::make_unique<DeconvolveCall>(stream, core_.volumes(), core_.store(), core_.jobs(), call.owner(), header,
-                                            std::move(session));
+  served = std::make_unique<DeconvolveCall>(stream, core_, call.owner(), header, std::move(session));
   const OpenSessions::Key key(call.owner(), header.session());
   sessions_.Enter(key, &stream, [&context] { context.TryCancel(); });
   absl::Status status = served->Serve();

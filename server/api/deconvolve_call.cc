@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "proto/contract/compression.h"
 #include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
@@ -31,12 +32,13 @@ void OpenSessions::Leave(const Key& key, const void* call) {
   if (found != open_.end() && found->second.call == call) open_.erase(found);
 }
 
-DeconvolveCall::DeconvolveCall(DeconvolveStream& stream, VolumeStore& volumes, Store& store, JobManager& jobs,
-                               std::string owner, const v1::DeconvolveHeader& header, LiveSession session)
+DeconvolveCall::DeconvolveCall(DeconvolveStream& stream, ServerCore& core, std::string owner,
+                               const v1::DeconvolveHeader& header, LiveSession session)
     : stream_(stream),
-      volumes_(volumes),
-      store_(store),
-      jobs_(jobs),
+      volumes_(core.volumes()),
+      store_(core.store()),
+      jobs_(core.jobs()),
+      usage_(core.usage()),
       owner_(std::move(owner)),
       session_(std::move(session)),
       wants_results_(header.results() && !session_.estimate_id.empty()),
@@ -50,7 +52,7 @@ DeconvolveCall::DeconvolveCall(DeconvolveStream& stream, VolumeStore& volumes, S
 
 // --- Reading ---
 
-absl::Status DeconvolveCall::TakeChunk(const v1::Chunk& chunk) {
+absl::Status DeconvolveCall::TakeChunk(v1::Chunk& chunk) {
   if (upload_ == nullptr) {
     ASSIGN_OR_RETURN(writer_, volumes_.Write(session_.input_id));
     upload_ = std::make_unique<Upload>(*writer_, [this](int64_t chunks) {
@@ -60,7 +62,10 @@ absl::Status DeconvolveCall::TakeChunk(const v1::Chunk& chunk) {
       return true;
     });
   }
-  return upload_->Add(chunk);
+  RETURN_IF_ERROR(Unpack(chunk, session_.input.spec()));
+  RETURN_IF_ERROR(upload_->Add(chunk));
+  usage_.Add(owner_, static_cast<int64_t>(chunk.data().size()), 0);
+  return absl::OkStatus();
 }
 
 absl::Status DeconvolveCall::TakeFinish(const v1::FinishInput& finish) {
@@ -79,7 +84,7 @@ void DeconvolveCall::ReadInput() {
   v1::DeconvolveRequest message;
   while (status.ok() && stream_.Read(&message)) {
     if (message.has_chunk() && !ending) {
-      status = TakeChunk(message.chunk());
+      status = TakeChunk(*message.mutable_chunk());
     } else if (message.has_finish() && !ending) {
       ending = true;
       status = TakeFinish(message.finish());
@@ -280,8 +285,10 @@ absl::Status DeconvolveCall::WriteBox(const v1::Box& box) {
       status = urgent.status();
       if (!status.ok()) return false;
     }
+    const auto bytes = static_cast<int64_t>(chunk.data().size());
     *message.mutable_result() = std::move(chunk);
     status = Send(message);
+    if (status.ok()) usage_.Add(owner_, 0, bytes);
     return status.ok();
   });
   RETURN_IF_ERROR(status);

@@ -26,6 +26,7 @@
 #include "server/api/deconvolve_stream.h"
 #include "server/api/live_session.h"
 #include "server/api/upload.h"
+#include "server/schedule/server_core.h"
 
 namespace deconvoy::server {
 
@@ -50,8 +51,8 @@ class OpenSessions {
 class DeconvolveCall {
  public:
   // All must outlive the call.
-  DeconvolveCall(DeconvolveStream& stream, VolumeStore& volumes, Store& store, JobManager& jobs, std::string owner,
-                 const v1::DeconvolveHeader& header, LiveSession session);
+  DeconvolveCall(DeconvolveStream& stream, ServerCore& core, std::string owner, const v1::DeconvolveHeader& header,
+                 LiveSession session);
 
   // Works until the job has ended and all is sent, the caller has closed its side early, or something breaks. Close the
   // stream with the status, then call Join.
@@ -62,7 +63,7 @@ class DeconvolveCall {
  private:
   // --- reading ---
   void ReadInput();
-  absl::Status TakeChunk(const v1::Chunk& chunk);
+  absl::Status TakeChunk(v1::Chunk& chunk);
   absl::Status TakeFinish(const v1::FinishInput& finish);
   // --- watching ---
   void WatchJob();
@@ -86,6 +87,7 @@ class DeconvolveCall {
   VolumeStore& volumes_;
   Store& store_;
   JobManager& jobs_;
+  UsageMeter& usage_;
   const std::string owner_;
   const LiveSession session_;
   const bool wants_results_;
