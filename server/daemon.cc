@@ -84,6 +84,18 @@ class WholeDaemon final : public Daemon {
     return absl::OkStatus();
   }
 
+  // Where everybody is one user, that one has all that there is.
+  Door::Limits ApiLimits() const {
+    Door::Limits limits;
+    limits.users.open_calls = config_.open_calls;
+    limits.streams_per_connection = config_.streams_per_connection;
+    limits.idle_stream = std::chrono::milliseconds(config_.idle_stream_ms);
+    if (config_.auth_tokens != "required") return limits;
+    limits.users.open_calls_each = config_.open_calls_per_user;
+    limits.users.calls_per_second = config_.calls_per_second;
+    return limits;
+  }
+
   v1::Quota ConfiguredQuota() const {
     v1::Quota quota;
     quota.set_bytes(static_cast<uint64_t>(config_.quota_bytes));
@@ -144,7 +156,7 @@ class WholeDaemon final : public Daemon {
       }
     }
     ASSIGN_OR_RETURN(WorkerCredential credential, WorkerCredential::Open(state_->worker_credential()));
-    ASSIGN_OR_RETURN(api_, ApiServer::Start(addresses, config_.open_calls, std::move(credential), *core_, tls));
+    ASSIGN_OR_RETURN(api_, ApiServer::Start(addresses, ApiLimits(), std::move(credential), *core_, tls));
     return absl::OkStatus();
   }
 

@@ -47,11 +47,11 @@ void SetUpGrpcOnce() {
   (void)done;
 }
 
-void Configure(grpc::ServerBuilder& builder, int64_t open_calls) {
+void Configure(grpc::ServerBuilder& builder, const Door::Limits& limits) {
   builder.SetMaxReceiveMessageSize(static_cast<int>(limits::kMessageBytes));
   grpc::ResourceQuota quota("deconvoyd");
   // One thread per open call, and a few that wait for new ones.
-  quota.SetMaxThreads(static_cast<int>(2 * open_calls + kWorkerCalls));
+  quota.SetMaxThreads(static_cast<int>(2 * limits.users.open_calls + kWorkerCalls));
   builder.SetResourceQuota(quota);
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
@@ -59,6 +59,12 @@ void Configure(grpc::ServerBuilder& builder, int64_t open_calls) {
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, static_cast<int>(limits.streams_per_connection));
+  // Who connects and then says little: a connection is made within 20 s, its headers are small, and it ends when
+  // nothing was asked of it for an hour.
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 * 1024);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, 3'600'000);
   // A peer that has vanished is noticed within 40 s; peers may ask as often as every 10 s.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
@@ -77,11 +83,11 @@ std::shared_ptr<grpc::ServerCredentials> CredentialsFor(const Address& address, 
 
 class GrpcServer final : public ApiServer {
  public:
-  GrpcServer(std::vector<Address> addresses, int64_t open_calls, WorkerCredential credential, ServerCore& core,
+  GrpcServer(std::vector<Address> addresses, const Door::Limits& limits, WorkerCredential credential, ServerCore& core,
              std::optional<TlsFiles> tls)
       : addresses_(std::move(addresses)),
         tls_(std::move(tls)),
-        door_(open_calls, std::move(credential), core.accounts()),
+        door_(limits, std::move(credential), core.accounts(), core.clock()),
         volumes_(door_, core.store(), core.volumes(), core.usage()),
         jobs_(door_, core.jobs()),
         deconvolution_(door_, core),
@@ -90,14 +96,14 @@ class GrpcServer final : public ApiServer {
         workers_(door_, core.dispatcher(), core.volumes()),
         admin_(door_, core.jobs(), core.dispatcher(), core.volumes(), core.store(), core.usage(), core.accounts(),
                core.clock()),
-        open_calls_(open_calls) {}
+        limits_(limits) {}
 
   ~GrpcServer() override { Stop({}); }
 
   absl::Status Listen() {
     SetUpGrpcOnce();
     grpc::ServerBuilder builder;
-    Configure(builder, open_calls_);
+    Configure(builder, limits_);
     std::vector<int> ports(addresses_.size(), 0);
     for (size_t i = 0; i < addresses_.size(); ++i) {
       RETURN_IF_ERROR(ProbeAddress(addresses_[i]));
@@ -155,16 +161,16 @@ class GrpcServer final : public ApiServer {
   PsfsService psfs_;
   WorkersService workers_;
   AdminService admin_;
-  const int64_t open_calls_;
+  const Door::Limits limits_;
   std::unique_ptr<grpc::Server> server_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const std::vector<Address>& addresses, int64_t open_calls,
-                                                            WorkerCredential credential, ServerCore& core,
-                                                            const std::optional<TlsFiles>& tls) {
-  auto server = std::make_unique<GrpcServer>(addresses, open_calls, std::move(credential), core, tls);
+absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const std::vector<Address>& addresses,
+                                                            const Door::Limits& limits, WorkerCredential credential,
+                                                            ServerCore& core, const std::optional<TlsFiles>& tls) {
+  auto server = std::make_unique<GrpcServer>(addresses, limits, std::move(credential), core, tls);
   RETURN_IF_ERROR(server->Listen());
   return server;
 }

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "server/api/call.h"
 #include "server/auth/tls_files.h"
 #include "server/auth/worker_credential.h"
 #include "server/config/address.h"
@@ -20,11 +21,11 @@ namespace deconvoy::server {
 
 class ApiServer {
  public:
-  // Listens on `addresses` and serves at once; health says SERVING. `open_calls` limits the calls of users that are
-  // open at once. With `tls` every port speaks TLS, and Unix sockets do not. `core` must outlive the server.
-  // INVALID_FIELD with field `listen` when an address cannot be used.
-  static absl::StatusOr<std::unique_ptr<ApiServer>> Start(const std::vector<Address>& addresses, int64_t open_calls,
-                                                          WorkerCredential credential, ServerCore& core,
+  // Listens on `addresses` and serves at once; health says SERVING. With `tls` every port speaks TLS, and Unix sockets
+  // do not. `core` must outlive the server. INVALID_FIELD with field `listen` when an address cannot be used.
+  static absl::StatusOr<std::unique_ptr<ApiServer>> Start(const std::vector<Address>& addresses,
+                                                          const Door::Limits& limits, WorkerCredential credential,
+                                                          ServerCore& core,
                                                           const std::optional<TlsFiles>& tls = std::nullopt);
   virtual ~ApiServer() = default;  // as Stop without grace
 

@@ -59,12 +59,10 @@ Call::Call(Door& door, From from, const char* rpc, const grpc::ServerContextBase
       rpc_(rpc),
       context_(context),
       start_(std::chrono::steady_clock::now()),
-      subject_(subject) {
-  if (from_ == From::kUser) within_limit_ = ++door_.open_calls_ <= door_.limit_;
-}
+      subject_(subject) {}
 
 Call::~Call() {
-  if (from_ == From::kUser) --door_.open_calls_;
+  if (counted_) door_.limits_.Leave(caller_.owner);
 }
 
 // A worker of this machine shows the credential, one from elsewhere a token.
@@ -84,11 +82,9 @@ absl::Status Call::Admit() {
   ASSIGN_OR_RETURN(caller_, Identify());
   RETURN_IF_ERROR(CheckRole(caller_, rpc_));
   admitted_ = true;
-  if (within_limit_) return absl::OkStatus();
-  return MakeError({.reason = v1::TOO_MANY_STREAMS,
-                    .remedy = "close some, or try again in a while",
-                    .metadata = {{"limit", fmt::format("{}", door_.limit_)}}},
-                   fmt::format("{} calls are open already, which is the limit of this server", door_.limit_));
+  if (from_ == From::kWorker) return absl::OkStatus();
+  counted_ = true;
+  return door_.limits_.Enter(caller_.owner);
 }
 
 // What breaks here is an error, what a user did wrong is news, and what is part of every day is for those who look.

@@ -13,6 +13,8 @@
 #include <string>
 #include <string_view>
 
+#include "server/api/idle_streams.h"
+#include "server/api/user_limits.h"
 #include "server/auth/accounts.h"
 #include "server/auth/caller.h"
 #include "server/auth/worker_credential.h"
@@ -26,23 +28,34 @@ grpc::Status ToGrpc(const absl::Status& status);
 // What all calls share. Thread safe. Must outlive the services.
 class Door {
  public:
-  // `open_calls` limits the calls of users, not those of workers, which keep leases alive. `accounts` must outlive the
-  // door.
-  Door(int64_t open_calls, WorkerCredential credential, Accounts& accounts)
-      : limit_(open_calls), credential_(std::move(credential)), accounts_(accounts) {}
+  // What callers may do; workers' calls, which keep leases alive, are not counted.
+  struct Limits {
+    UserLimits::Options users = {};
+    int64_t streams_per_connection = 100;                           // open at once; more wait for one to end
+    std::chrono::milliseconds idle_stream = std::chrono::hours(1);  // on which nothing moves; 0: for ever
+  };
+
+  // The references must outlive the door.
+  Door(const Limits& limits, WorkerCredential credential, Accounts& accounts, const Clock& clock)
+      : credential_(std::move(credential)),
+        accounts_(accounts),
+        limits_(limits.users, clock),
+        streams_(limits.idle_stream, clock) {}
 
   // From now on nothing new is accepted (volumes, jobs); everything else goes on.
   void Close() { closing_ = true; }
   // OK until Close, then SHUTTING_DOWN.
   absl::Status CheckOpen() const;
+  // Streams that users move voxels on.
+  IdleStreams& streams() { return streams_; }
 
  private:
   friend class Call;
 
-  const int64_t limit_;
   const WorkerCredential credential_;
   Accounts& accounts_;
-  std::atomic<int64_t> open_calls_ = 0;
+  UserLimits limits_;
+  IdleStreams streams_;
   std::atomic<bool> closing_ = false;
 };
 
@@ -96,8 +109,8 @@ class Call {
   const char* const rpc_;
   const grpc::ServerContextBase& context_;
   const std::chrono::steady_clock::time_point start_;
-  bool within_limit_ = true;
-  Caller caller_;          // once admitted
+  Caller caller_;          // once known
+  bool counted_ = false;   // among the calls of its user
   bool admitted_ = false;  // who calls is known, and may
   std::string subject_;
 };

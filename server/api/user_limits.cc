@@ -32,7 +32,8 @@ absl::Status UserLimits::Enter(const std::string& user) {
   }
   ++use.open;
   ++open_;
-  if (use.open > options_.open_calls_each) return TooManyOpen("you have", options_.open_calls_each);
+  if (options_.open_calls_each > 0 && use.open > options_.open_calls_each)
+    return TooManyOpen("you have", options_.open_calls_each);
   if (open_ > options_.open_calls) return TooManyOpen("all users together have", options_.open_calls);
   return CheckRate(use);
 }

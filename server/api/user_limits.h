@@ -19,8 +19,8 @@ class UserLimits {
  public:
   struct Options {
     int64_t open_calls = 256;        // of all users
-    int64_t open_calls_each = 128;   // of one user
-    int64_t calls_per_second = 500;  // of one user; 0: as many as they like
+    int64_t open_calls_each = 0;   // of one user; 0: as many as of all
+    int64_t calls_per_second = 0;  // of one user; 0: as many as they like
   };
 
   // `clock` must outlive the limits.

@@ -71,10 +71,13 @@ grpc::Status VolumesService::Create(grpc::ServerContext* context, const v1::Crea
 
 grpc::Status VolumesService::Write(grpc::ServerContext* context, WriteStream* stream) {
   Call call(door_, kUser, "Volumes.Write", *context);
-  return call.Run([&] { return TakeChunks(call, *stream); });
+  return call.Run([&] {
+    IdleStreams::Watched watched(door_.streams(), [context] { context->TryCancel(); });
+    return TakeChunks(call, *stream, watched);
+  });
 }
 
-absl::Status VolumesService::TakeChunks(Call& call, WriteStream& stream) {
+absl::Status VolumesService::TakeChunks(Call& call, WriteStream& stream, IdleStreams::Watched& watched) {
   v1::WriteVolumeRequest message;
   if (!stream.Read(&message)) return absl::OkStatus();
   const std::string name = message.volume();
@@ -91,6 +94,7 @@ absl::Status VolumesService::TakeChunks(Call& call, WriteStream& stream) {
   absl::Status status;
   int64_t bytes = 0;
   do {
+    watched.Touch();
     if (!message.volume().empty() && message.volume() != name) {
       status = MakeError({.reason = v1::INVALID_FIELD, .field = "volume", .remedy = "open one stream per volume"},
                          fmt::format("the stream writes `{}`, but a later message names `{}`", Printable(name),
@@ -140,7 +144,10 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
       return IsOfWholePlanes(region, record.spec.shape());
     });
     int64_t bytes = 0;
+    std::optional<IdleStreams::Watched> watched;
+    if (!request->follow()) watched.emplace(door_.streams(), [context] { context->TryCancel(); });
     const auto send = [&](v1::Chunk chunk) {
+      if (watched) watched->Touch();
       const FrameBox box = ToFrameBox(chunk.box());
       *message.mutable_chunk() = std::move(chunk);
       packer.Pack(*message.mutable_chunk());

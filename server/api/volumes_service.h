@@ -38,7 +38,7 @@ class VolumesService final : public v1::Volumes::Service {
 
   // The volume named `name` if `owner` has it, else NOT_FOUND.
   absl::StatusOr<VolumeRecord> Find(const std::string& owner, const std::string& name);
-  absl::Status TakeChunks(Call& call, WriteStream& stream);
+  absl::Status TakeChunks(Call& call, WriteStream& stream, IdleStreams::Watched& watched);
   absl::StatusOr<v1::ListVolumesResponse> ListPage(const std::string& owner, const v1::ListVolumesRequest& request);
 
   Door& door_;

@@ -29,6 +29,10 @@ struct ServerConfig {
   std::string audit_file;
 
   int64_t open_calls = 256;
+  int64_t open_calls_per_user = 64;
+  int64_t calls_per_second = 200;
+  int64_t streams_per_connection = 100;
+  int64_t idle_stream_ms = 3'600'000;
   int64_t keep_free_bytes = int64_t{1} << 30;
 
   int64_t quota_bytes = 0;

@@ -60,7 +60,8 @@ class ApiTest : public ::testing::Test {
 
   void Listen() {
     ASSERT_OK_AND_ASSIGN(WorkerCredential credential, WorkerCredential::Open(folder_.path() / "credential"));
-    ASSERT_OK_AND_ASSIGN(server_, ApiServer::Start({address_}, kOpenCalls, std::move(credential), *core_));
+    ASSERT_OK_AND_ASSIGN(
+        server_, ApiServer::Start({address_}, {.users = {.open_calls = kOpenCalls}}, std::move(credential), *core_));
   }
 
   // The secret of workers, as they send it.

@@ -74,7 +74,7 @@ class CallTest : public ::testing::Test {
 };
 
 TEST_F(CallTest, TooManyOpenCallsAreRefusedUntilOneEnds) {
-  Door door(2, credential_, accounts_);
+  Door door({.users = {.open_calls = 2}}, credential_, accounts_, SystemClock());
   grpc::ServerContext context;
   const auto body = [] { return absl::OkStatus(); };
   auto first = std::make_unique<Call>(door, Call::From::kUser, "Jobs.Get", context);
@@ -92,7 +92,7 @@ TEST_F(CallTest, TooManyOpenCallsAreRefusedUntilOneEnds) {
 }
 
 TEST_F(CallTest, AWorkerCallWithoutCredentialRunsNothing) {
-  Door door(1, credential_, accounts_);
+  Door door({.users = {.open_calls = 1}}, credential_, accounts_, SystemClock());
   grpc::ServerContext context;
   Call call(door, Call::From::kWorker, "Workers.Synchronize", context);
   bool ran = false;
@@ -106,7 +106,7 @@ TEST_F(CallTest, AWorkerCallWithoutCredentialRunsNothing) {
 
 TEST_F(CallTest, WhoShowsNoTokenRunsNothingWhereOneIsNeeded) {
   Accounts strict(TokenRule::kRequired, *store_, SystemClock());
-  Door door(1, credential_, strict);
+  Door door({.users = {.open_calls = 1}}, credential_, strict, SystemClock());
   grpc::ServerContext context;
   Call call(door, Call::From::kUser, "Jobs.Get", context);
   const grpc::Status status = call.Run([] {
@@ -118,7 +118,7 @@ TEST_F(CallTest, WhoShowsNoTokenRunsNothingWhereOneIsNeeded) {
 }
 
 TEST_F(CallTest, ACallThatNoTableKnowsRunsNothing) {
-  Door door(1, credential_, accounts_);
+  Door door({.users = {.open_calls = 1}}, credential_, accounts_, SystemClock());
   grpc::ServerContext context;
   Call call(door, Call::From::kUser, "Jobs.Unheard", context);
   const grpc::Status status = call.Run([] {
@@ -129,7 +129,7 @@ TEST_F(CallTest, ACallThatNoTableKnowsRunsNothing) {
 }
 
 TEST_F(CallTest, AClosedDoorSaysShuttingDown) {
-  Door door(1, credential_, accounts_);
+  Door door({.users = {.open_calls = 1}}, credential_, accounts_, SystemClock());
   EXPECT_OK(door.CheckOpen());
   door.Close();
   EXPECT_EQ(ReasonOf(door.CheckOpen()), v1::SHUTTING_DOWN);

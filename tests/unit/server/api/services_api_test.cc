@@ -267,7 +267,8 @@ TEST_F(ServicesApiTest, ADeliveryOutOfOrderIsRefused) {
 
 TEST_F(ServicesApiTest, AnAddressInUseIsRefusedAndTheServerThereGoesOn) {
   ASSERT_OK_AND_ASSIGN(WorkerCredential credential, WorkerCredential::Open(folder_.path() / "second"));
-  const auto second = ApiServer::Start({address_}, kOpenCalls, std::move(credential), *core_);
+  const auto second =
+      ApiServer::Start({address_}, {.users = {.open_calls = kOpenCalls}}, std::move(credential), *core_);
   EXPECT_THAT(std::string(second.status().message()), HasSubstr("another server"));
   grpc::ClientContext context;
   v1::ServerInfo info;
@@ -276,10 +277,12 @@ TEST_F(ServicesApiTest, AnAddressInUseIsRefusedAndTheServerThereGoesOn) {
 
 TEST_F(ServicesApiTest, PortZeroIsChosenAndTwoServersDoNotShareAPort) {
   ASSERT_OK_AND_ASSIGN(WorkerCredential credential, WorkerCredential::Open(folder_.path() / "tcp"));
-  ASSERT_OK_AND_ASSIGN(const auto first, ApiServer::Start({{.kind = Address::Kind::kTcp4, .host = "127.0.0.1"}},
-                                                          kOpenCalls, credential, *core_));
+  ASSERT_OK_AND_ASSIGN(const auto first,
+                       ApiServer::Start({{.kind = Address::Kind::kTcp4, .host = "127.0.0.1"}},
+                                        Door::Limits{.users = {.open_calls = kOpenCalls}}, credential, *core_));
   EXPECT_GT(first->addresses()[0].port, 0);
-  EXPECT_FALSE(ApiServer::Start(first->addresses(), kOpenCalls, credential, *core_).ok());
+  EXPECT_FALSE(
+      ApiServer::Start(first->addresses(), Door::Limits{.users = {.open_calls = kOpenCalls}}, credential, *core_).ok());
   const auto channel = grpc::CreateChannel(first->addresses()[0].Text(), grpc::InsecureChannelCredentials());
   grpc::ClientContext context;
   v1::ServerInfo info;
