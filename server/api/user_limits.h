@@ -18,7 +18,7 @@ namespace deconvoy::server {
 class UserLimits {
  public:
   struct Options {
-    int64_t open_calls = 256;        // of all users
+    int64_t open_calls = 256;      // of all users
     int64_t open_calls_each = 0;   // of one user; 0: as many as of all
     int64_t calls_per_second = 0;  // of one user; 0: as many as they like
   };

@@ -40,8 +40,8 @@ class Accounts {
   // The user of an id; NOT_FOUND. `local` is there even where nobody has added it, as an ADMIN, while no tokens are
   // asked for.
   absl::StatusOr<UserRecord> Find(const std::string& id);
-  // The same from memory: weight, group and quota are asked for far more often than they change. Nothing for a user that
-  // nobody has added.
+  // The same from memory: weight, group and quota are asked for far more often than they change. Nothing for a user
+  // that nobody has added.
   std::optional<UserRecord> Known(const std::string& id) const;
   absl::StatusOr<Page<UserRecord>> List(int page_size, const std::string& page_token);
 

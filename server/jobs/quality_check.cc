@@ -40,7 +40,7 @@ struct Quality {
   double image_voxels, result_voxels;  // that count: of one view, of its planes and those between
   double bias, rms, deviation;
   double lowest = 0, highest = 0;  // correlation along any axis
-  bool white;  // the image's noise
+  bool white;                      // the image's noise
 
   Quality(const v1::QualityStatistics& q, int64_t views, int64_t upsample)
       : image_voxels(static_cast<double>(q.voxels()) / static_cast<double>(views)),

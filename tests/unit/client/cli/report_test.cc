@@ -139,7 +139,8 @@ TEST(JobReportTest, QualityIsSaidInFewNumbers) {
   EXPECT_THAT(JobReport(job), Contains("residual: rms 1.10, bias -0.10, correlation 0.00, 0.20, 0.10 along z, y, x; "
                                        "rms and bias in units of noise only where a count is a photon"));
   job.mutable_spec()->mutable_deconvolve()->set_gain_photons_per_count(1);
-  EXPECT_THAT(JobReport(job), Contains("residual: rms 1.10, bias -0.10, correlation 0.00, 0.20, 0.10 along z, y, x")) << "a given 1 is known";
+  EXPECT_THAT(JobReport(job), Contains("residual: rms 1.10, bias -0.10, correlation 0.00, 0.20, 0.10 along z, y, x"))
+      << "a given 1 is known";
   job.mutable_spec()->mutable_deconvolve()->set_gain_photons_per_count(0.5);
   quality.set_flat_voxels(64);
   quality.set_flat_squares_before(100);
