@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "deconvoy/v1/volumes.grpc.pb.h"
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"

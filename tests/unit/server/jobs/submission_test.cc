@@ -163,7 +163,7 @@ TEST_F(SubmissionTest, AnAcceptedJobWaitsWhileTheDatabaseCannotGrow) {
     ASSERT_OK_AND_ASSIGN(const std::optional<v1::Task> task, jobs_->Lease(id, "w", false));
     ASSERT_TRUE(task);
     store_->failure = full.error;
-    EXPECT_EQ(ReasonOf(jobs_->Complete({id, 0}, task->token(), result, {1, 2, 3})), v1::DISK_FULL);
+    EXPECT_EQ(ReasonOf(jobs_->Complete({id, 0}, task->token(), result, {1, 2, 3}, {})), v1::DISK_FULL);
     EXPECT_EQ(ReasonOf(jobs_->Fail({id, 0}, task->token(), full)), v1::DISK_FULL);
     store_->failure = absl::OkStatus();
     EXPECT_OK(jobs_->Fail({id, 0}, task->token(), full));
@@ -172,7 +172,7 @@ TEST_F(SubmissionTest, AnAcceptedJobWaitsWhileTheDatabaseCannotGrow) {
   }
   ASSERT_OK_AND_ASSIGN(const std::optional<v1::Task> task, jobs_->Lease(id, "w", false));
   ASSERT_TRUE(task);
-  EXPECT_OK(jobs_->Complete({id, 0}, task->token(), result, {1, 2, 3}));
+  EXPECT_OK(jobs_->Complete({id, 0}, task->token(), result, {1, 2, 3}, {}));
   EXPECT_EQ(jobs_->Get(kOwner, id)->state(), v1::SUCCEEDED);
 }
 
