@@ -63,7 +63,9 @@ const std::vector<Key>& Table() {
        .member = &C::audit_file},
       {.name = "limits.open_calls",
        .flag = "--open-calls",
-       .meaning = "Calls of users that may be open at once; one thread each. Workers' calls are not counted.",
+       .meaning =
+           "Calls of users that may be open at once; one thread each, and four for a recording. Workers' calls are not "
+           "counted.",
        .member = &C::open_calls,
        .minimum = 8,
        .maximum = 10'000},
@@ -94,7 +96,7 @@ const std::vector<Key>& Table() {
        .maximum = 604'800'000},
       {.name = "limits.keep_free_bytes",
        .flag = "--keep-free-bytes",
-       .meaning = "Room on the disk that is never given to volumes.",
+       .meaning = "Room on the disk that is never given to volumes and scratch files.",
        .member = &C::keep_free_bytes,
        .minimum = 0,
        .maximum = int64_t{1} << 50},
