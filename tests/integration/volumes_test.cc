@@ -8,7 +8,7 @@
 
 #include "client/cpp/client.h"
 #include "proto/contract/error.h"
-#include "tests/integration/support/cut_proxy.h"
+#include "tests/integration/support/flaky_proxy.h"
 #include "tests/integration/support/image.h"
 #include "tests/integration/support/server_process.h"
 #include "tests/integration/support/verbs.h"
@@ -30,20 +30,17 @@ absl::Status FillPlane(int64_t, int64_t, int64_t z, std::span<std::byte> plane) 
 
 class VolumesTest : public ::testing::Test {
  protected:
-  void Start(const std::vector<std::string>& more = {}) {
-    ASSERT_TRUE(server_.Start({}, more)) << server_.Log();
-    proxy_ = std::make_unique<CutProxy>(server_.address());
-  }
+  void Start(const std::vector<std::string>& more = {}) { ASSERT_TRUE(server_.Start({}, more)) << server_.Log(); }
   absl::StatusOr<client::Client> Connect() {
     client::ConnectOptions options;
     options.retry.initial = absl::Milliseconds(20);
     options.retry.longest = absl::Milliseconds(200);
-    return client::Client::Connect(proxy_->address(), options);
+    return client::Client::Connect(proxy_.address(), options);
   }
 
   TemporaryFolder folder_;
-  ServerProcess server_{folder_.path(), 0, ServerProcess::Door::kPort};
-  std::unique_ptr<CutProxy> proxy_;
+  ServerProcess server_{folder_.path(), 0};
+  FlakyProxy proxy_{folder_.path() / "s"};
 };
 
 TEST_F(VolumesTest, AnUploadThatIsCutTenTimesSendsLittleTwice) {
@@ -54,12 +51,12 @@ TEST_F(VolumesTest, AnUploadThatIsCutTenTimesSendsLittleTwice) {
   std::deque<int64_t> cuts(10);
   std::generate(cuts.begin(), cuts.end(), [&] { return place(random); });
   std::sort(cuts.begin(), cuts.end());
-  proxy_->CutAt(cuts);
+  proxy_.CutAt(cuts);
   ASSERT_OK_AND_ASSIGN(const std::string name, client.Upload(MakeSpec(kShape, v1::U16), FillPlane));
-  EXPECT_EQ(proxy_->cuts(), 10);
+  EXPECT_EQ(proxy_.cuts(), 10);
   const int64_t volume = 64 * kMiB, framing = volume / 100;
-  EXPECT_GE(proxy_->bytes(), volume);
-  EXPECT_LE(proxy_->bytes() - volume - framing, 16 * kMiB);
+  EXPECT_GE(proxy_.bytes(), volume);
+  EXPECT_LE(proxy_.bytes() - volume - framing, 16 * kMiB);
   ASSERT_OK_AND_ASSIGN(const v1::Volume stored, client.GetVolume(name));
   EXPECT_EQ(stored.state(), v1::COMPLETE) << "with the digest of what was sent";
 }
@@ -70,25 +67,25 @@ TEST_F(VolumesTest, ASecondUploadSendsOnlyItsDigest) {
   const v1::VolumeSpec spec = MakeSpec(kShape, v1::U16);
   ASSERT_OK_AND_ASSIGN(const auto first, client.UploadOnce(spec, FillPlane));
   EXPECT_FALSE(first.found);
-  const int64_t before = proxy_->bytes();
+  const int64_t before = proxy_.bytes();
   ASSERT_OK_AND_ASSIGN(const auto second, client.UploadOnce(spec, FillPlane));
   EXPECT_TRUE(second.found);
   EXPECT_EQ(second.volume, first.volume);
-  EXPECT_LE(proxy_->bytes() - before, 64 * 1024);
+  EXPECT_LE(proxy_.bytes() - before, 64 * 1024);
 }
 
 TEST_F(VolumesTest, PackedChunksArriveAsTheyWere) {
   Start();
   client::ConnectOptions options;
   options.compression = client::TransferCompression::kZstd;
-  ASSERT_OK_AND_ASSIGN(const client::Client client, client::Client::Connect(proxy_->address(), options));
+  ASSERT_OK_AND_ASSIGN(const client::Client client, client::Client::Connect(proxy_.address(), options));
   const v1::VolumeSpec spec = MakeSpec({1, 1, 8, 1024, 512}, v1::U16);
   const auto calm = [](int64_t, int64_t, int64_t z, std::span<std::byte> plane) {
     for (size_t i = 0; i < plane.size(); ++i) plane[i] = static_cast<std::byte>(i % 2 == 0 ? (i >> 10) + size_t(z) : 0);
     return absl::OkStatus();
   };
   ASSERT_OK_AND_ASSIGN(const std::string name, client.Upload(spec, calm));
-  EXPECT_LE(proxy_->bytes(), 2 * kMiB) << "of 8 MiB";
+  EXPECT_LE(proxy_.bytes(), 2 * kMiB) << "of 8 MiB";
   std::vector<std::byte> expected(kMiB);
   const auto compare = [&](int64_t t, int64_t c, int64_t z, std::span<const std::byte> plane) {
     EXPECT_OK(calm(t, c, z, expected));

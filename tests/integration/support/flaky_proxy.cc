@@ -74,6 +74,25 @@ std::string FlakyProxy::address() const {
 
 void FlakyProxy::BreakAll() {
   std::lock_guard lock(mutex_);
+  ShutAll();
+}
+
+void FlakyProxy::CutAt(std::deque<int64_t> places) {
+  std::lock_guard lock(mutex_);
+  places_ = std::move(places);
+}
+
+int64_t FlakyProxy::cuts() const {
+  std::lock_guard lock(mutex_);
+  return cuts_;
+}
+
+int64_t FlakyProxy::bytes() const {
+  std::lock_guard lock(mutex_);
+  return bytes_;
+}
+
+void FlakyProxy::ShutAll() {
   for (const Connection& connection : connections_) {
     shutdown(connection.client, SHUT_RDWR);
     shutdown(connection.server, SHUT_RDWR);
@@ -93,13 +112,13 @@ void FlakyProxy::Accept() {
     Connection& connection = connections_.emplace_back();
     connection.client = client;
     connection.server = server;
-    connection.up = std::jthread([this, client, server] { Pass(client, server); });
-    connection.down = std::jthread([this, client, server] { Pass(server, client); });
+    connection.up = std::jthread([this, client, server] { Pass(client, server, true); });
+    connection.down = std::jthread([this, client, server] { Pass(server, client, false); });
   }
 }
 
 // Sockets stay open, though shut down, until the proxy goes: their numbers are not given to others.
-void FlakyProxy::Pass(int from, int to) {
+void FlakyProxy::Pass(int from, int to, bool of_client) {
   std::vector<char> piece(kPieceBytes);
   int64_t passed = 0;
   while (true) {
@@ -111,7 +130,17 @@ void FlakyProxy::Pass(int from, int to) {
       ++broken_;
       break;
     }
+    if (of_client) {
+      std::lock_guard lock(mutex_);
+      bytes_ += got;
+    }
     if (!SendAll(to, piece.data(), static_cast<size_t>(got))) break;
+    if (!of_client) continue;
+    std::lock_guard lock(mutex_);
+    if (places_.empty() || bytes_ < places_.front()) continue;
+    places_.pop_front();
+    ++cuts_;
+    ShutAll();
   }
   shutdown(from, SHUT_RDWR);
   shutdown(to, SHUT_RDWR);

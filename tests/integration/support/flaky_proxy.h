@@ -1,10 +1,11 @@
 // A bad network: a port of this machine behind which a server on a Unix socket can be reached, late and with broken
-// connections.
+// connections. It counts what clients send.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <list>
 #include <mutex>
@@ -31,6 +32,11 @@ class FlakyProxy {
   // Breaks all connections that are open.
   void BreakAll();
   int64_t broken() const { return broken_; }  // connections, by BreakAfter
+  // Breaks all connections that are open each time that so many bytes of clients have come, counted from the start;
+  // rising. The piece that reaches a place is still passed on.
+  void CutAt(std::deque<int64_t> places);
+  int64_t cuts() const;   // by CutAt
+  int64_t bytes() const;  // of clients that have come so far
 
  private:
   struct Connection {
@@ -39,14 +45,20 @@ class FlakyProxy {
   };
 
   void Accept();
-  void Pass(int from, int to);
+  void Pass(int from, int to, bool of_client);
+  // REQUIRES: mutex_ is held.
+  void ShutAll();
 
   const std::filesystem::path target_;
   const int listener_;
   std::atomic<int64_t> delay_ms_ = 0, break_after_ = 0, broken_ = 0;
-  std::mutex mutex_;
-  std::list<Connection> connections_;  // guarded by mutex_
-  std::jthread acceptor_;              // last: it uses the rest
+  mutable std::mutex mutex_;
+  // --- guarded by mutex_ ---
+  std::list<Connection> connections_;
+  std::deque<int64_t> places_;
+  int64_t bytes_ = 0, cuts_ = 0;
+
+  std::jthread acceptor_;  // last: it uses the rest
 };
 
 }  // namespace deconvoy::testing
