@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "deconvoy/v1/admin.grpc.pb.h"
-#include "deconvoy/v1/jobs.grpc.pb.h"
 #include "deconvoy/v1/methods.grpc.pb.h"
 #include "deconvoy/v1/psfs.grpc.pb.h"
 #include "deconvoy/v1/volumes.grpc.pb.h"
@@ -17,6 +16,7 @@
 #include "proto/contract/limits.h"
 #include "proto/contract/psf_library.h"
 #include "tests/support/fake_deconvolution.h"
+#include "tests/support/fake_jobs.h"
 #include "tests/support/fake_service_state.h"
 
 namespace deconvoy::testing {
@@ -159,137 +159,6 @@ struct FakeService::Services {
     State& state;
   };
 
-  struct Jobs final : v1::Jobs::Service {
-    explicit Jobs(State& s) : state(s) {}
-
-    grpc::Status Submit(grpc::ServerContext*, const v1::SubmitJobRequest* request, v1::Job* response) override {
-      const std::lock_guard lock(state.mutex);
-      state.request_ids["Jobs.Submit"].push_back(request->request_id());
-      if (auto fault = state.Enter("Jobs.Submit"); !fault.ok()) return fault;
-      if (state.workers == 0) return ToGrpc(MakeError({.reason = v1::NO_WORKER}, "there is no worker"));
-      if (auto bad = ValidateJobSpec(request->spec()); !bad.ok()) return ToGrpc(bad);
-      std::string& name = state.by_request[request->request_id()];
-      if (name.empty()) {
-        if (const v1::VolumeSpec* psf = state.PsfToPrepare(request->spec()); psf != nullptr) {
-          if (auto bad = ValidatePreparedPsf(request->spec().prepare_psf(), *psf); !bad.ok()) return ToGrpc(bad);
-        } else if (request->spec().has_prepare_psf()) {
-          return NoSuch(request->spec().prepare_psf().psf_volume());
-        }
-        name = fmt::format("jobs/j{}", ++state.next_id);
-        v1::Job& job = state.jobs[name];
-        job.set_name(name);
-        *job.mutable_spec() = request->spec();
-        job.set_state(v1::PENDING);
-        state.AddOutputs(job);
-      }
-      *response = state.jobs.at(name);
-      return state.Leave("Jobs.Submit");
-    }
-
-    grpc::Status Get(grpc::ServerContext*, const v1::GetJobRequest* request, v1::Job* response) override {
-      const std::lock_guard lock(state.mutex);
-      if (auto fault = state.Enter("Jobs.Get"); !fault.ok()) return fault;
-      const auto found = state.jobs.find(request->job());
-      if (found == state.jobs.end()) return NoSuch(request->job());
-      *response = found->second;
-      return grpc::Status::OK;
-    }
-
-    grpc::Status List(grpc::ServerContext*, const v1::ListJobsRequest* request,
-                      v1::ListJobsResponse* response) override {
-      const std::lock_guard lock(state.mutex);
-      if (auto fault = state.Enter("Jobs.List"); !fault.ok()) return fault;
-      const size_t start = request->page_token().empty() ? 0 : std::stoul(request->page_token());
-      size_t place = 0;
-      for (const auto& [name, job] : state.jobs) {
-        if (place++ < start) continue;
-        if (response->jobs_size() == static_cast<int>(request->page_size())) {
-          response->set_next_page_token(std::to_string(place - 1));
-          break;
-        }
-        *response->add_jobs() = job;
-      }
-      return grpc::Status::OK;
-    }
-
-    grpc::Status Watch(grpc::ServerContext* context, const v1::WatchJobRequest* request,
-                       grpc::ServerWriter<v1::JobEvent>* writer) override {
-      std::unique_lock lock(state.mutex);
-      if (auto fault = state.Enter("Jobs.Watch"); !fault.ok()) return fault;
-      if (!state.jobs.contains(request->job())) return NoSuch(request->job());
-      const int after = state.NextBreak("Jobs.Watch");
-      int sent = 0;
-      uint64_t sequence = 0;
-      for (v1::JobEvent event : state.events) {
-        if (!event.has_progress()) ++sequence;
-        event.set_sequence(sequence);
-        if (!event.has_progress() && sequence <= request->after_sequence()) continue;
-        if (sent++ == after) return Broken();
-        writer->Write(event);
-      }
-      while (state.hold && !state.stopping && !context->IsCancelled() &&
-             state.jobs[request->job()].state() != v1::CANCELLED)
-        state.changed.wait_for(lock, std::chrono::milliseconds(5));
-      if (sent == after || state.stopping) return Broken();
-      v1::Job& job = state.jobs[request->job()];
-      state.End(job);
-      v1::JobEvent last;
-      last.set_sequence(sequence + 1);
-      *last.mutable_ended() = job;
-      writer->Write(last);
-      return grpc::Status::OK;
-    }
-
-    grpc::Status Cancel(grpc::ServerContext*, const v1::CancelJobRequest* request, v1::Job* response) override {
-      const std::lock_guard lock(state.mutex);
-      if (auto fault = state.Enter("Jobs.Cancel"); !fault.ok()) return fault;
-      const auto found = state.jobs.find(request->job());
-      if (found == state.jobs.end()) return NoSuch(request->job());
-      found->second.set_state(v1::CANCELLED);
-      state.changed.notify_all();
-      *response = found->second;
-      return grpc::Status::OK;
-    }
-
-    grpc::Status Pause(grpc::ServerContext*, const v1::PauseJobRequest* request, v1::Job* response) override {
-      const std::lock_guard lock(state.mutex);
-      if (auto fault = state.Enter("Jobs.Pause"); !fault.ok()) return fault;
-      return Move(request->job(), v1::PAUSED, *response);
-    }
-
-    grpc::Status Resume(grpc::ServerContext*, const v1::ResumeJobRequest* request, v1::Job* response) override {
-      const std::lock_guard lock(state.mutex);
-      if (auto fault = state.Enter("Jobs.Resume"); !fault.ok()) return fault;
-      return Move(request->job(), v1::RUNNING, *response);
-    }
-
-    grpc::Status Move(const std::string& job, v1::JobState to, v1::Job& response) {
-      const auto found = state.jobs.find(job);
-      if (found == state.jobs.end()) return NoSuch(job);
-      found->second.set_state(to);
-      response = found->second;
-      return grpc::Status::OK;
-    }
-
-    grpc::Status GetPreview(grpc::ServerContext*, const v1::GetPreviewRequest* request,
-                            v1::Preview* response) override {
-      const std::lock_guard lock(state.mutex);
-      if (auto fault = state.Enter("Jobs.GetPreview"); !fault.ok()) return fault;
-      if (!state.jobs.contains(request->job()) || !state.preview) return NoSuch("preview of " + request->job());
-      *response = *state.preview;
-      response->set_c(request->c());
-      return grpc::Status::OK;
-    }
-
-    grpc::Status Delete(grpc::ServerContext*, const v1::DeleteJobRequest* request, v1::DeleteJobResponse*) override {
-      const std::lock_guard lock(state.mutex);
-      if (auto fault = state.Enter("Jobs.Delete"); !fault.ok()) return fault;
-      return state.jobs.erase(request->job()) > 0 ? grpc::Status::OK : NoSuch(request->job());
-    }
-
-    State& state;
-  };
-
   struct Psfs final : v1::Psfs::Service {
     explicit Psfs(State& s) : state(s) {}
     grpc::Status Create(grpc::ServerContext*, const v1::CreatePsfRequest* request, v1::Psf* response) override {
@@ -419,7 +288,7 @@ struct FakeService::Services {
   TemporaryFolder folder;
   std::string address = "unix:" + (folder.path() / "s").string();
   Volumes volumes;
-  Jobs jobs;
+  FakeJobs jobs;
   Psfs psfs;
   FakeDeconvolution deconvolution;
   Methods methods;

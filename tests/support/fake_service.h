@@ -80,6 +80,7 @@ class FakeService {
 
  private:
   friend struct FakeDeconvolution;
+  friend struct FakeJobs;
   struct State;
   struct Services;
   const std::unique_ptr<State> state_;
