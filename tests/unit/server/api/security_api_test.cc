@@ -1,6 +1,5 @@
 // Who is let in, call by call, and that nobody reaches what belongs to somebody else.
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 
@@ -10,6 +9,7 @@
 
 #include "server/auth/permissions.h"
 #include "tests/unit/server/api/api_fixture.h"
+#include "tests/unit/server/api/raw_call.h"
 
 namespace deconvoy::server {
 namespace {
@@ -50,31 +50,7 @@ class SecurityApiTest : public ApiTest {
     const size_t dot = rpc.find('.');
     const std::string method =
         "/deconvoy.v1." + std::string(rpc.substr(0, dot)) + "/" + std::string(rpc.substr(dot + 1));
-    grpc::GenericStub stub(channel_);
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
-    if (!authorization.empty()) context.AddMetadata("authorization", authorization);
-    grpc::CompletionQueue queue;
-    const auto call = stub.PrepareCall(&context, method, &queue);
-    const auto wait = [&queue] {
-      void* tag = nullptr;
-      bool ok = false;
-      queue.Next(&tag, &ok);
-      return ok;
-    };
-    call->StartCall(nullptr);
-    wait();
-    const grpc::Slice slice(request);
-    call->WriteLast(grpc::ByteBuffer(&slice, 1), {}, nullptr);
-    wait();
-    grpc::ByteBuffer buffer;
-    do {
-      call->Read(&buffer, nullptr);
-    } while (wait());
-    grpc::Status status;
-    call->Finish(&status, nullptr);
-    wait();
-    return status;
+    return CallRaw(channel_, method, request, nullptr, authorization);
   }
 
   // Calls that this server does not have let nobody in either.

@@ -1,45 +1,14 @@
 #include <absl/time/clock.h>
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 
 #include "proto/contract/limits.h"
 #include "tests/unit/server/api/api_fixture.h"
+#include "tests/unit/server/api/raw_call.h"
 
 namespace deconvoy::server {
 namespace {
 
 using ::testing::HasSubstr;
-
-// Calls a method of which no stub is linked, and returns the answer's bytes.
-grpc::Status CallRaw(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
-                     const std::string& request, std::string* response) {
-  grpc::GenericStub stub(channel);
-  grpc::ClientContext context;
-  grpc::CompletionQueue queue;
-  const auto call = stub.PrepareCall(&context, method, &queue);
-  const auto wait = [&queue] {
-    void* tag = nullptr;
-    bool ok = false;
-    queue.Next(&tag, &ok);
-    return ok;
-  };
-  call->StartCall(nullptr);
-  wait();
-  const grpc::Slice slice(request);
-  call->WriteLast(grpc::ByteBuffer(&slice, 1), {}, nullptr);
-  wait();
-  grpc::ByteBuffer buffer;
-  call->Read(&buffer, nullptr);
-  if (wait()) {
-    std::vector<grpc::Slice> slices;
-    buffer.Dump(&slices);
-    for (const grpc::Slice& piece : slices) response->append(piece.begin(), piece.end());
-  }
-  grpc::Status status;
-  call->Finish(&status, nullptr);
-  wait();
-  return status;
-}
 
 class ServicesApiTest : public ApiTest {
  protected:
