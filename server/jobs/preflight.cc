@@ -22,6 +22,7 @@
 #include "server/jobs/psf_size.h"
 #include "server/jobs/streamable.h"
 #include "server/jobs/tile_planning.h"
+#include "server/jobs/voxel_size_check.h"
 
 namespace deconvoy::server {
 namespace {
@@ -415,19 +416,8 @@ absl::Status Examiner::CheckWholeTasks() {
 }
 
 void Examiner::NoteVoxelSize(const v1::VoxelSize& size, std::string_view what, const std::string& field) {
-  const auto odd = [](double um) {
-    return um > 0 && (um < limits::kLeastUsualVoxelUm || um > limits::kMostUsualVoxelUm);
-  };
-  if (!odd(size.z_um()) && !odd(size.y_um()) && !odd(size.x_um())) return;
-  v1::ErrorInfo info;
-  info.set_reason(v1::INVALID_FIELD);
-  info.set_field(field);
-  info.set_remedy("Check whether the size is in another unit, such as nm, and give it in um.");
-  Add(v1::WARNING,
-      fmt::format("the {} has voxels of {:.6g} x {:.6g} x {:.6g} um (z,y,x): outside {} to {} um, which is unusual for "
-                  "a microscope",
-                  what, size.z_um(), size.y_um(), size.x_um(), limits::kLeastUsualVoxelUm, limits::kMostUsualVoxelUm),
-      info);
+  std::optional<v1::Finding> unusual = UnusualVoxelSize(size, what, field);
+  if (unusual) *result.report.add_findings() = *std::move(unusual);
 }
 
 void Examiner::NoteTimes(double queued_work) {
