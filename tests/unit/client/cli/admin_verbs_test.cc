@@ -90,8 +90,9 @@ TEST_F(AdminVerbsTest, AJobIsPausedAndGoesOn) {
 }
 
 TEST_F(AdminVerbsTest, JobsHaveTheClassThatIsAskedFor) {
-  EXPECT_EQ(service_.jobs()[Submit()].spec().job_class(), v1::NORMAL);
-  EXPECT_EQ(service_.jobs()[Submit({"--class", "interactive"})].spec().job_class(), v1::INTERACTIVE);
+  const std::string usual = Submit(), urgent = Submit({"--class", "interactive"});
+  EXPECT_EQ(service_.jobs()[usual].spec().job_class(), v1::NORMAL);
+  EXPECT_EQ(service_.jobs()[urgent].spec().job_class(), v1::INTERACTIVE);
   const std::string batch = Submit({"--class", "batch"});
   EXPECT_EQ(service_.jobs()[batch].spec().job_class(), v1::BATCH);
   EXPECT_THAT(Served({"job", batch}).out, HasSubstr("class: batch\n"));

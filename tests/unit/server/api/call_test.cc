@@ -79,6 +79,8 @@ TEST_F(CallTest, TooManyOpenCallsAreRefusedUntilOneEnds) {
   const auto body = [] { return absl::OkStatus(); };
   auto first = std::make_unique<Call>(door, Call::From::kUser, "Jobs.Get", context);
   Call second(door, Call::From::kUser, "Jobs.List", context);
+  EXPECT_TRUE(first->Run(body).ok());
+  EXPECT_TRUE(second.Run(body).ok());
   {
     Call third(door, Call::From::kUser, "Jobs.Cancel", context);
     const grpc::Status refused = third.Run(body);

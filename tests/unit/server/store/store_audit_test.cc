@@ -124,7 +124,7 @@ TEST_P(StoreAuditTest, ADamagedIndexIsFoundAndBuiltAnew) {
       "PRAGMA writable_schema = ON;"
       "CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'volumes_by_owner';"
       "DELETE FROM sqlite_schema WHERE name = 'volumes_by_owner'; PRAGMA writable_schema = RESET");
-  Tamper("INSERT INTO volumes VALUES (900, 'late', 'local', 1, 5, x'', NULL, 0, 0)");
+  Tamper("INSERT INTO volumes VALUES (900, 'late', 'local', 1, 5, x'', NULL, 0, 0, 128, NULL, 5, 0)");
   Tamper(
       "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT * FROM kept; DROP TABLE kept;"
       "PRAGMA writable_schema = RESET");

@@ -96,7 +96,7 @@ TEST(GuardedExecutor, CountsWhatACalibrationHoldsOut) {
   *task.mutable_calibrate()->mutable_tile() = tile.task.tile();
   EXPECT_EQ(*NeedBytes(task), plain);
   (*task.mutable_calibrate()->mutable_tile()->mutable_spec()->mutable_parameters())["iterations"] = "auto";
-  EXPECT_EQ(*NeedBytes(task), plain + 4'000'000 + 12 * 60 * 80 * 90);
+  EXPECT_EQ(*NeedBytes(task), plain + 8'000'000 + 12 * 60 * 80 * 90);
 }
 
 TEST(GuardedExecutor, CountsMeasuredVoxelsWhereTheyLie) {
