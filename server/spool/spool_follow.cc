@@ -68,7 +68,7 @@ absl::Status SpoolVolumeStore::Follow(const std::string& id, const std::vector<v
                                       const std::function<bool(v1::Chunk)>& send, const std::function<bool()>& gone) {
   // Before the record is read, so that nothing comes in between unheard.
   VolumeChanges::Follower follower(changes_, id);
-  ASSIGN_OR_RETURN(const VolumeRecord volume, store_.GetVolume(id));
+  ASSIGN_OR_RETURN(VolumeRecord volume, store_.GetVolume(id));
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), volume.spec.type(), "spec.shape"));
   ASSIGN_OR_RETURN(FollowedFrames frames, FramesOf(regions, shape));
   bool heard = true;
@@ -82,6 +82,7 @@ absl::Status SpoolVolumeStore::Follow(const std::string& id, const std::vector<v
       for (const Box3& region : frame.regions) {
         const Box3 part = Intersect(region, box.box);
         if (part.empty() || !heard) continue;
+        NoteUse(volume);
         RETURN_IF_ERROR(Send(volume, {t, c, part}, hear));
         frame.remaining -= part.shape.voxels();
       }

@@ -113,6 +113,7 @@ absl::StatusOr<v1::Volume> SpoolVolumeStore::Finish(const std::string& id, const
                      fmt::format("{} is the result of a job, which completes it", VolumeName(id)));
   }
   RETURN_IF_ERROR(CheckNothingMissing(volume));
+  NoteUse(volume);
   ASSIGN_OR_RETURN(const std::string actual, ComputeDigest(volume));
   RETURN_IF_ERROR(CheckWritten(volume, actual, digest));
   RETURN_IF_ERROR(CheckWritten(volume, actual, volume.spec.digest()));
@@ -135,7 +136,7 @@ absl::Status SpoolVolumeStore::CheckCovered(const VolumeRecord& volume, const Fr
 
 absl::Status SpoolVolumeStore::Read(const std::string& id, const v1::Box& region,
                                     const std::function<bool(v1::Chunk)>& send) {
-  ASSIGN_OR_RETURN(const VolumeRecord volume, store_.GetVolume(id));
+  ASSIGN_OR_RETURN(VolumeRecord volume, store_.GetVolume(id));
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), volume.spec.type(), "spec.shape"));
   RETURN_IF_ERROR(CheckBox(region, shape, "region"));
   RETURN_IF_ERROR(CheckCovered(volume, ToFrameBox(region)));

@@ -83,11 +83,12 @@ bool SpoolVolumeStore::IsBeingWritten(const std::string& id) {
   return known != claims_.end() && !known->second.expired();
 }
 
-void SpoolVolumeStore::NoteUse(const VolumeRecord& volume) {
+void SpoolVolumeStore::NoteUse(VolumeRecord& volume) {
   const absl::Time now = clock_.Wall();
   if (now - volume.last_used < kUseNoted) return;
   const absl::Status noted = store_.UseVolume(volume.id, now);
   if (!noted.ok()) spdlog::warn("the use of {} is not noted: {}", VolumeName(volume.id), LogText(noted));
+  volume.last_used = now;
 }
 
 absl::StatusOr<v1::Volume> SpoolVolumeStore::Create(const std::string& owner, const v1::CreateVolumeRequest& request) {
@@ -187,8 +188,9 @@ absl::StatusOr<std::unique_ptr<VolumeWriter>> SpoolVolumeStore::Write(const std:
                      fmt::format("{} is complete and takes no more bytes", VolumeName(id)));
   }
   ASSIGN_OR_RETURN(std::unique_ptr<File> file, files_.Open(PathOf(id), true));
+  auto note_use = [this, record]() mutable { NoteUse(record); };
   return std::make_unique<UploadWriter>(std::move(record), std::move(file), std::move(claims), store_, changes_,
-                                        listener_);
+                                        listener_, std::move(note_use));
 }
 
 absl::Status SpoolVolumeStore::Delete(const std::string& id) {

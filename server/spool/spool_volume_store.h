@@ -78,7 +78,7 @@ class SpoolVolumeStore final : public VolumeStore {
   absl::Status Damaged(const VolumeRecord& volume, const CommittedBox& box, uint32_t actual);
 
   // Takes note that a volume is used, if that was not just noted.
-  void NoteUse(const VolumeRecord& volume);
+  void NoteUse(VolumeRecord& volume);
   bool IsBeingWritten(const std::string& id);
   absl::Status CheckCovered(const VolumeRecord& volume, const FrameBox& region);
   // REQUIRES: the region is committed.

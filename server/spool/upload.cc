@@ -90,13 +90,15 @@ void BoxClaims::MarkCommitted(const std::vector<CommittedBox>& boxes) {
 }
 
 UploadWriter::UploadWriter(VolumeRecord volume, std::unique_ptr<File> file, std::shared_ptr<BoxClaims> claims,
-                           Store& store, VolumeChanges& changes, VolumeListener* listener)
+                           Store& store, VolumeChanges& changes, VolumeListener* listener,
+                           std::function<void()> committed)
     : volume_(std::move(volume)),
       file_(std::move(file)),
       claims_(std::move(claims)),
       store_(store),
       changes_(changes),
-      listener_(listener) {}
+      listener_(listener),
+      committed_(std::move(committed)) {}
 
 UploadWriter::~UploadWriter() {
   claims_->Release(held_);
@@ -145,6 +147,7 @@ absl::StatusOr<int64_t> UploadWriter::Commit() {
   claims_->MarkCommitted(committed);
   changes_.Commit(volume_.id, committed);
   if (listener_ != nullptr) listener_->BoxesCommitted(volume_.id, committed);
+  committed_();
   uncommitted_bytes_ = 0;
   return chunks_;
 }

@@ -5,6 +5,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -59,9 +60,9 @@ class BoxClaims {
 // Writes chunks into the volume's file. One thread at a time.
 class UploadWriter final : public VolumeWriter {
  public:
-  // `listener` may be null.
+  // `listener` may be null. `committed` is called after each commit that has brought something.
   UploadWriter(VolumeRecord volume, std::unique_ptr<File> file, std::shared_ptr<BoxClaims> claims, Store& store,
-               VolumeChanges& changes, VolumeListener* listener);
+               VolumeChanges& changes, VolumeListener* listener, std::function<void()> committed);
   ~UploadWriter() override;
 
   absl::Status Add(const v1::Chunk& chunk) override;
@@ -77,6 +78,7 @@ class UploadWriter final : public VolumeWriter {
   Store& store_;
   VolumeChanges& changes_;
   VolumeListener* const listener_;
+  const std::function<void()> committed_;
   std::vector<CommittedBox> held_;  // claimed and written, not committed
   int64_t uncommitted_bytes_ = 0;
   int64_t chunks_ = 0;    // added so far

@@ -281,6 +281,39 @@ TEST_P(SpoolUseTest, WhatIsBeingWrittenStays) {
   EXPECT_FALSE(Exists(id));
 }
 
+TEST_P(SpoolUseTest, AnUploadThatTookLongIsAsYoungAsItsLastChunk) {
+  SetRules({.upload = absl::Hours(48)});
+  const std::string id = Make(spec_);
+  const auto sweeper = MakeSweeper();
+  const std::vector<v1::Chunk> chunks = AllChunks(spec_, kChunk);
+  for (const v1::Chunk& chunk : chunks) {
+    clock_.Advance(std::chrono::hours(24));
+    ASSERT_OK(Upload(id, {chunk}));
+    sweeper->Sweep();
+    ASSERT_TRUE(Exists(id));
+  }
+  clock_.Advance(std::chrono::hours(47));
+  ASSERT_OK(volumes_->Finish(id, DigestOf(spec_)));
+  clock_.Advance(std::chrono::hours(47));
+  sweeper->Sweep();
+  EXPECT_TRUE(Exists(id)) << "it has only just been finished";
+  clock_.Advance(std::chrono::hours(2));
+  sweeper->Sweep();
+  EXPECT_FALSE(Exists(id));
+}
+
+TEST_P(SpoolUseTest, WhatIsFollowedIsUsed) {
+  SetRules({.upload = absl::Hours(48)});
+  const std::string id = Complete("a");
+  const auto sweeper = MakeSweeper();
+  clock_.Advance(std::chrono::hours(47));
+  const auto hear = [](const v1::Chunk&) { return true; };
+  ASSERT_OK(volumes_->Follow(id, {ToProto(Frame(0))}, hear, [] { return false; }));
+  clock_.Advance(std::chrono::hours(47));
+  sweeper->Sweep();
+  EXPECT_TRUE(Exists(id));
+}
+
 TEST_P(SpoolUseTest, AClockSetForwardRemovesNothing) {
   SetRules({.upload = absl::Hours(48)});
   const std::string id = Complete("a");
