@@ -297,6 +297,16 @@ absl::Status DeconvolveCall::WriteBox(const v1::Box& box) {
   return Send(message);
 }
 
+void DeconvolveCall::NoteFetched() {
+  const absl::StatusOr<VolumeRecord> result = store_.GetVolume(session_.estimate_id);
+  if (!result.ok()) return;  // deleted meanwhile
+  for (int64_t t = 0; t < int64_t{result_shape_.t()}; ++t) {
+    for (int64_t c = 0; c < int64_t{result_shape_.c()}; ++c) {
+      volumes_.NoteSent(*result, {t, c, {{}, {result_shape_.z(), result_shape_.y(), result_shape_.x()}}});
+    }
+  }
+}
+
 std::optional<absl::Status> DeconvolveCall::Over() {
   std::unique_lock lock(mutex_);
   if (durable_chunks_ != told_chunks_ || !findings_.empty()) return std::nullopt;  // come first
@@ -305,6 +315,7 @@ std::optional<absl::Status> DeconvolveCall::Over() {
     v1::DeconvolveResponse message;
     *message.mutable_ended() = *ended_;
     lock.unlock();
+    if (wants_results_ && message.ended().state() == v1::SUCCEEDED) NoteFetched();
     return Send(message);
   }
   if (!watch_status_.ok()) return watch_status_;

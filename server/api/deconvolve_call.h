@@ -77,6 +77,8 @@ class DeconvolveCall {
   absl::StatusOr<bool> WriteResult();
   absl::Status FindResults();
   absl::Status WriteBox(const v1::Box& box);
+  // The caller has all of the result.
+  void NoteFetched();
   absl::Status Send(const v1::DeconvolveResponse& message);
   // The call's status when it is over, all urgent things being written.
   std::optional<absl::Status> Over();

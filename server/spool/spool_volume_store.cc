@@ -211,7 +211,7 @@ absl::Status SpoolVolumeStore::DeleteIdle(const VolumeRecord& volume) {
 }
 
 void SpoolVolumeStore::NoteSent(const VolumeRecord& volume, const FrameBox& box) {
-  if (!volume.job_output || volume.state != v1::COMPLETE || volume.fetched) return;
+  if (!volume.job_output || volume.fetched) return;
   const absl::StatusOr<Shape5> shape = ToShape(volume.spec.shape(), volume.spec.type(), "spec.shape");
   if (!shape.ok() || !fetches_.Sent(volume.id, *shape, box)) return;
   const absl::Status noted = store_.MarkFetched(volume.id);

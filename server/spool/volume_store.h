@@ -97,8 +97,8 @@ class VolumeStore {
   // Removes a volume that has not been used since this record of it was read: VOLUME_IN_USE when it has, or as Delete,
   // or while somebody writes it.
   virtual absl::Status DeleteIdle(const VolumeRecord& volume) = 0;
-  // Takes note that a box of a region of whole planes has been sent to its owner, in order. A complete result all of
-  // which was sent is fetched.
+  // Takes note that a box of a region of whole planes has been sent to its owner, in order. A result all of which was
+  // sent is fetched, also where it was sent box by box before its job has completed it.
   virtual void NoteSent(const VolumeRecord& volume, const FrameBox& box) = 0;
   virtual Quotas& quotas() = 0;
 

@@ -204,7 +204,7 @@ class Store {
   virtual absl::Status ForgetDigest(const std::string& id) = 0;
   // Moves `last_used` forward to `when`; an earlier time changes nothing.
   virtual absl::Status UseVolume(const std::string& id, absl::Time when) = 0;
-  // Marks a complete result as fetched. Without effect on any other volume.
+  // Marks a result as fetched, which may come before its job has completed it. Without effect on any other volume.
   virtual absl::Status MarkFetched(const std::string& id) = 0;
   virtual absl::StatusOr<Usage> UsageOf(const std::string& owner) = 0;
   // Volumes of a kind that were last used before `before`, which no job that has not ended uses and no PSF keeps; the

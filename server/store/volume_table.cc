@@ -246,8 +246,8 @@ absl::Status UseAllOf(Database& database, int64_t job_key, absl::Time when) {
 
 absl::Status MarkFetched(Database& database, const std::string& id) {
   ASSIGN_OR_RETURN(Statement update,
-                   database.Prepare("UPDATE volumes SET fetched = 1 WHERE id = ? AND job_output = 1 AND state = ?"));
-  return update.Bind(id).Bind(static_cast<int64_t>(v1::COMPLETE)).Run();
+                   database.Prepare("UPDATE volumes SET fetched = 1 WHERE id = ? AND job_output = 1"));
+  return update.Bind(id).Run();
 }
 
 absl::Status ForgetDigest(Database& database, const std::string& id) {

@@ -166,6 +166,12 @@ class DeconvolutionApiTest : public ApiTest {
     return page->items.size();
   }
 
+  bool IsFetched(const std::string& volume) {
+    const auto found = core_->volumes().Get(VolumeId(volume, "").value_or(""), false);
+    EXPECT_OK(found);
+    return found.ok() && found->fetched();
+  }
+
   std::unique_ptr<v1::Deconvolution::Stub> stub_;
   v1::DeconvolveHeader header_;
 };
@@ -195,6 +201,33 @@ TEST_F(DeconvolutionApiTest, ResultsComeBackWhilePlanesAreRecorded) {
   EXPECT_EQ(call.ended->state(), v1::SUCCEEDED) << call.ended->ShortDebugString();
   EXPECT_EQ(call.finished.size(), 3U);
   EXPECT_EQ(call.wrong_voxels, 0);
+  EXPECT_TRUE(IsFetched(call.opened.estimate()));
+}
+
+TEST_F(DeconvolutionApiTest, AResultThatWasFollowedWhileItWasComputedIsFetched) {
+  header_.set_results(false);
+  Recording call(*stub_, header_);
+  ASSERT_TRUE(call.Await(v1::DeconvolveResponse::kOpened));
+  ASSERT_TRUE(call.Send(PlanesOf(0, 4)));
+  ASSERT_TRUE(call.AwaitWritten(1));
+  EXPECT_EQ(Work(), 2);
+  v1::ReadVolumeRequest request;
+  request.set_volume(call.opened.estimate());
+  request.set_follow(true);
+  grpc::ClientContext context;
+  const auto follow = volume_stub_->Read(&context, request);
+  v1::ReadVolumeResponse response;
+  ASSERT_TRUE(follow->Read(&response));
+  EXPECT_FALSE(IsFetched(call.opened.estimate()));
+  ASSERT_TRUE(call.Send(PlanesOf(4, 8)));
+  ASSERT_TRUE(call.SendFinish());
+  ASSERT_TRUE(call.AwaitWritten(2));
+  EXPECT_EQ(Work(), 2);
+  while (follow->Read(&response)) {
+  }
+  EXPECT_TRUE(follow->Finish().ok());
+  EXPECT_TRUE(call.End().ok());
+  EXPECT_TRUE(IsFetched(call.opened.estimate()));
 }
 
 TEST_F(DeconvolutionApiTest, TellsHowFarComputingIsBehind) {
