@@ -48,7 +48,11 @@ void DeconvolutionService::Serve(grpc::CallbackServerContext& context, Deconvolv
 absl::Status DeconvolutionService::ServeCall(grpc::CallbackServerContext& context, Call& call, DeconvolveStream& stream,
                                              std::unique_ptr<DeconvolveCall>& served) {
   v1::DeconvolveRequest first;
-  if (!stream.Read(&first)) return absl::OkStatus();
+  {
+    // A recording may rest; a call that never says what it is about may not.
+    const IdleStreams::Watched watched(door_.streams(), [&context] { context.TryCancel(); });
+    if (!stream.Read(&first)) return absl::OkStatus();
+  }
   if (!first.has_header()) {
     return MakeError({.reason = v1::INVALID_FIELD, .field = "header", .remedy = "Send the header first."},
                      "the first message is no header");

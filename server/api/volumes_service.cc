@@ -144,10 +144,9 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
       return IsOfWholePlanes(region, record.spec.shape());
     });
     int64_t bytes = 0;
-    std::optional<IdleStreams::Watched> watched;
-    if (!request->follow()) watched.emplace(door_.streams(), [context] { context->TryCancel(); });
+    IdleStreams::Watched watched(door_.streams(), [context] { context->TryCancel(); });
     const auto send = [&](v1::Chunk chunk) {
-      if (watched) watched->Touch();
+      watched.Touch();
       const FrameBox box = ToFrameBox(chunk.box());
       *message.mutable_chunk() = std::move(chunk);
       packer.Pack(*message.mutable_chunk());
@@ -160,7 +159,11 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
     };
     absl::Status status;
     if (request->follow()) {
-      status = volumes_.Follow(record.id, regions, send, [&] { return call.gone(); });
+      // Who waits for what is not written yet is not idle; who does not take what is there is.
+      status = volumes_.Follow(record.id, regions, send, [&] {
+        watched.Touch();
+        return call.gone();
+      });
       for (const v1::Box& region : regions) {
         if (status.ok() && heard && whole_planes) volumes_.NoteSent(record, ToFrameBox(region));
       }

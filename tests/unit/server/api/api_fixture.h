@@ -60,8 +60,7 @@ class ApiTest : public ::testing::Test {
 
   void Listen() {
     ASSERT_OK_AND_ASSIGN(WorkerCredential credential, WorkerCredential::Open(folder_.path() / "credential"));
-    ASSERT_OK_AND_ASSIGN(
-        server_, ApiServer::Start({address_}, {.users = {.open_calls = kOpenCalls}}, std::move(credential), *core_));
+    ASSERT_OK_AND_ASSIGN(server_, ApiServer::Start({address_}, limits_, std::move(credential), *core_));
   }
 
   // The secret of workers, as they send it.
@@ -123,6 +122,7 @@ class ApiTest : public ::testing::Test {
   }
 
   TokenRule tokens_ = TokenRule::kOff;
+  Door::Limits limits_ = {.users = {.open_calls = kOpenCalls}};
   testing::TemporaryFolder folder_;
   const Address address_{.kind = Address::Kind::kUnix, .path = (folder_.path() / "socket").string()};
   std::unique_ptr<ServerCore> core_;
