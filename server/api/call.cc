@@ -14,10 +14,10 @@ namespace {
 // Headers may take 8 KiB; details are sent as base64.
 constexpr size_t kMessageLimit = 2000;
 constexpr size_t kDetailsLimit = 3000;
+constexpr size_t kSubjectLimit = 500;  // in logs
 
-std::string Shortened(std::string text) {
-  if (text.size() > kMessageLimit) text = text.substr(0, kMessageLimit) + " ...";
-  return text;
+std::string Shortened(std::string_view text, size_t limit) {
+  return text.size() <= limit ? std::string(text) : std::string(text.substr(0, limit)) + " ...";
 }
 
 std::string FittingDetails(const absl::Status& status) {
@@ -44,7 +44,8 @@ std::string_view Authorization(const grpc::ServerContextBase& context) {
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   const std::string message(status.message());
-  return {static_cast<grpc::StatusCode>(status.code()), Shortened(Printable(message)), FittingDetails(status)};
+  return {static_cast<grpc::StatusCode>(status.code()), Shortened(Printable(message), kMessageLimit),
+          FittingDetails(status)};
 }
 
 absl::Status Door::CheckOpen() const {
@@ -59,10 +60,14 @@ Call::Call(Door& door, From from, const char* rpc, const grpc::ServerContextBase
       rpc_(rpc),
       context_(context),
       start_(std::chrono::steady_clock::now()),
-      subject_(subject) {}
+      subject_(Shortened(subject, kSubjectLimit)) {}
 
 Call::~Call() {
   if (counted_) door_.limits_.Leave(caller_.owner);
+}
+
+void Call::About(std::string_view subject) {
+  subject_ = Shortened(subject, kSubjectLimit);
 }
 
 // A worker of this machine shows the credential, one from elsewhere a token.
@@ -105,9 +110,9 @@ grpc::Status Call::End(const absl::Status& status) const {
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start_);
   const double ms = static_cast<double>(took.count()) / 1000;
   const std::string subject = subject_.empty() ? "" : fmt::format(" {}", Printable(subject_));
-  const std::string outcome =
-      status.ok() ? "ok"
-                  : fmt::format("{}: {}", absl::StatusCodeToString(status.code()), std::string(status.message()));
+  const std::string outcome = status.ok() ? "ok"
+                                          : fmt::format("{}: {}", absl::StatusCodeToString(status.code()),
+                                                        Shortened(std::string(status.message()), kMessageLimit));
   AuditEnd(outcome);
   const std::string by = caller_.owner.empty() ? "nobody known" : caller_.owner;
   spdlog::log(LevelOf(status), "{}{} by {}: {}, {:.1f} ms", rpc_, subject, by, Printable(outcome), ms);

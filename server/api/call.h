@@ -64,7 +64,8 @@ class Call {
  public:
   enum class From { kUser, kWorker };
 
-  // `rpc` is the call's name in the table of permissions (`Volumes.Get`), `subject` what it is about.
+  // `rpc` is the call's name in the table of permissions (`Volumes.Get`), `subject` what it is about, of which logs
+  // show the beginning: the caller is not known yet, and may have sent anything.
   Call(Door& door, From from, const char* rpc, const grpc::ServerContextBase& context, std::string_view subject = {});
   ~Call();
   Call(const Call&) = delete;
@@ -76,7 +77,7 @@ class Call {
   // Whether nobody waits for the answer any more.
   bool gone() const { return context_.IsCancelled(); }
   // Names what the call turned out to be about.
-  void About(std::string_view subject) { subject_ = subject; }
+  void About(std::string_view subject);
 
   // Runs `body` (returning absl::Status) if the call is let in, logs the outcome and makes it the call's status.
   template <typename Body>
@@ -112,7 +113,7 @@ class Call {
   Caller caller_;          // once known
   bool counted_ = false;   // among the calls of its user
   bool admitted_ = false;  // who calls is known, and may
-  std::string subject_;
+  std::string subject_;    // shortened
 };
 
 }  // namespace deconvoy::server
