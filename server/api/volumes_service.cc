@@ -49,6 +49,12 @@ v1::Compression PreferredOf(const v1::ReadVolumeRequest& request) {
   return v1::COMPRESSION_UNSPECIFIED;
 }
 
+// For the log: the caller hears that the call was cancelled.
+absl::Status OrIdle(absl::Status status, const IdleStreams::Watched& watched, const IdleStreams& streams) {
+  if (!watched.ended()) return status;
+  return absl::DeadlineExceededError(fmt::format("nothing has moved for {} ms", streams.allowed().count()));
+}
+
 }  // namespace
 
 absl::StatusOr<VolumeRecord> VolumesService::Find(const std::string& owner, const std::string& name) {
@@ -73,7 +79,7 @@ grpc::Status VolumesService::Write(grpc::ServerContext* context, WriteStream* st
   Call call(door_, kUser, "Volumes.Write", *context);
   return call.Run([&] {
     IdleStreams::Watched watched(door_.streams(), [context] { context->TryCancel(); });
-    return TakeChunks(call, *stream, watched);
+    return OrIdle(TakeChunks(call, *stream, watched), watched, door_.streams());
   });
 }
 
@@ -172,8 +178,8 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
       status = volumes_.Read(record.id, regions[i], send);
     }
     usage_.Add(call.owner(), 0, bytes);
-    RETURN_IF_ERROR(status);
-    return heard ? absl::OkStatus() : absl::CancelledError("the reader left");
+    if (status.ok() && !heard) status = absl::CancelledError("the reader left");
+    return OrIdle(status, watched, door_.streams());
   });
 }
 
