@@ -16,6 +16,11 @@
 namespace deconvoy::client {
 namespace {
 
+// A call that came too soon after others was refused before it did anything.
+bool MayTryAgain(const absl::Status& error) {
+  return IsRetryable(error) || ReasonOf(error) == v1::TOO_MANY_CALLS;
+}
+
 double RandomFraction() {
   thread_local std::mt19937_64 engine{std::random_device{}()};
   return std::uniform_real_distribution<double>(0.0, 1.0)(engine);
@@ -44,7 +49,7 @@ Retrier::Retrier(const RetryPolicy& policy, std::stop_token stop, OutageObserver
 
 absl::Status Retrier::Pause(const absl::Status& error) {
   if (stop_.stop_requested()) return MakeError({.reason = v1::CANCELLED_BY_USER}, "stopped on request");
-  if (!IsRetryable(error)) {
+  if (!MayTryAgain(error)) {
     Reset();  // it is an answer
     return error;
   }

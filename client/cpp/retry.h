@@ -44,8 +44,8 @@ class Retrier {
  public:
   Retrier(const RetryPolicy& policy, std::stop_token stop, OutageObserver observer = {}, Wait wait = Sleep);
 
-  // Waits and returns OK when trying again makes sense; else the error to return: `error` itself when it is not
-  // UNAVAILABLE or the time is over, CANCELLED when stop was requested.
+  // Waits and returns OK when trying again makes sense; else the error to return: `error` itself when it is neither
+  // UNAVAILABLE nor TOO_MANY_CALLS or the time is over, CANCELLED when stop was requested.
   absl::Status Pause(const absl::Status& error);
 
   // Something went well: waits and the total time start anew.

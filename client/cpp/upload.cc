@@ -199,7 +199,9 @@ absl::StatusOr<Client::Uploaded> Send(Connection& connection, const v1::VolumeSp
   const bool created = volume.committed_bytes() == 0;
   const absl::Status status = Uploader(connection, spec, shape, source, progress, stop).Run(volume);
   if (status.ok()) return Client::Uploaded{.volume = volume.name(), .created = created};
-  if (!IsRetryable(status)) RemoveRest(connection, volume.name());
+  // One that was refused a stream for now is gone on with later.
+  const bool later = IsRetryable(status) || ReasonOf(status) == v1::TOO_MANY_STREAMS;
+  if (!later) RemoveRest(connection, volume.name());
   return status;
 }
 

@@ -201,6 +201,13 @@ TEST_F(CallTest, ACallThatIsBrokenOffIsTriedAgain) {
   EXPECT_EQ(service_.calls("Jobs.Submit"), 2);
 }
 
+TEST_F(CallTest, ACallThatCameTooSoonIsTriedAgain) {
+  const absl::Status refused = MakeError({.reason = v1::TOO_MANY_CALLS, .metadata = {{"retry_after_ms", "5"}}}, "no");
+  service_.FailNext("Jobs.Submit", 1, refused);
+  EXPECT_OK(client_->Submit(Projection()));
+  EXPECT_EQ(service_.calls("Jobs.Submit"), 2);
+}
+
 TEST_F(CallTest, TriesNothingElseAgain) {
   for (const v1::ErrorReason reason :
        {v1::INVALID_FIELD, v1::NO_WORKER, v1::DISK_FULL, v1::STORAGE_FAILURE, v1::TOO_MANY_STREAMS}) {

@@ -149,6 +149,13 @@ TEST_F(TransferTest, DoesNotRepeatAnUploadThatIsRefusedAndRemovesIt) {
   EXPECT_THAT(service_.volumes(), SizeIs(0));
 }
 
+TEST_F(TransferTest, AnUploadThatMayGoOnLaterStays) {
+  const TestVolume volume({1, 1, 2, 64, 64}, v1::U8);
+  service_.FailNext("Volumes.Write", 1, MakeError({.reason = v1::TOO_MANY_STREAMS}, "too many"));
+  EXPECT_EQ(ReasonOf(client_->Upload(volume.spec(), volume.Source()).status()), v1::TOO_MANY_STREAMS);
+  EXPECT_THAT(service_.volumes(), SizeIs(1));
+}
+
 TEST_F(TransferTest, AServerThatCanCommitNoMoreIsAskedWhy) {
   const TestVolume volume({1, 1, 80, 512, 512}, v1::U16);
   service_.FailCommit(3, MakeError({.reason = v1::DISK_FULL}, "no room"));
