@@ -68,7 +68,8 @@ grpc::Status AdminService::ListWorkers(grpc::ServerContext* context, const v1::L
                                        v1::ListWorkersResponse* response) {
   Call call(door_, kUser, "Admin.ListWorkers", *context);
   return call.Run([&] {
-    const auto page = PageOf(dispatcher_.Workers(), request->page_size(), request->page_token());
+    const std::string tasks_of = call.caller().role == v1::ADMIN ? "" : call.owner();
+    const auto page = PageOf(dispatcher_.Workers(tasks_of), request->page_size(), request->page_token());
     response->mutable_workers()->Assign(page.items.begin(), page.items.end());
     response->set_next_page_token(page.next_token);
     return absl::OkStatus();

@@ -187,17 +187,17 @@ void Dispatcher::WorkerExited(uint32_t process_id, bool by_signal) {
 
 // --- For the Admin service ---
 
-v1::Worker Dispatcher::Describe(const std::string& worker, const WorkerEntry& entry) const {
+v1::Worker Dispatcher::Describe(const std::string& worker, const WorkerEntry& entry, const std::string& owner) const {
   v1::Worker shown;
   shown.set_name(WorkerName(worker));
   *shown.mutable_registration() = entry.registration;
+  bool busy = false;
   for (const auto& [token, lease] : leases_) {
-    if (lease.worker == worker && !lease.over) *shown.add_tasks() = lease.status;
+    if (lease.worker != worker || lease.over) continue;
+    busy = true;
+    if (owner.empty() || lease.job.owner == owner) *shown.add_tasks() = lease.status;
   }
-  shown.set_state(entry.lost                     ? v1::LOST
-                  : entry.drain || entry.leaving ? v1::DRAINING
-                  : shown.tasks().empty()        ? v1::IDLE
-                                                 : v1::BUSY);
+  shown.set_state(entry.lost ? v1::LOST : entry.drain || entry.leaving ? v1::DRAINING : busy ? v1::BUSY : v1::IDLE);
   *shown.mutable_last_seen() =
       google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(entry.last_seen_wall));
   shown.set_tasks_done(entry.tasks_done);
@@ -206,10 +206,10 @@ v1::Worker Dispatcher::Describe(const std::string& worker, const WorkerEntry& en
   return shown;
 }
 
-std::vector<v1::Worker> Dispatcher::Workers() {
+std::vector<v1::Worker> Dispatcher::Workers(const std::string& owner) {
   std::vector<v1::Worker> workers;
   std::lock_guard lock(mutex_);
-  for (const auto& [id, entry] : workers_) workers.push_back(Describe(id, entry));
+  for (const auto& [id, entry] : workers_) workers.push_back(Describe(id, entry, owner));
   return workers;
 }
 
@@ -225,7 +225,7 @@ absl::StatusOr<v1::Worker> Dispatcher::DrainWorker(const std::string& worker_nam
           fmt::format("there is no worker \"{}\"", worker_name));
     }
     if (std::exchange(found->second.drain, drain) != drain) Publish(id, found->second);
-    shown = Describe(id, found->second);
+    shown = Describe(id, found->second, "");
   }
   if (drain) TakeBackStaged(id);
   Wake();

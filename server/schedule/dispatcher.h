@@ -111,7 +111,8 @@ class Dispatcher {
   void WorkerExited(uint32_t process_id, bool by_signal);
 
   // --- for the Admin service ---
-  std::vector<v1::Worker> Workers();  // by name
+  // By name. Of the tasks that they hold those of `owner`, or all where it is empty.
+  std::vector<v1::Worker> Workers(const std::string& owner = "");
   absl::StatusOr<v1::Worker> DrainWorker(const std::string& worker_name, bool drain);
   // Gives out no task, or goes on; what is computed goes on, what was not begun is taken back. Kept over restarts.
   absl::Status Pause(bool pause);
@@ -235,7 +236,8 @@ class Dispatcher {
   // fails.
   void HandBack(const TaskId& task, uint64_t token);
 
-  v1::Worker Describe(const std::string& worker, const WorkerEntry& entry) const;  // REQUIRES: mutex_ is held
+  // REQUIRES: mutex_ is held.
+  v1::Worker Describe(const std::string& worker, const WorkerEntry& entry, const std::string& owner) const;
   void Wake();
   void RunTicks();
 
