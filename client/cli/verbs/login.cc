@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 
+#include "client/cli/interrupt.h"
 #include "client/cli/logins.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
@@ -39,11 +40,12 @@ std::string Absolute(const std::filesystem::path& file) {
 }
 
 // The token of --token-file or of the environment, else one that is asked for.
-absl::StatusOr<ServerAccess> NewAccess(const std::string& server, const AccessFiles& files) {
+absl::StatusOr<ServerAccess> NewAccess(const std::string& server, const AccessFiles& files,
+                                       const std::stop_token& stop) {
   ASSIGN_OR_RETURN(ServerAccess access, ReadAccess(files));
   if (const char* token = std::getenv("DECONVOY_TOKEN"); access.token.empty() && token != nullptr) access.token = token;
   if (access.token.empty()) {
-    ASSIGN_OR_RETURN(access.token, ReadSecret(fmt::format("Token for {}: ", Printable(server))));
+    ASSIGN_OR_RETURN(access.token, ReadSecret(fmt::format("Token for {}: ", Printable(server)), stop));
   }
   RETURN_IF_ERROR(CheckToken(access.token));
   return access;
@@ -55,8 +57,9 @@ absl::Status LogIn(const LoginOptions& options, const Console& console) {
   ASSIGN_OR_RETURN(Logins logins, ReadLogins(file));
   const AccessFiles& files = options.server.access;
   ConnectOptions connect;
-  ASSIGN_OR_RETURN(connect.access, NewAccess(server, files));
-  ASSIGN_OR_RETURN(const Client client, Client::Connect(server, connect));
+  const std::stop_token stop = TakeInterrupts();
+  ASSIGN_OR_RETURN(connect.access, NewAccess(server, files, stop));
+  ASSIGN_OR_RETURN(const Client client, Client::Connect(server, connect, stop));
   logins[server] = {.token = connect.access.token,
                     .tls_root = Absolute(files.tls_root),
                     .tls_certificate = Absolute(files.tls_certificate),
