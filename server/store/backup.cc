@@ -61,8 +61,17 @@ absl::Status Finish(const fs::path& copy) {
   return database->Execute("PRAGMA journal_mode = DELETE");  // one file, without a log beside it
 }
 
+// An empty file, which the copy fills: it tells who uses the server, and lies where others may look.
+absl::Status MakePrivate(const fs::path& copy) {
+  const int descriptor = open(copy.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (descriptor < 0) return SystemError(copy, "create", errno);
+  close(descriptor);
+  return absl::OkStatus();
+}
+
 absl::Status Copy(const fs::path& source, const fs::path& copy) {
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreAudit> audit, StoreAudit::Open(source));
+  RETURN_IF_ERROR(MakePrivate(copy));
   RETURN_IF_ERROR(audit->CopyInto(copy));
   RETURN_IF_ERROR(Finish(copy));
   return Sync(copy);

@@ -49,6 +49,11 @@ TEST_F(BackupTest, HoldsWhatWasCommittedInOneFile) {
   EXPECT_THAT(*copy->AllVolumeIds(), ::testing::ElementsAre("a"));
 }
 
+TEST_F(BackupTest, IsForItsOwnerAlone) {
+  ASSERT_OK(BackUpDatabase(source_, target_));
+  EXPECT_EQ(fs::status(target_).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+}
+
 // A worker may still hold a token that the server gave out after the backup was made.
 TEST_F(BackupTest, TokensGivenOutLaterAreNotGivenOutAgain) {
   ASSERT_OK(BackUpDatabase(source_, target_));
