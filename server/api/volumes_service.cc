@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "proto/contract/compression.h"
 #include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
@@ -26,16 +28,30 @@ int64_t VoxelBytes(const v1::Box& box, const v1::VolumeSpec& spec) {
   return ToFrameBox(box).box.shape.voxels() * BytesPerVoxel(spec.type());
 }
 
-// Every frame of a volume, as boxes.
-std::vector<v1::Box> AllFrames(const v1::Shape5& shape) {
-  std::vector<v1::Box> frames;
-  for (uint32_t t = 0; t < shape.t(); ++t) {
-    for (uint32_t c = 0; c < shape.c(); ++c) {
-      frames.push_back(ToProto(FrameBox{.t = t, .c = c, .box = {{}, {shape.z(), shape.y(), shape.x()}}}));
-    }
+// What a call reads: the regions that it names, else every frame, of which there may be a million. `request` must
+// outlive it.
+class Regions {
+ public:
+  Regions(const v1::ReadVolumeRequest& request, const v1::Shape5& shape) : request_(request), shape_(shape) {}
+
+  int64_t size() const {
+    return request_.regions().empty() ? int64_t{shape_.t()} * shape_.c() : int64_t{request_.regions_size()};
   }
-  return frames;
-}
+  v1::Box At(int64_t i) const {
+    if (!request_.regions().empty()) return request_.regions(static_cast<int>(i));
+    return ToProto(
+        FrameBox{.t = i / shape_.c(), .c = i % shape_.c(), .box = {{}, {shape_.z(), shape_.y(), shape_.x()}}});
+  }
+  std::vector<v1::Box> All() const {
+    std::vector<v1::Box> regions;
+    for (int64_t i = 0; i < size(); ++i) regions.push_back(At(i));
+    return regions;
+  }
+
+ private:
+  const v1::ReadVolumeRequest& request_;
+  const v1::Shape5 shape_;
+};
 
 bool IsOfWholePlanes(const v1::Box& region, const v1::Shape5& shape) {
   return region.size_y() == shape.y() && region.size_x() == shape.x();
@@ -140,15 +156,12 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
   Call call(door_, kUser, "Volumes.Read", *context, request->volume());
   return call.Run([&]() -> absl::Status {
     ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request->volume()));
-    const std::vector<v1::Box> regions = request->regions().empty()
-                                             ? AllFrames(record.spec.shape())
-                                             : std::vector(request->regions().begin(), request->regions().end());
+    const Regions regions(*request, record.spec.shape());
     v1::ReadVolumeResponse message;
     Packer packer(PreferredOf(*request));
     bool heard = true;
-    const bool whole_planes = std::all_of(regions.begin(), regions.end(), [&](const v1::Box& region) {
-      return IsOfWholePlanes(region, record.spec.shape());
-    });
+    const bool whole_planes = std::ranges::all_of(
+        request->regions(), [&](const v1::Box& region) { return IsOfWholePlanes(region, record.spec.shape()); });
     int64_t bytes = 0;
     IdleStreams::Watched watched(door_.streams(), [context] { context->TryCancel(); });
     const auto send = [&](v1::Chunk chunk) {
@@ -166,16 +179,16 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
     absl::Status status;
     if (request->follow()) {
       // Who waits for what is not written yet is not idle; who does not take what is there is.
-      status = volumes_.Follow(record.id, regions, send, [&] {
+      status = volumes_.Follow(record.id, regions.All(), send, [&] {
         watched.Touch();
         return call.gone();
       });
-      for (const v1::Box& region : regions) {
-        if (status.ok() && heard && whole_planes) volumes_.NoteSent(record, ToFrameBox(region));
+      for (int64_t i = 0; i < regions.size() && status.ok() && heard && whole_planes; ++i) {
+        volumes_.NoteSent(record, ToFrameBox(regions.At(i)));
       }
     }
-    for (size_t i = 0; i < regions.size() && heard && status.ok() && !request->follow(); ++i) {
-      status = volumes_.Read(record.id, regions[i], send);
+    for (int64_t i = 0; i < regions.size() && heard && status.ok() && !request->follow(); ++i) {
+      status = volumes_.Read(record.id, regions.At(i), send);
     }
     usage_.Add(call.owner(), 0, bytes);
     if (status.ok() && !heard) status = absl::CancelledError("the reader left");
