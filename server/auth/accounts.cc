@@ -144,7 +144,9 @@ absl::StatusOr<UserRecord> Accounts::Add(UserRecord user) {
   RETURN_IF_ERROR(CheckUser(user));
   user.create_time = clock_.Wall();
   RETURN_IF_ERROR(store_.InsertUser(user));
-  Remember(user);
+  // Unless a change has come in between, which is newer.
+  const std::lock_guard lock(known_mutex_);
+  known_.try_emplace(user.id, user);
   return user;
 }
 
