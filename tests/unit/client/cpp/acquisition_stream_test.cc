@@ -187,6 +187,16 @@ TEST_F(AcquisitionStreamTest, PushGoesOnWhileTheServerIsAway) {
   ExpectInput(*stream);
 }
 
+TEST_F(AcquisitionStreamTest, ABrokenCallWaitsForItsPlaceAmongTheOpenOnes) {
+  service_.BreakStreams(kCall, {0});
+  ASSERT_OK_AND_ASSIGN(const auto stream, Open(Options()));
+  service_.FailNext(kCall, 2, MakeError({.reason = v1::TOO_MANY_STREAMS}, "too many"));
+  ASSERT_OK(PushAll(*stream));
+  ASSERT_OK(stream->Finish());
+  ASSERT_OK(Hear(*stream));
+  ExpectInput(*stream);
+}
+
 TEST_F(AcquisitionStreamTest, TheBufferIsBounded) {
   AcquisitionOptions options = Options();
   options.buffer_bytes = 3 * static_cast<int64_t>(Plane(0).size());
