@@ -170,6 +170,17 @@ TEST_F(AssignmentTest, WhatADrainingWorkerGivesBackUnbegunCountsForNothing) {
   EXPECT_TRUE(b_.Take());
 }
 
+TEST_F(AssignmentTest, TasksAreShownToTheirOwner) {
+  SubmitTiles(1);
+  ASSERT_TRUE(a_.Take());
+  for (const auto& [owner, tasks] : {std::pair("", 1), std::pair("local", 1), std::pair("other", 0)}) {
+    const std::vector<v1::Worker> workers = service_.dispatcher().Workers(owner);
+    ASSERT_EQ(workers.size(), 1U);
+    EXPECT_EQ(workers[0].state(), v1::BUSY) << owner;
+    EXPECT_EQ(workers[0].tasks_size(), tasks) << owner;
+  }
+}
+
 TEST_F(AssignmentTest, AWorkerThatIsDrainedLosesWhatItHasNotBegun) {
   SubmitTiles(2);
   const v1::Task first = *a_.Take();

@@ -58,18 +58,6 @@ TEST_F(DispatcherTest, RefusesWorkersThatCannotBeTrusted) {
   EXPECT_EQ(ReasonOf(service_.dispatcher().Synchronize(request, kNobodyLeft).status()), v1::INVALID_FIELD);
 }
 
-TEST_F(DispatcherTest, TasksAreShownToTheirOwner) {
-  SubmitOne();
-  const auto task = a_.Take();
-  ASSERT_TRUE(task);
-  for (const auto& [owner, tasks] : {std::pair("", 1), std::pair("local", 1), std::pair("other", 0)}) {
-    const std::vector<v1::Worker> workers = service_.dispatcher().Workers(owner);
-    ASSERT_EQ(workers.size(), 1U);
-    EXPECT_EQ(workers[0].state(), v1::BUSY) << owner;
-    EXPECT_EQ(workers[0].tasks_size(), tasks) << owner;
-  }
-}
-
 TEST_F(DispatcherTest, RegistrationBringsMethodsAndMemory) {
   a_.registration.mutable_methods(0)->set_name("new");
   ASSERT_OK(a_.Register());
