@@ -219,7 +219,9 @@ class BorrowedFileSystem final : public server::FileSystem {
     return owner_.List(path);
   }
   absl::StatusOr<int64_t> FreeBytes(const std::filesystem::path& path) override { return owner_.FreeBytes(path); }
-  absl::StatusOr<int64_t> CapacityBytes(const std::filesystem::path& path) override { return owner_.CapacityBytes(path); }
+  absl::StatusOr<int64_t> CapacityBytes(const std::filesystem::path& path) override {
+    return owner_.CapacityBytes(path);
+  }
 
  private:
   server::FileSystem& owner_;
