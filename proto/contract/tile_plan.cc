@@ -300,8 +300,8 @@ void Search(const TilePlanRequest& request, const Cutting& cutting, const Cut& z
 
 // The slabs there should be, and where no tile of them fits thinner ones.
 Best SearchSlabs(const TilePlanRequest& request, const Cutting& cutting, const Axis& z_axis, const Aim& aim) {
-  const int64_t slabs = SlabCount(z_axis.frame, z_axis.halo, z_axis.psf);
-  const Cut slab = CutInto(z_axis, CeilDivide(z_axis.frame, slabs));
+  const int64_t planes = z_axis.region.extent();
+  const Cut slab = CutInto(z_axis, CeilDivide(planes, SlabCount(planes, z_axis.halo, z_axis.psf)));
   Best best;
   Search(request, cutting, slab, aim, best);
   for (size_t i = 0; i < cutting.zs.size() && !best.plan.has_value(); ++i) {

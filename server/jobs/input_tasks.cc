@@ -44,10 +44,11 @@ bool TileHasInput(const LiveJob& job, const TilePlan& plan, int64_t t, int64_t c
   const InputArrival* input = job.input();
   if (input == nullptr) return true;
   const v1::DeconvolveSpec& spec = job.spec().deconvolve();
-  const Box3 loaded = plan.At(tile, FrameOf(OnResultGrid(spec, InputOf(job)))).loaded;
+  const v1::VolumeSpec& volume = InputOf(job);
+  const Box3 loaded = plan.At(tile, FrameOf(OnResultGrid(spec, volume)), ResultBox(spec, volume)).loaded;
   const Box3 read = MeasuredPlanes(loaded, AxialUpsample(spec));
   const bool joined = JoinsChannels(job);
-  const int64_t last = joined ? int64_t{InputOf(job).shape().c()} : c + 1;
+  const int64_t last = joined ? int64_t{volume.shape().c()} : c + 1;
   for (int64_t channel = joined ? 0 : c; channel < last; ++channel) {
     if (!input->Has(t, channel, read.origin.z, read.end().z)) return false;
   }

@@ -76,6 +76,18 @@ TEST(SlabPlan, FitsIntoTheMemoryThereIs) {
   EXPECT_GE(small.grid.z, free.grid.z);
 }
 
+TEST(SlabPlan, OfARegionIsThatOfItsPlanes) {
+  TilePlanRequest request = Growing({200, 256, 256}, {31, 31, 31}, {15, 20, 20});
+  request.region = {{100, 0, 0}, {60, 256, 256}};
+  ASSERT_OK_AND_ASSIGN(const TilePlan plan, PlanTiles(request));
+  EXPECT_EQ(plan.grid.z, 2);
+  EXPECT_EQ(plan.core.z, 30);
+  EXPECT_EQ(plan.At(0, request.frame, request.region).loaded.end().z, 145);
+  request.region = {{0, 0, 0}, {20, 256, 256}};
+  ASSERT_OK_AND_ASSIGN(const TilePlan thin, PlanTiles(request));
+  EXPECT_EQ(thin.core.z, 20) << "no more than there is";
+}
+
 TEST(SlabPlan, WhatIsAskedForIsDone) {
   TilePlanRequest request = Growing({100, 64, 64}, {15, 15, 15}, {9, 9, 9});
   request.core = {10, 64, 64};

@@ -111,6 +111,24 @@ TEST_F(InputTest, ATileWaitsForItsHalo) {
   EXPECT_EQ(NextTile().second, 0);
 }
 
+// The region's first tile reads planes of the middle, not the frame's first ones.
+TEST_F(InputTest, TilesOfARegionWaitForTheirOwnPlanes) {
+  v1::JobSpec spec = Growing(kStack);
+  *spec.mutable_deconvolve()->mutable_region_origin() = ToProto(Voxel{4, 0, 0});
+  *spec.mutable_deconvolve()->mutable_region_shape() = ToProto(Shape3{8, 8, 8});
+  const std::string job = service_.Submit(spec);
+  Record(0, 0, 0, 4);
+  Analyse();
+  EXPECT_FALSE(worker_.Take());
+  Record(0, 0, 4, 8);
+  EXPECT_EQ(NextTile().second, 4);
+  EXPECT_FALSE(worker_.Take());
+  Record(0, 0, 8, 12);
+  EXPECT_EQ(NextTile().second, 8);
+  ASSERT_OK(FinishImage());
+  service_.CheckResult(service_.Get(job));
+}
+
 TEST_F(InputTest, PartsOfPlanesCountWhenTheyMakeThemWhole) {
   service_.Submit(Growing(kStack));
   std::vector<FrameBox> left, right;
