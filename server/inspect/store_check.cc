@@ -13,6 +13,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "server/jobs/input_tasks.h"
 #include "server/jobs/job_repair.h"
 #include "server/jobs/job_state.h"
 
@@ -103,7 +104,7 @@ class JobCheck {
   }
 
   absl::Status CheckUnfinished() {
-    if (facts_.open_tasks == 0) {
+    if (facts_.open_tasks == 0 && !WaitsForInput()) {
       Add("job-stuck", "it has not ended, but has no task left to do", kFailRemedy, Mend::kFailJob);
       return absl::OkStatus();
     }
@@ -123,6 +124,13 @@ class JobCheck {
         again ? "`--repair` has them done again." : kFailRemedy, again ? Mend::kRedoTasks : Mend::kFailJob)
         .tasks = std::move(lost);
     return absl::OkStatus();
+  }
+
+  // Whether all tasks of a job on a recording are done: it ends when the recording does, or at the next start.
+  bool WaitsForInput() {
+    if (facts_.tasks == 0 || facts_.unfinished_tasks > 0) return false;
+    const absl::StatusOr<JobRecord> record = store_.GetJob(facts_.id);
+    return record.ok() && IsGrowing(record->job.spec()) && !record->plan.empty();
   }
 
   // Whether the job has to fail because a volume of it is not what it was.

@@ -104,6 +104,35 @@ TEST_F(InspectorTest, NothingIsWrongWithWhatAServerLeaves) {
   EXPECT_EQ(inspection.bytes, 2 * (128 + 4) + 128 + 64);
 }
 
+TEST_F(InspectorTest, AJobThatWaitsForTheEndOfItsRecordingIsNotStuck) {
+  const Shape5 shape{1, 1, 4, 4, 4};
+  v1::JobSpec spec = service_.Deconvolve(shape, {2, 4, 4});
+  const std::string image = service_.AddVolume(MakeSpec(shape), /*complete=*/false);
+  spec.mutable_deconvolve()->set_input_volume(image);
+  spec.mutable_deconvolve()->set_first_planes(2);
+  const std::string job = service_.Submit(spec);
+  const std::string id = VolumeId(image, "").value();
+  {
+    ASSERT_OK_AND_ASSIGN(const auto writer, service_.volumes().Write(id));
+    v1::Chunk chunk;
+    *chunk.mutable_box() = ToProto(FrameBox{0, 0, {{}, {4, 4, 4}}});
+    chunk.set_data(std::string(64, '\0'));
+    chunk.set_crc32c(Crc32c(std::as_bytes(std::span(chunk.data()))));
+    ASSERT_OK(writer->Add(chunk));
+    ASSERT_OK(writer->Commit());
+  }
+  service_.jobs().SettleInput();
+  EXPECT_EQ(worker_.WorkOff(), 3) << "the analysis and two tiles";
+  EXPECT_EQ(service_.Get(job).state(), v1::RUNNING);
+  service_.Close();
+  EXPECT_THAT(Mended().findings, IsEmpty());
+  service_.Open();
+  EXPECT_EQ(service_.Get(job).state(), v1::RUNNING);
+  ASSERT_OK(service_.volumes().Finish(id, ""));
+  service_.jobs().SettleInput();
+  service_.CheckResult(service_.Get(job));
+}
+
 TEST_F(InspectorTest, AnEmptyFolderIsSound) {
   const deconvoy::testing::TemporaryFolder folder;
   ASSERT_OK_AND_ASSIGN(const Inspection inspection,
