@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/contract/error.h"
 #include "proto/contract/log_text.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
@@ -61,7 +62,7 @@ void JobManager::ForgetInput(const LiveJob& job) {
   if (job.follows_input()) watcher_->Forget(InputId(job));
 }
 
-void JobManager::TakeNews(const InputNews& news) {
+bool JobManager::TakeNews(const InputNews& news) {
   std::vector<std::shared_ptr<LiveJob>> jobs;
   {
     std::lock_guard lock(mutex_);
@@ -69,12 +70,18 @@ void JobManager::TakeNews(const InputNews& news) {
       if (job->follows_input() && InputId(*job) == news.volume_id) jobs.push_back(job);
     }
   }
+  bool store_fails = false;
   for (const std::shared_ptr<LiveJob>& job : jobs) {
     std::lock_guard turn(job->turn);
     if (FindLive(job->id()) != job) continue;
     const absl::Status taken = TakeNewsFor(*job, news);
-    if (!taken.ok()) spdlog::error("{}: what came of its input: {}", JobName(job->id()), LogText(taken));
+    const v1::ErrorReason reason = ReasonOf(taken);
+    store_fails = store_fails || reason == v1::STORAGE_FAILURE || reason == v1::DISK_FULL;
+    if (taken.ok() || input_waits_) continue;
+    spdlog::error("{}: what came of its input: {}", JobName(job->id()), LogText(taken));
   }
+  input_waits_ = store_fails;
+  return !store_fails;
 }
 
 absl::Status JobManager::TakeNewsFor(LiveJob& job, const InputNews& news) {
@@ -100,6 +107,13 @@ absl::Status JobManager::TakeInputOf(LiveJob& job, const Frames& frames) {
   RETURN_IF_ERROR(TakeInput(step, frames));
   if (step.change.changed_tasks.empty() && step.change.events.empty()) return absl::OkStatus();
   return Finish(job, std::move(step));
+}
+
+void JobManager::TakeFirstInput(LiveJob& job) {
+  const absl::Status taken = TakeInputOf(job, AllFrames(job));
+  if (taken.ok()) return;
+  spdlog::error("{}: what there is of its input: {}", JobName(job.id()), LogText(taken));
+  watcher_->LookAgain(InputId(job));
 }
 
 absl::StatusOr<JobManager::Stand> JobManager::StandOf(const std::string& owner, const std::string& job_id,

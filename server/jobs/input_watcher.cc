@@ -4,8 +4,8 @@
 
 namespace deconvoy::server {
 
-InputWatcher::InputWatcher(std::function<void(const InputNews&)> take)
-    : take_(std::move(take)), thread_([this] { Run(); }) {}
+InputWatcher::InputWatcher(std::function<bool(const InputNews&)> take, std::chrono::milliseconds pause)
+    : take_(std::move(take)), pause_(pause), thread_([this] { Run(); }) {}
 
 InputWatcher::~InputWatcher() {
   {
@@ -58,6 +58,10 @@ void InputWatcher::DigestMismatched(const std::string& volume_id, const absl::St
   Add(volume_id, [&] { return InputNews{.volume_id = volume_id, .refused = error}; });
 }
 
+void InputWatcher::LookAgain(const std::string& volume_id) {
+  Add(volume_id, [&] { return InputNews{.volume_id = volume_id}; });
+}
+
 void InputWatcher::Run() {
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -67,7 +71,11 @@ void InputWatcher::Run() {
     news_.pop_front();
     taking_ = true;
     lock.unlock();
-    take_(news);
+    while (!take_(news)) {
+      lock.lock();
+      if (changed_.wait_for(lock, pause_, [this] { return stopping_; })) return;
+      lock.unlock();
+    }
     lock.lock();
     taking_ = false;
     if (news_.empty()) changed_.notify_all();

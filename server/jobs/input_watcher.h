@@ -4,6 +4,7 @@
 
 #include <absl/status/status.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -29,13 +30,18 @@ struct InputNews {
 // Thread safe.
 class InputWatcher final : public VolumeListener {
  public:
-  // `take` is called for one piece of news at a time, until the destructor has begun.
-  explicit InputWatcher(std::function<void(const InputNews&)> take);
+  // `take` is called for one piece of news at a time, until the destructor has begun: while it returns false with the
+  // same one, each time after `pause`.
+  explicit InputWatcher(std::function<bool(const InputNews&)> take,
+                        std::chrono::milliseconds pause = std::chrono::seconds(1));
   ~InputWatcher() override;
 
   // Only news of volumes that are followed are handed on. Each Follow is for one job, and taken back by one Forget.
   void Follow(const std::string& volume_id);
   void Forget(const std::string& volume_id);
+
+  // Hands on that there may be something to do, without anything new.
+  void LookAgain(const std::string& volume_id);
 
   // Waits until all news so far have been taken. Not from `take`.
   void Settle();
@@ -50,7 +56,8 @@ class InputWatcher final : public VolumeListener {
   void Add(const std::string& volume_id, const Make& make);
   void Run();
 
-  const std::function<void(const InputNews&)> take_;
+  const std::function<bool(const InputNews&)> take_;
+  const std::chrono::milliseconds pause_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, int> followed_;  // guarded by mutex_, as the three below

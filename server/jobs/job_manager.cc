@@ -62,7 +62,7 @@ JobManager::JobManager(const RetryRules& rules, Store& store, VolumeStore& volum
       clock_(clock),
       ids_(ids),
       examiner_(store, volumes, capabilities),
-      watcher_(std::make_unique<InputWatcher>([this](const InputNews& news) { TakeNews(news); })) {
+      watcher_(std::make_unique<InputWatcher>([this](const InputNews& news) { return TakeNews(news); })) {
   volumes_.SetListener(watcher_.get());
 }
 

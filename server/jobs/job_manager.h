@@ -159,10 +159,13 @@ class JobManager {
   // Lets the job follow its input from what is there now. REQUIRES: the job's turn is held, and it is in live_.
   absl::Status FollowInput(LiveJob& job);
   void ForgetInput(const LiveJob& job);
-  void TakeNews(const InputNews& news);
+  // Whether it has come to all jobs; false where the store has failed, so that it is to be tried again.
+  bool TakeNews(const InputNews& news);
   absl::Status TakeNewsFor(LiveJob& job, const InputNews& news);
   // Plans and applies what follows from the input that is there. REQUIRES: the job's turn is held.
   absl::Status TakeInputOf(LiveJob& job, const Frames& frames);
+  // The same for a job that has just been stored, of what is there already. Where the store fails it is made up for.
+  void TakeFirstInput(LiveJob& job);
 
   // --- submitting ---
   absl::StatusOr<v1::Job> Accept(const std::string& owner, const v1::SubmitJobRequest& request,
@@ -219,6 +222,7 @@ class JobManager {
   std::map<std::string, std::shared_ptr<LiveJob>> live_;
   bool stopped_ = false;  // guarded by mutex_
 
+  bool input_waits_ = false;               // for the store, which has been logged; the watcher's thread's
   std::unique_ptr<InputWatcher> watcher_;  // ends before all else
 };
 

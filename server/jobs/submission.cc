@@ -147,7 +147,7 @@ absl::StatusOr<v1::Job> JobManager::Accept(const std::string& owner, const v1::S
   for (const v1::Finding& finding : examination.report.findings()) step.AddFinding(finding);
   if (const absl::Status inserted = Insert(step.change, request, digest); !inserted.ok()) return give_up(inserted);
   Publish(*job, step);
-  if (IsGrowing(job->spec())) RETURN_IF_ERROR(TakeInputOf(*job, {}));
+  if (IsGrowing(job->spec())) TakeFirstInput(*job);
   std::lock_guard lock(mutex_);
   return Show(*job);
 }

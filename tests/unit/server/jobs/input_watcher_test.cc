@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <future>
+#include <utility>
+#include <vector>
 
 #include "proto/contract/error.h"
 
@@ -16,7 +18,10 @@ std::vector<CommittedBox> BoxAt(int64_t z) {
 
 TEST(InputWatcher, HandsOnWhatIsFollowedInOrder) {
   std::vector<InputNews> taken;
-  InputWatcher watcher([&](const InputNews& news) { taken.push_back(news); });
+  InputWatcher watcher([&](const InputNews& news) {
+    taken.push_back(news);
+    return true;
+  });
   watcher.BoxesCommitted("v", BoxAt(0));
   watcher.Follow("v");
   watcher.BoxesCommitted("v", BoxAt(1));
@@ -34,7 +39,7 @@ TEST(InputWatcher, HandsOnWhatIsFollowedInOrder) {
 
 TEST(InputWatcher, FollowsUntilTheLastJobHasForgotten) {
   std::atomic<int> taken = 0;
-  InputWatcher watcher([&](const InputNews&) { ++taken; });
+  InputWatcher watcher([&](const InputNews&) { return ++taken > 0; });
   watcher.Follow("v");
   watcher.Follow("v");
   watcher.Forget("v");
@@ -48,6 +53,37 @@ TEST(InputWatcher, FollowsUntilTheLastJobHasForgotten) {
   EXPECT_EQ(taken, 1);
 }
 
+// As when the store has no room for what follows.
+TEST(InputWatcher, TriesTheSameAgainBeforeWhatCameLater) {
+  std::vector<int64_t> tried;
+  InputWatcher watcher(
+      [&](const InputNews& news) {
+        tried.push_back(news.boxes.empty() ? -1 : news.boxes[0].box.origin.z);
+        return tried.size() > 2;
+      },
+      std::chrono::milliseconds(1));
+  watcher.Follow("v");
+  watcher.BoxesCommitted("v", BoxAt(1));
+  watcher.BoxesCommitted("v", BoxAt(2));
+  watcher.LookAgain("v");
+  watcher.Settle();
+  EXPECT_EQ(tried, (std::vector<int64_t>{1, 1, 1, 2, -1}));
+}
+
+TEST(InputWatcher, EndsWhileItTriesAgain) {
+  std::promise<void> tried;
+  bool first = true;
+  InputWatcher watcher(
+      [&](const InputNews&) {
+        if (std::exchange(first, false)) tried.set_value();
+        return false;
+      },
+      std::chrono::hours(1));
+  watcher.Follow("v");
+  watcher.Completed("v");
+  tried.get_future().wait();
+}
+
 // Who writes is not held up by a job that takes its time.
 TEST(InputWatcher, LetsNoWriterWait) {
   std::promise<void> begun, go_on;
@@ -57,6 +93,7 @@ TEST(InputWatcher, LetsNoWriterWait) {
       begun.set_value();
       go_on.get_future().wait();
     }
+    return true;
   });
   watcher.Follow("v");
   watcher.BoxesCommitted("v", BoxAt(0));
