@@ -36,6 +36,7 @@ std::optional<absl::Status> InputCheck::Ask(const std::string& job_id) {
     if (known_.size() > kMostJobs)
       std::erase_if(known_, [](const auto& job) { return job.second && job.second->ok(); });
     const auto [known, is_new] = known_.try_emplace(job_id);
+    if (!is_new && !known->second) awaited_.insert(job_id);
     if (!is_new) return known->second;
   }
   const absl::StatusOr<int64_t> bytes = BytesToRead(job_id);
@@ -46,8 +47,13 @@ std::optional<absl::Status> InputCheck::Ask(const std::string& job_id) {
     return std::nullopt;
   }
   const absl::Status found = bytes.ok() ? Check(job_id, {}) : bytes.status();
-  std::lock_guard lock(mutex_);
-  known_[job_id] = found;
+  bool awaited = false;
+  {
+    std::lock_guard lock(mutex_);
+    known_[job_id] = found;
+    awaited = awaited_.erase(job_id) > 0;
+  }
+  if (awaited) wake_();
   return found;
 }
 
@@ -78,6 +84,7 @@ void InputCheck::Run(const std::stop_token& stop) {
     lock.lock();
     if (stop.stop_requested()) return;
     known_[job_id] = found;
+    awaited_.erase(job_id);
     lock.unlock();
     wake_();
     lock.lock();

@@ -14,6 +14,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -24,8 +25,8 @@ namespace deconvoy::server {
 
 class InputCheck {
  public:
-  // `wake` hears, from the thread, whenever a job has been checked; it must not call back. The arguments must outlive
-  // this.
+  // `wake` hears, from any thread, whenever a job has been checked that somebody waits for; it must not call back. The
+  // arguments must outlive this.
   InputCheck(Store& store, VolumeStore& volumes, std::function<void()> wake);
   ~InputCheck();  // as Stop
 
@@ -50,6 +51,7 @@ class InputCheck {
   // --- guarded by mutex_ ---
   std::map<std::string, std::optional<absl::Status>> known_;  // by job; nothing: under way
   std::deque<std::string> waiting_;                           // jobs that the thread is to check
+  std::set<std::string> awaited_;                             // that are under way, and were asked for meanwhile
 
   std::jthread thread_;  // last: it uses the rest
 };
