@@ -63,7 +63,7 @@ absl::Status DeconvolutionService::ServeCall(grpc::CallbackServerContext& contex
                    OpenLiveSession(call.owner(), header, door_, core_.store(), core_.volumes(), core_.jobs()));
   served = std::make_unique<DeconvolveCall>(stream, core_, call.owner(), header, std::move(session));
   const OpenSessions::Key key(call.owner(), header.session());
-  sessions_.Enter(key, &stream, [&context] { context.TryCancel(); });
+  sessions_.Enter(key, &stream, [&call = *served, &context] { call.TakeOver([&context] { context.TryCancel(); }); });
   absl::Status status = served->Serve();
   sessions_.Leave(key, &stream);
   return status;

@@ -13,8 +13,13 @@
 namespace deconvoy::server {
 namespace {
 
-absl::Status Gone() {
-  return absl::CancelledError("the caller has left, or the session was taken up by another call");
+// No reason of the contract: nothing is wrong with the call. ABORTED, so that its caller does not take the session back
+// at once, and lose it again.
+absl::Status TakenOver() {
+  v1::ErrorInfo info;
+  info.set_remedy("Use one program for a session; open the session again to go on here.");
+  return FromWire(static_cast<int>(absl::StatusCode::kAborted), "another call has taken up this session",
+                  info.SerializeAsString());
 }
 
 }  // namespace
@@ -132,6 +137,20 @@ void DeconvolveCall::WatchJob() {
 
 absl::Status DeconvolveCall::Send(const v1::DeconvolveResponse& message) {
   return stream_.Write(message) ? absl::OkStatus() : Gone();
+}
+
+absl::Status DeconvolveCall::Gone() {
+  const std::lock_guard lock(mutex_);
+  return taken_over_ ? TakenOver() : absl::CancelledError("the caller has left");
+}
+
+void DeconvolveCall::TakeOver(std::function<void()> cancel) {
+  {
+    const std::lock_guard lock(mutex_);
+    taken_over_ = leaving_ = true;
+    changed_.notify_all();
+  }
+  stream_.StopWriting(std::move(cancel));
 }
 
 absl::Status DeconvolveCall::Opened() {
@@ -344,7 +363,9 @@ absl::Status DeconvolveCall::Serve() {
       const bool over = !input_status_.ok() || !watch_status_.ok() || ended_ || (input_over_ && !finished_);
       return leaving_ || over || results || durable_chunks_ != told_chunks_ || !findings_.empty() || progress_;
     });
-    if (leaving_) return Gone();
+    if (!leaving_) continue;
+    lock.unlock();
+    return Gone();
   }
 }
 

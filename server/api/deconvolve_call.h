@@ -57,6 +57,9 @@ class DeconvolveCall {
   // Works until the job has ended and all is sent, the caller has closed its side early, or something breaks. Close the
   // stream with the status, then call Join.
   absl::Status Serve();
+  // Another call has taken up the session: Serve ends with ABORTED. From any thread, until Serve has returned. `cancel`
+  // is called where the caller does not take what is being sent.
+  void TakeOver(std::function<void()> cancel);
   // Waits for the threads. What had come in is durable then.
   void Join();
 
@@ -80,6 +83,8 @@ class DeconvolveCall {
   // The caller has all of the result.
   void NoteFetched();
   absl::Status Send(const v1::DeconvolveResponse& message);
+  // Why nothing can be sent any more.
+  absl::Status Gone();
   // The call's status when it is over, all urgent things being written.
   std::optional<absl::Status> Over();
   bool Knows(const v1::Box& box) const;
@@ -119,7 +124,7 @@ class DeconvolveCall {
   bool input_over_ = false;  // nothing more comes in, and what came is durable
   bool finished_ = false;    // `finish` was taken, or the volume had been complete before
   absl::Status input_status_, watch_status_;
-  bool leaving_ = false;
+  bool leaving_ = false, taken_over_ = false;
 
   std::thread reader_, watcher_;
 };

@@ -1,8 +1,14 @@
 #include "server/api/deconvolve_stream.h"
 
+#include <chrono>
 #include <utility>
 
 namespace deconvoy::server {
+namespace {
+
+constexpr std::chrono::milliseconds kLastWrite{500};
+
+}  // namespace
 
 void DeconvolveStream::SetCancelListener(std::function<void()> listener) {
   bool gone = false;
@@ -24,10 +30,25 @@ bool DeconvolveStream::Read(v1::DeconvolveRequest* message) {
 
 bool DeconvolveStream::Write(const v1::DeconvolveResponse& message) {
   std::unique_lock lock(mutex_);
-  if (closed_ || cancelled_) return false;
+  if (closed_ || cancelled_ || stopped_writing_) return false;
   write_ = Operation::kPending;
   StartWrite(&message);
+  const auto over = [this] { return write_ != Operation::kPending; };
+  changed_.wait(lock, [&] { return over() || stopped_writing_; });
+  if (!changed_.wait_for(lock, kLastWrite, over)) {
+    const std::function<void()> cancel = std::exchange(cancel_, nullptr);
+    lock.unlock();
+    cancel();
+    lock.lock();
+  }
   return Await(lock, write_);
+}
+
+void DeconvolveStream::StopWriting(std::function<void()> cancel) {
+  const std::lock_guard lock(mutex_);
+  stopped_writing_ = true;
+  cancel_ = std::move(cancel);
+  changed_.notify_all();
 }
 
 void DeconvolveStream::Close(const grpc::Status& status) {

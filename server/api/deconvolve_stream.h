@@ -22,6 +22,9 @@ class DeconvolveStream final : public grpc::ServerBidiReactor<v1::DeconvolveRequ
   bool Read(v1::DeconvolveRequest* message);
   // Returns once the message is on its way, which a slow caller delays; false when the caller has gone.
   bool Write(const v1::DeconvolveResponse& message);
+  // From any thread: nothing more is written. A write that is under way may end within a moment; then `cancel`, which
+  // ends the call for its caller, is called from the thread that writes.
+  void StopWriting(std::function<void()> cancel);
   // Ends the call. Nothing may be written any more; a read that waits ends.
   void Close(const grpc::Status& status);
   // Waits until gRPC has let go of the call. After Close.
@@ -44,6 +47,8 @@ class DeconvolveStream final : public grpc::ServerBidiReactor<v1::DeconvolveRequ
   // --- guarded by mutex_ ---
   std::function<void()> cancel_listener_;
   Operation read_ = Operation::kIdle, write_ = Operation::kIdle;
+  std::function<void()> cancel_;
+  bool stopped_writing_ = false;
   bool cancelled_ = false, closed_ = false, done_ = false;
 };
 

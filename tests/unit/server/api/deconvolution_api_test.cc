@@ -291,7 +291,9 @@ TEST_F(DeconvolutionApiTest, ANewerCallOfASessionEndsTheOlder) {
   ASSERT_TRUE(older.Send(PlanesOf(0, 1)));
   Recording newer(*stub_, header_);
   ASSERT_TRUE(newer.Await(v1::DeconvolveResponse::kOpened));
-  EXPECT_EQ(older.End().error_code(), grpc::StatusCode::CANCELLED);
+  const grpc::Status taken_over = older.End();
+  EXPECT_EQ(taken_over.error_code(), grpc::StatusCode::ABORTED) << "which no client tries again";
+  EXPECT_EQ(taken_over.error_message(), "another call has taken up this session");
   ASSERT_TRUE(newer.Send(PlanesOf(0, 1)));
   ASSERT_TRUE(newer.AwaitWritten(1));
   header_.set_session("another");
