@@ -49,7 +49,7 @@ absl::Status DeconvolutionService::ServeCall(grpc::CallbackServerContext& contex
                                              std::unique_ptr<DeconvolveCall>& served) {
   v1::DeconvolveRequest first;
   {
-    // A recording may rest; a call that never says what it is about may not.
+    // Only until then: microscopes may rest for hours between time points.
     const IdleStreams::Watched watched(door_.streams(), [&context] { context.TryCancel(); });
     if (!stream.Read(&first)) return absl::OkStatus();
   }
