@@ -1,5 +1,7 @@
 #include "server/api/deconvolve_call.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <tuple>
 #include <utility>
@@ -130,6 +132,10 @@ void DeconvolveCall::WatchJob() {
   const absl::Status status = jobs_.Watch(owner_, session_.job_id, session_.job.last_sequence(), take, gone);
   const std::lock_guard lock(mutex_);
   watch_status_ = status;
+  if (status.ok() && !ended_ && !leaving_) {
+    watch_status_ = MakeError({.reason = v1::NOT_FOUND, .field = "job"},
+                              fmt::format("{} was deleted before its end could be told", session_.job.name()));
+  }
   changed_.notify_all();
 }
 
@@ -290,7 +296,9 @@ absl::StatusOr<bool> DeconvolveCall::WriteResult() {
   to_send_.pop_front();
   const absl::Status written = WriteBox(box);
   // A job that has failed or was cancelled has no result any more.
-  if (ReasonOf(written) == v1::NOT_FOUND) return true;
+  if (const v1::ErrorReason reason = ReasonOf(written); reason == v1::NOT_FOUND || reason == v1::VOLUME_GONE) {
+    return true;
+  }
   RETURN_IF_ERROR(written);
   return true;
 }

@@ -141,7 +141,7 @@ absl::Status SpoolVolumeStore::Read(const std::string& id, const v1::Box& region
   RETURN_IF_ERROR(CheckBox(region, shape, "region"));
   RETURN_IF_ERROR(CheckCovered(volume, ToFrameBox(region)));
   NoteUse(volume);
-  return Send(volume, ToFrameBox(region), send);
+  return OrGone(id, Send(volume, ToFrameBox(region), send));
 }
 
 absl::Status SpoolVolumeStore::Send(const VolumeRecord& volume, const FrameBox& region,
