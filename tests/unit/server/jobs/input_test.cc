@@ -259,6 +259,37 @@ TEST_F(InputTest, WhatWasRecordedBeforeACrashIsSeenAfterIt) {
   service_.CheckResult(service_.Get(job));
 }
 
+TEST_F(InputTest, APausedJobTakesNoteOfItsInput) {
+  const std::string job = service_.Submit(Growing(kStack));
+  Record(0, 0, 0, 4);
+  Analyse();
+  EXPECT_EQ(NextTile().second, 0);
+  ASSERT_OK(service_.jobs().Pause(JobService::kOwner, job));
+  Record(0, 0, 4, 8);
+  EXPECT_FALSE(worker_.Take());
+  EXPECT_EQ(service_.Get(job).progress().tasks_blocked(), 1U);
+  service_.Reopen();
+  Record(0, 0, 8, 12);
+  ASSERT_OK(FinishImage());
+  EXPECT_FALSE(worker_.Take());
+  EXPECT_EQ(service_.Get(job).state(), v1::PAUSED);
+  ASSERT_OK(service_.jobs().Resume(JobService::kOwner, job));
+  EXPECT_EQ(NextTile().second, 4);
+  EXPECT_EQ(NextTile().second, 8);
+  service_.CheckResult(service_.Get(job));
+}
+
+TEST_F(InputTest, APausedJobEndsWithItsRecording) {
+  const std::string job = service_.Submit(Growing(kStack));
+  Record(0, 0, 0, 12);
+  Analyse();
+  while (NextTile().first >= 0) {
+  }
+  ASSERT_OK(service_.jobs().Pause(JobService::kOwner, job));
+  ASSERT_OK(FinishImage());
+  service_.CheckResult(service_.Get(job));
+}
+
 TEST_F(InputTest, AWrongDigestFailsTheJob) {
   const std::string job = service_.Submit(Growing(kStack));
   Record(0, 0, 0, 12);
