@@ -164,7 +164,7 @@ class SpoolCheck {
              "rest can.";
     }
     return volume.state == v1::WRITING
-               ? "; whoever sends the volume is asked for them again."
+               ? "; whoever sends the volume is asked for them again, and jobs that take it meanwhile fail."
                : ", and the volume is incomplete until they are sent again; unfinished jobs that "
                  "read it fail.";
   }

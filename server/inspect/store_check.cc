@@ -36,7 +36,9 @@ Lost LostOf(const Inspection& inspection) {
   Lost lost;
   for (const Finding& finding : inspection.findings) {
     if (finding.mend == Mend::kRemoveVolume) lost.gone.insert(finding.id);
-    if (finding.mend != Mend::kDropBoxes || finding.boxes.empty()) continue;
+    // Boxes of which there is no record cannot be named.
+    const bool unnamed = finding.kind == "complete-with-gaps";
+    if (finding.mend != Mend::kDropBoxes || (finding.boxes.empty() && !unnamed)) continue;
     std::vector<FrameBox>& boxes = lost.boxes[finding.id];
     boxes.insert(boxes.end(), finding.boxes.begin(), finding.boxes.end());
   }

@@ -198,6 +198,19 @@ TEST_F(InspectorTest, AJobWhoseInputIsDamagedFails) {
   EXPECT_EQ(Get(input).state(), v1::WRITING);
 }
 
+TEST_F(InspectorTest, AJobWhoseInputHasGapsFails) {
+  const std::string job = StartJob(1);
+  const std::string input = service_.Get(job).spec().deconvolve().input_volume();
+  service_.Close();
+  Tamper(fmt::format("DELETE FROM boxes WHERE volume = (SELECT key FROM volumes WHERE id = '{}')",
+                     VolumeId(input, "").value()));
+  EXPECT_THAT(Kinds(Look()), UnorderedElementsAre("count-wrong", "complete-with-gaps", "volume-lost"));
+  EXPECT_THAT(Mended().findings, IsEmpty());
+  service_.Open();
+  EXPECT_EQ(service_.Get(job).state(), v1::FAILED);
+  EXPECT_EQ(Get(input).state(), v1::WRITING);
+}
+
 TEST_F(InspectorTest, ADamagedTileOfAnUnfinishedJobIsDoneAgain) {
   const std::string job = StartJob(2);
   const std::string output = service_.Get(job).outputs(0).volume();
