@@ -263,9 +263,10 @@ class AcquisitionStream::Impl {
       std::unique_lock lock(mutex_);
       if (ended_ || leaving_) return absl::OkStatus();
       if (status.ok()) status = absl::UnavailableError("the server ended the call early");
-      // The server may still count the call that broke. A recording that is under way waits for its place.
-      if (opened_ && ReasonOf(status) == v1::TOO_MANY_STREAMS) status = absl::UnavailableError(status.message());
-      if (call_open_) going_on.Reset();
+      // Once it has begun it outlasts a lack: the planes are safe in the buffer.
+      const bool lacks = opened_ && IsLack(status);
+      if (lacks) status = AsUnavailable(status);
+      if (call_open_ && !lacks) going_on.Reset();
       if (opened_ && IsRetryable(status) && !stop_.stop_requested()) {
         events_.Tell(Outage{.error = status, .tries_for = options_.retry.total});
         outage_told_ = true;

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <random>
+#include <string>
 #include <utility>
 
 #include "proto/contract/error.h"
@@ -42,6 +43,16 @@ std::optional<absl::Duration> WaitBeforeRetry(const RetryPolicy& policy, int ret
   const absl::Duration wait = ceiling * (0.5 + 0.5 * random);
   if (elapsed + wait > policy.total) return std::nullopt;
   return wait;
+}
+
+bool IsLack(const absl::Status& status) {
+  const v1::ErrorReason reason = ReasonOf(status);
+  return reason == v1::DISK_FULL || reason == v1::TOO_MANY_STREAMS || reason == v1::TOO_MANY_CALLS;
+}
+
+absl::Status AsUnavailable(const absl::Status& status) {
+  return FromWire(static_cast<int>(absl::StatusCode::kUnavailable), std::string(status.message()),
+                  SerializedInfo(status));
 }
 
 Retrier::Retrier(const RetryPolicy& policy, std::stop_token stop, OutageObserver observer, Wait wait)

@@ -28,6 +28,11 @@ std::optional<absl::Duration> WaitBeforeRetry(const RetryPolicy& policy, int ret
 using Wait = std::function<void(absl::Duration duration, const std::stop_token& stop)>;
 void Sleep(absl::Duration duration, const std::stop_token& stop);
 
+// Whether the server lacks something that it may have in a while: room, or places for calls.
+bool IsLack(const absl::Status& status);
+// The same as an error at which calls are tried again.
+absl::Status AsUnavailable(const absl::Status& status);
+
 // A call has to wait for its server, or has waited long enough.
 struct Outage {
   bool over = false;              // the server answers again

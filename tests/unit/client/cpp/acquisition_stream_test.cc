@@ -315,6 +315,31 @@ TEST_F(AcquisitionStreamTest, WhatTheServerRefusesIsNotTriedAgain) {
   EXPECT_EQ(service_.calls(kCall), 1);
 }
 
+// Once the recording has begun, its planes are kept until there is room again.
+TEST_F(AcquisitionStreamTest, ARecordingOutlastsWhatTheServerLacksForNow) {
+  service_.BreakStreams(kCall, {0});
+  ASSERT_OK_AND_ASSIGN(const auto stream, Open(Options()));
+  service_.FailNext(kCall, 3, MakeError({.reason = v1::DISK_FULL}, "no room"));
+  ASSERT_OK(PushAll(*stream));
+  ASSERT_OK(stream->Finish());
+  ASSERT_OK_AND_ASSIGN(const Heard heard, Hear(*stream));
+  EXPECT_EQ(heard.ended.state(), v1::SUCCEEDED);
+  EXPECT_EQ(service_.calls(kCall), 5);
+  ExpectInput(*stream);
+}
+
+// Whoever has taken it up is not to lose it again at once.
+TEST_F(AcquisitionStreamTest, ASessionThatAnotherProgramHasTakenUpIsLeftToIt) {
+  service_.BreakStreams(kCall, {0});
+  ASSERT_OK_AND_ASSIGN(const auto stream, Open(Options()));
+  service_.FailNext(kCall, 1, absl::AbortedError("another call has taken up this session"));
+  ASSERT_OK(Push(*stream, 0));
+  const absl::Status ended = Hear(*stream).status();
+  EXPECT_TRUE(absl::IsAborted(ended)) << ended;
+  EXPECT_TRUE(absl::IsAborted(stream->Finish()));
+  EXPECT_EQ(service_.calls(kCall), 2);
+}
+
 TEST_F(AcquisitionStreamTest, ASessionBelongsToItsHeader) {
   AcquisitionOptions options = Options();
   options.session = "one";
