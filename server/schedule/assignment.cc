@@ -170,7 +170,9 @@ absl::Status Dispatcher::GiveOut(v1::Task task, const WaitingJob& job, const std
     workers_[worker].last_job = job.id;
     Charge(lease);
     if (no_scratch) lease.over = TaskFailure{.error = scratch.status()};
-    if (!inputs.ok()) lease.over = TaskFailure{.error = inputs, .retry = false};
+    // What lies on the disk does not mend itself.
+    const bool retry = ReasonOf(inputs) != v1::CORRUPT_DATA;
+    if (!inputs.ok()) lease.over = TaskFailure{.error = inputs, .retry = retry};
   }
   if (!inputs.ok()) {
     HandBack(id, task.token());

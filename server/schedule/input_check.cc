@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 
@@ -12,6 +13,11 @@ namespace {
 constexpr int64_t kAtOnceBytes = 32 << 20;
 // Jobs remembered. When there are more, those that are found in order are forgotten, and checked again if need be.
 constexpr size_t kMostJobs = 4096;
+
+// What the bytes are like, not what kept them from being read for once.
+bool IsFinal(const absl::Status& found) {
+  return found.ok() || ReasonOf(found) == v1::CORRUPT_DATA;
+}
 
 }  // namespace
 
@@ -37,7 +43,11 @@ std::optional<absl::Status> InputCheck::Ask(const std::string& job_id) {
       std::erase_if(known_, [](const auto& job) { return job.second && job.second->ok(); });
     const auto [known, is_new] = known_.try_emplace(job_id);
     if (!is_new && !known->second) awaited_.insert(job_id);
-    if (!is_new) return known->second;
+    if (!is_new) {
+      const std::optional<absl::Status> found = known->second;
+      if (found && !IsFinal(*found)) known_.erase(known);
+      return found;
+    }
   }
   const absl::StatusOr<int64_t> bytes = BytesToRead(job_id);
   if (bytes.ok() && *bytes > kAtOnceBytes) {
@@ -50,7 +60,11 @@ std::optional<absl::Status> InputCheck::Ask(const std::string& job_id) {
   bool awaited = false;
   {
     std::lock_guard lock(mutex_);
-    known_[job_id] = found;
+    if (IsFinal(found)) {
+      known_[job_id] = found;
+    } else {
+      known_.erase(job_id);
+    }
     awaited = awaited_.erase(job_id) > 0;
   }
   if (awaited) wake_();

@@ -30,8 +30,8 @@ class InputCheck {
   InputCheck(Store& store, VolumeStore& volumes, std::function<void()> wake);
   ~InputCheck();  // as Stop
 
-  // What the check of a job's volumes has found: OK, CORRUPT_DATA, or whatever kept them from being read. Nothing while
-  // it is under way; the first call of a job starts it.
+  // What the check of a job's volumes has found: OK, CORRUPT_DATA, or whatever kept them from being read, which is told
+  // once, and checked again when asked for again. Nothing while it is under way; the first call of a job starts it.
   std::optional<absl::Status> Ask(const std::string& job_id);
 
   // Breaks off what is under way. What has not been checked stays so.

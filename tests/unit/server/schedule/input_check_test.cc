@@ -50,6 +50,18 @@ TEST_F(InputCheckTest, AJobOnDamagedBytesFailsAtOnceAndNamesThem) {
   for (const v1::JobEvent& event : *events) EXPECT_FALSE(event.has_retry()) << "no retry cures it";
 }
 
+TEST_F(InputCheckTest, BytesThatCannotBeReadForOnceAreReadAgain) {
+  const std::string job = service_.Submit(service_.Deconvolve({1, 1, 2, 8, 4}, {2, 4, 4}));
+  ASSERT_OK(a_.Register());
+  service_.files().FailAt(1, deconvoy::testing::Fault::kIoError);
+  EXPECT_FALSE(a_.Take());
+  EXPECT_TRUE(service_.files().failed());
+  EXPECT_EQ(service_.Get(job).state(), v1::RUNNING);
+  service_.Advance(absl::Minutes(1));
+  EXPECT_EQ(a_.WorkOff(), 3);
+  service_.CheckResult(service_.Get(job));
+}
+
 TEST_F(InputCheckTest, EachJobIsCheckedOnce) {
   const v1::JobSpec spec = service_.Deconvolve({1, 1, 2, 8, 4}, {2, 4, 4});
   const std::string job = service_.Submit(spec);
