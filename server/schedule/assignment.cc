@@ -143,6 +143,7 @@ absl::Status Dispatcher::GiveOut(v1::Task task, const WaitingJob& job, const std
   absl::StatusOr<std::filesystem::path> scratch;
   if (bytes > 0) scratch = volumes_.MakeScratch(task.token(), bytes);
   const bool no_scratch = bytes > 0 && !scratch.ok();
+  bool withdrawn = false;  // the server was paused meanwhile, or the worker drained
   task.set_lease_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.lease)));
   {
     std::lock_guard lock(mutex_);
@@ -173,8 +174,10 @@ absl::Status Dispatcher::GiveOut(v1::Task task, const WaitingJob& job, const std
     // What lies on the disk does not mend itself.
     const bool retry = ReasonOf(inputs) != v1::CORRUPT_DATA;
     if (!inputs.ok()) lease.over = TaskFailure{.error = inputs, .retry = retry};
+    withdrawn = !lease.over && !MayWork(workers_[worker]);
+    if (withdrawn) lease.over = TaskFailure{.error = absl::CancelledError("it is paused"), .unbegun = true};
   }
-  if (!inputs.ok()) {
+  if (!inputs.ok() || withdrawn) {
     HandBack(id, task.token());
     return absl::OkStatus();
   }
