@@ -338,6 +338,33 @@ TEST_F(DeconvolutionApiTest, WhoTakesNoAnswersIsStillListenedTo) {
   EXPECT_EQ(call.written.chunks_committed(), kPlanes);
 }
 
+// A call whose caller takes nothing cannot be told why it ends, but ends.
+TEST_F(DeconvolutionApiTest, ACallThatIsStuckMakesWayForANewerOne) {
+  header_.mutable_input()->mutable_shape()->set_y(512);
+  header_.mutable_input()->mutable_shape()->set_x(1024);
+  header_.mutable_job()->mutable_deconvolve()->mutable_tile()->mutable_core()->set_y(512);
+  header_.mutable_job()->mutable_deconvolve()->mutable_tile()->mutable_core()->set_x(1024);
+  Recording older(*stub_, header_);
+  ASSERT_TRUE(older.Await(v1::DeconvolveResponse::kOpened));
+  for (uint32_t z = 0; z < 8; ++z) ASSERT_TRUE(older.Send(PlanesOf(z, 1)));
+  const std::string input = VolumeId(older.opened.input().name(), "").value();
+  while (core_->volumes().Get(input, false)->committed_bytes() < 8U * 512U * 1024U) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_EQ(Work(), 3);
+  Recording newer(*stub_, header_);
+  ASSERT_TRUE(newer.Await(v1::DeconvolveResponse::kOpened));
+  for (uint32_t z = 8; z < kPlanes; ++z) ASSERT_TRUE(newer.Send(PlanesOf(z, 1)));
+  ASSERT_TRUE(newer.SendFinish());
+  ASSERT_TRUE(newer.AwaitWritten(4));
+  EXPECT_EQ(Work(), 1);
+  EXPECT_TRUE(newer.End().ok());
+  EXPECT_EQ(newer.finished.size(), 3U);
+  EXPECT_EQ(newer.wrong_voxels, 0);
+  const grpc::StatusCode ended = older.End().error_code();
+  EXPECT_TRUE(ended == grpc::StatusCode::ABORTED || ended == grpc::StatusCode::CANCELLED) << ended;
+}
+
 TEST_F(DeconvolutionApiTest, ResultsAreSentOnlyWhereTheyAreWanted) {
   header_.set_results(false);
   Recording call(*stub_, header_);
