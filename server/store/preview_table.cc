@@ -41,7 +41,8 @@ void Merge(const v1::PreviewPart& part, v1::Preview& preview) {
 }  // namespace
 
 absl::Status Add(Database& database, int64_t job, const PreviewAddition& addition) {
-  ASSIGN_OR_RETURN(std::optional<v1::Preview> kept, Find(database, job, addition.preview.c()));
+  // One that is damaged begins anew: a picture must not hold up its job.
+  std::optional<v1::Preview> kept = Find(database, job, addition.preview.c()).value_or(std::nullopt);
   if (kept && kept->t() > addition.preview.t()) return absl::OkStatus();
   if (!kept || kept->t() < addition.preview.t()) {
     kept = addition.preview;
