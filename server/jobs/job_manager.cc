@@ -209,7 +209,7 @@ void JobManager::Publish(LiveJob& job, const JobStep& step) {
   LogEvents(job.id(), step.change);
   for (const JobChange::Commit& commit : step.change.committed) volumes_.Announce(commit.volume_id, commit.boxes);
   for (const std::string& volume : step.change.deleted_volumes) volumes_.Discard(volume);
-  if (ready_listener_ && MakesReady(step.change)) ready_listener_();
+  if (MakesReady(step.change)) TellReady();
 }
 
 // --- For users ---
@@ -284,7 +284,7 @@ absl::StatusOr<v1::Job> JobManager::SetPaused(const std::string& owner, const st
     const v1::JobState before = job->record().job.has_start_time() ? v1::RUNNING : v1::PENDING;
     RETURN_IF_ERROR(step.MoveJob(paused ? v1::PAUSED : before));
     RETURN_IF_ERROR(Finish(*job, std::move(step)));
-    if (!paused && ready_listener_) ready_listener_();
+    if (!paused) TellReady();
   }
   const std::lock_guard lock(mutex_);
   return Show(*job);
@@ -307,7 +307,13 @@ absl::StatusOr<v1::Preview> JobManager::GetPreview(const std::string& owner, con
 // --- For the dispatcher ---
 
 void JobManager::SetReadyListener(std::function<void()> listener) {
+  std::lock_guard lock(listening_);
   ready_listener_ = std::move(listener);
+}
+
+void JobManager::TellReady() {
+  std::lock_guard lock(listening_);
+  if (ready_listener_) ready_listener_();
 }
 
 std::vector<WaitingJob> JobManager::Waiting() {

@@ -105,7 +105,8 @@ class JobManager {
   void Stop();
 
   // --- for the dispatcher: server/schedule ---
-  // Called whenever a task may have become ready; must not call back. Set before the first job runs.
+  // Called whenever a task may have become ready, from any thread, also from those of the manager; must not call back.
+  // Set before the first job runs. Once null is set no call is under way any more.
   void SetReadyListener(std::function<void()> listener);
 
   // Jobs with a task whose time has come, in no particular order.
@@ -199,6 +200,7 @@ class JobManager {
   // Applies a step to the store, takes it over and tells everybody. REQUIRES: the job's turn is held.
   absl::Status Finish(LiveJob& job, JobStep step);
   void Publish(LiveJob& job, const JobStep& step);
+  void TellReady();
 
   // Constant.
   const RetryRules rules_;
@@ -208,7 +210,9 @@ class JobManager {
   Clock& clock_;
   IdSource& ids_;
   const JobExaminer examiner_;
-  std::function<void()> ready_listener_;
+
+  std::mutex listening_;                  // held over calls of the listener; taken after a job's turn
+  std::function<void()> ready_listener_;  // guarded by listening_
 
   // Makes submissions take turns, so that a request id is looked up and inserted as one. Held over I/O. Taken before
   // all others.
