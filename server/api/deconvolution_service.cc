@@ -59,11 +59,14 @@ absl::Status DeconvolutionService::ServeCall(grpc::CallbackServerContext& contex
   }
   const v1::DeconvolveHeader& header = first.header();
   call.About(header.session());
+  const uint64_t arrival = sessions_.Arrive();
   ASSIGN_OR_RETURN(LiveSession session,
                    OpenLiveSession(call.owner(), header, door_, core_.store(), core_.volumes(), core_.jobs()));
   served = std::make_unique<DeconvolveCall>(stream, core_, call.owner(), header, std::move(session));
+  if (stream.cancelled()) return absl::CancelledError("the caller has left");
   const OpenSessions::Key key(call.owner(), header.session());
-  sessions_.Enter(key, &stream, [&call = *served, &context] { call.TakeOver([&context] { context.TryCancel(); }); });
+  const auto end = [&context, &open = *served] { open.TakeOver([&context] { context.TryCancel(); }); };
+  if (!sessions_.Enter(key, arrival, &stream, end)) return TakenOver();
   absl::Status status = served->Serve();
   sessions_.Leave(key, &stream);
   return status;

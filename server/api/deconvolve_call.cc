@@ -13,7 +13,6 @@
 #include "proto/contract/volume_layout.h"
 
 namespace deconvoy::server {
-namespace {
 
 // No reason of the contract: nothing is wrong with the call. ABORTED, so that its caller does not take the session back
 // at once, and lose it again.
@@ -24,13 +23,13 @@ absl::Status TakenOver() {
                   info.SerializeAsString());
 }
 
-}  // namespace
-
-void OpenSessions::Enter(const Key& key, const void* call, std::function<void()> end) {
+bool OpenSessions::Enter(const Key& key, uint64_t arrival, const void* call, std::function<void()> end) {
   const std::lock_guard lock(mutex_);
   Entry& entry = open_[key];
+  if (entry.arrival > arrival) return false;
   if (entry.end) entry.end();
-  entry = {call, std::move(end)};
+  entry = {arrival, call, std::move(end)};
+  return true;
 }
 
 void OpenSessions::Leave(const Key& key, const void* call) {

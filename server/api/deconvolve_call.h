@@ -8,6 +8,7 @@
 
 #include <absl/status/status.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -34,19 +35,26 @@ namespace deconvoy::server {
 class OpenSessions {
  public:
   using Key = std::pair<std::string, std::string>;
-  // `end` ends the call, from the thread of a newer one.
-  void Enter(const Key& key, const void* call, std::function<void()> end);
+  // Tells later calls from earlier ones; taken when a call comes, since opening its session may take a while.
+  uint64_t Arrive() { return ++arrived_; }
+  // `end` ends the call, from the thread of a newer one. False, without effect, where a newer one is open already.
+  bool Enter(const Key& key, uint64_t arrival, const void* call, std::function<void()> end);
   // After this `end` is not called any more.
   void Leave(const Key& key, const void* call);
 
  private:
   struct Entry {
+    uint64_t arrival = 0;
     const void* call = nullptr;
     std::function<void()> end;
   };
+  std::atomic<uint64_t> arrived_ = 0;
   std::mutex mutex_;
   std::map<Key, Entry> open_;  // guarded by mutex_
 };
+
+// How a call ends whose session another one has taken up: ABORTED.
+absl::Status TakenOver();
 
 class DeconvolveCall {
  public:

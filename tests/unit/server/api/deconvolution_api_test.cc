@@ -6,6 +6,7 @@
 
 #include "deconvoy/v1/deconvolution.grpc.pb.h"
 #include "proto/contract/resource_name.h"
+#include "server/api/deconvolve_call.h"
 #include "tests/unit/server/api/api_fixture.h"
 #include "tests/unit/server/jobs/job_service.h"
 
@@ -301,6 +302,26 @@ TEST_F(DeconvolutionApiTest, ANewerCallOfASessionEndsTheOlder) {
   ASSERT_TRUE(other.Await(v1::DeconvolveResponse::kOpened));
   EXPECT_FALSE(other.opened.resumed());
   EXPECT_NE(other.opened.input().name(), newer.opened.input().name());
+}
+
+// As one that takes long to find its volume, and is over for its caller.
+TEST(OpenSessions, ACallThatCameEarlierEndsNoLaterOne) {
+  OpenSessions sessions;
+  const OpenSessions::Key key("u", "s");
+  const uint64_t first = sessions.Arrive(), second = sessions.Arrive(), third = sessions.Arrive();
+  int ended = 0;
+  const auto end = [&ended] { ++ended; };
+  EXPECT_TRUE(sessions.Enter(key, second, &second, end));
+  EXPECT_FALSE(sessions.Enter(key, first, &first, end));
+  EXPECT_EQ(ended, 0);
+  EXPECT_TRUE(sessions.Enter({"v", "s"}, first, &first, end)) << "another user's";
+  EXPECT_TRUE(sessions.Enter(key, third, &third, end));
+  EXPECT_EQ(ended, 1);
+  sessions.Leave(key, &second);
+  EXPECT_FALSE(sessions.Enter(key, first, &first, end)) << "the third is still open";
+  sessions.Leave(key, &third);
+  EXPECT_TRUE(sessions.Enter(key, first, &first, end));
+  EXPECT_EQ(ended, 1);
 }
 
 TEST_F(DeconvolutionApiTest, ClosingWithoutFinishLeavesEverythingAsItIs) {
