@@ -1,4 +1,5 @@
 // Backup, check and repair with the programs themselves, around jobs of several kinds.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -35,7 +36,7 @@ class MaintenanceTest : public ::testing::Test {
   // `deconvoyd --state ... ARGUMENTS`.
   Errand Run(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"--state", server_.state().string()});
-    Process program("deconvoyd", arguments, {{}, folder_.path(), "errand"});
+    Process program("deconvoyd", arguments, {{}, folder_.path(), fmt::format("errand{}", ++errands_)});
     const auto exit = program.Wait(std::chrono::seconds(60));
     return {exit ? exit->code : -1, nlohmann::json::parse(program.Output(), nullptr, false),
             program.Output() + program.Errors()};
@@ -47,6 +48,7 @@ class MaintenanceTest : public ::testing::Test {
     return files;
   }
 
+  int errands_ = 0;
   const TemporaryFolder folder_;
   ServerProcess server_{folder_.path(), 1};
   CliResult ran_;

@@ -155,7 +155,7 @@ TEST_F(PsfLibraryTest, APsfOutlivesItsJobAndGoesWhenItIsRemoved) {
   EXPECT_TRUE(kept["job"].get<std::string>().starts_with("jobs/")) << kept;
   EXPECT_THAT(kept["description"].get<std::string>(), HasSubstr("full width at half maximum")) << "of the job's report";
   EXPECT_EQ(kept["spec"]["digest"].get<std::string>().size(), 64U);
-  const CliResult held = server_.Cli({"volumes", "--delete", kept["volume"].get<std::string>()});
+  const CliResult held = server_.Cli({"volumes", "delete", kept["volume"].get<std::string>()});
   EXPECT_EQ(held.exit.code, 7);
   EXPECT_THAT(held.err, HasSubstr("is kept as psfs/beads/versions/1"));
   Do({"psf", "show", "beads", "-o", File("back.ome.tif")});

@@ -136,7 +136,7 @@ TEST_F(SecurityTest, AUserWorksOverTlsAndSeesOnlyTheirOwn) {
   }
   EXPECT_EQ(As("bob.token", {"jobs", "--all", "--json"}).out, "");
   const CliResult volumes = As("ada.token", {"volumes", "--json"});
-  EXPECT_EQ(As("bob.token", {"volumes", "--delete", LastJson(volumes.out)["name"]}).exit.code, 3);
+  EXPECT_EQ(As("bob.token", {"volumes", "delete", LastJson(volumes.out)["name"]}).exit.code, 3);
   EXPECT_EQ(As("bob.token", {"admin", "user", "list"}).exit.code, kRefused);
   EXPECT_EQ(As("ada.token", {"job", job, "--delete"}).exit.code, 0);
   // No token in a log, and who did what in the audit log.
