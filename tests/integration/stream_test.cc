@@ -28,7 +28,7 @@ class StreamTest : public ::testing::Test {
  protected:
   void SetUp() override {
     Simulate(folder_.path(), fmt::format("{},48,40", kPlanes), 61);
-    setenv("XDG_STATE_HOME", (folder_.path() / "state").c_str(), 1);
+    setenv("XDG_STATE_HOME", (folder_.path() / "home").c_str(), 1);
     fs::create_directory(in_);
     fs::create_directory(made_);
     const auto raw = LoadImage(folder_.path() / "raw.ome.tif");
