@@ -152,13 +152,17 @@ Shape3 UsablePsf(const Shape3& psf, const Shape3& frame, v1::Boundary boundary) 
 
 namespace {
 
-// What the PSF needs, times what the method makes of it.
-Shape3 HaloOf(const v1::Method& method, const PlanInputs& inputs) {
-  if (method.halo_factor() == 0) return inputs.halo;
+// Beyond its halo a tile with MIRROR has what it repeats, which is not what is there; with EXTEND it is free.
+constexpr double kMirrorHalo = 1.25;
+
+// What the PSF needs, times what method and boundary make of it.
+Shape3 HaloOf(const v1::Method& method, v1::Boundary boundary, const PlanInputs& inputs) {
+  const double factor = std::max(method.halo_factor(), 1.0) * (boundary == v1::MIRROR ? kMirrorHalo : 1);
+  if (factor == 1) return inputs.halo;
   const bool known = !(inputs.halo == Shape3{});
   const Shape3& psf = inputs.psf;
   return ScaledHalo(known ? inputs.halo : Shape3{HaloExtent(psf.z, 0), HaloExtent(psf.y, 0), HaloExtent(psf.x, 0)},
-                    method.halo_factor());
+                    factor);
 }
 
 }  // namespace
@@ -170,7 +174,7 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
   request.frame = inputs.frame;
   if (!(inputs.region == Box3{{}, inputs.frame})) request.region = inputs.region;
   request.psf = inputs.psf;
-  request.halo = HaloOf(method, inputs);
+  request.halo = HaloOf(method, spec.boundary(), inputs);
   request.boundary = spec.boundary();
   request.memory = MemoryOf(method, parameters, spec, inputs.psfs, inputs.bad_pixels);
   request.fixed_bytes = GivenPsfBytes(inputs.given_psf);

@@ -59,7 +59,7 @@ struct Scene {
     box.shape.z *= upsample;
     ASSERT_EQ(region.shape(), (Shape5{1, 1, box.shape.z, box.shape.y, box.shape.x}));
     ASSERT_EQ(whole.shape().frame(), frame);
-    EXPECT_LE(NrmseOfRange(region.voxels, Crop(whole.voxels, frame, box)), 1e-3);
+    EXPECT_LE(NrmseOfRange(region.voxels, Crop(whole.voxels, frame, box)), 1e-3) << ::testing::PrintToString(options);
   }
 
   TemporaryFolder folder;

@@ -29,6 +29,7 @@ class StreamTest : public ::testing::Test {
   void SetUp() override {
     Simulate(folder_.path(), fmt::format("{},48,40", kPlanes), 61);
     setenv("XDG_STATE_HOME", (folder_.path() / "home").c_str(), 1);
+    fs::create_directory(folder_.path() / "server");
     fs::create_directory(in_);
     fs::create_directory(made_);
     const auto raw = LoadImage(folder_.path() / "raw.ome.tif");
@@ -50,7 +51,7 @@ class StreamTest : public ::testing::Test {
   }
 
   std::vector<std::string> Arguments(const std::string& more) const {
-    std::vector<std::string> arguments = {"stream", in_.string(), "-o", out_.string(), "--settle", "30"};
+    std::vector<std::string> arguments = {"stream", in_.string(), "-o", out_.string(), "--settle", "0.3"};
     if (more.empty()) {
       arguments = With(arguments,
                        {"--shape", fmt::format("1,1,{}", kPlanes), "--psf", (folder_.path() / "psf.ome.tif").string()});

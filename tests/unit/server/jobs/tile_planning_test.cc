@@ -19,9 +19,9 @@ v1::Method MethodWith(double halo_factor) {
   return method;
 }
 
-Shape3 HaloWith(double halo_factor, const Shape3& known) {
+Shape3 HaloWith(double halo_factor, const Shape3& known, v1::Boundary boundary = v1::EXTEND) {
   v1::DeconvolveSpec spec;
-  spec.set_boundary(v1::EXTEND);
+  spec.set_boundary(boundary);
   spec.mutable_tile()->mutable_core()->set_z(20);
   spec.mutable_tile()->mutable_core()->set_y(50);
   spec.mutable_tile()->mutable_core()->set_x(50);
@@ -37,6 +37,7 @@ TEST(TilePlanning, AMethodMayNeedAWiderHalo) {
   EXPECT_EQ(HaloWith(0, known), known);
   EXPECT_EQ(HaloWith(1, known), known);
   EXPECT_EQ(HaloWith(1.5, known), (Shape3{9, 12, 14}));
+  EXPECT_EQ(HaloWith(0, known, v1::MIRROR), (Shape3{8, 10, 12})) << "a quarter wider";
 }
 
 TEST(TilePlanning, AMethodMayNeedWholeFrames) {
