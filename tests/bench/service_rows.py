@@ -114,7 +114,6 @@ def transfer(options):
     """A volume to a server and back, with checksums and digest, against a bare gRPC stream of the same chunks in the same run."""
     mib = 16 if options.quick else 2048
     folder = options.folder / "transfer"
-    folder.mkdir()
     with service.Server(folder / "server", options.cache, workers=0) as server:
         measured = programs.bench("transfer", "--server", server.address, "--mib", mib, "--repeats", options.samples)
     rates = {name: measured[f"{name}_mib_per_second"] for name in ("bare", "upload", "download")}
@@ -129,7 +128,6 @@ def streams(options):
     """Peak resident set of a server with 32 uploads and 32 downloads at once, half of the readers stalled."""
     mib, count = (2, 4) if options.quick else (64, 32)
     folder = options.folder / "streams"
-    folder.mkdir()
     with service.Server(folder / "server", options.cache, workers=0) as server:
         programs.bench("streams", "--server", server.address, "--mib", mib, "--streams", count)
         yield Row(f"server with {count} uploads and {count} downloads", service.memory_of(server.pid, "VmHWM") / 1e6, unit="MB",
