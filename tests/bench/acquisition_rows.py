@@ -32,7 +32,7 @@ def acquisition(options):
     """Planes played into a server: how long the sender is held up, the first finished box, and the end after the last plane."""
     extent, planes, rate = (64, 40, 40) if options.quick else (512, 60, 5)
     recording = dict(planes=planes, extent=extent, rate=rate)
-    with service.Server(options.folder / "acquisition", options.cache, threads=options.threads) as server:
+    with service.Server(options.folder / "acquisition" / "server", options.cache, threads=options.threads) as server:
         _play(server, **recording)  # plans transforms
         for what, kill_after in (("", None), (", the worker killed once", planes / rate * 0.85)):
             told = _play(server, kill_after, **recording)
