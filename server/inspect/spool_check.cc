@@ -8,19 +8,17 @@
 #include <memory>
 #include <mutex>
 #include <set>
-#include <span>
 #include <string>
 #include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
 
-#include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
-#include "proto/contract/limits.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
+#include "server/spool/box_crc.h"
 #include "server/spool/box_index.h"
 #include "server/spool/coverage.h"
 #include "server/spool/volume_store.h"
@@ -32,23 +30,6 @@ namespace fs = std::filesystem;
 
 // Every so many bytes of one thread, progress is told.
 constexpr int64_t kProgressBytes = int64_t{64} << 20;
-
-// CRC-32C of the bytes of `box` in the volume's file.
-absl::StatusOr<uint32_t> CrcOf(const File& file, const Shape5& shape, v1::VoxelType type, const FrameBox& box,
-                               std::vector<std::byte>& buffer) {
-  uint32_t crc = 0;
-  const auto read_piece = [&](const FrameBox& piece) -> absl::Status {
-    buffer.resize(static_cast<size_t>(piece.box.shape.voxels() * BytesPerVoxel(type)));
-    RETURN_IF_ERROR(ForEachRun(shape, type, piece, [&](const ByteRun& run) {
-      return file.ReadAt(run.volume_offset, std::span(buffer).subspan(static_cast<size_t>(run.box_offset),
-                                                                      static_cast<size_t>(run.bytes)));
-    }));
-    crc = Crc32c(buffer, crc);
-    return absl::OkStatus();
-  };
-  RETURN_IF_ERROR(ForEachPiece(box, type, limits::kChunkBytes, read_piece));
-  return crc;
-}
 
 // What reading many boxes of one file found.
 struct ReadResult {
@@ -244,7 +225,7 @@ class SpoolCheck {
                std::vector<std::byte>& buffer, std::mutex& mutex, ReadResult& result) {
     const v1::VoxelType type = volume.spec.type();
     const Shape5 shape = *ToShape(volume.spec.shape(), type, "shape");
-    const absl::StatusOr<uint32_t> crc = CrcOf(file, shape, type, box.box, buffer);
+    const absl::StatusOr<uint32_t> crc = Crc32cOfBox(file, shape, type, box.box, buffer);
     const int64_t bytes = box.box.box.shape.voxels() * BytesPerVoxel(type);
     std::lock_guard lock(mutex);
     ++inspection_.boxes;

@@ -2,16 +2,14 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <span>
 #include <vector>
 
-#include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
-#include "proto/contract/limits.h"
 #include "proto/contract/log_text.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
+#include "server/spool/box_crc.h"
 #include "server/spool/coverage.h"
 #include "server/spool/spool_volume_store.h"
 
@@ -40,18 +38,8 @@ absl::Status SpoolVolumeStore::Damaged(const VolumeRecord& volume, const Committ
 absl::Status SpoolVolumeStore::CheckBytes(const VolumeRecord& volume, const File& file, const CommittedBox& box) {
   const v1::VoxelType type = volume.spec.type();
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), type, "spec.shape"));
-  uint32_t crc = 0;
   std::vector<std::byte> buffer;
-  const auto add_piece = [&](const FrameBox& piece) -> absl::Status {
-    buffer.resize(static_cast<size_t>(piece.box.shape.voxels() * BytesPerVoxel(type)));
-    RETURN_IF_ERROR(ForEachRun(shape, type, piece, [&](const ByteRun& run) {
-      return file.ReadAt(run.volume_offset, std::span(buffer).subspan(static_cast<size_t>(run.box_offset),
-                                                                      static_cast<size_t>(run.bytes)));
-    }));
-    crc = Crc32c(buffer, crc);
-    return absl::OkStatus();
-  };
-  RETURN_IF_ERROR(ForEachPiece(box.box, type, limits::kChunkBytes, add_piece));
+  ASSIGN_OR_RETURN(const uint32_t crc, Crc32cOfBox(file, shape, type, box.box, buffer));
   return crc == box.crc32c ? absl::OkStatus() : Damaged(volume, box, crc);
 }
 
