@@ -128,6 +128,8 @@ absl::Status SetErrand(const CommandLine& line, Invocation& result) {
   }
   if (looks && !line.backup.empty())
     return Refuse("--backup and --check cannot be done at once", "do one after the other");
+  if (line.init && (looks || !line.backup.empty()))
+    return Refuse("--init goes with none of --check, --repair and --backup", "do one after the other");
   if (line.json && !looks) return Refuse("--json goes with --check or --repair only", "leave it out");
   result.json = line.json;
   result.backup = line.backup;

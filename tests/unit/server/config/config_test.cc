@@ -183,6 +183,13 @@ TEST(CommandLine, ErrandsAreToldApart) {
 
 TEST(CommandLine, ErrandsThatExcludeEachOtherAreRefused) {
   EXPECT_FALSE(CommandLineOf({"--check", "--backup", "a"}).ok());
+  for (const std::vector<const char*>& errand :
+       std::vector<std::vector<const char*>>{{"--check"}, {"--repair"}, {"--backup", "a"}}) {
+    std::vector<const char*> both = errand;
+    both.push_back("--init");
+    EXPECT_TRUE(CommandLineOf(errand).ok()) << errand.front();
+    EXPECT_FALSE(CommandLineOf(both).ok()) << errand.front();
+  }
   EXPECT_FALSE(CommandLineOf({"--local", "--repair"}).ok());
   EXPECT_FALSE(CommandLineOf({"--json"}).ok());
 }
