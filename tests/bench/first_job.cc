@@ -1,46 +1,22 @@
 // deconvoy-bench first-job: what the first job of a new size costs on a machine without plans, and whether its
 // iterations are as fast as those of later jobs. Start one process for each sample: FFTW remembers plans in it.
 #include <fmt/format.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <memory>
-#include <stdexcept>
 #include <vector>
 
 #include "tests/bench/commands.h"
 #include "tests/bench/engine.h"
 #include "tests/bench/measure.h"
+#include "tests/bench/scratch_folder.h"
 
 namespace deconvoy::bench {
 namespace {
-
-namespace fs = std::filesystem;
 
 struct Options {
   Case what;
   int iterations = 10;
   int later_jobs = 5;
-};
-
-// An empty folder, removed at the end.
-class WisdomFolder {
- public:
-  WisdomFolder() {
-    std::string pattern = (fs::temp_directory_path() / "deconvoy-bench-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make a folder like " + pattern);
-    path_ = pattern;
-  }
-  ~WisdomFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  WisdomFolder(const WisdomFolder&) = delete;
-  WisdomFolder& operator=(const WisdomFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
 };
 
 struct Job {
@@ -58,7 +34,7 @@ Job RunJob(worker::Backend& backend, const Options& options) {
 }
 
 nlohmann::json Measure(const Options& options) {
-  const WisdomFolder folder;
+  const ScratchFolder folder;
   const auto backend = MakeBackend(options.what.threads, folder.path());
   const Job first = RunJob(*backend, options);
   std::vector<double> opens, iterations;

@@ -2,9 +2,7 @@
 // spool are real, gRPC is left out.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -17,37 +15,16 @@
 #include "server/schedule/server_core.h"
 #include "tests/bench/commands.h"
 #include "tests/bench/measure.h"
+#include "tests/bench/scratch_folder.h"
 
 namespace deconvoy::bench {
 namespace {
-
-namespace fs = std::filesystem;
 
 struct Options {
   int jobs = 1000;
   int tasks_per_job = 100;
   int users = 50;
   int calls = 300;
-};
-
-// An empty folder, removed at the end.
-class StateFolder {
- public:
-  StateFolder() {
-    std::string pattern = (fs::temp_directory_path() / "deconvoy-bench-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make a folder like " + pattern);
-    path_ = pattern;
-  }
-  ~StateFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  StateFolder(const StateFolder&) = delete;
-  StateFolder& operator=(const StateFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
 };
 
 // A complete volume of so many time points of one voxel; its name.
@@ -108,7 +85,7 @@ v1::SynchronizeRequest Registration() {
 
 nlohmann::json Measure(const Options& options) {
   spdlog::set_level(spdlog::level::off);
-  const StateFolder folder;
+  const ScratchFolder folder;
   server::ServerCore::Options core_options;
   core_options.database = folder.path() / "store.sqlite";
   core_options.spool = {.directory = folder.path() / "spool", .keep_free_bytes = 0};
