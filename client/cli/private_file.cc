@@ -16,7 +16,9 @@ namespace deconvoy::client {
 namespace {
 
 absl::Status CannotWrite(const std::filesystem::path& file, int error) {
-  return WithExitCode(MakeError({.reason = v1::STORAGE_FAILURE, .metadata = {{"path", file.string()}}},
+  return WithExitCode(MakeError({.reason = v1::STORAGE_FAILURE,
+                                 .remedy = "See that its folder is yours to write, and that the disk has room.",
+                                 .metadata = {{"path", file.string()}}},
                                 fmt::format("cannot write {}: {}", Printable(file.string()), std::strerror(error))),
                       ExitCode::kRefused);
 }
