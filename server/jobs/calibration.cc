@@ -77,15 +77,21 @@ void Average(const Samples& samples, v1::Calibration& mean) {
   }
 }
 
-// The value of the lowest score; empty where there is none.
-std::string Lowest(const v1::Calibration& calibration) {
+// The last value whose score is above the lowest by at most `slack` of the fall; without slack the first of the lowest.
+// Empty where there are no candidates.
+std::string Best(const v1::Calibration& calibration, double slack) {
   const auto& candidates = calibration.candidates();
+  if (candidates.empty()) return "";
   const auto lowest = std::min_element(candidates.begin(), candidates.end(),
                                        [](const auto& a, const auto& b) { return a.score() < b.score(); });
-  return lowest == candidates.end() ? "" : lowest->value();
+  const double limit = lowest->score() + slack * (candidates.begin()->score() - lowest->score());
+  if (limit <= lowest->score()) return lowest->value();
+  return std::find_if(candidates.rbegin(), candidates.rend(), [&](const auto& one) { return one.score() <= limit; })
+      ->value();
 }
 
-v1::Calibration ChooseOne(const v1::Parameter& parameter, int64_t channel, const std::vector<v1::Calibration>& all) {
+v1::Calibration ChooseOne(const v1::Method& method, const v1::Parameter& parameter, int64_t channel,
+                          const std::vector<v1::Calibration>& all) {
   v1::Calibration chosen;
   chosen.set_c(static_cast<uint32_t>(channel));
   chosen.set_parameter(parameter.name());
@@ -98,7 +104,7 @@ v1::Calibration ChooseOne(const v1::Parameter& parameter, int64_t channel, const
   const Samples kind = OfOneKind(samples);
   AddUp(kind, chosen);
   Average(kind, chosen);
-  chosen.set_value(Lowest(chosen));
+  chosen.set_value(Best(chosen, parameter.name() == kIterations ? method.iterations_slack() : 0));
   chosen.set_criterion(
       fmt::format("{}, {} {}", kind.front()->criterion(), kind.size(), kind.size() == 1 ? "tile" : "tiles"));
   return chosen;
@@ -197,7 +203,7 @@ std::vector<v1::Calibration> Choose(const v1::Method& method, const v1::Deconvol
   std::vector<v1::Calibration> chosen;
   for (int64_t c = 0; c < channels; ++c) {
     for (const v1::Parameter& parameter : method.parameters()) {
-      if (IsAutomatic(spec, parameter.name())) chosen.push_back(ChooseOne(parameter, c, samples));
+      if (IsAutomatic(spec, parameter.name())) chosen.push_back(ChooseOne(method, parameter, c, samples));
     }
   }
   return chosen;

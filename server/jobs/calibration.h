@@ -30,7 +30,8 @@ absl::Status CheckCalibrations(const LiveJob& job, int64_t number, const v1::Cal
 
 // One calibration for each channel and automatic parameter. The samples whose criterion is the most frequent are added
 // up; where one ends before the others its last score stands for the rest. The lowest sum is chosen, the first of
-// several; spectra are averaged. A channel without samples, whose frame is blank, takes the method's default.
+// several, or of iterations the last within the method's slack; spectra are averaged. A channel without samples, whose
+// frame is blank, takes the method's default.
 std::vector<v1::Calibration> Choose(const v1::Method& method, const v1::DeconvolveSpec& spec, int64_t channels,
                                     const std::vector<v1::Calibration>& samples);
 

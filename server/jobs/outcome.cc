@@ -190,7 +190,10 @@ void TakePsfEstimate(JobStep& step, const v1::EstimatePsfResult& result) {
 
 // Where more iterations would have been tried, had there been no limit.
 void NoteLimit(JobStep& step, const v1::Calibration& chosen) {
-  if (chosen.parameter() != kIterations || chosen.value() != std::to_string(kMostCalibratedIterations)) return;
+  if (chosen.parameter() != kIterations || chosen.candidates().empty()) return;
+  const auto lowest = std::min_element(chosen.candidates().begin(), chosen.candidates().end(),
+                                       [](const auto& a, const auto& b) { return a.score() < b.score(); });
+  if (lowest->value() != std::to_string(kMostCalibratedIterations)) return;
   v1::Finding finding;
   finding.set_severity(v1::INFO);
   finding.set_message(fmt::format(

@@ -45,6 +45,7 @@ v1::Method Describe() {
   for (const auto boundary : {v1::EXTEND, v1::PERIODIC, v1::MIRROR}) method.add_boundaries(boundary);
   method.set_transforms_per_iteration(4);
   method.set_halo_factor(1.25);
+  method.set_iterations_slack(0.01);
   method.set_bytes_per_padded_voxel(34.6);
   method.set_bytes_per_measured_voxel(8);
   method.set_bytes_per_weight(4);

@@ -60,6 +60,29 @@ TEST(Choose, OfEqualSumsTheFirst) {
   EXPECT_EQ(ChosenFrom({Curve({2, 1, 1})}).value(), "2");
 }
 
+TEST(Choose, TheLastWithinTheSlackOfAMethodThatSettles) {
+  v1::Method method = RlMethod();
+  method.set_iterations_slack(0.1);
+  const auto chosen = [&](const std::vector<double>& scores) {
+    return Choose(method, Automatic(), 1, {Curve(scores)}).at(0).value();
+  };
+  EXPECT_EQ(chosen({100, 50, 0, 4, 10, 11}), "5") << "a tenth of the fall of 100";
+  EXPECT_EQ(chosen({100, 0, 20, 9, 30}), "4");
+  EXPECT_EQ(chosen({0, 1, 2}), "1") << "no fall";
+}
+
+TEST(Choose, TheSlackIsForIterationsAlone) {
+  v1::Method method = RlMethod();
+  method.set_iterations_slack(0.1);
+  v1::Parameter& lambda = *method.add_parameters();
+  lambda.set_name("lambda");
+  v1::DeconvolveSpec spec;
+  (*spec.mutable_parameters())["lambda"] = "auto";
+  v1::Calibration curve = Curve({100, 0, 1});
+  curve.set_parameter("lambda");
+  EXPECT_EQ(Choose(method, spec, 1, {curve}).at(0).value(), "2");
+}
+
 TEST(Choose, WhereACurveEndsItsLastScoreStands) {
   const v1::Calibration chosen = ChosenFrom({Curve({1, 2}), Curve({9, 8, 5, 6})});
   ASSERT_EQ(chosen.candidates_size(), 4);

@@ -49,6 +49,20 @@ std::string Lowest(const v1::Calibration& curve) {
       ->value();
 }
 
+// What the server chooses of one curve.
+std::string Chosen(const v1::Calibration& curve, const std::string& method) {
+  const double slack = FindMethod(method)->description().iterations_slack();
+  std::string chosen = Lowest(curve);
+  double lowest = curve.candidates(0).score();
+  for (const auto& candidate : curve.candidates()) lowest = std::min(lowest, candidate.score());
+  for (const auto& candidate : curve.candidates()) {
+    if (slack > 0 && candidate.score() <= lowest + slack * (curve.candidates(0).score() - lowest)) {
+      chosen = candidate.value();
+    }
+  }
+  return chosen;
+}
+
 // Keeps the best correlation of the estimates with the truth.
 class Best final : public Monitor {
  public:
@@ -93,11 +107,12 @@ TEST_P(AutomaticIterations, ComeNearTheBestResult) {
   Scene scene({24, 80, 80}, light.photons, 5, 2, light.boundary);
   ASSERT_OK_AND_ASSIGN(const v1::Calibration curve, Calibrated(scene, light.method));
   EXPECT_THAT(curve.criterion(), HasSubstr("held-out photons"));
-  const double found = scene.Quality(light.method, {{"iterations", Lowest(curve)}});
+  const std::string chosen = Chosen(curve, light.method);
+  const double found = scene.Quality(light.method, {{"iterations", chosen}});
   const double best = Best::Of(scene, light.method);
-  RecordProperty("iterations", Lowest(curve));
+  RecordProperty("iterations", chosen);
   RecordProperty("of_the_best", fmt::format("{:.3f}", found / best));
-  EXPECT_GE(found, light.of_the_best * best) << Lowest(curve) << " iterations";
+  EXPECT_GE(found, light.of_the_best * best) << chosen << " iterations";
 }
 
 // With little light admm's best estimate is not that which predicts best; fista goes on too long.
@@ -133,13 +148,13 @@ TEST(CalibrateIterations, FollowsAStrengthThatIsFoundBefore) {
     ASSERT_OK_AND_ASSIGN(const Parameters chosen, WithStrength(admm, parameters, scores));
     ASSERT_OK_AND_ASSIGN(const v1::Calibration curve, CalibrateIterations(judge, admm, chosen, silent));
     scene.Reset();
-    const std::string lambda = chosen.texts().at("lambda");
-    const double found = scene.Quality("admm", {{"lambda", lambda}, {"iterations", Lowest(curve)}}),
+    const std::string lambda = chosen.texts().at("lambda"), iterations = Chosen(curve, "admm");
+    const double found = scene.Quality("admm", {{"lambda", lambda}, {"iterations", iterations}}),
                  best = Best::Of(scene, "admm", {{"lambda", lambda}});
     const std::string name = boundary == v1::EXTEND ? "extend" : "periodic";
     RecordProperty(name, fmt::format("{} of the best, ncc {:.3f} with lambda {}, {} iterations", found / best, found,
-                                     lambda, Lowest(curve)));
-    EXPECT_GE(found, 0.95 * best) << Lowest(curve) << " iterations";
+                                     lambda, iterations));
+    EXPECT_GE(found, 0.95 * best) << iterations << " iterations";
     EXPECT_GE(found, 1.3 * scene.Quality("admm", {})) << "the usual strength";
   }
 }
