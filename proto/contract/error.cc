@@ -83,12 +83,14 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::NOT_FINITE_INPUT:
     case v1::BAD_PSF:
     case v1::BAD_COMPRESSION:
+    case v1::BAD_FILE:
       return absl::StatusCode::kInvalidArgument;
     case v1::CHECKSUM_MISMATCH:
     case v1::DIGEST_MISMATCH:
     case v1::CORRUPT_DATA:
       return absl::StatusCode::kDataLoss;
     case v1::REQUEST_ID_REUSED:
+    case v1::FILE_EXISTS:
       return absl::StatusCode::kAlreadyExists;
     case v1::NOT_FOUND:
       return absl::StatusCode::kNotFound;
@@ -103,6 +105,7 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::NOT_STREAMABLE:
     case v1::INCOMPATIBLE_VERSION:
     case v1::LAST_ADMIN:
+    case v1::NO_FILE_ROOTS:
       return absl::StatusCode::kFailedPrecondition;
     case v1::DISK_FULL:
     case v1::OUT_OF_MEMORY:
@@ -117,6 +120,7 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::STORAGE_FAILURE:
       return absl::StatusCode::kInternal;
     case v1::ATTEMPTS_EXHAUSTED:
+    case v1::FILE_CHANGED:
       return absl::StatusCode::kAborted;
     case v1::CANCELLED_BY_USER:
     case v1::VOLUME_GONE:
@@ -127,6 +131,7 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::TOKEN_EXPIRED:
       return absl::StatusCode::kUnauthenticated;
     case v1::ROLE_NOT_ALLOWED:
+    case v1::PATH_NOT_ALLOWED:
       return absl::StatusCode::kPermissionDenied;
     default:
       return absl::StatusCode::kUnknown;

@@ -28,6 +28,8 @@ constexpr auto kTable = std::to_array<Permission>({
     Users("Volumes.Finish"),
     Users("Volumes.Get"),
     Users("Volumes.Read"),
+    Users("Volumes.Import", kAudited),
+    Users("Volumes.Export", kAudited),
     Users("Volumes.List"),
     Users("Volumes.Delete", kAudited),
     Users("Jobs.Submit"),
