@@ -71,7 +71,10 @@ std::vector<std::string> InputNames(const v1::JobSpec& spec) {
       return {spec.check_psf().psf_volume()};
     case v1::JobSpec::kPreparePsf:
       return {spec.prepare_psf().psf_volume()};
+    case v1::JobSpec::kExportFile:
+      return {spec.export_file().volume()};
     case v1::JobSpec::kModelPsf:
+    case v1::JobSpec::kImportFile:
     case v1::JobSpec::WORK_NOT_SET:
       break;
   }
