@@ -23,6 +23,7 @@ inline constexpr double kLeastUsualVoxelUm = 0.001;        // edges of voxels be
 inline constexpr double kMostUsualVoxelUm = 10;            // they are in another unit
 inline constexpr double kMaximumCounts = 1e12;             // any number of counts or photons
 inline constexpr size_t kDisplayNameBytes = 255;
+inline constexpr size_t kFilePathBytes = 4096;  // of a file on storage that the server sees, below its root
 inline constexpr size_t kRequestIdBytes = 64;
 inline constexpr size_t kParameterCount = 64;
 inline constexpr size_t kParameterNameBytes = 64;

@@ -181,13 +181,16 @@ absl::StatusOr<std::vector<PlannedOutput>> Plan(const v1::JobSpec& job, const v1
     case v1::JobSpec::kDistill:
       return PlanDistill(job, input);
     case v1::JobSpec::kCheckPsf:
+    case v1::JobSpec::kImportFile:
+    case v1::JobSpec::kExportFile:
       return std::vector<PlannedOutput>();
     case v1::JobSpec::kPreparePsf:
       return PlanPreparePsf(job, psf);
     default:
       return MakeError(
           {.reason = v1::INVALID_FIELD,
-           .remedy = "Say what to do: deconvolve, simulate, project, model_psf, distill, check_psf or prepare_psf."},
+           .remedy = "Say what to do: deconvolve, simulate, project, model_psf, distill, check_psf, prepare_psf, "
+                     "import_file or export_file."},
           "the job does not say what to do");
   }
 }

@@ -26,7 +26,8 @@ struct PlannedOutput {
 //   simulate:   `truth` (f32), `psf` (f32, of `psf`'s shape or `GaussianPsfShape`), `raw` (u16 by default);
 //   project:    `projection`, like `input` with one voxel along the axis;
 //   model_psf, distill: `psf` (f32) of the extents asked for;
-//   prepare_psf: `psf` (f32), PreparedPsfVolume of prepared_psf.h.
+//   prepare_psf: `psf` (f32), PreparedPsfVolume of prepared_psf.h;
+//   check_psf, export_file: none; import_file: none yet, since only its first task tells what is in the file.
 // `method` is that of a deconvolution; null stands for one that joins no channels and estimates no PSF. `input` is the
 // volume named in the spec, null for simulate; `psf` that of simulate, prepare_psf or such a method, null if it names
 // none. Errors: INVALID_FIELD (a volume that the spec names is missing), LIMIT_EXCEEDED (an output would be too large),

@@ -16,6 +16,7 @@
 #include "proto/contract/optics.h"
 #include "proto/contract/prepared_psf.h"
 #include "proto/contract/resource_name.h"
+#include "proto/contract/server_file.h"
 #include "proto/contract/simulation.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
@@ -458,9 +459,14 @@ absl::Status ValidateJobSpec(const v1::JobSpec& spec) {
     case v1::JobSpec::kPreparePsf:
       RETURN_IF_ERROR(CheckPsfVolume(spec.prepare_psf().psf_volume(), "prepare_psf.psf_volume"));
       return ValidatePreparePsf(spec.prepare_psf());
+    case v1::JobSpec::kImportFile:
+      return ValidateImport(spec.import_file());
+    case v1::JobSpec::kExportFile:
+      return ValidateExport(spec.export_file());
     default:
       return Invalid("work", "is missing",
-                     "Say what to do: deconvolve, simulate, project, model_psf, distill, check_psf or prepare_psf.");
+                     "Say what to do: deconvolve, simulate, project, model_psf, distill, check_psf, prepare_psf, "
+                     "import_file or export_file.");
   }
 }
 
