@@ -11,6 +11,7 @@ std::unique_ptr<Backend> Make(int threads) {
 
 INSTANTIATE_TEST_SUITE_P(Cpu, BackendSuite, ::testing::Values(BackendCase{"cpu", Make}));
 INSTANTIATE_TEST_SUITE_P(Cpu, SplittingSuite, ::testing::Values(BackendCase{"cpu", Make}));
+INSTANTIATE_TEST_SUITE_P(Cpu, StagingSuite, ::testing::Values(BackendCase{"cpu", Make}));
 
 }  // namespace
 }  // namespace deconvoy::worker

@@ -21,6 +21,7 @@
 #include "tests/contract/backend_linear_suite.h"
 #include "tests/contract/backend_roughness_suite.h"
 #include "tests/contract/backend_splitting_suite.h"
+#include "tests/contract/backend_staging_suite.h"
 #include "tests/contract/backend_wavelet_suite.h"
 
 namespace deconvoy::worker {

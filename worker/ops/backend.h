@@ -18,13 +18,16 @@
 #include <absl/status/statusor.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
 
+#include "deconvoy/v1/volumes.pb.h"
 #include "deconvoy/v1/workers.pb.h"
 #include "proto/contract/geometry.h"
 
@@ -330,6 +333,24 @@ struct Reduction {
   int64_t not_finite = 0;  // NaN or infinity; those are left out of the others
 };
 
+// Host memory that a device copies to and from by itself while the host goes on; page-locked where the device asks for
+// that. It may outlive what made it.
+class Staging {
+ public:
+  virtual ~Staging() = default;  // waits for the copy that uses it
+  // Its bytes, aligned for floats, once no copy uses them any more. Errors are those of that copy.
+  virtual absl::StatusOr<std::span<std::byte>> Bytes() = 0;
+};
+
+// How counts become values: with p = (count - offset) gain - dark as float32, the value is max(p + raise, 0). Both are
+// computed in double precision and rounded once.
+struct CountRule {
+  double offset = 0;
+  double gain = 1;
+  double dark = 0;
+  double raise = 0;
+};
+
 // The operations on one domain.
 class Ops {
  public:
@@ -367,6 +388,15 @@ class Ops {
   // Between host memory holding `box` in z,y,x order and the device. REQUIRES: box inside the array's box.
   virtual absl::Status Upload(std::span<const float> host, const Box3& box, Array& array) = 0;
   virtual absl::Status Download(const Array& array, const Box3& box, std::span<float> host) = 0;
+
+  // The same without waiting for the copy: operations that follow see what was loaded, and Staging::Bytes what was
+  // unloaded. What is given here (worker/ops/staging.cc) waits; a device that copies by itself overrides all three.
+  virtual absl::StatusOr<std::unique_ptr<Staging>> Stage(int64_t bytes);
+  // array = the values of the counts of `type`, U8 or U16, that lie at the beginning of `from` in z,y,x order.
+  // REQUIRES: box inside the array's box, room for it in `from`; as of the next.
+  virtual absl::Status Load(Staging& from, v1::VoxelType type, const CountRule& rule, const Box3& box, Array& array);
+  // float32 in z,y,x order, at the beginning of `to`.
+  virtual absl::Status Unload(const Array& array, const Box3& box, Staging& to);
 
   // REQUIRES: an epilogue with an output.
   virtual absl::Status Convolve(const Convolution& step) = 0;
@@ -424,6 +454,8 @@ class Backend {
   virtual int threads() const = 0;
   // What transforms cost on it; empty where that was not measured.
   virtual v1::FftCosts fft_costs() const { return {}; }
+  // The device beside the processors that it computes on; none: it computes on these.
+  virtual std::optional<v1::Accelerator> accelerator() const { return std::nullopt; }
 
   // Operations on `domain`. Plans are kept, so that the next call for the same domain is cheap.
   virtual absl::StatusOr<std::unique_ptr<Ops>> Open(const Shape3& domain) = 0;

@@ -13,6 +13,7 @@
 #include <spdlog/spdlog.h>
 
 #include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
 #include "worker/backends/cpu/pointwise.h"
 #include "worker/backends/cpu/roughness.h"
 #include "worker/backends/cpu/rows.h"
@@ -20,6 +21,7 @@
 #include "worker/backends/cpu/splitting.h"
 #include "worker/backends/cpu/wavelets.h"
 #include "worker/backends/cpu/weights.h"
+#include "worker/ops/staging.h"
 
 namespace deconvoy::worker::cpu {
 namespace {
@@ -185,6 +187,20 @@ absl::Status CpuOps::Download(const Array& array, const Box3& box, std::span<flo
   const CpuArray& source = Cast(array);
   ForEachRow(box, [&](int64_t z, int64_t y) {
     std::memcpy(host.data() + RowIndex(box, z, y) * box.shape.x, Part(source, box, z, y), Bytes(box.shape.x));
+  });
+  return absl::OkStatus();
+}
+
+absl::Status CpuOps::Load(Staging& from, v1::VoxelType type, const CountRule& rule, const Box3& box, Array& array) {
+  Require(array.box().Contains(box), "the array covers the box");
+  ASSIGN_OR_RETURN(const std::span<const std::byte> counts, from.Bytes());
+  const int64_t row_bytes = box.shape.x * BytesPerVoxel(type);
+  Require(static_cast<int64_t>(counts.size()) >= row_bytes * box.shape.z * box.shape.y, "the staging holds the box");
+  CpuArray& target = Cast(array);
+  ForEachRow(box, [&](int64_t z, int64_t y) {
+    const auto at = static_cast<size_t>(RowIndex(box, z, y) * row_bytes);
+    ConvertCounts(rule, counts.subspan(at, static_cast<size_t>(row_bytes)), type,
+                  {Part(target, box, z, y), static_cast<size_t>(box.shape.x)});
   });
   return absl::OkStatus();
 }
