@@ -110,16 +110,19 @@ bool Capabilities::HasWorker(const std::string& backend) const {
                      [&](const auto& entry) { return Matches(entry.second, backend); });
 }
 
-std::string Capabilities::Lacking(const std::string& backend, const std::string& method, int64_t memory_bytes) const {
+std::string Capabilities::Lacking(const std::string& backend, const std::string& method, int64_t memory_bytes,
+                                  bool same_host) const {
   std::lock_guard lock(mutex_);
   const auto knows = [&](const auto& entry) { return method.empty() || entry.second.methods.contains(method); };
   const auto takes = [&](const auto& entry) {
     const int64_t budget = entry.second.machine.memory_budget_bytes;
-    return Matches(entry.second, backend) && knows(entry) && (budget == 0 || memory_bytes <= budget);
+    return Matches(entry.second, backend) && knows(entry) && (budget == 0 || memory_bytes <= budget) &&
+           (!same_host || entry.second.same_host);
   };
   if (std::any_of(workers_.begin(), workers_.end(), takes)) return "";
   const bool unknown = !workers_.empty() && std::none_of(workers_.begin(), workers_.end(), knows);
-  return fmt::format("a {}worker{}{}", backend.empty() ? "" : fmt::format("`{}` ", backend),
+  return fmt::format("a {}worker{}{}{}", backend.empty() ? "" : fmt::format("`{}` ", backend),
+                     same_host ? " on the server's machine" : "",
                      unknown ? fmt::format(" that knows `{}`", method) : "",
                      memory_bytes > 0 ? fmt::format(" with {} of memory", MemoryText(memory_bytes)) : "");
 }

@@ -34,6 +34,7 @@ struct WorkerCapacity {
   MachineFacts machine;
   double rate = 0;  // padded voxel iterations per second of rl; 0 if not measured
   std::set<std::string> methods = {};
+  bool same_host = false;  // it is on the server's machine
 };
 
 class Capabilities {
@@ -61,8 +62,10 @@ class Capabilities {
   // Whether a worker of `backend` (empty: any) is alive.
   bool HasWorker(const std::string& backend) const;
   // What a task of `memory_bytes` with `method` (empty: none) on `backend` (empty: any) waits for, such as `a worker
-  // with 12.5 GiB of memory`; empty when a live worker could take it.
-  std::string Lacking(const std::string& backend, const std::string& method, int64_t memory_bytes) const;
+  // with 12.5 GiB of memory`; empty when a live worker could take it. With `same_host` workers of other machines
+  // cannot.
+  std::string Lacking(const std::string& backend, const std::string& method, int64_t memory_bytes,
+                      bool same_host = false) const;
   uint64_t version() const;  // rises whenever a worker comes, changes or goes
   // Sum of the measured rates of live workers of `backend` (empty: any); 0 if none has been measured.
   double Rate(const std::string& backend) const;

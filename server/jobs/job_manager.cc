@@ -8,6 +8,7 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
+#include "server/jobs/file_job.h"
 #include "server/jobs/job_state.h"
 #include "server/jobs/job_step.h"
 #include "server/jobs/live_job.h"
@@ -54,14 +55,15 @@ double WorkOf(const LiveJob& job) {
 }  // namespace
 
 JobManager::JobManager(const RetryRules& rules, Store& store, VolumeStore& volumes, Capabilities& capabilities,
-                       Clock& clock, IdSource& ids)
+                       Clock& clock, IdSource& ids, FileRoots roots)
     : rules_(rules),
       store_(store),
       volumes_(volumes),
       capabilities_(capabilities),
       clock_(clock),
       ids_(ids),
-      examiner_(store, volumes, capabilities),
+      roots_(std::move(roots)),
+      examiner_(store, volumes, capabilities, roots_),
       watcher_(std::make_unique<InputWatcher>([this](const InputNews& news) { return TakeNews(news); })) {
   volumes_.SetListener(watcher_.get());
 }
@@ -72,8 +74,9 @@ JobManager::~JobManager() {
 
 absl::StatusOr<std::unique_ptr<JobManager>> JobManager::Open(const RetryRules& rules, Store& store,
                                                              VolumeStore& volumes, Capabilities& capabilities,
-                                                             Clock& clock, IdSource& ids) {
-  std::unique_ptr<JobManager> manager(new JobManager(rules, store, volumes, capabilities, clock, ids));
+                                                             Clock& clock, IdSource& ids, FileRoots roots) {
+  std::unique_ptr<JobManager> manager(
+      new JobManager(rules, store, volumes, capabilities, clock, ids, std::move(roots)));
   RETURN_IF_ERROR(manager->Recover());
   return manager;
 }
@@ -95,7 +98,7 @@ absl::StatusOr<std::map<std::string, v1::VolumeSpec>> JobManager::VolumesOf(cons
                                     job.spec().deconvolve().mask_volume(),  job.spec().deconvolve().flat_field_volume(),
                                     job.spec().simulate().psf_volume(),     job.spec().project().input_volume(),
                                     job.spec().distill().input_volume(),    job.spec().check_psf().psf_volume(),
-                                    job.spec().prepare_psf().psf_volume()};
+                                    job.spec().prepare_psf().psf_volume(),  job.spec().export_file().volume()};
   for (const std::string& name : job.spec().distill().more_volumes()) names.push_back(name);
   for (const v1::JobOutput& output : job.outputs()) names.push_back(output.volume());
   std::map<std::string, v1::VolumeSpec> specs;
@@ -172,8 +175,8 @@ absl::StatusOr<JobRecord> JobManager::FindStored(const std::string& owner, const
 v1::JobProgress JobManager::ProgressOf(const LiveJob& job) const {
   v1::JobProgress progress = job.Progress();
   if (job.leased_tasks() > 0 || job.record().state == v1::PAUSED || IsEnd(job.record().state)) return progress;
-  const std::string lacking =
-      capabilities_.Lacking(job.spec().deconvolve().backend(), job.spec().deconvolve().method(), job.memory_bytes());
+  const std::string lacking = capabilities_.Lacking(job.spec().deconvolve().backend(), job.spec().deconvolve().method(),
+                                                    job.memory_bytes(), IsFileJob(job.spec()));
   if (!lacking.empty()) {
     progress.set_activity("waiting for " + lacking);
   } else if (!job.lack_of_room().empty()) {
@@ -330,7 +333,8 @@ std::vector<WaitingJob> JobManager::Waiting() {
                        .backend = spec.backend(),
                        .memory_bytes = job->memory_bytes(),
                        .tasks = job->available_tasks(),
-                       .job_class = ClassOf(job->spec())});
+                       .job_class = ClassOf(job->spec()),
+                       .same_host = IsFileJob(job->spec())});
   }
   return waiting;
 }

@@ -28,6 +28,7 @@
 #include "deconvoy/v1/workers.pb.h"
 #include "proto/contract/resource_name.h"
 #include "server/jobs/capabilities.h"
+#include "server/jobs/file_roots.h"
 #include "server/jobs/input_watcher.h"
 #include "server/jobs/outcome.h"
 #include "server/jobs/preflight.h"
@@ -50,6 +51,7 @@ struct WaitingJob {
   int64_t memory_bytes = 0;             // of one task
   int64_t tasks = 1;                    // that can be given out now
   v1::JobClass job_class = v1::NORMAL;  // INTERACTIVE, NORMAL or BATCH
+  bool same_host = false;               // it is for workers on the server's machine
 };
 
 // What a task that was done has cost.
@@ -61,9 +63,10 @@ struct TaskSpending {
 class JobManager {
  public:
   // Loads the jobs that have not ended. Tasks that were leased return to the queue and count as lost. The arguments
-  // must outlive the manager.
+  // must outlive the manager. `roots` are what imports and exports may use.
   static absl::StatusOr<std::unique_ptr<JobManager>> Open(const RetryRules& rules, Store& store, VolumeStore& volumes,
-                                                          Capabilities& capabilities, Clock& clock, IdSource& ids);
+                                                          Capabilities& capabilities, Clock& clock, IdSource& ids,
+                                                          FileRoots roots = {});
   ~JobManager();
 
   // --- for users: server/api ---
@@ -147,9 +150,12 @@ class JobManager {
   };
   Counts CountTasks();
 
+  // The folders for files that the owner may use.
+  std::vector<v1::FileRoot> FileRootsOf(const std::string& owner) const { return roots_.UsableBy(owner); }
+
  private:
   JobManager(const RetryRules& rules, Store& store, VolumeStore& volumes, Capabilities& capabilities, Clock& clock,
-             IdSource& ids);
+             IdSource& ids, FileRoots roots);
 
   // --- opening ---
   absl::Status Recover();
@@ -174,6 +180,12 @@ class JobManager {
   absl::Status Insert(const JobChange& first, const v1::SubmitJobRequest& request, const std::string& digest);
   double QueuedWork();
 
+  // --- imports (import.cc) ---
+  // Finds the volume that an import's file holds, or makes the file of a new one, for which `hold` keeps the room until
+  // the step is stored. Errors are those of the store, after which nothing is left. REQUIRES: the job's turn is held.
+  absl::StatusOr<ImportDecision> DecideImport(const LiveJob& job, const v1::LookAtFileResult& found,
+                                              std::optional<Quotas::Hold>& hold);
+
   // --- showing ---
   // As users see it, with what a job waits for that no worker can take. REQUIRES: mutex_ is held.
   v1::Job Show(const LiveJob& job) const;
@@ -190,9 +202,12 @@ class JobManager {
   absl::StatusOr<Completion> CheckLive(const LiveJob& job, const TaskId& task, uint64_t token);
   absl::StatusOr<Completion> CheckStored(const TaskId& task, uint64_t token);
 
-  // Gives this task to the worker. DISK_FULL, before anything is changed, when the spool has no room for its outputs.
-  // REQUIRES: the job's turn is held.
-  absl::StatusOr<v1::Task> LeaseTask(LiveJob& job, int64_t number, const std::string& worker);
+  // Gives this task to the worker, with the way to its `file` where it has one. DISK_FULL, before anything is changed,
+  // when the spool has no room for its outputs. REQUIRES: the job's turn is held.
+  absl::StatusOr<v1::Task> LeaseTask(LiveJob& job, int64_t number, const std::string& worker,
+                                     const v1::FileAccess& file);
+  // Fails a job of which the next task cannot be given out any more. REQUIRES: the job's turn is held.
+  absl::Status FailNow(LiveJob& job, const absl::Status& error);
   // Lets the job wait after a DISK_FULL error. In memory only, so that a full disk need not hold it. REQUIRES: the
   // job's turn is held.
   void WaitForRoom(LiveJob& job, const absl::Status& error);
@@ -209,6 +224,7 @@ class JobManager {
   Capabilities& capabilities_;
   Clock& clock_;
   IdSource& ids_;
+  const FileRoots roots_;
   const JobExaminer examiner_;
 
   std::mutex listening_;                  // held over calls of the listener; taken after a job's turn

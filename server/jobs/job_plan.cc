@@ -55,13 +55,17 @@ bool Parse(const json& list, std::vector<Message>& messages) {
 }  // namespace
 
 std::string EncodePlan(const JobPlan& plan) {
-  const json object = {
+  json object = {
       {"tile_plan_version", kTilePlanVersion},     {"core", ToJson(plan.tiles.core)},
       {"halo", ToJson(plan.tiles.halo)},           {"padded", ToJson(plan.tiles.padded)},
       {"grid", ToJson(plan.tiles.grid)},           {"memory_bytes", plan.tiles.memory_bytes},
       {"analysis", Binary(plan.analysis)},         {"samples", ToJson(plan.samples)},
       {"calibrations", ToJson(plan.calibrations)}, {"psf_estimates", ToJson(plan.psf_estimates)},
   };
+  if (plan.import) {
+    object["import_spec"] = Binary(plan.import->spec);
+    object["import_stamp"] = Binary(plan.import->stamp);
+  }
   std::string bytes;
   json::to_cbor(object, bytes);
   return bytes;
@@ -82,6 +86,11 @@ absl::StatusOr<JobPlan> DecodePlan(const std::string& bytes) {
         !Parse(object.value("calibrations", none), plan.calibrations) ||
         !Parse(object.value("psf_estimates", none), plan.psf_estimates)) {
       return Damaged("a part of it is not a message of the contract");
+    }
+    if (!object.contains("import_spec")) return plan;
+    plan.import.emplace();
+    if (!Parse(object.at("import_spec"), plan.import->spec) || !Parse(object.at("import_stamp"), plan.import->stamp)) {
+      return Damaged("what was found in the file of an import is not a message of the contract");
     }
     return plan;
   } catch (const json::exception& error) {

@@ -91,7 +91,8 @@ absl::StatusOr<std::vector<int64_t>> TasksWithoutOutput(Store& store, const Live
 bool CanBeRedone(const LiveJob& job, const std::vector<int64_t>& tasks) {
   return std::all_of(tasks.begin(), tasks.end(), [&](int64_t number) {
     const TaskKind kind = job.task(number).kind;
-    return kind == TaskKind::kProject || (kind == TaskKind::kTile && !StartsFromPrevious(job.spec()));
+    return kind == TaskKind::kProject || kind == TaskKind::kReadFile ||
+           (kind == TaskKind::kTile && !StartsFromPrevious(job.spec()));
   });
 }
 

@@ -85,11 +85,23 @@ absl::Status JobStep::End(v1::JobState state) {
 }
 
 absl::Status JobStep::Succeed() {
+  if (job().spec().has_import_file()) {
+    RETURN_IF_ERROR(CompleteImport());
+    return End(v1::SUCCEEDED);
+  }
   for (const v1::JobOutput& output : job().outputs()) {
     ASSIGN_OR_RETURN(std::string id, VolumeId(output.volume(), "outputs"));
     change.completed_volumes.push_back(std::move(id));
   }
   return End(v1::SUCCEEDED);
+}
+
+// Without a plan the output is a volume that was complete before.
+absl::Status JobStep::CompleteImport() {
+  if (!live_.plan()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(std::string id, VolumeId(job().outputs(0).volume(), "outputs"));
+  change.imported = {.volume_id = std::move(id), .digest = live_.plan()->import->spec.digest()};
+  return absl::OkStatus();
 }
 
 absl::Status JobStep::EndWithoutResult(v1::JobState state) {

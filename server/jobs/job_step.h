@@ -47,6 +47,7 @@ class JobStep {
  private:
   v1::JobEvent& AddEvent();
   absl::Status CancelOpenTasks();
+  absl::Status CompleteImport();
   absl::Status End(v1::JobState state);
   absl::Status EndWithoutResult(v1::JobState state);
 

@@ -14,6 +14,8 @@ namespace {
 
 // Share of a deconvolution's time that its analysis takes, for progress.
 constexpr double kAnalysisShare = 0.02;
+// The same of an import that looks at its file.
+constexpr double kLookShare = 0.4;
 
 LiveTask Compact(const TaskRecord& task) {
   return {.kind = task.kind,
@@ -46,6 +48,7 @@ const v1::VolumeSpec* LargestStack(const v1::DistillSpec& spec, const Volumes& v
 // That which takes most memory.
 const v1::VolumeSpec* InputOf(const v1::JobSpec& spec, const Volumes& volumes) {
   if (spec.has_project()) return Named(volumes, spec.project().input_volume());
+  if (spec.has_export_file()) return Named(volumes, spec.export_file().volume());
   return spec.has_distill() ? LargestStack(spec.distill(), volumes) : Named(volumes, spec.deconvolve().input_volume());
 }
 
@@ -119,6 +122,7 @@ void LiveJob::Accept(const JobChange& change, std::optional<JobPlan> plan, absl:
   record_.plan.clear();
   record_.job.set_last_sequence(last_sequence);
   if (plan) plan_ = std::move(plan);
+  for (const VolumeRecord& volume : change.new_volumes) volumes_[volume.id] = volume.spec;
   for (const TaskRecord& task : change.new_tasks) Take(task, wall, steady);
   for (const TaskRecord& task : change.changed_tasks) Take(task, wall, steady);
   ++version_;
@@ -269,10 +273,11 @@ double LiveJob::Fraction() const {
   for (const auto& [number, running] : running_) {
     if (running.iterations_total > 0) done += std::min(1.0, 1.0 * running.iteration / running.iterations_total);
   }
-  if (!spec().has_deconvolve()) return done / total;
-  if (!plan_) return kAnalysisShare * std::min(done, 1.0);
+  if (!spec().has_deconvolve() && !spec().has_import_file()) return done / total;
+  const double first = spec().has_deconvolve() ? kAnalysisShare : kLookShare;
+  if (!plan_) return first * std::min(done, 1.0);
   total = std::max<double>(total, record_.job.progress().tasks_total());  // tiles come after the calibrations
-  return kAnalysisShare + (1 - kAnalysisShare) * (done - 1) / (total - 1);
+  return first + (1 - first) * (done - 1) / (total - 1);
 }
 
 int64_t LiveJob::FirstCalibration() const {
@@ -311,6 +316,12 @@ std::string LiveJob::Activity() const {
     case TaskKind::kCalibrate:
       return fmt::format("calibrate on sample {} of {}", number - FirstCalibration() + 1,
                          first_tile_ - FirstCalibration());
+    case TaskKind::kLookAtFile:
+      return "look at the file";
+    case TaskKind::kReadFile:
+      return fmt::format("read part {} of {}", number, task_count() - 1);
+    case TaskKind::kWriteFile:
+      return "write the file";
     case TaskKind::kProject:
       return fmt::format("frame {} of {}", number + 1, task_count());
   }

@@ -113,9 +113,9 @@ class LiveJob {
   std::string Activity() const;
   std::string Waiting() const;
 
-  // Step; the volumes are constant.
+  // Step.
   JobRecord record_;
-  const std::map<std::string, v1::VolumeSpec> volumes_;
+  std::map<std::string, v1::VolumeSpec> volumes_;
   const int64_t channels_;          // of a deconvolution's result
   const int64_t whole_task_bytes_;  // least memory of a task before there is a plan
   std::optional<JobPlan> plan_;

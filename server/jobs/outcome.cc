@@ -17,6 +17,7 @@
 #include "server/jobs/analysis_check.h"
 #include "server/jobs/calibration.h"
 #include "server/jobs/capabilities.h"
+#include "server/jobs/file_job.h"
 #include "server/jobs/job_state.h"
 #include "server/jobs/job_step.h"
 #include "server/jobs/preview.h"
@@ -331,6 +332,16 @@ void TakePsfCheck(JobStep& step, const v1::CheckPsfResult& check) {
   for (const v1::Finding& finding : check.findings()) step.AddFinding(finding);
 }
 
+// --- Exports ---
+
+void TakeWrittenFile(JobStep& step, const v1::WriteFileResult& written) {
+  v1::Finding finding;
+  finding.set_severity(v1::INFO);
+  finding.set_message(fmt::format("{} has {} bytes{}", step.live().spec().export_file().file(), written.size_bytes(),
+                                  written.already_there() ? ", and was there already with this content" : ""));
+  step.AddFinding(finding);
+}
+
 // --- All kinds ---
 
 absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult& result, size_t boxes) {
@@ -342,6 +353,8 @@ absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult&
                                               : kind == TaskKind::kDistill     ? v1::TaskResult::kDistill
                                               : kind == TaskKind::kCheckPsf    ? v1::TaskResult::kCheckPsf
                                               : kind == TaskKind::kEstimatePsf ? v1::TaskResult::kEstimatePsf
+                                              : kind == TaskKind::kLookAtFile  ? v1::TaskResult::kLookAtFile
+                                              : kind == TaskKind::kWriteFile   ? v1::TaskResult::kWriteFile
                                                                                : v1::TaskResult::RESULT_NOT_SET;
   if (result.result_case() != expected) {
     return WrongResult(fmt::format("the result of {} is not of the task's kind", TaskName(job.id(), number)));
@@ -427,7 +440,8 @@ absl::Duration BackoffAfter(int32_t n, const RetryRules& rules) {
 }
 
 absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& result,
-                        const std::vector<uint32_t>& box_crc32c, const Capabilities& capabilities) {
+                        const std::vector<uint32_t>& box_crc32c, const Capabilities& capabilities,
+                        const ImportDecision& import) {
   RETURN_IF_ERROR(CheckKind(step.live(), number, result, box_crc32c.size()));
   RETURN_IF_ERROR(step.MoveTask(step.live().RecordOf(number), TaskState::kDone));
   RETURN_IF_ERROR(CommitBoxes(step, number, box_crc32c));
@@ -438,6 +452,8 @@ absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& res
   if (result.has_simulate()) TakeSimulation(step, result.simulate());
   for (const v1::Finding& finding : result.distill().findings()) step.AddFinding(finding);
   if (result.has_check_psf()) TakePsfCheck(step, result.check_psf());
+  if (result.has_look_at_file()) RETURN_IF_ERROR(TakeLook(step, result.look_at_file(), import));
+  if (result.has_write_file()) TakeWrittenFile(step, result.write_file());
   return EndAfterLast(step, step.live().open_tasks() - 1);
 }
 

@@ -5,11 +5,13 @@
 #include <absl/time/time.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "deconvoy/v1/workers.pb.h"
 #include "server/jobs/input_tasks.h"
+#include "server/store/store.h"
 
 namespace deconvoy::server {
 
@@ -36,14 +38,23 @@ struct TaskFailure {
   std::string log_excerpt = {};
 };
 
+// What has been decided on the volume of an import.
+struct ImportDecision {
+  absl::Status error = {};                // the job fails with it
+  std::string equal = {};                 // id of a complete volume that is the same; else empty
+  std::optional<VolumeRecord> made = {};  // the new volume, whose file is there
+};
+
 // Makes the leased task DONE and plans what follows: its boxes committed with the given CRCs, one for each of its
 // output pieces; after an analysis the estimates of PSFs, or else the calibrations, or else the tile tasks, or the
 // job's failure when no plan is possible; after the last estimate the calibrations or else the tile tasks; after the
 // last calibration what was chosen, and the tile tasks; after a frame those that wait for it; after the last task, and
 // once its input is complete, the job's end, which is a failure where CheckResult (result_check.h) says so.
-// INVALID_FIELD when the result is not one of this task.
+// INVALID_FIELD when the result is not one of this task. `import` is what was decided on the volume of an import whose
+// file has been looked at.
 absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& result,
-                        const std::vector<uint32_t>& box_crc32c, const Capabilities& capabilities);
+                        const std::vector<uint32_t>& box_crc32c, const Capabilities& capabilities,
+                        const ImportDecision& import = {});
 
 // Takes note that more of a job's input is there, of these frames: BLOCKED tasks become READY; a job of which all is
 // computed ends with its input's completion. Changes nothing where nothing follows.

@@ -18,6 +18,7 @@
 #include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
 #include "server/jobs/calibration.h"
+#include "server/jobs/file_job.h"
 #include "server/jobs/psf_lookup.h"
 #include "server/jobs/psf_size.h"
 #include "server/jobs/streamable.h"
@@ -41,8 +42,9 @@ std::string Text(const Shape3& shape) {
 // One examination. Each check returns false, after a refusal, when the checks that build on it make no sense.
 class Examiner {
  public:
-  Examiner(const std::string& owner, Store& store, VolumeStore& volumes, const Capabilities& capabilities)
-      : owner_(owner), store_(store), volumes_(volumes), capabilities_(capabilities) {}
+  Examiner(const std::string& owner, Store& store, VolumeStore& volumes, const Capabilities& capabilities,
+           const FileRoots& roots)
+      : owner_(owner), store_(store), volumes_(volumes), capabilities_(capabilities), roots_(roots) {}
 
   absl::Status Run(v1::JobSpec spec, double queued_work);
 
@@ -60,6 +62,7 @@ class Examiner {
   absl::Status CheckStreamable(const v1::DeconvolveSpec& spec, const v1::Method& method);
   absl::Status CheckGivenPsf(const v1::CheckPsfSpec& given);
   absl::Status CheckPreparedPsf(const v1::PreparePsfSpec& spec);
+  absl::Status CheckFileJob(const v1::JobSpec& spec);
   template <class Spec>
   absl::Status CheckCentre(const Spec& spec, const v1::VolumeSpec& psf, std::string_view work);
   absl::Status CheckTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input,
@@ -83,7 +86,8 @@ class Examiner {
   Store& store_;
   VolumeStore& volumes_;
   const Capabilities& capabilities_;
-  std::optional<v1::VolumeSpec> input_;  // of a deconvolution or projection
+  const FileRoots& roots_;
+  std::optional<v1::VolumeSpec> input_;  // of a deconvolution, projection or export
   std::optional<v1::VolumeSpec> psf_;    // of any job that names one
   std::optional<v1::VolumeSpec> mask_;   // of a deconvolution that has one
   std::optional<v1::Method> method_;     // of a deconvolution
@@ -368,6 +372,14 @@ absl::Status Examiner::CheckPreparedPsf(const v1::PreparePsfSpec& spec) {
                      "Cut the volume along time or channels.", "PSFs (channels times time points)");
 }
 
+// What is wrong with the file itself only a worker can tell.
+absl::Status Examiner::CheckFileJob(const v1::JobSpec& spec) {
+  const absl::Status allowed = CheckFile(roots_, owner_, spec);
+  if (!allowed.ok()) RETURN_IF_ERROR(Refuse(allowed));
+  if (!spec.has_export_file()) return absl::OkStatus();
+  return FindVolume(spec.export_file().volume(), "export_file.volume", input_);
+}
+
 // Of the scratch file of one task: a tile's core, or a frame of every output; all frames of a prepared PSF. An
 // estimated PSF has a task of its own.
 int64_t Examiner::LargestScratchBytes(const std::vector<PlannedOutput>& outputs) const {
@@ -461,6 +473,10 @@ absl::Status Examiner::Run(v1::JobSpec spec, double queued_work) {
     case v1::JobSpec::kModelPsf:
       NoteVoxelSize(spec.model_psf().voxel_size(), "PSF", "model_psf.voxel_size");
       break;
+    case v1::JobSpec::kImportFile:
+    case v1::JobSpec::kExportFile:
+      RETURN_IF_ERROR(CheckFileJob(spec));
+      break;
     default:
       RETURN_IF_ERROR(FindVolume(spec.project().input_volume(), "project.input_volume", input_));
       break;
@@ -477,22 +493,9 @@ absl::Status Examiner::Run(v1::JobSpec spec, double queued_work) {
 
 absl::StatusOr<Examination> JobExaminer::Examine(const std::string& owner, const v1::JobSpec& spec,
                                                  double queued_work) const {
-  Examiner examiner(owner, store_, volumes_, capabilities_);
+  Examiner examiner(owner, store_, volumes_, capabilities_, roots_);
   RETURN_IF_ERROR(examiner.Run(spec, queued_work));
   return std::move(examiner.result);
-}
-
-absl::Status FirstRefusal(const v1::PreflightReport& report) {
-  for (const v1::Finding& finding : report.findings()) {
-    if (finding.severity() != v1::REFUSAL) continue;
-    const v1::ErrorInfo& info = finding.info();
-    return MakeError({.reason = info.reason(),
-                      .field = info.field(),
-                      .remedy = info.remedy(),
-                      .metadata = {info.metadata().begin(), info.metadata().end()}},
-                     finding.message());
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace deconvoy::server

@@ -11,6 +11,7 @@
 #include "deconvoy/v1/jobs.pb.h"
 #include "proto/contract/outputs.h"
 #include "server/jobs/capabilities.h"
+#include "server/jobs/file_roots.h"
 #include "server/spool/volume_store.h"
 #include "server/store/store.h"
 
@@ -28,8 +29,9 @@ struct Examination {
 // Examines jobs. Thread safe; reads the store, changes nothing.
 class JobExaminer {
  public:
-  JobExaminer(Store& store, VolumeStore& volumes, const Capabilities& capabilities)
-      : store_(store), volumes_(volumes), capabilities_(capabilities) {}
+  // All must outlive it.
+  JobExaminer(Store& store, VolumeStore& volumes, const Capabilities& capabilities, const FileRoots& roots)
+      : store_(store), volumes_(volumes), capabilities_(capabilities), roots_(roots) {}
 
   // `queued_work` is that of all jobs before this one. Refusals are findings; errors are those of the store.
   absl::StatusOr<Examination> Examine(const std::string& owner, const v1::JobSpec& spec, double queued_work) const;
@@ -38,9 +40,7 @@ class JobExaminer {
   Store& store_;
   VolumeStore& volumes_;
   const Capabilities& capabilities_;
+  const FileRoots& roots_;
 };
-
-// The first refusal of a report as an error, OK if there is none.
-absl::Status FirstRefusal(const v1::PreflightReport& report);
 
 }  // namespace deconvoy::server

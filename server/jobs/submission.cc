@@ -51,6 +51,8 @@ std::vector<TaskRecord> FirstTasks(const std::string& job_id, const Examination&
   if (spec.has_check_psf()) return {NewTask(job_id, 0, TaskKind::kCheckPsf)};
   if (spec.has_prepare_psf()) return {NewTask(job_id, 0, TaskKind::kPreparePsf)};
   if (spec.has_model_psf()) return {NewTask(job_id, 0, TaskKind::kModelPsf)};
+  if (spec.has_import_file()) return {NewTask(job_id, 0, TaskKind::kLookAtFile)};
+  if (spec.has_export_file()) return {NewTask(job_id, 0, TaskKind::kWriteFile)};
   std::vector<TaskRecord> tasks;
   const v1::Shape5& shape = examination.outputs.front().spec.shape();
   for (int64_t t = 0; t < shape.t(); ++t) {
@@ -62,6 +64,20 @@ std::vector<TaskRecord> FirstTasks(const std::string& job_id, const Examination&
     }
   }
   return tasks;
+}
+
+// The first refusal of a report as an error, OK if there is none.
+absl::Status FirstRefusal(const v1::PreflightReport& report) {
+  for (const v1::Finding& finding : report.findings()) {
+    if (finding.severity() != v1::REFUSAL) continue;
+    const v1::ErrorInfo& info = finding.info();
+    return MakeError({.reason = info.reason(),
+                      .field = info.field(),
+                      .remedy = info.remedy(),
+                      .metadata = {info.metadata().begin(), info.metadata().end()}},
+                     finding.message());
+  }
+  return absl::OkStatus();
 }
 
 int64_t ExpectedTasks(const Examination& examination, size_t first_tasks) {

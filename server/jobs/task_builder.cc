@@ -5,6 +5,7 @@
 #include "proto/contract/resource_name.h"
 #include "proto/contract/volume_layout.h"
 #include "server/jobs/calibration.h"
+#include "server/jobs/file_job.h"
 #include "server/jobs/psf_estimation.h"
 #include "server/jobs/tile_planning.h"
 
@@ -139,6 +140,17 @@ void FillPreparePsf(const LiveJob& job, v1::Task& task) {
   AddInput(job, job.spec().prepare_psf().psf_volume(), task);
 }
 
+void FillReadFile(const LiveJob& job, v1::Task& task) {
+  const ImportPlan& plan = *job.plan()->import;
+  *task.mutable_read_file()->mutable_spec() = plan.spec;
+  *task.mutable_read_file()->mutable_stamp() = plan.stamp;
+}
+
+void FillWriteFile(const LiveJob& job, v1::Task& task) {
+  *task.mutable_write_file()->mutable_spec() = job.spec().export_file();
+  AddInput(job, job.spec().export_file().volume(), task);
+}
+
 void FillProject(const LiveJob& job, const LiveTask& live, v1::Task& task) {
   v1::ProjectTask& work = *task.mutable_project();
   *work.mutable_spec() = job.spec().project();
@@ -194,6 +206,11 @@ std::vector<v1::OutputPiece> OutputsOf(const LiveJob& job, int64_t number) {
     case TaskKind::kAnalyse:
     case TaskKind::kCalibrate:
     case TaskKind::kCheckPsf:
+    case TaskKind::kLookAtFile:
+    case TaskKind::kWriteFile:
+      break;
+    case TaskKind::kReadFile:
+      pieces = PiecesOfPart(job.plan()->import->spec, job.record().job.outputs(0).volume(), task.tile);
       break;
     case TaskKind::kTile:
       for (int i = 0; i < job.record().job.outputs_size(); ++i) {
@@ -253,6 +270,15 @@ v1::Task BuildTask(const LiveJob& job, int64_t number) {
       break;
     case TaskKind::kPreparePsf:
       FillPreparePsf(job, task);
+      break;
+    case TaskKind::kLookAtFile:
+      task.mutable_look_at_file();
+      break;
+    case TaskKind::kReadFile:
+      FillReadFile(job, task);
+      break;
+    case TaskKind::kWriteFile:
+      FillWriteFile(job, task);
       break;
     case TaskKind::kCalibrate:
       FillTile(job, live, job.spec().deconvolve(), task, *task.mutable_calibrate()->mutable_tile());

@@ -7,6 +7,7 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
+#include "server/jobs/file_job.h"
 #include "server/jobs/job_manager.h"
 #include "server/jobs/job_step.h"
 #include "server/jobs/live_job.h"
@@ -35,7 +36,16 @@ absl::StatusOr<std::optional<v1::Task>> JobManager::Lease(const std::string& job
     number = job->FirstAvailable(spare ? worker : "");
   }
   if (!number || job->record().state == v1::PAUSED) return std::nullopt;
-  absl::StatusOr<v1::Task> given = LeaseTask(*job, *number, worker);
+  v1::FileAccess file;
+  if (IsFileJob(job->spec())) {
+    absl::StatusOr<v1::FileAccess> access = AccessOf(roots_, *job);
+    if (!access.ok()) {
+      RETURN_IF_ERROR(FailNow(*job, access.status()));
+      return std::nullopt;
+    }
+    file = *std::move(access);
+  }
+  absl::StatusOr<v1::Task> given = LeaseTask(*job, *number, worker, file);
   if (ReasonOf(given.status()) == v1::DISK_FULL) {
     WaitForRoom(*job, given.status());
     return std::nullopt;
@@ -44,8 +54,16 @@ absl::StatusOr<std::optional<v1::Task>> JobManager::Lease(const std::string& job
   return *std::move(given);
 }
 
-absl::StatusOr<v1::Task> JobManager::LeaseTask(LiveJob& job, int64_t number, const std::string& worker) {
+absl::Status JobManager::FailNow(LiveJob& job, const absl::Status& error) {
+  JobStep step(job, clock_.Wall());
+  RETURN_IF_ERROR(step.FailJob(error, ""));
+  return Finish(job, std::move(step));
+}
+
+absl::StatusOr<v1::Task> JobManager::LeaseTask(LiveJob& job, int64_t number, const std::string& worker,
+                                               const v1::FileAccess& file) {
   v1::Task given = BuildTask(job, number);
+  if (IsFileJob(job.spec())) SetAccess(file, given);
   if (const int64_t bytes = OutputBytes(given); bytes > 0) {
     const absl::Status room = volumes_.CheckRoom(bytes);
     if (ReasonOf(room) == v1::DISK_FULL) return room;
@@ -134,14 +152,23 @@ absl::Status JobManager::Complete(const TaskId& task, uint64_t token, const v1::
   std::lock_guard turn(job->turn);
   ASSIGN_OR_RETURN(const Completion completion, CheckLive(*job, task, token));
   if (completion == Completion::kDone) return absl::OkStatus();
+  ImportDecision import;
+  std::optional<Quotas::Hold> hold;
+  if (result.has_look_at_file() && job->task(task.number).kind == TaskKind::kLookAtFile) {
+    ASSIGN_OR_RETURN(import, DecideImport(*job, result.look_at_file(), hold));
+  }
   JobStep step(*job, clock_.Wall());
-  RETURN_IF_ERROR(TakeResult(step, task.number, result, box_crc32c, capabilities_));
+  RETURN_IF_ERROR(TakeResult(step, task.number, result, box_crc32c, capabilities_, import));
   step.change.usage = {.owner = job->record().owner,
                        .month = MonthOf(step.now()),
                        .worker_ms = absl::ToInt64Milliseconds(spending.worker_time),
                        .tasks = 1};
   step.change.share = spending.share;
-  return Finish(*job, std::move(step));
+  const absl::Status applied = Finish(*job, std::move(step));
+  // After a failure of the disk the record may be there after all at the next start, which removes the file otherwise.
+  const bool unmade = !applied.ok() && ReasonOf(applied) != v1::STORAGE_FAILURE;
+  if (unmade && import.made) volumes_.Discard(import.made->id);
+  return applied;
 }
 
 absl::Status JobManager::Fail(const TaskId& task, uint64_t token, const TaskFailure& failure) {

@@ -198,6 +198,7 @@ int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, con
   }
   if (input == nullptr) return 0;
   if (spec.has_project()) return ProjectionBytes(spec.project(), *input);
+  if (spec.has_export_file()) return PlaneBytes(*input);
   if (spec.has_distill()) {
     return PlaneBytes(*input) + kBytesPerDistilledVoxel * FrameOf(*input).voxels() +
            BeadBytes(ToShape3(spec.distill().shape()));

@@ -41,9 +41,10 @@ struct PlanInputs {
 absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::Method& method,
                                       const PlanInputs& inputs);
 
-// Least memory of a task that is not a tile: the analysis of a deconvolution, a simulation, a projection, a PSF.
-// Workers count a little more before they start: what they read at once, and outputs that they stream. `input` and
-// `psf` are the volumes that the spec names, null where it names none. REQUIRES: all have been validated, or are empty.
+// Least memory of a task that is not a tile: the analysis of a deconvolution, a simulation, a projection, a PSF, an
+// export. Workers count a little more before they start: what they read at once, and outputs that they stream. `input`
+// and `psf` are the volumes that the spec names, null where it names none. REQUIRES: all have been validated, or are
+// empty.
 int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, const v1::VolumeSpec* psf);
 
 // Iterations of one tile; 1 for a method without any, the most that there may be where that is not decided. REQUIRES:

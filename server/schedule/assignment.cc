@@ -29,7 +29,7 @@ bool Dispatcher::Suits(const WorkerEntry& worker, const WaitingJob& job) const {
   const auto budget = static_cast<int64_t>(worker.registration.memory_budget_bytes());
   return (job.method.empty() || worker.methods.contains(job.method)) &&
          (job.backend.empty() || worker.registration.backend() == job.backend) &&
-         (budget == 0 || job.memory_bytes <= budget);
+         (budget == 0 || job.memory_bytes <= budget) && (worker.same_host || !job.same_host);
 }
 
 bool Dispatcher::AnotherSuits(const std::string& worker, const WaitingJob& job) const {

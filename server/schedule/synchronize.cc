@@ -96,7 +96,8 @@ void Dispatcher::Publish(const std::string& worker, const WorkerEntry& entry) {
                            .machine = {.memory_budget_bytes = static_cast<int64_t>(known.memory_budget_bytes()),
                                        .fft_costs = FftCosts::FromProto(known.fft_costs()).value_or(FftCosts())},
                            .rate = known.self_test().padded_voxel_iterations_per_second(),
-                           .methods = entry.methods});
+                           .methods = entry.methods,
+                           .same_host = entry.same_host});
 }
 
 absl::StatusOr<uint64_t> Dispatcher::Enter(const v1::SynchronizeRequest& request, const std::string& worker) {

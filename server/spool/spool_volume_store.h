@@ -23,6 +23,7 @@ class SpoolVolumeStore final : public VolumeStore {
 
   void SetListener(VolumeListener* listener) override { listener_ = listener; }
   absl::StatusOr<v1::Volume> Create(const std::string& owner, const v1::CreateVolumeRequest& request) override;
+  absl::StatusOr<std::optional<VolumeRecord>> FindEqual(const std::string& owner, const v1::VolumeSpec& spec) override;
   absl::Status Reserve(const std::string& id, const v1::VolumeSpec& spec) override;
   void Discard(const std::string& id) override;
   absl::StatusOr<v1::Volume> Get(const std::string& id, bool with_missing) override;
@@ -63,7 +64,6 @@ class SpoolVolumeStore final : public VolumeStore {
   // --- Create ---
   absl::StatusOr<v1::Volume> AnswerAgain(const Store::RequestRecord& earlier, const std::string& body_digest,
                                          const std::string& request_id);
-  absl::StatusOr<std::optional<VolumeRecord>> FindEqual(const std::string& owner, const v1::VolumeSpec& spec);
   absl::StatusOr<std::optional<VolumeRecord>> FindUnfinished(const std::string& owner, const v1::VolumeSpec& spec);
   absl::Status Insert(const VolumeRecord& record, const std::string& request_id, const std::string& body_digest);
 

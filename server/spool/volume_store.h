@@ -77,6 +77,9 @@ class VolumeStore {
   // same digest, shape, type, voxel size and channels. An upload of the same image that has been left unfinished, and
   // that nobody is writing just now, is answered to go on with. QUOTA_EXCEEDED.
   virtual absl::StatusOr<v1::Volume> Create(const std::string& owner, const v1::CreateVolumeRequest& request) = 0;
+  // The owner's complete volume of the same image: digest, shape, type, voxel size and channels. Counts as a use of it.
+  virtual absl::StatusOr<std::optional<VolumeRecord>> FindEqual(const std::string& owner,
+                                                                const v1::VolumeSpec& spec) = 0;
   // Makes the file of a volume whose record a JobChange is about to insert; removed again by Discard or at the next
   // Open.
   virtual absl::Status Reserve(const std::string& id, const v1::VolumeSpec& spec) = 0;

@@ -53,6 +53,9 @@ absl::Status ApplyVolumes(Database& database, const JobChange& change) {
   for (const std::string& id : change.completed_volumes) {
     RETURN_IF_ERROR(volume_table::Complete(database, id, ""));
   }
+  if (change.imported) {
+    RETURN_IF_ERROR(volume_table::CompleteImport(database, change.imported->volume_id, change.imported->digest));
+  }
   for (const std::string& id : change.deleted_volumes) RETURN_IF_ERROR(volume_table::Delete(database, id));
   return absl::OkStatus();
 }

@@ -72,6 +72,9 @@ enum class TaskKind {
   kEstimatePsf = 8,
   kCheckPsf = 9,
   kPreparePsf = 10,
+  kLookAtFile = 14,
+  kReadFile = 15,
+  kWriteFile = 16,
 };
 
 // The order is that of a task's life; stored as these numbers.
@@ -83,7 +86,7 @@ struct TaskRecord {
   TaskKind kind = TaskKind::kTile;
   TaskState state = TaskState::kReady;
   int64_t t = 0, c = 0;        // frame
-  int64_t tile = 0;            // index in the job's tile plan
+  int64_t tile = 0;            // index in the job's tile plan, or of an import's part
   uint64_t token = 0;          // fencing token of the newest lease; 0 before the first
   std::string worker = {};     // LEASED: its holder; before that, who failed it last
   int32_t failures = 0;        // errors reported and crashes by signal
@@ -158,6 +161,12 @@ struct JobChange {
   };
   std::vector<Commit> committed = {};               // boxes of results that became durable
   std::vector<std::string> completed_volumes = {};  // WRITING -> COMPLETE
+  // The volume that an import has made: WRITING -> COMPLETE, and from now on an upload of this digest.
+  struct Imported {
+    std::string volume_id;
+    std::string digest;
+  };
+  std::optional<Imported> imported = {};
   std::vector<std::string> deleted_volumes = {};
   std::vector<PreviewAddition> previews = {};
   std::optional<UsageRecord> usage = {};  // added to what is kept for this owner and month

@@ -297,6 +297,12 @@ absl::Status Complete(Database& database, const std::string& id, const std::stri
   return update.Bind(id).Run();
 }
 
+absl::Status CompleteImport(Database& database, const std::string& id, const std::string& digest) {
+  RETURN_IF_ERROR(Complete(database, id, digest));
+  ASSIGN_OR_RETURN(Statement update, database.Prepare("UPDATE volumes SET job_output = 0 WHERE id = ?"));
+  return update.Bind(id).Run();
+}
+
 absl::Status Delete(Database& database, const std::string& id) {
   ASSIGN_OR_RETURN(Statement remove, database.Prepare("DELETE FROM volumes WHERE id = ?"));
   RETURN_IF_ERROR(remove.Bind(id).Run());

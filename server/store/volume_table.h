@@ -43,6 +43,8 @@ absl::StatusOr<std::vector<VolumeRecord>> Idle(Database& database, VolumeKind ki
 
 // With an empty `digest` the volume cannot be found by digest.
 absl::Status Complete(Database& database, const std::string& id, const std::string& digest);
+// The same for the output of a job, which becomes an upload.
+absl::Status CompleteImport(Database& database, const std::string& id, const std::string& digest);
 absl::Status Delete(Database& database, const std::string& id);
 
 }  // namespace deconvoy::server::volume_table
