@@ -14,6 +14,7 @@
 #include "server/api/api_server.h"
 #include "server/auth/replace_file.h"
 #include "server/auth/worker_credential.h"
+#include "server/config/named_folder.h"
 #include "server/fleet/local_launcher.h"
 #include "server/fleet/worker_command.h"
 #include "server/schedule/server_core.h"
@@ -78,7 +79,9 @@ class WholeDaemon final : public Daemon {
     state_.emplace(std::move(state));
     std::filesystem::remove(address_file());
     spdlog::info("deconvoyd {}, state folder {}", DECONVOY_VERSION, Printable(state_->path().string()));
-    ASSIGN_OR_RETURN(core_, ServerCore::Open(CoreOptions(), SystemClock(), RandomIds()));
+    ServerCore::Options options = CoreOptions();
+    ASSIGN_OR_RETURN(options.file_roots, FileRoots());
+    ASSIGN_OR_RETURN(core_, ServerCore::Open(options, SystemClock(), RandomIds()));
     const JobManager::Counts tasks = core_->jobs().CountTasks();
     if (tasks.ready > 0) spdlog::info("{} tasks of unfinished jobs are waiting", tasks.ready);
     return absl::OkStatus();
@@ -101,6 +104,20 @@ class WholeDaemon final : public Daemon {
     quota.set_bytes(static_cast<uint64_t>(config_.quota_bytes));
     quota.set_jobs(static_cast<uint32_t>(config_.quota_jobs));
     return quota;
+  }
+
+  // Storage may come later than the server.
+  absl::StatusOr<std::vector<RootFolder>> FileRoots() const {
+    ASSIGN_OR_RETURN(const std::vector<NamedFolder> folders, FoldersForFiles(config_));
+    std::vector<RootFolder> roots;
+    for (const NamedFolder& folder : folders) {
+      std::error_code ignored;
+      if (!std::filesystem::is_directory(folder.path, ignored)) {
+        spdlog::warn("{}, the folder for files \"{}\", is not there", Printable(folder.path.string()), folder.name);
+      }
+      roots.push_back({.name = folder.name, .path = folder.path, .writable = folder.writable});
+    }
+    return roots;
   }
 
   ServerCore::Options CoreOptions() const {

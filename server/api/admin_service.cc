@@ -61,6 +61,7 @@ absl::StatusOr<v1::ServerInfo> AdminService::DescribeServer(const Caller& caller
   *info.mutable_start_time() = ToTimestamp(start_time_);
   info.set_user(UserName(caller.owner));
   info.set_role(caller.role);
+  for (v1::FileRoot& root : jobs_.FileRootsOf(caller.owner)) *info.add_file_roots() = std::move(root);
   return info;
 }
 

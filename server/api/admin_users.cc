@@ -29,6 +29,7 @@ v1::User ToProto(const UserRecord& record) {
   if (record.quota) *user.mutable_quota() = *record.quota;
   user.set_disabled(record.disabled);
   *user.mutable_create_time() = ToTimestamp(record.create_time);
+  user.mutable_file_roots()->Assign(record.file_roots.begin(), record.file_roots.end());
   return user;
 }
 
@@ -37,6 +38,7 @@ absl::StatusOr<UserRecord> ToRecord(const v1::User& user) {
   UserRecord record{
       .id = id, .role = user.role(), .group = user.group(), .weight = user.weight(), .disabled = user.disabled()};
   if (user.has_quota()) record.quota = user.quota();
+  record.file_roots = {user.file_roots().begin(), user.file_roots().end()};
   return record;
 }
 
@@ -76,6 +78,7 @@ std::string ChangeText(const v1::User& user, const std::vector<std::string>& fie
     if (field == "group") changes.push_back("group=" + user.group());
     if (field == "weight") changes.push_back(fmt::format("weight={}", user.weight()));
     if (field == "quota") changes.push_back(fmt::format("quota={}", user.quota().ShortDebugString()));
+    if (field == "file_roots") changes.push_back(fmt::format("file_roots={}", fmt::join(user.file_roots(), ",")));
     if (field == "disabled") changes.push_back(fmt::format("disabled={}", user.disabled()));
   }
   return fmt::format("{} {}", user.name(), fmt::join(changes, " "));
@@ -95,7 +98,7 @@ absl::StatusOr<v1::User> AdminService::Describe(const UserRecord& record) {
 grpc::Status AdminService::CreateUser(grpc::ServerContext* context, const v1::CreateUserRequest* request,
                                       v1::User* response) {
   Call call(door_, kUser, "Admin.CreateUser", *context,
-            ChangeText(request->user(), {"role", "group", "weight", "quota", "disabled"}));
+            ChangeText(request->user(), {"role", "group", "weight", "quota", "file_roots", "disabled"}));
   return call.Answer(response, [&]() -> absl::StatusOr<v1::User> {
     ASSIGN_OR_RETURN(UserRecord user, ToRecord(request->user()));
     if (user.weight == 0) user.weight = 1;

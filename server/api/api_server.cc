@@ -88,7 +88,7 @@ class GrpcServer final : public ApiServer {
       : addresses_(std::move(addresses)),
         tls_(std::move(tls)),
         door_(limits, std::move(credential), core.accounts(), core.clock()),
-        volumes_(door_, core.store(), core.volumes(), core.usage()),
+        volumes_(door_, core.store(), core.volumes(), core.jobs(), core.usage()),
         jobs_(door_, core.jobs()),
         deconvolution_(door_, core),
         methods_(door_, core.capabilities()),

@@ -196,6 +196,45 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
   });
 }
 
+absl::StatusOr<std::string> VolumesService::Submit(const std::string& owner, const v1::SubmitJobRequest& request) {
+  RETURN_IF_ERROR(door_.CheckOpen());
+  RETURN_IF_ERROR(ValidateRequestId(request.request_id()));
+  RETURN_IF_ERROR(ValidateJobSpec(request.spec()));
+  ASSIGN_OR_RETURN(const v1::Job job, jobs_.Submit(owner, request));
+  return job.name();
+}
+
+grpc::Status VolumesService::Import(grpc::ServerContext* context, const v1::ImportVolumeRequest* request,
+                                    v1::ImportVolumeResponse* response) {
+  Call call(door_, kUser, "Volumes.Import", *context, request->file());
+  return call.Run([&]() -> absl::Status {
+    v1::SubmitJobRequest submit;
+    submit.set_request_id(request->request_id());
+    v1::ImportSpec& spec = *submit.mutable_spec()->mutable_import_file();
+    spec.set_file(request->file());
+    spec.set_display_name(request->display_name());
+    if (request->has_voxel_size()) *spec.mutable_voxel_size() = request->voxel_size();
+    ASSIGN_OR_RETURN(*response->mutable_job(), Submit(call.owner(), submit));
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status VolumesService::Export(grpc::ServerContext* context, const v1::ExportVolumeRequest* request,
+                                    v1::ExportVolumeResponse* response) {
+  Call call(door_, kUser, "Volumes.Export", *context, fmt::format("{} to {}", request->volume(), request->file()));
+  return call.Run([&]() -> absl::Status {
+    v1::SubmitJobRequest submit;
+    submit.set_request_id(request->request_id());
+    v1::ExportSpec& spec = *submit.mutable_spec()->mutable_export_file();
+    spec.set_volume(request->volume());
+    spec.set_file(request->file());
+    spec.set_overwrite(request->overwrite());
+    spec.set_compression(request->compression());
+    ASSIGN_OR_RETURN(*response->mutable_job(), Submit(call.owner(), submit));
+    return absl::OkStatus();
+  });
+}
+
 grpc::Status VolumesService::List(grpc::ServerContext* context, const v1::ListVolumesRequest* request,
                                   v1::ListVolumesResponse* response) {
   Call call(door_, kUser, "Volumes.List", *context);

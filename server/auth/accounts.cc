@@ -9,6 +9,7 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/server_file.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/user_name.h"
 #include "server/auth/token_text.h"
@@ -21,6 +22,8 @@ constexpr const char* kFirstAdmin = "admin";
 constexpr size_t kLabelBytes = 255;
 constexpr size_t kGroupBytes = 64;
 constexpr double kLargestWeight = 1e6;
+constexpr size_t kFileRoots = 100;
+constexpr const char* kAllRoots = "*";
 constexpr absl::Duration kLongestLifetime = absl::Hours(24 * 365 * 100);
 constexpr const char* kLoginRemedy = "run `deconvoy login`, or give a token with --token-file or $DECONVOY_TOKEN";
 
@@ -38,6 +41,17 @@ absl::Status CheckPlainText(const char* field, const std::string& text, size_t b
                  "give a text without control characters, of at most 64 bytes for a group, 255 for a label");
 }
 
+// One of each, rising.
+absl::Status CheckFileRoots(const std::vector<std::string>& roots) {
+  const bool named = std::ranges::all_of(roots, [](const std::string& root) { return IsRootName(root); });
+  const bool rising = std::ranges::adjacent_find(roots, std::ranges::greater_equal()) == roots.end();
+  if (roots.size() <= kFileRoots && rising && (named || roots == std::vector<std::string>{kAllRoots})) {
+    return absl::OkStatus();
+  }
+  return Invalid("user.file_roots", fmt::format("`user.file_roots` is not a list of up to {} names", kFileRoots),
+                 "name roots of the server's configuration, each once and in rising order, or `*` alone for all");
+}
+
 absl::Status CheckUser(const UserRecord& user) {
   RETURN_IF_ERROR(UserId(UserName(user.id), "user.name").status());
   if (user.role != v1::USER && user.role != v1::WORKER && user.role != v1::ADMIN) {
@@ -46,6 +60,7 @@ absl::Status CheckUser(const UserRecord& user) {
   if (!std::isfinite(user.weight) || user.weight <= 0 || user.weight > kLargestWeight) {
     return Invalid("user.weight", fmt::format("`user.weight` is {}", user.weight), "give a number above 0, up to 1e6");
   }
+  RETURN_IF_ERROR(CheckFileRoots(user.file_roots));
   return CheckPlainText("user.group", user.group, kGroupBytes);
 }
 
@@ -60,9 +75,11 @@ absl::Status Change(const UserRecord& change, const std::string& field, UserReco
     user.quota = change.quota;
   } else if (field == "disabled") {
     user.disabled = change.disabled;
+  } else if (field == "file_roots") {
+    user.file_roots = change.file_roots;
   } else {
     return Invalid("fields", fmt::format("`fields` names \"{}\"", Printable(field)),
-                   "name some of role, group, weight, quota, disabled");
+                   "name some of role, group, weight, quota, disabled, file_roots");
   }
   return absl::OkStatus();
 }
@@ -128,6 +145,14 @@ std::optional<UserRecord> Accounts::Known(const std::string& id) const {
 void Accounts::Remember(const UserRecord& user) {
   const std::lock_guard lock(known_mutex_);
   known_[user.id] = user;
+}
+
+FileRights Accounts::FileRightsOf(const std::string& id) const {
+  if (rule_ == TokenRule::kOff && id == kLocalUser) return {.all = true};
+  const std::optional<UserRecord> user = Known(id);
+  if (!user) return {};
+  const bool all = user->role == v1::ADMIN || user->file_roots == std::vector<std::string>{kAllRoots};
+  return {.all = all, .roots = user->file_roots};
 }
 
 absl::StatusOr<UserRecord> Accounts::Find(const std::string& id) {

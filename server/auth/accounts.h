@@ -43,11 +43,14 @@ class Accounts {
   // The same from memory: weight, group and quota are asked for far more often than they change. Nothing for a user
   // that nobody has added.
   std::optional<UserRecord> Known(const std::string& id) const;
+  // The folders for files that a user may use, from memory, too. An ADMIN may use all.
+  FileRights FileRightsOf(const std::string& id) const;
   absl::StatusOr<Page<UserRecord>> List(int page_size, const std::string& page_token);
 
   // Adds a user, with `create_time` from the clock. ALREADY_EXISTS; INVALID_FIELD.
   absl::StatusOr<UserRecord> Add(UserRecord user);
-  // Changes the fields of `change` that are named: `role`, `group`, `weight`, `quota`, `disabled`. NOT_FOUND;
+  // Changes the fields of `change` that are named: `role`, `group`, `weight`, `quota`, `disabled`,
+  // `file_roots`. NOT_FOUND;
   // INVALID_FIELD; LAST_ADMIN when nobody could administer the server any more.
   absl::StatusOr<UserRecord> Update(const UserRecord& change, const std::vector<std::string>& fields);
 

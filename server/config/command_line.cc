@@ -6,6 +6,7 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
+#include "server/config/named_folder.h"
 
 namespace deconvoy::server {
 namespace {
@@ -117,6 +118,7 @@ absl::StatusOr<ServerConfig> Merge(const CommandLine& line) {
     config.state_folder = std::filesystem::absolute(config.state_folder).lexically_normal().string();
   }
   RETURN_IF_ERROR(CheckDoors(config));
+  RETURN_IF_ERROR(FoldersForFiles(config).status());
   return config;
 }
 

@@ -6,6 +6,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "server/config/address.h"
+#include "server/config/named_folder.h"
 #include "server/config/server_config.h"
 
 namespace deconvoy::server {
@@ -112,6 +113,16 @@ const std::vector<Key>& Table() {
        .member = &C::quota_jobs,
        .minimum = 0,
        .maximum = 1'000'000},
+      {.name = "files.read_only",
+       .flag = "--files-read-only",
+       .meaning = "Folders of this machine that files may be imported from, each as NAME=PATH with an absolute path. "
+                  "Administrators may use all, other users those that they are allowed.",
+       .member = &C::files_read_only},
+      {.name = "files.read_write",
+       .flag = "--files-read-write",
+       .meaning = "The same for folders that files may be exported to, too. Workers of this machine write there as the "
+                  "user that runs them.",
+       .member = &C::files_read_write},
       {.name = "retention.result_days",
        .flag = "--result-days",
        .meaning = "Days after its last use when a result that nobody has fetched is removed; 0 keeps it.",
@@ -224,6 +235,11 @@ absl::Status CheckText(const Key& key, const std::string& value, std::string_vie
   return absl::OkStatus();
 }
 
+absl::Status CheckFolders(const Key& key, const std::vector<std::string>& values) {
+  for (const std::string& value : values) RETURN_IF_ERROR(ParseNamedFolder(key.name, value).status());
+  return absl::OkStatus();
+}
+
 absl::Status CheckAddresses(const Key& key, const std::vector<std::string>& values, std::string_view where) {
   if (values.empty()) return Refuse(key, where, "is empty, but must have at least one address");
   for (const std::string& value : values) {
@@ -251,7 +267,9 @@ absl::Status CheckValue(const Key& key, const ServerConfig& config, std::string_
     if (value >= key.minimum && value <= key.maximum) return absl::OkStatus();
     return Refuse(key, where, fmt::format("is {}, but must be {}", value, RangeText(key)));
   }
-  return CheckAddresses(key, config.*std::get<std::vector<std::string> C::*>(key.member), where);
+  const std::vector<std::string>& list = config.*std::get<std::vector<std::string> C::*>(key.member);
+  if (key.name != "listen") return AddContext(CheckFolders(key, list), Printable(where));
+  return CheckAddresses(key, list, where);
 }
 
 }  // namespace deconvoy::server

@@ -38,6 +38,9 @@ struct ServerConfig {
   int64_t quota_bytes = 0;
   int64_t quota_jobs = 0;
 
+  std::vector<std::string> files_read_only;
+  std::vector<std::string> files_read_write;
+
   int64_t result_days = 0;
   int64_t fetched_days = 0;
   int64_t upload_days = 0;

@@ -62,7 +62,10 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Open(const Options& opti
   core->usage_ = std::make_unique<UsageMeter>(*core->store_, clock);
   core->psfs_ = std::make_unique<PsfLibrary>(*core->store_, *core->volumes_, clock);
   ASSIGN_OR_RETURN(core->jobs_,
-                   JobManager::Open(options.retry, *core->store_, *core->volumes_, core->capabilities_, clock, ids));
+                   JobManager::Open(options.retry, *core->store_, *core->volumes_, core->capabilities_, clock, ids,
+                                    FileRoots(options.file_roots, [&accounts](const std::string& owner) {
+                                      return accounts.FileRightsOf(owner);
+                                    })));
   Dispatcher::Kept kept;
   ASSIGN_OR_RETURN(kept.shares, core->store_->ListShares());
   ASSIGN_OR_RETURN(kept.paused, core->store_->IsPaused());

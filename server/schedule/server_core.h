@@ -6,9 +6,11 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <vector>
 
 #include "server/auth/accounts.h"
 #include "server/jobs/capabilities.h"
+#include "server/jobs/file_roots.h"
 #include "server/jobs/job_manager.h"
 #include "server/jobs/psf_library.h"
 #include "server/jobs/usage_meter.h"
@@ -31,6 +33,7 @@ class ServerCore {
     std::chrono::seconds sweep_interval{60};  // between looks for volumes to remove; 0: never by itself
     RetryRules retry = {};
     Dispatcher::Options dispatcher = {};
+    std::vector<RootFolder> file_roots = {};  // that files may be imported from and exported to
     v1::Quota quota = {};  // bytes and jobs of users without a quota of their own, field by field; 0: no bound
   };
   // Opens or makes the files, and recovers what an earlier run has left. `files` is what the spool lies on; `clock` and

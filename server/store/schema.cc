@@ -185,9 +185,13 @@ CREATE TABLE previews (
 ) STRICT;
 )sql";
 
+constexpr const char* kVersion7 = R"sql(
+ALTER TABLE users ADD COLUMN file_roots TEXT NOT NULL DEFAULT '';
+)sql";
+
 // Entry n brings version n to version n + 1.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3,
-                                                                 kVersion4, kVersion5, kVersion6};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4,
+                                                                 kVersion5, kVersion6, kVersion7};
 
 absl::StatusOr<int64_t> CurrentVersion(Database& database) {
   ASSIGN_OR_RETURN(Statement query, database.Prepare("PRAGMA user_version"));

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "deconvoy/v1/admin.pb.h"
 
@@ -19,6 +20,13 @@ struct UserRecord {
   std::optional<v1::Quota> quota = {};  // nothing: as the configuration says
   bool disabled = false;                // all calls are refused
   absl::Time create_time = absl::UnixEpoch();
+  std::vector<std::string> file_roots = {};  // that they may use, rising; `*`, alone, for all
+};
+
+// Which folders for files a user may use.
+struct FileRights {
+  bool all = false;
+  std::vector<std::string> roots = {};  // by name; some may not be configured
 };
 
 struct TokenRecord {

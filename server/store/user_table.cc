@@ -14,7 +14,7 @@
 namespace deconvoy::server::user_table {
 namespace {
 
-#define USER_SELECT "SELECT id, role, group_name, weight, quota, disabled, create_time_ns FROM users "
+#define USER_SELECT "SELECT id, role, group_name, weight, quota, disabled, create_time_ns, file_roots FROM users "
 #define TOKEN_SELECT                                                                                         \
   "SELECT users.id, number, hash, label, tokens.create_time_ns, expire_time_ns, last_used_time_ns, revoked " \
   "FROM tokens JOIN users ON users.key = tokens.user "
@@ -39,13 +39,30 @@ Statement& BindQuota(Statement& statement, const std::optional<v1::Quota>& quota
   return quota ? statement.BindBlob(quota->SerializeAsString()) : statement.BindNull();
 }
 
+// Kept in one field, each followed by a slash, which none of them has.
+std::string JoinRoots(const std::vector<std::string>& roots) {
+  std::string joined;
+  for (const std::string& root : roots) joined += root + "/";
+  return joined;
+}
+
+std::vector<std::string> SplitRoots(std::string_view joined) {
+  std::vector<std::string> roots;
+  for (size_t end = joined.find('/'); end != std::string_view::npos; end = joined.find('/')) {
+    roots.emplace_back(joined.substr(0, end));
+    joined.remove_prefix(end + 1);
+  }
+  return roots;
+}
+
 absl::StatusOr<UserRecord> ToUser(const Database& database, const Statement& row) {
   UserRecord user{.id = row.Bytes(0),
                   .role = static_cast<v1::Role>(row.Int(1)),
                   .group = row.Bytes(2),
                   .weight = row.Real(3),
                   .disabled = row.Int(5) != 0,
-                  .create_time = absl::FromUnixNanos(row.Int(6))};
+                  .create_time = absl::FromUnixNanos(row.Int(6)),
+                  .file_roots = SplitRoots(row.Bytes(7))};
   if (row.IsNull(4)) return user;
   if (!user.quota.emplace().ParseFromString(row.Bytes(4))) {
     return MakeError({.reason = v1::STORAGE_FAILURE, .metadata = {{"path", database.path().string()}}},
@@ -70,9 +87,10 @@ TokenRecord ToToken(const Statement& row) {
 absl::Status Insert(Database& database, const UserRecord& user) {
   ASSIGN_OR_RETURN(Statement insert,
                    database.Prepare("INSERT OR IGNORE INTO users (id, role, group_name, weight, quota, disabled,"
-                                    " create_time_ns, last_token) VALUES (?, ?, ?, ?, ?, ?, ?, 0)"));
+                                    " create_time_ns, file_roots, last_token) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)"));
   insert.Bind(user.id).Bind(int64_t{user.role}).Bind(user.group).BindReal(user.weight);
   BindQuota(insert, user.quota).Bind(int64_t{user.disabled}).Bind(absl::ToUnixNanos(user.create_time));
+  insert.Bind(JoinRoots(user.file_roots));
   RETURN_IF_ERROR(insert.Run());
   if (database.changes() == 1) return absl::OkStatus();
   // No reason of the contract fits: the code alone tells.
@@ -88,10 +106,10 @@ absl::StatusOr<UserRecord> Get(Database& database, const std::string& id) {
 
 absl::Status Update(Database& database, const UserRecord& user) {
   ASSIGN_OR_RETURN(Statement update,
-                   database.Prepare("UPDATE users SET role = ?, group_name = ?, weight = ?, quota = ?, disabled = ?"
-                                    " WHERE id = ?"));
+                   database.Prepare("UPDATE users SET role = ?, group_name = ?, weight = ?, quota = ?, disabled = ?,"
+                                    " file_roots = ? WHERE id = ?"));
   update.Bind(int64_t{user.role}).Bind(user.group).BindReal(user.weight);
-  BindQuota(update, user.quota).Bind(int64_t{user.disabled}).Bind(user.id);
+  BindQuota(update, user.quota).Bind(int64_t{user.disabled}).Bind(JoinRoots(user.file_roots)).Bind(user.id);
   RETURN_IF_ERROR(update.Run());
   return database.changes() == 1 ? absl::OkStatus() : NoSuchUser(user.id);
 }
