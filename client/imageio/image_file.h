@@ -44,6 +44,9 @@ class ImageReader {
 // Opens a file. Errors: NOT_FOUND; INVALID_ARGUMENT for what is not a grey TIFF of u8, u16 or f32 (palette, RGB, other
 // depths, truncated, no planes, looping directories), each saying what it is and what to do.
 absl::StatusOr<std::unique_ptr<ImageReader>> OpenImage(const std::filesystem::path& path);
+// The same for a file that is open already, which is called `path` in errors and of which `descriptor` stays with the
+// caller: it is not needed once this returns.
+absl::StatusOr<std::unique_ptr<ImageReader>> OpenImage(int descriptor, const std::filesystem::path& path);
 
 enum class Compression { kNone, kDeflate, kZstd };
 

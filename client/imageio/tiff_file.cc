@@ -138,10 +138,19 @@ struct TiffFile::Callbacks {
 };
 
 absl::StatusOr<std::unique_ptr<TiffFile>> TiffFile::OpenForReading(const std::filesystem::path& path) {
+  return Read(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK), path);
+}
+
+absl::StatusOr<std::unique_ptr<TiffFile>> TiffFile::OpenForReading(int descriptor, const std::filesystem::path& path) {
+  return Read(fcntl(descriptor, F_DUPFD_CLOEXEC, 0), path);
+}
+
+// Takes the descriptor over, or the error of the call that should have given it.
+absl::StatusOr<std::unique_ptr<TiffFile>> TiffFile::Read(int descriptor, const std::filesystem::path& path) {
+  if (descriptor < 0) return SystemError(path, "opened", errno);
   std::unique_ptr<TiffFile> file(new TiffFile);
   file->path_ = path;
-  file->descriptor_ = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file->descriptor_ < 0) return SystemError(path, "opened", errno);
+  file->descriptor_ = descriptor;
   file->owns_descriptor_ = true;
   struct stat state {};
   if (fstat(file->descriptor_, &state) != 0) return SystemError(path, "examined", errno);

@@ -24,6 +24,9 @@ class TiffFile {
   // INVALID_ARGUMENT for folders, devices, empty files and other formats, naming what it is where that is known.
   static absl::StatusOr<std::unique_ptr<TiffFile>> OpenForReading(const std::filesystem::path& path);
 
+  // The same for a file that is open already; the object has a descriptor of its own.
+  static absl::StatusOr<std::unique_ptr<TiffFile>> OpenForReading(int descriptor, const std::filesystem::path& path);
+
   // Begins a TIFF in an empty file. `descriptor` stays with the caller and must outlive the object.
   static absl::StatusOr<std::unique_ptr<TiffFile>> Begin(int descriptor, const std::filesystem::path& path, bool big);
 
@@ -49,6 +52,7 @@ class TiffFile {
   struct Callbacks;
 
   TiffFile() = default;
+  static absl::StatusOr<std::unique_ptr<TiffFile>> Read(int descriptor, const std::filesystem::path& path);
   bool Attach(const char* mode);
 
   std::filesystem::path path_;

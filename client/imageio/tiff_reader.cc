@@ -69,17 +69,26 @@ class TiffReader : public ImageReader {
   v1::VolumeSpec spec_;
 };
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<ImageReader>> OpenImage(const std::filesystem::path& path) {
-  ASSIGN_OR_RETURN(std::unique_ptr<TiffFile> file, TiffFile::OpenForReading(path));
+absl::StatusOr<std::unique_ptr<ImageReader>> Open(std::unique_ptr<TiffFile> file) {
   ASSIGN_OR_RETURN(std::vector<uint64_t> offsets, ListDirectories(*file));
   ASSIGN_OR_RETURN(PageInfo first, ReadPageInfo(*file, 0, offsets[0]));
   ASSIGN_OR_RETURN(Stack stack, InterpretStack(*file, offsets, first));
   if (const auto shape = ToShape(ToProto(stack.shape), first.type, "shape"); !shape.ok()) {
-    return AddContext(shape.status(), path.string());
+    return AddContext(shape.status(), file->path().string());
   }
   return std::make_unique<TiffReader>(std::move(file), std::move(offsets), std::move(first), std::move(stack));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ImageReader>> OpenImage(const std::filesystem::path& path) {
+  ASSIGN_OR_RETURN(std::unique_ptr<TiffFile> file, TiffFile::OpenForReading(path));
+  return Open(std::move(file));
+}
+
+absl::StatusOr<std::unique_ptr<ImageReader>> OpenImage(int descriptor, const std::filesystem::path& path) {
+  ASSIGN_OR_RETURN(std::unique_ptr<TiffFile> file, TiffFile::OpenForReading(descriptor, path));
+  return Open(std::move(file));
 }
 
 }  // namespace deconvoy::imageio
