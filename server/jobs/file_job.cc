@@ -12,6 +12,7 @@
 #include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
 #include "server/jobs/job_step.h"
+#include "server/jobs/task_builder.h"
 
 namespace deconvoy::server {
 namespace {
@@ -105,6 +106,18 @@ absl::Status TakeLook(JobStep& step, const v1::LookAtFileResult& found, const Im
   step.change.job.plan = EncodePlan(plan);
   step.plan = std::move(plan);
   return absl::OkStatus();
+}
+
+void AddMovedBytes(const LiveJob& job, int64_t number, UsageRecord& usage) {
+  const TaskKind kind = job.task(number).kind;
+  if (kind == TaskKind::kReadFile) {
+    for (const v1::OutputPiece& piece : OutputsOf(job, number)) {
+      usage.bytes_in += ToFrameBox(piece.box()).box.shape.voxels() * BytesPerVoxel(piece.type());
+    }
+  }
+  if (kind != TaskKind::kWriteFile) return;
+  const v1::VolumeSpec& volume = job.volume(VolumeId(job.spec().export_file().volume(), "volume").value());
+  usage.bytes_out += PlanesOf(volume.shape()) * PlaneBytes(volume);
 }
 
 int64_t PlanesPerPart(const v1::VolumeSpec& spec) {

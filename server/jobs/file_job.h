@@ -33,6 +33,9 @@ absl::StatusOr<v1::VolumeSpec> ImportedSpec(const v1::ImportSpec& spec, const v1
 // Takes over what has been found in the file, after that decision: the job's output, and the tasks that bring it.
 absl::Status TakeLook(JobStep& step, const v1::LookAtFileResult& found, const ImportDecision& decision);
 
+// Adds the voxels that a task of an import has brought, or that an export has written.
+void AddMovedBytes(const LiveJob& job, int64_t number, UsageRecord& usage);
+
 // Planes of one part of an imported volume: enough of them to be worth a task.
 int64_t PlanesPerPart(const v1::VolumeSpec& spec);
 // The pieces of the n-th part, in their order.

@@ -14,6 +14,7 @@
 
 #include "deconvoy/v1/admin.pb.h"
 #include "deconvoy/v1/workers.pb.h"
+#include "server/store/user_record.h"
 
 namespace deconvoy::server {
 
@@ -22,12 +23,6 @@ struct RootFolder {
   std::string name;            // see IsRootName of proto/contract/server_file.h; no two have the same
   std::filesystem::path path;  // absolute
   bool writable = false;       // files may be exported to it
-};
-
-// What one user may use.
-struct FileRights {
-  bool all = false;
-  std::vector<std::string> roots = {};  // by name; some may not be configured
 };
 
 class FileRoots {

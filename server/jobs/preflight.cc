@@ -403,8 +403,7 @@ absl::Status Examiner::CheckOutputs() {
     ASSIGN_OR_RETURN(const Shape5 shape, ToShape(output.spec.shape(), output.spec.type(), "shape"));
     bytes += VolumeBytes(shape, output.spec.type());
   }
-  const int64_t scratch_bytes = LargestScratchBytes(*outputs);
-  result.outputs = *std::move(outputs);
+  const int64_t scratch_bytes = LargestScratchBytes(result.outputs = *std::move(outputs));
   result.report.set_result_bytes(static_cast<uint64_t>(bytes));
   const absl::Status quota = volumes_.quotas().Check(owner_, {.bytes = bytes, .unfinished_jobs = 1});
   if (!quota.ok()) return Refuse(AddContext(quota, "the job and its result"));

@@ -64,6 +64,10 @@ absl::StatusOr<v1::Task> JobManager::LeaseTask(LiveJob& job, int64_t number, con
                                                const v1::FileAccess& file) {
   v1::Task given = BuildTask(job, number);
   if (IsFileJob(job.spec())) SetAccess(file, given);
+  if (given.has_look_at_file()) {
+    ASSIGN_OR_RETURN(const int64_t free_bytes, volumes_.FreeBytes());
+    given.mutable_look_at_file()->set_largest_bytes(static_cast<uint64_t>(free_bytes + volumes_.UsedBytes()));
+  }
   if (const int64_t bytes = OutputBytes(given); bytes > 0) {
     const absl::Status room = volumes_.CheckRoom(bytes);
     if (ReasonOf(room) == v1::DISK_FULL) return room;
@@ -163,6 +167,7 @@ absl::Status JobManager::Complete(const TaskId& task, uint64_t token, const v1::
                        .month = MonthOf(step.now()),
                        .worker_ms = absl::ToInt64Milliseconds(spending.worker_time),
                        .tasks = 1};
+  AddMovedBytes(*job, task.number, *step.change.usage);
   step.change.share = spending.share;
   const absl::Status applied = Finish(*job, std::move(step));
   // After a failure of the disk the record may be there after all at the next start, which removes the file otherwise.

@@ -19,6 +19,7 @@
 #include "worker/pipeline/analyse.h"
 #include "worker/pipeline/check_psf.h"
 #include "worker/pipeline/distill.h"
+#include "worker/pipeline/file_tasks.h"
 #include "worker/pipeline/model_psf.h"
 #include "worker/pipeline/piece_writer.h"
 #include "worker/pipeline/plane_reader.h"
@@ -89,6 +90,8 @@ absl::StatusOr<int64_t> NeedBytes(const v1::Task& task) {
     ASSIGN_OR_RETURN(need, ModelPsfBytes(task));
   } else if (task.has_prepare_psf()) {
     ASSIGN_OR_RETURN(need, PreparePsfBytes(task));
+  } else if (task.has_read_file() || task.has_write_file()) {
+    ASSIGN_OR_RETURN(need, FileTaskBytes(task));
   }
   return need + BufferBytes(task);
 }

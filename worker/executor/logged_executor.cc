@@ -38,6 +38,12 @@ std::string Summary(const v1::Task& task) {
       return "PSF from optics";
     case v1::Task::kProject:
       return fmt::format("projection of t={} c={}", task.project().t(), task.project().c());
+    case v1::Task::kLookAtFile:
+      return "look at " + Printable(task.look_at_file().file().file());
+    case v1::Task::kReadFile:
+      return "planes of " + Printable(task.read_file().file().file());
+    case v1::Task::kWriteFile:
+      return "file " + Printable(task.write_file().file().file());
     case v1::Task::kCalibrate:
       return "calibration on " + TileSummary(task.calibrate().tile());
     case v1::Task::kEstimatePsf:

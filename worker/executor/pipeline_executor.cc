@@ -6,6 +6,7 @@
 #include "worker/pipeline/analyse.h"
 #include "worker/pipeline/check_psf.h"
 #include "worker/pipeline/distill.h"
+#include "worker/pipeline/file_tasks.h"
 #include "worker/pipeline/model_psf.h"
 #include "worker/pipeline/prepare_psf.h"
 #include "worker/pipeline/project.h"
@@ -33,6 +34,12 @@ absl::StatusOr<v1::TaskResult> PipelineExecutor::Execute(const v1::Task& task, T
       return RunPreparePsf(task, context);
     case v1::Task::kModelPsf:
       return RunModelPsf(task, backend_.threads(), context);
+    case v1::Task::kLookAtFile:
+      return RunLookAtFile(task, context);
+    case v1::Task::kReadFile:
+      return RunReadFile(task, context);
+    case v1::Task::kWriteFile:
+      return RunWriteFile(task, context);
     case v1::Task::kCalibrate:
       return tiles_.Calibrate(task, context);
     case v1::Task::kEstimatePsf:

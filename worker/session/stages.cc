@@ -1,4 +1,5 @@
 #include "worker/session/stages.h"
+#include "worker/pipeline/file_tasks.h"
 
 #include <spdlog/spdlog.h>
 
@@ -71,7 +72,9 @@ void Stages::Drop(const std::shared_ptr<Work>& work, const absl::Status& status)
   spdlog::error("{}: given up: {}", report.task(), LogText(status));
   *report.mutable_error() = ToStored(status);
   // What the request or its data got wrong stays wrong on any worker.
-  report.set_retry_elsewhere(!absl::IsInvalidArgument(status));
+  const v1::Task& task = work->held.task();
+  const bool of_file = task.has_look_at_file() || task.has_read_file() || task.has_write_file();
+  report.set_retry_elsewhere(!absl::IsInvalidArgument(status) && !(of_file && EndsFileTask(status)));
   report.set_log_excerpt(log_.Last(report.task().substr(0, report.task().find("/tasks/"))));
   line_.GiveUp(work, std::move(report));
 }
