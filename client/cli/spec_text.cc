@@ -249,6 +249,11 @@ std::vector<std::string> SpecLines(const v1::JobSpec& spec) {
       return Lines(spec.prepare_psf());
     case v1::JobSpec::kModelPsf:
       return Lines(spec.model_psf());
+    case v1::JobSpec::kImportFile:
+      return {"file on the server: " + Printable(spec.import_file().file())};
+    case v1::JobSpec::kExportFile:
+      return {"volume: " + Printable(spec.export_file().volume()),
+              "file on the server: " + Printable(spec.export_file().file())};
     default:
       return {};
   }

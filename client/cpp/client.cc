@@ -131,6 +131,20 @@ absl::Status Client::DeletePsf(const std::string& psf, std::stop_token stop) con
   return connection_->Call(connection_->psfs(), &v1::Psfs::Stub::Delete, request, stop).status();
 }
 
+absl::StatusOr<std::string> Client::Import(v1::ImportVolumeRequest request, std::stop_token stop) const {
+  request.set_request_id(NewRequestId());
+  ASSIGN_OR_RETURN(v1::ImportVolumeResponse response,
+                   connection_->Create(connection_->volumes(), &v1::Volumes::Stub::Import, request, stop));
+  return std::move(*response.mutable_job());
+}
+
+absl::StatusOr<std::string> Client::Export(v1::ExportVolumeRequest request, std::stop_token stop) const {
+  request.set_request_id(NewRequestId());
+  ASSIGN_OR_RETURN(v1::ExportVolumeResponse response,
+                   connection_->Create(connection_->volumes(), &v1::Volumes::Stub::Export, request, stop));
+  return std::move(*response.mutable_job());
+}
+
 absl::StatusOr<v1::Job> Client::Submit(const v1::JobSpec& spec, std::stop_token stop) const {
   v1::SubmitJobRequest request;
   request.set_request_id(NewRequestId());

@@ -134,6 +134,9 @@ class Client {
   absl::StatusOr<v1::Volume> GetVolume(const std::string& volume, std::stop_token stop = {}) const;
   absl::StatusOr<std::vector<v1::Volume>> ListVolumes(std::stop_token stop = {}) const;
   absl::Status DeleteVolume(const std::string& volume, std::stop_token stop = {}) const;
+  // Names of the jobs that read or write a file on storage that the server sees. `request` without an id.
+  absl::StatusOr<std::string> Import(v1::ImportVolumeRequest request, std::stop_token stop = {}) const;
+  absl::StatusOr<std::string> Export(v1::ExportVolumeRequest request, std::stop_token stop = {}) const;
 
   // `request` without an id.
   absl::StatusOr<v1::Psf> CreatePsf(v1::CreatePsfRequest request, std::stop_token stop = {}) const;

@@ -1,9 +1,12 @@
 // deconvoy admin user: who may use a server, and how much.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
 #include <optional>
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -31,6 +34,7 @@ struct UserOptions {
   std::optional<uint64_t> quota_bytes;
   std::optional<uint32_t> quota_jobs;
   std::optional<uint32_t> quota_running_tasks;
+  std::optional<std::string> files;
   bool disable = false;
   bool enable = false;
   ServerOptions server;
@@ -42,6 +46,8 @@ constexpr char kAddExamples[] = R"(  deconvoy admin user add ada
 constexpr char kSetExamples[] = R"(  deconvoy admin user set ada --role admin
   deconvoy admin user set ada --group imaging --weight 2
       twice the share of others of this group
+  deconvoy admin user set ada --files data,results
+      lets her import and export files below these folders of the server; an empty list none, '*' all
   deconvoy admin user set ada --disable
       refuses all calls; what she has stays)";
 constexpr char kShowExamples[] = R"(  deconvoy admin user show
@@ -56,6 +62,14 @@ v1::Role RoleOf(std::string name) {
   v1::Role role = v1::ROLE_UNSPECIFIED;
   v1::Role_Parse(name, &role);
   return role;
+}
+
+// The names of a list with commas, each once, rising; none of an empty text.
+std::set<std::string> RootsIn(const std::string& list) {
+  std::set<std::string> roots;
+  std::istringstream names(list);
+  for (std::string name; std::getline(names, name, ',');) roots.insert(name);
+  return roots;
 }
 
 // A user as the options say, and which fields they give. A quota's fields that are not given come from `quota`.
@@ -73,6 +87,10 @@ v1::User ToUser(const UserOptions& options, const v1::Quota& quota, std::vector<
   if (options.weight) {
     fields.emplace_back("weight");
     user.set_weight(*options.weight);
+  }
+  if (options.files) {
+    fields.emplace_back("file_roots");
+    for (const std::string& root : RootsIn(*options.files)) user.add_file_roots(root);
   }
   if (options.disable || options.enable) {
     fields.emplace_back("disabled");
@@ -137,6 +155,9 @@ absl::Status Show(const UserOptions& options, const Console& console) {
   const auto limit = [](uint64_t value) { return value == 0 ? "as configured" : fmt::format("{}", value); };
   console.Say(fmt::format("quota: bytes {}, jobs {}, running tasks {}", limit(quota.bytes()), limit(quota.jobs()),
                           limit(quota.running_tasks())));
+  const auto& roots = user.file_roots();
+  const std::string files = user.role() == v1::ADMIN ? "all" : fmt::format("{}", fmt::join(roots, ", "));
+  console.Say("folders for files: " + (files.empty() ? "none" : Printable(files)));
   return absl::OkStatus();
 }
 
@@ -157,6 +178,10 @@ void AddRights(CLI::App& verb, UserOptions& options) {
   verb.add_option("--weight", options.weight, "Of their share within the group")
       ->check(CLI::PositiveNumber)
       ->type_name("NUMBER");
+  verb.add_option("--files", options.files,
+                  "Folders of the server that they may import from and export to, by the names of its configuration; "
+                  "* for all, empty for none")
+      ->type_name("ROOT,...");
   verb.add_option("--quota-bytes", options.quota_bytes, "Bytes of volumes they may have; 0: as configured")
       ->type_name("N");
   verb.add_option("--quota-jobs", options.quota_jobs, "Unfinished jobs they may have; 0: as configured")

@@ -7,6 +7,7 @@
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
+#include "client/cli/server_files.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
@@ -27,6 +28,8 @@ constexpr char kExamples[] = R"(  deconvoy submit raw.tif --psf psf.tif --server
       machine, first: ssh -fNL 7450:localhost:7450 facility
   deconvoy submit raw.tif --psf psf.tif --iterations 50
       the same stack again: it is on the server already, and not sent twice
+  deconvoy submit server:data/day1/raw.tif --psf psf.tif
+      a stack that lies on storage of the server: not sent at all, see deconvoy volumes roots
   job=$(deconvoy submit raw.tif --psf psf.tif --quiet) && deconvoy watch $job && deconvoy fetch $job -o out.tif
       in a script)";
 
@@ -42,21 +45,55 @@ void PrintSubmitted(const v1::Job& job, const SubmitOptions& options, const Cons
   console.Remark("stop it:        " + JobCommand("cancel", job.name(), options.server));
 }
 
+// What the server makes of a file that it sees itself: the image, without a reader, and its volume.
+absl::StatusOr<InputImage> ImportImage(const Session& session, const InputOptions& options, std::string& volume,
+                                       Progress& progress, const std::stop_token& stop) {
+  v1::ImportVolumeRequest request;
+  request.set_file(options.input);
+  if (options.voxel_um) *request.mutable_voxel_size() = *options.voxel_um;
+  ASSIGN_OR_RETURN(const v1::Job job, ImportFile(session.client(), request, progress, stop));
+  volume = job.outputs(0).volume();
+  ASSIGN_OR_RETURN(v1::Volume there, session.client().GetVolume(volume));
+  return InputImage{nullptr, std::move(*there.mutable_spec())};
+}
+
+// `imported`: the image's volume where the server has it already; else empty.
+absl::StatusOr<v1::JobSpec> BringInputs(Session& session, DeconvolveInputs& inputs, const std::string& imported,
+                                        const v1::DeconvolveSpec& deconvolve, Leftovers& leftovers, Progress& progress,
+                                        const std::stop_token& stop) {
+  if (imported.empty()) return UploadInputs(session, inputs, deconvolve, leftovers, progress, stop);
+  ASSIGN_OR_RETURN(v1::JobSpec spec, UploadCompanions(session, inputs, deconvolve, leftovers, progress, stop));
+  spec.mutable_deconvolve()->set_input_volume(imported);
+  return spec;
+}
+
 absl::Status Submit(const SubmitOptions& options, const Console& console) {
   const std::stop_token stop = TakeInterrupts();
   const auto progress = MakeProgress(console, [] { return absl::Now(); });
   RETURN_IF_ERROR(RequireServer(options.server).status());
   ASSIGN_OR_RETURN(v1::DeconvolveSpec deconvolve, ToSpec(options.deconvolution));
   deconvolve.set_residual(options.residual);
-  ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options.inputs, deconvolve, *progress));
+  std::unique_ptr<Session> session;
+  std::string imported;  // volume of a file that the server sees
+  DeconvolveInputs inputs;
+  if (IsServerFile(options.inputs.input)) {
+    ASSIGN_OR_RETURN(session, Session::Open(options.server, *progress, stop));
+    ASSIGN_OR_RETURN(InputImage image, ImportImage(*session, options.inputs, imported, *progress, stop));
+    ASSIGN_OR_RETURN(inputs, OpenInputsOf(std::move(image), {}, options.inputs, deconvolve, *progress));
+  } else {
+    ASSIGN_OR_RETURN(inputs, OpenInputs(options.inputs, deconvolve, *progress));
+  }
   RETURN_IF_ERROR(SetRegion(options.deconvolution.region, inputs.image.spec, deconvolve));
   inputs.kept_volumes = true;
-  ASSIGN_OR_RETURN(const auto session, Session::Open(options.server, *progress, stop));
+  if (session == nullptr) {
+    ASSIGN_OR_RETURN(session, Session::Open(options.server, *progress, stop));
+  }
   Leftovers volumes;
   const auto submitted = [&]() -> absl::StatusOr<v1::Job> {
     RETURN_IF_ERROR(CheckWithServer(*session, deconvolve, stop, inputs));
     for (bool again = true;; again = false) {
-      ASSIGN_OR_RETURN(const v1::JobSpec spec, UploadInputs(*session, inputs, deconvolve, volumes, *progress, stop));
+      ASSIGN_OR_RETURN(const v1::JobSpec spec,
+                       BringInputs(*session, inputs, imported, deconvolve, volumes, *progress, stop));
       auto job = session->Submit(spec, *progress, stop);
       // A volume that was found may be removed before a job is there to keep it.
       if (!again || !absl::IsNotFound(job.status())) return job;

@@ -1,12 +1,15 @@
-// deconvoy volumes: the stacks that the server keeps, one of them, or the removal of some.
+// deconvoy volumes: the stacks that the server keeps, one of them, or the removal of some; and stacks in files that the
+// server itself sees.
 #include <absl/time/clock.h>
 #include <fmt/format.h>
 #include <google/protobuf/util/time_util.h>
 
+#include "client/cli/interrupt.h"
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
 #include "client/cli/report.h"
+#include "client/cli/server_files.h"
 #include "client/cli/session.h"
 #include "client/cli/values.h"
 #include "client/cli/verbs/verbs.h"
@@ -18,7 +21,11 @@ namespace {
 
 struct VolumesOptions {
   std::string action = "list";
-  std::vector<std::string> volumes;
+  std::vector<std::string> names;  // of volumes, or files
+  std::optional<v1::VoxelSize> voxel_um;
+  std::string display_name;
+  bool overwrite = false;
+  ImageOutputOptions image_output;
   ServerOptions server;
 };
 
@@ -27,7 +34,13 @@ constexpr char kExamples[] = R"(  deconvoy volumes
   deconvoy volumes show volumes/8c1d
       all that is known of one
   deconvoy volumes delete volumes/8c1d volumes/77ab
-      give their room back; refused while a job that has not ended uses one)";
+      give their room back; refused while a job that has not ended uses one
+  deconvoy volumes roots
+      folders of the server that files may be imported from and exported to
+  deconvoy volumes import data/day1/raw.tif
+      make a volume of a file that the server sees, without sending it; prints the volume's name
+  deconvoy volumes export volumes/8c1d results/day1.ome.tif
+      have the server write a file, in the format that its name says)";
 
 std::string StateText(const v1::Volume& volume) {
   if (volume.fetched()) return "fetched";
@@ -115,18 +128,84 @@ std::string VolumeArgument(const std::string& text) {
   return text.find('/') == std::string::npos ? "volumes/" + text : text;
 }
 
-absl::Status Perform(const VolumesOptions& options, const Console& console) {
-  std::vector<std::string> names;
-  for (const std::string& text : options.volumes) names.push_back(VolumeArgument(text));
-  if (options.action == "list" && !names.empty())
-    return UsageError("list takes no volumes", "See one with: deconvoy volumes show " + Printable(names.front()));
-  if (options.action == "show" && names.size() != 1)
+absl::Status ListRoots(const Client& client, const Console& console) {
+  ASSIGN_OR_RETURN(const v1::ServerInfo server, client.GetServerInfo());
+  std::vector<std::vector<std::string>> rows;
+  for (const v1::FileRoot& root : server.file_roots()) {
+    rows.push_back({Printable(root.name()), root.writable() ? "import, export" : "import"});
+    if (console.json) console.Json({{"root", root.name()}, {"writable", root.writable()}});
+  }
+  SayTable(console, {"ROOT", "FOR"}, rows, "no folders of the server that you may use for files");
+  return absl::OkStatus();
+}
+
+absl::Status Import(const Client& client, const VolumesOptions& options, const Console& console) {
+  const std::stop_token stop = TakeInterrupts();
+  const auto progress = MakeProgress(console, [] { return absl::Now(); });
+  v1::ImportVolumeRequest request;
+  request.set_file(options.names[0]);
+  request.set_display_name(options.display_name);
+  if (options.voxel_um) *request.mutable_voxel_size() = *options.voxel_um;
+  ASSIGN_OR_RETURN(const v1::Job job, ImportFile(client, request, *progress, stop));
+  const std::string& volume = job.outputs(0).volume();
+  if (console.json) {
+    console.Json({{"event", "imported"}, {"volume", volume}});
+  } else {
+    console.out << Printable(volume) << std::endl;  // also where it is quiet, for scripts
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Export(const Client& client, const VolumesOptions& options, const Console& console) {
+  const std::stop_token stop = TakeInterrupts();
+  const auto progress = MakeProgress(console, [] { return absl::Now(); });
+  v1::ExportVolumeRequest request;
+  request.set_volume(VolumeArgument(options.names[0]));
+  request.set_file(options.names[1]);
+  request.set_overwrite(options.overwrite);
+  request.set_compression(options.image_output.compress == "deflate" ? v1::FILE_DEFLATE
+                          : options.image_output.compress == "zstd"  ? v1::FILE_ZSTD
+                                                                     : v1::FILE_COMPRESSION_UNSPECIFIED);
+  ASSIGN_OR_RETURN(const v1::Job job, ExportFile(client, request, *progress, stop));
+  const std::string& file = job.spec().export_file().file();
+  console.Say("wrote " + Printable(file));
+  if (console.json) console.Json({{"event", "exported"}, {"file", file}});
+  return absl::OkStatus();
+}
+
+// What each action takes.
+absl::Status CheckNames(const VolumesOptions& options) {
+  const std::string& action = options.action;
+  const size_t names = options.names.size();
+  if ((action == "list" || action == "roots") && names > 0)
+    return UsageError(action + " takes no names",
+                      "See a volume with: deconvoy volumes show " + Printable(options.names.front()));
+  if (action == "show" && names != 1)
     return UsageError("show takes one volume", "Name it; `deconvoy volumes` lists them.");
-  if (options.action == "delete" && names.empty())
+  if (action == "delete" && names == 0)
     return UsageError("delete takes the volumes to remove", "Name them; `deconvoy volumes` lists them.");
+  if (action == "import" && names != 1)
+    return UsageError("import takes one file", "Name it as ROOT/PATH; `deconvoy volumes roots` lists the roots.");
+  if (action == "export" && names != 2)
+    return UsageError("export takes a volume and a file",
+                      "Name the file as ROOT/PATH; `deconvoy volumes roots` lists the roots.");
+  const bool importing = options.voxel_um || !options.display_name.empty();
+  if (importing && action != "import") return UsageError("--voxel-um and --name are for import");
+  const bool exporting = options.overwrite || options.image_output.compress != "none";
+  if (exporting && action != "export") return UsageError("--overwrite and --compress are for export");
+  return absl::OkStatus();
+}
+
+absl::Status Perform(const VolumesOptions& options, const Console& console) {
+  RETURN_IF_ERROR(CheckNames(options));
   ASSIGN_OR_RETURN(const Client client, ConnectToServer(options.server));
-  if (options.action == "show") return Show(client, names.front(), console);
-  if (options.action == "delete") return Delete(client, names, console);
+  if (options.action == "roots") return ListRoots(client, console);
+  if (options.action == "import") return Import(client, options, console);
+  if (options.action == "export") return Export(client, options, console);
+  std::vector<std::string> volumes;
+  for (const std::string& text : options.names) volumes.push_back(VolumeArgument(text));
+  if (options.action == "show") return Show(client, volumes.front(), console);
+  if (options.action == "delete") return Delete(client, volumes, console);
   return List(client, console);
 }
 
@@ -134,15 +213,25 @@ absl::Status Perform(const VolumesOptions& options, const Console& console) {
 
 void AddVolumes(CLI::App& root, Program& program) {
   AddVerb<VolumesOptions>(
-      root, program, "volumes", "List the stacks on the server, show one, or remove some.", kExamples,
+      root, program, "volumes",
+      "List the stacks on the server, show one, remove some, or have files imported and exported.", kExamples,
       [&program](CLI::App& verb, VolumesOptions& options) {
         verb.add_option("ACTION", options.action, "What to do with them")
-            ->check(CLI::IsMember({"list", "show", "delete"}))
+            ->check(CLI::IsMember({"list", "show", "delete", "roots", "import", "export"}))
             ->type_name("")
             ->capture_default_str();
-        verb.add_option("VOLUME", options.volumes, "Volumes to show or to remove")->type_name("VOLUME");
+        verb.add_option("NAME", options.names,
+                        "Volumes to show or to remove, file to import, or volume and file to export; files as "
+                        "ROOT/PATH, as the server sees them")
+            ->type_name("NAME");
+        AddVoxelSize(verb, "--voxel-um", options.voxel_um,
+                     "With import: voxel size in um, where the file has none or a wrong one");
+        verb.add_option("--name", options.display_name, "With import: name of the volume, instead of the file's")
+            ->type_name("TEXT");
+        verb.add_flag("--overwrite", options.overwrite, "With export: replace a file that is there");
+        AddImageOutputOptions(verb, options.image_output);
         AddServerOption(verb, options.server);
-        AddJsonOption(verb, program.console);
+        AddProgressOptions(verb, program.console);
       },
       [&program](const VolumesOptions& options) { return Perform(options, program.console); });
 }
