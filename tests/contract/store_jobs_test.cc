@@ -106,6 +106,30 @@ TEST_P(StoreJobsTest, TasksComeBackAsTheyWere) {
   EXPECT_EQ(tasks[2].number, 2);
 }
 
+TEST_P(StoreJobsTest, AnImportedVolumeIsAnUploadOfItsDigestFromItsEndOn) {
+  const std::string digest(32, 'd');
+  JobChange first = FirstChange("j1", 1);
+  first.new_volumes[0].spec.set_digest(digest);
+  ASSERT_OK(store_->InsertJob(first, "request-1", "digest"));
+  ASSERT_OK_AND_ASSIGN(const VolumeRecord before, store_->GetVolume(ResultOf("j1")));
+  EXPECT_TRUE(before.job_output);
+  EXPECT_EQ(before.spec.digest(), "") << "its bytes are not there yet";
+  ASSERT_OK_AND_ASSIGN(const auto unfinished, store_->FindUnfinishedUpload("local", digest));
+  EXPECT_FALSE(unfinished.has_value()) << "nobody else may go on with it";
+  JobChange last{.job = MakeJob("j1")};
+  last.job.state = v1::SUCCEEDED;
+  last.imported = {.volume_id = ResultOf("j1"), .digest = digest};
+  ASSERT_OK(store_->Apply(last));
+  Reopen();
+  ASSERT_OK_AND_ASSIGN(const VolumeRecord after, store_->GetVolume(ResultOf("j1")));
+  EXPECT_EQ(after.state, v1::COMPLETE);
+  EXPECT_FALSE(after.job_output);
+  EXPECT_EQ(after.spec.digest(), digest);
+  ASSERT_OK_AND_ASSIGN(const auto found, store_->FindVolumeByDigest("local", digest));
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->id, ResultOf("j1"));
+}
+
 TEST_P(StoreJobsTest, UnknownJobIsNotFound) {
   EXPECT_EQ(ReasonOf(store_->GetJob("j1").status()), v1::NOT_FOUND);
   EXPECT_EQ(ReasonOf(store_->GetTasks("j1").status()), v1::NOT_FOUND);

@@ -36,6 +36,7 @@ class StoreUsersTest : public StoreContractTest {
 TEST_P(StoreUsersTest, AUserComesBackAsItWasAlsoAfterReopening) {
   UserRecord user{.id = "ada", .role = v1::ADMIN, .group = "imaging", .weight = 2.5, .create_time = At(3)};
   user.quota.emplace().set_jobs(7);
+  user.file_roots = {"data", "out"};
   ASSERT_OK(store_->InsertUser(user));
   for (int round = 0; round < 2; ++round, Reopen()) {
     ASSERT_OK_AND_ASSIGN(const UserRecord back, store_->GetUser("ada"));
@@ -45,16 +46,19 @@ TEST_P(StoreUsersTest, AUserComesBackAsItWasAlsoAfterReopening) {
     ASSERT_TRUE(back.quota.has_value());
     EXPECT_EQ(back.quota->jobs(), 7U);
     EXPECT_FALSE(back.disabled);
+    EXPECT_THAT(back.file_roots, ElementsAre("data", "out"));
     EXPECT_EQ(back.create_time, At(3));
   }
   user.role = v1::USER;
   user.disabled = true;
   user.quota.reset();
+  user.file_roots.clear();
   ASSERT_OK(store_->UpdateUser(user));
   ASSERT_OK_AND_ASSIGN(const UserRecord changed, store_->GetUser("ada"));
   EXPECT_EQ(changed.role, v1::USER);
   EXPECT_TRUE(changed.disabled);
   EXPECT_FALSE(changed.quota.has_value());
+  EXPECT_THAT(changed.file_roots, IsEmpty());
 }
 
 TEST_P(StoreUsersTest, AnIdIsTakenOnceAndUnknownOnesAreNotFound) {

@@ -98,6 +98,7 @@ class JobService {
     options.spool = {.directory = folder_.path() / "spool", .keep_free_bytes = 0};
     options.retry = rules_;
     options.dispatcher = options_;
+    options.file_roots = roots_;
     files_.FailAt(0, testing::Fault::kIoError);
     files_.SetFreeBytes(std::nullopt);
     auto opened = ServerCore::Open(options, clock, ids_, std::make_unique<testing::BorrowedFileSystem>(files_));
@@ -108,6 +109,11 @@ class JobService {
   void Close() {
     if (core_) jobs().Stop();
     core_.reset();
+  }
+  // Opens it anew, with these folders for files.
+  void SetRoots(std::vector<RootFolder> roots) {
+    roots_ = std::move(roots);
+    Reopen();
   }
   // As after a crash: everything that was only in memory is gone.
   void Reopen() {
@@ -267,6 +273,7 @@ class JobService {
  private:
   const Dispatcher::Options options_;
   const RetryRules rules_;
+  std::vector<RootFolder> roots_;
   testing::TemporaryFolder folder_;
   testing::CountingIds ids_;
   int requests_ = 0;
