@@ -1,7 +1,7 @@
 // Places where tests make the worker die. The program that is delivered passes them without effect.
 //
-// Names: worker-task-started, worker-mid-iterations, worker-before-delivery, worker-after-delivery, worker-three-tasks
-// (a task waits, one is computed and one delivered).
+// Names: worker-task-started, worker-mid-iterations, worker-mid-file, worker-before-delivery, worker-after-delivery,
+// worker-three-tasks (a task waits, one is computed and one delivered).
 #pragma once
 
 #include <string_view>

@@ -57,6 +57,7 @@ OutputSink& TaskIo::sink() {
 absl::Status TaskIo::Progress(int64_t done, int64_t total) {
   held_.SetProgress(done, total);
   if (held_.task().has_tile() && done == (total + 1) / 2) CrashPoint("worker-mid-iterations");
+  if (held_.task().has_write_file() && done == (total + 1) / 2) CrashPoint("worker-mid-file");
   return absl::OkStatus();
 }
 
