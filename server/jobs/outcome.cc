@@ -483,6 +483,8 @@ absl::Status TakeFailure(JobStep& step, int64_t number, const TaskFailure& failu
 
 std::string LackOfRoom(const absl::Status& error) {
   const v1::ErrorInfo info = InfoOf(error);
+  const auto file = info.metadata().find("file");
+  if (file != info.metadata().end()) return "room on the disk of " + Printable(file->second);
   const auto need = info.metadata().find("need_bytes");
   const auto free = info.metadata().find("free_bytes");
   if (need == info.metadata().end() || free == info.metadata().end()) return "room on the disk of the state folder";

@@ -131,6 +131,27 @@ TEST_F(AccountsTest, OnlyNamedFieldsChange) {
   EXPECT_EQ(ReasonOf(accounts_->Update({.id = "nobody"}, {"group"}).status()), v1::NOT_FOUND);
 }
 
+TEST_F(AccountsTest, FoldersForFilesAreThoseOfTheUserAndAllOfAnAdministrators) {
+  Add("ada", v1::USER);
+  Add("root", v1::ADMIN);
+  EXPECT_TRUE(accounts_->FileRightsOf("ada").roots.empty());
+  ASSERT_OK(accounts_->Update({.id = "ada", .file_roots = {"data", "out"}}, {"file_roots"}).status());
+  EXPECT_THAT(accounts_->FileRightsOf("ada").roots, ::testing::ElementsAre("data", "out"));
+  EXPECT_FALSE(accounts_->FileRightsOf("ada").all);
+  EXPECT_TRUE(accounts_->FileRightsOf("root").all);
+  EXPECT_FALSE(accounts_->FileRightsOf("nobody").all);
+  EXPECT_FALSE(accounts_->FileRightsOf("local").all) << "tokens are asked for";
+  ASSERT_OK(accounts_->Update({.id = "ada", .file_roots = {"*"}}, {"file_roots"}).status());
+  EXPECT_TRUE(accounts_->FileRightsOf("ada").all);
+  for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
+           {"*", "data"}, {"data", "*"}, {"out", "data"}, {"data", "data"}, {".."}, {"a/b"}, {""}}) {
+    const absl::Status refused = accounts_->Update({.id = "ada", .file_roots = wrong}, {"file_roots"}).status();
+    EXPECT_EQ(InfoOf(refused).field(), "user.file_roots") << refused;
+  }
+  const Accounts open(TokenRule::kOff, *store_, clock_);
+  EXPECT_TRUE(open.FileRightsOf("local").all);
+}
+
 TEST_F(AccountsTest, WhatNoUserCanBeIsRefused) {
   const auto field = [this](UserRecord user) { return InfoOf(accounts_->Add(std::move(user)).status()).field(); };
   EXPECT_EQ(field({.id = ""}), "user.name");
