@@ -170,6 +170,16 @@ absl::Status Exists(const v1::FileAccess& file) {
                    fmt::format("{}: there is a file of this name already", file.file()));
 }
 
+// What is wrong with the place of a file.
+absl::Status AsBarred(const absl::Status& status) {
+  if (ReasonOf(status) != v1::INVALID_FIELD) return status;
+  const v1::ErrorInfo info = InfoOf(status);
+  return MakeError({.reason = v1::PATH_NOT_ALLOWED,
+                    .remedy = info.remedy(),
+                    .metadata = {info.metadata().begin(), info.metadata().end()}},
+                   std::string(status.message()));
+}
+
 bool IsThere(const std::string& path) {
   struct stat state {};
   return lstat(path.c_str(), &state) == 0;
@@ -243,7 +253,7 @@ absl::StatusOr<v1::TaskResult> RunWriteFile(const v1::Task& task, TaskContext& c
   uint64_t bytes = 0;
   const absl::Status status = Write(path, work.spec(), *volume, context, bytes);
   if (ReasonOf(status) == v1::INVALID_FIELD && !work.spec().overwrite() && IsThere(path)) return Exists(work.file());
-  RETURN_IF_ERROR(ReasonOf(status) == v1::ERROR_REASON_UNSPECIFIED ? status : WithFileName(status, path, work.file()));
+  RETURN_IF_ERROR(AsBarred(WithFileName(status, folder, work.file())));
   written.set_size_bytes(bytes);
   return result;
 }

@@ -129,16 +129,19 @@ absl::StatusOr<v1::FileStamp> StampOf(const Descriptor& open, const v1::FileAcce
   return stamp;
 }
 
-absl::Status WithFileName(const absl::Status& status, const std::string& path, const v1::FileAccess& file) {
-  if (status.ok()) return status;
+absl::Status WithFileName(const absl::Status& status, const Descriptor& folder, const v1::FileAccess& file) {
   const v1::ErrorInfo info = InfoOf(status);
-  std::string message(status.message());
-  Replace(message, path, file.file());
+  if (status.ok() || info.reason() == v1::ERROR_REASON_UNSPECIFIED) return status;
+  const std::string shown_folder = file.file().substr(0, file.file().rfind('/'));
+  std::string message(status.message()), remedy = info.remedy();
+  for (std::string* text : {&message, &remedy}) {
+    Replace(*text, folder.path() + "/", shown_folder + "/");
+    Replace(*text, folder.path() + " ", shown_folder + " ");
+  }
   std::map<std::string, std::string> metadata(info.metadata().begin(), info.metadata().end());
   metadata.erase("path");
   metadata["file"] = file.file();
-  return MakeError({.reason = info.reason(), .field = info.field(), .remedy = info.remedy(), .metadata = metadata},
-                   message);
+  return MakeError({.reason = info.reason(), .field = info.field(), .remedy = remedy, .metadata = metadata}, message);
 }
 
 }  // namespace deconvoy::worker

@@ -45,7 +45,7 @@ std::string NameIn(const v1::FileAccess& file);
 // Tells whether the file stays the same. Errors: STORAGE_FAILURE.
 absl::StatusOr<v1::FileStamp> StampOf(const Descriptor& open, const v1::FileAccess& file);
 
-// An error on a file that was reached as `path`, with the name that its owner knows.
-absl::Status WithFileName(const absl::Status& status, const std::string& path, const v1::FileAccess& file);
+// An error on a file that was reached through its open folder, with the names that its owner knows.
+absl::Status WithFileName(const absl::Status& status, const Descriptor& folder, const v1::FileAccess& file);
 
 }  // namespace deconvoy::worker

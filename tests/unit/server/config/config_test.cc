@@ -113,8 +113,9 @@ TEST(CommandLine, EveryKeyHasAFlag) {
   for (const Key& key : Keys()) {
     const std::string value = std::holds_alternative<int64_t ServerConfig::*>(key.member)
                                   ? fmt::format("{}", key.maximum)
-                              : key.choices.empty() ? "unix:/tmp/x"
-                                                    : key.choices.back();
+                              : key.name.starts_with("files.") ? "data=/tmp/x"
+                              : key.choices.empty()            ? "unix:/tmp/x"
+                                                               : key.choices.back();
     std::vector<const char*> arguments = {key.flag.data(), value.c_str()};
     for (const Key& other : Keys()) {
       const bool needed = key.name.starts_with("tls.") && other.name.starts_with("tls.") && other.name != key.name;

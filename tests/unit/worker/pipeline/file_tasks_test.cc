@@ -242,9 +242,11 @@ TEST_F(FileTasksTest, ErrorsOfWritingNameTheFileAsItsOwnerKnowsIt) {
   FillWrite("folder.tif", task);
   task.task.mutable_write_file()->mutable_spec()->set_overwrite(true);
   const absl::Status status = RunWriteFile(task.task, task).status();
-  EXPECT_FALSE(status.ok());
+  EXPECT_EQ(ReasonOf(status), v1::PATH_NOT_ALLOWED);
   EXPECT_THAT(std::string(status.message()), HasSubstr("data/folder.tif"));
-  EXPECT_THAT(std::string(status.message()), ::testing::Not(HasSubstr("/proc/")));
+  for (const std::string& text : {std::string(status.message()), InfoOf(status).remedy()}) {
+    EXPECT_THAT(text, ::testing::Not(HasSubstr("/proc/")));
+  }
 }
 
 TEST_F(FileTasksTest, MemoryIsThatOfTwoPlanes) {

@@ -155,16 +155,20 @@ TEST_F(ServerFilesTest, AStampTellsChanges) {
 }
 
 TEST_F(ServerFilesTest, ErrorsNameTheFileAsItsOwnerKnowsIt) {
-  const absl::Status status =
-      WithFileName(MakeError({.reason = v1::DISK_FULL, .remedy = "wait", .metadata = {{"path", "/x/y"}, {"k", "v"}}},
-                             "/x/y: no room for /x/y"),
-                   "/x/y", Access("a.txt"));
-  EXPECT_EQ(std::string(status.message()), "data/a.txt: no room for data/a.txt");
+  const v1::FileAccess file = Access("sub/new.tif");
+  ASSERT_OK_AND_ASSIGN(const Descriptor folder, OpenFolder(file));
+  const std::string path = folder.path() + "/new.tif";
+  const absl::Status status = WithFileName(
+      MakeError({.reason = v1::DISK_FULL, .remedy = "look at " + path, .metadata = {{"path", path}, {"k", "v"}}},
+                path + ": the folder " + folder.path() + " is full"),
+      folder, file);
+  EXPECT_EQ(std::string(status.message()), "data/sub/new.tif: the folder data/sub is full");
   EXPECT_EQ(ReasonOf(status), v1::DISK_FULL);
-  EXPECT_EQ(InfoOf(status).remedy(), "wait");
+  EXPECT_EQ(InfoOf(status).remedy(), "look at data/sub/new.tif");
   EXPECT_EQ(InfoOf(status).metadata().at("k"), "v");
-  EXPECT_EQ(InfoOf(status).metadata().at("file"), "data/a.txt");
+  EXPECT_EQ(InfoOf(status).metadata().at("file"), "data/sub/new.tif");
   EXPECT_FALSE(InfoOf(status).metadata().contains("path"));
+  EXPECT_TRUE(absl::IsCancelled(WithFileName(absl::CancelledError("stopped"), folder, file)));
 }
 
 }  // namespace
