@@ -89,8 +89,8 @@ class WorkerSupervisor {
 
   // Waits before the next start; false when there is to be none.
   bool Pause(steady_clock::time_point start, const std::string& how) {
-    if (steady_clock::now() - start >= backoff_.healthy) pause_ = milliseconds{0};
-    pause_ = std::clamp(2 * pause_, backoff_.first, backoff_.longest);
+    const bool healthy = steady_clock::now() - start >= backoff_.healthy;
+    pause_ = healthy ? milliseconds{0} : std::clamp(2 * pause_, backoff_.first, backoff_.longest);
     spdlog::warn("worker {} has ended: {}; the next start is in {} ms", number_, Printable(how), pause_.count());
     std::unique_lock lock(mutex_);
     return !changed_.wait_for(lock, pause_, [this] { return stopping_; });

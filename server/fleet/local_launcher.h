@@ -15,12 +15,12 @@ namespace deconvoy::server {
 
 class WorkerSupervisor;
 
-// How long to wait before a worker that died is started again: doubled with every death, from the start again after a
-// healthy life.
+// How long to wait before a worker that died is started again: not at all after a healthy life, else doubled with every
+// death.
 struct Backoff {
   std::chrono::milliseconds first{500};
   std::chrono::milliseconds longest{60'000};
-  std::chrono::milliseconds healthy{60'000};
+  std::chrono::milliseconds healthy{10'000};
 };
 
 // Their errors and output go to the server's standard error. A worker that ends with exit code 0 has been asked to and
