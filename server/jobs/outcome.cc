@@ -474,8 +474,8 @@ absl::Status TakeFailure(JobStep& step, int64_t number, const TaskFailure& failu
     RETURN_IF_ERROR(step.MoveTask(task, TaskState::kFailed));
     return step.FailJob(failure.retry ? Exhausted(task, failure) : failure.error, failure.log_excerpt);
   }
-  const bool at_once = failure.lost_lease && !failure.reported;
   const int32_t attempts = failure.lost_lease ? task.losses : task.failures;
+  const bool at_once = (failure.lost_lease && !failure.reported) || (failure.crash && attempts == 1);
   task.not_before = at_once ? absl::UnixEpoch() : step.now() + BackoffAfter(attempts, rules);
   step.AddRetry(task, failure.error, failure.lost_lease);
   return step.MoveTask(task, TaskState::kReady);

@@ -33,6 +33,7 @@ struct TaskFailure {
   absl::Status error;
   bool unbegun = false;     // the task was not begun: counts for nothing, and it is ready at once
   bool lost_lease = false;  // nothing is known against the task: counts as a loss, not as a failure
+  bool crash = false;       // a signal ended its worker: the first time may be chance, and the task is ready at once
   bool reported = false;    // by its worker, which may get the task again: a loss backs off, too
   bool retry = true;        // false: no retry can cure it, the job fails at once
   std::string log_excerpt = {};

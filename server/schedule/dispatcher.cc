@@ -27,7 +27,8 @@ TaskFailure Exited(const std::string& worker, bool by_signal) {
   return {.error = MakeError({.reason = v1::WORKER_CRASHED},
                              fmt::format("{} {}", WorkerName(worker),
                                          by_signal ? "was ended by a signal" : "ended before the task was done")),
-          .lost_lease = !by_signal};
+          .lost_lease = !by_signal,
+          .crash = by_signal};
 }
 
 }  // namespace

@@ -265,6 +265,19 @@ TEST_F(DispatcherTest, ACrashBySignalCountsAndAnExitDoesNot) {
   EXPECT_TRUE(b_.Take()) << "at once: nobody asked for a pause";
 }
 
+TEST_F(DispatcherTest, OnlyTheFirstCrashOverATaskIsFollowedAtOnce) {
+  SubmitOne();
+  ASSERT_TRUE(a_.Take());
+  service_.dispatcher().WorkerExited(100, true);
+  b_.registration.set_process_id(200);
+  ASSERT_TRUE(b_.Take()) << "a pause after the first crash";
+  service_.dispatcher().WorkerExited(200, true);
+  TestWorker c(service_, "c");
+  EXPECT_FALSE(c.Take()) << "no pause after the second";
+  service_.Advance(absl::Seconds(2));
+  EXPECT_TRUE(c.Take());
+}
+
 TEST_F(DispatcherTest, ProcessesOfOtherHostsAreNotOurs) {
   SubmitOne();
   a_.registration.set_host("elsewhere");
