@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -163,11 +164,20 @@ std::vector<v1::Channel> ChannelsOfLabels(const std::vector<std::string>& labels
   return any ? channels : std::vector<v1::Channel>();
 }
 
+// Whether a tag that is not part of TIFF has values of one of these types in the file: libtiff gives them out as the
+// file says they are.
+bool HasType(TIFF* handle, uint32_t tag, std::initializer_list<TIFFDataType> types) {
+  const TIFFField* field = TIFFFindField(handle, tag, TIFF_ANY);
+  return field != nullptr && std::find(types.begin(), types.end(), TIFFFieldDataType(field)) != types.end();
+}
+
 std::vector<std::string> ReadLabels(const TiffFile& file) {
   uint32_t count_of_counts = 0, count_of_bytes = 0;
   const uint32_t* counts = nullptr;
   const std::byte* bytes = nullptr;
-  const bool found = TIFFGetField(file.handle(), kImageJByteCountsTag, &count_of_counts, &counts) == 1 &&
+  const bool found = HasType(file.handle(), kImageJByteCountsTag, {TIFF_LONG}) &&
+                     HasType(file.handle(), kImageJMetadataTag, {TIFF_BYTE, TIFF_UNDEFINED}) &&
+                     TIFFGetField(file.handle(), kImageJByteCountsTag, &count_of_counts, &counts) == 1 &&
                      TIFFGetField(file.handle(), kImageJMetadataTag, &count_of_bytes, &bytes) == 1;
   if (!found || counts == nullptr || bytes == nullptr) return {};
   return DecodeLabels({counts, count_of_counts}, {bytes, count_of_bytes}, file.big_endian());

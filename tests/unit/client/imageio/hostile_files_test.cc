@@ -77,6 +77,24 @@ class HostileFilesTest : public ::testing::Test {
   std::vector<Sound> files_;
 };
 
+// libtiff gives the sizes of labels out in the width that the file says, which need not be ImageJ's.
+TEST_F(HostileFilesTest, SizesOfLabelsInAnotherWidthAreNotRead) {
+  std::string bytes = files_.back().bytes;
+  const std::string as_written{'\x96', '\xc6', TIFF_LONG, 0, 5, 0, 0, 0};  // tag 50838: a header and four labels
+  const size_t entry = bytes.find(as_written);
+  ASSERT_NE(entry, std::string::npos);
+  const auto names = [&] {
+    WriteBytes(path_, bytes);
+    const auto image = OpenImage(path_);
+    EXPECT_OK(image);
+    return image.ok() ? (*image)->spec().channels_size() : -1;
+  };
+  EXPECT_EQ(names(), 2);
+  bytes[entry + 2] = TIFF_SHORT;
+  bytes[entry + 4] = 10;
+  EXPECT_EQ(names(), 0);
+}
+
 TEST_F(HostileFilesTest, FilesCutAtEveryByte) {
   for (const Sound& sound : files_) {
     WriteBytes(path_, sound.bytes);
