@@ -21,6 +21,8 @@ constexpr double kHeldOutBytesPerPaddedVoxel = 8;
 // And for what is held out: its photons, or the masks of both parts; and what is made of the estimate there.
 constexpr double kHeldOutBytesPerMeasuredVoxel = 12;
 
+constexpr int64_t kMostMillibytes = 1'000'000'000'000'000;  // what counts of a voxel's memory, whoever says more
+
 template <typename Number>
 std::optional<Number> Parse(std::string_view text) {
   Number number{};
@@ -166,7 +168,10 @@ MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters, bo
       if (choice.name() == parameters.Choice(parameter.name())) padded += choice.extra_bytes_per_padded_voxel();
     }
   }
-  const auto millibytes = [](double bytes) { return static_cast<int64_t>(std::ceil(1000 * bytes)); };
+  const auto millibytes = [](double bytes) {
+    if (std::isnan(bytes)) return kMostMillibytes;
+    return static_cast<int64_t>(std::clamp(std::ceil(1000 * bytes), 0.0, static_cast<double>(kMostMillibytes)));
+  };
   return {.millibytes_per_padded_voxel = millibytes(padded),
           .millibytes_per_measured_voxel = millibytes(measured),
           .bytes_per_weight = static_cast<int64_t>(method.bytes_per_weight()),

@@ -68,7 +68,7 @@ struct MethodMemory {
   // Once the method has run: the image, which its residual needs, and what is brought out.
   int64_t result_bytes_per_measured_voxel = 0;
 };
-// `residual`: it is brought out, too.
+// `residual`: it is brought out, too. What a method says of its memory counts as 0 to 10^12 bytes for each voxel.
 MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters, bool residual = false);
 
 }  // namespace deconvoy

@@ -175,5 +175,16 @@ TEST(MemoryOf, AddsWhatTheChoiceNeeds) {
   EXPECT_EQ(MemoryOf(method, plain, /*residual=*/true).result_bytes_per_measured_voxel, 12);
 }
 
+TEST(MemoryOf, BoundsWhatNoMachineHas) {
+  v1::Method method;
+  method.set_bytes_per_padded_voxel(1.6768e246);
+  method.set_bytes_per_measured_voxel(-1);
+  const MethodMemory memory = MemoryOf(method, {});
+  EXPECT_EQ(memory.millibytes_per_padded_voxel, 1'000'000'000'000'000);
+  EXPECT_EQ(memory.millibytes_per_measured_voxel, 0);
+  method.set_bytes_per_padded_voxel(std::nan(""));
+  EXPECT_EQ(MemoryOf(method, {}).millibytes_per_padded_voxel, 1'000'000'000'000'000);
+}
+
 }  // namespace
 }  // namespace deconvoy
