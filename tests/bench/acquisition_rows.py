@@ -34,7 +34,9 @@ def acquisition(options):
     recording = dict(planes=planes, extent=extent, rate=rate)
     with service.Server(options.folder / "acquisition" / "server", options.cache, threads=options.threads) as server:
         _play(server, **recording)  # plans transforms
-        for what, kill_after in (("", None), (", the worker killed once", planes / rate * 0.85)):
+        runs = (("", None), (", the worker killed after 3/4 of it", planes / rate * 0.75),
+                (", the worker killed after 85 % of it", planes / rate * 0.85))
+        for what, kill_after in runs:
             told = _play(server, kill_after, **recording)
             name = f"{planes} planes of {extent}x{extent} at {rate} per second{what}"
             yield Row(f"{name}: sender held up, 99th percentile", told["held_up_p99_ms"], unit="ms", bound=50, details=told)
@@ -49,3 +51,10 @@ def acquisition(options):
         name = f"{planes} planes of {fast['extent']}x{fast['extent']} at {fast['rate']} per second"
         yield Row(f"{name}: sender held up, 99th percentile", told["held_up_p99_ms"], unit="ms", bound=50, details=told)
         yield Row(f"{name}: chunks lost", told["chunks_sent"] - told["chunks_acknowledged"], bound=0)
+        series = dict(psf="widefield", times=3, **recording)
+        told = _play(server, **series)
+        name = f"3 time points of {planes} planes of {extent}x{extent}, widefield, at {rate} per second"
+        yield Row(f"{name}: the first is done before the last plane of the third", told["first_time_point_before_last_plane_s"],
+                  unit="s", bound=0, at_least=True, details=told)
+        if told["tile_s"] > 0:
+            yield Row(f"{name}: end after the last plane", told["end_after_last_plane_s"] / told["tile_s"], unit="times a tile")
