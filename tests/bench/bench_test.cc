@@ -172,6 +172,36 @@ TEST(Acquisition, PlaysAMicroscopeIntoAServer) {
   }
 }
 
+TEST(Acquisition, PlaysTimePointsOfAWidefieldMicroscope) {
+  const TemporaryFolder folder;
+  ServerProcess server(folder.path(), 1);
+  ASSERT_TRUE(server.Start()) << server.Log();
+  Process player("deconvoy-acquisition",
+                 {"--server", server.address(), "--psf", "widefield", "--times", "3", "--planes", "20", "--extent",
+                  "32", "--rate", "20", "--iterations", "1"},
+                 {.environment = {}, .folder = folder.path(), .label = "player"});
+  const auto exit = player.Wait(std::chrono::seconds(240));
+  ASSERT_TRUE(exit && exit->code == 0) << player.Errors() << server.Log();
+  const auto told = LastJson(player.Output());
+  EXPECT_EQ(told["state"], "SUCCEEDED");
+  EXPECT_EQ(told["chunks_acknowledged"], 60);
+  ASSERT_TRUE(told["first_time_point_before_last_plane_s"].is_number());
+  EXPECT_NE(told["first_time_point_before_last_plane_s"], -1.0) << "its end was not seen";
+}
+
+TEST(Clients, SubmitAndWatchAtAServer) {
+  const TemporaryFolder folder;
+  ServerProcess server(folder.path(), 1);
+  ASSERT_TRUE(server.Start()) << server.Log();
+  const auto r = Bench({"clients", "--server", server.address(), "--clients", "4", "--seconds", "0.5"});
+  EXPECT_TRUE(r["errors"].empty()) << r["errors"];
+  for (const char* rpc : {"Submit", "Watch", "Get", "Delete"}) {
+    ASSERT_TRUE(r["calls"].contains(rpc)) << rpc;
+    EXPECT_GE(r["calls"][rpc]["calls"], 4) << rpc;
+    ExpectFigures(r["calls"][rpc], rpc);
+  }
+}
+
 TEST(RunScript, MeasuresTheWholeServiceAndLeavesNothing) {
   const TemporaryFolder folder;
   const auto file = folder.path() / "result.json", scratch = folder.path() / "scratch";

@@ -25,5 +25,6 @@ Command AddMethods(CLI::App& root);
 Command AddResolution(CLI::App& root);
 Command AddTransfer(CLI::App& root);
 Command AddStreams(CLI::App& root);
+Command AddClients(CLI::App& root);
 
 }  // namespace deconvoy::bench

@@ -26,7 +26,8 @@ int Main(int argc, char** argv) {
   app.fallthrough();
   const Command commands[] = {AddIteration(app),  AddSolve(app),    AddFirstJob(app), AddScaling(app),
                               AddOperations(app), AddQuality(app),  AddMethods(app),  AddResolution(app),
-                              AddPsf(app),        AddTransfer(app), AddStreams(app),  AddQueue(app)};
+                              AddPsf(app),        AddTransfer(app), AddStreams(app),  AddQueue(app),
+                              AddClients(app)};
   CLI11_PARSE(app, argc, argv);
   for (const Command& command : commands) {
     if (!command.app->parsed()) continue;

@@ -132,3 +132,14 @@ def streams(options):
         programs.bench("streams", "--server", server.address, "--mib", mib, "--streams", count)
         yield Row(f"server with {count} uploads and {count} downloads", service.memory_of(server.pid, "VmHWM") / 1e6, unit="MB",
                   bound=150)
+
+
+def clients(options):
+    """Unary calls of 200 clients that submit small jobs and watch them to their end, and whether any call fails."""
+    count, seconds = (8, 1) if options.quick else (200, 60)
+    with service.Server(options.folder / "clients" / "server", options.cache, threads=options.threads) as server:
+        told = programs.bench("clients", "--server", server.address, "--clients", count, "--seconds", seconds)
+    name = f"{count} clients for {seconds} s"
+    yield Row(f"{name}: errors", sum(told["errors"].values()), bound=0, details=told)
+    yield Row(f"{name}: jobs per second", told["calls"]["Watch"]["calls"] / told["seconds"])
+    yield Row(f"{name}: unary calls, 99th percentile", 1e3 * told["unary_p99_seconds"], unit="ms")

@@ -25,6 +25,7 @@ MEASUREMENTS = {
     "run": service_rows.run,
     "transfer": service_rows.transfer,
     "streams": service_rows.streams,
+    "clients": service_rows.clients,
     "acquisition": acquisition_rows.acquisition,
     "operations": engine_rows.operations,
     "scaling": engine_rows.scaling,
