@@ -50,7 +50,8 @@ void SetUpGrpcOnce() {
 void Configure(grpc::ServerBuilder& builder, const Door::Limits& limits) {
   builder.SetMaxReceiveMessageSize(static_cast<int>(limits::kMessageBytes));
   grpc::ResourceQuota quota("deconvoyd");
-  // One thread per open call, and a few that wait for new ones.
+  // One thread per open call, and a few that wait for new ones. Recordings have four of their own each, which this does
+  // not count; as open calls they are bounded, too.
   quota.SetMaxThreads(static_cast<int>(2 * limits.users.open_calls + kWorkerCalls));
   builder.SetResourceQuota(quota);
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);

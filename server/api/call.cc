@@ -92,6 +92,12 @@ absl::Status Call::Admit() {
   return door_.limits_.Enter(caller_.owner);
 }
 
+std::optional<grpc::Status> Call::Refusal() {
+  const absl::Status admitted = Admit();
+  if (admitted.ok()) return std::nullopt;
+  return End(admitted);
+}
+
 // What breaks here is an error, what a user did wrong is news, and what is part of every day is for those who look.
 spdlog::level::level_enum Call::LevelOf(const absl::Status& status) const {
   if (status.ok() || (absl::IsCancelled(status) && gone())) return spdlog::level::debug;

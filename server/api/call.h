@@ -10,8 +10,10 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "server/api/idle_streams.h"
 #include "server/api/user_limits.h"
@@ -59,7 +61,7 @@ class Door {
   std::atomic<bool> closing_ = false;
 };
 
-// One call, from its handler's first to its last line. Used by the handler's thread.
+// One call, from its handler's first to its last line. Used by one thread at a time.
 class Call {
  public:
   enum class From { kUser, kWorker };
@@ -82,9 +84,16 @@ class Call {
   // Runs `body` (returning absl::Status) if the call is let in, logs the outcome and makes it the call's status.
   template <typename Body>
   grpc::Status Run(Body&& body) {
-    absl::Status status = Admit();
-    if (status.ok()) status = body();
-    return End(status);
+    if (const std::optional<grpc::Status> refusal = Refusal()) return *refusal;
+    return Serve(std::forward<Body>(body));
+  }
+
+  // The two halves of Run, for a call that may go from one thread to another in between: nothing when it is let in,
+  // else how it has ended; then the rest.
+  std::optional<grpc::Status> Refusal();
+  template <typename Body>
+  grpc::Status Serve(Body&& body) {
+    return End(body());
   }
 
   // The same for a body that returns an absl::StatusOr of the answer.

@@ -6,6 +6,18 @@
 #include "proto/contract/status_macros.h"
 
 namespace deconvoy::server {
+namespace {
+
+// Ends a call that is not let in.
+class Refused final : public grpc::ServerBidiReactor<v1::DeconvolveRequest, v1::DeconvolveResponse> {
+ public:
+  explicit Refused(const grpc::Status& status) { Finish(status); }
+
+ private:
+  void OnDone() override { delete this; }
+};
+
+}  // namespace
 
 DeconvolutionService::~DeconvolutionService() {
   for (const std::unique_ptr<Served>& served : calls_) served->thread.join();
@@ -13,40 +25,42 @@ DeconvolutionService::~DeconvolutionService() {
 
 grpc::ServerBidiReactor<v1::DeconvolveRequest, v1::DeconvolveResponse>* DeconvolutionService::Deconvolve(
     grpc::CallbackServerContext* context) {
+  auto call = std::make_unique<Call>(door_, Call::From::kUser, "Deconvolution.Deconvolve", *context);
+  // Nobody who is not let in gets a thread.
+  if (const std::optional<grpc::Status> refusal = call->Refusal()) return new Refused(*refusal);
   auto made = std::make_unique<Served>();
+  made->call = std::move(call);
   Served* served = made.get();
   std::list<std::unique_ptr<Served>> ended;
   {
     const std::lock_guard lock(mutex_);
-    for (auto call = calls_.begin(); call != calls_.end();) {
-      const auto next = std::next(call);
-      if ((*call)->over) ended.splice(ended.end(), calls_, call);
-      call = next;
+    for (auto earlier = calls_.begin(); earlier != calls_.end();) {
+      const auto next = std::next(earlier);
+      if ((*earlier)->over) ended.splice(ended.end(), calls_, earlier);
+      earlier = next;
     }
     calls_.push_back(std::move(made));
     served->thread = std::thread([this, context, served] {
-      Serve(*context, served->stream);
+      Serve(*context, *served);
       served->over = true;
     });
   }
-  for (const std::unique_ptr<Served>& call : ended) call->thread.join();
+  for (const std::unique_ptr<Served>& earlier : ended) earlier->thread.join();
   return &served->stream;
 }
 
-void DeconvolutionService::Serve(grpc::CallbackServerContext& context, DeconvolveStream& stream) {
-  std::unique_ptr<DeconvolveCall> served;
-  grpc::Status status;
-  {
-    Call call(door_, Call::From::kUser, "Deconvolution.Deconvolve", context);
-    status = call.Run([&] { return ServeCall(context, call, stream, served); });
-  }
-  stream.Close(status);
-  if (served != nullptr) served->Join();
-  stream.WaitDone();
+void DeconvolutionService::Serve(grpc::CallbackServerContext& context, Served& served) {
+  std::unique_ptr<DeconvolveCall> deconvolve;
+  const grpc::Status status =
+      served.call->Serve([&] { return ServeCall(context, *served.call, served.stream, deconvolve); });
+  served.call.reset();  // its caller may have another one as soon as this one has ended
+  served.stream.Close(status);
+  if (deconvolve != nullptr) deconvolve->Join();
+  served.stream.WaitDone();
 }
 
 absl::Status DeconvolutionService::ServeCall(grpc::CallbackServerContext& context, Call& call, DeconvolveStream& stream,
-                                             std::unique_ptr<DeconvolveCall>& served) {
+                                             std::unique_ptr<DeconvolveCall>& deconvolve) {
   v1::DeconvolveRequest first;
   {
     // Only until then: microscopes may rest for hours between time points.
@@ -62,12 +76,12 @@ absl::Status DeconvolutionService::ServeCall(grpc::CallbackServerContext& contex
   const uint64_t arrival = sessions_.Arrive();
   ASSIGN_OR_RETURN(LiveSession session,
                    OpenLiveSession(call.owner(), header, door_, core_.store(), core_.volumes(), core_.jobs()));
-  served = std::make_unique<DeconvolveCall>(stream, core_, call.owner(), header, std::move(session));
+  deconvolve = std::make_unique<DeconvolveCall>(stream, core_, call.owner(), header, std::move(session));
   if (stream.cancelled()) return absl::CancelledError("the caller has left");
   const OpenSessions::Key key(call.owner(), header.session());
-  const auto end = [&context, &open = *served] { open.TakeOver([&context] { context.TryCancel(); }); };
+  const auto end = [&context, &open = *deconvolve] { open.TakeOver([&context] { context.TryCancel(); }); };
   if (!sessions_.Enter(key, arrival, &stream, end)) return TakenOver();
-  absl::Status status = served->Serve();
+  absl::Status status = deconvolve->Serve();
   sessions_.Leave(key, &stream);
   return status;
 }

@@ -27,14 +27,15 @@ class DeconvolutionService final : public v1::Deconvolution::CallbackService {
  private:
   // A call, and the thread that serves it.
   struct Served {
+    std::unique_ptr<Call> call;  // let in
     DeconvolveStream stream;
     std::atomic<bool> over = false;  // the last thing that its thread does
     std::thread thread;
   };
 
-  void Serve(grpc::CallbackServerContext& context, DeconvolveStream& stream);
+  void Serve(grpc::CallbackServerContext& context, Served& served);
   absl::Status ServeCall(grpc::CallbackServerContext& context, Call& call, DeconvolveStream& stream,
-                         std::unique_ptr<DeconvolveCall>& served);
+                         std::unique_ptr<DeconvolveCall>& deconvolve);
 
   Door& door_;
   ServerCore& core_;

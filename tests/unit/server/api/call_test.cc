@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "proto/contract/error.h"
 #include "tests/support/test_support.h"
 
@@ -72,6 +74,20 @@ class CallTest : public ::testing::Test {
   Accounts accounts_;
   WorkerCredential credential_;
 };
+
+TEST_F(CallTest, WhoIsLetInAndWhatIsDoneThenCanBeTwoThreadsAffairs) {
+  Door door({.users = {.open_calls = 1}}, credential_, accounts_, SystemClock());
+  grpc::ServerContext context;
+  Call first(door, Call::From::kUser, "Jobs.Get", context), second(door, Call::From::kUser, "Jobs.Get", context);
+  EXPECT_FALSE(first.Refusal());
+  EXPECT_EQ(first.owner(), "local");
+  const std::optional<grpc::Status> refusal = second.Refusal();
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(DetailsOf(*refusal).reason(), v1::TOO_MANY_STREAMS);
+  grpc::Status end;
+  std::thread([&] { end = first.Serve([] { return absl::NotFoundError("not here"); }); }).join();
+  EXPECT_EQ(end.error_code(), grpc::StatusCode::NOT_FOUND);
+}
 
 TEST_F(CallTest, TooManyOpenCallsAreRefusedUntilOneEnds) {
   Door door({.users = {.open_calls = 2}}, credential_, accounts_, SystemClock());
