@@ -11,9 +11,8 @@
 
 #include "client/cpp/acquisition_events.h"
 #include "client/cpp/connection.h"
-#include "client/cpp/missing_boxes.h"
 #include "client/cpp/plane_buffer.h"
-#include "client/cpp/plane_set.h"
+#include "client/cpp/recorded_planes.h"
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
@@ -40,11 +39,9 @@ class AcquisitionStream::Impl {
       : client_(client),
         connection_(std::move(connection)),
         header_(std::move(header)),
-        shape_(shape),
-        plane_bytes_(shape.y * shape.x * BytesPerVoxel(header_.input().type())),
         options_(std::move(options)),
         stopper_(std::move(stop), [this] { stop_.request_stop(); }),
-        buffer_(header_.input().type()),
+        planes_(shape, header_.input().type()),
         events_(options_.result_bytes, options_.received),
         runner_([this] { Run(); }) {}
 
@@ -72,7 +69,7 @@ class AcquisitionStream::Impl {
   const v1::SessionOpened& opened() const { return *opened_; }
 
   absl::Status Push(int64_t t, int64_t c, int64_t z, std::span<const std::byte> plane, absl::Duration patience) {
-    RETURN_IF_ERROR(CheckPlane(t, c, z, plane));
+    RETURN_IF_ERROR(planes_.Check(t, c, z, plane));
     if (patience <= absl::ZeroDuration()) {
       const std::lock_guard lock(mutex_);
       if (Takes() && !HasRoom()) return Full();
@@ -88,26 +85,19 @@ class AcquisitionStream::Impl {
     WaitFor(lock, patience, [this] { return !Takes() || HasRoom(); });
     RETURN_IF_ERROR(WhyItTakesNone());
     if (!HasRoom()) return Full();
-    if (!taken_.Add(Place(t, c, z))) {
-      return MakeError({.reason = v1::BOX_OVERLAPS, .remedy = "Push each plane once; `Has` tells which there are."},
-                       fmt::format("the plane t,c,z {},{},{} is there already", t, c, z));
-    }
-    buffer_.Add({t, c, {{z, 0, 0}, {1, shape_.y, shape_.x}}}, std::move(copy));
+    RETURN_IF_ERROR(planes_.Take(t, c, z, std::move(copy)));
     changed_.notify_all();
     return absl::OkStatus();
   }
 
   bool Has(int64_t t, int64_t c, int64_t z) const {
     const std::lock_guard lock(mutex_);
-    return taken_.Contains(Place(t, c, z));
+    return planes_.Has(t, c, z);
   }
 
   AcquisitionCounts counts() const {
     const std::lock_guard lock(mutex_);
-    return {.planes_total = shape_.frames() * shape_.z,
-            .planes_taken = taken_.size(),
-            .planes_durable = planes_durable_,
-            .buffered_bytes = buffer_.bytes()};
+    return planes_.counts();
   }
 
   absl::StatusOr<std::optional<AcquisitionEvent>> Poll(absl::Duration timeout) {
@@ -136,13 +126,7 @@ class AcquisitionStream::Impl {
   absl::Status Finish(const std::string& digest) {
     const std::lock_guard lock(mutex_);
     RETURN_IF_ERROR(WhyItTakesNone());
-    if (taken_.size() < shape_.frames() * shape_.z) {
-      const int64_t place = taken_.FirstAbsent(), frame = place / shape_.z;
-      return MakeError(
-          {.reason = v1::VOLUME_INCOMPLETE, .remedy = "Push it, or close the stream and go on later."},
-          fmt::format("{} of {} planes were pushed; the first that was not is t,c,z {},{},{}", taken_.size(),
-                      shape_.frames() * shape_.z, frame / shape_.c, frame % shape_.c, place % shape_.z));
-    }
+    RETURN_IF_ERROR(planes_.CheckAllTaken());
     finishing_ = true;
     digest_ = digest;
     changed_.notify_all();
@@ -153,15 +137,15 @@ class AcquisitionStream::Impl {
     std::unique_lock lock(mutex_);
     closing_ = true;
     changed_.notify_all();
-    WaitFor(lock, patience, [this] { return over_ || buffer_.empty(); });
-    const bool durable = buffer_.empty();
+    WaitFor(lock, patience, [this] { return over_ || planes_.all_durable(); });
+    const bool durable = planes_.all_durable();
     leaving_ = true;
     changed_.notify_all();
     changed_.wait(lock, [this] { return over_.has_value(); });
     RETURN_IF_ERROR(*over_);
     if (durable) return absl::OkStatus();
-    return absl::DeadlineExceededError(
-        fmt::format("{} bytes of planes were not durable within {}", buffer_.bytes(), absl::FormatDuration(patience)));
+    return absl::DeadlineExceededError(fmt::format("{} bytes of planes were not durable within {}",
+                                                   planes_.buffered_bytes(), absl::FormatDuration(patience)));
   }
 
   absl::Status Cancel(const std::stop_token& stop) { return client_.CancelJob(opened_->job().name(), stop).status(); }
@@ -173,23 +157,9 @@ class AcquisitionStream::Impl {
     changed_.wait_for(lock, absl::ToChronoNanoseconds(time), condition);
   }
 
-  int64_t Place(int64_t t, int64_t c, int64_t z) const { return (t * shape_.c + c) * shape_.z + z; }
-
-  absl::Status CheckPlane(int64_t t, int64_t c, int64_t z, std::span<const std::byte> plane) const {
-    if (t < 0 || t >= shape_.t || c < 0 || c >= shape_.c || z < 0 || z >= shape_.z) {
-      return MakeError(
-          {.reason = v1::INVALID_FIELD, .remedy = "Open the stream with all time points, channels and planes."},
-          fmt::format("there is no plane t,c,z {},{},{} in a recording of {} x {} x {}", t, c, z, shape_.t, shape_.c,
-                      shape_.z));
-    }
-    if (static_cast<int64_t>(plane.size()) == plane_bytes_) return absl::OkStatus();
-    return MakeError({.reason = v1::INVALID_FIELD, .remedy = "Push whole planes of the type and size announced."},
-                     fmt::format("the plane t,c,z {},{},{} has {} bytes, not {}", t, c, z, plane.size(), plane_bytes_));
-  }
-
   // --- with the mutex held ---
 
-  bool HasRoom() const { return buffer_.empty() || buffer_.bytes() + plane_bytes_ <= options_.buffer_bytes; }
+  bool HasRoom() const { return planes_.HasRoom(options_.buffer_bytes); }
   bool Takes() const { return !over_ && !ended_ && !finishing_ && !closing_; }
 
   absl::Status WhyItTakesNone() const {
@@ -203,46 +173,28 @@ class AcquisitionStream::Impl {
   absl::Status Full() const {
     return MakeError(
         {.reason = v1::OUT_OF_MEMORY, .remedy = "Push it again later, or give the stream a larger buffer."},
-        fmt::format("the buffer is full: {} bytes of planes are not durable yet", buffer_.bytes()));
+        fmt::format("the buffer is full: {} bytes of planes are not durable yet", planes_.buffered_bytes()));
   }
 
   // A call has been opened: what the server has need not be sent. Returns the planes that turn out to be durable.
   std::vector<FrameBox> TakeOpened(const v1::SessionOpened& opened) {
-    if (opened.input().committed_bytes() < committed_bytes_) {
-      call_error_ = MakeError({.reason = v1::CORRUPT_DATA,
-                               .remedy = "Keep what the microscope has written elsewhere, and open a new session."},
-                              fmt::format("the server had acknowledged {} bytes of {} and now has {} only",
-                                          committed_bytes_, opened.input().name(), opened.input().committed_bytes()));
+    absl::StatusOr<std::vector<FrameBox>> durable = planes_.Open(opened.input());
+    if (!durable.ok()) {
+      call_error_ = durable.status();
       return {};
     }
-    committed_bytes_ = opened.input().committed_bytes();
     input_complete_ = opened.input().state() == v1::COMPLETE;
-    std::vector<FrameBox> durable = buffer_.Restart(MissingBoxes(opened.input()));
-    planes_durable_ += static_cast<int64_t>(durable.size());
     if (!opened_) {
-      taken_ = HeldPlanes(opened.input());
-      planes_durable_ = taken_.size();
       opened_ = opened;
     } else if (std::exchange(outage_told_, false)) {
       events_.Tell(Outage{.over = true});
     }
     events_.Open(opened);
     call_open_ = true;
-    return durable;
+    return *std::move(durable);
   }
 
-  // Planes of which the server misses nothing.
-  PlaneSet HeldPlanes(const v1::Volume& input) const {
-    const MissingBoxes missing(input);
-    PlaneSet held;
-    for (int64_t t = 0; t < shape_.t; ++t)
-      for (int64_t c = 0; c < shape_.c; ++c)
-        for (int64_t z = 0; z < shape_.z; ++z)
-          if (!missing.Misses({t, c, {{z, 0, 0}, {1, shape_.y, shape_.x}}})) held.Add(Place(t, c, z));
-    return held;
-  }
-
-  bool FinishIsDue() const { return finishing_ && !finish_sent_ && !input_complete_ && !buffer_.has_next(); }
+  bool FinishIsDue() const { return finishing_ && !finish_sent_ && !input_complete_ && !planes_.has_next(); }
 
   // --- the runner's thread ---
 
@@ -320,9 +272,9 @@ class AcquisitionStream::Impl {
       {
         std::unique_lock lock(mutex_);
         changed_.wait(
-            lock, [this] { return call_broken_ || leaving_ || (call_open_ && (buffer_.has_next() || FinishIsDue())); });
+            lock, [this] { return call_broken_ || leaving_ || (call_open_ && (planes_.has_next() || FinishIsDue())); });
         if (call_broken_ || leaving_) return;
-        piece = buffer_.TakeNext();
+        piece = planes_.TakeNext();
         if (!piece) {
           finish_sent_ = true;
           request.mutable_finish()->set_digest(digest_);
@@ -365,15 +317,11 @@ class AcquisitionStream::Impl {
 
   // REQUIRES: the mutex is held.
   std::vector<FrameBox> TakePart(v1::DeconvolveResponse& response) {
-    std::vector<FrameBox> durable;
     switch (response.part_case()) {
       case v1::DeconvolveResponse::kOpened:
         return TakeOpened(response.opened());
       case v1::DeconvolveResponse::kWritten:
-        durable = buffer_.Acknowledge(response.written().chunks_committed());
-        planes_durable_ += static_cast<int64_t>(durable.size());
-        committed_bytes_ = std::max(committed_bytes_, response.written().committed_bytes());
-        return durable;
+        return planes_.Acknowledge(response.written());
       case v1::DeconvolveResponse::kProgress:
         events_.Tell(response.progress());
         break;
@@ -396,15 +344,13 @@ class AcquisitionStream::Impl {
       case v1::DeconvolveResponse::PART_NOT_SET:
         break;
     }
-    return durable;
+    return {};
   }
 
   // Constant.
   const Client client_;
   const std::shared_ptr<Connection> connection_;
   const v1::DeconvolveHeader header_;  // without boxes received
-  const Shape5 shape_;
-  const int64_t plane_bytes_;
   const AcquisitionOptions options_;
 
   std::stop_source stop_;
@@ -413,11 +359,8 @@ class AcquisitionStream::Impl {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   // Guarded by mutex_.
-  PlaneBuffer buffer_;
+  RecordedPlanes planes_;
   AcquisitionEvents events_;
-  PlaneSet taken_;
-  int64_t planes_durable_ = 0;
-  uint64_t committed_bytes_ = 0;             // of the input, as far as heard
   std::optional<v1::SessionOpened> opened_;  // set once
   bool finishing_ = false, closing_ = false, leaving_ = false;
   std::string digest_;
