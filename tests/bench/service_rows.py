@@ -143,3 +143,6 @@ def clients(options):
     yield Row(f"{name}: errors", sum(told["errors"].values()), bound=0, details=told)
     yield Row(f"{name}: jobs per second", told["calls"]["Watch"]["calls"] / told["seconds"])
     yield Row(f"{name}: unary calls, 99th percentile", 1e3 * told["unary_p99_seconds"], unit="ms")
+    for rpc in ("Submit", "Get", "Delete"):
+        yield Row(f"{name}: {rpc}, median", 1e3 * told["calls"][rpc]["median_seconds"], unit="ms")
+        yield Row(f"{name}: {rpc}, 99th percentile", 1e3 * told["calls"][rpc]["p99_seconds"], unit="ms")
