@@ -18,6 +18,7 @@
 #include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
 #include "server/jobs/calibration.h"
+#include "server/jobs/examiner.h"
 #include "server/jobs/file_job.h"
 #include "server/jobs/psf_lookup.h"
 #include "server/jobs/psf_size.h"
@@ -30,69 +31,10 @@ namespace {
 
 // Frames of one deconvolution: the analysis of all of them must fit into one message.
 constexpr int64_t kDeconvolvedFrames = 10'000;
-// PSFs of one job, over channels and depths or time points: what their analysis finds has to fit in, too.
-constexpr int64_t kAnalysedPsfs = 256;
 // Channels that parameters are found for: the job shows the scores of each.
 constexpr int64_t kCalibratedChannels = 256;
 
-std::string Text(const Shape3& shape) {
-  return fmt::format("{} x {} x {}", shape.z, shape.y, shape.x);
-}
-
-// One examination. Each check returns false, after a refusal, when the checks that build on it make no sense.
-class Examiner {
- public:
-  Examiner(const std::string& owner, Store& store, VolumeStore& volumes, const Capabilities& capabilities,
-           const FileRoots& roots)
-      : owner_(owner), store_(store), volumes_(volumes), capabilities_(capabilities), roots_(roots) {}
-
-  absl::Status Run(v1::JobSpec spec, double queued_work);
-
-  Examination result;
-
- private:
-  void Add(v1::Severity severity, std::string_view message, const v1::ErrorInfo& info = {});
-  // Notes a refusal; an error that is the service's own is returned.
-  absl::Status Refuse(const absl::Status& status);
-
-  // With `growing` a volume that is being uploaded will do, which it then tells.
-  absl::Status FindVolume(const std::string& name, const std::string& field, std::optional<v1::VolumeSpec>& found,
-                          bool* growing = nullptr);
-  absl::Status CheckDeconvolve(const v1::DeconvolveSpec& given);
-  absl::Status CheckStreamable(const v1::DeconvolveSpec& spec, const v1::Method& method);
-  absl::Status CheckGivenPsf(const v1::CheckPsfSpec& given);
-  absl::Status CheckPreparedPsf(const v1::PreparePsfSpec& spec);
-  absl::Status CheckFileJob(const v1::JobSpec& spec);
-  template <class Spec>
-  absl::Status CheckCentre(const Spec& spec, const v1::VolumeSpec& psf, std::string_view work);
-  absl::Status CheckTiles(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input,
-                          const v1::VolumeSpec& psf);
-  absl::StatusOr<TilePlan> UpperPlan(const v1::DeconvolveSpec& spec, const v1::Method& method, const Shape3& frame,
-                                     const Box3& region, const Shape3& given, const Shape3& psf, int64_t psfs);
-  absl::Status CheckAmount(int64_t amount, int64_t limit, const char* field, const char* remedy, const char* what);
-  absl::Status CheckAmounts(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input, const v1::VolumeSpec& psf);
-  absl::Status CheckMask(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input);
-  absl::Status CheckFlatField(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input);
-  absl::Status CheckDistill(const v1::DistillSpec& spec);
-  absl::Status CheckEstimate(const v1::Method& method, const v1::DeconvolveSpec& spec);
-  void NoteGrid(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input);
-  void NoteVoxelSize(const v1::VoxelSize& size, std::string_view what, const std::string& field);
-  absl::Status CheckOutputs();
-  int64_t LargestScratchBytes(const std::vector<PlannedOutput>& outputs) const;
-  absl::Status CheckWholeTasks();
-  void NoteTimes(double queued_work);
-
-  const std::string& owner_;
-  Store& store_;
-  VolumeStore& volumes_;
-  const Capabilities& capabilities_;
-  const FileRoots& roots_;
-  std::optional<v1::VolumeSpec> input_;  // of a deconvolution, projection or export
-  std::optional<v1::VolumeSpec> psf_;    // of any job that names one
-  std::optional<v1::VolumeSpec> mask_;   // of a deconvolution that has one
-  std::optional<v1::Method> method_;     // of a deconvolution
-  bool refused_ = false;
-};
+}  // namespace
 
 void Examiner::Add(v1::Severity severity, std::string_view message, const v1::ErrorInfo& info) {
   v1::Finding& finding = *result.report.add_findings();
@@ -131,22 +73,6 @@ absl::Status Examiner::FindVolume(const std::string& name, const std::string& fi
   found = record->spec;
   result.inputs[id] = record->spec;
   return absl::OkStatus();
-}
-
-// `Spec` is a DeconvolveSpec or CheckPsfSpec, called `work` in fields.
-template <class Spec>
-absl::Status Examiner::CheckCentre(const Spec& spec, const v1::VolumeSpec& psf, std::string_view work) {
-  if (spec.psf_centre() != v1::GIVEN) return absl::OkStatus();
-  const Voxel centre = ToVoxel(spec.psf_centre_voxel());
-  const Shape3 shape = FrameOf(psf);
-  if (Box3{{}, shape}.Contains({centre, {1, 1, 1}})) return absl::OkStatus();
-  const std::string field = fmt::format("{}.psf_centre_voxel", work);
-  return Refuse(MakeError(
-      {.reason = v1::INVALID_FIELD,
-       .field = field,
-       .remedy =
-           fmt::format("Give a voxel of the PSF, from 0,0,0 to {},{},{}.", shape.z - 1, shape.y - 1, shape.x - 1)},
-      fmt::format("`{}` is {},{},{}, outside the PSF of {} voxels", field, centre.z, centre.y, centre.x, Text(shape))));
 }
 
 absl::Status Examiner::CheckMask(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input) {
@@ -231,14 +157,6 @@ absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, con
         InfoOf(upper.status()));
   }
   return lower;
-}
-
-absl::Status Examiner::CheckAmount(int64_t amount, int64_t limit, const char* field, const char* remedy,
-                                   const char* what) {
-  if (amount <= limit) return absl::OkStatus();
-  return Refuse(MakeError(
-      {.reason = v1::LIMIT_EXCEEDED, .field = field, .remedy = remedy, .metadata = {{"limit", fmt::to_string(limit)}}},
-      fmt::format("the job has {} {}, more than {}", amount, what, limit)));
 }
 
 absl::Status Examiner::CheckAmounts(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input,
@@ -331,45 +249,6 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   if (refused_) return absl::OkStatus();
   NoteGrid(spec, *method, *input_);
   return CheckTiles(spec, *method, *input_, *psf_);
-}
-
-// Stacks of beads; that the first one suits the PSF is found with the outputs.
-absl::Status Examiner::CheckDistill(const v1::DistillSpec& spec) {
-  RETURN_IF_ERROR(FindVolume(spec.input_volume(), "distill.input_volume", input_));
-  for (const std::string& name : spec.more_volumes()) {
-    std::optional<v1::VolumeSpec> more;
-    RETURN_IF_ERROR(FindVolume(name, "distill.more_volumes", more));
-    if (!input_ || !more) continue;
-    const absl::Status suits = ValidateBeads(spec, *input_, *more);
-    if (!suits.ok()) RETURN_IF_ERROR(Refuse(suits));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Examiner::CheckGivenPsf(const v1::CheckPsfSpec& given) {
-  v1::CheckPsfSpec& spec = *result.spec.mutable_check_psf();
-  if (spec.psf_centre() == v1::PSF_CENTRE_UNSPECIFIED) spec.set_psf_centre(v1::AUTO_CENTRE);
-  if (spec.psf_energy() == 0) spec.set_psf_energy(0.999);
-  RETURN_IF_ERROR(FindVolume(given.psf_volume(), "check_psf.psf_volume", psf_));
-  if (!psf_) return absl::OkStatus();
-  NoteVoxelSize(psf_->voxel_size(), "PSF", "check_psf.psf_volume");
-  NoteVoxelSize(given.image_voxel_size(), "image", "check_psf.image_voxel_size");
-  RETURN_IF_ERROR(CheckCentre(spec, *psf_, "check_psf"));
-  const v1::Shape5& stacks = psf_->shape();
-  const int64_t channels = std::max<int64_t>(stacks.c(), spec.optics_size());
-  RETURN_IF_ERROR(CheckAmount(int64_t{stacks.t()} * channels, kAnalysedPsfs, "check_psf.psf_volume",
-                              "Cut the volume along time or channels.", "PSFs (channels times time points)"));
-  if (stacks.c() == 1) return absl::OkStatus();  // it serves channels of any number
-  const absl::Status optics = ValidateOpticsCount(spec.optics(), stacks.c(), "PSF", "check_psf");
-  return optics.ok() ? optics : Refuse(optics);
-}
-
-// That the reports suit it is found with the outputs.
-absl::Status Examiner::CheckPreparedPsf(const v1::PreparePsfSpec& spec) {
-  RETURN_IF_ERROR(FindVolume(spec.psf_volume(), "prepare_psf.psf_volume", psf_));
-  if (!psf_) return absl::OkStatus();
-  return CheckAmount(int64_t{psf_->shape().t()} * psf_->shape().c(), kAnalysedPsfs, "prepare_psf.psf_volume",
-                     "Cut the volume along time or channels.", "PSFs (channels times time points)");
 }
 
 // What is wrong with the file itself only a worker can tell.
@@ -487,8 +366,6 @@ absl::Status Examiner::Run(v1::JobSpec spec, double queued_work) {
   result.report.set_accepted(!refused_);
   return absl::OkStatus();
 }
-
-}  // namespace
 
 absl::StatusOr<Examination> JobExaminer::Examine(const std::string& owner, const v1::JobSpec& spec,
                                                  double queued_work) const {
