@@ -357,7 +357,8 @@ void AddSessionOption(CLI::App& verb, StreamOptions& options) {
 
 void AddStream(CLI::App& root, Program& program) {
   AddVerb<StreamOptions>(
-      root, program, "stream", "Deconvolve planes while they are recorded.", kExamples,
+      root, program, "stream", "Deconvolve planes while they are recorded, on a server that outlasts the command.",
+      kExamples,
       [&program](CLI::App& verb, StreamOptions& options) {
         AddSourceOptions(verb, options);
         AddCompanionOptions(verb, options.inputs);
