@@ -177,6 +177,7 @@ int Play(const Options& options) {
   }
   const double rate = answers.job.progress().megavoxels_per_second() * 1e6;
   const auto core = static_cast<double>(ToFrameBox(answers.box).box.shape.voxels());
+  const auto all = static_cast<double>(options.times * options.planes * options.extent * options.extent);
   const nlohmann::json told = {
       {"state", v1::JobState_Name(answers.job.state())},
       {"chunks_sent", sent.size()},
@@ -186,6 +187,7 @@ int Play(const Options& options) {
       {"first_box_before_last_plane_s", answers.first_box ? Seconds(last - *answers.first_box) : -1.0},
       {"first_time_point_before_last_plane_s", answers.first_frame ? Seconds(last - *answers.first_frame) : -1.0},
       {"end_after_last_plane_s", Seconds(*answers.end - last)},
+      {"tiles", core > 0 ? std::ceil(all / core) : 0.0},
       {"tile_s", rate > 0 ? core * static_cast<double>(options.iterations) / rate : 0.0},
   };
   std::cout << told.dump() << '\n';

@@ -51,6 +51,9 @@ def acquisition(options):
         name = f"{planes} planes of {fast['extent']}x{fast['extent']} at {fast['rate']} per second"
         yield Row(f"{name}: sender held up, 99th percentile", told["held_up_p99_ms"], unit="ms", bound=50, details=told)
         yield Row(f"{name}: chunks lost", told["chunks_sent"] - told["chunks_acknowledged"], bound=0)
+        if told["tile_s"] > 0:
+            yield Row(f"{name}: end after the last plane", told["end_after_last_plane_s"] / told["tile_s"] / told["tiles"],
+                      unit="times all tiles", details=told)
         series = dict(psf="widefield", times=3, **recording)
         told = _play(server, **series)
         name = f"3 time points of {planes} planes of {extent}x{extent}, widefield, at {rate} per second"
