@@ -20,9 +20,28 @@ pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc)
 pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 
-option(DECONVOY_CUDA "Build what needs the CUDA toolkit" OFF)
+# The CUDA backend: AUTO builds it where nvcc is found. DECONVOY_HAS_CUDA says whether it is built. cuFFT is loaded when
+# the backend starts (docs/decisions/0035-cuda.md).
+set(DECONVOY_CUDA AUTO CACHE STRING "Build the CUDA backend: AUTO, ON or OFF")
+set_property(CACHE DECONVOY_CUDA PROPERTY STRINGS AUTO ON OFF)
+set(DECONVOY_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 100-real 120 CACHE STRING
+    "Compute capabilities to compile kernels for; the last one serves newer devices, too")
+set(DECONVOY_HAS_CUDA OFF)
 if(DECONVOY_CUDA)
-  find_package(CUDAToolkit REQUIRED)
+  find_program(DECONVOY_NVCC nvcc HINTS ENV CUDA_PATH ENV CUDA_HOME /usr/local/cuda PATH_SUFFIXES bin)
+  mark_as_advanced(DECONVOY_NVCC)
+  if(DECONVOY_NVCC)
+    set(DECONVOY_HAS_CUDA ON)
+    set(CMAKE_CUDA_COMPILER ${DECONVOY_NVCC})
+    set(CMAKE_CUDA_ARCHITECTURES ${DECONVOY_CUDA_ARCHITECTURES})
+    set(CMAKE_CUDA_STANDARD 20)
+    set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+    enable_language(CUDA)
+    find_package(CUDAToolkit REQUIRED)
+  elseif(NOT DECONVOY_CUDA STREQUAL "AUTO")
+    message(FATAL_ERROR "DECONVOY_CUDA is ${DECONVOY_CUDA}, but there is no nvcc: install the CUDA toolkit, or give its "
+                        "folder as CUDA_PATH in the environment")
+  endif()
 endif()
 
 if(DECONVOY_TESTS)

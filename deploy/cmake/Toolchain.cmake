@@ -13,10 +13,11 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 
 if(DECONVOY_SANITIZE)
-  add_compile_options(-fsanitize=${DECONVOY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_compile_options("$<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${DECONVOY_SANITIZE};-fno-omit-frame-pointer;-fno-sanitize-recover=all>")
   add_link_options(-fsanitize=${DECONVOY_SANITIZE})
 endif()
 
 add_library(deconvoy_warnings INTERFACE)
-target_compile_options(deconvoy_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
-                       -Wnon-virtual-dtor -Woverloaded-virtual -Werror)
+target_compile_options(deconvoy_warnings INTERFACE
+  "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wno-sign-conversion;-Wnon-virtual-dtor;-Woverloaded-virtual;-Werror>"
+  "$<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>")

@@ -25,6 +25,7 @@ constexpr double kRounding = 2e-6;
 struct BackendCase {
   std::string name;
   std::function<std::unique_ptr<Backend>(int threads)> make;
+  std::string missing = {};  // why it cannot be made here; its tests are skipped then
 };
 
 inline void PrintTo(const BackendCase& backend, std::ostream* out) {
@@ -43,7 +44,10 @@ class BackendSuite : public ::testing::TestWithParam<BackendCase> {
             {6, 5, 1}, {5, 1, 6}, {1, 1, 1},   {2, 2, 2},  {3, 19, 70}, {37, 3, 4}, {16, 17, 30}};
   }
 
-  void SetUp() override { Open({8, 9, 10}, 2); }
+  void SetUp() override {
+    if (!GetParam().missing.empty()) GTEST_SKIP() << "SKIPPED: " << GetParam().missing;
+    Open({8, 9, 10}, 2);
+  }
 
   void Open(const Shape3& domain, int threads) {
     ops_.reset();

@@ -73,10 +73,6 @@ class CpuSpectrum final : public Spectrum {
   Buffer buffer_;
 };
 
-// Whether a PSF equals its own reflection about its centre: all differences together are at most a millionth of its
-// sum, which bounds the imaginary part of its transform by half of that.
-bool IsSymmetric(std::span<const float> psf, const Shape3& shape, const Voxel& centre);
-
 // Used by one thread at a time; works on those of its pool.
 class Convolver {
  public:

@@ -10,23 +10,10 @@
 #include <vector>
 
 #include "worker/backends/cpu/rows.h"
+#include "worker/ops/axis_classes.h"
 #include "worker/ops/backend.h"
 
 namespace deconvoy::worker::cpu {
-
-// Class of every position of one axis.
-struct AxisClasses {
-  std::vector<int32_t> of;              // by position in the domain
-  std::vector<int64_t> representative;  // by class: a position
-  int64_t count() const { return static_cast<int64_t>(representative.size()); }
-};
-
-// By the parts of a PSF of extent `psf` with the given centre that meet [begin, begin + measured) when correlated
-// around each position of a circle of `domain`.
-AxisClasses ClassesOf(int64_t domain, int64_t begin, int64_t measured, int64_t psf, int64_t centre);
-
-// Every position of an axis is a class.
-AxisClasses EveryPosition(int64_t domain);
 
 class CpuWeights final : public Weights {
  public:

@@ -17,6 +17,7 @@ namespace deconvoy::worker {
 struct CudaOptions {
   std::string device;               // as `cuda::ChooseDevice` takes it; empty: the first one
   int64_t memory_budget_bytes = 0;  // of arrays, transforms and OTFs; 0: CudaBudgetBytes
+  int threads = 1;                  // of the host, for what is computed beside the device; >= 1
 };
 
 // Takes the device and its memory at once. Errors: FAILED_PRECONDITION with NO_WORKER when this build has no CUDA, the
