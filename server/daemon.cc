@@ -5,7 +5,9 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <thread>
 
@@ -15,6 +17,7 @@
 #include "server/auth/replace_file.h"
 #include "server/auth/worker_credential.h"
 #include "server/config/named_folder.h"
+#include "server/fleet/devices.h"
 #include "server/fleet/local_launcher.h"
 #include "server/fleet/worker_command.h"
 #include "server/schedule/server_core.h"
@@ -26,6 +29,8 @@ namespace {
 // How long workers and calls may take to end once nothing is computed any more.
 constexpr std::chrono::seconds kEndOfWorkers{2};
 constexpr std::chrono::seconds kEndOfCalls{1};
+
+constexpr int64_t kThreadsBesideGpu = 8;
 
 constexpr const char* kPrivateRoomRemedy =
     "Set TMPDIR to a folder with more room, or DECONVOY_SCRATCH, which `deconvoy` takes first where it is set.";
@@ -144,7 +149,7 @@ class WholeDaemon final : public Daemon {
 
   // Without workers of its own, what the worker program beside it can do lets jobs wait for those that dial in.
   absl::Status LearnMethods() {
-    if (config_.worker_count == 0) {
+    if (!HasWorkers()) {
       const absl::StatusOr<std::filesystem::path> program = FindWorkerProgram(config_.worker_command);
       if (!program.ok()) return absl::OkStatus();
       const absl::StatusOr<std::vector<v1::Method>> methods = DescribeMethods(*program);
@@ -154,7 +159,21 @@ class WholeDaemon final : public Daemon {
     ASSIGN_OR_RETURN(worker_program_, FindWorkerProgram(config_.worker_command));
     ASSIGN_OR_RETURN(const std::vector<v1::Method> methods, DescribeMethods(worker_program_));
     core_->capabilities().AddMethods(methods);
-    core_->capabilities().SetExpectedMemory(WorkerMemory());
+    if (config_.worker_count > 0) core_->capabilities().SetExpectedMemory(WorkerMemory());
+    return FindGpus();
+  }
+
+  bool HasWorkers() const { return config_.worker_count > 0 || config_.worker_gpus != "none"; }
+
+  absl::Status FindGpus() {
+    ASSIGN_OR_RETURN(gpus_, ChooseDevices(config_.worker_gpus, ListerOf(worker_program_)));
+    for (const v1::Accelerator& gpu : gpus_) {
+      spdlog::info("GPU {}: {}, {} MiB, {}", Printable(gpu.uuid()), Printable(gpu.name()), gpu.memory_bytes() >> 20U,
+                   Printable(gpu.driver()));
+    }
+    if (gpus_.empty() && config_.worker_gpus != "none") {
+      spdlog::warn("the worker program sees no GPU, so that none gets a worker");
+    }
     return absl::OkStatus();
   }
 
@@ -167,7 +186,7 @@ class WholeDaemon final : public Daemon {
     std::optional<TlsFiles> tls;
     if (!config_.tls_certificate.empty()) {
       ASSIGN_OR_RETURN(tls, ReadTlsFiles(config_.tls_certificate, config_.tls_key, config_.tls_client_ca));
-      if (config_.worker_count > 0) {
+      if (HasWorkers()) {
         ASSIGN_OR_RETURN(const Address address, ParseAddress("unix:" + worker_door().string()));
         addresses.push_back(address);
       }
@@ -178,7 +197,7 @@ class WholeDaemon final : public Daemon {
   }
 
   absl::Status StartWorkers() {
-    if (config_.worker_count == 0) return absl::OkStatus();
+    if (!HasWorkers()) return absl::OkStatus();
     launcher_ = std::make_unique<LocalLauncher>(WorkerCommands(), [this](uint32_t process_id, bool by_signal) {
       core_->dispatcher().WorkerExited(process_id, by_signal);
     });
@@ -200,12 +219,11 @@ class WholeDaemon final : public Daemon {
     return ShareOfMachine(config_.worker_count).memory_bytes;
   }
 
+  // Those on the processors, then one for each GPU.
   std::vector<Command> WorkerCommands() const {
-    std::vector<Command> commands(static_cast<size_t>(config_.worker_count), WorkerCommand());
-    for (size_t i = 0; config_.worker_pinning == "cores" && i < commands.size(); ++i) {
-      commands[i].arguments.insert(commands[i].arguments.end(),
-                                   {"--pin", fmt::format("{}/{}", i + 1, commands.size())});
-    }
+    std::vector<Command> commands;
+    for (int64_t i = 0; i < config_.worker_count; ++i) commands.push_back(ProcessorWorker(i));
+    for (const v1::Accelerator& gpu : gpus_) commands.push_back(GpuWorker(gpu));
     return commands;
   }
 
@@ -214,26 +232,49 @@ class WholeDaemon final : public Daemon {
     return config_.tls_certificate.empty() ? api_->addresses().front() : api_->addresses().back();
   }
 
-  Command WorkerCommand() const {
+  // What every worker is told.
+  Command AnyWorker(int64_t threads) const {
     const std::string cache =
         config_.worker_cache_folder.empty() ? (state_->path() / "cache").string() : config_.worker_cache_folder;
-    const int64_t threads =
-        config_.worker_threads > 0 ? config_.worker_threads : ShareOfMachine(config_.worker_count).threads;
     return {.program = worker_program_,
             .arguments = {"--server", AddressForWorkers().Text(),                                   //
                           "--credential-file", state_->worker_credential().string(),                //
                           "--spool", state_->spool().string(),                                      //
                           "--state", cache,                                                         //
                           "--threads", fmt::format("{}", threads),                                  //
-                          "--memory-mib", fmt::format("{}", WorkerMemory() >> 20),                  //
                           "--log-level", config_.log_level == "off" ? "error" : config_.log_level,  //
                           "--die-with-parent"}};
+  }
+
+  Command ProcessorWorker(int64_t index) const {
+    const int64_t threads =
+        config_.worker_threads > 0 ? config_.worker_threads : ShareOfMachine(config_.worker_count).threads;
+    Command command = AnyWorker(threads);
+    std::vector<std::string>& arguments = command.arguments;
+    arguments.insert(arguments.end(), {"--memory-mib", fmt::format("{}", WorkerMemory() >> 20)});
+    if (config_.worker_pinning == "cores") {
+      arguments.insert(arguments.end(), {"--pin", fmt::format("{}/{}", index + 1, config_.worker_count)});
+    }
+    return command;
+  }
+
+  // It sees this one GPU only. Its threads do what is done beside the GPU: reading, converting and writing planes.
+  Command GpuWorker(const v1::Accelerator& gpu) const {
+    Command command = AnyWorker(std::min(ShareOfMachine(std::ssize(gpus_)).threads, kThreadsBesideGpu));
+    command.arguments.insert(command.arguments.end(), {"--backend", "cuda"});
+    if (config_.worker_gpu_memory_mib > 0) {
+      command.arguments.insert(command.arguments.end(),
+                               {"--memory-mib", fmt::format("{}", config_.worker_gpu_memory_mib)});
+    }
+    command.environment.emplace_back(kVisibleDevices, gpu.uuid());
+    return command;
   }
 
   // Constant.
   const ServerConfig config_;
   const bool is_private_;
   std::filesystem::path worker_program_;
+  std::vector<v1::Accelerator> gpus_;  // that get a worker; filled by LearnMethods
 
   // In the order in which they are made; each uses those before it.
   std::optional<StateFolder> state_;

@@ -82,6 +82,17 @@ std::filesystem::path PlanFolder(const std::filesystem::path& given) {
   return std::filesystem::is_directory(cache) ? cache : given;
 }
 
+int Devices(const Flags& flags) {
+  if (!flags.json) {
+    fmt::print("{}", ListDevices(*MakeBackend(flags)));
+    return 0;
+  }
+  const absl::StatusOr<v1::DeviceReport> report = ReportDevices();
+  if (report.ok()) fmt::print("{}", ToJson(*report));
+  if (!report.ok()) fmt::print(stderr, "deconvoy-worker: {}\n", LogText(report.status()));
+  return report.ok() ? 0 : 1;
+}
+
 int Plan(const Flags& flags) {
   const std::filesystem::path folder = PlanFolder(flags.state);
   const bool bar = isatty(STDERR_FILENO) != 0;
@@ -186,8 +197,7 @@ int Main(int argc, const char* const* argv) {
     case Flags::Action::kPlan:
       return Plan(parsed.flags);
     case Flags::Action::kDevices:
-      fmt::print("{}", ListDevices(*MakeBackend(parsed.flags)));
-      return 0;
+      return Devices(parsed.flags);
     default:
       break;
   }

@@ -2,6 +2,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cctype>
+#include <string_view>
 
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
@@ -185,19 +187,33 @@ const std::vector<Key>& Table() {
        .maximum = 50},
       {.name = "workers.count",
        .flag = "--workers",
-       .meaning = "Worker processes that the server starts on this machine; 0 when all workers come from elsewhere.",
+       .meaning = "Worker processes that the server starts on this machine's processors; 0 when all workers come from "
+                  "elsewhere or compute on GPUs.",
        .member = &C::worker_count,
        .minimum = 0,
        .maximum = 256},
+      {.name = "workers.gpus",
+       .flag = "--gpus",
+       .meaning = "GPUs of this machine that get a worker each, beside those on the processors: none, all, or indices "
+                  "and UUIDs (`GPU-...`, which may be cut short, or `MIG-...`) with commas between them. "
+                  "`deconvoy-worker --devices` lists them.",
+       .member = &C::worker_gpus},
+      {.name = "workers.gpu_memory_mib",
+       .flag = "--gpu-memory-mib",
+       .meaning = "Memory of its GPU that one task may use on each of those, in MiB; 0 takes 90 % of what is free.",
+       .member = &C::worker_gpu_memory_mib,
+       .minimum = 0,
+       .maximum = int64_t{1} << 26},
       {.name = "workers.threads",
        .flag = "--worker-threads",
-       .meaning = "Threads of each; 0 shares the processors out evenly.",
+       .meaning = "Threads of each worker on the processors; 0 shares them out evenly.",
        .member = &C::worker_threads,
        .minimum = 0,
        .maximum = 1024},
       {.name = "workers.memory_mib",
        .flag = "--worker-memory-mib",
-       .meaning = "Memory that one task may use on each, in MiB; 0 shares out three quarters of the machine's.",
+       .meaning =
+           "Memory that one task may use on each of these, in MiB; 0 shares out three quarters of the machine's.",
        .member = &C::worker_memory_mib,
        .minimum = 0,
        .maximum = int64_t{1} << 26},
@@ -224,6 +240,30 @@ absl::Status Refuse(const Key& key, std::string_view where, std::string_view wha
                    fmt::format("{}: {} {}", Printable(where), key.name, what));
 }
 
+bool IsGpuName(std::string_view name) {
+  const auto all = [](std::string_view text, auto accepts) { return std::ranges::all_of(text, accepts); };
+  if (name.starts_with("GPU-") || name.starts_with("MIG-")) {
+    return name.size() > 4 &&
+           all(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '/'; });
+  }
+  return !name.empty() && name.size() <= 4 && all(name, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+absl::Status CheckGpus(const Key& key, std::string_view value, std::string_view where) {
+  if (value == "none" || value == "all") return absl::OkStatus();
+  for (size_t begin = 0; begin <= value.size();) {
+    const size_t end = std::min(value.find(',', begin), value.size());
+    const std::string_view name = value.substr(begin, end - begin);
+    if (!IsGpuName(name)) {
+      return Refuse(
+          key, where,
+          fmt::format("has \"{}\", but must be none, all, or a list such as 0,1 or GPU-8c1f", Printable(name)));
+    }
+    begin = end + 1;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckText(const Key& key, const std::string& value, std::string_view where) {
   if (!key.choices.empty() && std::ranges::find(key.choices, value) == key.choices.end()) {
     return Refuse(key, where, fmt::format("is \"{}\", but must be {}", Printable(value), RangeText(key)));
@@ -231,6 +271,7 @@ absl::Status CheckText(const Key& key, const std::string& value, std::string_vie
   if (Printable(value) != value) {
     return Refuse(key, where, fmt::format("is \"{}\", but must not have control characters", Printable(value)));
   }
+  if (key.name == "workers.gpus") return CheckGpus(key, value, where);
   if (key.name == "state_folder" && value.empty()) return Refuse(key, where, "is empty, but must name a folder");
   return absl::OkStatus();
 }

@@ -54,6 +54,8 @@ struct ServerConfig {
   int64_t lower_class_percent = 5;
 
   int64_t worker_count = 1;
+  std::string worker_gpus = "none";
+  int64_t worker_gpu_memory_mib = 0;
   int64_t worker_threads = 0;
   int64_t worker_memory_mib = 0;
   std::string worker_pinning = "none";

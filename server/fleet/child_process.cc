@@ -9,6 +9,8 @@
 
 #include <boost/process/args.hpp>
 #include <boost/process/child.hpp>
+#include <boost/process/env.hpp>
+#include <boost/process/environment.hpp>
 #include <boost/process/exe.hpp>
 #include <boost/process/extend.hpp>
 #include <boost/process/io.hpp>
@@ -52,7 +54,9 @@ std::string ProcessEnd::Text() const {
 
 absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(const Command& command, int output) {
   std::error_code error;
-  process::child child(process::exe = command.program.string(), process::args = command.arguments,
+  process::environment environment = boost::this_process::environment();
+  for (const auto& [name, value] : command.environment) environment[name] = value;
+  process::child child(process::exe = command.program.string(), process::args = command.arguments, environment,
                        process::std_in < process::null, PrepareChild(getpid(), output), error);
   if (error) {
     return MakeError({.reason = v1::INVALID_FIELD, .field = "workers.command", .remedy = "check the program's path"},

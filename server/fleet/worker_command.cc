@@ -22,14 +22,6 @@ namespace {
 constexpr std::chrono::seconds kDescribeLimit{30};
 constexpr size_t kDescriptionBytes = 16 << 20;
 
-absl::Status Unusable(const std::filesystem::path& program, std::string_view what) {
-  return MakeError({.reason = v1::INVALID_FIELD,
-                    .field = "workers.command",
-                    .remedy = "install deconvoy-worker beside deconvoyd, name it with --worker-command, or start no "
-                              "workers here with --workers 0"},
-                   fmt::format("the worker program {} {}", Printable(program.string()), what));
-}
-
 int64_t MemoryBytes() {
   int64_t bytes = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE);
   for (const char* file : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
@@ -73,6 +65,20 @@ absl::StatusOr<std::string> OutputOf(const Command& command) {
 
 }  // namespace
 
+absl::Status UnusableWorker(const std::filesystem::path& program, std::string_view what) {
+  return MakeError({.reason = v1::INVALID_FIELD,
+                    .field = "workers.command",
+                    .remedy = "install deconvoy-worker beside deconvoyd, name it with --worker-command, or start no "
+                              "workers here with --workers 0 and --gpus none"},
+                   fmt::format("the worker program {} {}", Printable(program.string()), what));
+}
+
+absl::StatusOr<std::string> AskWorker(const Command& command) {
+  absl::StatusOr<std::string> text = OutputOf(command);
+  if (!text.ok()) return UnusableWorker(command.program, std::string(text.status().message()));
+  return text;
+}
+
 MachineShare ShareOfMachine(int64_t count) {
   const int64_t workers = std::max<int64_t>(count, 1);
   const int64_t processors = std::max<int64_t>(std::thread::hardware_concurrency(), 1);
@@ -86,21 +92,20 @@ absl::StatusOr<std::filesystem::path> FindWorkerProgram(const std::string& confi
     program = std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "deconvoy-worker";
   }
   program = std::filesystem::absolute(program, error);
-  if (!std::filesystem::is_regular_file(program, error)) return Unusable(program, "is not there");
-  if (access(program.c_str(), X_OK) != 0) return Unusable(program, "may not be run");
+  if (!std::filesystem::is_regular_file(program, error)) return UnusableWorker(program, "is not there");
+  if (access(program.c_str(), X_OK) != 0) return UnusableWorker(program, "may not be run");
   return program;
 }
 
 absl::StatusOr<std::vector<v1::Method>> DescribeMethods(const std::filesystem::path& program) {
-  const auto text = OutputOf({.program = program, .arguments = {"--describe", "--json"}});
-  if (!text.ok()) return Unusable(program, std::string(text.status().message()));
+  ASSIGN_OR_RETURN(const std::string text, AskWorker({.program = program, .arguments = {"--describe", "--json"}}));
   v1::ListMethodsResponse description;
   google::protobuf::util::JsonParseOptions options;
   options.ignore_unknown_fields = true;
-  if (!google::protobuf::util::JsonStringToMessage(*text, &description, options).ok()) {
-    return Unusable(program, "does not describe its methods");
+  if (!google::protobuf::util::JsonStringToMessage(text, &description, options).ok()) {
+    return UnusableWorker(program, "does not describe its methods");
   }
-  if (description.methods().empty()) return Unusable(program, "has no methods");
+  if (description.methods().empty()) return UnusableWorker(program, "has no methods");
   return std::vector<v1::Method>(description.methods().begin(), description.methods().end());
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "proto/contract/error.h"
 
@@ -81,27 +82,65 @@ void Capabilities::SetExpectedMemory(int64_t bytes) {
   expected_memory_ = bytes;
 }
 
-MachineFacts Capabilities::Machine(const std::string& backend) const {
-  std::lock_guard lock(mutex_);
-  MachineFacts largest;
-  for (const auto& [id, worker] : workers_) {
-    if (Matches(worker, backend)) largest = std::max(largest, worker.machine);
+std::vector<WorkerCapacity> Capabilities::PlannedFor(const std::string& backend, const std::string& method) const {
+  const auto known = [&](const auto& entry) {
+    return Matches(entry.second, backend) && entry.second.methods.contains(method);
+  };
+  const bool matters = std::any_of(workers_.begin(), workers_.end(), known);
+  struct Class {
+    double rate = 0;
+    MachineFacts largest;
+    std::vector<WorkerCapacity> workers;
+  };
+  std::map<std::string, Class> classes;
+  for (const auto& entry : workers_) {
+    const WorkerCapacity& worker = entry.second;
+    if (matters ? !known(entry) : !Matches(worker, backend)) continue;
+    Class& its = classes[worker.backend];
+    its.rate += worker.rate;
+    its.largest = std::max(its.largest, worker.machine);
+    its.workers.push_back(worker);
   }
-  if (largest.memory_budget_bytes == 0) largest.memory_budget_bytes = expected_memory_;
-  if (largest.memory_budget_bytes > 0) return largest;
+  const auto slower = [](const auto& a, const auto& b) {
+    return std::tie(a.second.rate, a.second.largest) < std::tie(b.second.rate, b.second.largest);
+  };
+  const auto fastest = std::max_element(classes.begin(), classes.end(), slower);
+  return fastest == classes.end() ? std::vector<WorkerCapacity>{} : fastest->second.workers;
+}
+
+MachineFacts Capabilities::Absent(const std::string& backend) const {
+  MachineFacts largest{.memory_budget_bytes = expected_memory_, .fft_costs = {}};
+  if (expected_memory_ > 0) return largest;
   for (const auto& [name, machine] : left_) {
     if (backend.empty() || name == backend) largest = std::max(largest, machine);
   }
   return largest;
 }
 
-int64_t Capabilities::Machines(const std::string& backend) const {
-  const int64_t budget = Machine(backend).memory_budget_bytes;
+MachineFacts Capabilities::Machine(const std::string& backend, const std::string& method) const {
   std::lock_guard lock(mutex_);
-  const int64_t count = std::count_if(workers_.begin(), workers_.end(), [&](const auto& entry) {
-    return Matches(entry.second, backend) && entry.second.machine.memory_budget_bytes >= budget;
-  });
+  MachineFacts largest;
+  for (const WorkerCapacity& worker : PlannedFor(backend, method)) largest = std::max(largest, worker.machine);
+  if (largest.memory_budget_bytes == 0) largest.memory_budget_bytes = expected_memory_;
+  return largest.memory_budget_bytes > 0 ? largest : Absent(backend);
+}
+
+int64_t Capabilities::Machines(const std::string& backend, const std::string& method) const {
+  const int64_t budget = Machine(backend, method).memory_budget_bytes;
+  std::lock_guard lock(mutex_);
+  const std::vector<WorkerCapacity> workers = PlannedFor(backend, method);
+  const int64_t count = std::ranges::count_if(
+      workers, [&](const WorkerCapacity& worker) { return worker.machine.memory_budget_bytes >= budget; });
   return std::max<int64_t>(count, 1);
+}
+
+int64_t Capabilities::LargestBudget(const std::string& backend) const {
+  std::lock_guard lock(mutex_);
+  int64_t largest = 0;
+  for (const auto& [id, worker] : workers_) {
+    if (Matches(worker, backend)) largest = std::max(largest, worker.machine.memory_budget_bytes);
+  }
+  return largest > 0 ? largest : Absent(backend).memory_budget_bytes;
 }
 
 bool Capabilities::HasWorker(const std::string& backend) const {

@@ -53,12 +53,17 @@ class Capabilities {
   // Budget to plan with while no worker is alive (what the fleet is configured to start); 0: that of the last to leave.
   void SetExpectedMemory(int64_t bytes);
 
-  // The live worker of `backend` (empty: any) with the largest budget; of equal ones one that has measured its costs,
-  // and which of those depends on the costs alone. Where no worker is alive the expected budget, or else the last
-  // machine of that backend that left: a worker that drains may still deliver what a plan waits for.
-  MachineFacts Machine(const std::string& backend) const;
-  // Live workers of `backend` (empty: any) with at least the budget of Machine; 1 where none is alive.
-  int64_t Machines(const std::string& backend) const;
+  // What tiles of `method` are planned for. Of the backends that compute it (where `backend` is not empty only that
+  // one; where nobody knows the method all of them) the one whose live workers are fastest together, and of its workers
+  // the one with the largest budget; of equal ones one that has measured its costs, and which of those depends on the
+  // costs alone. Where no worker is alive the expected budget, or else the last machine of that backend that left: a
+  // worker that drains may still deliver what a plan waits for.
+  MachineFacts Machine(const std::string& backend, const std::string& method) const;
+  // Live workers of the same backend that know the method and have at least the budget of Machine; 1 where none is
+  // alive.
+  int64_t Machines(const std::string& backend, const std::string& method) const;
+  // The largest budget of a live worker of `backend` (empty: any); where there is none as Machine.
+  int64_t LargestBudget(const std::string& backend) const;
   // Whether a worker of `backend` (empty: any) is alive.
   bool HasWorker(const std::string& backend) const;
   // What a task of `memory_bytes` with `method` (empty: none) on `backend` (empty: any) waits for, such as `a worker
@@ -71,6 +76,11 @@ class Capabilities {
   double Rate(const std::string& backend) const;
 
  private:
+  // The live workers of the backend that Machine plans for. REQUIRES: mutex_ is held.
+  std::vector<WorkerCapacity> PlannedFor(const std::string& backend, const std::string& method) const;
+  // REQUIRES: mutex_ is held.
+  MachineFacts Absent(const std::string& backend) const;
+
   mutable std::mutex mutex_;
   std::map<std::string, v1::Method> methods_;      // guarded by mutex_
   std::map<std::string, WorkerCapacity> workers_;  // guarded by mutex_

@@ -143,7 +143,7 @@ absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, con
                     .given_psf = given,
                     .psf = UsablePsf(psf, frame, spec.boundary()),
                     .halo = {},
-                    .machine = capabilities_.Machine(spec.backend()),
+                    .machine = capabilities_.Machine(spec.backend(), spec.method()),
                     .psfs = psfs,
                     .growing = spec.first_planes() > 0};
   absl::StatusOr<TilePlan> upper = PlanJobTiles(spec, method, inputs);
@@ -295,7 +295,7 @@ absl::Status Examiner::CheckWholeTasks() {
   const int64_t need = WholeTaskBytes(result.spec, input_ ? &*input_ : nullptr, psf_ ? &*psf_ : nullptr);
   const uint64_t known = result.report.worker_memory_bytes();
   result.report.set_worker_memory_bytes(std::max(known, static_cast<uint64_t>(need)));
-  const int64_t budget = capabilities_.Machine(result.spec.deconvolve().backend()).memory_budget_bytes;
+  const int64_t budget = capabilities_.LargestBudget(result.spec.deconvolve().backend());
   if (budget == 0 || need <= budget) return absl::OkStatus();
   return Refuse(
       MakeError({.reason = v1::OUT_OF_MEMORY,

@@ -1,6 +1,7 @@
 #include "worker/config/device_list.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/util/json_util.h>
 
 #include "proto/contract/error.h"
 #include "proto/contract/log_text.h"
@@ -22,13 +23,40 @@ std::string ListCuda() {
   }
   return text;
 }
+
+absl::StatusOr<v1::DeviceReport> ReportCuda() {
+  const auto devices = cuda::ListDevices();
+  if (!devices.ok()) return devices.status();
+  v1::DeviceReport report;
+  for (const cuda::Device& device : *devices) *report.add_accelerators() = cuda::ToAccelerator(device);
+  return report;
+}
 #else
 std::string ListCuda() {
   return "cuda    not looked for: this build has no CUDA\n";
 }
+
+absl::StatusOr<v1::DeviceReport> ReportCuda() {
+  return v1::DeviceReport();
+}
 #endif
 
 }  // namespace
+
+absl::StatusOr<v1::DeviceReport> ReportDevices() {
+  return ReportCuda();
+}
+
+std::string ToJson(const v1::DeviceReport& report) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.always_print_primitive_fields = true;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  // Only bytes that are not UTF-8 can fail, and a driver's names have none.
+  if (!google::protobuf::util::MessageToJsonString(report, &json, options).ok()) return {};
+  return json;
+}
 
 std::string ListDevices(const Backend& processors) {
   return fmt::format("cpu     {}, {} threads\n", processors.device(), processors.threads()) + ListCuda();

@@ -76,7 +76,8 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
   AddServing(app, flags);
   AddResources(app, flags);
   app.add_flag("--describe", describe, "Print the methods of this worker and end");
-  app.add_flag("--json", flags.json, "With --describe: as JSON (deconvoy.v1.ListMethodsResponse)");
+  app.add_flag("--json", flags.json,
+               "With --describe or --devices: as JSON (deconvoy.v1.ListMethodsResponse, DeviceReport)");
   app.add_flag("--self-test", self_test, "Compute a small phantom, print the report and end");
   app.add_flag("--devices", devices, "Print the devices that could compute here and end");
   app.add_flag(
@@ -95,7 +96,7 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
     }
     if (plan && flags.state.empty()) throw CLI::RequiredError("--state");
     if (!plan && largest->count() > 0) throw CLI::ValidationError("--largest", "needs --plan");
-    if (flags.json && !describe) throw CLI::ValidationError("--json", "needs --describe");
+    if (flags.json && !describe && !devices) throw CLI::ValidationError("--json", "needs --describe or --devices");
     const bool serves = !describe && !self_test && !devices && !plan;
     if (serves && flags.server.empty()) throw CLI::RequiredError("--server");
     const char* token = std::getenv("DECONVOY_TOKEN");

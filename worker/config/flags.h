@@ -13,7 +13,7 @@ namespace deconvoy::worker {
 struct Flags {
   enum class Action { kServe, kDescribe, kSelfTest, kDevices, kPlan };
   Action action = Action::kServe;
-  bool json = false;  // --describe as JSON
+  bool json = false;  // --describe or --devices as JSON
 
   std::string server;                     // address as gRPC takes it
   std::filesystem::path credential_file;  // holds the worker credential; empty: a token is shown

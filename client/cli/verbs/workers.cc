@@ -38,12 +38,25 @@ std::string ProcessorsText(const v1::WorkerRegistration& worker) {
   return text.empty() ? "any" : text;
 }
 
+// `cpu, 8 threads`, or the device beside the processors that it computes on.
+std::string BackendText(const v1::WorkerRegistration& worker) {
+  if (!worker.has_accelerator()) {
+    return fmt::format("{}, {} {}", Printable(worker.backend()), worker.threads(),
+                       worker.threads() == 1 ? "thread" : "threads");
+  }
+  const v1::Accelerator& device = worker.accelerator();
+  constexpr size_t kTelling = 12;  // of a UUID: `GPU-8c1f02ab`
+  return fmt::format("{}, {} {} ({}, {})", Printable(worker.backend()), Printable(device.name()),
+                     Printable(device.uuid().substr(0, kTelling)),
+                     BytesText(static_cast<double>(device.memory_bytes())), Printable(device.driver()));
+}
+
 std::vector<std::string> Row(const v1::Worker& worker) {
   const v1::WorkerRegistration& is = worker.registration();
   return {Printable(worker.name()),
           Lower(v1::WorkerState_Name(worker.state())),
           Printable(is.host()),
-          fmt::format("{}, {} {}", Printable(is.backend()), is.threads(), is.threads() == 1 ? "thread" : "threads"),
+          BackendText(is),
           ProcessorsText(is),
           BytesText(static_cast<double>(is.memory_budget_bytes())),
           fmt::format("{} done, {} failed", worker.tasks_done(), worker.tasks_failed()),

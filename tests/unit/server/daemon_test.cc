@@ -118,5 +118,58 @@ TEST_F(DaemonTest, WorkersAreStartedWithTheirShareAndEndedByStop) {
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::minutes(1));
 }
 
+// One on the processors and one on each of two GPUs, of which the second dies at once and is started again.
+TEST_F(DaemonTest, EachGpuGetsAWorkerThatSeesItAlone) {
+  const fs::path worker = Path("worker");
+  std::ofstream(worker) << "#!/bin/sh\n"
+                        << "if [ $1 = --describe ]; then echo '{\"methods\":[{\"name\":\"rl\"}]}'; exit; fi\n"
+                        << "if [ $1 = --devices ]; then echo '{\"accelerators\":[{\"uuid\":\"GPU-a\"},{\"index\":1,"
+                        << "\"uuid\":\"GPU-b\"}]}'; exit; fi\n"
+                        << "trap 'exit 0' TERM\n"
+                        << "at=" << Path("started").string() << "-${CUDA_VISIBLE_DEVICES:-cpu}\n"
+                        << "[ -e $at ] && at=$at-again\n"
+                        << "echo $@ >$at.new; mv $at.new $at\n"
+                        << "case $at in *GPU-b) exit 1;; esac\n"
+                        << "while :; do sleep 0.02; done\n";
+  fs::permissions(worker, fs::perms::owner_all);
+  ServerConfig config = Config("state", Socket("a"));
+  config.worker_count = 1;
+  config.worker_gpus = "all";
+  config.worker_gpu_memory_mib = 4321;
+  config.worker_memory_mib = 77;
+  config.worker_command = worker.string();
+  ASSERT_OK_AND_ASSIGN(auto daemon, Daemon::Start(config));
+  const auto started = [&](const std::string& name) {
+    for (int i = 0; i < 2000 && !fs::exists(Path("started-" + name)); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return Content(Path("started-" + name));
+  };
+  const std::string cpu = started("cpu"), first = started("GPU-a"), second = started("GPU-b");
+  EXPECT_THAT(cpu, ::testing::AllOf(HasSubstr("--memory-mib 77"), ::testing::Not(HasSubstr("--backend"))));
+  for (const std::string& gpu : {first, second}) {
+    EXPECT_THAT(gpu, ::testing::AllOf(HasSubstr("--backend cuda"), HasSubstr("--memory-mib 4321"),
+                                      HasSubstr("--server " + Socket("a")), HasSubstr("--die-with-parent")));
+  }
+  EXPECT_EQ(started("GPU-b-again"), second) << "it is started again on its GPU";
+  daemon->Stop();
+}
+
+TEST_F(DaemonTest, AGpuThatIsNotThereIsTheOperatorsToMend) {
+  const fs::path worker = Path("worker");
+  std::ofstream(worker) << "#!/bin/sh\n"
+                        << "if [ $1 = --describe ]; then echo '{\"methods\":[{\"name\":\"rl\"}]}'; exit; fi\n"
+                        << "echo '{\"accelerators\":[]}'\n";
+  fs::permissions(worker, fs::perms::owner_all);
+  ServerConfig config = Config("state", Socket("a"));
+  config.worker_gpus = "0";
+  config.worker_command = worker.string();
+  const auto daemon = Daemon::Start(config);
+  EXPECT_EQ(ExitCodeOf(daemon.status()), 2);
+  EXPECT_THAT(std::string(daemon.status().message()), HasSubstr("there is no GPU `0`"));
+  config.worker_gpus = "all";
+  EXPECT_OK(Daemon::Start(config));  // a machine without a GPU serves
+}
+
 }  // namespace
 }  // namespace deconvoy::server

@@ -114,6 +114,7 @@ TEST(CommandLine, EveryKeyHasAFlag) {
     const std::string value = std::holds_alternative<int64_t ServerConfig::*>(key.member)
                                   ? fmt::format("{}", key.maximum)
                               : key.name.starts_with("files.") ? "data=/tmp/x"
+                              : key.name == "workers.gpus"     ? "0,GPU-8c1f"
                               : key.choices.empty()            ? "unix:/tmp/x"
                                                                : key.choices.back();
     std::vector<const char*> arguments = {key.flag.data(), value.c_str()};
@@ -123,6 +124,17 @@ TEST(CommandLine, EveryKeyHasAFlag) {
     }
     ASSERT_OK_AND_ASSIGN(const Invocation invocation, CommandLineOf(arguments));
     EXPECT_THAT(ValueText(key, invocation.config), HasSubstr(value)) << key.flag;
+  }
+}
+
+TEST(CommandLine, GpusAreNoneAllOrAList) {
+  for (const char* gpus : {"none", "all", "0", "12,3", "GPU-8c1f02ab-77", "MIG-GPU-1/2/3,0"}) {
+    ASSERT_OK_AND_ASSIGN(const Invocation invocation, CommandLineOf({"--gpus", gpus}));
+    EXPECT_EQ(invocation.config.worker_gpus, gpus);
+  }
+  for (const char* gpus : {"", "two", "0,", ",0", "0, 1", "-1", "GPU-", "all,0", "GPU-1;reboot", "12345"}) {
+    const absl::Status refused = CommandLineOf({"--gpus", gpus}).status();
+    EXPECT_EQ(InfoOf(refused).field(), "workers.gpus") << gpus;
   }
 }
 

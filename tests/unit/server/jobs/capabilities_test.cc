@@ -43,23 +43,24 @@ TEST(CapabilitiesTest, MemoryIsThatOfTheLargestLiveWorker) {
   measured.add_columns()->set_extent(99);
   measured.mutable_columns(0)->set_cost(4321);
   Capabilities capabilities;
-  EXPECT_EQ(capabilities.Machine("").memory_budget_bytes, 0);
+  EXPECT_EQ(capabilities.Machine("", "").memory_budget_bytes, 0);
   capabilities.SetExpectedMemory(7);
-  EXPECT_EQ(capabilities.Machine("").memory_budget_bytes, 7) << "nobody is there yet";
+  EXPECT_EQ(capabilities.Machine("", "").memory_budget_bytes, 7) << "nobody is there yet";
   capabilities.SetWorker("a", {.backend = "cpu", .machine = {.memory_budget_bytes = 3, .fft_costs = {}}, .rate = 10});
   capabilities.SetWorker("b", {.backend = "cuda",
                                .machine = {.memory_budget_bytes = 5, .fft_costs = *FftCosts::FromProto(measured)},
                                .rate = 100});
-  EXPECT_EQ(capabilities.Machine("").memory_budget_bytes, 5);
-  EXPECT_EQ(capabilities.Machine("").fft_costs.At(99, FftAxis::kColumn), 4321) << "of the worker that is planned for";
-  EXPECT_EQ(capabilities.Machine("cpu").memory_budget_bytes, 3);
-  EXPECT_NE(capabilities.Machine("cpu").fft_costs.At(99, FftAxis::kColumn), 4321);
+  EXPECT_EQ(capabilities.Machine("", "").memory_budget_bytes, 5);
+  EXPECT_EQ(capabilities.Machine("", "").fft_costs.At(99, FftAxis::kColumn), 4321)
+      << "of the worker that is planned for";
+  EXPECT_EQ(capabilities.Machine("cpu", "").memory_budget_bytes, 3);
+  EXPECT_NE(capabilities.Machine("cpu", "").fft_costs.At(99, FftAxis::kColumn), 4321);
   EXPECT_EQ(capabilities.Rate(""), 110);
   EXPECT_EQ(capabilities.Rate("cuda"), 100);
   capabilities.RemoveWorker("b");
   EXPECT_FALSE(capabilities.HasWorker("cuda"));
   EXPECT_TRUE(capabilities.HasWorker(""));
-  EXPECT_EQ(capabilities.Machine("cuda").memory_budget_bytes, 7);
+  EXPECT_EQ(capabilities.Machine("cuda", "").memory_budget_bytes, 7);
 }
 
 TEST(CapabilitiesTest, PlansForTheLastToLeaveWhereNoneIsExpected) {
@@ -67,16 +68,16 @@ TEST(CapabilitiesTest, PlansForTheLastToLeaveWhereNoneIsExpected) {
   capabilities.SetWorker("a", {.backend = "cpu", .machine = {.memory_budget_bytes = 3, .fft_costs = {}}});
   capabilities.RemoveWorker("a");
   capabilities.RemoveWorker("unknown");
-  EXPECT_EQ(capabilities.Machine("").memory_budget_bytes, 3) << "0 would mean that memory has no limit";
-  EXPECT_EQ(capabilities.Machine("cpu").memory_budget_bytes, 3);
-  EXPECT_EQ(capabilities.Machine("cuda").memory_budget_bytes, 0) << "none of these has ever been there";
+  EXPECT_EQ(capabilities.Machine("", "").memory_budget_bytes, 3) << "0 would mean that memory has no limit";
+  EXPECT_EQ(capabilities.Machine("cpu", "").memory_budget_bytes, 3);
+  EXPECT_EQ(capabilities.Machine("cuda", "").memory_budget_bytes, 0) << "none of these has ever been there";
   capabilities.SetWorker("b", {.backend = "cpu", .machine = {.memory_budget_bytes = 2, .fft_costs = {}}});
-  EXPECT_EQ(capabilities.Machine("cpu").memory_budget_bytes, 2) << "it is alive";
+  EXPECT_EQ(capabilities.Machine("cpu", "").memory_budget_bytes, 2) << "it is alive";
 }
 
 TEST(CapabilitiesTest, CountsTheWorkersThatAPlanIsFor) {
   Capabilities capabilities;
-  EXPECT_EQ(capabilities.Machines(""), 1) << "one will come";
+  EXPECT_EQ(capabilities.Machines("", ""), 1) << "one will come";
   const auto set = [&](const std::string& id, const std::string& backend, int64_t bytes) {
     capabilities.SetWorker(id, {.backend = backend, .machine = {.memory_budget_bytes = bytes, .fft_costs = {}}});
   };
@@ -84,11 +85,45 @@ TEST(CapabilitiesTest, CountsTheWorkersThatAPlanIsFor) {
   set("b", "cpu", 5);
   set("c", "cpu", 4);
   set("d", "cuda", 7);
-  EXPECT_EQ(capabilities.Machines("cpu"), 2) << "the third is too small for their tiles";
-  EXPECT_EQ(capabilities.Machines("cuda"), 1);
-  EXPECT_EQ(capabilities.Machines(""), 1);
+  EXPECT_EQ(capabilities.Machines("cpu", ""), 2) << "the third is too small for their tiles";
+  EXPECT_EQ(capabilities.Machines("cuda", ""), 1);
+  EXPECT_EQ(capabilities.Machines("", ""), 1);
   capabilities.RemoveWorker("d");
-  EXPECT_EQ(capabilities.Machines(""), 2);
+  EXPECT_EQ(capabilities.Machines("", ""), 2);
+}
+
+// Tiles for the faster of two backends, though the other has more memory.
+TEST(CapabilitiesTest, PlansForTheBackendThatIsFastestTogether) {
+  Capabilities capabilities;
+  const auto set = [&](const std::string& id, const std::string& backend, int64_t bytes, double rate,
+                       const std::set<std::string>& methods) {
+    capabilities.SetWorker(id, {.backend = backend,
+                                .machine = {.memory_budget_bytes = bytes, .fft_costs = {}},
+                                .rate = rate,
+                                .methods = methods});
+  };
+  set("a", "cpu", 128, 10, {"rl", "learned"});
+  set("b", "cpu", 64, 10, {"rl", "learned"});
+  set("c", "cuda", 80, 900, {"rl"});
+  EXPECT_EQ(capabilities.Machine("", "rl").memory_budget_bytes, 80);
+  EXPECT_EQ(capabilities.Machines("", "rl"), 1);
+  EXPECT_EQ(capabilities.Machine("cpu", "rl").memory_budget_bytes, 128) << "as asked for";
+  EXPECT_EQ(capabilities.Machine("", "learned").memory_budget_bytes, 128) << "the other backend lacks it";
+  EXPECT_EQ(capabilities.Machine("", "unheard-of").memory_budget_bytes, 80) << "nobody knows it, so that all count";
+  EXPECT_EQ(capabilities.LargestBudget(""), 128) << "for what is not cut into tiles";
+  EXPECT_EQ(capabilities.LargestBudget("cuda"), 80);
+  set("d", "cpu", 64, 900, {"rl"});
+  EXPECT_EQ(capabilities.Machine("", "rl").memory_budget_bytes, 128) << "many slow ones are faster together";
+  EXPECT_EQ(capabilities.Machines("", "rl"), 1);
+}
+
+// Of two GPUs of different size, that which holds the larger tile.
+TEST(CapabilitiesTest, OfOneBackendTheLargestDecidesWhateverItsRate) {
+  Capabilities capabilities;
+  capabilities.SetWorker("a", {.backend = "cuda", .machine = {.memory_budget_bytes = 24, .fft_costs = {}}, .rate = 5});
+  capabilities.SetWorker("b", {.backend = "cuda", .machine = {.memory_budget_bytes = 80, .fft_costs = {}}, .rate = 1});
+  EXPECT_EQ(capabilities.Machine("", "").memory_budget_bytes, 80);
+  EXPECT_EQ(capabilities.Machines("", ""), 1);
 }
 
 FftCosts CostsOf99(uint32_t cost) {
@@ -105,7 +140,7 @@ TEST(CapabilitiesTest, CostsAreThoseOfAWorkerThatHasMeasured) {
                            {.backend = "cpu", .machine = {.memory_budget_bytes = 3, .fft_costs = CostsOf99(4321)}});
     capabilities.SetWorker(measured_first ? "b" : "a",
                            {.backend = "cpu", .machine = {.memory_budget_bytes = 3, .fft_costs = {}}});
-    EXPECT_EQ(capabilities.Machine("").fft_costs.At(99, FftAxis::kColumn), 4321) << measured_first;
+    EXPECT_EQ(capabilities.Machine("", "").fft_costs.At(99, FftAxis::kColumn), 4321) << measured_first;
   }
 }
 
@@ -117,7 +152,7 @@ TEST(CapabilitiesTest, OfEqualWorkersIdsDoNotDecide) {
         "a", {.backend = "cpu", .machine = {.memory_budget_bytes = 3, .fft_costs = CostsOf99(swapped ? 2000 : 3000)}});
     capabilities.SetWorker(
         "b", {.backend = "cpu", .machine = {.memory_budget_bytes = 3, .fft_costs = CostsOf99(swapped ? 3000 : 2000)}});
-    costs[swapped ? 1 : 0] = capabilities.Machine("").fft_costs.At(99, FftAxis::kColumn);
+    costs[swapped ? 1 : 0] = capabilities.Machine("", "").fft_costs.At(99, FftAxis::kColumn);
   }
   EXPECT_EQ(costs[0], costs[1]);
 }
@@ -126,9 +161,9 @@ TEST(CapabilitiesTest, AWorkerOfUnknownMemoryHasCostsToo) {
   Capabilities capabilities;
   capabilities.SetExpectedMemory(7);
   capabilities.SetWorker("a", {.backend = "cpu", .machine = {.memory_budget_bytes = 0, .fft_costs = CostsOf99(4321)}});
-  EXPECT_EQ(capabilities.Machine("").memory_budget_bytes, 7);
-  EXPECT_EQ(capabilities.Machine("").fft_costs.At(99, FftAxis::kColumn), 4321);
-  EXPECT_NE(capabilities.Machine("cuda").fft_costs.At(99, FftAxis::kColumn), 4321);
+  EXPECT_EQ(capabilities.Machine("", "").memory_budget_bytes, 7);
+  EXPECT_EQ(capabilities.Machine("", "").fft_costs.At(99, FftAxis::kColumn), 4321);
+  EXPECT_NE(capabilities.Machine("cuda", "").fft_costs.At(99, FftAxis::kColumn), 4321);
 }
 
 TEST(CapabilitiesTest, SaysWhatATaskWaitsFor) {

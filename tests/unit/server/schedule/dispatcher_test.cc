@@ -62,7 +62,7 @@ TEST_F(DispatcherTest, RegistrationBringsMethodsAndMemory) {
   a_.registration.mutable_methods(0)->set_name("new");
   ASSERT_OK(a_.Register());
   EXPECT_OK(service_.capabilities().FindMethod("new", ""));
-  EXPECT_EQ(service_.capabilities().Machine("cpu").memory_budget_bytes, 1 << 30);
+  EXPECT_EQ(service_.capabilities().Machine("cpu", "").memory_budget_bytes, 1 << 30);
   EXPECT_FALSE(Shown("a").same_host());
   a_.registration.set_spool_nonce(service_.volumes().nonce());
   ASSERT_OK(a_.Register());
@@ -479,7 +479,7 @@ TEST_F(DispatcherTest, ADrainedWorkerFinishesAndGetsNothingMore) {
 }
 
 TEST_F(DispatcherTest, PlansDoNotCountOnWorkersThatTakeNothingMore) {
-  const auto budget = [this] { return service_.capabilities().Machine("cpu").memory_budget_bytes; };
+  const auto budget = [this] { return service_.capabilities().Machine("cpu", "").memory_budget_bytes; };
   b_.registration.set_memory_budget_bytes(2 << 20);
   a_.registration.set_memory_budget_bytes(1 << 20);
   ASSERT_OK(a_.Register());

@@ -92,5 +92,14 @@ TEST(Flags, OtherActionsNeedNoServer) {
   EXPECT_EQ(Parse({"--help"}).exit_code, 0);
 }
 
+TEST(Flags, DevicesAndMethodsAreToldAsJson) {
+  for (const char* action : {"--devices", "--describe"}) {
+    const ParsedFlags parsed = Parse({action, "--json"});
+    ASSERT_FALSE(parsed.exit_code.has_value()) << action;
+    EXPECT_TRUE(parsed.flags.json);
+  }
+  EXPECT_EQ(Parse({"--self-test", "--json"}).exit_code, 2);
+}
+
 }  // namespace
 }  // namespace deconvoy::worker

@@ -17,6 +17,7 @@
 #include "worker/executor/crash_point.h"
 #include "worker/executor/guarded_executor.h"
 #include "worker/executor/logged_executor.h"
+#include "worker/executor/lost_device_executor.h"
 #include "worker/executor/pipeline_executor.h"
 #include "worker/executor/timed_executor.h"
 
@@ -58,6 +59,39 @@ MemoryTask TileTask(const Shape3& padded) {
   *tile.mutable_loaded() = ToProto(FrameBox{0, 0, {{}, {60, 80, 90}}});
   *tile.add_psfs()->mutable_crop_shape() = ToProto(Shape3{11, 21, 31});
   return task;
+}
+
+// --- lost device ---
+
+TEST(LostDeviceExecutor, TellsOfTheLossOnceAndTakesNothingMore) {
+  absl::Status next_status = absl::OkStatus();
+  Scripted next([&](const v1::Task&, TaskContext&) -> absl::StatusOr<v1::TaskResult> {
+    if (!next_status.ok()) return next_status;
+    return TileResult();
+  });
+  LostDeviceExecutor executor(next, [](const absl::Status& status) { return absl::IsInternal(status); });
+  int losses = 0;
+  executor.OnLost([&] { ++losses; });
+  MemoryTask task = TileTask({8, 8, 8});
+
+  EXPECT_OK(executor.Execute(task.task, task));
+  next_status = MakeError({.reason = v1::OUT_OF_MEMORY}, "not enough");
+  EXPECT_EQ(ReasonOf(executor.Execute(task.task, task).status()), v1::OUT_OF_MEMORY);
+  next_status = absl::OkStatus();
+  EXPECT_OK(executor.Execute(task.task, task));
+  EXPECT_OK(executor.lost());
+  EXPECT_EQ(losses, 0);
+
+  next_status = absl::InternalError("cudaMemcpyAsync failed on device 0");
+  EXPECT_EQ(executor.Execute(task.task, task).status(), next_status);
+  EXPECT_EQ(executor.lost(), next_status);
+  const int calls = next.calls;
+  next_status = absl::OkStatus();
+  const absl::Status later = executor.Execute(task.task, task).status();
+  EXPECT_TRUE(absl::IsInternal(later)) << "so that it is tried elsewhere";
+  EXPECT_THAT(std::string(later.message()), HasSubstr("cudaMemcpyAsync failed on device 0"));
+  EXPECT_EQ(next.calls, calls);
+  EXPECT_EQ(losses, 1);
 }
 
 // --- guarded ---
