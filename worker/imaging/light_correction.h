@@ -24,6 +24,8 @@ struct LightCorrection {
   float background = 0;                 // b, photons
   std::vector<float> backgrounds = {};  // b_z of the planes of the region, at most b; empty: b
 
+  // Whether photons become others.
+  bool changes() const { return !flat.empty() || !light.empty() || !backgrounds.empty(); }
   // Whether voxels of a region weigh differently.
   bool weighs() const;
   // Plane `z` of the region: p becomes y. Pixels without light become b.

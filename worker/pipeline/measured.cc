@@ -6,6 +6,7 @@
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
+#include "worker/pipeline/counts_loader.h"
 #include "worker/pipeline/mask.h"
 #include "worker/pipeline/plane_reader.h"
 #include "worker/pipeline/plane_uploader.h"
@@ -143,9 +144,13 @@ FrameBox PreviousRegion(const v1::TileTask& tile) {
 }
 
 absl::StatusOr<Measured> LoadMeasured(const ImageSource& from, const Box3& box, Ops& ops, VolumeSource& source,
-                                      const MeasuredPlane& visit) {
+                                      const MeasuredPlane& visit, const MeasuredCounts& visit_counts) {
   Measured measured;
   ASSIGN_OR_RETURN(measured.y, ops.Allocate(box));
+  if (visit_counts && LoadsCounts(from, box)) {
+    RETURN_IF_ERROR(LoadCounts(from, *measured.y, ops, source, visit_counts));
+    return measured;
+  }
   if (from.mask != nullptr || from.saturation_counts > 0 || from.upsample > 1 || from.displacement.any() ||
       from.correction.masks()) {
     ASSIGN_OR_RETURN(measured.mask, ops.Allocate(box));

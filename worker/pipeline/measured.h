@@ -3,6 +3,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <span>
@@ -50,13 +51,17 @@ struct Measured {
 // empty for 1 everywhere.
 using MeasuredPlane = std::function<void(int64_t z, std::span<const float> photons, std::span<const float> m)>;
 
-// Reads one channel into a new array over `box`, and tells each plane to `visit`. Planes between those of the image
+// Takes a measured plane of the image whose every voxel counts as it is stored: `z` as above, in the image's type.
+using MeasuredCounts = std::function<void(int64_t z, std::span<const std::byte> counts)>;
+
+// Reads one channel into a new array over `box`, and tells each plane to `visit`, or those whose photons the host need
+// not know to `visit_counts`, where there is one (counts_loader.h). Planes between those of the image
 // have m = 0 and y of the plane before them; where none of those loaded was measured y is the fill. Voxels are brought
 // to where they belong after all that is known of the place where they were recorded; what was not recorded has m = 0
 // and the fill. Errors:
 // NOT_FINITE_INPUT (a voxel that counts), those of source and ops. REQUIRES: box starts at the origin and holds what is
 // loaded, and nothing else where voxels may not count.
 absl::StatusOr<Measured> LoadMeasured(const ImageSource& from, const Box3& box, Ops& ops, VolumeSource& source,
-                                      const MeasuredPlane& visit);
+                                      const MeasuredPlane& visit, const MeasuredCounts& visit_counts = nullptr);
 
 }  // namespace deconvoy::worker

@@ -1,6 +1,7 @@
 #include "worker/pipeline/tile.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "worker/calibration/judge.h"
 #include "worker/calibration/signal_to_noise.h"
 #include "worker/calibration/strength.h"
+#include "worker/pipeline/core_reader.h"
 #include "worker/pipeline/depth_blend.h"
 #include "worker/pipeline/piece_writer.h"
 #include "worker/pipeline/psf_estimate.h"
@@ -156,7 +158,7 @@ absl::Status DeconvolveByDepth(const Workshop& at, v1::TileResult& result) {
   return absl::OkStatus();
 }
 
-// The planes of the core in `array`, which stays where it is meanwhile.
+// Single planes of the core in `array`, which stays where it is meanwhile.
 CorePlane CoreOf(const Workshop& at, const Array& array) {
   return [&at, &array](int64_t z, std::span<float> photons) {
     Box3 plane = at.job.core_in_domain();
@@ -164,6 +166,12 @@ CorePlane CoreOf(const Workshop& at, const Array& array) {
     plane.shape.z = 1;
     return at.ops.Download(array, plane, photons);
   };
+}
+
+// The same, for all planes in order.
+CorePlane WholeCoreOf(const Workshop& at, const Array& array) {
+  const auto reader = std::make_shared<CoreReader>(at.ops, array, at.job.core_in_domain());
+  return [reader](int64_t z, std::span<float> photons) { return reader->Read(z, photons); };
 }
 
 // The residuals of all views; that of the only one goes to the output where asked for. `estimate` is spent.
@@ -198,7 +206,7 @@ absl::Status DeconvolveAtOnce(const Workshop& at, v1::TileResult& result) {
   const MeasuredCore measured{.light = CoreOf(at, *first.y),
                               .mask = first.mask == nullptr ? nullptr : CoreOf(at, *first.mask)};
   ASSIGN_OR_RETURN(const CoreOutput output,
-                   WriteCore(at.job, at.task, CoreOf(at, *estimate), measured, at.threads, at.writer));
+                   WriteCore(at.job, at.task, WholeCoreOf(at, *estimate), measured, at.threads, at.writer));
   RETURN_IF_ERROR(CheckOutput(at.job, at.input, output.counts));
   Report(at.input, output.counts, *result.mutable_statistics());
   *result.mutable_preview() = output.preview;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstring>
 #include <span>
 #include <utility>
 
@@ -95,6 +97,46 @@ void Measure(const TileJob& job, size_t view, int64_t z, std::span<const float> 
   facts.light = facts.light || lanes.maximum() > 0;
 }
 
+// Sum and maximum of the counts in the core's part of a plane.
+struct CountFacts {
+  uint64_t sum = 0;
+  uint64_t maximum = 0;
+};
+
+template <typename T>
+CountFacts FactsOfCounts(const Box3& core, int64_t columns, std::span<const std::byte> counts) {
+  CountFacts facts;
+  std::vector<T> row(static_cast<size_t>(core.shape.x));
+  for (int64_t y = core.origin.y; y < core.end().y; ++y) {
+    const auto at = static_cast<size_t>(y * columns + core.origin.x);
+    std::memcpy(row.data(), counts.data() + at * sizeof(T), row.size() * sizeof(T));
+    T maximum = 0;
+    for (const T count : row) {
+      facts.sum += count;
+      maximum = std::max(maximum, count);
+    }
+    facts.maximum = std::max<uint64_t>(facts.maximum, maximum);
+  }
+  return facts;
+}
+
+// As Measure, of counts that become photons on the device.
+void MeasureCounts(const TileJob& job, size_t view, int64_t z, std::span<const std::byte> counts, CoreFacts& facts) {
+  const Box3 core = job.core_in_domain();
+  if (z < core.origin.z || z >= core.end().z) return;
+  const int64_t columns = job.loaded.box.shape.x;
+  const CountFacts found = job.input->spec().type() == v1::U8 ? FactsOfCounts<uint8_t>(core, columns, counts)
+                                                              : FactsOfCounts<uint16_t>(core, columns, counts);
+  const CountScale& scale = job.scales[view];
+  const double background = job.tile.frames(static_cast<int>(view)).background();
+  const auto photons = [&](double count) { return (count - scale.offset_counts) * scale.gain - scale.dark; };
+  const auto voxels = static_cast<double>(core.shape.y * core.shape.x);
+  const double mean = photons(static_cast<double>(found.sum) / voxels);
+  facts.input_sum += voxels * (mean - background) / (scale.gain * static_cast<double>(job.channels.size()));
+  const auto brightest = static_cast<float>(photons(static_cast<double>(found.maximum)));
+  facts.light = facts.light || static_cast<double>(brightest) - background > 0;
+}
+
 }  // namespace
 
 absl::StatusOr<TileJob> MakeTileJob(const v1::Task& task, const v1::TileTask& tile) {
@@ -167,7 +209,11 @@ absl::StatusOr<std::vector<Measured>> LoadViews(const TileJob& job, TaskContext&
     const auto measure = [&](int64_t z, std::span<const float> photons, std::span<const float> m) {
       Measure(job, view, z, photons, m, facts);
     };
-    ASSIGN_OR_RETURN(views.emplace_back(), LoadMeasured(from, MeasuredBox(job), ops, context.source(), measure));
+    const auto measure_counts = [&](int64_t z, std::span<const std::byte> counts) {
+      MeasureCounts(job, view, z, counts, facts);
+    };
+    ASSIGN_OR_RETURN(views.emplace_back(),
+                     LoadMeasured(from, MeasuredBox(job), ops, context.source(), measure, measure_counts));
   }
   return views;
 }

@@ -35,7 +35,12 @@ v1::WorkerRegistration MakeRegistration(const Backend& backend, int64_t memory_b
   registration.set_memory_budget_bytes(static_cast<uint64_t>(memory_budget_bytes));
   *registration.mutable_fft_costs() = backend.fft_costs();
   if (auto accelerator = backend.accelerator()) *registration.mutable_accelerator() = *std::move(accelerator);
-  for (const Method* method : AllMethods()) *registration.add_methods() = method->description();
+  for (const Method* method : AllMethods()) {
+    v1::Method& offered = *registration.add_methods();
+    offered = method->description();
+    offered.clear_backends();
+    offered.add_backends(backend.name());
+  }
   return registration;
 }
 

@@ -197,8 +197,9 @@ absl::Status CpuOps::Load(Staging& from, v1::VoxelType type, const CountRule& ru
   const int64_t row_bytes = box.shape.x * BytesPerVoxel(type);
   Require(static_cast<int64_t>(counts.size()) >= row_bytes * box.shape.z * box.shape.y, "the staging holds the box");
   CpuArray& target = Cast(array);
-  ForEachRow(box, [&](int64_t z, int64_t y) {
-    const auto at = static_cast<size_t>(RowIndex(box, z, y) * row_bytes);
+  pool_->ForEach(box.shape.z * box.shape.y, [&](int64_t row, int) {
+    const int64_t z = box.origin.z + row / box.shape.y, y = box.origin.y + row % box.shape.y;
+    const auto at = static_cast<size_t>(row * row_bytes);
     ConvertCounts(rule, counts.subspan(at, static_cast<size_t>(row_bytes)), type,
                   {Part(target, box, z, y), static_cast<size_t>(box.shape.x)});
   });

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include "proto/contract/error.h"
@@ -10,6 +11,7 @@
 #include "tests/support/test_support.h"
 #include "tests/unit/worker/support/memory_task.h"
 #include "worker/backends/cpu/cpu_backend.h"
+#include "worker/pipeline/counts_loader.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -71,6 +73,60 @@ TEST_F(MeasuredTest, ThereIsNoMaskWhereEveryVoxelCounts) {
                        LoadMeasured(from, {{}, {1, 1, 2}}, *ops_, task_.source(),
                                     [](int64_t, std::span<const float>, std::span<const float>) {}));
   EXPECT_EQ(measured.mask, nullptr);
+}
+
+// By either way the same bits, for every kind of integer, plane by plane and of a part of the frame.
+TEST_F(MeasuredTest, CountsThatGoToTheDeviceAsTheyAreBecomeTheSamePhotons) {
+  for (const v1::VoxelType type : {v1::U8, v1::U16}) {
+    MemoryTask task;
+    std::vector<uint8_t> wide(5 * 3 * 4);
+    std::iota(wide.begin(), wide.end(), uint8_t{7});
+    std::vector<uint16_t> wider(wide.size());
+    for (size_t i = 0; i < wider.size(); ++i) wider[i] = static_cast<uint16_t>(1031 * i);
+    task.AddInput("volumes/in", {1, 1, 5, 3, 4}, type, type == v1::U8 ? AsBytes(wide) : AsBytes(wider));
+    ASSERT_OK_AND_ASSIGN(ops_, backend_->Open({4, 2, 3}));
+    const ImageSource from{.image = &task.task.inputs(0),
+                           .scale = {.offset_counts = 99.7, .gain = 0.46, .read_noise = 1.3, .dark = 0.2},
+                           .loaded = {0, 0, {{1, 1, 0}, {4, 2, 3}}}};
+    const Box3 box{{}, from.loaded.box.shape};
+    const auto ignore = [](int64_t, std::span<const float>, std::span<const float>) {};
+    ASSERT_OK_AND_ASSIGN(const Measured expected, LoadMeasured(from, box, *ops_, task.source(), ignore));
+    std::vector<int64_t> seen;
+    std::vector<std::byte> counts;
+    const auto see = [&](int64_t z, std::span<const std::byte> plane) {
+      seen.push_back(z);
+      counts.insert(counts.end(), plane.begin(), plane.end());
+    };
+    const auto never = [](int64_t, std::span<const float>, std::span<const float>) { ADD_FAILURE(); };
+    ASSERT_OK_AND_ASSIGN(const Measured found, LoadMeasured(from, box, *ops_, task.source(), never, see));
+    EXPECT_EQ(found.mask, nullptr);
+    EXPECT_EQ(Host(*ops_, *found.y), Host(*ops_, *expected.y)) << v1::VoxelType_Name(type);
+    EXPECT_EQ(seen, (std::vector<int64_t>{0, 1, 2, 3}));
+    std::vector<std::byte> stored(counts.size());
+    ASSERT_OK(task.source().Read(*from.image, from.loaded, stored));
+    EXPECT_EQ(counts, stored);
+  }
+}
+
+TEST_F(MeasuredTest, WhatTheHostMustLookAtDoesNotGoToTheDeviceAsItIs) {
+  task_.AddInput("volumes/in", {1, 1, 2, 1, 2}, v1::U16, AsBytes<uint16_t>({3, 4, 5, 6}));
+  task_.AddInput("volumes/float", {1, 1, 2, 1, 2}, {3, 4, 5, 6});
+  const ImageSource plain{.image = &task_.task.inputs(0), .loaded = {0, 0, {{}, {2, 1, 2}}}};
+  const Box3 box{{}, plain.loaded.box.shape};
+  EXPECT_TRUE(LoadsCounts(plain, box));
+  EXPECT_FALSE(LoadsCounts(plain, {{}, {3, 1, 2}})) << "the rest is reflected";
+  const auto but = [&](const std::function<void(ImageSource&)>& change) {
+    ImageSource changed = plain;
+    change(changed);
+    return LoadsCounts(changed, box);
+  };
+  EXPECT_FALSE(but([&](ImageSource& from) { from.image = &task_.task.inputs(1); })) << "it may hold what is no number";
+  EXPECT_FALSE(but([&](ImageSource& from) { from.mask = &task_.task.inputs(0); }));
+  EXPECT_FALSE(but([](ImageSource& from) { from.saturation_counts = 9; }));
+  EXPECT_FALSE(but([](ImageSource& from) { from.upsample = 2; }));
+  EXPECT_FALSE(but([](ImageSource& from) { from.displacement.z = 1; }));
+  EXPECT_FALSE(but([](ImageSource& from) { from.correction.bad_pixels = {1}; }));
+  EXPECT_FALSE(but([](ImageSource& from) { from.correction.light.light = {1, 2}; }));
 }
 
 TEST_F(MeasuredTest, OnlyVoxelsThatCountMustBeNumbers) {
