@@ -83,12 +83,14 @@ absl::Status LocalServer::Spawn(const LocalServerOptions& options) {
                                         "--listen",
                                         address(),
                                         "--workers",
-                                        "1",
+                                        options.gpu ? "0" : "1",
+                                        "--gpus",
+                                        options.gpu ? "0" : "none",
                                         "--shutdown-grace-ms",
                                         "0",
                                         "--worker-threads",
                                         std::to_string(options.threads),
-                                        "--worker-memory-mib",
+                                        options.gpu ? "--gpu-memory-mib" : "--worker-memory-mib",
                                         std::to_string(options.memory_mib)};
   if (const auto cache = CacheFolder()) arguments.insert(arguments.end(), {"--worker-cache", cache->string()});
   std::vector<char*> pointers;

@@ -16,7 +16,8 @@ namespace deconvoy::client {
 
 struct LocalServerOptions {
   int threads = 0;         // of the worker; 0: all processors
-  int64_t memory_mib = 0;  // that one task may use; 0: three quarters of the machine's
+  int64_t memory_mib = 0;  // that one task may use; 0: three quarters of the machine's, or 90 % of the GPU's
+  bool gpu = false;        // the worker computes on the first GPU
 };
 
 // Runs from Start until it is destroyed. Everything it keeps lies in a folder of its own, mode 0700, under

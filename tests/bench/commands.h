@@ -26,5 +26,7 @@ Command AddResolution(CLI::App& root);
 Command AddTransfer(CLI::App& root);
 Command AddStreams(CLI::App& root);
 Command AddClients(CLI::App& root);
+Command AddGpuIteration(CLI::App& root);
+Command AddGpuTiles(CLI::App& root);
 
 }  // namespace deconvoy::bench

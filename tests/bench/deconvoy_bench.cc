@@ -24,10 +24,10 @@ int Main(int argc, char** argv) {
   app.add_option("--json", json, "file for the result as JSON, - for standard output instead of the table");
   app.require_subcommand(1);
   app.fallthrough();
-  const Command commands[] = {AddIteration(app),  AddSolve(app),    AddFirstJob(app), AddScaling(app),
-                              AddOperations(app), AddQuality(app),  AddMethods(app),  AddResolution(app),
-                              AddPsf(app),        AddTransfer(app), AddStreams(app),  AddQueue(app),
-                              AddClients(app)};
+  const Command commands[] = {AddIteration(app),  AddSolve(app),        AddFirstJob(app), AddScaling(app),
+                              AddOperations(app), AddQuality(app),      AddMethods(app),  AddResolution(app),
+                              AddPsf(app),        AddTransfer(app),     AddStreams(app),  AddQueue(app),
+                              AddClients(app),    AddGpuIteration(app), AddGpuTiles(app)};
   CLI11_PARSE(app, argc, argv);
   for (const Command& command : commands) {
     if (!command.app->parsed()) continue;

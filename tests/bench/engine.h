@@ -50,7 +50,9 @@ class Engine {
   // `rl` with these iterations and the case's acceleration. The estimate stays in the backend's memory.
   std::unique_ptr<worker::Array> Run(int64_t iterations, worker::Monitor& monitor);
   worker::Ops& ops() { return *ops_; }
+  const worker::Otf& otf() const { return *otf_; }
   const worker::Array& measured() const { return *y_; }
+  worker::Array& measured_to_fill() { return *y_; }
 
  private:
   void Open(worker::Backend& backend, const std::vector<float>& psf);

@@ -146,8 +146,13 @@ absl::StatusOr<ServerAccess> AccessTo(const std::string& server, const ServerOpt
   return access;
 }
 
+ServerOptions ForBackend(ServerOptions options, const std::string& backend) {
+  options.gpu = backend == "cuda";
+  return options;
+}
+
 LocalServerOptions ToLocal(const ServerOptions& options) {
-  return {.threads = options.threads.value_or(0), .memory_mib = options.memory_mib.value_or(0)};
+  return {.threads = options.threads.value_or(0), .memory_mib = options.memory_mib.value_or(0), .gpu = options.gpu};
 }
 
 }  // namespace deconvoy::client

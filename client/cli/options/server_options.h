@@ -19,6 +19,7 @@ struct ServerOptions {
   bool local = false;
   std::optional<int> threads;
   std::optional<int64_t> memory_mib;
+  bool gpu = false;                  // a local server computes on the first GPU
   std::string job_class = "normal";  // of the jobs that the command submits
   AccessFiles access;
   std::string compress_transfer = "auto";
@@ -48,6 +49,9 @@ absl::StatusOr<std::string> RequireServer(const ServerOptions& options);
 // What is shown to the server of an address, and how it is checked: the files of the options; without a file for the
 // token $DECONVOY_TOKEN; for what is left what `deconvoy login` has kept of this server.
 absl::StatusOr<ServerAccess> AccessTo(const std::string& server, const ServerOptions& options);
+
+// The same for what a job asks to be computed on.
+ServerOptions ForBackend(ServerOptions options, const std::string& backend);
 
 LocalServerOptions ToLocal(const ServerOptions& options);
 

@@ -45,7 +45,8 @@ class Preflighting {
     ASSIGN_OR_RETURN(v1::DeconvolveSpec deconvolve, ToSpec(options_.deconvolution));
     ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, deconvolve, *progress_));
     RETURN_IF_ERROR(SetRegion(options_.deconvolution.region, inputs.image.spec, deconvolve));
-    ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
+    ASSIGN_OR_RETURN(const auto session,
+                     Session::Open(ForBackend(options_.server, deconvolve.backend()), *progress_, stop_));
     const absl::Status status = session->Explain(DoWith(*session, inputs, deconvolve));
     if (!session->local()) leftovers_.Remove(session->client(), *progress_);
     progress_->Clear();

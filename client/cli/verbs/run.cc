@@ -129,7 +129,7 @@ class Run {
     RETURN_IF_ERROR(CheckOutput(options_));
     ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, spec, *progress_));
     RETURN_IF_ERROR(SetRegion(options_.deconvolution.region, inputs.image.spec, spec));
-    ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
+    ASSIGN_OR_RETURN(const auto session, Session::Open(ForBackend(options_.server, spec.backend()), *progress_, stop_));
     const absl::Status status = session->Explain(DoWith(*session, inputs, spec));
     if (!session->local()) TidyUp(session->client(), status);
     progress_->Clear();
