@@ -43,7 +43,7 @@ loader=$(ldd "$build/bin/deconvoyd" | awk '/ld-linux-x86-64/ {print $1}')
 cp -L "$(readlink -f "$loader")" "$folder/bin/ld-linux-x86-64.so.2"
 chmod u+wx "$folder/bin/ld-linux-x86-64.so.2"
 
-cp "$root/tests/gpu.sh" "$folder/tests/gpu.sh"
+cp "$root/tests/gpu.sh" "$root/tests/gpu_array_code.py" "$folder/tests/"
 cp "$root/docs/gpu.md" "$root/LICENSE" "$folder/"
 
 bytes=$(du -sb --apparent-size "$folder" | cut -f1)
