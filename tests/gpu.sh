@@ -104,6 +104,7 @@ address=unix:$work/socket
 "$bin/deconvoyd" --state "$work/state" --listen "$address" --workers 1 --gpus 0 --log-level info >"$work/server.log" 2>&1 &
 server=$!
 deconvoy() { "$bin/deconvoy" "$@" --server "$address"; }
+compare() { "$bin/deconvoy" compare "$@" --json; }
 for ((i = 0; i < 300; ++i)); do
   if deconvoy workers 2>/dev/null | grep -q ' cuda'; then break; fi
   if ! kill -0 "$server" 2>/dev/null; then break; fi
@@ -122,17 +123,17 @@ else
   }
   if deconvoy simulate -o "$work/specimen" --shape 48,192,192 --kind mixed --seed 7 --photons 400 --background 10 --offset 100 >"$work/run.log" 2>&1 &&
     run gpu.ome.tif cuda; then
-    deconvoy compare "$work/specimen/raw.ome.tif" "$work/specimen/truth.ome.tif" --json >"$work/raw.json"
-    deconvoy compare "$work/gpu.ome.tif" "$work/specimen/truth.ome.tif" --json >"$work/gpu.json"
+    compare "$work/specimen/raw.ome.tif" "$work/specimen/truth.ome.tif" >"$work/raw.json"
+    compare "$work/gpu.ome.tif" "$work/specimen/truth.ome.tif" >"$work/gpu.json"
     judge end-to-end "$(field "$work/gpu.json" nrmse)" at-most "$(field "$work/raw.json" nrmse)" "nrmse to the truth, raw image the bound"
     if run again.ome.tif cuda; then
-      deconvoy compare "$work/gpu.ome.tif" "$work/again.ome.tif" --json >"$work/same.json"
+      compare "$work/gpu.ome.tif" "$work/again.ome.tif" >"$work/same.json"
       judge same-bits "$(field "$work/same.json" nrmse)" at-most 0 "nrmse between two runs"
     else
       tell same-bits FAILED "$(tail -n 1 "$work/run.log")"
     fi
     if run cpu.ome.tif cpu; then
-      deconvoy compare "$work/gpu.ome.tif" "$work/cpu.ome.tif" --json >"$work/both.json"
+      compare "$work/gpu.ome.tif" "$work/cpu.ome.tif" >"$work/both.json"
       judge gpu-against-cpu "$(field "$work/both.json" nrmse)" at-most 1e-5 "relative L2 after 20 iterations"
     else
       tell gpu-against-cpu FAILED "$(tail -n 1 "$work/run.log")"
