@@ -43,8 +43,9 @@ std::span<const DenoiserKind* const> AllDenoisers();
 // the noise of a mean voxel.
 void AddDenoiser(v1::Method& method, double sigma);
 
-// The denoiser of the parameters, and sigma in photons.
-absl::StatusOr<std::unique_ptr<Denoiser>> OpenDenoiser(const Problem& problem, const Parameters& parameters);
+// The denoiser `given`, or where that is null the one of the parameters; and sigma in photons.
+absl::StatusOr<std::unique_ptr<Denoiser>> OpenDenoiser(const Problem& problem, const Parameters& parameters,
+                                                       const DenoiserKind* given);
 float SigmaOf(const Problem& problem, const Parameters& parameters);
 
 }  // namespace deconvoy::worker

@@ -25,7 +25,9 @@ void AddDenoiser(v1::Method& method, double sigma) {
           "Noise to take out in every iteration, over the noise of a mean voxel: larger is flatter");
 }
 
-absl::StatusOr<std::unique_ptr<Denoiser>> OpenDenoiser(const Problem& problem, const Parameters& parameters) {
+absl::StatusOr<std::unique_ptr<Denoiser>> OpenDenoiser(const Problem& problem, const Parameters& parameters,
+                                                       const DenoiserKind* given) {
+  if (given != nullptr) return given->Open(problem);
   const DenoiserKind* chosen = AllDenoisers().front();
   for (const DenoiserKind* kind : AllDenoisers()) {
     if (kind->name() == parameters.Choice("denoiser")) chosen = kind;

@@ -6,7 +6,6 @@
 #include "proto/contract/status_macros.h"
 #include "worker/methods/curve.h"
 #include "worker/methods/data_splitting.h"
-#include "worker/methods/denoiser.h"
 #include "worker/methods/describe.h"
 #include "worker/methods/initial_estimate.h"
 
@@ -50,7 +49,7 @@ absl::Status Denoise(Ops& ops, Denoiser& denoiser, float sigma, Array& x, Array&
 
 }  // namespace
 
-PlugAndPlayAdmm::PlugAndPlayAdmm() : DescribedMethod(Describe()) {}
+PlugAndPlayAdmm::PlugAndPlayAdmm(const DenoiserKind* denoiser) : DescribedMethod(Describe()), denoiser_(denoiser) {}
 
 absl::StatusOr<std::unique_ptr<Array>> PlugAndPlayAdmm::Run(const Problem& problem, const Parameters& parameters,
                                                             Monitor& monitor) const {
@@ -63,7 +62,7 @@ absl::StatusOr<std::unique_ptr<Array>> PlugAndPlayAdmm::Run(const Problem& probl
   ASSIGN_OR_RETURN(auto u, ops.Allocate(x->box()));
   RETURN_IF_ERROR(ops.Copy(*x, x->box(), *u));
   RETURN_IF_ERROR(data.Start(*x));
-  ASSIGN_OR_RETURN(const auto denoiser, OpenDenoiser(problem, parameters));
+  ASSIGN_OR_RETURN(const auto denoiser, OpenDenoiser(problem, parameters, denoiser_));
   // The first z2 comes from the start itself.
   RETURN_IF_ERROR(ops.Fill(*x, 0));
   RETURN_IF_ERROR(Denoise(ops, *denoiser, sigma, *x, *u));

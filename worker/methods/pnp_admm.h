@@ -18,15 +18,20 @@
 // and those of the denoiser; y and z1 8 per measured voxel.
 #pragma once
 
+#include "worker/methods/denoiser.h"
 #include "worker/methods/method.h"
 
 namespace deconvoy::worker {
 
 class PlugAndPlayAdmm final : public DescribedMethod {
  public:
-  PlugAndPlayAdmm();
+  // `denoiser`, where it is given, takes the place of what the parameters name and must outlive the method.
+  explicit PlugAndPlayAdmm(const DenoiserKind* denoiser = nullptr);
   absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,
                                              Monitor& monitor) const override;
+
+ private:
+  const DenoiserKind* const denoiser_;
 };
 
 }  // namespace deconvoy::worker

@@ -1,7 +1,6 @@
 #include "worker/methods/pnp_ista.h"
 
 #include "proto/contract/status_macros.h"
-#include "worker/methods/denoiser.h"
 #include "worker/methods/describe.h"
 
 namespace deconvoy::worker {
@@ -22,11 +21,12 @@ v1::Method Describe() {
 
 }  // namespace
 
-PlugAndPlayIsta::PlugAndPlayIsta() : DescentMethod(Describe(), Momentum::kChosen) {}
+PlugAndPlayIsta::PlugAndPlayIsta(const DenoiserKind* denoiser)
+    : DescentMethod(Describe(), Momentum::kChosen), denoiser_(denoiser) {}
 
 absl::StatusOr<std::unique_ptr<Array>> PlugAndPlayIsta::Run(const Problem& problem, const Parameters& parameters,
                                                             Monitor& monitor) const {
-  ASSIGN_OR_RETURN(const auto denoiser, OpenDenoiser(problem, parameters));
+  ASSIGN_OR_RETURN(const auto denoiser, OpenDenoiser(problem, parameters, denoiser_));
   DescentOptions options{.nesterov = IsNesterov(parameters)};
   const float sigma = SigmaOf(problem, parameters);
   options.clean = [&](Array& x, double step) -> absl::Status {

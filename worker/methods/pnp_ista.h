@@ -13,15 +13,20 @@
 // 4 transforms per iteration and as many to start. Memory: worker/methods/gradient.h and that of the denoiser.
 #pragma once
 
+#include "worker/methods/denoiser.h"
 #include "worker/methods/gradient.h"
 
 namespace deconvoy::worker {
 
 class PlugAndPlayIsta final : public DescentMethod {
  public:
-  PlugAndPlayIsta();
+  // `denoiser`, where it is given, takes the place of what the parameters name and must outlive the method.
+  explicit PlugAndPlayIsta(const DenoiserKind* denoiser = nullptr);
   absl::StatusOr<std::unique_ptr<Array>> Run(const Problem& problem, const Parameters& parameters,
                                              Monitor& monitor) const override;
+
+ private:
+  const DenoiserKind* const denoiser_;
 };
 
 }  // namespace deconvoy::worker
