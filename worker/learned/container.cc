@@ -19,6 +19,7 @@ using nlohmann::ordered_json;
 
 constexpr std::string_view kTexts = "__metadata__";
 constexpr size_t kLengthBytes = 8;
+constexpr size_t kShownType = 32;  // characters
 static_assert(std::endian::native == std::endian::little, "values are copied as they lie in memory");
 
 absl::Status Broken(std::string_view what) {
@@ -31,6 +32,11 @@ absl::Status Broken(std::string_view what) {
 absl::Status TooMuch(std::string_view what, size_t limit) {
   return MakeError({.reason = v1::LIMIT_EXCEEDED, .field = "model", .metadata = {{"limit", std::to_string(limit)}}},
                    fmt::format("the model's file has more than {} {}", limit, what));
+}
+
+// A number as it stands, of anything else only what it is.
+std::string Shown(const ordered_json& value) {
+  return value.is_number() ? value.dump() : value.type_name();
 }
 
 // A whole number that is not negative.
@@ -49,7 +55,7 @@ absl::StatusOr<uint64_t> CountOf(const ordered_json& shape, const std::string& n
     uint64_t n = 0;
     // Each extent is at most the limit, so that the product before it is compared does not wrap.
     if (!Whole(extent, n) || n > kMostFileBytes || count * n > kMostFileBytes) {
-      return Broken(fmt::format("the array '{}' has the extent {}", name, extent.dump()));
+      return Broken(fmt::format("the array '{}' has the extent {}", name, Shown(extent)));
     }
     count *= n;
     tensor.shape.push_back(static_cast<int64_t>(n));
@@ -63,8 +69,9 @@ absl::StatusOr<Tensor32> ReadTensor(const std::string& name, const ordered_json&
   if (!entry.is_object()) return Broken(fmt::format("the array '{}' is not described", name));
   const auto type = entry.find("dtype");
   if (type == entry.end() || *type != "F32") {
-    return Broken(fmt::format("the array '{}' is of the type {}, and not F32", name,
-                              type == entry.end() ? "null" : type->dump()));
+    return Broken(fmt::format(
+        "the array '{}' is of the type {}, and not F32", name,
+        type != entry.end() && type->is_string() ? type->get<std::string>().substr(0, kShownType) : "unknown"));
   }
   const auto shape = entry.find("shape"), offsets = entry.find("data_offsets");
   Tensor32 tensor;
@@ -121,7 +128,7 @@ std::string WriteContainer(const Container& container) {
     header[name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {next, end}}};
     next = end;
   }
-  std::string text = header.dump();
+  std::string text = header.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   text.append((kLengthBytes - text.size() % kLengthBytes) % kLengthBytes, ' ');  // so that arrays are aligned
   const uint64_t length = text.size();
   std::string file(kLengthBytes, '\0');

@@ -84,11 +84,12 @@ Scale ScaleOf(std::span<const float> frame, const Percentiles& percentiles);
 
 // What a model is, beside its weights. Texts are what its file says; a model may come from anywhere.
 struct ModelFacts {
-  std::string network;
+  std::string network = {};
   Head head = Head::kPlain;
-  std::string psf_digest;        // hexadecimal; see PsfDigest
-  std::vector<double> voxel_um;  // z, y, x; empty where not known
-  std::string recipe;            // JSON: how it was trained
+  std::string psf_digest = {};        // see PsfDigest; empty where none is known
+  std::vector<double> voxel_um = {};  // z, y, x; empty where not known
+  Percentiles percentiles = {};       // that it was trained with
+  std::string recipe = {};            // JSON: how it was trained; empty where not known
 };
 // SHA-256 of extents, centre and values of a prepared PSF, in hexadecimal.
 std::string PsfDigest(const PreparedPsf& psf);
@@ -124,8 +125,8 @@ absl::StatusOr<std::unique_ptr<Model>> LoadModel(std::span<const std::byte> file
 // A whole frame of extents `shape`, in boxes with cores of at most `core`, rounded to the model's step, each with its
 // halo; beyond the frame's faces the frame counts as reflected. Does not depend on `core` but for rounding. With
 // several models value and spread are those of the mixture: the mean, and the root of the models' mean variance and of
-// the variance of their values. REQUIRES: at least one model. Errors: those of Model::Apply.
+// the variance of their values. `noise` as that of Apply. REQUIRES: at least one model. Errors: those of Model::Apply.
 absl::StatusOr<Estimate> ApplyToFrame(std::span<const Model* const> models, std::span<const float> frame,
-                                      const Shape3& shape, const Scale& scale, const Shape3& core);
+                                      const Shape3& shape, const Scale& scale, const Shape3& core, float noise = 0);
 
 }  // namespace deconvoy::worker::learned

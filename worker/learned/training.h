@@ -1,8 +1,8 @@
 // Training: from a recipe to a model with its curves and its quality on specimens that it never saw.
 //
 // Examples are pairs of an input and a target of the extents of `patch`. Where a recipe gives no images, specimens are
-// drawn, blurred with the recipe's PSF and exposed: those of seed s and number k are the same whenever they are drawn.
-// They are drawn larger than the patch by the PSF, so that light comes in from outside.
+// drawn, blurred with the recipe's PSF and exposed: number k of a seed is the same whenever it is drawn. They are drawn
+// larger than the patch, so that light comes in from outside, and a classical method sees beyond it.
 //
 //   source         input                              target, the network's result on it being r
 //   kTruth         image                              the specimen
@@ -64,7 +64,7 @@ struct Recipe {
   std::string method = {};  // with kMethod: any but those that join channels or estimate the PSF
   std::map<std::string, std::string> method_parameters = {};
 
-  PreparedPsf psf = {};               // not used by kDenoise and kPairs, unless the network knows it
+  PreparedPsf psf = {};               // may be empty with kDenoise and kPairs, unless the network knows it
   std::vector<double> voxel_um = {};  // z, y, x, of image and PSF; empty where not known
   std::vector<v1::SpecimenKind> kinds = {v1::MIXED};
   std::vector<v1::SpecimenKind> held_out = {v1::NUCLEI};    // for the quality alone; never trained on
@@ -76,8 +76,8 @@ struct Recipe {
 
   Shape3 patch = {64, 64, 64};  // multiples of the network's step
   int64_t batch = 1;            // patches in a step
-  int64_t specimens = 64;       // that are drawn; each is met several times, turned and mirrored
-  int64_t validation = 4;       // specimens
+  int64_t specimens = 64;       // examples, each of which is met several times
+  int64_t validation = 4;       // examples
   int64_t steps = 1000;
   double learning_rate = 2e-3;
   int64_t patience = 0;  // parts without a better figure after which it ends; 0: all steps are done
@@ -114,7 +114,7 @@ struct CurvePoint {
 class TrainingObserver {
  public:
   virtual ~TrainingObserver() = default;
-  // After every step, of how many. An error (CANCELLED) ends the training with it.
+  // After every step, or every specimen that is judged, of how many. An error (CANCELLED) ends the training with it.
   virtual absl::Status Stepped(int64_t step, int64_t steps) = 0;
 };
 

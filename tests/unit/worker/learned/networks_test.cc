@@ -1,0 +1,117 @@
+// Every network: as many parameters as it says, results of the right extents, right gradients, and nothing that reaches
+// farther than its halo.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/support/test_support.h"
+#include "worker/learned/network_module.h"
+
+namespace deconvoy::worker::learned {
+namespace {
+
+torch::Tensor SmallPsf() {
+  const torch::Tensor psf = torch::rand({5, 3, 3}) + 0.1;
+  return psf / psf.sum();
+}
+
+class EveryNetwork : public ::testing::TestWithParam<NetworkKind> {
+ protected:
+  void SetUp() override { torch::manual_seed(testing::Seed()); }
+
+  std::shared_ptr<Network> Drawn(Head head = Head::kPlain) {
+    auto network = MakeNetwork(GetParam().name, head, SmallPsf());
+    DrawWeights(*network, testing::Seed());
+    return network;
+  }
+  static int64_t Parameters(const Network& network) {
+    int64_t parameters = 0;
+    for (const torch::Tensor& tensor : network.parameters()) parameters += tensor.numel();
+    return parameters;
+  }
+};
+
+TEST_P(EveryNetwork, HasTheParametersThatItSays) {
+  EXPECT_EQ(Parameters(*Drawn()), GetParam().parameters);
+}
+
+TEST_P(EveryNetwork, KeepsExtents) {
+  const torch::NoGradGuard no_gradients;
+  const torch::Tensor u = torch::rand({2, 1, 8, 12, 16}), noise = torch::full({2}, 0.1);
+  EXPECT_EQ(Drawn()->Restore(u, noise).sizes(), u.sizes());
+  if (GetParam().plain_only) return;
+  EXPECT_EQ(Drawn(Head::kProbabilistic)->Restore(u, noise).sizes(), (std::vector<int64_t>{2, 2, 8, 12, 16}));
+}
+
+// Two boxes at once are as two boxes one after the other.
+TEST_P(EveryNetwork, KeepsBoxesApart) {
+  const torch::NoGradGuard no_gradients;
+  const auto network = Drawn();
+  const torch::Tensor u = torch::rand({2, 1, 8, 8, 8}), noise = torch::tensor({0.1F, 0.2F});
+  const torch::Tensor both = network->Restore(u, noise);
+  for (int64_t i = 0; i < 2; ++i) {
+    const torch::Tensor one = network->Restore(u.slice(0, i, i + 1), noise.slice(0, i, i + 1));
+    EXPECT_TRUE(torch::allclose(one, both.slice(0, i, i + 1), 1e-4, 1e-5));
+  }
+}
+
+// The derivative along a random direction, of input and parameters at once, against differences, in double precision.
+TEST_P(EveryNetwork, HasRightGradients) {
+  const auto network = Drawn();
+  network->to(torch::kFloat64);
+  torch::Tensor u = torch::rand({1, 1, 8, 8, 8}, torch::kFloat64).set_requires_grad(true);
+  const torch::Tensor noise = torch::full({1}, 0.1, torch::kFloat64),
+                      weights = torch::randn({1, 1, 8, 8, 8}, torch::kFloat64);
+  const auto loss = [&] { return (network->Restore(u, noise) * weights).sum(); };
+  loss().backward();
+  std::vector<torch::Tensor> all = network->parameters(), directions;
+  all.push_back(u);
+  const torch::NoGradGuard no_gradients;
+  double derivative = 0;
+  for (const torch::Tensor& tensor : all) {
+    directions.push_back(torch::randn_like(tensor));
+    ASSERT_TRUE(tensor.grad().defined());
+    EXPECT_GT(tensor.grad().abs().max().item<double>(), 0) << "a parameter does not count";
+    derivative += (tensor.grad() * directions.back()).sum().item<double>();
+  }
+  constexpr double kStep = 1e-7;
+  const auto move = [&](double by) {
+    for (size_t i = 0; i < all.size(); ++i) all[i].add_(directions[i], by);
+    return loss().item<double>();
+  };
+  const double above = move(kStep), below = move(-2 * kStep);
+  const double difference = (above - below) / (2 * kStep);
+  EXPECT_NEAR(difference / derivative, 1, 1e-3) << difference << " " << derivative;
+}
+
+// What a voxel of the result depends on lies within the halo.
+TEST_P(EveryNetwork, ReachesNoFartherThanItsHalo) {
+  if (GetParam().knows_psf) GTEST_SKIP() << "its reach is that of the inverse of the PSF; see model_test.cc";
+  const int64_t halo = GetParam().halo, step = GetParam().step;
+  const int64_t middle = (halo + 2 * step) / step * step, extent = 2 * middle + 2 * step;
+  const auto network = Drawn();
+  for (const int64_t at : {middle, middle + step - 1}) {
+    torch::Tensor u = torch::rand({1, 1, extent, extent, extent}).set_requires_grad(true);
+    network->Restore(u, torch::full({1}, 0.1))[0][0][at][at][at].backward();
+    for (int64_t axis = 2; axis < 5; ++axis) {
+      const torch::Tensor touched = u.grad().abs().amax(axis == 2   ? std::vector<int64_t>{0, 1, 3, 4}
+                                                        : axis == 3 ? std::vector<int64_t>{0, 1, 2, 4}
+                                                                    : std::vector<int64_t>{0, 1, 2, 3});
+      for (int64_t i = 0; i < extent; ++i) {
+        if (std::abs(i - at) <= halo) continue;
+        EXPECT_EQ(touched[i].item<float>(), 0) << "from " << at << " to " << i;
+      }
+    }
+    EXPECT_NE(u.grad()[0][0][at][at][at].item<float>(), 0);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, EveryNetwork, ::testing::ValuesIn(AllNetworks().begin(), AllNetworks().end()),
+                         [](const auto& test) {
+                           std::string name(test.param.name);
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace deconvoy::worker::learned
