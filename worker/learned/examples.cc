@@ -1,0 +1,237 @@
+#include "worker/learned/examples.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/tile_plan.h"
+#include "worker/imaging/camera.h"
+#include "worker/imaging/random.h"
+#include "worker/imaging/specimen.h"
+#include "worker/psf/facts.h"
+
+namespace deconvoy::worker::learned {
+namespace {
+
+// Images overlap by eighths of a patch, so that validation and training of a given image are different places of it.
+constexpr int64_t kValidationShare = 8;
+
+Shape3 Grown(const Shape3& shape, const Shape3& psf, int64_t times) {
+  return {shape.z + times * (psf.z - 1), shape.y + times * (psf.y - 1), shape.x + times * (psf.x - 1)};
+}
+
+// A box of extents `inner` in the middle of `outer`.
+Box3 Middle(const Shape3& outer, const Shape3& inner) {
+  return {{(outer.z - inner.z) / 2, (outer.y - inner.y) / 2, (outer.x - inner.x) / 2}, inner};
+}
+
+double Spacing(const Recipe& recipe, size_t axis) {
+  return recipe.voxel_um.size() == 3 && recipe.voxel_um[2] > 0 && recipe.voxel_um[axis] > 0
+             ? recipe.voxel_um[axis] / recipe.voxel_um[2]
+             : 1;
+}
+
+class Unheard final : public Monitor {
+ public:
+  absl::Status Iterated(const Iteration& /*iteration*/) override { return absl::OkStatus(); }
+  bool hears_curve() const override { return false; }
+};
+
+std::vector<float> Exposed(const Recipe& recipe, uint64_t seed, std::span<const float> photons) {
+  std::vector<float> image(photons.size());
+  const Camera camera{{.read_noise = recipe.read_noise}, recipe.background, v1::F32, seed};
+  Expose(camera, photons, 0, std::as_writable_bytes(std::span(image)));
+  return image;
+}
+
+}  // namespace
+
+std::vector<float> Cut(const std::vector<float>& values, const Shape3& shape, const Box3& box) {
+  std::vector<float> cut;
+  cut.reserve(static_cast<size_t>(box.shape.voxels()));
+  for (int64_t z = box.origin.z; z < box.end().z; ++z) {
+    for (int64_t y = box.origin.y; y < box.end().y; ++y) {
+      const auto row = values.begin() + (z * shape.y + y) * shape.x + box.origin.x;
+      cut.insert(cut.end(), row, row + box.shape.x);
+    }
+  }
+  return cut;
+}
+
+absl::StatusOr<std::vector<float>> RunMethod(const Scene& scene, const Recipe& recipe, const Method& method,
+                                             const Parameters& parameters, Backend& backend) {
+  const auto& boundaries = method.description().boundaries();
+  const bool extends = std::find(boundaries.begin(), boundaries.end(), v1::EXTEND) != boundaries.end();
+  const PreparedPsf& psf = recipe.psf;
+  // Without margins of its own a method sees the image as a circle; what that spoils lies outside the inner box.
+  ASSIGN_OR_RETURN(const auto ops,
+                   backend.Open(extends ? PaddedShape(scene.shape, psf.shape, v1::EXTEND) : scene.shape));
+  ASSIGN_OR_RETURN(const auto otf, ops->MakeOtf(psf.values, psf.shape, psf.centre));
+  ASSIGN_OR_RETURN(const auto y, ops->Allocate({{}, scene.shape}));
+  RETURN_IF_ERROR(ops->Upload(scene.image, y->box(), *y));
+  const auto n = static_cast<double>(scene.image.size());
+  const double mean = std::accumulate(scene.image.begin(), scene.image.end(), 0.0) / n;
+  const double squares = std::inner_product(scene.image.begin(), scene.image.end(), scene.image.begin(), 0.0) / n;
+  const auto factor = [&](size_t axis) { return static_cast<float>(1 / Spacing(recipe, axis)); };
+  const Problem problem{.ops = ops.get(),
+                        .otf = otf.get(),
+                        .measured = y.get(),
+                        .boundary = extends ? v1::EXTEND : v1::PERIODIC,
+                        .background = static_cast<float>(recipe.background),
+                        .mean = static_cast<float>(mean),
+                        .variance = static_cast<float>(std::max(squares - mean * mean, 0.0)),
+                        .psf = MeasurePsf(psf.values, psf.shape, psf.centre),
+                        .differences = {.factors = {factor(0), factor(1), factor(2)}, .periodic = !extends}};
+  Unheard unheard;
+  ASSIGN_OR_RETURN(const auto x, method.Run(problem, parameters, unheard));
+  std::vector<float> values(scene.image.size());
+  RETURN_IF_ERROR(ops->Download(*x, {{}, scene.shape}, values));
+  return values;
+}
+
+absl::StatusOr<const Example*> Examples::Training(int64_t number) {
+  return Kept(training_, Purpose::kTraining, number);
+}
+
+absl::StatusOr<const Example*> Examples::Validation(int64_t number) {
+  return Kept(validation_, Purpose::kValidation, number);
+}
+
+absl::StatusOr<Scene> Examples::HeldBack(v1::SpecimenKind kind, int64_t number) {
+  const auto stream = static_cast<uint64_t>(Purpose::kHeldBack) + static_cast<uint64_t>(kind);
+  return Draw(Random::OfVoxel(recipe_.seed, stream, static_cast<uint64_t>(number)).Next(), kind);
+}
+
+absl::StatusOr<const Example*> Examples::Kept(std::map<int64_t, Example>& kept, Purpose purpose, int64_t number) {
+  const auto found = kept.find(number);
+  if (found != kept.end()) return &found->second;
+  ASSIGN_OR_RETURN(Example made, Make(purpose, number));
+  return &kept.emplace(number, std::move(made)).first->second;
+}
+
+absl::StatusOr<Example> Examples::Make(Purpose purpose, int64_t number) {
+  const uint64_t seed =
+      Random::OfVoxel(recipe_.seed, static_cast<uint64_t>(purpose), static_cast<uint64_t>(number)).Next();
+  if (!recipe_.images.empty()) return FromGiven(seed, purpose == Purpose::kValidation ? -1 - number : number);
+  const v1::SpecimenKind kind = recipe_.kinds[static_cast<size_t>(number) % recipe_.kinds.size()];
+  if (recipe_.source == Source::kDenoise) return Noisy(seed, kind);
+  return FromScene(seed, kind);
+}
+
+// Negative numbers are of the validation, whose places lie at the far end of x where the image is wide enough for both.
+absl::StatusOr<Example> Examples::FromGiven(uint64_t seed, int64_t number) {
+  const auto index = static_cast<size_t>(number < 0 ? -1 - number : number) % recipe_.images.size();
+  const GivenImage& given = recipe_.images[index];
+  const Shape3& patch = recipe_.patch;
+  Random random(seed);
+  const int64_t places = given.shape.x - patch.x + 1, kept = std::max(places / kValidationShare, patch.x);
+  const bool both = places > 2 * kept;
+  const int64_t first = number < 0 && both ? places - (kept - patch.x + 1) : 0;
+  const int64_t last = number < 0 || !both ? places : places - kept;
+  const int64_t z = random.Below(given.shape.z - patch.z + 1), y = random.Below(given.shape.y - patch.y + 1);
+  const Box3 box{{z, y, first + random.Below(last - first)}, patch};
+  Example example;
+  const std::vector<float>* input = &given.image;
+  if (recipe_.source == Source::kDegradation) {
+    ASSIGN_OR_RETURN(input, BlurredImage(index));
+  }
+  example.input = Cut(*input, given.shape, box);
+  example.target = Cut(recipe_.source == Source::kPairs ? given.target : given.image, given.shape, box);
+  example.scale = ScaleOf(*input, {});
+  return example;
+}
+
+absl::StatusOr<Example> Examples::FromScene(uint64_t seed, v1::SpecimenKind kind) {
+  ASSIGN_OR_RETURN(Scene scene, Draw(seed, kind));
+  std::vector<float> target;
+  switch (recipe_.source) {
+    case Source::kMethod: {
+      const Method& method = *FindMethod(recipe_.method);
+      ASSIGN_OR_RETURN(const Parameters parameters, ResolveParameters(method.description(), recipe_.method_parameters));
+      ASSIGN_OR_RETURN(target, RunMethod(scene, recipe_, method, parameters, backend_));
+      break;
+    }
+    case Source::kDegradation: {
+      target = scene.image;
+      ASSIGN_OR_RETURN(scene.image, Blurred(scene.image, scene.shape));
+      break;
+    }
+    case Source::kBlindSpot:
+      target = scene.image;
+      break;
+    default:
+      target = std::move(scene.truth);
+  }
+  return Example{Cut(scene.image, scene.shape, scene.inner), Cut(target, scene.shape, scene.inner),
+                 ScaleOf(scene.image, {})};
+}
+
+Example Examples::Noisy(uint64_t seed, v1::SpecimenKind kind) const {
+  Example example;
+  example.target = DrawSpecimen({recipe_.patch, kind, seed, Spacing(recipe_, 0), Spacing(recipe_, 1)});
+  const float peak = *std::max_element(example.target.begin(), example.target.end());
+  Random random(seed);
+  example.noise =
+      static_cast<float>(std::exp(random.Uniform(std::log(recipe_.noise_low), std::log(recipe_.noise_high) + 1e-12)));
+  for (float& value : example.target) {
+    value /= peak;
+    example.input.push_back(value + example.noise * static_cast<float>(random.Normal()));
+  }
+  return example;
+}
+
+absl::StatusOr<Scene> Examples::Draw(uint64_t seed, v1::SpecimenKind kind) {
+  const Shape3 image = Grown(recipe_.patch, recipe_.psf.shape, 1), drawn = Grown(image, recipe_.psf.shape, 1);
+  const std::vector<float> specimen = DrawSpecimen({drawn, kind, seed, Spacing(recipe_, 0), Spacing(recipe_, 1)});
+  ASSIGN_OR_RETURN(std::vector<float> blurred, Blurred(specimen, drawn));
+  Scene scene{image, Cut(specimen, drawn, Middle(drawn, image)), Cut(blurred, drawn, Middle(drawn, image)),
+              Middle(image, recipe_.patch)};
+  // Where a corner of a large specimen happens to be dark, the brightness is that of the whole.
+  const std::vector<float> inner = Cut(scene.image, image, scene.inner);
+  float brightest = *std::max_element(inner.begin(), inner.end());
+  const float anywhere = *std::max_element(blurred.begin(), blurred.end());
+  if (!(brightest > 0.1F * anywhere)) brightest = anywhere;
+  if (!(brightest > 0)) {
+    return MakeError({.reason = v1::BAD_PSF,
+                      .field = "train_model.psf_volume",
+                      .remedy = "Give a PSF with its light around its centre."},
+                     "the PSF moves all light of a specimen away");
+  }
+  Random random = Random::OfVoxel(seed, 2, 0);
+  const double peak =
+      std::exp(random.Uniform(std::log(recipe_.peak_photons_low), std::log(recipe_.peak_photons_high) + 1e-12));
+  const auto factor = static_cast<float>(peak / static_cast<double>(brightest));
+  for (float& value : scene.truth) value *= factor;
+  for (float& value : scene.image) value = std::max(value * factor, 0.0F);
+  scene.image = Exposed(recipe_, seed, scene.image);
+  return scene;
+}
+
+absl::StatusOr<std::vector<float>> Examples::Blurred(const std::vector<float>& values, const Shape3& shape) {
+  const Box3 box{{}, shape};
+  ASSIGN_OR_RETURN(const auto ops, backend_.Open(PaddedShape(shape, recipe_.psf.shape, v1::EXTEND)));
+  ASSIGN_OR_RETURN(const auto otf, ops->MakeOtf(recipe_.psf.values, recipe_.psf.shape, recipe_.psf.centre));
+  ASSIGN_OR_RETURN(const auto input, ops->Allocate(box));
+  ASSIGN_OR_RETURN(const auto output, ops->Allocate(box));
+  RETURN_IF_ERROR(ops->Upload(values, box, *input));
+  RETURN_IF_ERROR(ops->Convolve({otf.get(), false, Identity{input.get()}, Store{output.get()}}));
+  std::vector<float> blurred(values.size());
+  RETURN_IF_ERROR(ops->Download(*output, box, blurred));
+  return blurred;
+}
+
+absl::StatusOr<const std::vector<float>*> Examples::BlurredImage(size_t index) {
+  const auto found = blurred_images_.find(index);
+  if (found != blurred_images_.end()) return &found->second;
+  const GivenImage& given = recipe_.images[index];
+  // H of a constant one tells how much light each voxel has missed, beyond the faces.
+  ASSIGN_OR_RETURN(std::vector<float> blurred, Blurred(given.image, given.shape));
+  ASSIGN_OR_RETURN(const std::vector<float> reach, Blurred(std::vector<float>(given.image.size(), 1), given.shape));
+  for (size_t i = 0; i < blurred.size(); ++i) blurred[i] /= std::max(reach[i], 0.01F);
+  return &blurred_images_.emplace(index, std::move(blurred)).first->second;
+}
+
+}  // namespace deconvoy::worker::learned

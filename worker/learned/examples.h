@@ -1,0 +1,72 @@
+// What training and judging look at: patches with what should become of them.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "worker/learned/training.h"
+#include "worker/methods/registry.h"
+
+namespace deconvoy::worker::learned {
+
+// Both of the recipe's patch extents, in photons, in z,y,x order.
+struct Example {
+  std::vector<float> input;
+  std::vector<float> target;
+  Scale scale;      // of the image that the input was cut from
+  float noise = 0;  // standard deviation, of a denoiser
+};
+
+// A specimen, its image, and what of it is compared.
+struct Scene {
+  Shape3 shape;              // of both, larger than the patch by the PSF
+  std::vector<float> truth;  // photons before blur
+  std::vector<float> image;  // with background and noise
+  Box3 inner;                // of the patch's extents, free from what lies beyond the image
+};
+
+// A scene by a method, from Scene::image. Errors: those of the method and the backend.
+absl::StatusOr<std::vector<float>> RunMethod(const Scene& scene, const Recipe& recipe, const Method& method,
+                                             const Parameters& parameters, Backend& backend);
+
+// The values of `box`, in z,y,x order. REQUIRES: a box inside the shape.
+std::vector<float> Cut(const std::vector<float>& values, const Shape3& shape, const Box3& box);
+
+// Draws examples and keeps those of the training. Used by one thread.
+class Examples {
+ public:
+  // `recipe` and `backend` must outlive it. REQUIRES: CheckRecipe is OK.
+  Examples(const Recipe& recipe, Backend& backend) : recipe_(recipe), backend_(backend) {}
+
+  // Number in [0, recipe.specimens). Valid as long as this. Errors: those of the methods and the backend; BAD_PSF for a
+  // PSF without light in reach.
+  absl::StatusOr<const Example*> Training(int64_t number);
+  // Number in [0, recipe.validation).
+  absl::StatusOr<const Example*> Validation(int64_t number);
+  // Of any number, never one of those above.
+  absl::StatusOr<Scene> HeldBack(v1::SpecimenKind kind, int64_t number);
+
+ private:
+  enum class Purpose : uint64_t { kTraining = 21, kValidation, kHeldBack };
+
+  absl::StatusOr<const Example*> Kept(std::map<int64_t, Example>& kept, Purpose purpose, int64_t number);
+  absl::StatusOr<Example> Make(Purpose purpose, int64_t number);
+  absl::StatusOr<Example> FromGiven(uint64_t seed, int64_t number);
+  absl::StatusOr<Example> FromScene(uint64_t seed, v1::SpecimenKind kind);
+  Example Noisy(uint64_t seed, v1::SpecimenKind kind) const;
+  absl::StatusOr<Scene> Draw(uint64_t seed, v1::SpecimenKind kind);
+  // H of what lies in a box, which counts as empty outside, on as large a box.
+  absl::StatusOr<std::vector<float>> Blurred(const std::vector<float>& values, const Shape3& shape);
+  // H of a given image, divided by H of 1: what lies beyond its faces is as bright as what lies within.
+  absl::StatusOr<const std::vector<float>*> BlurredImage(size_t index);
+
+  const Recipe& recipe_;
+  Backend& backend_;
+  std::map<int64_t, Example> training_, validation_;
+  std::map<size_t, std::vector<float>> blurred_images_;
+};
+
+}  // namespace deconvoy::worker::learned

@@ -1,0 +1,88 @@
+#include "worker/learned/quality.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "proto/contract/parameters.h"
+#include "proto/contract/status_macros.h"
+#include "worker/learned/examples.h"
+#include "worker/methods/registry.h"
+
+namespace deconvoy::worker::learned {
+namespace {
+
+// Adds the figures of one specimen.
+absl::Status Add(const Model& model, const Scene& scene, const Recipe& recipe, const Parameters& parameters,
+                 Backend& backend, Quality& sum) {
+  const Method& rl = *FindMethod("rl");
+  ASSIGN_OR_RETURN(const std::vector<float> classical, RunMethod(scene, recipe, rl, parameters, backend));
+  const Scale scale = ScaleOf(scene.image, model.facts().percentiles);
+  ASSIGN_OR_RETURN(const Estimate estimate, model.Apply(scene.image, scene.shape, scale));
+  std::vector<float> raw = scene.image;
+  for (float& value : raw) value -= static_cast<float>(recipe.background);
+  const std::vector<float> truth = Cut(scene.truth, scene.shape, scene.inner);
+  const auto judge = [&](const std::vector<float>& values, double& nrmse, double& ncc) {
+    const std::vector<float> inner = Cut(values, scene.shape, scene.inner);
+    nrmse += NrmseOf(inner, truth);
+    ncc += NccOf(inner, truth);
+  };
+  judge(raw, sum.raw_nrmse, sum.raw_ncc);
+  judge(classical, sum.rl_nrmse, sum.rl_ncc);
+  judge(estimate.value, sum.nrmse, sum.ncc);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+double NrmseOf(std::span<const float> values, std::span<const float> truth) {
+  double squares = 0, size = 0;
+  for (size_t i = 0; i < truth.size(); ++i) {
+    const double difference = static_cast<double>(values[i]) - truth[i];
+    squares += difference * difference;
+    size += static_cast<double>(truth[i]) * truth[i];
+  }
+  return std::sqrt(squares / std::max(size, 1e-30));
+}
+
+double NccOf(std::span<const float> values, std::span<const float> truth) {
+  const auto n = static_cast<double>(truth.size());
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / n,
+               true_mean = std::accumulate(truth.begin(), truth.end(), 0.0) / n;
+  double products = 0, squares = 0, true_squares = 0;
+  for (size_t i = 0; i < truth.size(); ++i) {
+    const double a = values[i] - mean, b = truth[i] - true_mean;
+    products += a * b;
+    squares += a * a;
+    true_squares += b * b;
+  }
+  return squares > 0 && true_squares > 0 ? products / std::sqrt(squares * true_squares) : 0;
+}
+
+absl::StatusOr<std::vector<Quality>> Judge(const Model& model, const Recipe& recipe, int64_t specimens,
+                                           Backend& backend, TrainingObserver& observer) {
+  const Method& rl = *FindMethod("rl");
+  ASSIGN_OR_RETURN(const Parameters parameters,
+                   ResolveParameters(rl.description(), {{"iterations", "20"}, {"acceleration", "none"}}));
+  Examples examples(recipe, backend);
+  std::vector<Quality> all;
+  std::vector<v1::SpecimenKind> kinds = recipe.kinds;
+  kinds.insert(kinds.end(), recipe.held_out.begin(), recipe.held_out.end());
+  const auto total = static_cast<int64_t>(kinds.size()) * specimens;
+  int64_t done = 0;
+  for (size_t k = 0; k < kinds.size(); ++k) {
+    Quality sum{.kind = kinds[k], .held_out = k >= recipe.kinds.size()};
+    for (int64_t i = 0; i < specimens; ++i) {
+      ASSIGN_OR_RETURN(const Scene scene, examples.HeldBack(kinds[k], i));
+      RETURN_IF_ERROR(Add(model, scene, recipe, parameters, backend, sum));
+      RETURN_IF_ERROR(observer.Stepped(++done, total));
+    }
+    for (double* figure : {&sum.raw_nrmse, &sum.raw_ncc, &sum.rl_nrmse, &sum.rl_ncc, &sum.nrmse, &sum.ncc}) {
+      *figure /= static_cast<double>(std::max<int64_t>(specimens, 1));
+    }
+    all.push_back(sum);
+  }
+  return all;
+}
+
+}  // namespace deconvoy::worker::learned
