@@ -46,7 +46,7 @@ class Examples {
   absl::StatusOr<const Example*> Training(int64_t number);
   // Number in [0, recipe.validation).
   absl::StatusOr<const Example*> Validation(int64_t number);
-  // Of any number, never one of those above.
+  // Of any number, also below 0; never one of those above.
   absl::StatusOr<Scene> HeldBack(v1::SpecimenKind kind, int64_t number);
 
  private:

@@ -25,6 +25,7 @@ constexpr double kLeastRate = 0.01;        // over the first one
 constexpr double kRangeSpread = 0.4;       // of the logarithm of an example's range
 constexpr double kHiddenShare = 1.0 / 32;  // of the voxels, with kBlindSpot
 constexpr double kLargestLogScale = 10;
+constexpr int64_t kLookedAt = 32;  // examples, for the statistics of patches
 
 // Patches as a network takes them.
 struct Batch {
@@ -169,6 +170,26 @@ absl::StatusOr<TrainedPart> Train(const Recipe& recipe, std::span<const std::byt
   return TrainedPart{StoreState(state, recipe), point, state.best_step, stopped || state.step >= recipe.steps};
 }
 
+// Of the first examples that a training learns from.
+absl::StatusOr<PatchStatistics> StatisticsOf(const Recipe& recipe, Backend& backend) {
+  Examples examples(recipe, backend);
+  std::vector<Figures> all;
+  for (int64_t i = 0; i < std::min(recipe.specimens, kLookedAt); ++i) {
+    // The image that a method would see, without what the method makes of it.
+    if (recipe.source == Source::kMethod) {
+      ASSIGN_OR_RETURN(const Scene scene,
+                       examples.HeldBack(recipe.kinds[static_cast<size_t>(i) % recipe.kinds.size()], -1 - i));
+      const std::vector<Figures> patches = FiguresOfPatches(scene.image, scene.shape, ScaleOf(scene.image, {}));
+      all.insert(all.end(), patches.begin(), patches.end());
+      continue;
+    }
+    ASSIGN_OR_RETURN(const Example* example, examples.Training(i));
+    const std::vector<Figures> patches = FiguresOfPatches(example->input, recipe.patch, example->scale);
+    all.insert(all.end(), patches.begin(), patches.end());
+  }
+  return all.size() < 2 ? PatchStatistics{} : Summarise(all);
+}
+
 absl::StatusOr<TrainedModel> Finish(const Recipe& recipe, std::span<const std::byte> bytes, int64_t specimens,
                                     Backend& backend, TrainingObserver& observer) {
   ASSIGN_OR_RETURN(TrainingState state, LoadState(bytes, recipe));
@@ -177,7 +198,9 @@ absl::StatusOr<TrainedModel> Finish(const Recipe& recipe, std::span<const std::b
                          .psf_digest = recipe.psf.values.empty() ? "" : PsfDigest(recipe.psf),
                          .voxel_um = recipe.voxel_um,
                          .recipe = ToJson(recipe)};
-  TrainedModel trained{WriteContainer(ToContainer(*state.best, facts)), std::move(state.curve), state.best_step, {}};
+  TrainedModel trained{
+      WriteContainer(ToContainer(*state.best, facts)), std::move(state.curve), state.best_step, {}, {}};
+  ASSIGN_OR_RETURN(trained.patches, StatisticsOf(recipe, backend));
   if (recipe.source == Source::kDenoise || recipe.source == Source::kPairs || !recipe.images.empty()) return trained;
   ASSIGN_OR_RETURN(const auto model, LoadModel(std::as_bytes(std::span(trained.file)), recipe.device));
   ASSIGN_OR_RETURN(trained.quality, Judge(*model, recipe, specimens, backend, observer));

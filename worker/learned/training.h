@@ -39,6 +39,7 @@
 #include "deconvoy/v1/jobs.pb.h"
 #include "proto/contract/geometry.h"
 #include "worker/learned/network.h"
+#include "worker/learned/patch_statistics.h"
 #include "worker/ops/backend.h"
 #include "worker/psf/prepare.h"
 
@@ -140,6 +141,7 @@ struct TrainedModel {
   // Of the kinds that were trained on, then of those held out; empty where nothing was drawn whose truth is known, and
   // of a network that denoises.
   std::vector<Quality> quality;
+  PatchStatistics patches;  // of the inputs of the training; threshold 0 where they were smaller than a patch
 };
 
 // The model of a state, and how good it is on `specimens` of each kind that it has not seen. Errors: as TrainPart.
