@@ -82,6 +82,7 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::SHAPE_MISMATCH:
     case v1::NOT_FINITE_INPUT:
     case v1::BAD_PSF:
+    case v1::BAD_MODEL:
     case v1::BAD_COMPRESSION:
     case v1::BAD_FILE:
       return absl::StatusCode::kInvalidArgument;

@@ -56,6 +56,13 @@ std::vector<std::string> BeadNames(const v1::DistillSpec& spec) {
   return names;
 }
 
+std::vector<std::string> TrainingNames(const v1::TrainModelSpec& spec) {
+  std::vector<std::string> names = {spec.psf_volume()};
+  names.insert(names.end(), spec.input_volumes().begin(), spec.input_volumes().end());
+  names.insert(names.end(), spec.truth_volumes().begin(), spec.truth_volumes().end());
+  return names;
+}
+
 std::vector<std::string> InputNames(const v1::JobSpec& spec) {
   switch (spec.work_case()) {
     case v1::JobSpec::kDeconvolve:
@@ -73,6 +80,10 @@ std::vector<std::string> InputNames(const v1::JobSpec& spec) {
       return {spec.prepare_psf().psf_volume()};
     case v1::JobSpec::kExportFile:
       return {spec.export_file().volume()};
+    case v1::JobSpec::kTrainModel:
+      return TrainingNames(spec.train_model());
+    case v1::JobSpec::kCheckModel:
+      return {spec.check_model().model_volume()};
     case v1::JobSpec::kModelPsf:
     case v1::JobSpec::kImportFile:
     case v1::JobSpec::WORK_NOT_SET:
@@ -95,6 +106,7 @@ absl::Status WriteVolumes(Database& database, int64_t key, const v1::Job& job) {
   ASSIGN_OR_RETURN(Statement clear, database.Prepare("DELETE FROM job_volumes WHERE job = ?"));
   RETURN_IF_ERROR(clear.Bind(key).Run());
   std::vector<std::string> names = InputNames(job.spec());
+  for (const v1::ModelUse& model : job.models()) names.push_back(model.volume());
   for (const v1::JobOutput& output : job.outputs()) names.push_back(output.volume());
   ASSIGN_OR_RETURN(const std::set<std::string> ids, Ids(names));
   ASSIGN_OR_RETURN(Statement insert, database.Prepare("INSERT INTO job_volumes VALUES (?, ?)"));
