@@ -12,9 +12,9 @@ namespace deconvoy {
 namespace {
 
 constexpr std::string_view kVolumes = "volumes/", kJobs = "jobs/", kWorkers = "workers/", kTasks = "/tasks/";
-constexpr std::string_view kPsfs = "psfs/", kVersions = "/versions/";
+constexpr std::string_view kPsfs = "psfs/", kModels = "models/", kVersions = "/versions/";
 constexpr size_t kIdLength = 40;
-constexpr size_t kPsfIdLength = 63;
+constexpr size_t kLibraryIdLength = 63;
 constexpr size_t kShownLength = 100;
 
 absl::Status Malformed(std::string_view name, std::string_view field, std::string_view pattern) {
@@ -45,6 +45,34 @@ int64_t NumberFrom(std::string_view digits, int64_t least) {
 absl::StatusOr<std::string> IdAfter(std::string_view prefix, std::string_view name, std::string_view field) {
   if (name.starts_with(prefix) && IsId(name.substr(prefix.size()))) return std::string(name.substr(prefix.size()));
   return Malformed(name, field, fmt::format("{}{{id}}", prefix));
+}
+
+bool IsLibraryId(std::string_view id) {
+  return !id.empty() && id.size() <= kLibraryIdLength && id.front() >= 'a' && id.front() <= 'z' && HasIdCharacters(id);
+}
+
+std::string LibraryName(std::string_view prefix, std::string_view id, int64_t version) {
+  if (version == 0) return fmt::format("{}{}", prefix, id);
+  return fmt::format("{}{}{}{}", prefix, id, kVersions, version);
+}
+
+// `Id` is PsfId or ModelId, called `noun`.
+template <class Id>
+absl::StatusOr<Id> ParseLibraryName(std::string_view prefix, std::string_view noun, std::string_view name,
+                                    std::string_view field) {
+  const size_t cut = std::min(name.find(kVersions), name.size());
+  if (name.starts_with(prefix) && cut >= prefix.size()) {
+    Id id{.id = std::string(name.substr(prefix.size(), cut - prefix.size())), .version = 0};
+    if (cut < name.size()) id.version = NumberFrom(name.substr(cut + kVersions.size()), 1);
+    if (IsLibraryId(id.id) && id.version >= 0) return id;
+  }
+  return MakeError(
+      {.reason = v1::INVALID_FIELD,
+       .field = std::string(field),
+       .remedy = fmt::format("Give a name of the form {0}{{id}} or {0}{{id}}/versions/{{n}}; an id is 1 to 63 "
+                             "characters of [a-z0-9-], the first a letter.",
+                             prefix)},
+      fmt::format("`{}` is `{}`, which is not the name of a {}", field, name.substr(0, kShownLength), noun));
 }
 
 }  // namespace
@@ -84,7 +112,7 @@ absl::StatusOr<TaskId> ParseTaskName(std::string_view name, std::string_view fie
 }
 
 bool IsPsfId(std::string_view id) {
-  return !id.empty() && id.size() <= kPsfIdLength && id.front() >= 'a' && id.front() <= 'z' && HasIdCharacters(id);
+  return IsLibraryId(id);
 }
 
 bool IsOfPsf(std::string_view name) {
@@ -92,23 +120,19 @@ bool IsOfPsf(std::string_view name) {
 }
 
 std::string PsfName(const PsfId& psf) {
-  if (psf.version == 0) return fmt::format("{}{}", kPsfs, psf.id);
-  return fmt::format("{}{}{}{}", kPsfs, psf.id, kVersions, psf.version);
+  return LibraryName(kPsfs, psf.id, psf.version);
 }
 
 absl::StatusOr<PsfId> ParsePsfName(std::string_view name, std::string_view field) {
-  const size_t cut = std::min(name.find(kVersions), name.size());
-  if (IsOfPsf(name) && cut >= kPsfs.size()) {
-    PsfId psf{.id = std::string(name.substr(kPsfs.size(), cut - kPsfs.size())), .version = 0};
-    if (cut < name.size()) psf.version = NumberFrom(name.substr(cut + kVersions.size()), 1);
-    if (IsPsfId(psf.id) && psf.version >= 0) return psf;
-  }
-  return MakeError(
-      {.reason = v1::INVALID_FIELD,
-       .field = std::string(field),
-       .remedy = "Give a name of the form psfs/{id} or psfs/{id}/versions/{n}; an id is 1 to 63 characters of "
-                 "[a-z0-9-], the first a letter."},
-      fmt::format("`{}` is `{}`, which is not the name of a PSF", field, name.substr(0, kShownLength)));
+  return ParseLibraryName<PsfId>(kPsfs, "PSF", name, field);
+}
+
+std::string ModelName(const ModelId& model) {
+  return LibraryName(kModels, model.id, model.version);
+}
+
+absl::StatusOr<ModelId> ParseModelName(std::string_view name, std::string_view field) {
+  return ParseLibraryName<ModelId>(kModels, "model", name, field);
 }
 
 }  // namespace deconvoy

@@ -154,7 +154,8 @@ absl::StatusOr<v1::Volume> SpoolVolumeStore::Describe(const VolumeRecord& record
   if (!expiry) return volume;
   ASSIGN_OR_RETURN(const std::vector<std::string> jobs, store_.JobsUsing(record.id));
   ASSIGN_OR_RETURN(const std::optional<PsfRecord> psf, store_.FindPsfOfVolume(record.id));
-  if (jobs.empty() && !psf) {
+  ASSIGN_OR_RETURN(const std::optional<ModelRecord> model, store_.FindModelOfVolume(record.id));
+  if (jobs.empty() && !psf && !model) {
     *volume.mutable_expire_time() =
         google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(*expiry));
   }

@@ -189,9 +189,29 @@ constexpr const char* kVersion7 = R"sql(
 ALTER TABLE users ADD COLUMN file_roots TEXT NOT NULL DEFAULT '';
 )sql";
 
+// A name stays when its versions have gone, so that no number is given twice.
+constexpr const char* kVersion8 = R"sql(
+CREATE TABLE model_names (
+  key         INTEGER PRIMARY KEY,
+  owner       TEXT    NOT NULL,
+  id          TEXT    NOT NULL,
+  last_number INTEGER NOT NULL,
+  UNIQUE (owner, id)
+) STRICT;
+
+CREATE TABLE models (
+  name           INTEGER NOT NULL REFERENCES model_names (key),
+  number         INTEGER NOT NULL,
+  volume_id      TEXT    NOT NULL UNIQUE REFERENCES volumes (id),
+  create_time_ns INTEGER NOT NULL,
+  model          BLOB    NOT NULL,
+  PRIMARY KEY (name, number)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 // Entry n brings version n to version n + 1.
 constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4,
-                                                                 kVersion5, kVersion6, kVersion7};
+                                                                 kVersion5, kVersion6, kVersion7, kVersion8};
 
 absl::StatusOr<int64_t> CurrentVersion(Database& database) {
   ASSIGN_OR_RETURN(Statement query, database.Prepare("PRAGMA user_version"));

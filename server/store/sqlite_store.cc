@@ -6,6 +6,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
 #include "server/store/job_table.h"
+#include "server/store/model_table.h"
 #include "server/store/preview_table.h"
 #include "server/store/psf_table.h"
 #include "server/store/request_table.h"
@@ -24,13 +25,20 @@ constexpr int64_t kTokenBlock = 64;
 
 constexpr const char* kPaused = "paused";  // the counter: 1 while no task is given out
 
+// `what`: by what it is kept, as a key of the metadata.
+absl::Status KeptAs(const std::string& volume_id, const std::string& name, const std::string& what,
+                    std::string_view remedy) {
+  return MakeError({.reason = v1::VOLUME_IN_USE, .remedy = std::string(remedy), .metadata = {{what, name}}},
+                   fmt::format("{} is kept as {}", VolumeName(volume_id), name));
+}
+
 // Errors of volumes that something else needs.
 absl::Status CheckKept(Database& database, const std::string& volume_id) {
   ASSIGN_OR_RETURN(const std::optional<PsfRecord> psf, psf_table::FindByVolume(database, volume_id));
-  if (!psf) return absl::OkStatus();
-  const std::string name = PsfName({psf->id, psf->number});
-  return MakeError({.reason = v1::VOLUME_IN_USE, .remedy = "Remove that PSF instead.", .metadata = {{"psf", name}}},
-                   fmt::format("{} is kept as {}", VolumeName(volume_id), name));
+  if (psf) return KeptAs(volume_id, PsfName({psf->id, psf->number}), "psf", "Remove that PSF instead.");
+  ASSIGN_OR_RETURN(const std::optional<ModelRecord> model, model_table::FindByVolume(database, volume_id));
+  if (!model) return absl::OkStatus();
+  return KeptAs(volume_id, ModelName({model->id, model->number}), "model", "Remove that model instead.");
 }
 
 absl::Status CheckUnused(Database& database, const std::string& volume_id) {
@@ -240,6 +248,48 @@ absl::StatusOr<std::vector<std::string>> SqliteStore::DeletePsf(const std::strin
   std::vector<std::string> volumes;
   const absl::Status removed = Write([&](Database& database) -> absl::Status {
     ASSIGN_OR_RETURN(volumes, psf_table::Delete(database, owner, id, number));
+    for (const std::string& volume : volumes) {
+      RETURN_IF_ERROR(CheckUnused(database, volume));
+      RETURN_IF_ERROR(volume_table::Delete(database, volume));
+    }
+    return absl::OkStatus();
+  });
+  if (!removed.ok()) return removed;
+  return volumes;
+}
+
+absl::StatusOr<ModelRecord> SqliteStore::InsertModel(ModelRecord model, const std::string& request_id,
+                                                     const std::string& body_digest) {
+  const absl::Status kept = Write([&](Database& database) -> absl::Status {
+    RETURN_IF_ERROR(request_table::Insert(database, model.owner, request_id, {body_digest, model.volume_id}));
+    RETURN_IF_ERROR(CheckKept(database, model.volume_id));
+    return model_table::Insert(database, model);
+  });
+  if (!kept.ok()) return kept;
+  return model;
+}
+
+absl::StatusOr<ModelRecord> SqliteStore::GetModel(const std::string& owner, const std::string& id, int64_t number) {
+  std::lock_guard lock(mutex_);
+  return model_table::Get(*database_, owner, id, number);
+}
+
+absl::StatusOr<std::optional<ModelRecord>> SqliteStore::FindModelOfVolume(const std::string& volume_id) {
+  std::lock_guard lock(mutex_);
+  return model_table::FindByVolume(*database_, volume_id);
+}
+
+absl::StatusOr<Page<ModelRecord>> SqliteStore::ListModels(const std::string& owner, const std::string& id,
+                                                          int page_size, const std::string& page_token) {
+  std::lock_guard lock(mutex_);
+  return model_table::List(*database_, owner, id, page_size, page_token);
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteStore::DeleteModel(const std::string& owner, const std::string& id,
+                                                                  int64_t number) {
+  std::vector<std::string> volumes;
+  const absl::Status removed = Write([&](Database& database) -> absl::Status {
+    ASSIGN_OR_RETURN(volumes, model_table::Delete(database, owner, id, number));
     for (const std::string& volume : volumes) {
       RETURN_IF_ERROR(CheckUnused(database, volume));
       RETURN_IF_ERROR(volume_table::Delete(database, volume));

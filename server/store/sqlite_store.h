@@ -52,6 +52,14 @@ class SqliteStore : public Store {
                                            const std::string& page_token) override;
   absl::StatusOr<std::vector<std::string>> DeletePsf(const std::string& owner, const std::string& id,
                                                      int64_t number) override;
+  absl::StatusOr<ModelRecord> InsertModel(ModelRecord model, const std::string& request_id,
+                                          const std::string& body_digest) override;
+  absl::StatusOr<ModelRecord> GetModel(const std::string& owner, const std::string& id, int64_t number) override;
+  absl::StatusOr<std::optional<ModelRecord>> FindModelOfVolume(const std::string& volume_id) override;
+  absl::StatusOr<Page<ModelRecord>> ListModels(const std::string& owner, const std::string& id, int page_size,
+                                               const std::string& page_token) override;
+  absl::StatusOr<std::vector<std::string>> DeleteModel(const std::string& owner, const std::string& id,
+                                                       int64_t number) override;
 
   absl::Status InsertJob(const JobChange& first, const std::string& request_id,
                          const std::string& body_digest) override;

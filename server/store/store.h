@@ -1,4 +1,4 @@
-// The durable record of volumes, jobs, tasks, events, PSFs and usage: SQLite, WAL, synchronous=FULL.
+// The durable record of volumes, jobs, tasks, events, PSFs, models and usage: SQLite, WAL, synchronous=FULL.
 //
 // Every call is one transaction, durable when it returns. It holds facts and keeps them consistent; which change is
 // legal is decided by the rooms above (server/jobs for the state machines). Thread safe: calls are serialised inside.
@@ -20,6 +20,7 @@
 
 #include "deconvoy/v1/errors.pb.h"
 #include "deconvoy/v1/jobs.pb.h"
+#include "deconvoy/v1/models.pb.h"
 #include "deconvoy/v1/psfs.pb.h"
 #include "deconvoy/v1/volumes.pb.h"
 #include "deconvoy/v1/workers.pb.h"
@@ -75,6 +76,9 @@ enum class TaskKind {
   kLookAtFile = 14,
   kReadFile = 15,
   kWriteFile = 16,
+  kTrain = 30,
+  kFinishTraining = 31,
+  kCheckModel = 32,
 };
 
 // The order is that of a task's life; stored as these numbers.
@@ -119,6 +123,16 @@ struct PsfRecord {
   int64_t number = 0;     // of the version, from 1; given by the store
   std::string volume_id;  // that holds it
   v1::Psf psf = {};       // all that is shown; name, volume, time and, but for its digest, spec are filled on reading
+  absl::Time create_time = {};
+};
+
+// One version of a model: a volume with its file that is kept under a name.
+struct ModelRecord {
+  std::string owner;
+  std::string id;         // of the model
+  int64_t number = 0;     // of the version, from 1; given by the store
+  std::string volume_id;  // that holds its file
+  v1::Model model = {};   // all that is shown; name, volume and time are filled on reading
   absl::Time create_time = {};
 };
 
@@ -216,12 +230,12 @@ class Store {
   // Marks a result as fetched, which may come before its job has completed it. Without effect on any other volume.
   virtual absl::Status MarkFetched(const std::string& id) = 0;
   virtual absl::StatusOr<Usage> UsageOf(const std::string& owner) = 0;
-  // Volumes of a kind that were last used before `before`, which no job that has not ended uses and no PSF keeps; the
-  // one used longest ago first, at most `limit`.
+  // Volumes of a kind that were last used before `before`, which no job that has not ended uses and no PSF or model
+  // keeps; the one used longest ago first, at most `limit`.
   virtual absl::StatusOr<std::vector<VolumeRecord>> IdleVolumes(VolumeKind kind, absl::Time before, int limit) = 0;
   // As DeleteVolume, but VOLUME_IN_USE, too, when the volume has been used after `last_used`.
   virtual absl::Status DeleteIdleVolume(const std::string& id, absl::Time last_used) = 0;
-  // VOLUME_IN_USE, naming it, while a job that has not ended reads or writes the volume, or a PSF keeps it.
+  // VOLUME_IN_USE, naming it, while a job that has not ended reads or writes the volume, or a PSF or model keeps it.
   virtual absl::Status DeleteVolume(const std::string& id) = 0;
   // Ids of jobs that have not ended and read or write the volume, oldest first.
   virtual absl::StatusOr<std::vector<std::string>> JobsUsing(const std::string& volume_id) = 0;
@@ -230,7 +244,7 @@ class Store {
 
   // --- PSFs ---
   // Keeps a complete volume of this owner as the next version of a PSF, whose number it gives. The request is known by
-  // the volume's id. NOT_FOUND, VOLUME_INCOMPLETE, or VOLUME_IN_USE naming the PSF that keeps it already.
+  // the volume's id. NOT_FOUND, VOLUME_INCOMPLETE, or VOLUME_IN_USE naming what keeps it already.
   virtual absl::StatusOr<PsfRecord> InsertPsf(PsfRecord psf, const std::string& request_id,
                                               const std::string& body_digest) = 0;
   // `number` 0: the newest version.
@@ -243,6 +257,16 @@ class Store {
   // VOLUME_IN_USE, naming the job, when one that has not ended uses any of them: then nothing is removed.
   virtual absl::StatusOr<std::vector<std::string>> DeletePsf(const std::string& owner, const std::string& id,
                                                              int64_t number) = 0;
+
+  // --- models: as PSFs ---
+  virtual absl::StatusOr<ModelRecord> InsertModel(ModelRecord model, const std::string& request_id,
+                                                  const std::string& body_digest) = 0;
+  virtual absl::StatusOr<ModelRecord> GetModel(const std::string& owner, const std::string& id, int64_t number) = 0;
+  virtual absl::StatusOr<std::optional<ModelRecord>> FindModelOfVolume(const std::string& volume_id) = 0;
+  virtual absl::StatusOr<Page<ModelRecord>> ListModels(const std::string& owner, const std::string& id, int page_size,
+                                                       const std::string& page_token) = 0;
+  virtual absl::StatusOr<std::vector<std::string>> DeleteModel(const std::string& owner, const std::string& id,
+                                                               int64_t number) = 0;
 
   // --- jobs and tasks ---
   // NOT_FOUND, too, when a volume that the job reads has been deleted meanwhile.

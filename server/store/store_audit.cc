@@ -22,12 +22,13 @@ struct Hanging {
   const char* table;
   const char* in_vain;
 };
-constexpr std::array<Hanging, 5> kHanging = {{
+constexpr std::array<Hanging, 6> kHanging = {{
     {"boxes", "volume NOT IN (SELECT key FROM volumes)"},
     {"job_volumes", "job NOT IN (SELECT key FROM jobs)"},
     {"tasks", "job NOT IN (SELECT key FROM jobs)"},
     {"events", "job NOT IN (SELECT key FROM jobs)"},
     {"psfs", "name NOT IN (SELECT key FROM psf_names) OR volume_id NOT IN (SELECT id FROM volumes)"},
+    {"models", "name NOT IN (SELECT key FROM model_names) OR volume_id NOT IN (SELECT id FROM volumes)"},
 }};
 
 // Of one job, in the order of JobFacts.
@@ -215,6 +216,8 @@ absl::Status StoreAudit::RemoveVolume(const std::string& id) {
   return InTransaction(*database_, [&]() -> absl::Status {
     ASSIGN_OR_RETURN(Statement psf, database_->Prepare("DELETE FROM psfs WHERE volume_id = ?"));
     RETURN_IF_ERROR(psf.Bind(id).Run());
+    ASSIGN_OR_RETURN(Statement model, database_->Prepare("DELETE FROM models WHERE volume_id = ?"));
+    RETURN_IF_ERROR(model.Bind(id).Run());
     return volume_table::Delete(*database_, id);
   });
 }

@@ -64,7 +64,7 @@ class StoreAudit {
   // Forgets boxes, so that they count as missing, and counts the committed bytes anew. A volume that misses something
   // now is WRITING, and is not found by its digest any more.
   absl::Status DropBoxes(const std::string& volume_id, const std::vector<FrameBox>& boxes);
-  // Removes the volume's record, that of the PSF that it holds, and those of the request that made it.
+  // Removes the volume's record, that of the PSF or model that it holds, and those of the request that made it.
   absl::Status RemoveVolume(const std::string& id);
   absl::Status RaiseTokens(uint64_t newest);
   // Cancels what is open of a job that has ended.

@@ -269,6 +269,7 @@ absl::StatusOr<std::vector<VolumeRecord>> Idle(Database& database, VolumeKind ki
                                     " AND NOT EXISTS (SELECT 1 FROM job_volumes JOIN jobs ON jobs.key = job_volumes.job"
                                     " WHERE job_volumes.volume_id = volumes.id AND jobs.state IN (1, 2, 3))"
                                     " AND NOT EXISTS (SELECT 1 FROM psfs WHERE psfs.volume_id = volumes.id)"
+                                    " AND NOT EXISTS (SELECT 1 FROM models WHERE models.volume_id = volumes.id)"
                                     " ORDER BY last_used_ns, key LIMIT ?"));
   query.Bind(static_cast<int64_t>(kind != VolumeKind::kUpload));
   query.Bind(static_cast<int64_t>(kind == VolumeKind::kFetchedResult));

@@ -115,5 +115,17 @@ TEST(PsfName, RefusesAnythingElse) {
   }
 }
 
+TEST(ModelName, IsReadAsItIsWritten) {
+  for (const ModelId& model : {ModelId{"rln", 0}, ModelId{"rln-60x", 12}}) {
+    EXPECT_EQ(ParseModelName(ModelName(model), "model").value(), model);
+  }
+  EXPECT_EQ(ModelName({"rln", 2}), "models/rln/versions/2");
+  for (const char* name : {"", "models/", "models/A", "psfs/a", "models/a/versions/0", "models/a/versions/x"}) {
+    const absl::Status status = ParseModelName(name, "deconvolve.models").status();
+    EXPECT_EQ(ReasonOf(status), v1::INVALID_FIELD) << name;
+    EXPECT_EQ(InfoOf(status).field(), "deconvolve.models") << name;
+  }
+}
+
 }  // namespace
 }  // namespace deconvoy

@@ -31,7 +31,7 @@ TEST_F(SchemaTest, NewDatabaseGetsTheCurrentVersion) {
   ASSERT_OK(Migrate(*database_));
   EXPECT_EQ(Ask("PRAGMA user_version"), kSchemaVersion);
   for (const char* table : {"volumes", "boxes", "jobs", "job_volumes", "tasks", "events", "requests", "counters",
-                            "psf_names", "psfs", "previews", "usage", "shares"}) {
+                            "psf_names", "psfs", "model_names", "models", "previews", "usage", "shares"}) {
     EXPECT_EQ(Ask(fmt::format("SELECT count(*) FROM sqlite_schema WHERE name = '{}'", table)), 1) << table;
   }
 }
