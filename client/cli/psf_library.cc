@@ -59,7 +59,7 @@ std::string DescriptionFrom(const v1::Job& job) {
   std::string text;
   for (const v1::Finding& finding : job.findings()) {
     const std::string next = (text.empty() ? "" : std::string(kBetween)) + finding.message();
-    if (text.size() + next.size() > kPsfDescriptionBytes) break;
+    if (text.size() + next.size() > kLibraryDescriptionBytes) break;
     text += next;
   }
   return text;

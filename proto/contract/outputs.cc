@@ -5,9 +5,11 @@
 #include <string_view>
 #include <utility>
 
+#include "proto/contract/byte_volume.h"
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/model_spec.h"
 #include "proto/contract/prepared_psf.h"
 #include "proto/contract/simulation.h"
 #include "proto/contract/status_macros.h"
@@ -73,6 +75,11 @@ absl::StatusOr<std::vector<PlannedOutput>> PlanDeconvolve(const v1::JobSpec& job
     PlannedOutput residual = Output("residual", ResultVolume(job.deconvolve(), *input), BaseName(job, input));
     residual.spec.set_type(v1::F32);
     outputs.push_back(std::move(residual));
+  }
+  if (job.deconvolve().spread()) {
+    PlannedOutput spread = Output(kSpreadRole, outputs.front().spec, BaseName(job, input));
+    spread.spec.set_type(v1::F32);
+    outputs.push_back(std::move(spread));
   }
   if (method != nullptr && method->estimates_psf()) {
     if (psf == nullptr) return MissingVolume("deconvolve.psf_volume");
@@ -167,8 +174,25 @@ absl::StatusOr<std::vector<PlannedOutput>> PlanDistill(const v1::JobSpec& job, c
   return std::vector{Output("psf", std::move(psf), BaseName(job, input))};
 }
 
+absl::StatusOr<std::vector<PlannedOutput>> PlanTraining(const v1::JobSpec& job, const v1::NetworkDescription* network) {
+  if (network == nullptr) return absl::InternalError("a training is planned without its network");
+  const auto file = static_cast<int64_t>(network->model_bytes()), state = static_cast<int64_t>(network->state_bytes());
+  if (file < 0 || file > limits::kModelBytes || state < 0 || state > limits::kModelStateBytes) {
+    return MakeError({.reason = v1::LIMIT_EXCEEDED,
+                      .field = "train_model.network",
+                      .remedy = "Choose a smaller network.",
+                      .metadata = {{"limit", fmt::to_string(limits::kModelBytes)}}},
+                     fmt::format("the network `{}` is too large: a file of {} bytes, a state of {}", network->name(),
+                                 network->model_bytes(), network->state_bytes()));
+  }
+  const std::string_view base = job.display_name();
+  return std::vector{Output(kModelRole, ByteVolume(file), base),
+                     Output(kTrainingRole, ByteVolume(state, WithDefaults(job.train_model()).parts()), base)};
+}
+
 absl::StatusOr<std::vector<PlannedOutput>> Plan(const v1::JobSpec& job, const v1::VolumeSpec* input,
-                                                const v1::VolumeSpec* psf, const v1::Method* method) {
+                                                const v1::VolumeSpec* psf, const v1::Method* method,
+                                                const v1::NetworkDescription* network) {
   switch (job.work_case()) {
     case v1::JobSpec::kDeconvolve:
       return PlanDeconvolve(job, input, psf, method);
@@ -183,14 +207,17 @@ absl::StatusOr<std::vector<PlannedOutput>> Plan(const v1::JobSpec& job, const v1
     case v1::JobSpec::kCheckPsf:
     case v1::JobSpec::kImportFile:
     case v1::JobSpec::kExportFile:
+    case v1::JobSpec::kCheckModel:
       return std::vector<PlannedOutput>();
+    case v1::JobSpec::kTrainModel:
+      return PlanTraining(job, network);
     case v1::JobSpec::kPreparePsf:
       return PlanPreparePsf(job, psf);
     default:
       return MakeError(
           {.reason = v1::INVALID_FIELD,
            .remedy = "Say what to do: deconvolve, simulate, project, model_psf, distill, check_psf, prepare_psf, "
-                     "import_file or export_file."},
+                     "import_file, export_file, train_model or check_model."},
           "the job does not say what to do");
   }
 }
@@ -198,8 +225,9 @@ absl::StatusOr<std::vector<PlannedOutput>> Plan(const v1::JobSpec& job, const v1
 }  // namespace
 
 absl::StatusOr<std::vector<PlannedOutput>> PlanOutputs(const v1::JobSpec& spec, const v1::VolumeSpec* input,
-                                                       const v1::VolumeSpec* psf, const v1::Method* method) {
-  ASSIGN_OR_RETURN(std::vector<PlannedOutput> outputs, Plan(spec, input, psf, method));
+                                                       const v1::VolumeSpec* psf, const v1::Method* method,
+                                                       const v1::NetworkDescription* network) {
+  ASSIGN_OR_RETURN(std::vector<PlannedOutput> outputs, Plan(spec, input, psf, method, network));
   for (const PlannedOutput& output : outputs) {
     const absl::Status fits = ToShape(output.spec.shape(), output.spec.type(), "shape").status();
     RETURN_IF_ERROR(AddContext(fits, fmt::format("output `{}`", output.role)));

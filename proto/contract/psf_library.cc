@@ -15,20 +15,20 @@ namespace {
 
 constexpr size_t kShownBytes = 100;
 
-absl::Status CheckDescription(const std::string& text) {
-  if (text.size() > kPsfDescriptionBytes) {
+}  // namespace
+
+absl::Status ValidateLibraryDescription(const std::string& text) {
+  if (text.size() > kLibraryDescriptionBytes) {
     return MakeError({.reason = v1::LIMIT_EXCEEDED,
                       .field = "description",
                       .remedy = "Shorten it.",
-                      .metadata = {{"limit", fmt::to_string(kPsfDescriptionBytes)}}},
-                     fmt::format("`description` has {} bytes, more than {}", text.size(), kPsfDescriptionBytes));
+                      .metadata = {{"limit", fmt::to_string(kLibraryDescriptionBytes)}}},
+                     fmt::format("`description` has {} bytes, more than {}", text.size(), kLibraryDescriptionBytes));
   }
   if (IsUtf8(text)) return absl::OkStatus();
   return MakeError({.reason = v1::INVALID_FIELD, .field = "description", .remedy = "Give it in UTF-8."},
                    "`description` is not UTF-8");
 }
-
-}  // namespace
 
 absl::Status ValidateCreatePsf(const v1::CreatePsfRequest& request) {
   RETURN_IF_ERROR(ValidateRequestId(request.request_id()));
@@ -40,7 +40,7 @@ absl::Status ValidateCreatePsf(const v1::CreatePsfRequest& request) {
         fmt::format("`psf_id` is `{}`, which is no name for a PSF", request.psf_id().substr(0, kShownBytes)));
   }
   RETURN_IF_ERROR(VolumeId(request.volume(), "volume").status());
-  RETURN_IF_ERROR(CheckDescription(request.description()));
+  RETURN_IF_ERROR(ValidateLibraryDescription(request.description()));
   return ValidateOptics(request.optics(), request.microscopy(), "psf");
 }
 

@@ -13,6 +13,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/model_psf.h"
+#include "proto/contract/model_spec.h"
 #include "proto/contract/optics.h"
 #include "proto/contract/prepared_psf.h"
 #include "proto/contract/resource_name.h"
@@ -271,6 +272,7 @@ absl::Status CheckDeconvolve(const v1::DeconvolveSpec& spec) {
   RETURN_IF_ERROR(CheckPsfVolume(spec.psf_volume(), "deconvolve.psf_volume"));
   RETURN_IF_ERROR(CheckMethodName(spec.method()));
   RETURN_IF_ERROR(CheckParameters(spec.parameters()));
+  RETURN_IF_ERROR(ValidateModelFields(spec));
   RETURN_IF_ERROR(CheckEnum(v1::Boundary_IsValid(spec.boundary()), spec.boundary(), "deconvolve.boundary"));
   RETURN_IF_ERROR(CheckPhotometry(spec));
   RETURN_IF_ERROR(CheckPreparation(spec, "deconvolve"));
@@ -463,10 +465,14 @@ absl::Status ValidateJobSpec(const v1::JobSpec& spec) {
       return ValidateImport(spec.import_file());
     case v1::JobSpec::kExportFile:
       return ValidateExport(spec.export_file());
+    case v1::JobSpec::kTrainModel:
+      return ValidateTrainModel(spec.train_model());
+    case v1::JobSpec::kCheckModel:
+      return ValidateCheckModel(spec.check_model());
     default:
       return Invalid("work", "is missing",
                      "Say what to do: deconvolve, simulate, project, model_psf, distill, check_psf, prepare_psf, "
-                     "import_file or export_file.");
+                     "import_file, export_file, train_model or check_model.");
   }
 }
 

@@ -226,5 +226,37 @@ TEST(PlanOutputs, ResultsHaveTheExtentsOfTheRegion) {
   EXPECT_EQ(InfoOf(PlanOutputs(job, &input, nullptr).status()).field(), "deconvolve.region_shape");
 }
 
+TEST(PlanOutputs, ATrainingHasAFileAndAStateForEachPart) {
+  v1::JobSpec job;
+  job.set_display_name("mine");
+  job.mutable_train_model()->set_parts(7);
+  v1::NetworkDescription network;
+  network.set_model_bytes(5000);
+  network.set_state_bytes(20'000);
+  ASSERT_OK_AND_ASSIGN(const auto outputs, PlanOutputs(job, nullptr, nullptr, nullptr, &network));
+  ASSERT_EQ(outputs.size(), 2U);
+  EXPECT_EQ(outputs[0].role, kModelRole);
+  EXPECT_EQ(ShapeOf(outputs[0]), (Shape5{1, 1, 1, 2, 4096}));
+  EXPECT_EQ(outputs[0].spec.display_name(), "mine (model)");
+  EXPECT_EQ(outputs[1].role, kTrainingRole);
+  EXPECT_EQ(ShapeOf(outputs[1]), (Shape5{7, 1, 1, 5, 4096}));
+  network.set_state_bytes(static_cast<uint64_t>(limits::kModelStateBytes) + 1);
+  EXPECT_EQ(ReasonOf(PlanOutputs(job, nullptr, nullptr, nullptr, &network).status()), v1::LIMIT_EXCEEDED);
+}
+
+TEST(PlanOutputs, TheSpreadIsLikeTheEstimateButF32) {
+  v1::JobSpec job;
+  job.mutable_deconvolve()->set_spread(true);
+  job.mutable_deconvolve()->set_residual(true);
+  job.mutable_deconvolve()->set_output_type(v1::U16);
+  const v1::VolumeSpec input = Input();
+  ASSERT_OK_AND_ASSIGN(const auto outputs, PlanOutputs(job, &input, nullptr));
+  ASSERT_EQ(outputs.size(), 3U);
+  EXPECT_EQ(outputs[0].spec.type(), v1::U16);
+  EXPECT_EQ(outputs[2].role, kSpreadRole);
+  EXPECT_EQ(outputs[2].spec.type(), v1::F32);
+  EXPECT_EQ(ShapeOf(outputs[2]), ShapeOf(outputs[0]));
+}
+
 }  // namespace
 }  // namespace deconvoy

@@ -22,7 +22,7 @@ TEST(ValidateCreatePsf, TakesWhatTheContractAllows) {
   EXPECT_OK(ValidateCreatePsf(Request()));
   v1::CreatePsfRequest full = Request();
   full.set_psf_id(std::string(63, 'a'));
-  full.set_description(std::string(kPsfDescriptionBytes, 'x'));
+  full.set_description(std::string(kLibraryDescriptionBytes, 'x'));
   full.add_optics()->set_na(1.4);
   full.mutable_optics(0)->set_emission_um(0.52);
   full.set_microscopy(v1::WIDEFIELD);
@@ -50,7 +50,7 @@ TEST(ValidateCreatePsf, NamesWhatIsWrong) {
   request.set_volume("psfs/a");
   ExpectRefused(request, "volume");
   request = Request();
-  request.set_description(std::string(kPsfDescriptionBytes + 1, 'x'));
+  request.set_description(std::string(kLibraryDescriptionBytes + 1, 'x'));
   ExpectRefused(request, "description", v1::LIMIT_EXCEEDED);
   request.set_description("\xff");
   ExpectRefused(request, "description");

@@ -272,7 +272,7 @@ TEST(DescriptionFrom, IsWhatTheJobSaid) {
   job.add_findings()->set_message("PSF of 4 beads");
   job.add_findings()->set_message("its signal over noise is 40");
   EXPECT_EQ(DescriptionFrom(job), "PSF of 4 beads; its signal over noise is 40");
-  job.add_findings()->set_message(std::string(kPsfDescriptionBytes, 'x'));
+  job.add_findings()->set_message(std::string(kLibraryDescriptionBytes, 'x'));
   job.add_findings()->set_message("the end");
   EXPECT_EQ(DescriptionFrom(job), "PSF of 4 beads; its signal over noise is 40") << "whole sentences only";
 }

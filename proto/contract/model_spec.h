@@ -1,0 +1,35 @@
+// Checks of what is asked of models, and the defaults of their training.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "deconvoy/v1/jobs.pb.h"
+#include "deconvoy/v1/models.pb.h"
+
+namespace deconvoy {
+
+// The method that runs models; a worker that knows it trains and checks them, too.
+inline constexpr char kNetworkMethod[] = "network";
+
+inline constexpr int kMostModels = 16;             // that one job applies
+inline constexpr int32_t kMostComparedTiles = 64;  // of one frame
+inline constexpr int kMostTrainingVolumes = 64;    // of images, and of truths
+
+// INVALID_FIELD or LIMIT_EXCEEDED unless the specification is well formed; whether its volumes, its network and its
+// method are there and go together is for those who have them.
+absl::Status ValidateTrainModel(const v1::TrainModelSpec& spec);
+absl::Status ValidateCheckModel(const v1::CheckModelSpec& spec);
+absl::Status ValidateCreateModel(const v1::CreateModelRequest& request);
+// The fields of a deconvolution that are about models: names, and what makes sense with models only.
+absl::Status ValidateModelFields(const v1::DeconvolveSpec& spec);
+
+// With every default filled in that does not depend on the network.
+v1::TrainModelSpec WithDefaults(v1::TrainModelSpec spec);
+
+// So many steps are done before a part: its first step. `part` from 0 to `spec.parts()`. REQUIRES: defaults filled in.
+uint32_t FirstStep(const v1::TrainModelSpec& spec, uint32_t part);
+
+}  // namespace deconvoy
