@@ -18,6 +18,7 @@
 #include "server/api/deconvolution_service.h"
 #include "server/api/jobs_service.h"
 #include "server/api/methods_service.h"
+#include "server/api/models_service.h"
 #include "server/api/psfs_service.h"
 #include "server/api/volumes_service.h"
 #include "server/api/workers_service.h"
@@ -94,6 +95,7 @@ class GrpcServer final : public ApiServer {
         deconvolution_(door_, core),
         methods_(door_, core.capabilities()),
         psfs_(door_, core.psfs()),
+        models_(door_, core.models()),
         workers_(door_, core.dispatcher(), core.volumes()),
         admin_(door_, core.jobs(), core.dispatcher(), core.volumes(), core.store(), core.usage(), core.accounts(),
                core.clock()),
@@ -113,7 +115,7 @@ class GrpcServer final : public ApiServer {
     for (grpc::Service* service : Services()) builder.RegisterService(service);
     server_ = builder.BuildAndStart();
     for (size_t i = 0; i < addresses_.size(); ++i) RETURN_IF_ERROR(Settle(addresses_[i], ports[i]));
-    for (const char* name : {"Volumes", "Jobs", "Deconvolution", "Methods", "Psfs", "Workers", "Admin"}) {
+    for (const char* name : {"Volumes", "Jobs", "Deconvolution", "Methods", "Psfs", "Models", "Workers", "Admin"}) {
       server_->GetHealthCheckService()->SetServingStatus(fmt::format("deconvoy.v1.{}", name), true);
     }
     return absl::OkStatus();
@@ -134,7 +136,7 @@ class GrpcServer final : public ApiServer {
 
  private:
   std::vector<grpc::Service*> Services() {
-    return {&volumes_, &jobs_, &deconvolution_, &methods_, &psfs_, &workers_, &admin_};
+    return {&volumes_, &jobs_, &deconvolution_, &methods_, &psfs_, &models_, &workers_, &admin_};
   }
 
   // Takes note of what an address has become.
@@ -160,6 +162,7 @@ class GrpcServer final : public ApiServer {
   DeconvolutionService deconvolution_;
   MethodsService methods_;
   PsfsService psfs_;
+  ModelsService models_;
   WorkersService workers_;
   AdminService admin_;
   const Door::Limits limits_;

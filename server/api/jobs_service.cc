@@ -8,6 +8,7 @@
 #include "proto/contract/status_macros.h"
 #include "proto/contract/validation.h"
 #include "server/api/paging.h"
+#include "server/auth/permissions.h"
 
 namespace deconvoy::server {
 
@@ -34,6 +35,7 @@ grpc::Status JobsService::Submit(grpc::ServerContext* context, const v1::SubmitJ
     RETURN_IF_ERROR(door_.CheckOpen());
     RETURN_IF_ERROR(ValidateRequestId(request->request_id()));
     RETURN_IF_ERROR(ValidateJobSpec(request->spec()));
+    RETURN_IF_ERROR(CheckWork(call.caller(), request->spec()));
     return jobs_.Submit(call.owner(), *request);
   });
 }
@@ -41,7 +43,10 @@ grpc::Status JobsService::Submit(grpc::ServerContext* context, const v1::SubmitJ
 grpc::Status JobsService::Preflight(grpc::ServerContext* context, const v1::PreflightRequest* request,
                                     v1::PreflightReport* response) {
   Call call(door_, kUser, "Jobs.Preflight", *context, request->spec().display_name());
-  return call.Answer(response, [&] { return jobs_.Preflight(call.owner(), request->spec()); });
+  return call.Answer(response, [&]() -> absl::StatusOr<v1::PreflightReport> {
+    RETURN_IF_ERROR(CheckWork(call.caller(), request->spec()));
+    return jobs_.Preflight(call.owner(), request->spec());
+  });
 }
 
 grpc::Status JobsService::Get(grpc::ServerContext* context, const v1::GetJobRequest* request, v1::Job* response) {

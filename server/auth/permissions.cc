@@ -49,6 +49,10 @@ constexpr auto kTable = std::to_array<Permission>({
     Users("Psfs.Get"),
     Users("Psfs.List"),
     Users("Psfs.Delete", kAudited),
+    Users("Models.Create"),
+    Users("Models.Get"),
+    Users("Models.List"),
+    Users("Models.Delete", kAudited),
     Workers("Workers.Synchronize"),
     Workers("Workers.FetchInput"),
     Workers("Workers.DeliverOutput"),
@@ -107,6 +111,16 @@ absl::Status CheckRole(const Caller& caller, std::string_view rpc) {
                                                : "ask an administrator, or use a token of another role",
        .metadata = {{"role", v1::Role_Name(caller.role)}}},
       fmt::format("the role {} of \"{}\" does not make the call {}", v1::Role_Name(caller.role), caller.owner, rpc));
+}
+
+absl::Status CheckWork(const Caller& caller, const v1::JobSpec& spec) {
+  if (spec.check_model().format() != v1::TORCHSCRIPT || caller.role == v1::ADMIN) return absl::OkStatus();
+  return MakeError({.reason = v1::ROLE_NOT_ALLOWED,
+                    .field = "check_model.format",
+                    .remedy = "ask an administrator to import it, or give its tensors as SAFETENSORS",
+                    .metadata = {{"role", v1::Role_Name(caller.role)}}},
+                   fmt::format("the role {} of \"{}\" does not import models that are programs",
+                               v1::Role_Name(caller.role), caller.owner));
 }
 
 std::string PermissionsPage() {

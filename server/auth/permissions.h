@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "deconvoy/v1/jobs.pb.h"
 #include "server/auth/caller.h"
 
 namespace deconvoy::server {
@@ -28,6 +29,9 @@ const Permission* FindPermission(std::string_view rpc);
 
 // OK, or ROLE_NOT_ALLOWED. Nobody may make a call that has no row.
 absl::Status CheckRole(const Caller& caller, std::string_view rpc);
+
+// ROLE_NOT_ALLOWED for work that only an ADMIN may ask for: models that are programs by themselves.
+absl::Status CheckWork(const Caller& caller, const v1::JobSpec& spec);
 
 // The table as a page of the documentation.
 std::string PermissionsPage();

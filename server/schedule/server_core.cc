@@ -61,6 +61,7 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Open(const Options& opti
   ASSIGN_OR_RETURN(core->volumes_, VolumeStore::Open(spool, *core->store_, *core->files_, clock, ids));
   core->usage_ = std::make_unique<UsageMeter>(*core->store_, clock);
   core->psfs_ = std::make_unique<PsfLibrary>(*core->store_, *core->volumes_, clock);
+  core->models_ = std::make_unique<ModelLibrary>(*core->store_, *core->volumes_, clock);
   ASSIGN_OR_RETURN(core->jobs_,
                    JobManager::Open(options.retry, *core->store_, *core->volumes_, core->capabilities_, clock, ids,
                                     FileRoots(options.file_roots, [&accounts](const std::string& owner) {

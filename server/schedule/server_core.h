@@ -12,6 +12,7 @@
 #include "server/jobs/capabilities.h"
 #include "server/jobs/file_roots.h"
 #include "server/jobs/job_manager.h"
+#include "server/jobs/model_library.h"
 #include "server/jobs/psf_library.h"
 #include "server/jobs/usage_meter.h"
 #include "server/observe/environment.h"
@@ -48,6 +49,7 @@ class ServerCore {
   Capabilities& capabilities() { return capabilities_; }
   JobManager& jobs() { return *jobs_; }
   PsfLibrary& psfs() { return *psfs_; }
+  ModelLibrary& models() { return *models_; }
   UsageMeter& usage() { return *usage_; }
   Dispatcher& dispatcher() { return *dispatcher_; }
   Sweeper& sweeper() { return *sweeper_; }
@@ -64,6 +66,7 @@ class ServerCore {
   std::unique_ptr<VolumeStore> volumes_;
   Capabilities capabilities_;
   std::unique_ptr<PsfLibrary> psfs_;
+  std::unique_ptr<ModelLibrary> models_;
   std::unique_ptr<UsageMeter> usage_;
   std::unique_ptr<JobManager> jobs_;
   std::unique_ptr<Dispatcher> dispatcher_;

@@ -79,6 +79,15 @@ TEST(Permissions, WhatRemovesOrChangesRightsIsAudited) {
   EXPECT_FALSE(FindPermission("Volumes.Read")->audited);
 }
 
+TEST(Permissions, ModelsThatAreProgramsAreForAdmins) {
+  v1::JobSpec spec;
+  spec.mutable_check_model()->set_format(v1::TORCHSCRIPT);
+  EXPECT_EQ(ReasonOf(CheckWork({.owner = "ada", .role = v1::USER}, spec)), v1::ROLE_NOT_ALLOWED);
+  EXPECT_OK(CheckWork({.owner = "ada", .role = v1::ADMIN}, spec));
+  spec.mutable_check_model()->set_format(v1::SAFETENSORS);
+  EXPECT_OK(CheckWork({.owner = "ada", .role = v1::USER}, spec));
+}
+
 TEST(Permissions, ThePageIsUpToDate) {
   std::ifstream file(testing::SourceDir() / "docs" / "permissions.md");
   const std::string page{std::istreambuf_iterator<char>(file), {}};
