@@ -29,6 +29,7 @@ void Capabilities::AddMethods(const std::vector<v1::Method>& methods) {
   std::lock_guard lock(mutex_);
   for (const v1::Method& method : methods) {
     v1::Method& known = methods_[method.name()];
+    if (!method.unavailable().empty() && !known.name().empty() && known.unavailable().empty()) continue;
     std::vector<std::string> backends(known.backends().begin(), known.backends().end());
     known = method;
     for (const std::string& backend : backends) {

@@ -40,7 +40,8 @@ struct WorkerCapacity {
 class Capabilities {
  public:
   // --- methods ---
-  // Adds methods, or replaces those of the same name; the backends that were known for a name stay known.
+  // Adds methods, or replaces those of the same name, but not with one that is unavailable; the backends that were
+  // known for a name stay known.
   void AddMethods(const std::vector<v1::Method>& methods);
   std::vector<v1::Method> Methods() const;  // by name
   // Errors: NO_WORKER (no method is known at all), UNKNOWN_METHOD with the nearest name in the remedy; `field` names

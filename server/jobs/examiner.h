@@ -54,6 +54,10 @@ class Examiner {
   absl::Status CheckMask(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input);
   absl::Status CheckFlatField(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input);
   absl::Status CheckDistill(const v1::DistillSpec& spec);
+  absl::Status CheckTraining(const v1::TrainModelSpec& given);
+  absl::Status CheckModelFile(const v1::CheckModelSpec& given);
+  // The models of a deconvolution, and what they are compared with.
+  absl::Status CheckModelsOf(v1::DeconvolveSpec& spec, const v1::Method& method);
   absl::Status CheckEstimate(const v1::Method& method, const v1::DeconvolveSpec& spec);
   void NoteGrid(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input);
   void NoteVoxelSize(const v1::VoxelSize& size, std::string_view what, const std::string& field);
@@ -67,10 +71,11 @@ class Examiner {
   VolumeStore& volumes_;
   const Capabilities& capabilities_;
   const FileRoots& roots_;
-  std::optional<v1::VolumeSpec> input_;  // of a deconvolution, projection or export
-  std::optional<v1::VolumeSpec> psf_;    // of any job that names one
-  std::optional<v1::VolumeSpec> mask_;   // of a deconvolution that has one
-  std::optional<v1::Method> method_;     // of a deconvolution
+  std::optional<v1::VolumeSpec> input_;            // of a deconvolution, projection or export
+  std::optional<v1::VolumeSpec> psf_;              // of any job that names one
+  std::optional<v1::VolumeSpec> mask_;             // of a deconvolution that has one
+  std::optional<v1::Method> method_;               // of a deconvolution
+  std::optional<v1::NetworkDescription> network_;  // of a training
   bool refused_ = false;
 };
 

@@ -12,6 +12,7 @@
 #include "server/jobs/job_state.h"
 #include "server/jobs/job_step.h"
 #include "server/jobs/live_job.h"
+#include "server/jobs/model_check.h"
 #include "server/jobs/tile_planning.h"
 
 namespace deconvoy::server {
@@ -100,6 +101,11 @@ absl::StatusOr<std::map<std::string, v1::VolumeSpec>> JobManager::VolumesOf(cons
                                     job.spec().distill().input_volume(),    job.spec().check_psf().psf_volume(),
                                     job.spec().prepare_psf().psf_volume(),  job.spec().export_file().volume()};
   for (const std::string& name : job.spec().distill().more_volumes()) names.push_back(name);
+  names.push_back(job.spec().train_model().psf_volume());
+  names.push_back(job.spec().check_model().model_volume());
+  for (const std::string& name : job.spec().train_model().input_volumes()) names.push_back(name);
+  for (const std::string& name : job.spec().train_model().truth_volumes()) names.push_back(name);
+  for (const v1::ModelUse& model : job.models()) names.push_back(model.volume());
   for (const v1::JobOutput& output : job.outputs()) names.push_back(output.volume());
   std::map<std::string, v1::VolumeSpec> specs;
   for (const std::string& name : names) {
@@ -175,7 +181,7 @@ absl::StatusOr<JobRecord> JobManager::FindStored(const std::string& owner, const
 v1::JobProgress JobManager::ProgressOf(const LiveJob& job) const {
   v1::JobProgress progress = job.Progress();
   if (job.leased_tasks() > 0 || job.record().state == v1::PAUSED || IsEnd(job.record().state)) return progress;
-  const std::string lacking = capabilities_.Lacking(job.spec().deconvolve().backend(), job.spec().deconvolve().method(),
+  const std::string lacking = capabilities_.Lacking(job.spec().deconvolve().backend(), NeededMethod(job.spec()),
                                                     job.memory_bytes(), IsFileJob(job.spec()));
   if (!lacking.empty()) {
     progress.set_activity("waiting for " + lacking);
@@ -329,7 +335,7 @@ std::vector<WaitingJob> JobManager::Waiting() {
     waiting.push_back({.id = id,
                        .owner = job->record().owner,
                        .create_time = job->record().create_time,
-                       .method = spec.method(),
+                       .method = NeededMethod(job->spec()),
                        .backend = spec.backend(),
                        .memory_bytes = job->memory_bytes(),
                        .tasks = job->available_tasks(),

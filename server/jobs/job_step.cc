@@ -6,6 +6,7 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/outputs.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "server/jobs/job_state.h"
@@ -91,8 +92,12 @@ absl::Status JobStep::Succeed() {
   }
   for (const v1::JobOutput& output : job().outputs()) {
     ASSIGN_OR_RETURN(std::string id, VolumeId(output.volume(), "outputs"));
-    change.completed_volumes.push_back(std::move(id));
+    (output.role() == kTrainingRole ? change.deleted_volumes : change.completed_volumes).push_back(std::move(id));
   }
+  auto& outputs = *job().mutable_outputs();
+  outputs.erase(std::remove_if(outputs.begin(), outputs.end(),
+                               [](const v1::JobOutput& output) { return output.role() == kTrainingRole; }),
+                outputs.end());
   return End(v1::SUCCEEDED);
 }
 

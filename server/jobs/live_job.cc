@@ -55,6 +55,7 @@ const v1::VolumeSpec* InputOf(const v1::JobSpec& spec, const Volumes& volumes) {
 const v1::VolumeSpec* PsfOf(const v1::JobSpec& spec, const Volumes& volumes) {
   if (spec.has_check_psf()) return Named(volumes, spec.check_psf().psf_volume());
   if (spec.has_prepare_psf()) return Named(volumes, spec.prepare_psf().psf_volume());
+  if (spec.has_train_model()) return Named(volumes, spec.train_model().psf_volume());
   return Named(volumes, spec.has_simulate() ? spec.simulate().psf_volume() : spec.deconvolve().psf_volume());
 }
 
@@ -113,7 +114,8 @@ int64_t LiveJob::OpenTiles(int64_t t, int64_t c) const {
 }
 
 int64_t LiveJob::memory_bytes() const {
-  return plan_ ? plan_->tiles.memory_bytes : whole_task_bytes_;
+  const auto training = static_cast<int64_t>(record_.job.training().memory_bytes());
+  return plan_ ? plan_->tiles.memory_bytes : std::max(whole_task_bytes_, training);
 }
 
 void LiveJob::Accept(const JobChange& change, std::optional<JobPlan> plan, absl::Time wall, SteadyTime steady) {
@@ -311,6 +313,12 @@ std::string LiveJob::Activity() const {
       return "check the PSF";
     case TaskKind::kPreparePsf:
       return "prepare the PSF";
+    case TaskKind::kTrain:
+      return fmt::format("train, part {} of {}", task(number).t + 1, spec().train_model().parts());
+    case TaskKind::kFinishTraining:
+      return "finish the training";
+    case TaskKind::kCheckModel:
+      return "check the model";
     case TaskKind::kEstimatePsf:
       return channels_ == 1 ? "estimate the PSF" : fmt::format("estimate the PSF of channel {}", task(number).c);
     case TaskKind::kCalibrate:

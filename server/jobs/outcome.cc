@@ -20,12 +20,14 @@
 #include "server/jobs/file_job.h"
 #include "server/jobs/job_state.h"
 #include "server/jobs/job_step.h"
+#include "server/jobs/model_check.h"
 #include "server/jobs/preview.h"
 #include "server/jobs/psf_estimation.h"
 #include "server/jobs/quality_check.h"
 #include "server/jobs/result_check.h"
 #include "server/jobs/task_builder.h"
 #include "server/jobs/tile_planning.h"
+#include "server/jobs/training_outcome.h"
 
 namespace deconvoy::server {
 namespace {
@@ -99,6 +101,7 @@ absl::StatusOr<JobPlan> MakePlan(const LiveJob& job, const v1::AnalyseResult& an
                                                  .frames = FramesAtOnce(job.spec(), ResultOf(job)),
                                                  .psfs = PsfsOfTile(spec, method, input.shape().c()),
                                                  .bad_pixels = HasBadPixels(analysis),
+                                                 .models = NeedsOf(job.record().job.models()),
                                                  .growing = IsGrowing(job.spec())}));
   return JobPlan{.tiles = tiles, .analysis = analysis};
 }
@@ -346,16 +349,19 @@ void TakeWrittenFile(JobStep& step, const v1::WriteFileResult& written) {
 
 absl::Status CheckKind(const LiveJob& job, int64_t number, const v1::TaskResult& result, size_t boxes) {
   const TaskKind kind = job.task(number).kind;
-  const v1::TaskResult::ResultCase expected = kind == TaskKind::kAnalyse       ? v1::TaskResult::kAnalyse
-                                              : kind == TaskKind::kTile        ? v1::TaskResult::kTile
-                                              : kind == TaskKind::kSimulate    ? v1::TaskResult::kSimulate
-                                              : kind == TaskKind::kCalibrate   ? v1::TaskResult::kCalibrate
-                                              : kind == TaskKind::kDistill     ? v1::TaskResult::kDistill
-                                              : kind == TaskKind::kCheckPsf    ? v1::TaskResult::kCheckPsf
-                                              : kind == TaskKind::kEstimatePsf ? v1::TaskResult::kEstimatePsf
-                                              : kind == TaskKind::kLookAtFile  ? v1::TaskResult::kLookAtFile
-                                              : kind == TaskKind::kWriteFile   ? v1::TaskResult::kWriteFile
-                                                                               : v1::TaskResult::RESULT_NOT_SET;
+  const v1::TaskResult::ResultCase expected = kind == TaskKind::kAnalyse          ? v1::TaskResult::kAnalyse
+                                              : kind == TaskKind::kTile           ? v1::TaskResult::kTile
+                                              : kind == TaskKind::kSimulate       ? v1::TaskResult::kSimulate
+                                              : kind == TaskKind::kCalibrate      ? v1::TaskResult::kCalibrate
+                                              : kind == TaskKind::kDistill        ? v1::TaskResult::kDistill
+                                              : kind == TaskKind::kCheckPsf       ? v1::TaskResult::kCheckPsf
+                                              : kind == TaskKind::kEstimatePsf    ? v1::TaskResult::kEstimatePsf
+                                              : kind == TaskKind::kLookAtFile     ? v1::TaskResult::kLookAtFile
+                                              : kind == TaskKind::kWriteFile      ? v1::TaskResult::kWriteFile
+                                              : kind == TaskKind::kTrain          ? v1::TaskResult::kTrain
+                                              : kind == TaskKind::kCheckModel     ? v1::TaskResult::kCheckModel
+                                              : kind == TaskKind::kFinishTraining ? v1::TaskResult::kFinishTraining
+                                                                                  : v1::TaskResult::RESULT_NOT_SET;
   if (result.result_case() != expected) {
     return WrongResult(fmt::format("the result of {} is not of the task's kind", TaskName(job.id(), number)));
   }
@@ -454,6 +460,9 @@ absl::Status TakeResult(JobStep& step, int64_t number, const v1::TaskResult& res
   if (result.has_check_psf()) TakePsfCheck(step, result.check_psf());
   if (result.has_look_at_file()) RETURN_IF_ERROR(TakeLook(step, result.look_at_file(), import));
   if (result.has_write_file()) TakeWrittenFile(step, result.write_file());
+  if (result.has_train()) RETURN_IF_ERROR(TakeTrainedPart(step, number, result.train()));
+  if (result.has_finish_training()) RETURN_IF_ERROR(TakeTrainedModel(step, result.finish_training()));
+  if (result.has_check_model()) RETURN_IF_ERROR(TakeModelCheck(step, result.check_model()));
   return EndAfterLast(step, step.live().open_tasks() - 1);
 }
 

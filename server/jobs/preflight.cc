@@ -20,6 +20,7 @@
 #include "server/jobs/calibration.h"
 #include "server/jobs/examiner.h"
 #include "server/jobs/file_job.h"
+#include "server/jobs/model_check.h"
 #include "server/jobs/psf_lookup.h"
 #include "server/jobs/psf_size.h"
 #include "server/jobs/streamable.h"
@@ -145,6 +146,7 @@ absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, con
                     .halo = {},
                     .machine = capabilities_.Machine(spec.backend(), spec.method()),
                     .psfs = psfs,
+                    .models = NeedsOf(result.models),
                     .growing = spec.first_planes() > 0};
   absl::StatusOr<TilePlan> upper = PlanJobTiles(spec, method, inputs);
   if (upper.ok() || ReasonOf(upper.status()) != v1::OUT_OF_MEMORY || spec.boundary() == v1::PERIODIC) return upper;
@@ -220,6 +222,7 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
     } else {
       spec = *std::move(resolved);
     }
+    RETURN_IF_ERROR(CheckModelsOf(spec, *method));
   }
   bool growing = false;
   RETURN_IF_ERROR(FindVolume(given.input_volume(), "deconvolve.input_volume", input_, &growing));
@@ -248,6 +251,9 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   RETURN_IF_ERROR(CheckAmounts(spec, *input_, *psf_));
   if (refused_) return absl::OkStatus();
   NoteGrid(spec, *method, *input_);
+  for (v1::Finding& finding : ModelFindings(result.models, OnResultGrid(spec, *input_).voxel_size())) {
+    *result.report.add_findings() = std::move(finding);
+  }
   return CheckTiles(spec, *method, *input_, *psf_);
 }
 
@@ -275,7 +281,8 @@ int64_t Examiner::LargestScratchBytes(const std::vector<PlannedOutput>& outputs)
 
 absl::Status Examiner::CheckOutputs() {
   absl::StatusOr<std::vector<PlannedOutput>> outputs =
-      PlanOutputs(result.spec, input_ ? &*input_ : nullptr, psf_ ? &*psf_ : nullptr, method_ ? &*method_ : nullptr);
+      PlanOutputs(result.spec, input_ ? &*input_ : nullptr, psf_ ? &*psf_ : nullptr, method_ ? &*method_ : nullptr,
+                  network_ ? &*network_ : nullptr);
   if (!outputs.ok()) return Refuse(outputs.status());
   int64_t bytes = 0;
   for (const PlannedOutput& output : *outputs) {
@@ -292,7 +299,8 @@ absl::Status Examiner::CheckOutputs() {
 
 // What no worker could hold is refused; tiles have been planned for the memory there is.
 absl::Status Examiner::CheckWholeTasks() {
-  const int64_t need = WholeTaskBytes(result.spec, input_ ? &*input_ : nullptr, psf_ ? &*psf_ : nullptr);
+  const int64_t whole = WholeTaskBytes(result.spec, input_ ? &*input_ : nullptr, psf_ ? &*psf_ : nullptr);
+  const int64_t need = std::max(whole, static_cast<int64_t>(result.training_bytes));
   const uint64_t known = result.report.worker_memory_bytes();
   result.report.set_worker_memory_bytes(std::max(known, static_cast<uint64_t>(need)));
   const int64_t budget = capabilities_.LargestBudget(result.spec.deconvolve().backend());
@@ -347,6 +355,12 @@ absl::Status Examiner::Run(v1::JobSpec spec, double queued_work) {
       break;
     case v1::JobSpec::kPreparePsf:
       RETURN_IF_ERROR(CheckPreparedPsf(spec.prepare_psf()));
+      break;
+    case v1::JobSpec::kTrainModel:
+      RETURN_IF_ERROR(CheckTraining(spec.train_model()));
+      break;
+    case v1::JobSpec::kCheckModel:
+      RETURN_IF_ERROR(CheckModelFile(spec.check_model()));
       break;
     case v1::JobSpec::kModelPsf:
       NoteVoxelSize(spec.model_psf().voxel_size(), "PSF", "model_psf.voxel_size");

@@ -20,10 +20,12 @@ namespace deconvoy::server {
 // What the examination of a job found. The rest is complete only when the report says `accepted`.
 struct Examination {
   v1::PreflightReport report;
-  v1::JobSpec spec;                              // with every default filled in
-  std::vector<PlannedOutput> outputs;            // to be made
-  std::map<std::string, v1::VolumeSpec> inputs;  // by id
-  double work = 0;                               // padded voxel iterations of rl
+  v1::JobSpec spec;                                         // with every default filled in
+  std::vector<PlannedOutput> outputs;                       // to be made
+  std::map<std::string, v1::VolumeSpec> inputs;             // by id
+  google::protobuf::RepeatedPtrField<v1::ModelUse> models;  // of a deconvolution
+  uint64_t training_bytes = 0;                              // memory of each part of a training, without its PSF
+  double work = 0;                                          // padded voxel iterations of rl
 };
 
 // Examines jobs. Thread safe; reads the store, changes nothing.

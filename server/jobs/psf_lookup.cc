@@ -22,6 +22,7 @@ Place PlaceIn(v1::JobSpec& spec) {
   if (spec.has_deconvolve()) return {spec.mutable_deconvolve()->mutable_psf_volume(), "deconvolve.psf_volume"};
   if (spec.has_simulate()) return {spec.mutable_simulate()->mutable_psf_volume(), "simulate.psf_volume"};
   if (spec.has_check_psf()) return {spec.mutable_check_psf()->mutable_psf_volume(), "check_psf.psf_volume"};
+  if (spec.has_train_model()) return {spec.mutable_train_model()->mutable_psf_volume(), "train_model.psf_volume"};
   if (spec.has_prepare_psf()) return {spec.mutable_prepare_psf()->mutable_psf_volume(), "prepare_psf.psf_volume"};
   return {};
 }

@@ -53,6 +53,8 @@ std::vector<TaskRecord> FirstTasks(const std::string& job_id, const Examination&
   if (spec.has_model_psf()) return {NewTask(job_id, 0, TaskKind::kModelPsf)};
   if (spec.has_import_file()) return {NewTask(job_id, 0, TaskKind::kLookAtFile)};
   if (spec.has_export_file()) return {NewTask(job_id, 0, TaskKind::kWriteFile)};
+  if (spec.has_train_model()) return {NewTask(job_id, 0, TaskKind::kTrain)};
+  if (spec.has_check_model()) return {NewTask(job_id, 0, TaskKind::kCheckModel)};
   std::vector<TaskRecord> tasks;
   const v1::Shape5& shape = examination.outputs.front().spec.shape();
   for (int64_t t = 0; t < shape.t(); ++t) {
@@ -81,6 +83,8 @@ absl::Status FirstRefusal(const v1::PreflightReport& report) {
 }
 
 int64_t ExpectedTasks(const Examination& examination, size_t first_tasks) {
+  // All parts and the end, unless it ends early.
+  if (examination.spec.has_train_model()) return int64_t{examination.spec.train_model().parts()} + 1;
   if (!examination.spec.has_deconvolve()) return static_cast<int64_t>(first_tasks);
   const v1::Shape5& shape = examination.outputs.front().spec.shape();
   const int64_t tiles = examination.report.tiles_per_frame();
@@ -121,6 +125,8 @@ absl::StatusOr<v1::Job> JobManager::Accept(const std::string& owner, const v1::S
   const absl::Time now = clock_.Wall();
   JobRecord record{.id = ids_.Next(), .owner = owner, .state = v1::PENDING, .job = {}, .create_time = now, .plan = {}};
   *record.job.mutable_spec() = examination.spec;
+  *record.job.mutable_models() = examination.models;
+  if (examination.spec.has_train_model()) record.job.mutable_training()->set_memory_bytes(examination.training_bytes);
   std::map<std::string, v1::VolumeSpec> volumes = examination.inputs;
   std::vector<VolumeRecord> results;
   for (const PlannedOutput& output : examination.outputs) {

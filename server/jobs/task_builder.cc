@@ -1,16 +1,21 @@
 #include "server/jobs/task_builder.h"
 
 #include "proto/contract/deconvolution.h"
+#include "proto/contract/model_spec.h"
 #include "proto/contract/preview.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/volume_layout.h"
 #include "server/jobs/calibration.h"
 #include "server/jobs/file_job.h"
+#include "server/jobs/model_check.h"
 #include "server/jobs/psf_estimation.h"
 #include "server/jobs/tile_planning.h"
 
 namespace deconvoy::server {
 namespace {
+
+// Outputs of a training, in the order of PlanOutputs.
+constexpr int kModelOutput = 0, kStatesOutput = 1;
 
 void AddInput(const LiveJob& job, const std::string& volume_name, v1::Task& task) {
   v1::VolumeAccess& access = *task.add_inputs();
@@ -70,6 +75,11 @@ void FillViews(const LiveJob& job, const LiveTask& live, v1::TileTask& work) {
   }
 }
 
+void AddModels(const LiveJob& job, google::protobuf::RepeatedPtrField<v1::ModelUse>& models, v1::Task& task) {
+  models = job.record().job.models();
+  for (const v1::ModelUse& use : models) AddInput(job, use.volume(), task);
+}
+
 // `spec` is the job's, with what is chosen for the tile's channel.
 void FillTile(const LiveJob& job, const LiveTask& live, const v1::DeconvolveSpec& spec, v1::Task& task,
               v1::TileTask& work) {
@@ -102,6 +112,12 @@ void FillChosenTile(const LiveJob& job, const LiveTask& live, v1::Task& task) {
   for (const v1::Calibration& calibration : chosen) {
     if (calibration.c() == static_cast<uint32_t>(live.c)) *work.add_calibrations() = calibration;
   }
+  AddModels(job, *work.mutable_models(), task);
+  for (const v1::ModelScale& scale : job.plan()->analysis.scales()) {
+    if (scale.c() == static_cast<uint32_t>(live.c)) *work.mutable_model_scale() = scale;
+  }
+  work.set_compare(!work.models().empty() &&
+                   IsComparedTile(job.spec().deconvolve(), live.tile, job.plan()->tiles.tiles()));
 }
 
 void FillAnalyse(const LiveJob& job, v1::Task& task) {
@@ -112,6 +128,7 @@ void FillAnalyse(const LiveJob& job, v1::Task& task) {
   AddInput(job, spec.psf_volume(), task);
   if (!spec.mask_volume().empty()) AddInput(job, spec.mask_volume(), task);
   if (!spec.flat_field_volume().empty()) AddInput(job, spec.flat_field_volume(), task);
+  AddModels(job, *task.mutable_analyse()->mutable_models(), task);
 }
 
 void FillSimulate(const LiveJob& job, v1::Task& task) {
@@ -151,6 +168,46 @@ void FillWriteFile(const LiveJob& job, v1::Task& task) {
   AddInput(job, job.spec().export_file().volume(), task);
 }
 
+void AddTrainingInputs(const LiveJob& job, v1::Task& task) {
+  const v1::TrainModelSpec& spec = job.spec().train_model();
+  AddInput(job, spec.psf_volume(), task);
+  for (const std::string& name : spec.input_volumes()) AddInput(job, name, task);
+  for (const std::string& name : spec.truth_volumes()) AddInput(job, name, task);
+}
+
+const std::string& StatesOf(const LiveJob& job) {
+  return job.record().job.outputs(kStatesOutput).volume();
+}
+
+void FillTrain(const LiveJob& job, const LiveTask& live, v1::Task& task) {
+  v1::TrainTask& work = *task.mutable_train();
+  const v1::TrainModelSpec& spec = job.spec().train_model();
+  *work.mutable_spec() = spec;
+  work.set_part(static_cast<uint32_t>(live.t));
+  work.set_first_step(FirstStep(spec, work.part()));
+  work.set_last_step(FirstStep(spec, work.part() + 1));
+  *work.mutable_so_far() = job.record().job.training();
+  AddTrainingInputs(job, task);
+  if (live.t == 0) return;
+  work.set_state_volume(StatesOf(job));
+  AddInput(job, work.state_volume(), task);
+}
+
+void FillFinishTraining(const LiveJob& job, const LiveTask& live, v1::Task& task) {
+  v1::FinishTrainingTask& work = *task.mutable_finish_training();
+  *work.mutable_spec() = job.spec().train_model();
+  work.set_part(static_cast<uint32_t>(live.t));
+  work.set_state_volume(StatesOf(job));
+  *work.mutable_report() = job.record().job.training();
+  AddTrainingInputs(job, task);
+  AddInput(job, work.state_volume(), task);
+}
+
+void FillCheckModel(const LiveJob& job, v1::Task& task) {
+  *task.mutable_check_model()->mutable_spec() = job.spec().check_model();
+  AddInput(job, job.spec().check_model().model_volume(), task);
+}
+
 void FillProject(const LiveJob& job, const LiveTask& live, v1::Task& task) {
   v1::ProjectTask& work = *task.mutable_project();
   *work.mutable_spec() = job.spec().project();
@@ -175,6 +232,12 @@ v1::OutputPiece Piece(const LiveJob& job, int output, const LiveTask& task, Box3
 v1::OutputPiece PsfPiece(const LiveJob& job, LiveTask task) {
   task.t = 0;
   return Piece(job, PsfOutputOf(job.record().job), task, {});
+}
+
+// The only frame of the model of a training.
+v1::OutputPiece ModelPiece(const LiveJob& job, LiveTask task) {
+  task.t = 0;
+  return Piece(job, kModelOutput, task, {});
 }
 
 // A piece for each frame of the job's only output, t,c order.
@@ -208,9 +271,16 @@ std::vector<v1::OutputPiece> OutputsOf(const LiveJob& job, int64_t number) {
     case TaskKind::kCheckPsf:
     case TaskKind::kLookAtFile:
     case TaskKind::kWriteFile:
+    case TaskKind::kCheckModel:
       break;
     case TaskKind::kReadFile:
       pieces = PiecesOfPart(job.plan()->import->spec, job.record().job.outputs(0).volume(), task.tile);
+      break;
+    case TaskKind::kTrain:
+      pieces.push_back(Piece(job, kStatesOutput, task, {}));
+      break;
+    case TaskKind::kFinishTraining:
+      pieces.push_back(ModelPiece(job, task));
       break;
     case TaskKind::kTile:
       for (int i = 0; i < job.record().job.outputs_size(); ++i) {
@@ -279,6 +349,15 @@ v1::Task BuildTask(const LiveJob& job, int64_t number) {
       break;
     case TaskKind::kWriteFile:
       FillWriteFile(job, task);
+      break;
+    case TaskKind::kTrain:
+      FillTrain(job, live, task);
+      break;
+    case TaskKind::kFinishTraining:
+      FillFinishTraining(job, live, task);
+      break;
+    case TaskKind::kCheckModel:
+      FillCheckModel(job, task);
       break;
     case TaskKind::kCalibrate:
       FillTile(job, live, job.spec().deconvolve(), task, *task.mutable_calibrate()->mutable_tile());

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <map>
 #include <string>
 #include <string_view>
@@ -127,6 +128,17 @@ Shape3 FrameOf(const v1::VolumeSpec& volume) {
   return {volume.shape().z(), volume.shape().y(), volume.shape().x()};
 }
 
+ModelNeeds NeedsOf(const google::protobuf::RepeatedPtrField<v1::ModelUse>& models) {
+  ModelNeeds needs;
+  for (const v1::ModelUse& use : models) {
+    const Shape3 halo = ToShape3(use.facts().halo()), multiple = ToShape3(use.facts().multiple());
+    needs.halo = {std::max(needs.halo.z, halo.z + multiple.z - 1), std::max(needs.halo.y, halo.y + multiple.y - 1),
+                  std::max(needs.halo.x, halo.x + multiple.x - 1)};
+    needs.bytes_per_voxel = std::max(needs.bytes_per_voxel, use.facts().bytes_per_voxel());
+  }
+  return needs;
+}
+
 absl::StatusOr<v1::DeconvolveSpec> ResolveSpec(const v1::DeconvolveSpec& spec, const v1::Method& method) {
   ASSIGN_OR_RETURN(const Parameters parameters, ParametersOf(spec, method));
   ASSIGN_OR_RETURN(const v1::Boundary boundary, ResolveBoundary(spec.boundary(), method));
@@ -155,14 +167,16 @@ namespace {
 // Beyond its halo a tile with MIRROR has what it repeats, which is not what is there; with EXTEND it is free.
 constexpr double kMirrorHalo = 1.25;
 
-// What the PSF needs, times what method and boundary make of it.
+// What the PSF needs, times what method and boundary make of it, and no less than what models need.
 Shape3 HaloOf(const v1::Method& method, v1::Boundary boundary, const PlanInputs& inputs) {
   const double factor = std::max(method.halo_factor(), 1.0) * (boundary == v1::MIRROR ? kMirrorHalo : 1);
-  if (factor == 1) return inputs.halo;
+  const Shape3& least = inputs.models.halo;
+  if (factor == 1 && least == Shape3{}) return inputs.halo;
   const bool known = !(inputs.halo == Shape3{});
   const Shape3& psf = inputs.psf;
-  return ScaledHalo(known ? inputs.halo : Shape3{HaloExtent(psf.z, 0), HaloExtent(psf.y, 0), HaloExtent(psf.x, 0)},
-                    factor);
+  const Shape3 halo = ScaledHalo(
+      known ? inputs.halo : Shape3{HaloExtent(psf.z, 0), HaloExtent(psf.y, 0), HaloExtent(psf.x, 0)}, factor);
+  return {std::max(halo.z, least.z), std::max(halo.y, least.y), std::max(halo.x, least.x)};
 }
 
 }  // namespace
@@ -177,6 +191,7 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
   request.halo = HaloOf(method, spec.boundary(), inputs);
   request.boundary = spec.boundary();
   request.memory = MemoryOf(method, parameters, spec, inputs.psfs, inputs.bad_pixels);
+  request.memory.millibytes_per_padded_voxel += static_cast<int64_t>(std::ceil(1000 * inputs.models.bytes_per_voxel));
   request.fixed_bytes = GivenPsfBytes(inputs.given_psf);
   request.memory_budget_bytes = inputs.machine.memory_budget_bytes;
   request.costs = inputs.machine.fft_costs;
@@ -192,6 +207,7 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
 int64_t WholeTaskBytes(const v1::JobSpec& spec, const v1::VolumeSpec* input, const v1::VolumeSpec* psf) {
   if (spec.has_simulate()) return SimulationBytes(spec.simulate(), psf);
   if (spec.has_model_psf()) return ToShape3(spec.model_psf().shape()).voxels() * static_cast<int64_t>(sizeof(float));
+  if (spec.has_train_model() || spec.has_check_model()) return psf == nullptr ? 0 : AnalysedPsfBytes(*psf, {});
   if (spec.has_check_psf()) return psf == nullptr ? 0 : PlaneBytes(*psf) + AnalysedPsfBytes(*psf, {});
   if (spec.has_prepare_psf()) {
     return psf == nullptr ? 0 : PlaneBytes(*psf) + PreparedPsfBytes(spec.prepare_psf(), FrameOf(*psf));

@@ -22,6 +22,13 @@ absl::StatusOr<v1::DeconvolveSpec> ResolveSpec(const v1::DeconvolveSpec& spec, c
 // wrap around.
 Shape3 UsablePsf(const Shape3& psf, const Shape3& frame, v1::Boundary boundary);
 
+// What models need of tiles; all zero without any.
+struct ModelNeeds {
+  Shape3 halo = {};  // with what aligns their boxes
+  double bytes_per_voxel = 0;
+};
+ModelNeeds NeedsOf(const google::protobuf::RepeatedPtrField<v1::ModelUse>& models);
+
 // What a plan depends on besides the specification and the method.
 struct PlanInputs {
   Shape3 frame;      // on the result's grid
@@ -34,7 +41,8 @@ struct PlanInputs {
   int64_t frames = 1;       // that wait for no other
   int64_t psfs = 1;         // that a tile is computed with
   bool bad_pixels = false;  // some were found
-  bool growing = false;     // the frame comes plane by plane (TilePlanRequest)
+  ModelNeeds models = {};
+  bool growing = false;  // the frame comes plane by plane (TilePlanRequest)
 };
 
 // REQUIRES: `spec` comes from ResolveSpec. Errors as PlanTiles.

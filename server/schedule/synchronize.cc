@@ -82,7 +82,9 @@ void Dispatcher::Register(const v1::WorkerRegistration& registration, const std:
   entry.registration.clear_methods();
   entry.registration.clear_spool_nonce();
   entry.methods.clear();
-  for (const v1::Method& method : registration.methods()) entry.methods.insert(method.name());
+  for (const v1::Method& method : registration.methods()) {
+    if (method.unavailable().empty()) entry.methods.insert(method.name());
+  }
   entry.same_host = !registration.spool_nonce().empty() && registration.spool_nonce() == volumes_.nonce();
   spdlog::info("{} has registered: {} on {}, {} threads, {} MiB", WorkerName(worker), Printable(registration.backend()),
                Printable(registration.host()), registration.threads(), registration.memory_budget_bytes() >> 20U);

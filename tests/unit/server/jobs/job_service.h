@@ -266,6 +266,7 @@ class JobService {
   Capabilities& capabilities() { return core_->capabilities(); }
   JobManager& jobs() { return core_->jobs(); }
   PsfLibrary& psfs() { return core_->psfs(); }
+  ModelLibrary& models() { return core_->models(); }
   Dispatcher& dispatcher() { return core_->dispatcher(); }
 
   testing::FakeClock clock;

@@ -1,0 +1,64 @@
+// What jobs that train, check or use models need besides what every job needs.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "deconvoy/v1/jobs.pb.h"
+#include "deconvoy/v1/methods.pb.h"
+#include "deconvoy/v1/volumes.pb.h"
+#include "server/jobs/capabilities.h"
+#include "server/store/store.h"
+
+namespace deconvoy::server {
+
+using ModelUses = google::protobuf::RepeatedPtrField<v1::ModelUse>;
+
+// What every error below may be besides those that are named: of the store.
+
+// A training that can be accepted.
+struct TrainingExamination {
+  v1::TrainModelSpec spec;  // with its defaults filled in
+  v1::NetworkDescription network;
+  std::map<std::string, v1::VolumeSpec> inputs;  // that it learns from, by id; without its PSF
+  int64_t memory_bytes = 0;                      // of a part, without its PSF
+};
+// Errors: NO_WORKER (nobody can train), INVALID_FIELD (network, method, volumes that do not go together), NOT_FOUND,
+// VOLUME_INCOMPLETE, UNKNOWN_METHOD and those of parameters.
+absl::StatusOr<TrainingExamination> ExamineTraining(Store& store, const std::string& owner,
+                                                    const Capabilities& capabilities, const v1::TrainModelSpec& spec);
+
+// Whether a PSF suits a training: one frame, SHAPE_MISMATCH otherwise; INVALID_FIELD without a voxel size.
+absl::Status CheckTrainingPsf(const v1::TrainModelSpec& spec, const v1::VolumeSpec& psf);
+
+// The id and description of the volume whose file is to be checked. Errors: NO_WORKER (also for a format that none
+// reads), NOT_FOUND, VOLUME_INCOMPLETE, INVALID_FIELD (it holds no file), LIMIT_EXCEEDED.
+absl::StatusOr<std::map<std::string, v1::VolumeSpec>> ExamineModelFile(Store& store, const std::string& owner,
+                                                                       const Capabilities& capabilities,
+                                                                       const v1::CheckModelSpec& spec);
+
+// The models that the job names, whose names become those of versions; none where it names none. Errors: NOT_FOUND,
+// those of names.
+absl::StatusOr<ModelUses> LookUpModels(Store& store, const std::string& owner, v1::DeconvolveSpec& spec);
+
+// INVALID_FIELD unless method, models and what is asked of them go together; NO_WORKER where nobody can run the method.
+absl::Status CheckModels(const v1::Method& method, const v1::DeconvolveSpec& spec, const ModelUses& models);
+
+// INVALID_FIELD for a method that results of models cannot be compared with: one with models of its own, or that does
+// not make one image from one with the PSF as it is given.
+absl::Status CheckComparable(const v1::Method& method);
+
+// What to say of models for an image with such voxels: which they are, and voxels that they were not trained for.
+std::vector<v1::Finding> ModelFindings(const ModelUses& models, const v1::VoxelSize& voxel);
+
+// Whether a tile of a frame of so many is also computed by the classical method: `compared_tiles`, evenly spread.
+bool IsComparedTile(const v1::DeconvolveSpec& spec, int64_t tile, int64_t tiles);
+
+// The method that a worker must have for the job's tasks; empty: none.
+std::string NeededMethod(const v1::JobSpec& spec);
+
+}  // namespace deconvoy::server
