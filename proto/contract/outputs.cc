@@ -214,11 +214,7 @@ absl::StatusOr<std::vector<PlannedOutput>> Plan(const v1::JobSpec& job, const v1
     case v1::JobSpec::kPreparePsf:
       return PlanPreparePsf(job, psf);
     default:
-      return MakeError(
-          {.reason = v1::INVALID_FIELD,
-           .remedy = "Say what to do: deconvolve, simulate, project, model_psf, distill, check_psf, prepare_psf, "
-                     "import_file, export_file, train_model or check_model."},
-          "the job does not say what to do");
+      return MakeError({.reason = v1::INVALID_FIELD, .remedy = kSayWhatToDo}, "the job does not say what to do");
   }
 }
 

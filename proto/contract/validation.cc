@@ -470,9 +470,7 @@ absl::Status ValidateJobSpec(const v1::JobSpec& spec) {
     case v1::JobSpec::kCheckModel:
       return ValidateCheckModel(spec.check_model());
     default:
-      return Invalid("work", "is missing",
-                     "Say what to do: deconvolve, simulate, project, model_psf, distill, check_psf, prepare_psf, "
-                     "import_file, export_file, train_model or check_model.");
+      return Invalid("work", "is missing", kSayWhatToDo);
   }
 }
 

@@ -16,6 +16,11 @@ namespace deconvoy {
 absl::Status ValidateRequestId(std::string_view id);
 absl::Status ValidateVolumeSpec(const v1::VolumeSpec& spec);
 absl::Status ValidateJobSpec(const v1::JobSpec& spec);
+// The remedy of a job that says nothing.
+inline constexpr const char* kSayWhatToDo =
+    "Say what to do: deconvolve, simulate, project, model_psf, distill, check_psf, prepare_psf, import_file, "
+    "export_file, "
+    "train_model or check_model.";
 
 // Checks box, length and checksum of one chunk that arrives for a volume.
 absl::Status ValidateChunk(const v1::Chunk& chunk, const v1::VolumeSpec& volume);

@@ -27,6 +27,7 @@
 #include "server/jobs/result_check.h"
 #include "server/jobs/task_builder.h"
 #include "server/jobs/tile_planning.h"
+#include "server/jobs/tile_statistics.h"
 #include "server/jobs/training_outcome.h"
 
 namespace deconvoy::server {
@@ -227,70 +228,6 @@ absl::Status TakeCalibration(JobStep& step, const v1::CalibrateResult& result, c
 }
 
 // --- Tiles ---
-
-void AddQuality(const v1::QualityStatistics& added, v1::QualityStatistics& total) {
-  total.set_voxels(total.voxels() + added.voxels());
-  total.set_residual_sum(total.residual_sum() + added.residual_sum());
-  total.set_residual_squares(total.residual_squares() + added.residual_squares());
-  total.set_neighbours(total.neighbours() + added.neighbours());
-  total.set_neighbour_products(total.neighbour_products() + added.neighbour_products());
-  total.set_neighbours_y(total.neighbours_y() + added.neighbours_y());
-  total.set_neighbour_products_y(total.neighbour_products_y() + added.neighbour_products_y());
-  total.set_neighbours_z(total.neighbours_z() + added.neighbours_z());
-  total.set_neighbour_products_z(total.neighbour_products_z() + added.neighbour_products_z());
-  total.set_flat_voxels(total.flat_voxels() + added.flat_voxels());
-  total.set_flat_squares_before(total.flat_squares_before() + added.flat_squares_before());
-  total.set_flat_squares_after(total.flat_squares_after() + added.flat_squares_after());
-  total.set_faint_voxels(total.faint_voxels() + added.faint_voxels());
-  total.set_faint_light_before(total.faint_light_before() + added.faint_light_before());
-  total.set_faint_light_after(total.faint_light_after() + added.faint_light_after());
-  total.set_ring_voxels(total.ring_voxels() + added.ring_voxels());
-}
-
-void AddStatistics(const v1::TileResult& tile, v1::Job& job) {
-  const v1::ResultStatistics& added = tile.statistics();
-  const bool first = !job.has_result();
-  v1::ResultStatistics& total = *job.mutable_result();
-  total.set_minimum(first ? added.minimum() : std::min(total.minimum(), added.minimum()));
-  total.set_maximum(first ? added.maximum() : std::max(total.maximum(), added.maximum()));
-  total.set_sum(total.sum() + added.sum());
-  total.set_clipped_voxels(total.clipped_voxels() + added.clipped_voxels());
-  total.set_input_sum(total.input_sum() + added.input_sum());
-  if (added.has_quality()) AddQuality(added.quality(), *total.mutable_quality());
-}
-
-using Objective = google::protobuf::RepeatedPtrField<v1::ObjectiveValue>;
-
-bool SameIterations(const Objective& a, const Objective& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const auto& x, const auto& y) { return x.iteration() == y.iteration(); });
-}
-
-// What is relative to a tile's own copies has no sum: the largest stands for all.
-void AddValue(const v1::ObjectiveValue& added, v1::ObjectiveValue& total) {
-  total.set_value(total.value() + added.value());
-  total.set_residual_squares(total.residual_squares() + added.residual_squares());
-  total.set_data_squares(total.data_squares() + added.data_squares());
-  total.set_primal_squares(std::max(total.primal_squares(), added.primal_squares()));
-  total.set_dual_squares(std::max(total.dual_squares(), added.dual_squares()));
-}
-
-// Curves of tiles that did not iterate alike have no sum: then the job has none. One of a tile without light counts
-// nothing. REQUIRES: the tile's statistics have been added.
-void AddObjective(const v1::TileResult& tile, v1::Job& job) {
-  if (tile.objective().empty()) return;
-  // Without a curve so far, and no voxel that counted: else the curve has been given up.
-  const bool first = job.objective().empty() && job.result().quality().voxels() == tile.statistics().quality().voxels();
-  if (first) {
-    *job.mutable_objective() = tile.objective();
-  } else if (!SameIterations(tile.objective(), job.objective())) {
-    job.clear_objective();
-  } else {
-    for (int i = 0; i < tile.objective_size(); ++i) {
-      AddValue(tile.objective(i), *job.mutable_objective(i));
-    }
-  }
-}
 
 void AddThroughput(const LiveJob& job, int64_t number, double seconds, v1::JobProgress& progress) {
   if (seconds <= 0) return;
