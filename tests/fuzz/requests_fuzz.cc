@@ -48,7 +48,6 @@ T Made(absl::StatusOr<T> result) {
 class Service {
  public:
   Service() {
-    spdlog::set_level(spdlog::level::off);
     fs::create_directory(folder_);
     server::ServerCore::Options options;
     options.database = folder_ / "store.sqlite";
@@ -211,8 +210,12 @@ bool MakeCall(Service& service, fuzz::Input& input) {
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace deconvoy;
+  static const bool quiet = [] {
+    spdlog::set_level(spdlog::level::off);  // also so that the log outlives the service
+    return true;
+  }();
   static std::unique_ptr<Service> service;
-  if (service == nullptr) service = std::make_unique<Service>();
+  if (quiet && service == nullptr) service = std::make_unique<Service>();
   fuzz::Input input(data, size);
   bool changed = false;
   for (int call = 0; call < kMostCalls; ++call) changed = MakeCall(*service, input) || changed;
