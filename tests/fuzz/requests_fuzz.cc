@@ -171,7 +171,8 @@ bool IsMessageOf(const google::protobuf::MethodDescriptor& method, const std::st
 }
 
 bool OnlyLooks(std::string_view name) {
-  static constexpr std::array<std::string_view, 6> kLooks = {"Get", "List", "Read", "Watch", "Preflight", "Export"};
+  static constexpr std::array<std::string_view, 6> kLooks = {"Get",   "List",      "Read",
+                                                             "Watch", "Preflight", "ExportUsage"};
   return std::ranges::any_of(kLooks, [&](std::string_view look) { return name.starts_with(look); });
 }
 
