@@ -108,6 +108,8 @@ class Service {
   }
 
  private:
+  static inline int services_ = 0;  // made so far
+
   // The volumes have the ids 3, 4 and 5, the job 6, its result 7.
   void Fill() {
     v1::SynchronizeRequest worker;
@@ -151,7 +153,8 @@ class Service {
     return volume.name();
   }
 
-  const fs::path folder_ = fs::temp_directory_path() / fmt::format("deconvoy-fuzz-{}", getpid());
+  // Another one for each service: gRPC may keep what it knows of an address for a while.
+  const fs::path folder_ = fs::temp_directory_path() / fmt::format("deconvoy-fuzz-{}-{}", getpid(), ++services_);
   testing::CountingIds ids_{'0'};  // so that inputs can name what the server makes
   int volumes_ = 0;
   std::string secret_;
