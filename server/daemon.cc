@@ -85,7 +85,7 @@ class WholeDaemon final : public Daemon {
     std::filesystem::remove(address_file());
     spdlog::info("deconvoyd {}, state folder {}", DECONVOY_VERSION, Printable(state_->path().string()));
     ServerCore::Options options = CoreOptions();
-    ASSIGN_OR_RETURN(options.file_roots, FileRoots());
+    ASSIGN_OR_RETURN(options.file_roots, RootFolders());
     ASSIGN_OR_RETURN(core_, ServerCore::Open(options, SystemClock(), RandomIds()));
     const JobManager::Counts tasks = core_->jobs().CountTasks();
     if (tasks.ready > 0) spdlog::info("{} tasks of unfinished jobs are waiting", tasks.ready);
@@ -111,15 +111,10 @@ class WholeDaemon final : public Daemon {
     return quota;
   }
 
-  // Storage may come later than the server.
-  absl::StatusOr<std::vector<RootFolder>> FileRoots() const {
+  absl::StatusOr<std::vector<RootFolder>> RootFolders() const {
     ASSIGN_OR_RETURN(const std::vector<NamedFolder> folders, FoldersForFiles(config_));
     std::vector<RootFolder> roots;
     for (const NamedFolder& folder : folders) {
-      std::error_code ignored;
-      if (!std::filesystem::is_directory(folder.path, ignored)) {
-        spdlog::warn("{}, the folder for files \"{}\", is not there", Printable(folder.path.string()), folder.name);
-      }
       roots.push_back({.name = folder.name, .path = folder.path, .writable = folder.writable});
     }
     return roots;

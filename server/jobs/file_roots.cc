@@ -1,11 +1,19 @@
 #include "server/jobs/file_roots.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
 #include <system_error>
+#include <thread>
+#include <utility>
 
 #include "proto/contract/error.h"
 #include "proto/contract/server_file.h"
@@ -13,6 +21,23 @@
 
 namespace deconvoy::server {
 namespace {
+
+constexpr std::chrono::seconds kBetweenLooks{5};
+constexpr std::chrono::seconds kFirstLook{1};
+
+// What lies at a root's path.
+struct Look {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  std::string missing = {};  // why it is no folder; empty if it is
+};
+
+Look LookAt(const std::filesystem::path& path) {
+  struct stat state {};
+  if (stat(path.c_str(), &state) != 0) return {.missing = std::generic_category().message(errno)};
+  if (!S_ISDIR(state.st_mode)) return {.missing = "it is not a folder"};
+  return {.device = state.st_dev, .inode = state.st_ino};
+}
 
 bool MayUse(const FileRights& rights, const std::string& root) {
   return rights.all || std::ranges::find(rights.roots, root) != rights.roots.end();
@@ -35,6 +60,74 @@ absl::Status NotThere(const RootFolder& root, std::string_view what) {
 }
 
 }  // namespace
+
+// What was seen last of each root. Its thread is left to itself: the system may keep it in a look for ever, where the
+// storage does not answer, and then it must not keep the server from ending.
+class FileRoots::Looks {
+ public:
+  // Waits for the first round, but not for long.
+  static std::shared_ptr<Looks> Begin(std::vector<RootFolder> roots) {
+    auto looks = std::make_shared<Looks>();
+    std::thread([looks, roots = std::move(roots)] { looks->Run(roots); }).detach();
+    std::unique_lock lock(looks->mutex_);
+    looks->changed_.wait_for(lock, kFirstLook, [&looks] { return looks->rounds_ > 0; });
+    return looks;
+  }
+
+  void End() {
+    {
+      std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
+    changed_.notify_all();
+  }
+
+  // Nothing before the first look has ended.
+  std::optional<Look> Last(const std::string& root) const {
+    std::lock_guard lock(mutex_);
+    const auto found = seen_.find(root);
+    return found == seen_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+ private:
+  void Run(const std::vector<RootFolder>& roots) {
+    for (bool ended = false; !ended;) {
+      for (const RootFolder& root : roots) Note(root, LookAt(root.path));
+      std::unique_lock lock(mutex_);
+      ++rounds_;
+      changed_.notify_all();
+      ended = changed_.wait_for(lock, kBetweenLooks, [this] { return ended_; });
+    }
+  }
+
+  void Note(const RootFolder& root, Look look) {
+    std::lock_guard lock(mutex_);
+    const auto before = seen_.find(root.name);
+    const bool was_there = before == seen_.end() || before->second.missing.empty();
+    if (was_there && !look.missing.empty()) {
+      spdlog::warn("{}, the folder for files \"{}\", cannot be used: {}", Printable(root.path.string()), root.name,
+                   look.missing);
+    } else if (!was_there && look.missing.empty()) {
+      spdlog::info("{}, the folder for files \"{}\", is there now", Printable(root.path.string()), root.name);
+    }
+    seen_[root.name] = std::move(look);
+  }
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;   // notified when a round has ended, and by End
+  std::map<std::string, Look> seen_;  // by root; guarded by mutex_
+  int64_t rounds_ = 0;                // guarded by mutex_
+  bool ended_ = false;                // guarded by mutex_
+};
+
+FileRoots::FileRoots(std::vector<RootFolder> roots, RightsOf rights_of)
+    : roots_(std::move(roots)),
+      rights_of_(std::move(rights_of)),
+      looks_(roots_.empty() ? nullptr : Looks::Begin(roots_)) {}
+
+FileRoots::~FileRoots() {
+  if (looks_ != nullptr) looks_->End();
+}
 
 std::vector<v1::FileRoot> FileRoots::UsableBy(const std::string& owner) const {
   std::vector<v1::FileRoot> usable;
@@ -79,13 +172,13 @@ absl::StatusOr<v1::FileAccess> FileRoots::Access(const std::string& owner, const
                                                  const std::string& field, bool write) const {
   ASSIGN_OR_RETURN(const RootFolder* root, Find(owner, file, field, write));
   ASSIGN_OR_RETURN(const ServerFile named, ParseServerFile(file, field));
-  struct stat state {};
-  if (stat(root->path.c_str(), &state) != 0) return NotThere(*root, std::generic_category().message(errno));
-  if (!S_ISDIR(state.st_mode)) return NotThere(*root, "it is not a folder");
+  const std::optional<Look> look = looks_->Last(root->name);
+  if (!look) return NotThere(*root, "it does not answer");
+  if (!look->missing.empty()) return NotThere(*root, look->missing);
   v1::FileAccess access;
   access.set_root_path(root->path.string());
-  access.set_root_device(state.st_dev);
-  access.set_root_inode(state.st_ino);
+  access.set_root_device(look->device);
+  access.set_root_inode(look->inode);
   access.set_path(named.path);
   access.set_file(file);
   return access;

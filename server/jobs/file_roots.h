@@ -1,7 +1,8 @@
 // The folders of this machine that files may be imported from and exported to, and who may use which.
 //
 // The server never opens a file in them: it finds out which folder a root's path leads to, and workers of this machine
-// do the rest. Thread safe.
+// do the rest. Storage that does not answer delays nobody: a thread of its own looks at the folders every few seconds,
+// and what it saw last is told. Thread safe.
 #pragma once
 
 #include <absl/status/status.h>
@@ -9,6 +10,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -31,9 +33,11 @@ class FileRoots {
 
   // None: every import and export is refused.
   FileRoots() = default;
-  // `rights_of` is called by any thread.
-  FileRoots(std::vector<RootFolder> roots, RightsOf rights_of)
-      : roots_(std::move(roots)), rights_of_(std::move(rights_of)) {}
+  // `rights_of` is called by any thread. Waits a second at most for a first look at the folders.
+  FileRoots(std::vector<RootFolder> roots, RightsOf rights_of);
+  FileRoots(FileRoots&&) = default;
+  FileRoots& operator=(FileRoots&&) = delete;
+  ~FileRoots();
 
   // Those that the owner may use, by name.
   std::vector<v1::FileRoot> UsableBy(const std::string& owner) const;
@@ -43,16 +47,19 @@ class FileRoots {
   // for writing into one that is only read; those of ParseServerFile.
   absl::Status Check(const std::string& owner, const std::string& file, const std::string& field, bool write) const;
 
-  // The same, and how a worker gets there. STORAGE_FAILURE, too, where the root's folder cannot be looked at.
+  // The same, and how a worker gets there. STORAGE_FAILURE, too, where the root's folder was not there.
   absl::StatusOr<v1::FileAccess> Access(const std::string& owner, const std::string& file, const std::string& field,
                                         bool write) const;
 
  private:
+  class Looks;
+
   absl::StatusOr<const RootFolder*> Find(const std::string& owner, const std::string& file, const std::string& field,
                                          bool write) const;
 
   std::vector<RootFolder> roots_;
   RightsOf rights_of_;
+  std::shared_ptr<Looks> looks_;  // null without roots
 };
 
 }  // namespace deconvoy::server

@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
 #include "proto/contract/error.h"
 #include "tests/support/test_support.h"
 
@@ -67,6 +71,19 @@ TEST_F(FileRootsTest, AFolderThatIsNotMountedIsSaidToBe) {
   const absl::Status gone = roots.Access("ada", "in/a.tif", "f", false).status();
   EXPECT_EQ(ReasonOf(gone), v1::STORAGE_FAILURE);
   EXPECT_THAT(std::string(gone.message()), ::testing::Not(::testing::HasSubstr(folder_.path().string())));
+}
+
+TEST_F(FileRootsTest, AFolderThatComesLaterIsSeen) {
+  const std::filesystem::path late = folder_.path() / "late";
+  const FileRoots roots({{.name = "in", .path = late}}, RightsOf);
+  EXPECT_FALSE(roots.Access("ada", "in/a.tif", "f", false).ok());
+  std::filesystem::create_directory(late);
+  absl::Status status = absl::UnavailableError("not asked yet");
+  for (int i = 0; i < 600 && !status.ok(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    status = roots.Access("ada", "in/a.tif", "f", false).status();
+  }
+  EXPECT_OK(status);
 }
 
 TEST(FileRoots, WithoutAnyTheRemedySaysHowToSetThemUp) {
