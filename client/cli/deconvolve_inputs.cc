@@ -1,4 +1,5 @@
 #include "client/cli/deconvolve_inputs.h"
+#include "client/cli/server_files.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -236,6 +237,10 @@ absl::StatusOr<std::string> BringPsf(Session& session, DeconvolveInputs& inputs,
 absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v1::DeconvolveSpec& deconvolve,
                                             Progress& progress) {
   RETURN_IF_ERROR(CheckModel(options));
+  if (IsServerFile(options.input)) {
+    return UsageError("a file of the server can be submitted only: " + Printable(options.input),
+                      "Use `deconvoy submit`, and then `deconvoy fetch` or `deconvoy volumes export`.");
+  }
   ASSIGN_OR_RETURN(InputImage image, OpenInput(options.input, options.voxel_um, progress));
   const imageio::Acquisition acquisition = image.reader->acquisition();
   return OpenInputsOf(std::move(image), acquisition, options, deconvolve, progress);

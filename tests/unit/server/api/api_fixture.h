@@ -41,6 +41,7 @@ class ApiTest : public ::testing::Test {
     options.spool = {.directory = folder_.path() / "spool", .keep_free_bytes = 0};
     options.dispatcher.poll = absl::Milliseconds(200);
     options.tokens = tokens_;
+    options.file_roots = {{.name = "data", .path = folder_.path(), .writable = true}};
     ASSERT_OK_AND_ASSIGN(core_, ServerCore::Open(options, SystemClock(), RandomIds()));
     Listen();
     channel_ = grpc::CreateChannel(address_.Text(), grpc::InsecureChannelCredentials());
