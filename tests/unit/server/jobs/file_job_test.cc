@@ -93,7 +93,8 @@ TEST_F(FileJobTest, WhatIsThereAlreadyIsFound) {
   const v1::Job found = service_.Get(second);
   EXPECT_EQ(found.state(), v1::SUCCEEDED) << found.ShortDebugString();
   EXPECT_EQ(found.outputs(0).volume(), service_.Get(first).outputs(0).volume());
-  EXPECT_THAT(found.findings(0).message(), HasSubstr("was there already"));
+  ASSERT_GT(found.findings_size(), 0);
+  EXPECT_THAT(found.findings().rbegin()->message(), HasSubstr("was there already"));
   EXPECT_EQ(service_.CountVolumes(), 1U);
   EXPECT_EQ(VolumeOf(found).spec().digest(), std::string(32, 'd')) << "it keeps its digest";
   service_.Submit(ImportSpec());
@@ -193,7 +194,8 @@ TEST_F(FileJobTest, AnExportReadsItsVolumeAndYieldsNone) {
   const v1::Job ended = service_.Get(job);
   EXPECT_EQ(ended.state(), v1::SUCCEEDED);
   EXPECT_EQ(ended.outputs_size(), 0);
-  EXPECT_THAT(ended.findings(0).message(), HasSubstr("999 bytes"));
+  ASSERT_GT(ended.findings_size(), 0);
+  EXPECT_THAT(ended.findings().rbegin()->message(), HasSubstr("999 bytes"));
   EXPECT_OK(service_.volumes().Delete(VolumeId(volume, "").value()));
 }
 
