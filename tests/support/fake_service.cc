@@ -141,6 +141,28 @@ struct FakeService::Services {
       return grpc::Status::OK;
     }
 
+    grpc::Status Import(grpc::ServerContext*, const v1::ImportVolumeRequest* request,
+                        v1::ImportVolumeResponse* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Volumes.Import"); !fault.ok()) return fault;
+      v1::JobSpec spec;
+      spec.mutable_import_file()->set_file(request->file());
+      if (request->has_voxel_size()) *spec.mutable_import_file()->mutable_voxel_size() = request->voxel_size();
+      return state.AddFileJob(spec, response->mutable_job());
+    }
+
+    grpc::Status Export(grpc::ServerContext*, const v1::ExportVolumeRequest* request,
+                        v1::ExportVolumeResponse* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Volumes.Export"); !fault.ok()) return fault;
+      v1::JobSpec spec;
+      spec.mutable_export_file()->set_volume(request->volume());
+      spec.mutable_export_file()->set_file(request->file());
+      spec.mutable_export_file()->set_overwrite(request->overwrite());
+      spec.mutable_export_file()->set_compression(request->compression());
+      return state.AddFileJob(spec, response->mutable_job());
+    }
+
     grpc::Status List(grpc::ServerContext*, const v1::ListVolumesRequest*, v1::ListVolumesResponse* response) override {
       const std::lock_guard lock(state.mutex);
       if (auto fault = state.Enter("Volumes.List"); !fault.ok()) return fault;
@@ -223,6 +245,10 @@ struct FakeService::Services {
       if (auto fault = state.Enter("Admin.GetServerInfo"); !fault.ok()) return fault;
       response->set_contract_version(state.contract_version);
       response->set_version("9.8.7");
+      response->add_file_roots()->set_name("data");
+      v1::FileRoot& results = *response->add_file_roots();
+      results.set_name("results");
+      results.set_writable(true);
       return grpc::Status::OK;
     }
     grpc::Status ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*,

@@ -255,6 +255,27 @@ struct FakeService::State {
     AddOutput(job, "estimate", spec, input.bytes);
   }
 
+  // A job that imports or exports a file, as valid as its specification; what it imports is a small stack.
+  grpc::Status AddFileJob(const v1::JobSpec& spec, std::string* name) {
+    if (auto bad = ValidateJobSpec(spec); !bad.ok()) return ToGrpc(bad);
+    if (spec.has_export_file() && !volumes.contains(spec.export_file().volume())) {
+      return NoSuch(spec.export_file().volume());
+    }
+    *name = fmt::format("jobs/j{}", ++next_id);
+    v1::Job& job = jobs[*name];
+    job.set_name(*name);
+    *job.mutable_spec() = spec;
+    job.set_state(v1::PENDING);
+    if (!spec.has_import_file()) return grpc::Status::OK;
+    v1::VolumeSpec volume;
+    *volume.mutable_shape() = ToProto(Shape5{1, 2, 3, 8, 9});
+    volume.set_type(v1::F32);
+    volume.set_display_name(spec.import_file().file());
+    *volume.mutable_voxel_size() = spec.import_file().voxel_size();
+    AddOutput(job, "volume", volume, "");
+    return grpc::Status::OK;
+  }
+
   // Sends boxes of a volume as they are committed. REQUIRES: `lock` holds the mutex.
   grpc::Status Follow(const v1::ReadVolumeRequest& request, int after, std::unique_lock<std::mutex>& lock,
                       grpc::ServerWriter<v1::ReadVolumeResponse>& writer) {
