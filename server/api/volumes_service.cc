@@ -114,7 +114,6 @@ absl::Status VolumesService::TakeChunks(Call& call, WriteStream& stream, IdleStr
     return stream.Write(answer);
   });
   absl::Status status;
-  int64_t bytes = 0;
   do {
     watched.Touch();
     if (!message.volume().empty() && message.volume() != name) {
@@ -124,12 +123,11 @@ absl::Status VolumesService::TakeChunks(Call& call, WriteStream& stream, IdleStr
     } else if (message.has_chunk()) {
       status = Unpack(*message.mutable_chunk(), record.spec);
       if (status.ok()) status = upload.Add(message.chunk());
-      if (status.ok()) bytes += VoxelBytes(message.chunk().box(), record.spec);
+      if (status.ok()) usage_.Add(call.owner(), VoxelBytes(message.chunk().box(), record.spec), 0);
     }
   } while (status.ok() && stream.Read(&message));
   // What came before an error is good, and its acknowledgement spares sending it again.
   const absl::Status finished = upload.Finish();
-  usage_.Add(call.owner(), bytes, 0);
   return status.ok() ? finished : status;
 }
 
@@ -162,7 +160,6 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
     bool heard = true;
     const bool whole_planes = std::ranges::all_of(
         request->regions(), [&](const v1::Box& region) { return IsOfWholePlanes(region, record.spec.shape()); });
-    int64_t bytes = 0;
     IdleStreams::Watched watched(door_.streams(), [context] { context->TryCancel(); });
     const auto send = [&](v1::Chunk chunk) {
       watched.Touch();
@@ -190,7 +187,6 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
     for (int64_t i = 0; i < regions.size() && heard && status.ok() && !request->follow(); ++i) {
       status = volumes_.Read(record.id, regions.At(i), send);
     }
-    usage_.Add(call.owner(), 0, bytes);
     if (status.ok() && !heard) status = absl::CancelledError("the reader left");
     return OrIdle(status, watched, door_.streams());
   });

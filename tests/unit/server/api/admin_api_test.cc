@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "tests/unit/server/api/api_fixture.h"
 
 namespace deconvoy::server {
@@ -124,6 +126,31 @@ TEST_F(AdminApiTest, BytesWrittenAndReadAreUsage) {
   EXPECT_EQ(usage.usage(0).tasks(), 0U);
   ASSERT_TRUE(Export("1999-01", "1999-12", &usage).ok());
   EXPECT_EQ(usage.usage_size(), 0);
+}
+
+TEST_F(AdminApiTest, BytesAreCountedWhileTheirStreamIsOpen) {
+  const v1::VolumeSpec spec = Spec(2, 3, 4);
+  v1::Volume volume;
+  ASSERT_TRUE(Create("r", spec, &volume).ok());
+  grpc::ClientContext context;
+  const auto stream = volume_stub_->Write(&context);
+  v1::WriteVolumeRequest request;
+  request.set_volume(volume.name());
+  *request.mutable_chunk() = Planes(spec, 0, 1);
+  ASSERT_TRUE(stream->Write(request));
+  v1::WriteVolumeResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.committed_bytes(), 12U);
+  v1::ExportUsageResponse usage;
+  for (int i = 0; i < 2000 && usage.usage_size() == 0; ++i) {
+    ASSERT_TRUE(Export("", "", &usage).ok());
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  ASSERT_EQ(usage.usage_size(), 1);
+  EXPECT_EQ(usage.usage(0).bytes_in(), 12U);
+  stream->WritesDone();
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_TRUE(stream->Finish().ok());
 }
 
 TEST_F(AdminApiTest, WhatIsNoMonthIsRefused) {
