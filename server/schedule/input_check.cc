@@ -76,12 +76,12 @@ absl::StatusOr<int64_t> InputCheck::BytesToRead(const std::string& job_id) {
   int64_t bytes = 0;
   for (const std::string& id : ids) {
     ASSIGN_OR_RETURN(const VolumeRecord volume, store_.GetVolume(id));
-    if (volume.state == v1::COMPLETE) bytes += volume.committed_bytes;
+    if (volume.state == v1::COMPLETE || !volume.job_output) bytes += volume.committed_bytes;
   }
   return bytes;
 }
 
-// Results of the job itself are not complete, and so not looked at.
+// Results of the job itself are not complete, and so not looked at. Of a recording that goes on, what is there now is.
 absl::Status InputCheck::Check(const std::string& job_id, const std::stop_token& stop) {
   ASSIGN_OR_RETURN(const std::vector<std::string> ids, store_.VolumesOfJob(job_id));
   for (const std::string& id : ids) RETURN_IF_ERROR(volumes_.Verify(id, stop));

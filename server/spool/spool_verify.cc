@@ -45,7 +45,7 @@ absl::Status SpoolVolumeStore::CheckBytes(const VolumeRecord& volume, const File
 
 absl::Status SpoolVolumeStore::Verify(const std::string& id, const std::stop_token& stop) {
   ASSIGN_OR_RETURN(const VolumeRecord volume, store_.GetVolume(id));
-  if (volume.state != v1::COMPLETE) return absl::OkStatus();
+  if (volume.state != v1::COMPLETE && volume.job_output) return absl::OkStatus();
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), volume.spec.type(), "spec.shape"));
   ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files_.Open(PathOf(id), false));
   for (int64_t frame = 0; frame < shape.frames(); ++frame) {

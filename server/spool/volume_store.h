@@ -105,9 +105,9 @@ class VolumeStore {
   virtual void NoteSent(const VolumeRecord& volume, const FrameBox& box) = 0;
   virtual Quotas& quotas() = 0;
 
-  // Compares all bytes of a complete volume with the checksums that they were stored with; others are not looked at.
-  // CORRUPT_DATA naming volume, box and file, after which the volume is not found by its digest any more; CANCELLED
-  // when `stop` is requested.
+  // Compares all bytes of a volume with the checksums that they were stored with, of an unfinished upload those that
+  // are committed; unfinished results are not looked at. CORRUPT_DATA naming volume, box and file, after which the
+  // volume is not found by its digest any more; CANCELLED when `stop` is requested.
   virtual absl::Status Verify(const std::string& id, const std::stop_token& stop) = 0;
 
   // Sends `region` in chunks to `send`, which returns false to stop (then OK). FAILED_PRECONDITION when some of

@@ -156,9 +156,20 @@ TEST_P(SpoolUseTest, ReadingFindsDamageInBoxesThatAreNotItsChunks) {
   EXPECT_OK(ReadRegion(id, large, {0, 0, {{0, 0, 0}, {1, 700, 512}}}));
 }
 
-TEST_P(SpoolUseTest, UnfinishedVolumesAreNotVerified) {
+TEST_P(SpoolUseTest, OfAnUnfinishedUploadWhatIsThereIsVerified) {
   const std::string id = Make(spec_);
   EXPECT_OK(volumes_->Verify(id, {}));
+  const std::vector<v1::Chunk> chunks = AllChunks(spec_, kChunk);
+  ASSERT_OK(Upload(id, {chunks[0]}));
+  EXPECT_OK(volumes_->Verify(id, {}));
+  Flip(id, BytesOf(spec_) - 1);
+  EXPECT_OK(volumes_->Verify(id, {}));  // it has not been written yet
+  Flip(id, 5);
+  Reopen();
+  EXPECT_EQ(ReasonOf(volumes_->Verify(id, {})), v1::CORRUPT_DATA);
+}
+
+TEST_P(SpoolUseTest, VerifyingCanBeBrokenOff) {
   const std::string complete = Complete("a");
   std::stop_source stop;
   stop.request_stop();
