@@ -4,14 +4,8 @@
 #   docs/methods/pictures.sh [METHOD...]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-deconvoy=$PWD/build/release/bin/deconvoy
+. docs/methods/server.sh
 pictures=$PWD/docs/images
-work=$(mktemp -d)
-trap 'kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
-build/release/bin/deconvoyd --state "$work/state" --listen "unix:$work/s" >"$work/log" 2>&1 &
-server=$!
-export DECONVOY_SERVER=unix:$work/s
-for _ in $(seq 100); do "$deconvoy" methods >/dev/null 2>&1 && break; sleep 0.2; done
 if [ $# -eq 0 ]; then
   mapfile -t methods < <("$deconvoy" methods --json | sed 's/.*"name":"\([a-z-]*\)","noise_model".*/\1/')
   set -- "${methods[@]}"

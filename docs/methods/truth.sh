@@ -10,13 +10,7 @@ stacks=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do stacks+=("$(realpath "$1")"); shift; done
 [ $# -eq 0 ] || shift
 cd "$(dirname "$0")/../.."
-deconvoy=$PWD/build/release/bin/deconvoy
-work=$(mktemp -d)
-trap 'kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
-build/release/bin/deconvoyd --state "$work/state" --listen "unix:$work/s" >"$work/log" 2>&1 &
-server=$!
-export DECONVOY_SERVER=unix:$work/s
-for _ in $(seq 100); do "$deconvoy" methods >/dev/null 2>&1 && break; sleep 0.2; done
+. docs/methods/server.sh
 
 figure() { grep -o "\"$1\":[-+.0-9e]*" "$work/figures" | head -n 1 | cut -d: -f2; }  # NAME
 row() {  # METHOD [OPTION...]
