@@ -305,7 +305,7 @@ absl::StatusOr<bool> DeconvolveCall::WriteResult() {
 absl::Status DeconvolveCall::WriteBox(const v1::Box& box) {
   absl::Status status;
   v1::DeconvolveResponse message;
-  const absl::Status read = volumes_.Read(session_.estimate_id, box, [&](v1::Chunk chunk) {
+  const absl::Status read = volumes_.Read(session_.estimate_id, box, [&](v1::Chunk& chunk) {
     for (absl::StatusOr<bool> urgent = true; status.ok() && *urgent;) {
       urgent = WriteUrgent();
       status = urgent.status();

@@ -42,11 +42,6 @@ class Regions {
     return ToProto(
         FrameBox{.t = i / shape_.c(), .c = i % shape_.c(), .box = {{}, {shape_.z(), shape_.y(), shape_.x()}}});
   }
-  std::vector<v1::Box> All() const {
-    std::vector<v1::Box> regions;
-    for (int64_t i = 0; i < size(); ++i) regions.push_back(At(i));
-    return regions;
-  }
 
  private:
   const v1::ReadVolumeRequest& request_;
@@ -161,14 +156,15 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
     const bool whole_planes = std::ranges::all_of(
         request->regions(), [&](const v1::Box& region) { return IsOfWholePlanes(region, record.spec.shape()); });
     IdleStreams::Watched watched(door_.streams(), [context] { context->TryCancel(); });
-    const auto send = [&](v1::Chunk chunk) {
+    const auto send = [&](v1::Chunk& chunk) {
       watched.Touch();
       const FrameBox box = ToFrameBox(chunk.box());
-      *message.mutable_chunk() = std::move(chunk);
-      packer.Pack(*message.mutable_chunk());
+      packer.Pack(chunk);
+      message.mutable_chunk()->Swap(&chunk);
       heard = writer->Write(message);
+      message.mutable_chunk()->Swap(&chunk);
       if (!heard) return false;
-      bytes += VoxelBytes(message.chunk().box(), record.spec);
+      usage_.Add(call.owner(), 0, VoxelBytes(chunk.box(), record.spec));
       // What is followed comes in no order.
       if (whole_planes && !request->follow()) volumes_.NoteSent(record, box);
       return true;
@@ -176,7 +172,7 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
     absl::Status status;
     if (request->follow()) {
       // Who waits for what is not written yet is not idle; who does not take what is there is.
-      status = volumes_.Follow(record.id, regions.All(), send, [&] {
+      status = volumes_.Follow(record.id, {request->regions().begin(), request->regions().end()}, send, [&] {
         watched.Touch();
         return call.gone();
       });

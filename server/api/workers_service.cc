@@ -31,7 +31,7 @@ grpc::Status WorkersService::FetchInput(grpc::ServerContext* context, const v1::
     ASSIGN_OR_RETURN(const std::string id, VolumeId(request->volume(), "volume"));
     v1::FetchInputResponse message;
     bool heard = true;
-    RETURN_IF_ERROR(volumes_.Read(id, request->region(), [&](v1::Chunk chunk) {
+    RETURN_IF_ERROR(volumes_.Read(id, request->region(), [&](v1::Chunk& chunk) {
       *message.mutable_chunk() = std::move(chunk);
       return heard = writer->Write(message);
     }));

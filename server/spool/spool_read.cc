@@ -135,7 +135,7 @@ absl::Status SpoolVolumeStore::CheckCovered(const VolumeRecord& volume, const Fr
 }
 
 absl::Status SpoolVolumeStore::Read(const std::string& id, const v1::Box& region,
-                                    const std::function<bool(v1::Chunk)>& send) {
+                                    const std::function<bool(v1::Chunk&)>& send) {
   ASSIGN_OR_RETURN(VolumeRecord volume, store_.GetVolume(id));
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), volume.spec.type(), "spec.shape"));
   RETURN_IF_ERROR(CheckBox(region, shape, "region"));
@@ -145,16 +145,17 @@ absl::Status SpoolVolumeStore::Read(const std::string& id, const v1::Box& region
 }
 
 absl::Status SpoolVolumeStore::Send(const VolumeRecord& volume, const FrameBox& region,
-                                    const std::function<bool(v1::Chunk)>& send) {
+                                    const std::function<bool(v1::Chunk&)>& send) {
   const v1::VoxelType type = volume.spec.type();
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), type, "spec.shape"));
   ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files_.Open(PathOf(volume.id), false));
   StoredBoxes stored(store_, volume.id, region);
   bool wanted = true;
+  v1::Chunk chunk;  // whose memory is used again, where it is left
   return ForEachPiece(region, type, limits::kChunkBytes, [&](const FrameBox& piece) -> absl::Status {
     if (!wanted) return absl::OkStatus();
-    v1::Chunk chunk;
     *chunk.mutable_box() = ToProto(piece);
+    chunk.clear_compression();
     std::string& data = *chunk.mutable_data();
     data.resize(static_cast<size_t>(piece.box.shape.voxels() * BytesPerVoxel(type)));
     const std::span<std::byte> bytes = std::as_writable_bytes(std::span(data));
@@ -172,7 +173,7 @@ absl::Status SpoolVolumeStore::Send(const VolumeRecord& volume, const FrameBox& 
         return Damaged(volume, box, chunk.crc32c());
       }
     }
-    wanted = send(std::move(chunk));
+    wanted = send(chunk);
     return absl::OkStatus();
   });
 }

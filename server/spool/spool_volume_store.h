@@ -35,10 +35,10 @@ class SpoolVolumeStore final : public VolumeStore {
   void NoteSent(const VolumeRecord& volume, const FrameBox& box) override;
   Quotas& quotas() override { return quotas_; }
   absl::Status Verify(const std::string& id, const std::stop_token& stop) override;
-  absl::Status Read(const std::string& id, const v1::Box& region, const std::function<bool(v1::Chunk)>& send) override;
+  absl::Status Read(const std::string& id, const v1::Box& region, const std::function<bool(v1::Chunk&)>& send) override;
 
   absl::Status Follow(const std::string& id, const std::vector<v1::Box>& regions,
-                      const std::function<bool(v1::Chunk)>& send, const std::function<bool()>& gone) override;
+                      const std::function<bool(v1::Chunk&)>& send, const std::function<bool()>& gone) override;
   void Announce(const std::string& id, const std::vector<CommittedBox>& boxes) override { changes_.Commit(id, boxes); }
   void StopFollowing() override { changes_.Stop(); }
 
@@ -82,7 +82,7 @@ class SpoolVolumeStore final : public VolumeStore {
   bool IsBeingWritten(const std::string& id);
   absl::Status CheckCovered(const VolumeRecord& volume, const FrameBox& region);
   // REQUIRES: the region is committed.
-  absl::Status Send(const VolumeRecord& volume, const FrameBox& region, const std::function<bool(v1::Chunk)>& send);
+  absl::Status Send(const VolumeRecord& volume, const FrameBox& region, const std::function<bool(v1::Chunk&)>& send);
   // `status`, unless it is an error because the volume is not there any more.
   absl::Status OrGone(const std::string& id, absl::Status status);
   absl::StatusOr<v1::Volume> Describe(const VolumeRecord& volume, bool with_missing);

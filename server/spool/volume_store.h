@@ -110,18 +110,19 @@ class VolumeStore {
   // volume is not found by its digest any more; CANCELLED when `stop` is requested.
   virtual absl::Status Verify(const std::string& id, const std::stop_token& stop) = 0;
 
-  // Sends `region` in chunks to `send`, which returns false to stop (then OK). FAILED_PRECONDITION when some of
-  // it is not committed; CORRUPT_DATA, as from Verify, before anything of a damaged box is sent that lies in the region
-  // as a whole.
+  // Sends `region` in chunks to `send`, which may take what it likes of them and returns false to stop (then OK).
+  // FAILED_PRECONDITION when some of it is not committed; CORRUPT_DATA, as from Verify, before anything of a damaged
+  // box is sent that lies in the region as a whole.
   virtual absl::Status Read(const std::string& id, const v1::Box& region,
-                            const std::function<bool(v1::Chunk)>& send) = 0;
-  // Sends what is committed of `regions` in t,c,z,y order, then further boxes as they are committed, each once for each
-  // region that it meets, until all of the regions was sent (OK) or `send` returns false (OK). CANCELLED when `gone`
-  // returns true, which it is asked several times in a second, and, as VOLUME_GONE, when the volume is removed;
-  // SHUTTING_DOWN after StopFollowing; INVALID_FIELD for a region outside. Blocks the calling thread; nothing is kept
-  // but where the boxes of unfinished frames lie, so that a slow reader delays nobody.
+                            const std::function<bool(v1::Chunk&)>& send) = 0;
+  // Sends what is committed of `regions`, of every frame where there are none, in t,c,z,y order, then further boxes as
+  // they are committed, each once for each region that it meets, until all of the regions was sent (OK) or `send`
+  // returns false (OK). CANCELLED when `gone` returns true, which it is asked several times in a second, and, as
+  // VOLUME_GONE, when the volume is removed; SHUTTING_DOWN after StopFollowing; INVALID_FIELD for a region outside.
+  // Blocks the calling thread; nothing is kept but where the boxes of unfinished frames lie, so that a slow reader
+  // delays nobody.
   virtual absl::Status Follow(const std::string& id, const std::vector<v1::Box>& regions,
-                              const std::function<bool(v1::Chunk)>& send, const std::function<bool()>& gone) = 0;
+                              const std::function<bool(v1::Chunk&)>& send, const std::function<bool()>& gone) = 0;
   // Tells followers of boxes that a JobChange has committed; those of uploads they are told by themselves.
   virtual void Announce(const std::string& id, const std::vector<CommittedBox>& boxes) = 0;
   // Ends all following. Further calls of Follow send what there is, and end likewise.

@@ -104,6 +104,20 @@ TEST_P(SpoolFollowTest, BoxesComeOnceAsTheyBecomeDurable) {
   for (const auto& [place, count] : times) ASSERT_EQ(count, 1) << place;
 }
 
+TEST_P(SpoolFollowTest, WithoutRegionsEveryFrameIsFollowed) {
+  const std::string id = Make(spec_);
+  Write(id, {Planes(1, 0, 2, 1), Planes(0, 0, 0, 4)});
+  Reader reader(*volumes_, id, spec_, {});
+  ASSERT_TRUE(reader.HasCome(5 * 128)) << reader.received();
+  Write(id, {Planes(1, 1, 0, 4), Planes(1, 0, 0, 2), Planes(0, 1, 0, 4)});
+  ASSERT_TRUE(reader.HasCome(15 * 128)) << reader.received();
+  Write(id, {Planes(1, 0, 3, 1)});
+  EXPECT_OK(reader.Wait());
+  const std::map<int64_t, int> times = reader.Times();
+  EXPECT_EQ(times.size(), 4U * 4 * 128);
+  for (const auto& [place, count] : times) ASSERT_EQ(count, 1) << place;
+}
+
 TEST_P(SpoolFollowTest, EndsWithTheLastOfItsRegions) {
   const std::string id = Make(spec_);
   const FrameBox part{0, 1, {{1, 2, 3}, {2, 4, 5}}};
