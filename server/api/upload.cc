@@ -16,12 +16,17 @@ Upload::~Upload() {
 }
 
 absl::Status Upload::Add(const v1::Chunk& chunk) {
-  const std::lock_guard lock(mutex_);
-  RETURN_IF_ERROR(error_);
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !error_.ok() || writer_.uncommitted_bytes() < rules_.most_bytes; });
+    RETURN_IF_ERROR(error_);
+  }
   RETURN_IF_ERROR(writer_.Add(chunk));
+  const std::lock_guard lock(mutex_);
   last_added_ = steady_clock::now();
   if (waiting_chunks_++ == 0) first_added_ = last_added_;
-  changed_.notify_one();
+  waiting_bytes_ += static_cast<int64_t>(chunk.data().size());
+  changed_.notify_all();
   return absl::OkStatus();
 }
 
@@ -29,14 +34,14 @@ absl::Status Upload::Finish() {
   {
     const std::lock_guard lock(mutex_);
     finishing_ = true;
-    changed_.notify_one();
+    changed_.notify_all();
   }
   if (committer_.joinable()) committer_.join();
   return error_;
 }
 
 bool Upload::GroupIsDue() const {
-  if (finishing_ || writer_.uncommitted_bytes() >= rules_.bytes) return true;
+  if (finishing_ || waiting_bytes_ >= rules_.bytes) return true;
   const auto now = steady_clock::now();
   return now - last_added_ >= rules_.pause || now - first_added_ >= rules_.oldest;
 }
@@ -50,10 +55,13 @@ void Upload::CommitGroups() {
     while (!GroupIsDue()) {
       changed_.wait_until(lock, std::min(last_added_ + rules_.pause, first_added_ + rules_.oldest));
     }
-    waiting_chunks_ = 0;
+    waiting_chunks_ = waiting_bytes_ = 0;
+    lock.unlock();
     const absl::StatusOr<int64_t> durable = writer_.Commit();
-    error_ = durable.status();
     durable_chunks = durable.value_or(durable_chunks);
+    lock.lock();
+    error_ = durable.status();
+    changed_.notify_all();
     lock.unlock();
     acknowledge_(durable_chunks);
     if (!durable.ok()) return;

@@ -18,9 +18,10 @@ namespace deconvoy::server {
 
 // When a group is committed: at the first of these.
 struct GroupRules {
-  int64_t bytes = 8 << 20;                // so much is not durable yet
+  int64_t bytes = 8 << 20;                // so much has been added since the last one
   std::chrono::milliseconds pause{10};    // nothing has come for so long
   std::chrono::milliseconds oldest{100};  // the first chunk of the group has waited for so long
+  int64_t most_bytes = 16 << 20;          // not durable yet, above which no more is taken
 };
 
 // One per call. Add and Finish by one thread.
@@ -35,7 +36,8 @@ class Upload {
   Upload(VolumeWriter& writer, Acknowledge acknowledge, const GroupRules& rules = {});
   ~Upload();  // as Finish
 
-  // Takes a chunk; waits while a commit runs. The error of an earlier commit, or of this chunk.
+  // Takes a chunk, also while those before are committed; waits where too much is not durable yet. The error of an
+  // earlier commit, or of this chunk.
   absl::Status Add(const v1::Chunk& chunk);
   // Commits and acknowledges what is left. The first error of a commit.
   absl::Status Finish();
@@ -49,10 +51,11 @@ class Upload {
   const Acknowledge acknowledge_;
   const GroupRules rules_;
 
-  // Guards what follows and the writer; held over its I/O, because a writer serves one thread at a time.
-  std::mutex mutex_;
+  std::mutex mutex_;  // not held over I/O
   std::condition_variable changed_;
-  int64_t waiting_chunks_ = 0;                         // added since the last commit
+  // --- guarded by mutex_ ---
+  int64_t waiting_chunks_ = 0;                         // added since the last commit began
+  int64_t waiting_bytes_ = 0;                          // of them
   std::chrono::steady_clock::time_point first_added_;  // of the group
   std::chrono::steady_clock::time_point last_added_;
   bool finishing_ = false;

@@ -17,11 +17,15 @@
 
 namespace deconvoy::server {
 
-// An open file. Closed by its destructor.
+// What is written at a multiple of it, from memory at a multiple of it, in a multiple of it, goes past the page cache
+// where the disk can do that.
+inline constexpr int64_t kDirectBytes = 4096;
+
+// An open file. Closed by its destructor. Reading is thread safe, writing is not.
 class File {
  public:
   virtual ~File() = default;
-  // Reads or writes exactly the span's bytes at `offset`.
+  // Reads or writes exactly the span's bytes at `offset`. Past the page cache or not, what was written is read.
   virtual absl::Status ReadAt(int64_t offset, std::span<std::byte> target) const = 0;
   virtual absl::Status WriteAt(int64_t offset, std::span<const std::byte> source) = 0;
   // Reserves space for `bytes` from the start and makes the file that long.

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
+#include <optional>
 #include <system_error>
 
 #include "proto/contract/error.h"
@@ -39,10 +41,18 @@ auto Retry(const Call& call) {
   return result;
 }
 
+bool IsDirect(int64_t offset, std::span<const std::byte> source) {
+  const auto place = static_cast<int64_t>(reinterpret_cast<uintptr_t>(source.data()));
+  return !source.empty() && (offset | place | static_cast<int64_t>(source.size())) % kDirectBytes == 0;
+}
+
 class PosixFile final : public File {
  public:
   PosixFile(fs::path path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
-  ~PosixFile() override { close(descriptor_); }
+  ~PosixFile() override {
+    close(descriptor_);
+    if (direct_ && *direct_ >= 0) close(*direct_);
+  }
 
   absl::Status ReadAt(int64_t offset, std::span<std::byte> target) const override {
     while (!target.empty()) {
@@ -60,6 +70,11 @@ class PosixFile final : public File {
   }
 
   absl::Status WriteAt(int64_t offset, std::span<const std::byte> source) override {
+    if (IsDirect(offset, source)) {
+      ASSIGN_OR_RETURN(const int64_t put, WriteDirect(offset, source));
+      source = source.subspan(static_cast<size_t>(put));
+      offset += put;
+    }
     const int64_t begin = offset;
     while (!source.empty()) {
       const ssize_t put = Retry([&] { return pwrite(descriptor_, source.data(), source.size(), offset); });
@@ -99,8 +114,22 @@ class PosixFile final : public File {
   }
 
  private:
+  // Returns how much was written past the page cache: nothing where that cannot be done, and what is left is written
+  // as usual.
+  absl::StatusOr<int64_t> WriteDirect(int64_t offset, std::span<const std::byte> source) {
+    if (!direct_) direct_ = Retry([&] { return open(path_.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC); });
+    if (*direct_ < 0) return 0;
+    const ssize_t put = Retry([&] { return pwrite(*direct_, source.data(), source.size(), offset); });
+    if (put >= 0) return put;
+    if (errno != EINVAL) return SystemError(path_, "write", errno, static_cast<int64_t>(source.size()));
+    close(*direct_);
+    direct_ = -1;
+    return 0;
+  }
+
   const fs::path path_;
   const int descriptor_;
+  std::optional<int> direct_;  // for WriteDirect, once it is needed; -1 where the disk has no such thing
 };
 
 class PosixFileSystem final : public FileSystem {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <span>
 
 #include "proto/contract/checksum.h"
@@ -73,8 +74,10 @@ absl::Status SpoolVolumeStore::CheckNothingMissing(const VolumeRecord& volume) {
 absl::StatusOr<std::string> SpoolVolumeStore::ComputeDigest(const VolumeRecord& volume) {
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), volume.spec.type(), "spec.shape"));
   ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files_.Open(PathOf(volume.id), false));
-  ASSIGN_OR_RETURN(const Sha256Digest digest, DigestOfPlanes(*file, shape.frames() * shape.z,
-                                                             shape.y * shape.x * BytesPerVoxel(volume.spec.type())));
+  const std::map<int64_t, Sha256Digest> known =
+      volume.state == v1::WRITING ? DigestsOf(volume.id)->All() : std::map<int64_t, Sha256Digest>();
+  const int64_t plane_bytes = shape.y * shape.x * BytesPerVoxel(volume.spec.type());
+  ASSIGN_OR_RETURN(const Sha256Digest digest, DigestOfPlanes(*file, shape.frames() * shape.z, plane_bytes, known));
   return std::string(reinterpret_cast<const char*>(digest.data()), digest.size());
 }
 
@@ -120,6 +123,7 @@ absl::StatusOr<v1::Volume> SpoolVolumeStore::Finish(const std::string& id, const
   CrashPoint("volume-before-complete");
   RETURN_IF_ERROR(store_.CompleteVolume(id, actual));
   CrashPoint("volume-after-complete");
+  ForgetDigestsOf(id);
   if (listener_ != nullptr) listener_->Completed(id);
   return Get(id, false);
 }

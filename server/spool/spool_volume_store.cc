@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "proto/contract/log_text.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
@@ -18,6 +19,9 @@ namespace deconvoy::server {
 namespace {
 
 constexpr size_t kMissingShown = 1000;
+constexpr size_t kWriteBuffers = 8;  // of all uploads together
+// Unfinished uploads whose planes' digests are kept although nobody is writing them.
+constexpr size_t kDigestedUploads = 64;
 // A use is noted when the one noted before is so long ago.
 constexpr absl::Duration kUseNoted = absl::Minutes(5);
 
@@ -44,7 +48,8 @@ SpoolVolumeStore::SpoolVolumeStore(const Options& options, Store& store, FileSys
       clock_(clock),
       ids_(ids),
       space_(options.directory, options.keep_free_bytes, options.room_remedy, files),
-      quotas_(store, options.quota_of) {}
+      quotas_(store, options.quota_of),
+      buffers_(kWriteBuffers, limits::kChunkBytes) {}
 
 std::filesystem::path SpoolVolumeStore::PathOf(const std::string& volume_id) const {
   return options_.directory / "volumes" / (volume_id + ".raw");
@@ -140,6 +145,7 @@ absl::Status SpoolVolumeStore::Reserve(const std::string& id, const v1::VolumeSp
 }
 
 void SpoolVolumeStore::Discard(const std::string& id) {
+  ForgetDigestsOf(id);
   space_.RemoveFile(PathOf(id));
   changes_.Remove(id);
 }
@@ -176,6 +182,21 @@ std::shared_ptr<BoxClaims> SpoolVolumeStore::ClaimsOf(const std::string& volume_
   return claims;
 }
 
+std::shared_ptr<PlaneDigests> SpoolVolumeStore::DigestsOf(const std::string& volume_id) {
+  std::lock_guard lock(mutex_);
+  if (digests_.size() > kDigestedUploads) {
+    std::erase_if(digests_, [](const auto& entry) { return entry.second.use_count() == 1; });
+  }
+  std::shared_ptr<PlaneDigests>& known = digests_[volume_id];
+  if (known == nullptr) known = std::make_shared<PlaneDigests>();
+  return known;
+}
+
+void SpoolVolumeStore::ForgetDigestsOf(const std::string& volume_id) {
+  std::lock_guard lock(mutex_);
+  digests_.erase(volume_id);
+}
+
 absl::StatusOr<std::unique_ptr<VolumeWriter>> SpoolVolumeStore::Write(const std::string& id) {
   // The claims come before the record is read: a volume that another writer completes meanwhile is seen as such.
   std::shared_ptr<BoxClaims> claims = ClaimsOf(id);
@@ -188,10 +209,16 @@ absl::StatusOr<std::unique_ptr<VolumeWriter>> SpoolVolumeStore::Write(const std:
     return MakeError({.reason = v1::VOLUME_COMPLETE},
                      fmt::format("{} is complete and takes no more bytes", VolumeName(id)));
   }
+  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(record.spec.shape(), record.spec.type(), "spec.shape"));
   ASSIGN_OR_RETURN(std::unique_ptr<File> file, files_.Open(PathOf(id), true));
-  auto note_use = [this, record]() mutable { NoteUse(record); };
-  return std::make_unique<UploadWriter>(std::move(record), std::move(file), std::move(claims), store_, changes_,
-                                        listener_, std::move(note_use));
+  UploadContext context{.claims = std::move(claims),
+                        .digests = DigestsOf(id),
+                        .buffers = buffers_,
+                        .store = store_,
+                        .changes = changes_,
+                        .listener = listener_,
+                        .committed = [this, record]() mutable { NoteUse(record); }};
+  return std::make_unique<UploadWriter>(std::move(record), shape, std::move(file), std::move(context));
 }
 
 absl::Status SpoolVolumeStore::Delete(const std::string& id) {

@@ -6,7 +6,9 @@
 #include <mutex>
 #include <string>
 
+#include "server/spool/aligned_buffers.h"
 #include "server/spool/fetch_tracker.h"
+#include "server/spool/plane_digests.h"
 #include "server/spool/space.h"
 #include "server/spool/upload.h"
 #include "server/spool/volume_changes.h"
@@ -88,6 +90,8 @@ class SpoolVolumeStore final : public VolumeStore {
   absl::StatusOr<v1::Volume> Describe(const VolumeRecord& volume, bool with_missing);
   std::filesystem::path ScratchPath(uint64_t token) const;
   std::shared_ptr<BoxClaims> ClaimsOf(const std::string& volume_id);
+  std::shared_ptr<PlaneDigests> DigestsOf(const std::string& volume_id);
+  void ForgetDigestsOf(const std::string& volume_id);
 
   const Options options_;
   Store& store_;
@@ -100,9 +104,11 @@ class SpoolVolumeStore final : public VolumeStore {
   Quotas quotas_;
   FetchTracker fetches_;
   VolumeListener* listener_ = nullptr;
+  AlignedBuffers buffers_;
   std::mutex mutex_;
   // --- guarded by mutex_ ---
-  std::map<std::string, std::weak_ptr<BoxClaims>> claims_;  // of volumes that are being uploaded
+  std::map<std::string, std::weak_ptr<BoxClaims>> claims_;        // of volumes that are being uploaded
+  std::map<std::string, std::shared_ptr<PlaneDigests>> digests_;  // of volumes whose upload has not ended, some of them
 };
 
 }  // namespace deconvoy::server

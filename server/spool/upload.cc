@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <span>
+#include <algorithm>
+#include <utility>
 
 #include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
@@ -16,6 +17,9 @@ namespace {
 
 // Above this many committed boxes in memory, frames that are not in use are forgotten (about 64 bytes each).
 constexpr size_t kIndexedBoxes = 200'000;
+// Shorter pieces are written through the page cache, which joins them.
+constexpr int64_t kDirectFrom = 128 * 1024;
+constexpr int64_t kDigestedBeside = 64 * 1024;  // bytes from which another thread for them pays
 
 absl::Status Overlap(const std::string& volume_id, const FrameBox& box, const Box3& other) {
   const FrameBox there{box.t, box.c, other};
@@ -89,67 +93,124 @@ void BoxClaims::MarkCommitted(const std::vector<CommittedBox>& boxes) {
   }
 }
 
-UploadWriter::UploadWriter(VolumeRecord volume, std::unique_ptr<File> file, std::shared_ptr<BoxClaims> claims,
-                           Store& store, VolumeChanges& changes, VolumeListener* listener,
-                           std::function<void()> committed)
+UploadWriter::UploadWriter(VolumeRecord volume, const Shape5& shape, std::unique_ptr<File> file, UploadContext context)
     : volume_(std::move(volume)),
+      shape_(shape),
       file_(std::move(file)),
-      claims_(std::move(claims)),
-      store_(store),
-      changes_(changes),
-      listener_(listener),
-      committed_(std::move(committed)) {}
+      context_(std::move(context)),
+      hasher_(shape.y * shape.x * BytesPerVoxel(volume_.spec.type())) {}
 
 UploadWriter::~UploadWriter() {
-  claims_->Release(held_);
+  context_.claims->Release(held_.boxes);
 }
 
-absl::Status UploadWriter::WriteBytes(const FrameBox& box, const std::string& data) {
-  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume_.spec.shape(), volume_.spec.type(), "shape"));
-  const std::span<const std::byte> bytes = std::as_bytes(std::span(data));
-  return ForEachRun(shape, volume_.spec.type(), box, [&](const ByteRun& run) {
-    return file_->WriteAt(run.volume_offset,
-                          bytes.subspan(static_cast<size_t>(run.box_offset), static_cast<size_t>(run.bytes)));
+// What lies between two multiples of kDirectBytes goes past the page cache; bytes beside it may share a page with those
+// of another box.
+absl::Status UploadWriter::WriteRun(int64_t offset, std::span<const std::byte> bytes) {
+  const auto size = static_cast<int64_t>(bytes.size());
+  const int64_t head = std::min(size, (kDirectBytes - offset % kDirectBytes) % kDirectBytes);
+  const int64_t middle = (size - head) / kDirectBytes * kDirectBytes;
+  if (middle < kDirectFrom) return file_->WriteAt(offset, bytes);
+  const auto part = [&](int64_t begin, int64_t end) {
+    return bytes.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+  };
+  if (head > 0) RETURN_IF_ERROR(file_->WriteAt(offset, part(0, head)));
+  {
+    const AlignedBuffers::Taken buffer = context_.buffers.Take();
+    for (int64_t at = head; at < head + middle;) {
+      const int64_t end = std::min(head + middle, at + static_cast<int64_t>(buffer.bytes().size()));
+      const auto aligned = buffer.bytes().first(static_cast<size_t>(end - at));
+      std::ranges::copy(part(at, end), aligned.begin());
+      RETURN_IF_ERROR(file_->WriteAt(offset + at, aligned));
+      at = end;
+    }
+  }
+  return head + middle == size ? absl::OkStatus() : file_->WriteAt(offset + head + middle, part(head + middle, size));
+}
+
+absl::Status UploadWriter::WriteBox(const FrameBox& box, std::span<const std::byte> bytes,
+                                    std::vector<PlaneDigest>& planes) {
+  return ForEachRun(shape_, volume_.spec.type(), box, [&](const ByteRun& run) {
+    const auto part = bytes.subspan(static_cast<size_t>(run.box_offset), static_cast<size_t>(run.bytes));
+    if (run.bytes < kDigestedBeside) {
+      hasher_.Take(run.volume_offset, part, planes);
+      return WriteRun(run.volume_offset, part);
+    }
+    beside_.Start([&] { hasher_.Take(run.volume_offset, part, planes); });
+    absl::Status written = WriteRun(run.volume_offset, part);
+    beside_.Wait();
+    return written;
   });
 }
 
 absl::Status UploadWriter::Add(const v1::Chunk& chunk) {
-  RETURN_IF_ERROR(failure_);
+  {
+    const std::lock_guard lock(mutex_);
+    RETURN_IF_ERROR(failure_);
+  }
   RETURN_IF_ERROR(ValidateChunk(chunk, volume_.spec));
   const CommittedBox box{ToFrameBox(chunk.box()), chunk.crc32c()};
-  ASSIGN_OR_RETURN(const BoxClaims::Claim claim, claims_->Add(box));
+  ASSIGN_OR_RETURN(const BoxClaims::Claim claim, context_.claims->Add(box));
+  std::vector<PlaneDigest> planes;
   if (claim == BoxClaims::Claim::kWrite) {
-    if (absl::Status written = WriteBytes(box.box, chunk.data()); !written.ok()) {
-      claims_->Release({box});
+    if (absl::Status written = WriteBox(box.box, std::as_bytes(std::span(chunk.data())), planes); !written.ok()) {
+      hasher_.Forget();
+      context_.claims->Release({box});
       return written;
     }
-    held_.push_back(box);
-    uncommitted_bytes_ += static_cast<int64_t>(chunk.data().size());
+  } else {
+    hasher_.Forget();
   }
+  const std::lock_guard lock(mutex_);
   ++chunks_;
+  if (claim == BoxClaims::Claim::kDurable) return absl::OkStatus();
+  const auto bytes = static_cast<int64_t>(chunk.data().size());
+  held_.boxes.push_back(box);
+  held_.planes.insert(held_.planes.end(), planes.begin(), planes.end());
+  held_.bytes += bytes;
+  uncommitted_bytes_ += bytes;
   return absl::OkStatus();
 }
 
 absl::StatusOr<int64_t> UploadWriter::Commit() {
-  RETURN_IF_ERROR(failure_);
-  if (held_.empty()) return chunks_;
-  CrashPoint("upload-before-sync");
-  failure_ = file_->Sync();
-  if (!failure_.ok()) {
-    claims_->Release(std::exchange(held_, {}));
-    uncommitted_bytes_ = 0;
-    return failure_;
+  Group group;
+  int64_t chunks = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    RETURN_IF_ERROR(failure_);
+    group = std::exchange(held_, {});
+    chunks = chunks_;
   }
+  if (group.boxes.empty()) return chunks;
+  CrashPoint("upload-before-sync");
+  if (absl::Status synced = file_->Sync(); !synced.ok()) {
+    context_.claims->Release(group.boxes);
+    uncommitted_bytes_ -= group.bytes;
+    const std::lock_guard lock(mutex_);
+    return failure_ = std::move(synced);
+  }
+  if (absl::Status recorded = Record(group); !recorded.ok()) {
+    // To be tried again, with what has been added since.
+    const std::lock_guard lock(mutex_);
+    held_.boxes.insert(held_.boxes.begin(), group.boxes.begin(), group.boxes.end());
+    held_.planes.insert(held_.planes.begin(), group.planes.begin(), group.planes.end());
+    held_.bytes += group.bytes;
+    return recorded;
+  }
+  uncommitted_bytes_ -= group.bytes;
+  return chunks;
+}
+
+absl::Status UploadWriter::Record(const Group& group) {
   CrashPoint("upload-before-commit");
-  RETURN_IF_ERROR(store_.CommitBoxes(volume_.id, held_));
+  RETURN_IF_ERROR(context_.store.CommitBoxes(volume_.id, group.boxes));
   CrashPoint("upload-after-commit");
-  const std::vector<CommittedBox> committed = std::exchange(held_, {});
-  claims_->MarkCommitted(committed);
-  changes_.Commit(volume_.id, committed);
-  if (listener_ != nullptr) listener_->BoxesCommitted(volume_.id, committed);
-  committed_();
-  uncommitted_bytes_ = 0;
-  return chunks_;
+  context_.digests->Add(group.planes);
+  context_.claims->MarkCommitted(group.boxes);
+  context_.changes.Commit(volume_.id, group.boxes);
+  if (context_.listener != nullptr) context_.listener->BoxesCommitted(volume_.id, group.boxes);
+  context_.committed();
+  return absl::OkStatus();
 }
 
 }  // namespace deconvoy::server

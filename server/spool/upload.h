@@ -4,18 +4,23 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "server/spool/aligned_buffers.h"
+#include "server/spool/beside.h"
 #include "server/spool/box_index.h"
 #include "server/spool/file_system.h"
+#include "server/spool/plane_digests.h"
 #include "server/spool/volume_changes.h"
 #include "server/spool/volume_store.h"
 #include "server/store/store.h"
@@ -57,12 +62,22 @@ class BoxClaims {
   std::map<Place, int> holders_;  // how many writers share each claim
 };
 
-// Writes chunks into the volume's file. One thread at a time.
+// What the uploads of a volume share with all others, or with each other.
+struct UploadContext {
+  std::shared_ptr<BoxClaims> claims;
+  std::shared_ptr<PlaneDigests> digests;
+  AlignedBuffers& buffers;
+  Store& store;
+  VolumeChanges& changes;
+  VolumeListener* listener = nullptr;  // may be null
+  std::function<void()> committed;     // called after each commit that has brought something
+};
+
+// Writes chunks into the volume's file: long pieces past the page cache, so that they take neither the time to be
+// copied there nor its room, and are all but durable at once. Planes are digested meanwhile.
 class UploadWriter final : public VolumeWriter {
  public:
-  // `listener` may be null. `committed` is called after each commit that has brought something.
-  UploadWriter(VolumeRecord volume, std::unique_ptr<File> file, std::shared_ptr<BoxClaims> claims, Store& store,
-               VolumeChanges& changes, VolumeListener* listener, std::function<void()> committed);
+  UploadWriter(VolumeRecord volume, const Shape5& shape, std::unique_ptr<File> file, UploadContext context);
   ~UploadWriter() override;
 
   absl::Status Add(const v1::Chunk& chunk) override;
@@ -70,17 +85,29 @@ class UploadWriter final : public VolumeWriter {
   int64_t uncommitted_bytes() const override { return uncommitted_bytes_; }
 
  private:
-  absl::Status WriteBytes(const FrameBox& box, const std::string& data);
+  // Claimed and written, not committed.
+  struct Group {
+    std::vector<CommittedBox> boxes;
+    std::vector<PlaneDigest> planes;  // that are whole with these boxes
+    int64_t bytes = 0;
+  };
+
+  absl::Status WriteBox(const FrameBox& box, std::span<const std::byte> bytes, std::vector<PlaneDigest>& planes);
+  absl::Status WriteRun(int64_t offset, std::span<const std::byte> bytes);
+  absl::Status Record(const Group& group);
 
   const VolumeRecord volume_;
+  const Shape5 shape_;
   const std::unique_ptr<File> file_;
-  const std::shared_ptr<BoxClaims> claims_;
-  Store& store_;
-  VolumeChanges& changes_;
-  VolumeListener* const listener_;
-  const std::function<void()> committed_;
-  std::vector<CommittedBox> held_;  // claimed and written, not committed
-  int64_t uncommitted_bytes_ = 0;
+  const UploadContext context_;
+
+  PlaneHasher hasher_;  // of the adding thread, and of what it waits for
+  Beside beside_;
+
+  std::atomic<int64_t> uncommitted_bytes_ = 0;
+  std::mutex mutex_;
+  // --- guarded by mutex_ ---
+  Group held_;
   int64_t chunks_ = 0;    // added so far
   absl::Status failure_;  // once syncing has failed, nothing written before can be trusted
 };

@@ -40,9 +40,27 @@ absl::Status DigestEach(const File& file, int64_t first_plane, int64_t plane_byt
   return absl::OkStatus();
 }
 
+// The same, without those that are known.
+absl::Status DigestUnknown(const File& file, int64_t first_plane, int64_t plane_bytes,
+                           const std::map<int64_t, Sha256Digest>& known, std::span<Sha256Digest> digests) {
+  const auto count = static_cast<int64_t>(digests.size());
+  auto next = known.lower_bound(first_plane);
+  for (int64_t at = 0; at < count;) {
+    const int64_t here = next == known.end() ? count : std::min(count, next->first - first_plane);
+    if (here > at) {
+      const auto places = digests.subspan(static_cast<size_t>(at), static_cast<size_t>(here - at));
+      RETURN_IF_ERROR(DigestEach(file, first_plane + at, plane_bytes, places));
+    }
+    if (here < count) digests[static_cast<size_t>(here)] = (next++)->second;
+    at = here + 1;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-absl::StatusOr<Sha256Digest> DigestOfPlanes(const File& file, int64_t planes, int64_t plane_bytes) {
+absl::StatusOr<Sha256Digest> DigestOfPlanes(const File& file, int64_t planes, int64_t plane_bytes,
+                                            const std::map<int64_t, Sha256Digest>& known) {
   const int64_t group = std::max<int64_t>(1, kBufferBytes / plane_bytes);
   const int64_t threads = std::clamp<int64_t>(std::thread::hardware_concurrency(), 1, kMostThreads);
   std::vector<Sha256Digest> digests(static_cast<size_t>(std::min(planes, group * threads * kGroupsPerThread)));
@@ -56,7 +74,7 @@ absl::StatusOr<Sha256Digest> DigestOfPlanes(const File& file, int64_t planes, in
       for (int64_t at = next.fetch_add(group); at < count; at = next.fetch_add(group)) {
         const auto places =
             std::span(digests).subspan(static_cast<size_t>(at), static_cast<size_t>(std::min(group, count - at)));
-        const absl::Status status = DigestEach(file, first + at, plane_bytes, places);
+        const absl::Status status = DigestUnknown(file, first + at, plane_bytes, known, places);
         if (status.ok()) continue;
         std::lock_guard lock(mutex);
         failure = status;

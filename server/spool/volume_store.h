@@ -27,16 +27,18 @@ namespace deconvoy::server {
 // A record as callers see it, without missing boxes.
 v1::Volume ToVolume(const VolumeRecord& record);
 
-// Takes the boxes of one upload and commits them in groups. One per Write stream; one thread at a time. Must not
-// outlive the VolumeStore. What was added and not committed is forgotten when it is destroyed.
+// Takes the boxes of one upload and commits them in groups. One per Write stream; Add by one thread at a time and
+// Commit by one, which may be another that commits while the next boxes are added. Must not outlive the VolumeStore.
+// What was added and not committed is forgotten when it is destroyed.
 class VolumeWriter {
  public:
   virtual ~VolumeWriter() = default;
   // Checks and writes one chunk; it is durable only after the next Commit. Errors leave the writer as it was:
   // CHECKSUM_MISMATCH, INVALID_FIELD, BOX_OVERLAPS, DISK_FULL, STORAGE_FAILURE.
   virtual absl::Status Add(const v1::Chunk& chunk) = 0;
-  // Syncs and records everything added. Returns the number of chunks of this writer that are durable. When syncing
-  // fails, the writer is spent: what it had not committed is to be sent again to another one.
+  // Syncs and records everything that had been added when it was called. Returns the number of chunks of this writer
+  // that are durable. When syncing fails, the writer is spent: what it had not committed is to be sent again to another
+  // one.
   virtual absl::StatusOr<int64_t> Commit() = 0;
   virtual int64_t uncommitted_bytes() const = 0;
 };

@@ -12,22 +12,24 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// Counts what it gets; complains about two threads at once.
+// Counts what it gets; complains about two threads that add, or commit, at once.
 class FakeWriter final : public VolumeWriter {
  public:
   absl::Status Add(const v1::Chunk& chunk) override {
-    const Busy busy(busy_);
+    const Busy busy(adding_);
     if (chunk.crc32c() == kBad) return absl::DataLossError("bad chunk");
     bytes_ += static_cast<int64_t>(chunk.data().size());
     ++added_;
     return absl::OkStatus();
   }
   absl::StatusOr<int64_t> Commit() override {
-    const Busy busy(busy_);
+    const Busy busy(committing_);
     ++commits;
     if (fail_commits) return absl::ResourceExhaustedError("disk full");
-    bytes_ = 0;
-    return durable = added_;
+    const int64_t added = added_, bytes = bytes_;
+    while (hold_commits) std::this_thread::sleep_for(milliseconds(1));
+    bytes_ -= bytes;
+    return durable = added;
   }
   int64_t uncommitted_bytes() const override { return bytes_; }
 
@@ -35,6 +37,7 @@ class FakeWriter final : public VolumeWriter {
   std::atomic<int64_t> commits = 0;
   std::atomic<int64_t> durable = 0;
   std::atomic<bool> fail_commits = false;
+  std::atomic<bool> hold_commits = false;
 
  private:
   struct Busy {
@@ -42,9 +45,9 @@ class FakeWriter final : public VolumeWriter {
     ~Busy() { --count_; }
     std::atomic<int>& count_;
   };
-  std::atomic<int> busy_ = 0;
+  std::atomic<int> adding_ = 0, committing_ = 0;
   std::atomic<int64_t> bytes_ = 0;
-  int64_t added_ = 0;
+  std::atomic<int64_t> added_ = 0;
 };
 
 v1::Chunk ChunkOf(size_t bytes, uint32_t crc = 0) {
@@ -96,6 +99,24 @@ TEST_F(UploadTest, AnOldChunkIsCommittedThoughOthersKeepComing) {
   Upload upload(writer_, Listener(), {.bytes = 1 << 30, .pause = kNever, .oldest = milliseconds(20)});
   ASSERT_OK(upload.Add(ChunkOf(1)));
   EXPECT_TRUE(Acknowledged(1));
+}
+
+TEST_F(UploadTest, ChunksAreTakenWhileThoseBeforeAreCommittedButNotTooMany) {
+  writer_.hold_commits = true;
+  Upload upload(writer_, Listener(), {.bytes = 100, .pause = kNever, .oldest = kNever, .most_bytes = 500});
+  for (int i = 0; i < 5; ++i) ASSERT_OK(upload.Add(ChunkOf(100)));  // the first commit has not ended
+  EXPECT_EQ(acknowledged_, 0);
+  std::atomic<bool> taken = false;
+  std::thread sixth([&] {
+    EXPECT_OK(upload.Add(ChunkOf(100)));
+    taken = true;
+  });
+  std::this_thread::sleep_for(milliseconds(20));
+  EXPECT_FALSE(taken) << "more than is allowed waits to become durable";
+  writer_.hold_commits = false;
+  sixth.join();
+  EXPECT_OK(upload.Finish());
+  EXPECT_EQ(acknowledged_, 6);
 }
 
 TEST_F(UploadTest, FinishCommitsTheRestInOneGroup) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
 #include <random>
 #include <span>
 #include <vector>
@@ -41,6 +43,31 @@ TEST_F(VolumeDigestTest, IsThatOfOnePassWhateverThePlanes) {
     const auto file = MakeFile(bytes);
     ASSERT_OK_AND_ASSIGN(const Sha256Digest digest, DigestOfPlanes(*file, planes, plane_bytes));
     EXPECT_EQ(digest, expected.Finish()) << planes << " planes of " << plane_bytes;
+  }
+}
+
+TEST_F(VolumeDigestTest, PlanesThatAreKnownAreNotRead) {
+  constexpr int64_t kPlanes = 25, kPlaneBytes = 200'000;
+  std::mt19937_64 random(deconvoy::testing::Seed());
+  std::vector<std::byte> bytes(kPlanes * kPlaneBytes);
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
+  VolumeDigester expected(kPlaneBytes);
+  expected.Update(bytes);
+  const Sha256Digest whole = expected.Finish();
+  for (const int share : {1, 2, 5}) {
+    std::map<int64_t, Sha256Digest> known;
+    std::vector<std::byte> on_disk = bytes;
+    for (int64_t plane = 0; plane < kPlanes; ++plane) {
+      if (static_cast<int>(random() % 5) >= share) continue;
+      const auto there = std::span(on_disk).subspan(static_cast<size_t>(plane * kPlaneBytes), kPlaneBytes);
+      Sha256 digest;
+      digest.Update(there);
+      known[plane] = digest.Finish();
+      std::ranges::fill(there, std::byte{0});
+    }
+    const auto file = MakeFile(on_disk);
+    ASSERT_OK_AND_ASSIGN(const Sha256Digest digest, DigestOfPlanes(*file, kPlanes, kPlaneBytes, known));
+    EXPECT_EQ(digest, whole) << known.size() << " planes known";
   }
 }
 
