@@ -42,6 +42,8 @@ class FileSystem {
   virtual absl::StatusOr<std::unique_ptr<File>> Create(const std::filesystem::path& path) = 0;
   virtual absl::StatusOr<std::unique_ptr<File>> Open(const std::filesystem::path& path, bool writable) = 0;
   virtual absl::Status Remove(const std::filesystem::path& path) = 0;  // no error when it is not there
+  // Makes `path` another name of the file `existing`, in place of what it named before.
+  virtual absl::Status Link(const std::filesystem::path& existing, const std::filesystem::path& path) = 0;
   virtual absl::Status MakeDirectories(const std::filesystem::path& path) = 0;
   virtual absl::Status SyncDirectory(const std::filesystem::path& path) = 0;
   virtual absl::StatusOr<std::vector<std::filesystem::path>> List(const std::filesystem::path& path) = 0;

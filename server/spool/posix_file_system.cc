@@ -147,6 +147,17 @@ class PosixFileSystem final : public FileSystem {
     return absl::OkStatus();
   }
 
+  absl::Status Link(const fs::path& existing, const fs::path& path) override {
+    const fs::path beside =
+        path.parent_path() / fmt::format("{}.link{}", path.stem().string(), path.extension().string());
+    RETURN_IF_ERROR(Remove(beside));
+    if (link(existing.c_str(), beside.c_str()) != 0) return SystemError(beside, "link", errno);
+    if (rename(beside.c_str(), path.c_str()) == 0) return absl::OkStatus();
+    absl::Status failed = SystemError(path, "replace", errno);
+    unlink(beside.c_str());
+    return failed;
+  }
+
   absl::Status MakeDirectories(const fs::path& path) override {
     std::error_code error;
     fs::create_directories(path, error);

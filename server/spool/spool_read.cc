@@ -1,13 +1,16 @@
 // Reading volumes back: what is missing, the digest, regions for callers.
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <span>
 
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/log_text.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
@@ -101,6 +104,21 @@ absl::Status SpoolVolumeStore::CheckWritten(const VolumeRecord& volume, const st
   return status;
 }
 
+std::optional<std::string> SpoolVolumeStore::TwinOf(const VolumeRecord& volume, const std::string& digest) {
+  const absl::StatusOr<std::optional<VolumeRecord>> twin = store_.FindVolumeByDigest(volume.owner, digest);
+  if (!twin.ok() || !twin->has_value()) return std::nullopt;
+  if (ToVolume(**twin).size_bytes() != ToVolume(volume).size_bytes()) return std::nullopt;
+  return (*twin)->id;
+}
+
+// Neither volume is written any more.
+void SpoolVolumeStore::ShareBytes(const std::string& id, const std::string& twin) {
+  absl::Status shared = files_.Link(PathOf(id), PathOf(twin));
+  if (shared.ok()) shared = files_.SyncDirectory(PathOf(id).parent_path());
+  if (shared.ok()) return;
+  spdlog::warn("{} and {} hold the same bytes twice: {}", VolumeName(twin), VolumeName(id), LogText(shared));
+}
+
 absl::StatusOr<v1::Volume> SpoolVolumeStore::Finish(const std::string& id, const std::string& digest) {
   ASSIGN_OR_RETURN(VolumeRecord volume, store_.GetVolume(id));
   if (volume.state == v1::COMPLETE) {
@@ -120,10 +138,12 @@ absl::StatusOr<v1::Volume> SpoolVolumeStore::Finish(const std::string& id, const
   ASSIGN_OR_RETURN(const std::string actual, ComputeDigest(volume));
   RETURN_IF_ERROR(CheckWritten(volume, actual, digest));
   RETURN_IF_ERROR(CheckWritten(volume, actual, volume.spec.digest()));
+  const std::optional<std::string> twin = TwinOf(volume, actual);
   CrashPoint("volume-before-complete");
   RETURN_IF_ERROR(store_.CompleteVolume(id, actual));
   CrashPoint("volume-after-complete");
   ForgetDigestsOf(id);
+  if (twin) ShareBytes(id, *twin);
   if (listener_ != nullptr) listener_->Completed(id);
   return Get(id, false);
 }

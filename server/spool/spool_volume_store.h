@@ -73,6 +73,10 @@ class SpoolVolumeStore final : public VolumeStore {
   absl::StatusOr<std::vector<FrameBox>> Missing(const VolumeRecord& volume, size_t limit);
   absl::Status CheckNothingMissing(const VolumeRecord& volume);
   absl::Status CheckWritten(const VolumeRecord& volume, const std::string& actual, const std::string& announced);
+  // A complete volume of the same owner with the same bytes, because the image was sent twice at once.
+  std::optional<std::string> TwinOf(const VolumeRecord& volume, const std::string& digest);
+  // Makes both volumes name one file from here on: that of `id`, which has just been compared with its digest.
+  void ShareBytes(const std::string& id, const std::string& twin);
   absl::StatusOr<std::string> ComputeDigest(const VolumeRecord& volume);
 
   // --- checksums (spool_verify.cc) ---

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <map>
 #include <random>
@@ -290,6 +291,65 @@ TEST_P(SpoolUploadTest, ManyStreamsAtOnce) {
   ASSERT_OK_AND_ASSIGN(const v1::Volume volume, volumes_->Get(id, true));
   EXPECT_EQ(volume.committed_bytes(), volume.size_bytes());
   ExpectContent(id, spec);
+}
+
+// Planes that no multiple of the disk's blocks ends, in chunks long enough to be written past the page cache.
+TEST_P(SpoolUploadTest, WhatCameInOrderIsNotReadAgainForItsDigest) {
+  const v1::VolumeSpec spec = MakeSpec(1, 2, 3, 701, 397);
+  const auto reads_to_finish = [&](uint64_t salt, const std::function<void(const std::string& id)>& upload) {
+    const std::string id = Make(spec, fmt::format("salt {}", salt));
+    upload(id);
+    files_.FailAt(2, deconvoy::testing::Fault::kIoError);  // after the file has been opened
+    EXPECT_NE(ReasonOf(volumes_->Finish(id, DigestOf(spec, salt)).status()), v1::DIGEST_MISMATCH);
+    const bool reads = files_.failed();
+    files_.FailAt(0, deconvoy::testing::Fault::kIoError);
+    EXPECT_OK(volumes_->Finish(id, DigestOf(spec, salt)));
+    ExpectContent(id, spec, salt);
+    return reads;
+  };
+  const auto chunks = [&](uint64_t salt) { return AllChunks(spec, 512 * 1024, salt); };
+  EXPECT_FALSE(reads_to_finish(1, [&](const std::string& id) { ASSERT_OK(Upload(id, chunks(1))); }));
+  EXPECT_TRUE(reads_to_finish(2, [&](const std::string& id) {
+    for (const v1::Chunk& chunk : chunks(2)) ASSERT_OK(Upload(id, {chunk}));  // streams end within planes
+  }));
+  EXPECT_TRUE(reads_to_finish(3, [&](const std::string& id) {
+    ASSERT_OK(Upload(id, chunks(3)));
+    Reopen();
+  }));
+}
+
+TEST_P(SpoolUploadTest, BoxesAreAddedWhileThoseBeforeAreCommitted) {
+  const v1::VolumeSpec spec = MakeSpec(1, 1, 40, 64, 64);
+  const std::string id = Make(spec);
+  const auto writer = Writer(id);
+  std::atomic<bool> adding = true;
+  std::thread committer([&] {
+    while (adding) EXPECT_OK(writer->Commit());
+  });
+  for (const v1::Chunk& chunk : AllChunks(spec, 1000)) EXPECT_OK(writer->Add(chunk));
+  adding = false;
+  committer.join();
+  ASSERT_OK(writer->Commit());
+  EXPECT_EQ(writer->uncommitted_bytes(), 0);
+  ASSERT_OK(volumes_->Finish(id, DigestOf(spec)));
+  ExpectContent(id, spec);
+}
+
+TEST_P(SpoolUploadTest, TheSameBytesSentTwiceAtOnceAreStoredOnce) {
+  const std::string first = Make(spec_, "first"), second = Make(spec_, "second");
+  auto other = Create(spec_, "other", "another owner");
+  ASSERT_OK(other);
+  for (const std::string& id : {first, second, IdOf(*other)}) {
+    ASSERT_OK(Upload(id, AllChunks(spec_, 300)));
+    ASSERT_OK(volumes_->Finish(id, DigestOf(spec_)));
+  }
+  const auto path = [&](const std::string& id) { return volumes_->PathOf(id); };
+  EXPECT_TRUE(std::filesystem::equivalent(path(first), path(second)));
+  EXPECT_FALSE(std::filesystem::equivalent(path(first), path(IdOf(*other)))) << "of another owner";
+  Reopen();
+  ASSERT_OK(volumes_->Delete(first));
+  ExpectContent(second, spec_);
+  EXPECT_OK(volumes_->Verify(second, {}));
 }
 
 TEST_P(SpoolUploadTest, ManyBoxes) {

@@ -80,6 +80,10 @@ class FaultyFileSystem final : public server::FileSystem {
     Forget(path);
     return absl::OkStatus();
   }
+  absl::Status Link(const std::filesystem::path& existing, const std::filesystem::path& path) override {
+    RETURN_IF_ERROR(Next("link", path));
+    return real_.Link(existing, path);
+  }
   absl::Status MakeDirectories(const std::filesystem::path& path) override {
     RETURN_IF_ERROR(Next("make", path));
     return real_.MakeDirectories(path);
@@ -213,6 +217,9 @@ class BorrowedFileSystem final : public server::FileSystem {
     return owner_.Open(path, writable);
   }
   absl::Status Remove(const std::filesystem::path& path) override { return owner_.Remove(path); }
+  absl::Status Link(const std::filesystem::path& existing, const std::filesystem::path& path) override {
+    return owner_.Link(existing, path);
+  }
   absl::Status MakeDirectories(const std::filesystem::path& path) override { return owner_.MakeDirectories(path); }
   absl::Status SyncDirectory(const std::filesystem::path& path) override { return owner_.SyncDirectory(path); }
   absl::StatusOr<std::vector<std::filesystem::path>> List(const std::filesystem::path& path) override {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstring>
 #include <span>
 #include <string>
@@ -42,6 +43,41 @@ TEST_F(PosixFileSystemTest, WritesAndReadsAtOffsets) {
   EXPECT_EQ(ReadText(*again, 0, 10), "helloworld");
   EXPECT_EQ(ReadText(*again, 3, 4), "lowo");
   EXPECT_EQ(ReadText(*again, 0, 0), "");
+}
+
+TEST_F(PosixFileSystemTest, WhatGoesPastThePageCacheIsReadBesideWhatDoesNot) {
+  ASSERT_OK_AND_ASSIGN(auto file, files_->Create(path_));
+  constexpr size_t kPages = 3, kPage = kDirectBytes;
+  ASSERT_OK(file->Reserve((kPages + 2) * kPage));
+  EXPECT_EQ(ReadText(*file, 0, 8), std::string(8, '\0')) << "now in the page cache";
+  alignas(kDirectBytes) static std::byte pages[kPages * kPage];
+  std::ranges::fill(pages, std::byte{'d'});
+  ASSERT_OK(file->WriteAt(kPage - 3, Bytes("abc")));
+  ASSERT_OK(file->WriteAt(kPage, pages));
+  ASSERT_OK(file->WriteAt((kPages + 1) * kPage, Bytes("xyz")));
+  std::ranges::fill(std::span(pages).first(kPage), std::byte{'e'});
+  ASSERT_OK(file->WriteAt(2 * kPage, std::span(pages).first(kPage)));
+  ASSERT_OK(file->Sync());
+  const std::string text = ReadText(*file, 0, (kPages + 1) * kPage + 3);
+  EXPECT_TRUE(text == std::string(kPage - 3, '\0') + "abc" + std::string(kPage, 'd') + std::string(kPage, 'e') +
+                          std::string(kPage, 'd') + "xyz");
+}
+
+TEST_F(PosixFileSystemTest, ALinkReplacesWhatWasThere) {
+  ASSERT_OK_AND_ASSIGN(auto first, files_->Create(path_));
+  ASSERT_OK(first->WriteAt(0, Bytes("first")));
+  const std::filesystem::path other = folder_.path() / "other.raw";
+  ASSERT_OK_AND_ASSIGN(auto second, files_->Create(other));
+  ASSERT_OK(second->WriteAt(0, Bytes("second")));
+  ASSERT_OK(files_->Link(path_, other));
+  ASSERT_OK_AND_ASSIGN(auto linked, files_->Open(other, false));
+  EXPECT_EQ(ReadText(*linked, 0, 5), "first");
+  EXPECT_EQ(ReadText(*second, 0, 6), "second") << "who has it open keeps it";
+  ASSERT_OK(files_->Remove(path_));
+  EXPECT_EQ(ReadText(*linked, 0, 5), "first");
+  EXPECT_EQ(ReasonOf(files_->Link(path_, other)), v1::STORAGE_FAILURE) << "there is nothing to link to";
+  ASSERT_OK_AND_ASSIGN(const auto entries, files_->List(folder_.path()));
+  EXPECT_THAT(entries, UnorderedElementsAre(other));
 }
 
 TEST_F(PosixFileSystemTest, ReservedSpaceIsThereAndZero) {

@@ -65,6 +65,9 @@ class SmallDisk final : public FileSystem {
     return Create(path);
   }
   absl::Status Remove(const std::filesystem::path& /*path*/) override { return absl::OkStatus(); }
+  absl::Status Link(const std::filesystem::path& /*existing*/, const std::filesystem::path& /*path*/) override {
+    return absl::OkStatus();
+  }
   absl::Status MakeDirectories(const std::filesystem::path& /*path*/) override { return absl::OkStatus(); }
   absl::Status SyncDirectory(const std::filesystem::path& /*path*/) override { return absl::OkStatus(); }
   absl::StatusOr<std::vector<std::filesystem::path>> List(const std::filesystem::path& /*path*/) override {
