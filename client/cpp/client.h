@@ -112,7 +112,8 @@ class Client {
   };
   // The same, but sends nothing that the server has already: first all planes are read for their digest (`reading`
   // hears of it), by which a complete volume of the same image is found, or an upload that was left unfinished. The
-  // latter is gone on with.
+  // latter is gone on with. One that is stopped after something of it was stored stays on the server, to be gone on
+  // with by the same call; the error names it.
   absl::StatusOr<Uploaded> UploadOnce(const v1::VolumeSpec& spec, const PlaneSource& source,
                                       const TransferObserver& reading = {}, const TransferObserver& progress = {},
                                       std::stop_token stop = {}) const;

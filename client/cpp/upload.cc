@@ -58,6 +58,9 @@ class Uploader {
     return Finish(volume.name());
   }
 
+  // Of the volume, as far as heard.
+  int64_t durable_bytes() const { return committed_; }
+
  private:
   absl::Status SendMissing(const v1::Volume& volume) {
     const MissingBoxes missing(volume);
@@ -175,6 +178,16 @@ class Uploader {
   std::future<void> digesting_;  // last: its thread uses the rest
 };
 
+// Why an upload ended that was stopped and can be gone on with.
+absl::Status Kept(const std::string& volume, int64_t bytes) {
+  return MakeError({.reason = v1::CANCELLED_BY_USER,
+                    .remedy = fmt::format("Do the same again: only what is missing is sent. `deconvoy volumes delete "
+                                          "{}` removes what is there.",
+                                          volume),
+                    .metadata = {{"volume", volume}}},
+                   fmt::format("stopped on request; {} keeps the {} bytes that have been sent", volume, bytes));
+}
+
 // Removes an upload that nobody finishes, where the server takes it at once.
 void RemoveRest(Connection& connection, const std::string& volume) {
   constexpr absl::Duration kPatience = absl::Seconds(1);
@@ -197,8 +210,12 @@ absl::StatusOr<Client::Uploaded> Send(Connection& connection, const v1::VolumeSp
                    connection.Create(connection.volumes(), &v1::Volumes::Stub::Create, request, stop));
   if (volume.state() == v1::COMPLETE) return Client::Uploaded{.volume = volume.name(), .found = true};
   const bool created = volume.committed_bytes() == 0;
-  const absl::Status status = Uploader(connection, spec, shape, source, progress, stop).Run(volume);
+  Uploader uploader(connection, spec, shape, source, progress, stop);
+  const absl::Status status = uploader.Run(volume);
   if (status.ok()) return Client::Uploaded{.volume = volume.name(), .created = created};
+  // What was announced by its digest is found again by it.
+  if (stop.stop_requested() && absl::IsCancelled(status) && !spec.digest().empty() && uploader.durable_bytes() > 0)
+    return Kept(volume.name(), uploader.durable_bytes());
   // One that was refused a stream for now is gone on with later.
   const bool later = IsRetryable(status) || ReasonOf(status) == v1::TOO_MANY_STREAMS;
   if (!later) RemoveRest(connection, volume.name());

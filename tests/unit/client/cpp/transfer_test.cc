@@ -192,6 +192,20 @@ TEST_F(TransferTest, StopEndsAnUploadAndRemovesIt) {
   EXPECT_THAT(service_.volumes(), SizeIs(0));
 }
 
+TEST_F(TransferTest, AStoppedUploadThatCanBeFoundAgainStays) {
+  const TestVolume volume({1, 1, 9, 640, 640}, v1::U16);
+  std::stop_source stop;
+  const TransferObserver stop_later = [&](const TransferProgress& at) {
+    if (at.bytes_done > 0) stop.request_stop();
+  };
+  const auto stopped = client_->UploadOnce(volume.spec(), volume.Source(), {}, stop_later, stop.get_token());
+  EXPECT_TRUE(absl::IsCancelled(stopped.status())) << stopped.status();
+  const v1::ErrorInfo info = InfoOf(stopped.status());
+  EXPECT_EQ(info.reason(), v1::CANCELLED_BY_USER);
+  EXPECT_THAT(info.remedy(), ::testing::HasSubstr(info.metadata().at("volume")));
+  EXPECT_THAT(service_.volumes(), SizeIs(1));
+}
+
 TEST_F(TransferTest, UploadProgressIsWhatIsDurableAndEndsAtAll) {
   const TestVolume volume({1, 1, 4, 700, 700}, v1::U16);
   std::vector<int64_t> done;
