@@ -42,7 +42,7 @@ class Uploader {
   absl::Status Run(v1::Volume volume) {
     ASSIGN_OR_RETURN(plane_, AllocatePlane(plane_bytes_));
     if (plane_bytes_ >= kDigestedBeside) {
-      ASSIGN_OR_RETURN(digested_, AllocatePlane(plane_bytes_));
+      ASSIGN_OR_RETURN(other_plane_, AllocatePlane(plane_bytes_));
     }
     for (;;) {
       const absl::Status status = SendMissing(volume);
@@ -122,6 +122,7 @@ class Uploader {
     const int64_t index = PlaneIndex(t, c, z);
     if (index == loaded_plane_) return absl::OkStatus();
     loaded_plane_ = -1;
+    if (plane_.data() == digested_) std::swap(plane_, other_plane_);
     RETURN_IF_ERROR(source_(t, c, z, plane_));
     loaded_plane_ = index;
     if (index == digested_planes_) {
@@ -131,12 +132,12 @@ class Uploader {
     return absl::OkStatus();
   }
 
-  // Large planes are digested beside the sending, from a copy.
+  // Large planes are digested beside the sending, while the next one is read.
   void Digest() {
     if (plane_bytes_ < kDigestedBeside) return digester_.Update(plane_);
     if (digesting_.valid()) digesting_.get();
-    digested_ = plane_;
-    digesting_ = std::async(std::launch::async, [this] { digester_.Update(digested_); });
+    digested_ = plane_.data();
+    digesting_ = std::async(std::launch::async, [this, plane = std::span(plane_)] { digester_.Update(plane); });
   }
 
   void Report(int64_t committed) {
@@ -170,9 +171,9 @@ class Uploader {
   VolumeDigester digester_;
   Packer packer_;
   int64_t digested_planes_ = 0;
-  std::vector<std::byte> digested_;  // the plane of `digesting_`
-  std::vector<std::byte> plane_;
-  int64_t loaded_plane_ = -1;  // which one `plane_` holds
+  std::vector<std::byte> plane_, other_plane_;
+  const std::byte* digested_ = nullptr;  // the plane of `digesting_`, one of the two
+  int64_t loaded_plane_ = -1;            // which one `plane_` holds
   v1::WriteVolumeRequest request_;
   int64_t committed_ = 0;
   std::future<void> digesting_;  // last: its thread uses the rest

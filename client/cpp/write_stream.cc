@@ -1,13 +1,12 @@
 #include "client/cpp/write_stream.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace deconvoy::client {
 namespace {
 
-// Chunks sent but not yet durable: at most this many.
-constexpr uint64_t kWindowChunks = 32;
+// Bytes sent but not yet durable: at most so many, and a chunk.
+constexpr int64_t kWindowBytes = 16 << 20;
 
 }  // namespace
 
@@ -23,11 +22,13 @@ WriteStream::~WriteStream() {
 }
 
 bool WriteStream::Send(const v1::WriteVolumeRequest& request) {
-  std::unique_lock lock(mutex_);
-  acknowledged_.wait(lock, [this] { return broken_ || sent_ - chunks_committed_ < kWindowChunks; });
-  if (broken_) return false;
-  lock.unlock();
-  ++sent_;
+  {
+    std::unique_lock lock(mutex_);
+    acknowledged_.wait(lock, [this] { return broken_ || open_bytes_ < kWindowBytes; });
+    if (broken_) return false;
+    open_chunks_.push_back(static_cast<int64_t>(request.chunk().data().size()));
+    open_bytes_ += open_chunks_.back();
+  }
   return stream_->Write(request);
 }
 
@@ -47,7 +48,10 @@ void WriteStream::Listen() {
   while (stream_->Read(&response)) {
     const std::lock_guard lock(mutex_);
     if (response.chunks_committed() <= chunks_committed_) broken_ = true;  // nothing more is taken
-    chunks_committed_ = std::max(chunks_committed_, response.chunks_committed());
+    for (; chunks_committed_ < response.chunks_committed() && !open_chunks_.empty(); ++chunks_committed_) {
+      open_bytes_ -= open_chunks_.front();
+      open_chunks_.pop_front();
+    }
     committed_bytes_ = static_cast<int64_t>(response.committed_bytes());
     acknowledged_.notify_all();
   }

@@ -1,10 +1,11 @@
-// One Volumes.Write call with a bounded window of chunks that are not durable yet. Internal to this library.
+// One Volumes.Write call with a bounded window of bytes that are not durable yet. Internal to this library.
 #pragma once
 
 #include <absl/status/status.h>
 
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -40,13 +41,15 @@ class WriteStream {
   grpc::ClientContext context_;
   const std::stop_callback<std::function<void()>> cancel_;
   const std::unique_ptr<grpc::ClientReaderWriter<v1::WriteVolumeRequest, v1::WriteVolumeResponse>> stream_;
-  uint64_t sent_ = 0;  // only by the sending thread
 
   mutable std::mutex mutex_;
   std::condition_variable acknowledged_;
-  uint64_t chunks_committed_ = 0;  // guarded by mutex_
-  int64_t committed_bytes_ = 0;    // guarded by mutex_
-  bool broken_ = false;            // guarded by mutex_
+  // --- guarded by mutex_ ---
+  std::deque<int64_t> open_chunks_;  // bytes of each that is sent and not durable, in order
+  int64_t open_bytes_ = 0;           // of all of them
+  uint64_t chunks_committed_ = 0;
+  int64_t committed_bytes_ = 0;
+  bool broken_ = false;
 
   std::thread listener_;  // last: it uses the rest
 };
