@@ -115,8 +115,9 @@ def transfer(options):
     mib = 16 if options.quick else 2048
     folder = options.folder / "transfer"
     with service.Server(folder / "server", options.cache, workers=0) as server:
-        measured = programs.bench("transfer", "--server", server.address, "--mib", mib, "--repeats", options.samples)
-    rates = {name: measured[f"{name}_mib_per_second"] for name in ("bare", "upload", "download")}
+        measured = programs.bench("transfer", "--server", server.address, "--mib", mib, "--repeats", options.samples,
+                                  "--disk", folder)
+    rates = {name: measured[f"{name}_mib_per_second"] for name in ("bare", "disk", "upload", "download")}
     for name, samples in rates.items():
         yield median_row(f"{name} of {mib} MiB", samples, unit="MiB/s")
     for name, bound in (("upload", 0.6), ("download", 0.6)):

@@ -1,10 +1,11 @@
 // deconvoy-bench transfer: how fast volumes move to and from a running server, beside a bare gRPC stream of the same
-// chunks between two ends that do nothing with them. deconvoy-bench streams: many transfers at once, half of the
-// readers stalled; the memory of the server is for the caller to look at.
+// chunks between two ends that do nothing with them, and beside the disk that stores them. deconvoy-bench streams: many
+// transfers at once, half of the readers stalled; the memory of the server is for the caller to look at.
 #include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <filesystem>
@@ -17,6 +18,8 @@
 #include "deconvoy/v1/volumes.grpc.pb.h"
 #include "proto/contract/checksum.h"
 #include "proto/contract/limits.h"
+#include "server/spool/aligned_buffers.h"
+#include "server/spool/file_system.h"
 #include "tests/bench/commands.h"
 #include "tests/bench/measure.h"
 
@@ -31,6 +34,7 @@ struct Options {
   int64_t mib = 2048;
   int repeats = 3;
   int streams = 32;  // each way
+  std::string disk = std::filesystem::temp_directory_path();
 };
 
 v1::VolumeSpec SpecOf(int64_t mib) {
@@ -91,6 +95,30 @@ double BareRate(v1::Volumes::Stub& stub, int64_t mib) {
   return static_cast<double>(mib) / SecondsSince(start);
 }
 
+// MiB/s of `mib` written in chunks of the usual size to a reserved file in `folder` past the page cache, synced as
+// often as uploads are: what the disk takes for good.
+double DiskRate(const std::filesystem::path& folder, int64_t mib) {
+  constexpr auto kChunk = static_cast<int64_t>(limits::kChunkBytes);
+  constexpr int64_t kSyncedChunks = (8 << 20) / kChunk;
+  const std::filesystem::path path = folder / fmt::format("deconvoy-bench-disk-{}", getpid());
+  const std::unique_ptr<server::FileSystem> files = server::MakePosixFileSystem();
+  server::AlignedBuffers buffers(1, limits::kChunkBytes);
+  const auto buffer = buffers.Take();
+  std::ranges::fill(buffer.bytes(), std::byte{1});
+  const std::unique_ptr<server::File> file = Value(files->Create(path));
+  Check(file->Reserve(mib << 20));
+  Check(file->Sync());
+  const auto start = Clock::now();
+  for (int64_t i = 0; i < (mib << 20) / kChunk; ++i) {
+    Check(file->WriteAt(i * kChunk, buffer.bytes()));
+    if ((i + 1) % kSyncedChunks == 0) Check(file->Sync());
+  }
+  Check(file->Sync());
+  const double rate = static_cast<double>(mib) / SecondsSince(start);
+  Check(files->Remove(path));
+  return rate;
+}
+
 nlohmann::json MeasureTransfer(const Options& options) {
   const std::string address =
       "unix:" + (std::filesystem::temp_directory_path() / fmt::format("deconvoy-bench-{}", getpid())).string();
@@ -103,9 +131,10 @@ nlohmann::json MeasureTransfer(const Options& options) {
   if (!server) throw std::runtime_error("cannot listen on " + address);
   const auto stub = v1::Volumes::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
   const client::Client client = Value(client::Client::Connect(options.server));
-  std::vector<double> bare, uploads, downloads, again;
+  std::vector<double> bare, disk, uploads, downloads, again;
   for (int i = 0; i <= options.repeats; ++i) {
     const double bare_rate = BareRate(*stub, options.mib);
+    const double disk_rate = DiskRate(options.disk, options.mib);
     auto start = Clock::now();
     const auto salt = static_cast<uint64_t>(Clock::now().time_since_epoch().count());
     const std::string volume = Value(client.Upload(SpecOf(options.mib), Planes(salt)));
@@ -121,6 +150,7 @@ nlohmann::json MeasureTransfer(const Options& options) {
     Check(client.DeleteVolume(volume));
     if (i == 0) continue;
     bare.push_back(bare_rate);
+    disk.push_back(disk_rate);
     uploads.push_back(upload);
     downloads.push_back(download);
     again.push_back(found_seconds);
@@ -128,6 +158,7 @@ nlohmann::json MeasureTransfer(const Options& options) {
   server->Shutdown();
   return {{"mib", options.mib},
           {"bare_mib_per_second", bare},
+          {"disk_mib_per_second", disk},
           {"upload_mib_per_second", uploads},
           {"download_mib_per_second", downloads},
           {"again_seconds", again},
@@ -139,6 +170,8 @@ void ReportTransfer(const nlohmann::json& r) {
   const auto median = [&](const char* name) { return Median(r[name].get<std::vector<double>>()); };
   fmt::print("{} MiB in chunks of 512 KiB\n", r["mib"].get<int64_t>());
   fmt::print("  bare stream  {:9.0f} MiB/s\n", median("bare_mib_per_second"));
+  fmt::print("  disk         {:9.0f} MiB/s, {:.2f} of it\n", median("disk_mib_per_second"),
+             median("disk_mib_per_second") / median("bare_mib_per_second"));
   fmt::print("  upload       {:9.0f} MiB/s, {:.2f} of it\n", median("upload_mib_per_second"),
              r["upload_ratio"].get<double>());
   fmt::print("  download     {:9.0f} MiB/s, {:.2f} of it\n", median("download_mib_per_second"),
@@ -198,6 +231,9 @@ Command AddTransfer(CLI::App& root) {
   const auto options = std::make_shared<Options>();
   CLI::App* app = AddTransferOptions(root, "transfer", "volumes to and from a server, beside a bare stream", *options);
   app->add_option("--repeats", options->repeats)->check(CLI::Range(1, 1000))->capture_default_str();
+  app->add_option("--disk", options->disk, "folder on the disk of the server's spool, for what that disk takes")
+      ->check(CLI::ExistingDirectory)
+      ->capture_default_str();
   return {app, [options] { return MeasureTransfer(*options); }, ReportTransfer};
 }
 

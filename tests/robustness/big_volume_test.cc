@@ -1,14 +1,18 @@
-// 4 GB through a server, by the library and by the command line: no side holds more than a few planes and chunks.
+// Gigabytes through a server, by the library and by the command line: no side holds more than a few planes and chunks,
+// and a line that is cut costs little.
 #include <gtest/gtest.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
+#include <random>
 
 #include "client/cpp/client.h"
 #include "client/imageio/image_file.h"
 #include "proto/contract/status_macros.h"
+#include "tests/integration/support/flaky_proxy.h"
 #include "tests/integration/support/image.h"
 #include "tests/integration/support/server_process.h"
 #include "tests/support/test_support.h"
@@ -73,6 +77,38 @@ TEST_F(BigVolumeTest, FourGigabytesUpAndDownByTheLibrary) {
   EXPECT_EQ(right, kPlanes);
   ExpectAtMost("server", PeakResidentBytes(server.process().pid()), kServerBytes);
   ExpectAtMost("library", PeakResidentBytes(getpid()), kClientBytes);
+}
+
+// Two gigabytes over a line that is cut at ten random places, then the same once more.
+TEST_F(BigVolumeTest, TwoGigabytesCutTenTimesSendLittleTwice) {
+  constexpr int64_t kMiB = 1 << 20, kVolume = 2048 * kMiB;
+  ServerProcess server(folder_.path(), 0);
+  ASSERT_TRUE(server.Start()) << server.Log();
+  FlakyProxy proxy(folder_.path() / "s");
+  std::mt19937_64 random(Seed());
+  std::uniform_int_distribution<int64_t> place(kMiB, kVolume - 8 * kMiB);
+  std::deque<int64_t> cuts(10);
+  std::generate(cuts.begin(), cuts.end(), [&] { return place(random); });
+  std::sort(cuts.begin(), cuts.end());
+  proxy.CutAt(cuts);
+  ASSERT_OK_AND_ASSIGN(const client::Client client, client::Client::Connect(proxy.address()));
+  const v1::VolumeSpec spec = MakeSpec({1, 1, kPlanes / 2, kRows, kColumns}, v1::U16);
+  const auto source = [](int64_t, int64_t, int64_t z, std::span<std::byte> plane) {
+    FillPlane(z, plane);
+    return absl::OkStatus();
+  };
+  ASSERT_OK_AND_ASSIGN(const auto first, client.UploadOnce(spec, source));
+  EXPECT_EQ(proxy.cuts(), 10);
+  const int64_t sent = proxy.bytes(), framing = kVolume / 500;
+  RecordProperty("bytes_sent_beyond_the_volume", std::to_string(sent - kVolume));
+  std::printf("cut ten times: %.2f MiB sent beyond the volume\n", static_cast<double>(sent - kVolume) / kMiB);
+  EXPECT_GE(sent, kVolume);
+  EXPECT_LE(sent - kVolume - framing, 16 * kMiB);
+  ASSERT_OK_AND_ASSIGN(const auto second, client.UploadOnce(spec, source));
+  EXPECT_TRUE(second.found);
+  EXPECT_EQ(second.volume, first.volume);
+  std::printf("sent once more: %lld bytes\n", static_cast<long long>(proxy.bytes() - sent));
+  EXPECT_LE(proxy.bytes() - sent, 64 * 1024);
 }
 
 // Time points of one plane: their projection along z is the same 4 GiB, so that there is much to fetch without much to
