@@ -3,6 +3,7 @@
 // transfers at once, half of the readers stalled; the memory of the server is for the caller to look at.
 #include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -95,6 +96,34 @@ double BareRate(v1::Volumes::Stub& stub, int64_t mib) {
   return static_cast<double>(mib) / SecondsSince(start);
 }
 
+// Seconds of processors that this process has taken, all threads together.
+double ProcessorSeconds() {
+  rusage used;
+  getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+// MiB/s that one processor digests.
+double DigestRate() {
+  constexpr int kMiBs = 512;
+  const std::vector<std::byte> plane(1 << 20, std::byte{1});
+  Sha256 digest;
+  const auto start = Clock::now();
+  for (int i = 0; i < kMiBs; ++i) digest.Update(plane);
+  digest.Finish();
+  return kMiBs / SecondsSince(start);
+}
+
+// What the processors of this machine leave of the bare stream's rate when both ends digest what it carries, and do
+// nothing else.
+double AllowedRatio(double mib, double bare_rate, double bare_processor_seconds, double digest_rate) {
+  const double seconds = (bare_processor_seconds + 2 * mib / digest_rate) / std::thread::hardware_concurrency();
+  return std::min(1.0, mib / seconds / bare_rate);
+}
+
 // MiB/s of `mib` written in chunks of the usual size to a reserved file in `folder` past the page cache, synced as
 // often as uploads are: what the disk takes for good.
 double DiskRate(const std::filesystem::path& folder, int64_t mib) {
@@ -131,9 +160,12 @@ nlohmann::json MeasureTransfer(const Options& options) {
   if (!server) throw std::runtime_error("cannot listen on " + address);
   const auto stub = v1::Volumes::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
   const client::Client client = Value(client::Client::Connect(options.server));
-  std::vector<double> bare, disk, uploads, downloads, again;
+  std::vector<double> bare, bare_processors, disk, digests, uploads, downloads, again;
   for (int i = 0; i <= options.repeats; ++i) {
+    const double before = ProcessorSeconds();
     const double bare_rate = BareRate(*stub, options.mib);
+    const double bare_seconds = ProcessorSeconds() - before;
+    const double digest_rate = DigestRate();
     const double disk_rate = DiskRate(options.disk, options.mib);
     auto start = Clock::now();
     const auto salt = static_cast<uint64_t>(Clock::now().time_since_epoch().count());
@@ -150,7 +182,9 @@ nlohmann::json MeasureTransfer(const Options& options) {
     Check(client.DeleteVolume(volume));
     if (i == 0) continue;
     bare.push_back(bare_rate);
+    bare_processors.push_back(bare_seconds);
     disk.push_back(disk_rate);
+    digests.push_back(digest_rate);
     uploads.push_back(upload);
     downloads.push_back(download);
     again.push_back(found_seconds);
@@ -158,7 +192,11 @@ nlohmann::json MeasureTransfer(const Options& options) {
   server->Shutdown();
   return {{"mib", options.mib},
           {"bare_mib_per_second", bare},
+          {"bare_processor_seconds", bare_processors},
           {"disk_mib_per_second", disk},
+          {"digest_mib_per_second", digests},
+          {"allowed_ratio",
+           AllowedRatio(static_cast<double>(options.mib), Median(bare), Median(bare_processors), Median(digests))},
           {"upload_mib_per_second", uploads},
           {"download_mib_per_second", downloads},
           {"again_seconds", again},
@@ -172,6 +210,8 @@ void ReportTransfer(const nlohmann::json& r) {
   fmt::print("  bare stream  {:9.0f} MiB/s\n", median("bare_mib_per_second"));
   fmt::print("  disk         {:9.0f} MiB/s, {:.2f} of it\n", median("disk_mib_per_second"),
              median("disk_mib_per_second") / median("bare_mib_per_second"));
+  fmt::print("  digest       {:9.0f} MiB/s of one processor; with one at each end {:.2f} of the bare stream is left\n",
+             median("digest_mib_per_second"), r["allowed_ratio"].get<double>());
   fmt::print("  upload       {:9.0f} MiB/s, {:.2f} of it\n", median("upload_mib_per_second"),
              r["upload_ratio"].get<double>());
   fmt::print("  download     {:9.0f} MiB/s, {:.2f} of it\n", median("download_mib_per_second"),
