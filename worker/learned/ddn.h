@@ -6,7 +6,7 @@
 //           all of them to 8
 //   result  1x1x1 of what enters and of the three blocks' results to the outputs; the image is added to the value
 //
-// 12421 parameters. M. Guo et al., Nat. Biotechnol. 38 (2020) 1337 (DenseDeconNet), after G. Huang et al., CVPR (2017)
+// 12461 parameters. M. Guo et al., Nat. Biotechnol. 38 (2020) 1337 (DenseDeconNet), after G. Huang et al., CVPR (2017)
 // 2261.
 #pragma once
 

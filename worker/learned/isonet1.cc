@@ -13,7 +13,7 @@ IsoNet1::IsoNet1(int64_t outputs)
 torch::Tensor IsoNet1::Restore(const torch::Tensor& u, const torch::Tensor& /*noise*/) {
   return MeanOfAxialSlices(u, [&](const torch::Tensor& slices) {
     const torch::Tensor features = torch::relu((*middle_)(torch::relu((*wide_)(slices))));
-    return AddToValue((*result_)(torch::relu((*narrow_)(features))), slices);
+    return AddToValue((*result_)((*narrow_)(features)), slices);
   });
 }
 

@@ -7,7 +7,7 @@
 // Published with the mean over the whole image, which would make a tile's result depend on the tile; here it is that of
 // the 9x9x9 voxels around each.
 //
-// 77613 parameters. J. Chen et al., Nat. Methods 18 (2021) 678, after Y. Zhang et al., ECCV (2018) 286.
+// 77681 parameters. J. Chen et al., Nat. Methods 18 (2021) 678, after Y. Zhang et al., ECCV (2018) 286.
 #pragma once
 
 #include <memory>

@@ -74,7 +74,9 @@ Rln::Rln(int64_t outputs)
       raised_(register_module("raised", std::make_shared<RlnUnit>(kWidth, kWidth))),
       merge_1_(register_module("merge1", std::make_shared<RlnUnit>(1, 2 * kWidth))),
       merge_2_(register_module("merge2", std::make_shared<RlnUnit>(2 * kWidth + 2, 2 * kWidth))),
-      merge_3_(register_module("merge3", std::make_shared<RlnUnit>(4 * kWidth, outputs * 2 * kWidth))) {}
+      merge_3_(register_module("merge3", std::make_shared<RlnUnit>(4 * kWidth, outputs * 2 * kWidth))) {
+  merge_3_->activation = Activation::kNone;  // the value has one of its own, the scale none
+}
 
 torch::Tensor Rln::Restore(const torch::Tensor& u, const torch::Tensor& /*noise*/) {
   const torch::Tensor back = coarse_->Back(coarse_->Quotient(torch::avg_pool3d(u, 2)));
@@ -83,7 +85,6 @@ torch::Tensor Rln::Restore(const torch::Tensor& u, const torch::Tensor& /*noise*
   const torch::Tensor e2 = Scaled(e1 * (fine_->Back(fine_->Quotient(u)) + 1).mean(1, true), second_);
   const torch::Tensor merged = (*merge_1_)(e2);
   const torch::Tensor again = (*merge_2_)(torch::cat({merged, e1, e2}, 1));
-  merge_3_->activation = Activation::kNone;
   const torch::Tensor last = (*merge_3_)(torch::cat({merged, again}, 1));
   const torch::Tensor value = torch::softplus(last.slice(1, 0, 2 * kWidth)).mean(1, true);
   if (outputs_ == 1) return value;
