@@ -28,7 +28,7 @@ Blur::Blur(const torch::Tensor& psf, const torch::Tensor& like) {
   torch::Tensor padded = torch::zeros(sizes, like.options());
   padded.slice(2, 0, psf.size(0)).slice(3, 0, psf.size(1)).slice(4, 0, psf.size(2)).copy_(psf);
   padded = torch::roll(padded, {-(psf.size(0) / 2), -(psf.size(1) / 2), -(psf.size(2) / 2)}, {2, 3, 4});
-  otf_ = torch::fft::rfftn(padded, c10::nullopt, {2, 3, 4});
+  otf_ = torch::fft::rfftn(padded, at::OptionalIntArrayRef(), {2, 3, 4});
   power_ = torch::real(otf_ * torch::conj(otf_));
 }
 

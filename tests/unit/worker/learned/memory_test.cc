@@ -1,0 +1,42 @@
+// What a pass of every network really takes, beside what it says.
+#include <gtest/gtest.h>
+
+#include "tests/support/test_support.h"
+#include "tests/unit/worker/methods/measured_memory.h"
+#include "worker/learned/model_file.h"
+
+namespace deconvoy::worker::learned {
+namespace {
+
+class MemoryOf : public ::testing::TestWithParam<NetworkKind> {};
+
+TEST_P(MemoryOf, APassIsNoMoreThanItSays) {
+  torch::Tensor psf = torch::rand({9, 9, 9});
+  const auto network = MakeNetwork(GetParam().name, Head::kPlain, psf / psf.sum());
+  DrawWeights(*network, testing::Seed());
+  const std::string file = WriteContainer(ToContainer(*network, {.network = std::string(GetParam().name)}));
+  ASSERT_OK_AND_ASSIGN(const auto model, LoadModel(std::as_bytes(std::span(file))));
+  const std::vector<float> small(8 * 8 * 8, 1.0F);
+  ASSERT_OK(model->Apply(small, {8, 8, 8}, {}, 1));  // what is made once does not count
+  const Shape3 box{64, 72, 80};
+  const std::vector<float> values(static_cast<size_t>(box.voxels()), 1.0F);
+  const int64_t before = ResidentBytes();
+  PeakBytes();
+  ASSERT_OK(model->Apply(values, box, {}, 1));
+  const int64_t peak = PeakBytes();
+  if (peak == 0) GTEST_SKIP() << "SKIPPED: the system does not tell the peak";
+  const auto taken = static_cast<double>(peak - before), said = static_cast<double>(model->MemoryBytes(box));
+  RecordProperty("bytes_per_voxel", std::to_string(taken / static_cast<double>(box.voxels())));
+  EXPECT_LE(taken, said) << taken / static_cast<double>(box.voxels()) << " bytes for each voxel";
+  EXPECT_GE(taken, 0.4 * said) << taken / static_cast<double>(box.voxels()) << " bytes for each voxel";
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, MemoryOf, ::testing::ValuesIn(AllNetworks().begin(), AllNetworks().end()),
+                         [](const auto& test) {
+                           std::string name(test.param.name);
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace deconvoy::worker::learned
