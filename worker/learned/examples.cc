@@ -18,6 +18,9 @@ namespace {
 
 // Images overlap by eighths of a patch, so that validation and training of a given image are different places of it.
 constexpr int64_t kValidationShare = 8;
+// Specimens whose patch has nothing nearly as bright as what lies around it are drawn anew, so many times.
+constexpr uint64_t kAttempts = 20;
+constexpr float kSeen = 0.25F;
 
 Shape3 Grown(const Shape3& shape, const Shape3& psf, int64_t times) {
   return {shape.z + times * (psf.z - 1), shape.y + times * (psf.y - 1), shape.x + times * (psf.x - 1)};
@@ -183,9 +186,21 @@ Example Examples::Noisy(uint64_t seed, v1::SpecimenKind kind) const {
   return example;
 }
 
+std::vector<float> Examples::Specimen(uint64_t seed, v1::SpecimenKind kind, const Shape3& drawn) const {
+  std::vector<float> specimen;
+  for (uint64_t attempt = 0; attempt < kAttempts; ++attempt) {
+    const uint64_t own = attempt == 0 ? seed : Random::OfVoxel(seed, 3, attempt).Next();
+    specimen = DrawSpecimen({drawn, kind, own, Spacing(recipe_, 0), Spacing(recipe_, 1)});
+    const std::vector<float> inner = Cut(specimen, drawn, Middle(drawn, recipe_.patch));
+    const float brightest = *std::max_element(specimen.begin(), specimen.end());
+    if (*std::max_element(inner.begin(), inner.end()) >= kSeen * brightest) break;
+  }
+  return specimen;
+}
+
 absl::StatusOr<Scene> Examples::Draw(uint64_t seed, v1::SpecimenKind kind) {
   const Shape3 image = Grown(recipe_.patch, recipe_.psf.shape, 1), drawn = Grown(image, recipe_.psf.shape, 1);
-  const std::vector<float> specimen = DrawSpecimen({drawn, kind, seed, Spacing(recipe_, 0), Spacing(recipe_, 1)});
+  const std::vector<float> specimen = Specimen(seed, kind, drawn);
   ASSIGN_OR_RETURN(std::vector<float> blurred, Blurred(specimen, drawn));
   Scene scene{image, Cut(specimen, drawn, Middle(drawn, image)), Cut(blurred, drawn, Middle(drawn, image)),
               Middle(image, recipe_.patch)};

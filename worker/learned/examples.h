@@ -58,6 +58,8 @@ class Examples {
   absl::StatusOr<Example> FromScene(uint64_t seed, v1::SpecimenKind kind);
   Example Noisy(uint64_t seed, v1::SpecimenKind kind) const;
   absl::StatusOr<Scene> Draw(uint64_t seed, v1::SpecimenKind kind);
+  // Of the extents `drawn`, with something in its middle.
+  std::vector<float> Specimen(uint64_t seed, v1::SpecimenKind kind, const Shape3& drawn) const;
   // H of what lies in a box, which counts as empty outside, on as large a box.
   absl::StatusOr<std::vector<float>> Blurred(const std::vector<float>& values, const Shape3& shape);
   // H of a given image, divided by H of 1: what lies beyond its faces is as bright as what lies within.
