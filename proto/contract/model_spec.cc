@@ -221,6 +221,14 @@ absl::Status ValidateModelFields(const v1::DeconvolveSpec& spec) {
                           : Invalid(field, "is given without models", "Leave it out, or name models.");
 }
 
+double ModelBytesPerVoxel(const google::protobuf::RepeatedPtrField<v1::ModelUse>& models, const v1::Method* classical) {
+  double bytes = 0;
+  for (const v1::ModelUse& use : models) bytes = std::max(bytes, use.facts().bytes_per_voxel());
+  if (models.empty() || classical == nullptr) return bytes;
+  // The classical method runs after them.
+  return std::max(bytes, classical->bytes_per_padded_voxel() + classical->bytes_per_measured_voxel());
+}
+
 v1::TrainModelSpec WithDefaults(v1::TrainModelSpec spec) {
   if (spec.target() == v1::TRAINING_TARGET_UNSPECIFIED) spec.set_target(v1::SIMULATED_TRUTH);
   if (spec.kinds().empty()) spec.add_kinds(v1::MIXED);

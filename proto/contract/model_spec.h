@@ -26,6 +26,9 @@ absl::Status ValidateCreateModel(const v1::CreateModelRequest& request);
 // The fields of a deconvolution that are about models: names, and what makes sense with models only.
 absl::Status ValidateModelFields(const v1::DeconvolveSpec& spec);
 
+// Working memory for each padded voxel of a tile that models and the classical method beside them take; null: none is.
+double ModelBytesPerVoxel(const google::protobuf::RepeatedPtrField<v1::ModelUse>& models, const v1::Method* classical);
+
 // With every default filled in that does not depend on the network.
 v1::TrainModelSpec WithDefaults(v1::TrainModelSpec spec);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -80,6 +81,21 @@ absl::Status CheckPlanes(const v1::DeconvolveSpec& spec, const v1::Shape5& input
   return absl::OkStatus();
 }
 
+// With models one for each channel, in their order; else none.
+absl::Status CheckScales(const v1::DeconvolveSpec& spec, const v1::Shape5& input, const v1::AnalyseResult& analysis) {
+  const int wanted = spec.models().empty() ? 0 : static_cast<int>(input.c());
+  if (analysis.scales_size() != wanted) {
+    return WrongResult(fmt::format("the analysis has {} scales for models, not {}", analysis.scales_size(), wanted));
+  }
+  for (int c = 0; c < wanted; ++c) {
+    const v1::ModelScale& scale = analysis.scales(c);
+    const bool usable = scale.range_photons() > 0 && std::isfinite(scale.range_photons());
+    if (scale.c() == static_cast<uint32_t>(c) && usable && std::isfinite(scale.offset_photons())) continue;
+    return WrongResult(fmt::format("the scale of channel {} for models cannot be", c));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckAnalysis(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input, const v1::VolumeSpec& psf,
@@ -90,6 +106,7 @@ absl::Status CheckAnalysis(const v1::DeconvolveSpec& spec, const v1::VolumeSpec&
   }
   RETURN_IF_ERROR(CheckChannels(spec, input.shape(), analysis));
   RETURN_IF_ERROR(CheckPlanes(spec, input.shape(), analysis));
+  RETURN_IF_ERROR(CheckScales(spec, input.shape(), analysis));
   const int64_t psfs = int64_t{psf.shape().t()} * psf.shape().c();
   if (analysis.psfs_size() != psfs) {
     return WrongResult(fmt::format("the analysis has {} PSFs, but there are {}", analysis.psfs_size(), psfs));

@@ -236,6 +236,15 @@ absl::Status CheckModels(const v1::Method& method, const v1::DeconvolveSpec& spe
       }
     }
   }
+  if (!models.empty() && !spec.psf_depths_um().empty()) {
+    return Invalid("deconvolve.psf_depths_um", "is given, but models know one PSF", "Leave it out.");
+  }
+  for (const v1::ModelUse& use : models) {
+    if (use.facts().normalisation().SerializeAsString() == models[0].facts().normalisation().SerializeAsString())
+      continue;
+    return Invalid("deconvolve.models", fmt::format("has {}, which is normalised otherwise than the first", use.name()),
+                   "Name models that were trained with the same percentiles.");
+  }
   const bool tells = models.size() > 1 || (!models.empty() && models[0].facts().head() == v1::PROBABILISTIC);
   if (!spec.spread() || tells) return absl::OkStatus();
   return Invalid("deconvolve.spread", "is asked for of one model that does not tell how sure it is",
@@ -243,9 +252,11 @@ absl::Status CheckModels(const v1::Method& method, const v1::DeconvolveSpec& spe
 }
 
 absl::Status CheckComparable(const v1::Method& method) {
-  if (IsClassical(method)) return absl::OkStatus();
+  const auto& boundaries = method.boundaries();
+  const bool extends = std::find(boundaries.begin(), boundaries.end(), v1::EXTEND) != boundaries.end();
+  if (IsClassical(method) && extends) return absl::OkStatus();
   return Invalid("deconvolve.classical_method", fmt::format("is `{}`, which is nothing to compare with", method.name()),
-                 "Choose a method of one image and one PSF without models, such as `rl`.");
+                 "Choose a method of one image and one PSF with the boundary EXTEND, such as `rl`.");
 }
 
 std::vector<v1::Finding> ModelFindings(const ModelUses& models, const v1::VoxelSize& voxel) {

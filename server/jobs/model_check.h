@@ -49,7 +49,7 @@ absl::StatusOr<ModelUses> LookUpModels(Store& store, const std::string& owner, v
 absl::Status CheckModels(const v1::Method& method, const v1::DeconvolveSpec& spec, const ModelUses& models);
 
 // INVALID_FIELD for a method that results of models cannot be compared with: one with models of its own, or that does
-// not make one image from one with the PSF as it is given.
+// not make one image from one with the PSF as it is given, and with the boundary EXTEND.
 absl::Status CheckComparable(const v1::Method& method);
 
 // What to say of models for an image with such voxels: which they are, and voxels that they were not trained for.

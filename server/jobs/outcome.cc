@@ -29,6 +29,7 @@
 #include "server/jobs/tile_planning.h"
 #include "server/jobs/tile_statistics.h"
 #include "server/jobs/training_outcome.h"
+#include "server/jobs/trust_check.h"
 
 namespace deconvoy::server {
 namespace {
@@ -91,19 +92,21 @@ absl::StatusOr<JobPlan> MakePlan(const LiveJob& job, const v1::AnalyseResult& an
   const v1::VolumeSpec& input = VolumeNamed(job, spec.input_volume());
   const v1::VolumeSpec& psf = VolumeNamed(job, spec.psf_volume());
   const PsfSteps steps = StepsOf(ResultOf(job).voxel_size(), psf.voxel_size());
-  ASSIGN_OR_RETURN(TilePlan tiles, PlanJobTiles(spec, method,
-                                                {.frame = FrameOf(OnResultGrid(spec, input)),
-                                                 .region = ResultBox(spec, input),
-                                                 .given_psf = PsfRoom(FrameOf(psf), steps),
-                                                 .psf = Support(analysis),
-                                                 .halo = Halo(analysis, AxialUpsample(spec)),
-                                                 .machine = capabilities.Machine(spec.backend(), spec.method()),
-                                                 .workers = capabilities.Machines(spec.backend(), spec.method()),
-                                                 .frames = FramesAtOnce(job.spec(), ResultOf(job)),
-                                                 .psfs = PsfsOfTile(spec, method, input.shape().c()),
-                                                 .bad_pixels = HasBadPixels(analysis),
-                                                 .models = NeedsOf(job.record().job.models()),
-                                                 .growing = IsGrowing(job.spec())}));
+  ASSIGN_OR_RETURN(
+      TilePlan tiles,
+      PlanJobTiles(spec, method,
+                   {.frame = FrameOf(OnResultGrid(spec, input)),
+                    .region = ResultBox(spec, input),
+                    .given_psf = PsfRoom(FrameOf(psf), steps),
+                    .psf = Support(analysis),
+                    .halo = Halo(analysis, AxialUpsample(spec)),
+                    .machine = capabilities.Machine(spec.backend(), spec.method()),
+                    .workers = capabilities.Machines(spec.backend(), spec.method()),
+                    .frames = FramesAtOnce(job.spec(), ResultOf(job)),
+                    .psfs = PsfsOfTile(spec, method, input.shape().c()),
+                    .bad_pixels = HasBadPixels(analysis),
+                    .models = NeedsOf(job.record().job.models(), capabilities.FindMethod(spec.classical_method(), "")),
+                    .growing = IsGrowing(job.spec())}));
   return JobPlan{.tiles = tiles, .analysis = analysis};
 }
 
@@ -344,6 +347,7 @@ absl::Status EndAfterLast(JobStep& step, int64_t open) {
   for (const v1::Finding& finding : CheckQuality(spec, step.job().result().quality(), images / results)) {
     step.AddFinding(finding);
   }
+  for (const v1::Finding& finding : TrustFindings(spec, step.job().result().trust())) step.AddFinding(finding);
   return step.Succeed();
 }
 

@@ -146,7 +146,7 @@ absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, con
                     .halo = {},
                     .machine = capabilities_.Machine(spec.backend(), spec.method()),
                     .psfs = psfs,
-                    .models = NeedsOf(result.models),
+                    .models = NeedsOf(result.models, capabilities_.FindMethod(spec.classical_method(), "")),
                     .growing = spec.first_planes() > 0};
   absl::StatusOr<TilePlan> upper = PlanJobTiles(spec, method, inputs);
   if (upper.ok() || ReasonOf(upper.status()) != v1::OUT_OF_MEMORY || spec.boundary() == v1::PERIODIC) return upper;

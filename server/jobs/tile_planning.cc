@@ -13,6 +13,7 @@
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/distillation.h"
 #include "proto/contract/error.h"
+#include "proto/contract/model_spec.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/prepared_psf.h"
 #include "proto/contract/psf_grid.h"
@@ -128,13 +129,14 @@ Shape3 FrameOf(const v1::VolumeSpec& volume) {
   return {volume.shape().z(), volume.shape().y(), volume.shape().x()};
 }
 
-ModelNeeds NeedsOf(const google::protobuf::RepeatedPtrField<v1::ModelUse>& models) {
+ModelNeeds NeedsOf(const google::protobuf::RepeatedPtrField<v1::ModelUse>& models,
+                   const absl::StatusOr<v1::Method>& classical) {
   ModelNeeds needs;
+  needs.bytes_per_voxel = ModelBytesPerVoxel(models, classical.ok() ? &*classical : nullptr);
   for (const v1::ModelUse& use : models) {
     const Shape3 halo = ToShape3(use.facts().halo()), multiple = ToShape3(use.facts().multiple());
     needs.halo = {std::max(needs.halo.z, halo.z + multiple.z - 1), std::max(needs.halo.y, halo.y + multiple.y - 1),
                   std::max(needs.halo.x, halo.x + multiple.x - 1)};
-    needs.bytes_per_voxel = std::max(needs.bytes_per_voxel, use.facts().bytes_per_voxel());
   }
   return needs;
 }

@@ -22,12 +22,13 @@ absl::StatusOr<v1::DeconvolveSpec> ResolveSpec(const v1::DeconvolveSpec& spec, c
 // wrap around.
 Shape3 UsablePsf(const Shape3& psf, const Shape3& frame, v1::Boundary boundary);
 
-// What models need of tiles; all zero without any.
+// What models, and the classical method beside them, need of tiles; all zero without any.
 struct ModelNeeds {
   Shape3 halo = {};  // with what aligns their boxes
   double bytes_per_voxel = 0;
 };
-ModelNeeds NeedsOf(const google::protobuf::RepeatedPtrField<v1::ModelUse>& models);
+ModelNeeds NeedsOf(const google::protobuf::RepeatedPtrField<v1::ModelUse>& models,
+                   const absl::StatusOr<v1::Method>& classical);
 
 // What a plan depends on besides the specification and the method.
 struct PlanInputs {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "server/jobs/trust_check.h"
+
 namespace deconvoy::server {
 namespace {
 
@@ -36,6 +38,7 @@ void AddStatistics(const v1::TileResult& tile, v1::Job& job) {
   total.set_clipped_voxels(total.clipped_voxels() + added.clipped_voxels());
   total.set_input_sum(total.input_sum() + added.input_sum());
   if (added.has_quality()) AddQuality(added.quality(), *total.mutable_quality());
+  if (added.has_trust()) AddTrust(added.trust(), *total.mutable_trust());
 }
 
 namespace {

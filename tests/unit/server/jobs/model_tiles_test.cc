@@ -62,11 +62,36 @@ TEST_F(ModelTilesTest, TasksHaveTheModelsTheirScaleAndRoomForTheirHalo) {
     compared.push_back(tile.compare());
     const int64_t before = tile.core().x() - tile.loaded().x();
     EXPECT_GE(before, std::min<int64_t>(7, tile.core().x())) << "the halo of 6, and 1 to align";
-    ASSERT_OK(worker.Deliver(*task));
+    std::string bytes;
+    v1::TaskResult result = ResultOf(*task, &bytes);
+    v1::TrustStatistics& trust = *result.mutable_tile()->mutable_statistics()->mutable_trust();
+    trust.set_voxels(100);
+    trust.set_compared_voxels(tile.compare() ? 100 : 0);
+    trust.set_classical_squares(tile.compare() ? 400 : 0);
+    trust.set_difference_squares(tile.compare() ? 4 : 0);
+    ASSERT_OK(worker.Deliver(*task, result, bytes));
   }
+  const v1::Job ended = service_.Get(job);
+  EXPECT_EQ(ended.result().trust().compared_voxels(), 200U);
+  EXPECT_THAT(ended.findings(ended.findings_size() - 1).message(), HasSubstr("differs from that of `rl` by 10 %"));
   EXPECT_EQ(compared.size(), 4U);
   EXPECT_EQ(std::count(compared.begin(), compared.end(), true), 2);
   EXPECT_EQ(service_.Get(job).state(), v1::SUCCEEDED);
+}
+
+TEST_F(ModelTilesTest, AnAnalysisWithoutScalesThatCanBeIsRefused) {
+  service_.Keep("rln");
+  service_.Submit(Spec({"models/rln"}));
+  NetworkWorker worker(service_, "w");
+  ASSERT_OK(worker.Register());
+  const std::optional<v1::Task> analysis = worker.Take();
+  ASSERT_TRUE(analysis && analysis->has_analyse());
+  v1::TaskResult result = Analysis(*analysis);
+  result.mutable_analyse()->mutable_scales(0)->set_range_photons(0);
+  EXPECT_EQ(ReasonOf(worker.Deliver(*analysis, result, "")), v1::INVALID_FIELD);
+  result.mutable_analyse()->clear_scales();
+  EXPECT_EQ(ReasonOf(worker.Deliver(*analysis, result, "")), v1::INVALID_FIELD);
+  EXPECT_OK(worker.Deliver(*analysis, Analysis(*analysis), ""));
 }
 
 TEST_F(ModelTilesTest, MemoryOfTheModelCounts) {
