@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/json_util.h>
 
-#include "worker/methods/registry.h"
+#include <utility>
+
+#include "worker/pipeline/offered_methods.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -40,7 +42,7 @@ std::string ToText(const v1::Method& method) {
 
 v1::ListMethodsResponse DescribeMethods() {
   v1::ListMethodsResponse response;
-  for (const Method* method : AllMethods()) *response.add_methods() = method->description();
+  for (v1::Method& method : OfferedMethods()) *response.add_methods() = std::move(method);
   return response;
 }
 

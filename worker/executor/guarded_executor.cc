@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <exception>
 #include <limits>
 #include <new>
 
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
+#include "proto/contract/model_spec.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/psf_grid.h"
 #include "proto/contract/status_macros.h"
@@ -27,6 +29,7 @@
 #include "worker/pipeline/project.h"
 #include "worker/pipeline/simulate.h"
 #include "worker/pipeline/tile_task.h"
+#include "worker/pipeline/train.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -53,7 +56,10 @@ absl::StatusOr<int64_t> TileNeed(const v1::Task& task, const v1::TileTask& tile)
   const Shape3 measured = MeasuredShape(boundary, padded, ToFrameBox(tile.loaded()).box.shape);
   const bool bad_pixels = std::any_of(tile.channels().begin(), tile.channels().end(),
                                       [](const v1::ChannelFacts& channel) { return !channel.bad_pixels().empty(); });
-  const MethodMemory memory = MemoryOf(method->description(), parameters, tile.spec(), tile.psfs_size(), bad_pixels);
+  MethodMemory memory = MemoryOf(method->description(), parameters, tile.spec(), tile.psfs_size(), bad_pixels);
+  const Method* classical = FindMethod(tile.spec().classical_method());
+  memory.millibytes_per_padded_voxel += static_cast<int64_t>(
+      std::ceil(1000 * ModelBytesPerVoxel(tile.models(), classical == nullptr ? nullptr : &classical->description())));
   const int64_t bytes = TileBytes(memory, padded, measured, Support(tile));
   const absl::StatusOr<const v1::VolumeAccess*> psf = FindInput(task, tile.psf_volume());
   const PsfSteps steps = tile.psfs_size() > 0 ? StepsOf(tile.psfs(0)) : PsfSteps();
@@ -92,6 +98,8 @@ absl::StatusOr<int64_t> NeedBytes(const v1::Task& task) {
     ASSIGN_OR_RETURN(need, PreparePsfBytes(task));
   } else if (task.has_read_file() || task.has_write_file()) {
     ASSIGN_OR_RETURN(need, FileTaskBytes(task));
+  } else if (task.has_train() || task.has_finish_training() || task.has_check_model()) {
+    ASSIGN_OR_RETURN(need, LearningBytes(task));
   }
   return need + BufferBytes(task);
 }

@@ -36,6 +36,13 @@ std::string Summary(const v1::Task& task) {
       return "preparation of a PSF";
     case v1::Task::kModelPsf:
       return "PSF from optics";
+    case v1::Task::kTrain:
+      return fmt::format("training of {}, steps {} to {}", Printable(task.train().spec().network()),
+                         task.train().first_step(), task.train().last_step());
+    case v1::Task::kFinishTraining:
+      return "end of a training of " + Printable(task.finish_training().spec().network());
+    case v1::Task::kCheckModel:
+      return "check of a model";
     case v1::Task::kProject:
       return fmt::format("projection of t={} c={}", task.project().t(), task.project().c());
     case v1::Task::kLookAtFile:

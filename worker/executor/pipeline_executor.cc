@@ -12,6 +12,7 @@
 #include "worker/pipeline/project.h"
 #include "worker/pipeline/simulate.h"
 #include "worker/pipeline/tile_task.h"
+#include "worker/pipeline/train.h"
 
 namespace deconvoy::worker {
 
@@ -40,6 +41,12 @@ absl::StatusOr<v1::TaskResult> PipelineExecutor::Execute(const v1::Task& task, T
       return RunReadFile(task, context);
     case v1::Task::kWriteFile:
       return RunWriteFile(task, context);
+    case v1::Task::kTrain:
+      return RunTrain(task, backend_, context);
+    case v1::Task::kFinishTraining:
+      return RunFinishTraining(task, backend_, context);
+    case v1::Task::kCheckModel:
+      return RunCheckModel(task, context);
     case v1::Task::kCalibrate:
       return tiles_.Calibrate(task, context);
     case v1::Task::kEstimatePsf:

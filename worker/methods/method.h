@@ -49,6 +49,8 @@ struct View {
   float background = 0;             // b, photons
 };
 
+class Restorer;  // worker/methods/network.h
+
 // One tile of one frame, on a padded domain.
 struct Problem {
   Ops* ops = nullptr;
@@ -71,6 +73,7 @@ struct Problem {
   // With a method that joins channels: all views; empty where the problem is the only one. Then otf, y, m, b and PSF
   // above are those of the first, and mean and variance are the views' means.
   std::vector<View> views = {};
+  Restorer* restorer = nullptr;  // of the method that runs models
 };
 
 // What a user should hear before a method runs.

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "proto/contract/model_spec.h"
 #include "worker/methods/admm.h"
 #include "worker/methods/blind_rl.h"
 #include "worker/methods/fista.h"
@@ -11,6 +12,7 @@
 #include "worker/methods/landweber_positive.h"
 #include "worker/methods/laplacian.h"
 #include "worker/methods/naive_inverse.h"
+#include "worker/methods/network.h"
 #include "worker/methods/pnp_admm.h"
 #include "worker/methods/pnp_ista.h"
 #include "worker/methods/rl.h"
@@ -54,7 +56,13 @@ std::span<const Method* const> AllMethods() {
   return methods;
 }
 
+const Method& NetworkMethod() {
+  static const auto& method = *new Network;
+  return method;
+}
+
 const Method* FindMethod(std::string_view name) {
+  if (name == kNetworkMethod) return &NetworkMethod();
   for (const Method* method : AllMethods()) {
     if (method->description().name() == name) return method;
   }

@@ -9,8 +9,10 @@
 
 namespace deconvoy::worker {
 
-// In the order in which they are listed. Pointers live as long as the program.
+// Those that need no models, in the order in which they are listed. Pointers live as long as the program.
 std::span<const Method* const> AllMethods();
+// The one that runs models.
+const Method& NetworkMethod();
 
 // The method of this name, or null.
 const Method* FindMethod(std::string_view name);

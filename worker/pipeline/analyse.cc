@@ -30,6 +30,7 @@
 #include "worker/pipeline/first_planes.h"
 #include "worker/pipeline/light_survey.h"
 #include "worker/pipeline/mask.h"
+#include "worker/pipeline/model_survey.h"
 #include "worker/pipeline/motion_survey.h"
 #include "worker/pipeline/plane_reader.h"
 #include "worker/pipeline/psf_findings.h"
@@ -482,6 +483,7 @@ absl::StatusOr<v1::TaskResult> RunAnalyse(const v1::Task& task, int threads, Tas
   RETURN_IF_ERROR(analysis.AnalyseFrames(*input, shape));
   v1::TaskResult result;
   *result.mutable_analyse() = std::move(analysis.result());
+  RETURN_IF_ERROR(SurveyForModels(task, context, *result.mutable_analyse()));
   return result;
 }
 

@@ -1,5 +1,7 @@
 #include "worker/pipeline/tile.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -14,12 +16,14 @@
 #include "worker/calibration/judge.h"
 #include "worker/calibration/signal_to_noise.h"
 #include "worker/calibration/strength.h"
+#include "worker/methods/registry.h"
 #include "worker/pipeline/core_reader.h"
 #include "worker/pipeline/depth_blend.h"
 #include "worker/pipeline/piece_writer.h"
 #include "worker/pipeline/psf_estimate.h"
 #include "worker/pipeline/tile_job.h"
 #include "worker/pipeline/tile_output.h"
+#include "worker/pipeline/trust.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -63,6 +67,7 @@ struct MethodRun {
   int64_t number = 0;               // from 0
   int64_t of = 1;                   // runs of this task
   v1::TileResult* curve = nullptr;  // receives the objectives, where they are the task's
+  Restorer* restorer = nullptr;     // runs the task's models
 };
 
 std::vector<View> ViewsOf(const TileJob& job, const MethodRun& run) {
@@ -89,7 +94,8 @@ Problem ProblemOf(const TileJob& job, const MethodRun& run) {
           .frame_origin = job.loaded.box.origin,
           .differences = DifferencesOf(job),
           .signal_to_noise = SignalToNoiseOf(job.tile),
-          .views = ViewsOf(job, run)};
+          .views = ViewsOf(job, run),
+          .restorer = run.restorer};
 }
 
 absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext& context, const MethodRun& run) {
@@ -128,7 +134,8 @@ struct Workshop {
   const std::vector<Measured>& views;
   const CoreFacts& input;
   PieceWriter& writer;
-  int threads;  // of the device, for what is summed up beside it
+  int threads;              // of the device, for what is summed up beside it
+  ModelRestorer* restorer;  // null: no models
 };
 
 // One run for each depth that counts in the core. There is no one H that the result could be blurred with and no one
@@ -195,12 +202,63 @@ absl::StatusOr<ResidualSums> MeasureResiduals(const Workshop& at, Array& estimat
   return sums;
 }
 
+// The planes of the core in values of the loaded box.
+CorePlane CoreOf(const TileJob& job, const std::vector<float>& values) {
+  return [&job, &values](int64_t z, std::span<float> plane) {
+    const Box3 core = job.core_in_domain();
+    const Shape3& loaded = job.loaded.box.shape;
+    for (int64_t y = 0; y < core.shape.y; ++y) {
+      const int64_t row = ((core.origin.z + z) * loaded.y + core.origin.y + y) * loaded.x + core.origin.x;
+      std::copy_n(values.begin() + row, core.shape.x, plane.begin() + y * core.shape.x);
+    }
+    return absl::OkStatus();
+  };
+}
+
+// The same job with the classical method, whose parameters are its own.
+absl::StatusOr<TileJob> ClassicalJob(const TileJob& job) {
+  const std::string& name = job.tile.spec().classical_method();
+  TileJob classical = job;
+  classical.method = FindMethod(name);
+  if (classical.method == nullptr || classical.method->description().needs_models()) {
+    return MakeError({.reason = v1::UNKNOWN_METHOD, .field = "deconvolve.classical_method"},
+                     fmt::format("this worker has no classical method `{}`", Printable(name)));
+  }
+  ASSIGN_OR_RETURN(classical.parameters, ResolveParameters(classical.method->description(), {}));
+  return classical;
+}
+
+// What can be told of the models' result.
+absl::Status MeasureTrust(const Workshop& at, const Array& estimate, v1::TrustStatistics& trust) {
+  TrustedCore core{.estimate = CoreOf(at, estimate), .spread = {}, .classical = {}};
+  if (!at.restorer->spread().empty()) core.spread = CoreOf(at.job, at.restorer->spread());
+  std::unique_ptr<Array> classical;
+  if (at.job.tile.compare()) {
+    ASSIGN_OR_RETURN(const TileJob job, ClassicalJob(at.job));
+    ASSIGN_OR_RETURN(classical, Estimate(job, at.context, {.ops = at.ops, .psfs = at.psfs, .views = at.views}));
+    core.classical = CoreOf(at, *classical);
+  }
+  return AddTrust(core, at.job.core.box.shape, trust);
+}
+
+// The spread of the core in counts, or zeros where there is none.
+absl::Status WriteSpread(const TileJob& job, const std::vector<float>* spread, PieceWriter& writer) {
+  const Shape3& shape = job.core.box.shape;
+  std::vector<float> plane(static_cast<size_t>(shape.y * shape.x));
+  for (int64_t z = 0; z < shape.z; ++z) {
+    if (spread != nullptr) RETURN_IF_ERROR(CoreOf(job, *spread)(z, plane));
+    for (float& v : plane) v /= static_cast<float>(job.scale().gain);
+    RETURN_IF_ERROR(writer.Append(std::as_bytes(std::span(plane))));
+  }
+  return absl::OkStatus();
+}
+
 // With one PSF, or one for each view.
 absl::Status DeconvolveAtOnce(const Workshop& at, v1::TileResult& result) {
   std::vector<const v1::PsfReport*> reports;
   for (const v1::PsfReport& report : at.job.tile.psfs()) reports.push_back(&report);
   RETURN_IF_ERROR(at.psfs.Prepare(at.task, reports, at.context.source(), at.ops));
-  const MethodRun run{.ops = at.ops, .psfs = at.psfs, .views = at.views, .curve = &result};
+  const MethodRun run{.ops = at.ops, .psfs = at.psfs, .views = at.views, .curve = &result, .restorer = at.restorer};
   ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(at.job, at.context, run));
   const Measured& first = at.views[0];
   const MeasuredCore measured{.light = CoreOf(at, *first.y),
@@ -210,9 +268,13 @@ absl::Status DeconvolveAtOnce(const Workshop& at, v1::TileResult& result) {
   RETURN_IF_ERROR(CheckOutput(at.job, at.input, output.counts));
   Report(at.input, output.counts, *result.mutable_statistics());
   *result.mutable_preview() = output.preview;
+  if (at.restorer != nullptr)
+    RETURN_IF_ERROR(MeasureTrust(at, *estimate, *result.mutable_statistics()->mutable_trust()));
   ASSIGN_OR_RETURN(const ResidualSums residual, MeasureResiduals(at, *estimate));
   Report(residual, output.noise, *result.mutable_statistics()->mutable_quality());
-  return absl::OkStatus();
+  if (!at.job.tile.spec().spread()) return absl::OkStatus();
+  const std::vector<float>& spread = at.restorer->spread();
+  return WriteSpread(at.job, spread.empty() ? nullptr : &spread, at.writer);
 }
 
 // A frame without light: it says nothing about quality.
@@ -221,14 +283,34 @@ absl::Status WriteDark(const TileJob& job, const v1::Task& task, PieceWriter& wr
   if (job.tile.spec().residual()) {
     RETURN_IF_ERROR(WriteDarkResidual(ResidualScaleOf(job, 0), job.core.box.shape, writer));
   }
+  if (job.tile.spec().spread()) RETURN_IF_ERROR(WriteSpread(job, nullptr, writer));
   Report({}, output.counts, *result.mutable_statistics());
   *result.mutable_preview() = output.preview;
   return absl::OkStatus();
 }
 
+// What the task's models see: y, which has the read noise's variance added.
+learned::Scale ScaleOf(const TileJob& job) {
+  const v1::ModelScale& scale = job.tile.model_scale();
+  return {.offset = static_cast<float>(scale.offset_photons() + job.scale().variance()),
+          .range = static_cast<float>(scale.range_photons())};
+}
+
+// Models are for a method that needs them, spreads for models.
+absl::Status CheckModelUse(const TileJob& job) {
+  const bool models = !job.tile.models().empty();
+  const bool scaled = job.tile.model_scale().range_photons() > 0;
+  if (models == job.method->description().needs_models() && models == scaled && (models || !job.tile.spec().spread())) {
+    return absl::OkStatus();
+  }
+  return MakeError({.reason = v1::INVALID_FIELD, .field = "task.tile.models"},
+                   "a tile whose models, scale and method do not go together");
+}
+
 }  // namespace
 
 void TilePipeline::Release() {
+  models_.Clear();
   psfs_.Clear();
   ops_.reset();
   domain_ = {};
@@ -244,6 +326,7 @@ absl::Status TilePipeline::OpenDomain(const Shape3& domain) {
 
 absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskContext& context) {
   ASSIGN_OR_RETURN(const TileJob job, MakeTileJob(task, task.tile()));
+  RETURN_IF_ERROR(CheckModelUse(job));
   PieceWriter writer(task, context.sink());
   v1::TaskResult result;
   v1::TileResult& tile = *result.mutable_tile();
@@ -251,7 +334,14 @@ absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskConte
     RETURN_IF_ERROR(OpenDomain(job.domain));
     CoreFacts input;
     ASSIGN_OR_RETURN(const std::vector<Measured> views, LoadViews(job, context, *ops_, input));
-    const Workshop workshop{task, job, context, psfs_, *ops_, views, input, writer, backend_.threads()};
+    std::optional<ModelRestorer> restorer;
+    if (!task.tile().models().empty()) {
+      learned::SetThreads(static_cast<int>(backend_.threads()));
+      RETURN_IF_ERROR(models_.Load(task, context.source()));
+      restorer.emplace(models_.models(), ScaleOf(job));
+    }
+    const Workshop workshop{
+        task, job, context, psfs_, *ops_, views, input, writer, backend_.threads(), restorer ? &*restorer : nullptr};
     RETURN_IF_ERROR(job.blends() ? DeconvolveByDepth(workshop, tile) : DeconvolveAtOnce(workshop, tile));
   } else {
     RETURN_IF_ERROR(WriteDark(job, task, writer, tile));

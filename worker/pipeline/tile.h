@@ -9,6 +9,9 @@
 // may have only some planes, and some voxels may not count (measured.h). Where nothing that counts lies within reach of
 // the PSF the result is what the method starts from; a frame of which nothing counts gives zeros.
 //
+// A method that runs models is given them with the job's scale. Its result is also compared, where the task says so,
+// with that of a classical method on the same y (trust.h), and its spread written where asked for.
+//
 // The loaded box lies at the domain's origin. EXTEND: y covers just it; PERIODIC: the domain is the frame;
 // MIRROR: y is reflected into the whole domain. Read noise of variance v is added to y and background alike.
 #pragma once
@@ -18,6 +21,7 @@
 #include <memory>
 
 #include "worker/ops/backend.h"
+#include "worker/pipeline/model_set.h"
 #include "worker/pipeline/psf_set.h"
 #include "worker/pipeline/task_context.h"
 
@@ -54,6 +58,7 @@ class TilePipeline {
   Shape3 domain_;  // of `ops_`
   std::unique_ptr<Ops> ops_;
   PsfSet psfs_;
+  ModelSet models_;
 };
 
 }  // namespace deconvoy::worker

@@ -6,11 +6,12 @@
 #include <array>
 #include <fstream>
 #include <random>
+#include <utility>
 
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/resource_name.h"
-#include "worker/methods/registry.h"
+#include "worker/pipeline/offered_methods.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -35,11 +36,10 @@ v1::WorkerRegistration MakeRegistration(const Backend& backend, int64_t memory_b
   registration.set_memory_budget_bytes(static_cast<uint64_t>(memory_budget_bytes));
   *registration.mutable_fft_costs() = backend.fft_costs();
   if (auto accelerator = backend.accelerator()) *registration.mutable_accelerator() = *std::move(accelerator);
-  for (const Method* method : AllMethods()) {
-    v1::Method& offered = *registration.add_methods();
-    offered = method->description();
-    offered.clear_backends();
-    offered.add_backends(backend.name());
+  for (v1::Method& method : OfferedMethods()) {
+    method.clear_backends();
+    method.add_backends(backend.name());
+    *registration.add_methods() = std::move(method);
   }
   return registration;
 }

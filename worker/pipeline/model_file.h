@@ -1,0 +1,31 @@
+// Models' files: read from the volumes that hold them, and what they tell.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "deconvoy/v1/methods.pb.h"
+#include "deconvoy/v1/workers.pb.h"
+#include "worker/learned/network.h"
+#include "worker/pipeline/task_context.h"
+
+namespace deconvoy::worker {
+
+// The file in time point `t` of a volume (proto/contract/byte_volume.h). Errors: BAD_MODEL, INVALID_FIELD, those of the
+// source.
+absl::StatusOr<std::string> ReadFile(VolumeSource& source, const v1::VolumeAccess& volume, int64_t t);
+
+// What a file that has been loaded is: all but training and quality.
+absl::StatusOr<v1::ModelFacts> FactsOf(std::string_view file, const learned::Model& model);
+
+// Working memory of a training for each voxel of its patches.
+double TrainingBytesPerVoxel(const learned::NetworkKind& network);
+
+// Adds to the description of the method that runs models which networks there are, and what runs them; or why nothing
+// does.
+void DescribeNetworks(v1::Method& method);
+
+}  // namespace deconvoy::worker

@@ -1,0 +1,40 @@
+#include "worker/pipeline/trust.h"
+
+#include <functional>
+#include <numeric>
+#include <vector>
+
+#include "proto/contract/status_macros.h"
+
+namespace deconvoy::worker {
+namespace {
+
+double SquaresOf(const std::vector<float>& values) {
+  return std::transform_reduce(values.begin(), values.end(), 0.0, std::plus<>(),
+                               [](float v) { return static_cast<double>(v) * v; });
+}
+
+}  // namespace
+
+absl::Status AddTrust(const TrustedCore& core, const Shape3& shape, v1::TrustStatistics& trust) {
+  const auto voxels = static_cast<uint64_t>(shape.y * shape.x);
+  std::vector<float> estimate(voxels), other(voxels);
+  for (int64_t z = 0; z < shape.z; ++z) {
+    RETURN_IF_ERROR(core.estimate(z, estimate));
+    trust.set_voxels(trust.voxels() + voxels);
+    trust.set_estimate_squares(trust.estimate_squares() + SquaresOf(estimate));
+    if (core.spread) {
+      RETURN_IF_ERROR(core.spread(z, other));
+      trust.set_spread_squares(trust.spread_squares() + SquaresOf(other));
+    }
+    if (!core.classical) continue;
+    RETURN_IF_ERROR(core.classical(z, other));
+    trust.set_compared_voxels(trust.compared_voxels() + voxels);
+    trust.set_classical_squares(trust.classical_squares() + SquaresOf(other));
+    for (size_t i = 0; i < other.size(); ++i) other[i] -= estimate[i];
+    trust.set_difference_squares(trust.difference_squares() + SquaresOf(other));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace deconvoy::worker

@@ -1,0 +1,22 @@
+// What is told of results that models have made, beside how they explain the image.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include "deconvoy/v1/jobs.pb.h"
+#include "proto/contract/geometry.h"
+#include "worker/pipeline/tile_output.h"
+
+namespace deconvoy::worker {
+
+// Planes of one core, as photons.
+struct TrustedCore {
+  CorePlane estimate;
+  CorePlane spread;     // none: not known
+  CorePlane classical;  // what the classical method makes of it; none: not compared
+};
+
+// Sums over all planes of a core of this shape. Errors: those of the planes.
+absl::Status AddTrust(const TrustedCore& core, const Shape3& shape, v1::TrustStatistics& trust);
+
+}  // namespace deconvoy::worker
