@@ -19,6 +19,8 @@ INSTANTIATE_TEST_SUITE_P(EmulatedCuda, BackendSuite,
                          ::testing::Values(BackendCase{"chunks", Make}, BackendCase{"whole", MakeWithoutChunks}));
 INSTANTIATE_TEST_SUITE_P(EmulatedCuda, SplittingSuite,
                          ::testing::Values(BackendCase{"chunks", Make}, BackendCase{"whole", MakeWithoutChunks}));
+INSTANTIATE_TEST_SUITE_P(EmulatedCuda, StagingSuite,
+                         ::testing::Values(BackendCase{"chunks", Make}, BackendCase{"whole", MakeWithoutChunks}));
 
 }  // namespace
 }  // namespace deconvoy::worker

@@ -20,6 +20,7 @@ BackendCase Cuda() {
 
 INSTANTIATE_TEST_SUITE_P(Cuda, BackendSuite, ::testing::Values(Cuda()));
 INSTANTIATE_TEST_SUITE_P(Cuda, SplittingSuite, ::testing::Values(Cuda()));
+INSTANTIATE_TEST_SUITE_P(Cuda, StagingSuite, ::testing::Values(Cuda()));
 
 }  // namespace
 }  // namespace deconvoy::worker

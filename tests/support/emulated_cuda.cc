@@ -7,8 +7,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "worker/backends/cuda/backend_on.h"
 #include "worker/backends/cuda/errors.h"
@@ -40,7 +42,7 @@ std::mutex& PlannerMutex() {
 
 class EmulatedFft final : public Fft {
  public:
-  EmulatedFft(const FftShape& shape, Faults* faults) : shape_(shape), faults_(*faults) {
+  EmulatedFft(const FftShape& shape, std::shared_ptr<Faults> faults) : shape_(shape), faults_(std::move(faults)) {
     const int rank = static_cast<int>(shape.extents.size());
     int n[2] = {}, reals[2] = {}, numbers[2] = {};
     for (size_t i = 0; i < shape.extents.size(); ++i) n[i] = reals[i] = numbers[i] = static_cast<int>(shape.extents[i]);
@@ -77,13 +79,13 @@ class EmulatedFft final : public Fft {
     std::memset(workspace, 0xff, static_cast<size_t>(workspace_bytes()));
     auto* const numbers = reinterpret_cast<fftwf_complex*>(data);
     shape_.real ? fftwf_execute_dft_r2c(forward_, data, numbers) : fftwf_execute_dft(forward_, numbers, numbers);
-    return faults_.Count("a transform");
+    return faults_->Count("a transform");
   }
   absl::Status Inverse(const LaunchPlace&, float* data, void* workspace) override {
     std::memset(workspace, 0xff, static_cast<size_t>(workspace_bytes()));
     auto* const numbers = reinterpret_cast<fftwf_complex*>(data);
     shape_.real ? fftwf_execute_dft_c2r(inverse_, numbers, data) : fftwf_execute_dft(inverse_, numbers, numbers);
-    return faults_.Count("a transform");
+    return faults_->Count("a transform");
   }
 
  private:
@@ -95,7 +97,7 @@ class EmulatedFft final : public Fft {
   }
 
   const FftShape shape_;
-  Faults& faults_;
+  const std::shared_ptr<Faults> faults_;
   fftwf_plan forward_;
   fftwf_plan inverse_;
 };
@@ -112,50 +114,70 @@ void ForEachRow(const BoxInArray& a, const BoxInArray& b, const Shape3& box, con
   }
 }
 
+class EmulatedStaging final : public StagedMemory {
+ public:
+  explicit EmulatedStaging(int64_t bytes) : memory_(static_cast<size_t>(bytes)) {}
+  absl::StatusOr<std::span<std::byte>> Bytes() override { return std::span(memory_); }
+  void* data() override { return memory_.data(); }
+
+ private:
+  std::vector<std::byte> memory_;
+};
+
 class EmulatedStream final : public Stream {
  public:
-  explicit EmulatedStream(Faults* faults) : faults_(*faults) {}
+  explicit EmulatedStream(std::shared_ptr<Faults> faults) : faults_(std::move(faults)) {}
   LaunchPlace place() const override { return {}; }
   absl::Status Check(int error, std::string_view call) const override {
     if (error != 0) return absl::InternalError("an emulated kernel fails only where it is made to");
-    return faults_.Count(call);
+    return faults_->Count(call);
   }
   absl::Status Clear(void* data, int64_t bytes) override {
     std::memset(data, 0, static_cast<size_t>(bytes));
-    return faults_.Count("clearing");
+    return faults_->Count("clearing");
   }
   absl::Status Upload(const BoxInArray& host, const BoxInArray& device, const Shape3& box) override {
     ForEachRow(host, device, box, [](const char* from, char* to, size_t bytes) { std::memcpy(to, from, bytes); });
-    return faults_.Count("an upload");
+    return faults_->Count("an upload");
   }
   absl::Status Download(const BoxInArray& device, const BoxInArray& host, const Shape3& box) override {
     ForEachRow(device, host, box, [](const char* from, char* to, size_t bytes) { std::memcpy(to, from, bytes); });
-    return faults_.Count("a download");
+    return faults_->Count("a download");
   }
-  absl::Status Wait() override { return faults_.Count("waiting"); }
+  absl::StatusOr<std::unique_ptr<StagedMemory>> Stage(int64_t bytes) override {
+    return std::make_unique<EmulatedStaging>(bytes);
+  }
+  absl::Status Send(StagedMemory& from, int64_t bytes, void* device) override {
+    std::memcpy(device, from.data(), static_cast<size_t>(bytes));
+    return faults_->Count("sending");
+  }
+  absl::Status Fetch(const BoxInArray& device, const Shape3& box, StagedMemory& to) override {
+    return Download(device, {to.data(), box, {}}, box);
+  }
+  absl::Status Wait() override { return faults_->Count("waiting"); }
 
  private:
-  Faults& faults_;
+  const std::shared_ptr<Faults> faults_;
 };
 
 class EmulatedRuntime final : public Runtime {
  public:
   explicit EmulatedRuntime(const EmulatedOptions& options)
       : memory_(std::aligned_alloc(512, static_cast<size_t>(options.memory_bytes)), &std::free),
-        faults_(options),
+        faults_(std::make_shared<Faults>(options)),
         arena_(memory_.get(), options.memory_bytes, "emulated") {
     std::memset(memory_.get(), 0xff, static_cast<size_t>(options.memory_bytes));
   }
   std::string device() const override { return "emulated CUDA device"; }
   Arena& arena() override { return arena_; }
-  absl::StatusOr<std::unique_ptr<Stream>> MakeStream() override { return std::make_unique<EmulatedStream>(&faults_); }
+  absl::StatusOr<std::unique_ptr<Stream>> MakeStream() override { return std::make_unique<EmulatedStream>(faults_); }
   absl::StatusOr<std::unique_ptr<Fft>> MakeFft(const FftShape& shape) override {
-    return std::make_unique<EmulatedFft>(shape, &faults_);
+    return std::make_unique<EmulatedFft>(shape, faults_);
   }
 
  private:
   const std::unique_ptr<void, decltype(&std::free)> memory_;
-  Faults faults_;
+  const std::shared_ptr<Faults> faults_;
   Arena arena_;
 };
 

@@ -33,6 +33,29 @@ struct CopyVisit {
   }
 };
 
+// a b - c with both results rounded, as the host does it: the compiler must not make one operation of them.
+DECONVOY_DEVICE double TimesLess(double a, double b, double c) {
+#ifdef __CUDA_ARCH__
+  return __dsub_rn(__dmul_rn(a, b), c);
+#else
+  return a * b - c;
+#endif
+}
+
+struct CountsVisit {
+  Counts counts;
+  Box3 box;
+  Field to;
+  DECONVOY_DEVICE void operator()(int64_t z, int64_t y, int64_t x) const {
+    const int64_t i = (z * box.shape.y + y) * box.shape.x + x;
+    const double count = counts.bytes == 1 ? static_cast<const uint8_t*>(counts.counts)[i]
+                                           : static_cast<const uint16_t*>(counts.counts)[i];
+    const auto p = static_cast<float>(TimesLess(count - counts.offset, counts.gain, counts.dark));
+    const double raised = static_cast<double>(p) + counts.raise;
+    to.at(box.origin.z + z, box.origin.y + y, box.origin.x + x) = static_cast<float>(raised < 0 ? 0.0 : raised);
+  }
+};
+
 struct CombineVisit {
   Field a, b;
   float alpha, beta;
@@ -92,6 +115,10 @@ int RunClamp(const LaunchPlace& place, float floor, float ceiling, int64_t n, fl
 
 int RunCopy(const LaunchPlace& place, const Field& from, const Box3& box, const Field& to) {
   return ForEach(place, box.shape, CopyVisit{from, to, box.origin});
+}
+
+int RunCounts(const LaunchPlace& place, const Counts& counts, const Box3& box, const Field& to) {
+  return ForEach(place, box.shape, CountsVisit{counts, box, to});
 }
 
 int RunCombine(const LaunchPlace& place, const Field& a, float alpha, const Field& b, float beta) {

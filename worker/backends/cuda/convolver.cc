@@ -1,7 +1,11 @@
 #include "worker/backends/cuda/convolver.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
+
+#include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "worker/ops/symmetry.h"
 
@@ -18,6 +22,12 @@ Planes PlanesOf(const Box3& box) {
 
 absl::StatusOr<std::unique_ptr<Convolver>> Convolver::Make(const Shape3& domain, int64_t chunk_bytes, Runtime* runtime,
                                                            FftPool* ffts) {
+  constexpr int64_t kLongest = std::numeric_limits<int32_t>::max();
+  if (std::max({domain.z, domain.y, domain.x}) > kLongest) {
+    return MakeError({.reason = v1::OUT_OF_MEMORY, .remedy = "use smaller tiles"},
+                     fmt::format("a domain of {} x {} x {} voxels is too long for {}", domain.z, domain.y, domain.x,
+                                 runtime->device()));
+  }
   ASSIGN_OR_RETURN(std::shared_ptr<Stream> stream, runtime->MakeStream());
   std::unique_ptr<Convolver> convolver(new Convolver(Chunks(domain, chunk_bytes), runtime, ffts, std::move(stream)));
   ASSIGN_OR_RETURN(convolver->work_, convolver->AllocateFloats(2 * convolver->spectrum()));
@@ -180,7 +190,8 @@ absl::StatusOr<std::unique_ptr<CudaOtf>> Convolver::MakeOtf(std::span<const floa
   const Box3 whole{{}, domain()};
   ASSIGN_OR_RETURN(const StreamBlock values, AllocateFloats(shape.voxels()));
   RETURN_IF_ERROR(Upload(psf.data(), shape.voxels(), values.floats()));
-  RETURN_IF_ERROR(Begin(PsfStart{values.floats(), shape, centre, domain()}, whole, grid));
+  const Voxel wrapped{centre.z % domain().z, centre.y % domain().y, centre.x % domain().x};
+  RETURN_IF_ERROR(Begin(PsfStart{values.floats(), shape, wrapped, domain()}, whole, grid));
   const float scale = 1.0F / static_cast<float>(domain().voxels());
   for (const Columns& chunk : chunks_.OfColumns()) {
     RETURN_IF_ERROR(TransformColumns(grid, chunk, /*forward=*/true));

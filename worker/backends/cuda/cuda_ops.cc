@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
 #include "worker/backends/cuda/stencils.h"
 #include "worker/backends/cuda/steps.h"
 
@@ -136,6 +137,28 @@ absl::Status CudaOps::Download(const Array& array, const Box3& box, std::span<fl
   Require(array.box().Contains(box), "the array covers the box");
   Require(static_cast<int64_t>(host.size()) == box.shape.voxels(), "the host memory holds the box");
   return stream().Download(InArray(array, box), InHost(host.data(), box), box.shape);
+}
+
+absl::StatusOr<std::unique_ptr<Staging>> CudaOps::Stage(int64_t bytes) {
+  return stream().Stage(bytes);
+}
+
+absl::Status CudaOps::Load(Staging& from, v1::VoxelType type, const CountRule& rule, const Box3& box, Array& array) {
+  Require(array.box().Contains(box), "the array covers the box");
+  const int64_t bytes = BytesPerVoxel(type);
+  RETURN_IF_ERROR(stream().Send(static_cast<StagedMemory&>(from), box.shape.voxels() * bytes, convolver_->room()));
+  const Counts counts{.counts = convolver_->room(),
+                      .bytes = static_cast<int32_t>(bytes),
+                      .offset = rule.offset,
+                      .gain = rule.gain,
+                      .dark = rule.dark,
+                      .raise = rule.raise};
+  return Check(RunCounts(place(), counts, box, FieldOf(&array)), "converting counts");
+}
+
+absl::Status CudaOps::Unload(const Array& array, const Box3& box, Staging& to) {
+  Require(array.box().Contains(box), "the array covers the box");
+  return stream().Fetch(InArray(array, box), box.shape, static_cast<StagedMemory&>(to));
 }
 
 absl::StatusOr<Reduction> CudaOps::Reduce(const Array& array, const Box3& box) {

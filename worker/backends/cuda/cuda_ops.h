@@ -29,6 +29,9 @@ class CudaOps final : public Ops {
   absl::Status Copy(const Array& source, const Box3& box, Array& target) override;
   absl::Status Upload(std::span<const float> host, const Box3& box, Array& array) override;
   absl::Status Download(const Array& array, const Box3& box, std::span<float> host) override;
+  absl::StatusOr<std::unique_ptr<Staging>> Stage(int64_t bytes) override;
+  absl::Status Load(Staging& from, v1::VoxelType type, const CountRule& rule, const Box3& box, Array& array) override;
+  absl::Status Unload(const Array& array, const Box3& box, Staging& to) override;
   absl::Status Convolve(const Convolution& step) override;
   absl::Status ConvolveThen(const Convolution& first, const Convolution& second) override;
   absl::StatusOr<Reduction> Reduce(const Array& array, const Box3& box) override;

@@ -1,11 +1,13 @@
 #include "worker/backends/cuda/cuda_runtime.h"
 
-#include <cuda_runtime_api.h>
+#include <cuda_runtime.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "proto/contract/status_macros.h"
 #include "worker/backends/cuda/cufft_library.h"
@@ -59,6 +61,43 @@ absl::Status CheckFft(const Place& place, cufftResult error, std::string_view ca
   return CufftFailure({.call = call, .device = place.name, .code = error, .text = TextOf(error), .bytes = bytes});
 }
 
+class PinnedMemory final : public StagedMemory {
+ public:
+  static absl::StatusOr<std::unique_ptr<PinnedMemory>> Make(const Place& place, int64_t bytes) {
+    RETURN_IF_ERROR(place.Enter());
+    std::unique_ptr<PinnedMemory> memory(new PinnedMemory(place, static_cast<size_t>(bytes)));
+    RETURN_IF_ERROR(place.Check(cudaMallocHost(&memory->data_, memory->bytes_), "cudaMallocHost", bytes));
+    RETURN_IF_ERROR(
+        place.Check(cudaEventCreateWithFlags(&memory->copied_, cudaEventDisableTiming), "cudaEventCreateWithFlags"));
+    return memory;
+  }
+  ~PinnedMemory() override {
+    if (!place_.Enter().ok()) return;
+    if (copied_ != nullptr) {
+      cudaEventSynchronize(copied_);
+      cudaEventDestroy(copied_);
+    }
+    cudaFreeHost(data_);
+  }
+
+  absl::StatusOr<std::span<std::byte>> Bytes() override {
+    RETURN_IF_ERROR(place_.Enter());
+    RETURN_IF_ERROR(place_.Check(cudaEventSynchronize(copied_), "cudaEventSynchronize"));
+    return std::span(static_cast<std::byte*>(data_), bytes_);
+  }
+  void* data() override { return data_; }
+  // After the copy that was started last.
+  cudaEvent_t copied() const { return copied_; }
+
+ private:
+  PinnedMemory(Place place, size_t bytes) : place_(std::move(place)), bytes_(bytes) {}
+
+  const Place place_;
+  const size_t bytes_;
+  void* data_ = nullptr;
+  cudaEvent_t copied_ = nullptr;
+};
+
 class CudaStream final : public Stream {
  public:
   static absl::StatusOr<std::unique_ptr<Stream>> Make(const Place& place) {
@@ -81,10 +120,26 @@ class CudaStream final : public Stream {
     return place_.Check(cudaMemsetAsync(data, 0, static_cast<size_t>(bytes), stream_), "cudaMemsetAsync", bytes);
   }
   absl::Status Upload(const BoxInArray& host, const BoxInArray& device, const Shape3& box) override {
-    return Copy(host, device, box, cudaMemcpyHostToDevice);
+    RETURN_IF_ERROR(StartCopy(host, device, box, cudaMemcpyHostToDevice));
+    return Wait();
   }
   absl::Status Download(const BoxInArray& device, const BoxInArray& host, const Shape3& box) override {
-    return Copy(device, host, box, cudaMemcpyDeviceToHost);
+    RETURN_IF_ERROR(StartCopy(device, host, box, cudaMemcpyDeviceToHost));
+    return Wait();
+  }
+  absl::StatusOr<std::unique_ptr<StagedMemory>> Stage(int64_t bytes) override {
+    return PinnedMemory::Make(place_, bytes);
+  }
+  absl::Status Send(StagedMemory& from, int64_t bytes, void* device) override {
+    RETURN_IF_ERROR(place_.Enter());
+    RETURN_IF_ERROR(
+        place_.Check(cudaMemcpyAsync(device, from.data(), static_cast<size_t>(bytes), cudaMemcpyHostToDevice, stream_),
+                     "cudaMemcpyAsync", bytes));
+    return Mark(from);
+  }
+  absl::Status Fetch(const BoxInArray& device, const Shape3& box, StagedMemory& to) override {
+    RETURN_IF_ERROR(StartCopy(device, {to.data(), box, {}}, box, cudaMemcpyDeviceToHost));
+    return Mark(to);
   }
   absl::Status Wait() override {
     RETURN_IF_ERROR(place_.Enter());
@@ -98,16 +153,19 @@ class CudaStream final : public Stream {
     return array.shape.y == box.y && array.shape.x == box.x;
   }
 
-  absl::Status Copy(const BoxInArray& from, const BoxInArray& to, const Shape3& box, cudaMemcpyKind kind) {
+  absl::Status Mark(StagedMemory& memory) const {
+    return place_.Check(cudaEventRecord(static_cast<PinnedMemory&>(memory).copied(), stream_), "cudaEventRecord");
+  }
+
+  absl::Status StartCopy(const BoxInArray& from, const BoxInArray& to, const Shape3& box, cudaMemcpyKind kind) {
     RETURN_IF_ERROR(place_.Enter());
     const int64_t bytes = box.voxels() * static_cast<int64_t>(kNumber);
     if (HoldsWholePlanes(from, box) && HoldsWholePlanes(to, box)) {
       const auto start = [&](const BoxInArray& array) {
         return static_cast<char*>(array.data) + array.origin.z * box.y * box.x * static_cast<int64_t>(kNumber);
       };
-      RETURN_IF_ERROR(place_.Check(cudaMemcpyAsync(start(to), start(from), static_cast<size_t>(bytes), kind, stream_),
-                                   "cudaMemcpyAsync", bytes));
-      return Wait();
+      return place_.Check(cudaMemcpyAsync(start(to), start(from), static_cast<size_t>(bytes), kind, stream_),
+                          "cudaMemcpyAsync", bytes);
     }
     const auto pitched = [](const BoxInArray& array) {
       const size_t row = static_cast<size_t>(array.shape.x) * kNumber;
@@ -125,8 +183,7 @@ class CudaStream final : public Stream {
     copy.extent =
         make_cudaExtent(static_cast<size_t>(box.x) * kNumber, static_cast<size_t>(box.y), static_cast<size_t>(box.z));
     copy.kind = kind;
-    RETURN_IF_ERROR(place_.Check(cudaMemcpy3DAsync(&copy, stream_), "cudaMemcpy3DAsync", bytes));
-    return Wait();
+    return place_.Check(cudaMemcpy3DAsync(&copy, stream_), "cudaMemcpy3DAsync", bytes);
   }
 
   const Place place_;

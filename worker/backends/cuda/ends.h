@@ -145,6 +145,7 @@ struct DataEnd {
   float kept;  // 0 where u1 is 0 before, else 1
   bool tells_objective;
   float floor;
+  double half_precision;  // 1 / (2 variance)
 
   // P(t): for kPoisson the positive root s of s^2 - w s - y / rho = 0 with w = t + background - 1 / rho, less the
   // background, in the form that does not cancel.
@@ -173,9 +174,7 @@ struct DataEnd {
       sums.value[1] += static_cast<double>(dual) * dual;
       sums.value[2] += static_cast<double>(z) * z;
       if (tells_objective && poisson) sums.value[3] += Divergence(measured, AtLeast(v + background, floor));
-      if (tells_objective && !poisson) {
-        sums.value[3] += static_cast<double>(residual) * residual / (2 * static_cast<double>(variance));
-      }
+      if (tells_objective && !poisson) sums.value[3] += static_cast<double>(residual) * residual * half_precision;
       sums.value[4] += m * (static_cast<double>(residual) * residual);
     }
     return z - scale * u;

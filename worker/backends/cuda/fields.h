@@ -81,6 +81,11 @@ struct Extrapolated {
   }
 };
 
+// A position on a circle of `extent`, that is less than once around away.
+DECONVOY_DEVICE int64_t Around(int64_t i, int64_t extent) {
+  return i < 0 ? i + extent : i >= extent ? i - extent : i;
+}
+
 // K of a splitting by differences, or K*: which voxels around one belong to which parts. Goes round the domain.
 struct Stencil {
   static constexpr int kMostTaps = 10;
@@ -93,10 +98,6 @@ struct Stencil {
   int32_t taps = 0;
   Tap tap[kMostTaps] = {};
 };
-
-DECONVOY_DEVICE int64_t Around(int64_t i, int64_t extent) {
-  return i < 0 ? i + extent : i >= extent ? i - extent : i;
-}
 
 // Sums of doubles.
 template <int kCount>

@@ -74,6 +74,13 @@ int RunScale(const LaunchPlace& place, float factor, int64_t n, float* values);
 int RunClamp(const LaunchPlace& place, float floor, float ceiling, int64_t n, float* values);
 // On `box`, which both cover.
 int RunCopy(const LaunchPlace& place, const Field& from, const Box3& box, const Field& to);
+// A CountRule of worker/ops/backend.h, of counts of one or two bytes on `box` in z,y,x order.
+struct Counts {
+  const void* counts;
+  int32_t bytes;
+  double offset, gain, dark, raise;
+};
+int RunCounts(const LaunchPlace& place, const Counts& counts, const Box3& box, const Field& to);
 // a = alpha a + beta b on a's box.
 int RunCombine(const LaunchPlace& place, const Field& a, float alpha, const Field& b, float beta);
 
@@ -125,7 +132,7 @@ struct WaveletPass {
   int64_t start;      // where lines begin
   const float* taps;  // of the scaling filter: h at first_tap and on; null: Haar's
   int32_t first_tap;
-  int32_t tap_count;  // at most the even part of the line's length
+  int32_t tap_count;  // at most the even part of the line's length; none further from 0 than half of it
 };
 int RunSplit(const LaunchPlace& place, const WaveletPass& pass);
 int RunJoin(const LaunchPlace& place, const WaveletPass& pass);

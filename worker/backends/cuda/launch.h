@@ -16,8 +16,11 @@
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
 #define DECONVOY_DEVICE __host__ __device__ __forceinline__
+#define DECONVOY_PRAGMA(text) _Pragma(#text)
+#define DECONVOY_UNROLL(times) DECONVOY_PRAGMA(unroll times)
 #else
 #define DECONVOY_DEVICE inline
+#define DECONVOY_UNROLL(times)
 #endif
 
 namespace deconvoy::worker::cuda {
@@ -36,19 +39,23 @@ inline int64_t SumsFor(const Shape3& shape) {
   return BlocksFor(shape, kMostSums);
 }
 
-// The share of thread (row, lane) of one of `blocks` blocks.
+// The share of thread (row, lane) of one of `blocks` blocks. Extents fit into 31 bits (Convolver::Make), which saves
+// the device half the registers of its loops.
 template <typename Visit>
 DECONVOY_DEVICE void VisitShare(const Shape3& shape, int64_t block, int64_t blocks, int row, int lane,
                                 const Visit& visit) {
-  const int64_t step = blocks * kRows, step_z = step / shape.y, step_y = step - step_z * shape.y;
-  const int64_t first = block * kRows + row;
-  int64_t z = first / shape.y, y = first - z * shape.y;
-  while (z < shape.z) {
-    for (int64_t x = lane; x < shape.x; x += kLanes) visit(z, y, x);
+  const auto planes = static_cast<uint32_t>(shape.z), rows = static_cast<uint32_t>(shape.y),
+             columns = static_cast<uint32_t>(shape.x);
+  const auto first = static_cast<uint32_t>(block * kRows + row), step = static_cast<uint32_t>(blocks * kRows);
+  const uint32_t step_z = step / rows, step_y = step - step_z * rows;
+  uint32_t z = first / rows, y = first - z * rows;
+  while (z < planes) {
+    DECONVOY_UNROLL(1)
+    for (auto x = static_cast<uint32_t>(lane); x < columns; x += kLanes) visit(z, y, x);
     z += step_z;
     y += step_y;
-    if (y >= shape.y) {
-      y -= shape.y;
+    if (y >= rows) {
+      y -= rows;
       ++z;
     }
   }
@@ -57,6 +64,10 @@ DECONVOY_DEVICE void VisitShare(const Shape3& shape, int64_t block, int64_t bloc
 constexpr int kHalfThreads = kThreads / 2;
 
 #ifdef __CUDACC__
+
+// Blocks for which every multiprocessor has registers. Told these, the compiler does not spill for one more.
+constexpr int kBlocksAtOnce = 4;
+constexpr int kSumBlocksAtOnce = 2;
 
 template <typename Visit>
 __global__ void __launch_bounds__(kThreads)

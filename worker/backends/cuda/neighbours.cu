@@ -99,31 +99,31 @@ struct UpdateSlopesVisit {
   DECONVOY_DEVICE void operator()(int64_t plane, int64_t y, int64_t x, Totals<4>& sums) const {
     const Shape3& n = update.domain;
     float v[kParts], of_t[kParts];
-#pragma unroll
+    DECONVOY_UNROLL(6)
     for (int part = 0; part < kParts; ++part) v[part] = 0;
     for (int tap = 0; tap < forth.taps; ++tap) {
       const Stencil::Tap& from = forth.tap[tap];
       const float value =
           update.x[(Around(plane + from.z, n.z) * n.y + Around(y + from.y, n.y)) * n.x + Around(x + from.x, n.x)];
-#pragma unroll
+      DECONVOY_UNROLL(6)
       for (int part = 0; part < kParts; ++part) v[part] += from.factors[part] * value;
     }
     const int64_t i = (plane * n.y + y) * n.x + x;
     float square_v = 0, square_t = 0, square_next = 0;
-#pragma unroll
+    DECONVOY_UNROLL(6)
     for (int part = 0; part < kParts; ++part) {
       of_t[part] = t[part][i];
       square_v += v[part] * v[part];
       square_t += of_t[part] * of_t[part];
     }
     const float before = DualShare(square_t, threshold), relaxation = update.relaxation;
-#pragma unroll
+    DECONVOY_UNROLL(6)
     for (int part = 0; part < kParts; ++part) {
       const float next = relaxation * v[part] + (1 - relaxation + relaxation * before) * of_t[part];
       square_next += next * next;
     }
     const float after = DualShare(square_next, threshold);
-#pragma unroll
+    DECONVOY_UNROLL(6)
     for (int part = 0; part < kParts; ++part) {
       const float next = relaxation * v[part] + (1 - relaxation + relaxation * before) * of_t[part];
       const float u_before = before * of_t[part], u = after * next, z = next - u;

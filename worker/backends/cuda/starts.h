@@ -38,14 +38,13 @@ struct BoxStart {
 struct PsfStart {
   const float* psf;
   Shape3 shape;
-  Voxel centre;
+  Voxel centre;  // inside the domain: modulo its extents
   Shape3 domain;
-  DECONVOY_DEVICE static int64_t Wrapped(int64_t i, int64_t extent) { return (i % extent + extent) % extent; }
   DECONVOY_DEVICE float operator()(int64_t z, int64_t y, int64_t x) const {
     float sum = 0;
-    for (int64_t u = Wrapped(z + centre.z, domain.z); u < shape.z; u += domain.z) {
-      for (int64_t v = Wrapped(y + centre.y, domain.y); v < shape.y; v += domain.y) {
-        for (int64_t w = Wrapped(x + centre.x, domain.x); w < shape.x; w += domain.x) {
+    for (int64_t u = Around(z + centre.z, domain.z); u < shape.z; u += domain.z) {
+      for (int64_t v = Around(y + centre.y, domain.y); v < shape.y; v += domain.y) {
+        for (int64_t w = Around(x + centre.x, domain.x); w < shape.x; w += domain.x) {
           sum += psf[(u * shape.y + v) * shape.x + w];
         }
       }

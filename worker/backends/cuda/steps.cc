@@ -69,7 +69,8 @@ DataEnd EndOf(const DataSplit& s) {
           .relaxation = s.relaxation,
           .kept = s.fresh ? 0.0F : 1.0F,
           .tells_objective = s.objective != nullptr,
-          .floor = s.floor};
+          .floor = s.floor,
+          .half_precision = 1 / (2 * static_cast<double>(s.variance))};
 }
 
 void Put(double value, double* wanted) {

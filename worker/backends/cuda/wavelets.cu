@@ -18,11 +18,6 @@ DECONVOY_DEVICE LineOf LineThrough(const WaveletPass& pass, int64_t z, int64_t y
   return {z * plane + y * row, 1, pass.part.x, x};
 }
 
-DECONVOY_DEVICE int64_t Modulo(int64_t i, int64_t extent) {
-  const int64_t rest = i % extent;
-  return rest < 0 ? rest + extent : rest;
-}
-
 // The alternating sign (-1)^j.
 DECONVOY_DEVICE float Sign(int64_t j) {
   return j % 2 == 0 ? 1.0F : -1.0F;
@@ -53,7 +48,7 @@ struct SplitVisit {
         for (int32_t k = 0; k < pass.tap_count; ++k) {
           const int64_t j = pass.first_tap + k;
           const float h = pass.taps[k];
-          value += is_fine ? Sign(j) * h * number(Modulo(2 * i + 1 - j, even)) : h * number(Modulo(2 * i - j, even));
+          value += is_fine ? Sign(j) * h * number(Around(2 * i + 1 - j, even)) : h * number(Around(2 * i - j, even));
         }
       }
     }
@@ -80,8 +75,8 @@ struct JoinVisit {
       for (int32_t k = 0; k < pass.tap_count; ++k) {
         const int64_t j = pass.first_tap + k;
         const float h = pass.taps[k];
-        value += (i - j) % 2 == 0 ? h * number(Modulo((i - j) / 2, half))
-                                  : Sign(j) * h * number(coarse + Modulo((i + j - 1) / 2, half));
+        value += (i - j) % 2 == 0 ? h * number(Around((i - j) / 2, half))
+                                  : Sign(j) * h * number(coarse + Around((i + j - 1) / 2, half));
       }
     }
     const int64_t to = pass.start + i;

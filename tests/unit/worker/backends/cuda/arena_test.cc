@@ -1,0 +1,88 @@
+#include "worker/backends/cuda/arena.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "proto/contract/error.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy::worker::cuda {
+namespace {
+
+class ArenaTest : public ::testing::Test {
+ protected:
+  static constexpr int64_t kBytes = 64 * 512;
+  alignas(512) char memory_[kBytes];
+  Arena arena_{memory_, kBytes, "a device"};
+
+  int64_t OffsetOf(const Block& block) const { return block.as<char>() - memory_; }
+};
+
+TEST_F(ArenaTest, GivesOutTheFirstPieceThatIsLargeEnough) {
+  ASSERT_OK_AND_ASSIGN(Block a, arena_.Allocate(1));
+  ASSERT_OK_AND_ASSIGN(Block b, arena_.AllocateFloats(129));
+  ASSERT_OK_AND_ASSIGN(Block c, arena_.Allocate(512));
+  EXPECT_EQ(OffsetOf(a), 0);
+  EXPECT_EQ(OffsetOf(b), 512);
+  EXPECT_EQ(b.bytes(), 1024);
+  EXPECT_EQ(OffsetOf(c), 3 * 512);
+  EXPECT_EQ(arena_.free_bytes(), kBytes - 4 * 512);
+  b = Block();
+  ASSERT_OK_AND_ASSIGN(const Block large, arena_.Allocate(3 * 512));
+  EXPECT_EQ(OffsetOf(large), 4 * 512) << "the gap is too small";
+  ASSERT_OK_AND_ASSIGN(const Block small, arena_.Allocate(512));
+  EXPECT_EQ(OffsetOf(small), 512);
+}
+
+TEST_F(ArenaTest, JoinsWhatIsGivenBack) {
+  std::vector<Block> blocks;
+  for (int i = 0; i < 64; ++i) {
+    ASSERT_OK_AND_ASSIGN(Block block, arena_.Allocate(512));
+    blocks.push_back(std::move(block));
+  }
+  EXPECT_EQ(arena_.free_bytes(), 0);
+  std::mt19937_64 random(testing::Seed());
+  std::shuffle(blocks.begin(), blocks.end(), random);
+  blocks.clear();
+  EXPECT_OK(arena_.Allocate(kBytes));
+}
+
+TEST_F(ArenaTest, BlocksNeverMeet) {
+  std::mt19937_64 random(testing::Seed());
+  std::vector<Block> blocks;
+  std::vector<char> marks;
+  for (int round = 0; round < 2000; ++round) {
+    if (!blocks.empty() && random() % 2 == 0) {
+      const size_t i = random() % blocks.size();
+      for (int64_t k = 0; k < blocks[i].bytes(); ++k) ASSERT_EQ(blocks[i].as<char>()[k], marks[i]);
+      blocks.erase(blocks.begin() + static_cast<std::ptrdiff_t>(i));
+      marks.erase(marks.begin() + static_cast<std::ptrdiff_t>(i));
+      continue;
+    }
+    auto block = arena_.Allocate(static_cast<int64_t>(random() % 5000));
+    if (!block.ok()) continue;
+    marks.push_back(static_cast<char>(round));
+    std::memset(block->as<char>(), marks.back(), static_cast<size_t>(block->bytes()));
+    blocks.push_back(*std::move(block));
+  }
+  blocks.clear();
+  EXPECT_EQ(arena_.free_bytes(), kBytes);
+}
+
+TEST_F(ArenaTest, SaysWhatIsLacking) {
+  ASSERT_OK_AND_ASSIGN(const Block half, arena_.Allocate(kBytes / 2));
+  for (const int64_t bytes : {kBytes / 2 + 1, int64_t{1} << 62, int64_t{-1}}) {
+    const absl::Status status = arena_.Allocate(bytes).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_EQ(ReasonOf(status), v1::OUT_OF_MEMORY);
+    EXPECT_NE(status.message().find("a device"), std::string_view::npos) << status;
+  }
+  EXPECT_FALSE(arena_.AllocateFloats(int64_t{1} << 62).ok());
+}
+
+}  // namespace
+}  // namespace deconvoy::worker::cuda
