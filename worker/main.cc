@@ -19,12 +19,14 @@
 #include "worker/backends/cpu/cpu_backend.h"
 #include "worker/backends/cpu/fft_costs.h"
 #include "worker/backends/cpu/pinning.h"
+#include "worker/backends/cuda/cuda_backend.h"
 #include "worker/config/describe.h"
 #include "worker/config/device_list.h"
 #include "worker/config/flags.h"
 #include "worker/executor/cancellable_executor.h"
 #include "worker/executor/guarded_executor.h"
 #include "worker/executor/logged_executor.h"
+#include "worker/executor/lost_device_executor.h"
 #include "worker/executor/pipeline_executor.h"
 #include "worker/executor/self_test.h"
 #include "worker/executor/timed_executor.h"
@@ -50,12 +52,26 @@ void SetUpLog(const Flags& flags, const std::string& worker, const LogExcerpt& e
   spdlog::set_default_logger(logger);
 }
 
-std::unique_ptr<Backend> MakeBackend(const Flags& flags) {
+std::unique_ptr<Backend> MakeProcessors(const Flags& flags) {
   // Without a number: this worker's share of the processors.
   const int64_t all = std::thread::hardware_concurrency() / std::max<int64_t>(flags.pinned_count, 1);
   return MakeCpuBackend({.threads = flags.threads > 0 ? flags.threads : static_cast<int>(std::max<int64_t>(all, 1)),
                          .wisdom_folder = flags.state,
                          .pinned = {.index = flags.pinned_index, .count = flags.pinned_count}});
+}
+
+// What one task may use: of the device's memory, where it computes on one.
+absl::StatusOr<int64_t> BudgetBytes(const Flags& flags) {
+  if (flags.memory_mib > 0) return flags.memory_mib << 20;
+  return flags.backend == "cuda" ? CudaBudgetBytes(flags.device) : DefaultBudgetBytes();
+}
+
+absl::StatusOr<std::unique_ptr<Backend>> MakeBackend(const Flags& flags, int64_t budget_bytes) {
+  if (flags.backend == "cpu") return MakeProcessors(flags);
+  const int all = static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
+  return MakeCudaBackend({.device = flags.device,
+                          .memory_budget_bytes = budget_bytes,
+                          .threads = flags.threads > 0 ? flags.threads : all});
 }
 
 // On a thread of its own: one that computes is tied to a processor where workers are pinned, and the threads that it
@@ -66,8 +82,19 @@ v1::SelfTestReport TestBackend(Backend& backend) {
   return report;
 }
 
+// Exit code after saying why something cannot be done.
+int Refuse(const absl::Status& status) {
+  const std::string remedy = InfoOf(status).remedy();
+  fmt::print(stderr, "deconvoy-worker: {}{}{}\n", std::string(status.message()), remedy.empty() ? "" : ". ", remedy);
+  return 1;
+}
+
 int SelfTest(const Flags& flags) {
-  const std::unique_ptr<Backend> backend = MakeBackend(flags);
+  const absl::StatusOr<int64_t> budget = BudgetBytes(flags);
+  if (!budget.ok()) return Refuse(budget.status());
+  const absl::StatusOr<std::unique_ptr<Backend>> made = MakeBackend(flags, *budget);
+  if (!made.ok()) return Refuse(made.status());
+  const std::unique_ptr<Backend>& backend = *made;
   const v1::SelfTestReport report = TestBackend(*backend);
   fmt::print("{} on {}: {}\n", backend->name(), backend->device(),
              report.passed() ? fmt::format("passed, {:.1f} million padded voxel-iterations per second",
@@ -84,13 +111,13 @@ std::filesystem::path PlanFolder(const std::filesystem::path& given) {
 
 int Devices(const Flags& flags) {
   if (!flags.json) {
-    fmt::print("{}", ListDevices(*MakeBackend(flags)));
+    fmt::print("{}", ListDevices(*MakeProcessors(flags)));
     return 0;
   }
   const absl::StatusOr<v1::DeviceReport> report = ReportDevices();
-  if (report.ok()) fmt::print("{}", ToJson(*report));
-  if (!report.ok()) fmt::print(stderr, "deconvoy-worker: {}\n", LogText(report.status()));
-  return report.ok() ? 0 : 1;
+  if (!report.ok()) return Refuse(report.status());
+  fmt::print("{}", ToJson(*report));
+  return 0;
 }
 
 int Plan(const Flags& flags) {
@@ -106,8 +133,7 @@ int Plan(const Flags& flags) {
                Printable(folder.string()));
     return 0;
   }
-  fmt::print(stderr, "deconvoy-worker: {}. {}\n", std::string(measured.message()), InfoOf(measured).remedy());
-  return 1;
+  return Refuse(measured);
 }
 
 // The first SIGTERM or SIGINT drains the session, the second makes it leave. They are blocked in all other threads.
@@ -151,8 +177,8 @@ absl::Status Serve(const Flags& flags) {
   const std::string name = NewWorkerName();
   const LogExcerpt excerpt;
   SetUpLog(flags, name, excerpt);
-  const int64_t budget = flags.memory_mib > 0 ? flags.memory_mib << 20 : DefaultBudgetBytes();
-  const std::unique_ptr<Backend> backend = MakeBackend(flags);
+  ASSIGN_OR_RETURN(const int64_t budget, BudgetBytes(flags));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Backend> backend, MakeBackend(flags, budget));
   if (!flags.spool.empty()) RETURN_IF_ERROR(ReadSpoolNonce(flags.spool).status());
   v1::WorkerRegistration registration = MakeRegistration(*backend, budget);
   AddProcessors(flags, registration);
@@ -164,7 +190,8 @@ absl::Status Serve(const Flags& flags) {
 
   PipelineExecutor pipelines(*backend);
   CancellableExecutor cancellable(pipelines);
-  GuardedExecutor guarded(cancellable, budget);
+  LostDeviceExecutor device(cancellable, IsSticky);
+  GuardedExecutor guarded(device, budget);
   TimedExecutor timed(guarded);
   LoggedExecutor logged(timed);
   SessionOptions options;
@@ -178,8 +205,10 @@ absl::Status Serve(const Flags& flags) {
   options.worker = name;
   options.spool = flags.spool;
   Session session(options, std::move(registration), logged, excerpt);
+  device.OnLost([&session] { session.Drain(); });
   const std::jthread watching = signals.Watch(session);
-  return session.Run();
+  RETURN_IF_ERROR(session.Run());
+  return device.lost();
 }
 
 int Main(int argc, const char* const* argv) {

@@ -5,46 +5,31 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/log_text.h"
-#ifdef DECONVOY_HAS_CUDA
+#include "proto/contract/status_macros.h"
 #include "worker/backends/cuda/devices.h"
-#endif
 
 namespace deconvoy::worker {
 namespace {
 
-#ifdef DECONVOY_HAS_CUDA
 std::string ListCuda() {
+  if (!cuda::BuiltWithCuda()) return "cuda    not looked for: this build has no CUDA\n";
   const auto devices = cuda::ListDevices();
   if (!devices.ok()) return fmt::format("cuda    {}\n", LogText(devices.status()));
   std::string text = devices->empty() ? "cuda    no device\n" : "";
   for (const cuda::Device& device : *devices) {
-    text += fmt::format("cuda {}  {}, {} MiB, compute capability {}.{} (seen, not computed on)\n", device.index,
-                        Printable(device.name), device.memory_bytes >> 20, device.compute_major, device.compute_minor);
+    text += fmt::format("cuda {}  {}, {}\n", device.index, Printable(cuda::Describe(device)),
+                        cuda::ToAccelerator(device).uuid());
   }
   return text;
 }
 
-absl::StatusOr<v1::DeviceReport> ReportCuda() {
-  const auto devices = cuda::ListDevices();
-  if (!devices.ok()) return devices.status();
-  v1::DeviceReport report;
-  for (const cuda::Device& device : *devices) *report.add_accelerators() = cuda::ToAccelerator(device);
-  return report;
-}
-#else
-std::string ListCuda() {
-  return "cuda    not looked for: this build has no CUDA\n";
-}
-
-absl::StatusOr<v1::DeviceReport> ReportCuda() {
-  return v1::DeviceReport();
-}
-#endif
-
 }  // namespace
 
 absl::StatusOr<v1::DeviceReport> ReportDevices() {
-  return ReportCuda();
+  ASSIGN_OR_RETURN(const std::vector<cuda::Device> devices, cuda::ListDevices());
+  v1::DeviceReport report;
+  for (const cuda::Device& device : devices) *report.add_accelerators() = cuda::ToAccelerator(device);
+  return report;
 }
 
 std::string ToJson(const v1::DeviceReport& report) {

@@ -10,7 +10,8 @@
 
 namespace deconvoy::worker {
 
-// For people, a line per device: the processors, and the NVIDIA devices where the build looks for them.
+// For people, a line per device: the processors, and the NVIDIA devices where the build looks for them, with their
+// UUIDs.
 std::string ListDevices(const Backend& processors);
 
 // The NVIDIA devices alone; none where the build does not look for them, or nothing is there. Errors: those of the

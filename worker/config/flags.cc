@@ -46,8 +46,15 @@ std::string ParseShare(const std::string& text, Flags& flags) {
 }
 
 void AddResources(CLI::App& app, Flags& flags) {
-  app.add_option("--threads", flags.threads,
-                 "Threads that compute; 0 for one per processor, with --pin for its share of them")
+  app.add_option("--backend", flags.backend, "What to compute on: the processors or one NVIDIA GPU")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
+  app.add_option("--device", flags.device,
+                 "With --backend cuda: the GPU, by index or by the beginning of its UUID; --devices lists them. By "
+                 "default the first one that CUDA_VISIBLE_DEVICES leaves");
+  app.add_option(
+         "--threads", flags.threads,
+         "Threads that compute, or work beside the GPU; 0 for one per processor, with --pin for its share of them")
       ->check(CLI::Range(0, 1024));
   app.add_option_function<std::string>(
          "--pin",
@@ -58,7 +65,8 @@ void AddResources(CLI::App& app, Flags& flags) {
          },
          "This is worker I of N alike on this machine: tie each thread to a core of its share")
       ->type_name("I/N");
-  app.add_option("--memory-mib", flags.memory_mib, "Memory that one task may use; 0 for 70 % of what is available")
+  app.add_option("--memory-mib", flags.memory_mib,
+                 "Memory that one task may use; 0 for 70 % of what is available, of a GPU 90 %")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 30));
   app.add_option("--state", flags.state,
                  "Folder where measured FFT plans and costs are kept: `cache` in a server's state folder");
@@ -93,6 +101,12 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
     app.parse(argc, argv);
     if (describe + self_test + devices + plan > 1) {
       throw CLI::ValidationError("--describe, --self-test, --devices and --plan", "exclude one another");
+    }
+    if (flags.backend == "cpu" && !flags.device.empty()) {
+      throw CLI::ValidationError("--device", "needs --backend cuda");
+    }
+    if (flags.backend != "cpu" && (plan || flags.pinned_count > 0)) {
+      throw CLI::ValidationError("--plan and --pin", "are for --backend cpu");
     }
     if (plan && flags.state.empty()) throw CLI::RequiredError("--state");
     if (!plan && largest->count() > 0) throw CLI::ValidationError("--largest", "needs --plan");

@@ -21,10 +21,12 @@ struct Flags {
   std::filesystem::path spool;            // empty: volumes come and go through the server
   std::filesystem::path state;            // where measured FFT plans are kept; empty: nowhere
   int64_t largest_extent = 1024;          // --plan up to this one
+  std::string backend = "cpu";            // or `cuda`
+  std::string device;                     // of cuda: index or UUID; empty: the first one
   int threads = 0;                        // 0: all
   int64_t pinned_index = 0;               // from 0: this worker among
   int64_t pinned_count = 0;               // those of the machine that are pinned; 0: none
-  int64_t memory_mib = 0;                 // 0: 70 % of what is available
+  int64_t memory_mib = 0;                 // 0: 70 % of what is available, of a GPU 90 %
   std::string log_level = "info";
   bool die_with_parent = false;
 };

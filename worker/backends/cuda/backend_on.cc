@@ -1,5 +1,6 @@
 #include "worker/backends/cuda/backend_on.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -18,6 +19,7 @@ class CudaBackend final : public Backend {
   std::string name() const override { return "cuda"; }
   std::string device() const override { return runtime_->device(); }
   int threads() const override { return options_.threads; }
+  std::optional<v1::Accelerator> accelerator() const override { return options_.accelerator; }
 
   absl::StatusOr<std::unique_ptr<Ops>> Open(const Shape3& domain) override {
     ASSIGN_OR_RETURN(auto convolver, Convolver::Make(domain, options_.chunk_bytes, runtime_.get(), &ffts_));

@@ -59,6 +59,17 @@ std::string VersionText(int version) {
   return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
 }
 
+v1::Accelerator ToAccelerator(const Device& device) {
+  const bool instance = device.name.find(" MIG ") != std::string::npos;
+  v1::Accelerator accelerator;
+  accelerator.set_index(static_cast<uint32_t>(device.index));
+  accelerator.set_uuid((instance ? "MIG-" : "GPU-") + device.uuid);
+  accelerator.set_name(device.name);
+  accelerator.set_memory_bytes(static_cast<uint64_t>(device.memory_bytes));
+  accelerator.set_driver("CUDA " + VersionText(device.driver));
+  return accelerator;
+}
+
 std::string Describe(const Device& device) {
   return fmt::format("{}, {} MiB, compute capability {}.{}, driver for CUDA {}", device.name, device.memory_bytes >> 20,
                      device.compute_major, device.compute_minor, VersionText(device.driver));

@@ -52,7 +52,8 @@ absl::StatusOr<std::unique_ptr<Backend>> MakeCudaBackend(const CudaOptions& opti
                                  std::string(stream->Check(started, "a kernel").message())));
   }
   RETURN_IF_ERROR(stream->Wait());
-  return cuda::MakeBackendOn(std::move(runtime), {.threads = options.threads});
+  return cuda::MakeBackendOn(std::move(runtime),
+                             {.threads = options.threads, .accelerator = cuda::ToAccelerator(device)});
 }
 
 }  // namespace deconvoy::worker

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "deconvoy/v1/workers.pb.h"
+
 namespace deconvoy::worker::cuda {
 
 struct Device {
@@ -36,6 +38,9 @@ absl::StatusOr<Device> ChooseDevice(std::span<const Device> devices, std::string
 
 // `12.8` of 12080.
 std::string VersionText(int version);
+
+// As workers tell of it. An instance of MIG is known by its name.
+v1::Accelerator ToAccelerator(const Device& device);
 
 // For people: name, memory, compute capability and driver.
 std::string Describe(const Device& device);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/test_support.h"
+#include "worker/backends/cuda/devices.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -20,6 +21,23 @@ TEST(DeviceReport, ComesBackFromItsJson) {
   v1::DeviceReport read;
   ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(ToJson(report), &read).ok());
   EXPECT_EQ(read.SerializeAsString(), report.SerializeAsString());
+}
+
+TEST(DeviceReport, NamesCardsAndInstancesAsTheDriverDoes) {
+  cuda::Device device;
+  device.index = 2;
+  device.name = "NVIDIA H100 80GB HBM3";
+  device.uuid = "8c1f02ab-0000-1111-2222-333344445555";
+  device.memory_bytes = int64_t{80} << 30;
+  device.driver = 13020;
+  const v1::Accelerator card = cuda::ToAccelerator(device);
+  EXPECT_EQ(card.index(), 2U);
+  EXPECT_EQ(card.uuid(), "GPU-8c1f02ab-0000-1111-2222-333344445555");
+  EXPECT_EQ(card.name(), device.name);
+  EXPECT_EQ(card.memory_bytes(), uint64_t{80} << 30U);
+  EXPECT_EQ(card.driver(), "CUDA 13.2");
+  device.name = "NVIDIA H100 80GB HBM3 MIG 1g.10gb";
+  EXPECT_EQ(cuda::ToAccelerator(device).uuid(), "MIG-8c1f02ab-0000-1111-2222-333344445555");
 }
 
 TEST(DeviceReport, SaysThatThereIsNone) {

@@ -92,6 +92,19 @@ TEST(Flags, OtherActionsNeedNoServer) {
   EXPECT_EQ(Parse({"--help"}).exit_code, 0);
 }
 
+TEST(Flags, AGpuIsChosenByIndexOrUuid) {
+  const ParsedFlags parsed =
+      Parse({"--server", "h:1", "--credential-file", "/c", "--backend", "cuda", "--device", "GPU-8c1f"});
+  ASSERT_FALSE(parsed.exit_code.has_value());
+  EXPECT_EQ(parsed.flags.backend, "cuda");
+  EXPECT_EQ(parsed.flags.device, "GPU-8c1f");
+  EXPECT_EQ(Parse({"--self-test"}).flags.backend, "cpu");
+  EXPECT_EQ(Parse({"--self-test", "--backend", "opencl"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--self-test", "--device", "0"}).exit_code, 2) << "the processors are no device to choose";
+  EXPECT_EQ(Parse({"--self-test", "--backend", "cuda", "--pin", "1/2"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--plan", "--state", "/s", "--backend", "cuda"}).exit_code, 2);
+}
+
 TEST(Flags, DevicesAndMethodsAreToldAsJson) {
   for (const char* action : {"--devices", "--describe"}) {
     const ParsedFlags parsed = Parse({action, "--json"});
