@@ -152,10 +152,17 @@ class WholeDaemon final : public Daemon {
       return absl::OkStatus();
     }
     ASSIGN_OR_RETURN(worker_program_, FindWorkerProgram(config_.worker_command));
-    ASSIGN_OR_RETURN(const std::vector<v1::Method> methods, DescribeMethods(worker_program_));
+    ASSIGN_OR_RETURN(std::vector<v1::Method> methods, DescribeMethods(worker_program_));
     core_->capabilities().AddMethods(methods);
     if (config_.worker_count > 0) core_->capabilities().SetExpectedMemory(WorkerMemory());
-    return FindGpus();
+    RETURN_IF_ERROR(FindGpus());
+    if (gpus_.empty()) return absl::OkStatus();
+    for (v1::Method& method : methods) {
+      method.clear_backends();
+      method.add_backends("cuda");
+    }
+    core_->capabilities().AddMethods(methods);
+    return absl::OkStatus();
   }
 
   bool HasWorkers() const { return config_.worker_count > 0 || config_.worker_gpus != "none"; }
