@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # Puts the built programs with all libraries that they need into one folder, which runs on any x86-64 Linux of version 3.2 or newer:
 # also where our packages are missing or the C library is older. CUDA's own libraries and the driver's are the other machine's.
-#   deploy/bundle.sh FOLDER [BUILD]     BUILD is a folder that deploy/build.sh made, build/release by default
+#   deploy/bundle.sh FOLDER [BUILD]     BUILD is a folder that deploy/build.sh made, build/bundle by default
+# It stays under 60 MiB where the build is without LibTorch, as that of the preset `bundle` is.
 # Run what lies in FOLDER/bin; FOLDER may be moved. FOLDER/tests/gpu.sh measures a GPU.
 set -Eeuo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 folder=${1:?usage: deploy/bundle.sh FOLDER [BUILD]}
-build=$(cd "${2:-$root/build/release}" && pwd)
+build=${2:-$root/build/bundle}
+[ -d "$build" ] || { echo "bundle: there is no $build; run deploy/build.sh bundle, or name another build" >&2; exit 1; }
+build=$(cd "$build" && pwd)
 limit_mib=60
 fail() { echo "bundle: $*" >&2; exit 1; }
 trap 'fail "stopped at line $LINENO: $BASH_COMMAND"' ERR
@@ -49,4 +52,8 @@ cp "$root/docs/gpu.md" "$root/LICENSE" "$folder/"
 bytes=$(du -sb --apparent-size "$folder" | cut -f1)
 printf 'bundle: %s, %d programs, %d libraries, %.1f MiB\n' "$folder" ${#programs[@]} "$(find "$folder/lib" -type f | wc -l)" \
   "$(awk "BEGIN {print $bytes / 1048576}")"
-if [ "$bytes" -gt $((limit_mib << 20)) ]; then fail "the folder is larger than $limit_mib MiB"; fi
+if ls "$folder"/lib/libtorch* >/dev/null 2>&1; then
+  echo "bundle: that is with LibTorch; the preset \`bundle\` leaves it out"
+elif [ "$bytes" -gt $((limit_mib << 20)) ]; then 
+  fail "the folder is larger than $limit_mib MiB"
+fi
