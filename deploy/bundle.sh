@@ -54,6 +54,6 @@ printf 'bundle: %s, %d programs, %d libraries, %.1f MiB\n' "$folder" ${#programs
   "$(awk "BEGIN {print $bytes / 1048576}")"
 if ls "$folder"/lib/libtorch* >/dev/null 2>&1; then
   echo "bundle: that is with LibTorch; the preset \`bundle\` leaves it out"
-elif [ "$bytes" -gt $((limit_mib << 20)) ]; then 
+elif [ "$bytes" -gt $((limit_mib << 20)) ]; then
   fail "the folder is larger than $limit_mib MiB"
 fi
