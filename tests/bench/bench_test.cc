@@ -78,6 +78,38 @@ TEST(DeconvoyBench, ComparesTheFirstJobWithLaterOnes) {
   EXPECT_EQ(r["later_seconds_per_iteration"].size(), 2U);
 }
 
+// On the processors, which are a device like any other.
+TEST(DeconvoyBench, TimesIterationsOnADevice) {
+  const auto r = Bench(Tiny({"gpu-iteration"}, {"--backend", "cpu", "--iterations", "2", "--repeats", "2"}));
+  EXPECT_EQ(r["backend"], "cpu");
+  EXPECT_EQ(r["iteration_seconds"].size(), 2U);
+  EXPECT_GT(r["copy_bytes_per_second"], 0);
+  EXPECT_GT(r["seconds_of_two_convolutions"], 0);
+  const double over = r["seconds_per_iteration"].get<double>() * r["copy_bytes_per_second"].get<double>() /
+                      r["bytes_that_must_move"].get<double>();
+  EXPECT_NEAR(r["over_bytes"].get<double>(), over, 1e-9 * std::abs(over));
+}
+
+TEST(DeconvoyBench, ProjectsALargeVolumeFromItsTiles) {
+  const auto r = Bench({"gpu-tiles", "--backend", "cpu", "--volume", "20,200,150", "--psf", "3,9,9", "--memory-mib",
+                        "4", "--iterations", "2", "--tiles", "2", "--threads", "2"});
+  EXPECT_GT(r["tiles_of_volume"], 1);
+  EXPECT_EQ(r["iterate_seconds"].size(), 2U);
+  EXPECT_LE(r["loaded"][1], r["padded"][1]);
+  EXPECT_NEAR(r["projected_seconds"].get<double>(),
+              r["seconds_per_tile"].get<double>() * r["tiles_of_volume"].get<double>(), 1e-9);
+}
+
+TEST(DeconvoyBench, SaysThatThereIsNoGpu) {
+  const TemporaryFolder folder;
+  Process process("deconvoy-bench", {"gpu-iteration", "--backend", "cuda"},
+                  {.environment = {{"CUDA_VISIBLE_DEVICES", ""}}, .folder = folder.path(), .label = "bench"});
+  const auto exit = process.Wait(std::chrono::seconds(60));
+  ASSERT_TRUE(exit);
+  EXPECT_EQ(exit->code, 1);
+  EXPECT_THAT(process.Errors(), ::testing::HasSubstr("CUDA"));
+}
+
 TEST(DeconvoyBench, CallsAServerOnWhichTasksWait) {
   const auto r = Bench({"queue", "--jobs", "6", "--tasks-per-job", "4", "--users", "3", "--calls", "10"});
   EXPECT_EQ(r["tasks"], 24);
