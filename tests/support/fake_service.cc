@@ -260,7 +260,13 @@ struct FakeService::Services {
         worker.set_name(fmt::format("workers/w{}", i));
         for (const uint32_t processor : {8U, 0U, 1U, 2U}) worker.mutable_registration()->add_processors(processor);
         worker.set_state(v1::IDLE);
-        worker.mutable_registration()->set_backend("cpu");
+        worker.mutable_registration()->set_backend(i == 0 ? "cpu" : "cuda");
+        if (i == 0) continue;
+        v1::Accelerator& card = *worker.mutable_registration()->mutable_accelerator();
+        card.set_name("Card");
+        card.set_uuid("GPU-8c1f02ab-1111");
+        card.set_memory_bytes(80'000'000'000);
+        card.set_driver("CUDA 13.0");
       }
       return grpc::Status::OK;
     }

@@ -217,6 +217,14 @@ TEST_F(ProgramTest, JobsAreListedShownCancelledAndDeleted) {
   EXPECT_THAT(Served({"workers"}).out, HasSubstr("  0-2,8  ")) << "the processors of its threads";
 }
 
+TEST_F(ProgramTest, WorkersTellTheGpuThatTheyComputeOn) {
+  service_.SetWorkers(2);
+  const std::string table = Served({"workers"}).out;
+  EXPECT_THAT(table, HasSubstr("  cpu, 0 threads  "));
+  EXPECT_THAT(table, HasSubstr("cuda, Card GPU-8c1f02ab (80.0 GB, CUDA 13.0)"));
+  EXPECT_THAT(Served({"workers", "--json"}).out, HasSubstr("\"uuid\":\"GPU-8c1f02ab-1111\""));
+}
+
 TEST_F(ProgramTest, VersionOfBothSides) {
   EXPECT_THAT(Run({"version"}).out, StartsWith("deconvoy " DECONVOY_VERSION));
   EXPECT_THAT(Served({"version"}).out, HasSubstr("deconvoyd 9.8.7"));
