@@ -262,7 +262,8 @@ class WholeDaemon final : public Daemon {
 
   // It sees this one GPU only. Its threads do what is done beside the GPU: reading, converting and writing planes.
   Command GpuWorker(const v1::Accelerator& gpu) const {
-    Command command = AnyWorker(std::min(ShareOfMachine(std::ssize(gpus_)).threads, kThreadsBesideGpu));
+    const int64_t share = std::min(ShareOfMachine(std::ssize(gpus_)).threads, kThreadsBesideGpu);
+    Command command = AnyWorker(config_.worker_threads > 0 ? config_.worker_threads : share);
     command.arguments.insert(command.arguments.end(), {"--backend", "cuda"});
     if (config_.worker_gpu_memory_mib > 0) {
       command.arguments.insert(command.arguments.end(),

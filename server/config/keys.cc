@@ -206,7 +206,7 @@ const std::vector<Key>& Table() {
        .maximum = int64_t{1} << 26},
       {.name = "workers.threads",
        .flag = "--worker-threads",
-       .meaning = "Threads of each worker on the processors; 0 shares them out evenly.",
+       .meaning = "Threads of each; 0 shares the processors out evenly, of which a worker on a GPU takes 8 at most.",
        .member = &C::worker_threads,
        .minimum = 0,
        .maximum = 1024},

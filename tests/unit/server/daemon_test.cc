@@ -136,6 +136,7 @@ TEST_F(DaemonTest, EachGpuGetsAWorkerThatSeesItAlone) {
   config.worker_count = 1;
   config.worker_gpus = "all";
   config.worker_gpu_memory_mib = 4321;
+  config.worker_threads = 3;
   config.worker_memory_mib = 77;
   config.worker_command = worker.string();
   ASSERT_OK_AND_ASSIGN(auto daemon, Daemon::Start(config));
@@ -148,8 +149,9 @@ TEST_F(DaemonTest, EachGpuGetsAWorkerThatSeesItAlone) {
   const std::string cpu = started("cpu"), first = started("GPU-a"), second = started("GPU-b");
   EXPECT_THAT(cpu, ::testing::AllOf(HasSubstr("--memory-mib 77"), ::testing::Not(HasSubstr("--backend"))));
   for (const std::string& gpu : {first, second}) {
-    EXPECT_THAT(gpu, ::testing::AllOf(HasSubstr("--backend cuda"), HasSubstr("--memory-mib 4321"),
-                                      HasSubstr("--server " + Socket("a")), HasSubstr("--die-with-parent")));
+    EXPECT_THAT(gpu,
+                ::testing::AllOf(HasSubstr("--backend cuda"), HasSubstr("--memory-mib 4321"), HasSubstr("--threads 3"),
+                                 HasSubstr("--server " + Socket("a")), HasSubstr("--die-with-parent")));
   }
   EXPECT_EQ(started("GPU-b-again"), second) << "it is started again on its GPU";
   daemon->Stop();
