@@ -23,12 +23,11 @@ absl::Status Refuse(std::string_view what, const Devices& seen) {
     there += fmt::format("{}{} ({}, {})", there.empty() ? "" : ", ", device.index(), Printable(device.name()),
                          Printable(device.uuid()));
   }
-  return MakeError(
-      {.reason = v1::INVALID_FIELD,
-       .field = "workers.gpus",
-       .remedy = there.empty() ? "The worker program sees no GPU here: look at `deconvoy-worker --devices`."
-                               : fmt::format("There are: {}.", there)},
-      what);
+  return MakeError({.reason = v1::INVALID_FIELD,
+                    .field = "workers.gpus",
+                    .remedy = there.empty() ? "the worker program sees no GPU here; look at `deconvoy-worker --devices`"
+                                            : fmt::format("there are {}", there)},
+                   what);
 }
 
 absl::StatusOr<v1::Accelerator> FindDevice(const std::string& name, const Devices& seen, const DeviceLister& lister) {
