@@ -2,7 +2,7 @@
 # The whole check of the GPU backend in one call, from a bundle (deploy/bundle.sh) or a build tree. Needs bash, awk and the driver; nothing
 # else should run on the GPU.
 #   tests/gpu.sh [--json FILE] [--quick] [--gpu INDEX|UUID] [BIN]
-# BIN holds the programs: by default ../bin (a bundle), else build/cuda/bin. --quick leaves out what is timed at full size. Every check is told
+# BIN holds the programs: by default ../bin (a bundle), else build/cuda/bin or build/release/bin. --quick leaves out what is timed at full size. Every check is told
 # as it ends, with PASSED, FAILED or SKIPPED and why; --json writes them, with figures, device and date. Exit code: 0 nothing failed, 1 something
 # did, 2 wrong command line.
 set -Euo pipefail
@@ -22,6 +22,7 @@ done
 if [ -z "$bin" ]; then
   bin=$here/../bin
   [ -x "$bin/deconvoyd" ] || bin=$here/../build/cuda/bin
+  [ -x "$bin/deconvoyd" ] || bin=$here/../build/release/bin
 fi
 if [ ! -x "$bin/deconvoyd" ]; then echo "tests/gpu.sh: there are no programs in $bin; run deploy/build.sh cuda, or name their folder" >&2; exit 2; fi
 bin=$(cd "$bin" && pwd)
