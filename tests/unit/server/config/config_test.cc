@@ -34,6 +34,7 @@ ServerConfig Unusual() {
     }
   }
   config.listen = {"unix:/run/d.sock", "[::1]:0"};
+  config.worker_gpus = "1,GPU-8c1f";
   return config;
 }
 
