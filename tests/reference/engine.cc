@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "proto/contract/status_macros.h"
-#include "worker/backends/cpu/cpu_backend.h"
+#include "tests/reference/engine_backend.h"
 #include "worker/methods/registry.h"
 
 namespace deconvoy::reference {
@@ -34,15 +34,16 @@ worker::PreparedPsf PreparedOf(const Psf& psf) {
   return {Floats(psf.h), ShapeOf(psf.h), {psf.cz, psf.cy, psf.cx}};
 }
 
-// A problem on the CPU, with all that it points to but what belongs to the run.
+// A problem on a backend, with all that it points to but what belongs to the run.
 class Staged {
  public:
   explicit Staged(const EngineRun& run)
       : box_{run.origin, ShapeOf(run.y)},
-        backend_(worker::MakeCpuBackend({.threads = run.threads, .wisdom_folder = {}})) {}
+        own_backend_(run.backend == nullptr ? MakeEngineBackend(run.threads) : nullptr),
+        backend_(run.backend != nullptr ? *run.backend : *own_backend_) {}
 
   absl::Status Load(const EngineRun& run) {
-    ASSIGN_OR_RETURN(ops_, backend_->Open(run.domain));
+    ASSIGN_OR_RETURN(ops_, backend_.Open(run.domain));
     ASSIGN_OR_RETURN(const worker::View first, ViewOf(run.y, run.psf, run.background, run.mask));
     const worker::PreparedPsf psf = PreparedOf(run.psf);
     problem_ = {.ops = ops_.get(),
@@ -94,7 +95,8 @@ class Staged {
   }
 
   const Box3 box_;
-  const std::unique_ptr<worker::Backend> backend_;
+  const std::unique_ptr<worker::Backend> own_backend_;
+  worker::Backend& backend_;
   std::unique_ptr<worker::Ops> ops_;
   std::vector<std::unique_ptr<worker::Otf>> otfs_;
   std::vector<std::unique_ptr<worker::Array>> arrays_;

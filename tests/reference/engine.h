@@ -36,6 +36,7 @@ struct EngineRun {
   const Volume* mask = nullptr;      // on y's box; null: 1 everywhere
   const Volume* previous = nullptr;  // on y's box
   int threads = 2;
+  worker::Backend* backend = nullptr;  // null: one of MakeEngineBackend
   worker::Monitor* monitor = nullptr;
   std::vector<double> signal_to_noise = {};  // by shell of frequencies
   std::vector<EngineView> other_views = {};  // beside y; then the mean is to be given
@@ -55,7 +56,7 @@ class Objectives final : public worker::Monitor {
   std::vector<v1::ObjectiveValue> told;
 };
 
-// What a method makes of it on the CPU, on y's box. REQUIRES: its name is known.
+// What a method makes of it, on y's box. REQUIRES: its name is known.
 absl::StatusOr<Volume> RunMethod(std::string_view name, const EngineRun& run);
 absl::StatusOr<Volume> RunRl(const EngineRun& run);
 // The PSF that a method estimates from it, the run's being the guess. REQUIRES: the same.

@@ -141,8 +141,10 @@ struct DataEnd {
   using Sums = Totals<5>;
   Field y, mask, t;
   bool poisson;
-  float background, variance, rho, scale, relaxation;
-  float kept;  // 0 where u1 is 0 before, else 1
+  float background, scale, relaxation;
+  float inverse_rho;  // of kPoisson
+  float pull;         // of kGaussian: 1 / (1 + rho variance)
+  float kept;         // 0 where u1 is 0 before, else 1
   bool tells_objective;
   float floor;
   double half_precision;  // 1 / (2 variance)
@@ -150,8 +152,8 @@ struct DataEnd {
   // P(t): for kPoisson the positive root s of s^2 - w s - y / rho = 0 with w = t + background - 1 / rho, less the
   // background, in the form that does not cancel.
   DECONVOY_DEVICE float Nearest(float of_t, float of_y) const {
-    if (!poisson) return of_t + (of_y - background - of_t) / (1 + rho * variance);
-    const float w = of_t + (background - 1 / rho), c = AtLeast(of_y, 0) / rho;
+    if (!poisson) return of_t + pull * (of_y - background - of_t);
+    const float w = of_t + (background - inverse_rho), c = AtLeast(of_y, 0) * inverse_rho;
     const float root = sqrtf(w * w + 4 * c);
     const float s = w >= 0 ? 0.5F * (w + root) : 2 * c / (root - w);
     return s - background;

@@ -45,10 +45,11 @@ struct SplitVisit {
         const float first = number(2 * i), second = number(2 * i + 1);
         value = kRootHalf * (is_fine ? first - second : first + second);
       } else {
+        const int64_t centre = is_fine ? 2 * i + 1 : 2 * i;
         for (int32_t k = 0; k < pass.tap_count; ++k) {
           const int64_t j = pass.first_tap + k;
-          const float h = pass.taps[k];
-          value += is_fine ? Sign(j) * h * number(Around(2 * i + 1 - j, even)) : h * number(Around(2 * i - j, even));
+          const float h = is_fine && j % 2 != 0 ? -pass.taps[k] : pass.taps[k];
+          value += h * number(Around(centre - j, even));
         }
       }
     }

@@ -1,0 +1,68 @@
+// The engine's backend against the processors: what both make of the same image, with every method.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/reference/engine.h"
+#include "tests/reference/random_volume.h"
+#include "tests/reference/tolerance.h"
+#include "tests/support/test_support.h"
+#include "worker/backends/cpu/cpu_backend.h"
+#include "worker/methods/registry.h"
+
+namespace deconvoy::reference {
+namespace {
+
+bool Has(const v1::Method& method, const std::string& parameter) {
+  for (const v1::Parameter& known : method.parameters()) {
+    if (known.name() == parameter) return true;
+  }
+  return false;
+}
+
+// Methods that compute one image with one PSF; without the one that enlarges rounding beyond all bounds.
+std::vector<std::string> Names() {
+  std::vector<std::string> names;
+  for (const worker::Method* method : worker::AllMethods()) {
+    const v1::Method& description = method->description();
+    const bool plain = !description.joins_channels() && !description.estimates_psf() && !description.needs_models();
+    if (plain && description.name() != "naive-inverse") names.push_back(description.name());
+  }
+  return names;
+}
+
+class BackendsAgreeTest : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(BackendsAgreeTest, AfterTwentyIterations) {
+  constexpr double kMostDifference = 1e-5;
+  std::mt19937_64 random(testing::Seed());
+  const v1::Method& method = worker::FindMethod(GetParam())->description();
+  const Psf psf = RandomPsf(3, 5, 4, random);
+  const Volume image = InSinglePrecision(Convolve(RandomImage(10, 18, 20, random), psf));
+  EngineRun run{.y = image,
+                .domain = {10, 18, 20},
+                .origin = {},
+                .psf = psf,
+                .parameters = {},
+                .boundary = v1::PERIODIC,
+                .background = 1,
+                .variance = VarianceOf(image)};
+  if (Has(method, "iterations")) run.parameters["iterations"] = "20";
+  ASSERT_OK_AND_ASSIGN(const Volume found, RunMethod(GetParam(), run));
+  const auto processors = worker::MakeCpuBackend({.threads = 2, .wisdom_folder = {}});
+  run.backend = processors.get();
+  ASSERT_OK_AND_ASSIGN(const Volume expected, RunMethod(GetParam(), run));
+  EXPECT_LE(RelativeError(found, expected), kMostDifference);
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, BackendsAgreeTest, ::testing::ValuesIn(Names()), [](const auto& test) {
+  std::string name = test.param;
+  for (char& c : name) c = c == '-' ? '_' : c;
+  return name;
+});
+
+}  // namespace
+}  // namespace deconvoy::reference
