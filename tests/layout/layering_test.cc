@@ -141,6 +141,7 @@ TEST(Layering, LibrariesAreLinkedInTheirRooms) {
   const std::vector<LibraryRule> links{
       {"gRPC", R"(deconvoy_services|gRPC::\S+)", {"proto/", "server/api/", "worker/session/", "client/cpp/"}},
       {"FFTW", R"(PkgConfig::FFTW3F)", {"worker/backends/cpu/"}},
+      {"CUDA", R"(CUDA::\S+)", {"worker/backends/cuda/"}},
       {"SQLite", R"(SQLite::SQLite3)", {"server/store/"}},
       {"libtiff", R"(TIFF::TIFF)", {"client/imageio/"}},
   };
