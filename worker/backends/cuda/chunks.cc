@@ -16,12 +16,16 @@ int64_t PowerOfTwoIn(int64_t n) {
 
 Chunks::Chunks(const Shape3& domain, int64_t bytes)
     : domain_(domain),
-      most_planes_(PowerOfTwoIn(std::clamp<int64_t>(bytes / kNumber / (domain.y * (domain.x / 2 + 1)), 1, domain.z))) {
-  const int64_t most = std::clamp<int64_t>(bytes / kNumber / domain_.z, 1, plane());
-  const int64_t chunks = (plane() + most - 1) / most, each = (plane() + chunks - 1) / chunks;
+      most_planes_(PowerOfTwoIn(std::clamp<int64_t>(bytes / kNumber / plane(), 1, domain.z))),
+      most_columns_(std::clamp<int64_t>(bytes / kNumber / domain.z, 1, plane())) {}
+
+std::vector<Columns> Chunks::OfColumns() const {
+  const int64_t chunks = (plane() + most_columns_ - 1) / most_columns_, each = (plane() + chunks - 1) / chunks;
+  std::vector<Columns> columns;
   for (int64_t first = 0; first < plane(); first += each) {
-    columns_.push_back({.first = first, .count = std::min(each, plane() - first)});
+    columns.push_back({.first = first, .count = std::min(each, plane() - first)});
   }
+  return columns;
 }
 
 std::vector<Planes> Chunks::OfPlanes(const Planes& planes) const {

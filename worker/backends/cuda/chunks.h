@@ -32,7 +32,7 @@ class Chunks {
   std::vector<Planes> OfPlanes(const Planes& planes) const;
   int64_t most_planes() const { return most_planes_; }  // of a chunk
   // All columns as chunks: all alike but for a smaller last one.
-  const std::vector<Columns>& OfColumns() const { return columns_; }
+  std::vector<Columns> OfColumns() const;
 
   // The transform of `count` planes along y and x; none where both are 1.
   std::optional<FftShape> PlaneFft(int64_t count) const;
@@ -41,8 +41,8 @@ class Chunks {
 
  private:
   const Shape3 domain_;
-  int64_t most_planes_;
-  std::vector<Columns> columns_;
+  const int64_t most_planes_;
+  const int64_t most_columns_;
 };
 
 }  // namespace deconvoy::worker::cuda
