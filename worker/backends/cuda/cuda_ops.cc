@@ -104,6 +104,7 @@ absl::StatusOr<Sums> CudaOps::AddUp(const void* sums, int64_t count) const {
 
 template <typename Sums, typename Run>
 absl::StatusOr<Sums> CudaOps::SumOver(const Shape3& shape, std::string_view call, const Run& run) const {
+  if (shape.empty()) return Sums::Nothing();
   auto* const sums = sums_.as<Sums>();
   RETURN_IF_ERROR(Check(run(sums), call));
   return AddUp<Sums>(sums, SumsFor(shape));

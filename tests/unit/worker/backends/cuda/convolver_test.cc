@@ -63,7 +63,7 @@ TEST(CudaBackendTest, RepeatsItsBits) {
 TEST(CudaBackendTest, EveryFailureIsTold) {
   int64_t calls = 1;
   for (;; ++calls) {
-    const absl::Status status = Iterate(*MakeEmulatedCuda({.failing_call = calls})).status();
+    const absl::Status status = Iterate(*MakeEmulatedCuda({.memory_bytes = 1 << 20, .failing_call = calls})).status();
     if (status.ok()) break;
     ASSERT_EQ(status.code(), absl::StatusCode::kInternal) << calls << ": " << status;
     ASSERT_TRUE(IsSticky(status)) << calls;
