@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -175,6 +176,36 @@ TEST_F(ServerFilesTest, AWorkerThatDiesLeavesNothingHalf) {
     EXPECT_OK(LoadImage(File(name)));
   }
   EXPECT_EQ(FilesIn("out"), 3U) << "and nothing beside";
+}
+
+// An import's steps are: a lease and what was found in the file, a lease and its planes.
+TEST_F(ServerFilesTest, AServerThatDiesLeavesNoHalfVolume) {
+  for (const std::string point : {"step-before-apply:2", "step-after-apply:2", "deliver-before-commit:2",
+                                  "step-before-apply:4", "step-after-apply:4"}) {
+    SCOPED_TRACE(point);
+    const fs::path place = folder_.path() / point.substr(0, point.find(':')) / point.substr(point.find(':') + 1);
+    fs::create_directories(place);
+    ServerProcess server(place, 0);
+    ASSERT_TRUE(server.Start({{"DECONVOY_CRASH_POINT", point}}, Roots())) << server.Log();
+    auto worker = server.StartWorker("worker");
+    std::string volume;
+    std::thread importing([&] { volume = Import("data/raw.ome.tif", server); });
+    const auto exit = server.process().Wait(std::chrono::seconds(60));
+    const bool died = exit && exit->signal == SIGKILL;
+    const bool again = died && server.Start({}, Roots());
+    importing.join();
+    ASSERT_TRUE(again) << server.Log();
+    const std::string volumes = server.Cli({"volumes", "--json"}).out;
+    EXPECT_EQ(std::count(volumes.begin(), volumes.end(), '\n'), 1) << volumes;
+    EXPECT_EQ(LastJson(volumes)["name"], volume);
+    EXPECT_EQ(LastJson(volumes)["state"], "COMPLETE");
+    const fs::path files = server.state() / "spool/volumes";
+    EXPECT_EQ(std::distance(fs::directory_iterator(files), fs::directory_iterator()), 1) << "no file of another";
+    ASSERT_EQ(server.Cli({"volumes", "export", volume, "out/back.ome.tif", "--overwrite"}).exit.code, 0);
+    ASSERT_OK_AND_ASSIGN(const Image back, LoadImage(File("out/back.ome.tif")));
+    ASSERT_OK_AND_ASSIGN(const Image raw, LoadImage(File("data/raw.ome.tif")));
+    EXPECT_EQ(back.voxels, raw.voxels);
+  }
 }
 
 TEST_F(ServerFilesTest, TwoUsersHaveTheirOwnFolders) {
