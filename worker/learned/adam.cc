@@ -21,13 +21,16 @@ Adam::Adam(std::vector<torch::Tensor> parameters) : parameters_(std::move(parame
 bool Adam::Step(int64_t t, double rate) {
   const torch::NoGradGuard no_gradients;
   double length = 0;
-  for (const torch::Tensor& parameter : parameters_) length += parameter.grad().square().sum().item<double>();
+  for (const torch::Tensor& parameter : parameters_) {
+    if (parameter.grad().defined()) length += parameter.grad().square().sum().item<double>();
+  }
   length = std::sqrt(length);
   if (!std::isfinite(length)) return false;
   const double shortened = std::min(kLongestGradient / std::max(length, 1e-30), 1.0);
   const double mean_share = 1 - std::pow(kMeanDecay, static_cast<double>(t)),
                square_share = 1 - std::pow(kSquareDecay, static_cast<double>(t));
   for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (!parameters_[i].grad().defined()) continue;  // it has not been used
     const torch::Tensor gradient = parameters_[i].grad() * shortened;
     means[i].mul_(kMeanDecay).add_(gradient, 1 - kMeanDecay);
     squares[i].mul_(kSquareDecay).addcmul_(gradient, gradient, 1 - kSquareDecay);

@@ -94,7 +94,10 @@ class TorchModel final : public Model {
                                 .slice(3, 0, box.y)
                                 .slice(4, 0, box.x);
     Estimate estimate{ToValues(r.slice(1, 0, 1) * range), {}};
-    if (r.size(1) > 1) estimate.spread = ToValues(torch::exp(r.slice(1, 1)) * (range * std::numbers::sqrt2));
+    if (r.size(1) > 1) {
+      const torch::Tensor log_scale = r.slice(1, 1).clamp(-kLargestLogScale, kLargestLogScale);
+      estimate.spread = ToValues(torch::exp(log_scale) * (range * std::numbers::sqrt2));
+    }
     for (const auto* values_of : {&estimate.value, &estimate.spread}) {
       if (std::any_of(values_of->begin(), values_of->end(), [](float v) { return !std::isfinite(v); })) {
         return MakeError({.reason = v1::BAD_OUTPUT, .remedy = "Check the image for NaN; else train the model anew."},

@@ -49,6 +49,9 @@ class Network : public torch::nn::Module {
   virtual void Settle(const torch::Tensor& /*u*/) {}
 };
 
+// The second output counts between plus and minus this.
+inline constexpr double kLargestLogScale = 10;
+
 // Values of one output, with the input's own added to the first.
 torch::Tensor AddToValue(const torch::Tensor& outputs, const torch::Tensor& u);
 

@@ -93,7 +93,7 @@ torch::Tensor Rln::Restore(const torch::Tensor& u, const torch::Tensor& /*noise*
 
 void Rln::Settle(const torch::Tensor& u) {
   const torch::NoGradGuard no_gradients;
-  for (const auto& part : modules()) {
+  for (const auto& part : modules(/*include_self=*/false)) {
     if (auto* unit = dynamic_cast<RlnUnit*>(part.get())) unit->settling = true;
   }
   Restore(u, {});

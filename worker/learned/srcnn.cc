@@ -10,7 +10,7 @@ Srcnn::Srcnn(int64_t outputs)
 torch::Tensor Srcnn::Restore(const torch::Tensor& u, const torch::Tensor& /*noise*/) {
   const torch::Tensor planes = u.transpose(1, 2).flatten(0, 1);  // [n z, 1, y, x]
   const torch::Tensor result = (*result_)(torch::relu((*mapping_)(torch::relu((*patches_)(planes)))));
-  return result.view({u.size(0), u.size(2), result.size(1), u.size(3), u.size(4)}).transpose(1, 2);
+  return result.reshape({u.size(0), u.size(2), result.size(1), u.size(3), u.size(4)}).transpose(1, 2);
 }
 
 }  // namespace deconvoy::worker::learned

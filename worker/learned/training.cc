@@ -24,8 +24,7 @@ namespace {
 constexpr double kLeastRate = 0.01;        // over the first one
 constexpr double kRangeSpread = 0.4;       // of the logarithm of an example's range
 constexpr double kHiddenShare = 1.0 / 32;  // of the voxels, with kBlindSpot
-constexpr double kLargestLogScale = 10;
-constexpr int64_t kLookedAt = 32;  // examples, for the statistics of patches
+constexpr int64_t kLookedAt = 32;          // examples, for the statistics of patches
 
 // Patches as a network takes them.
 struct Batch {
