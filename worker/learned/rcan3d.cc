@@ -8,9 +8,14 @@ namespace {
 constexpr int kGroups = 2, kBlocks = 2;
 constexpr int64_t kWidth = 16, kSqueezed = 4, kNeighbourhood = 9;
 
+// Of the voxels of the neighbourhood that lie inside the box, which may be smaller.
 torch::Tensor LocalMean(const torch::Tensor& x) {
-  return torch::avg_pool3d(x, kNeighbourhood, 1, kNeighbourhood / 2, /*ceil_mode=*/false,
-                           /*count_include_pad=*/false);
+  constexpr int64_t kReach = kNeighbourhood / 2;
+  const auto mean = [](const torch::Tensor& values) {
+    const torch::Tensor padded = torch::constant_pad_nd(values, {kReach, kReach, kReach, kReach, kReach, kReach});
+    return torch::avg_pool3d(padded, kNeighbourhood, 1);
+  };
+  return mean(x) / mean(torch::ones_like(x.slice(0, 0, 1).slice(1, 0, 1)));
 }
 
 }  // namespace

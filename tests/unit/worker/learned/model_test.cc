@@ -128,7 +128,7 @@ TEST(Model, RefusesFilesThatDoNotFit) {
   for (const auto& [name, text, said] :
        std::vector<std::array<std::string, 3>>{{"format", "else", "format 'else'"},
                                                {"version", "2", "version '2'"},
-                                               {"network", "r\nln", "'r\\x0aln'"},
+                                               {"network", "r\nln", "'r\\x0Aln'"},
                                                {"head", "two", "no head is 'two'"},
                                                {"head", "probabilistic", "no probabilistic head"},
                                                {"voxel_um", "1 2", "not three"},
