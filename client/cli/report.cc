@@ -180,6 +180,10 @@ std::string WorkText(const v1::Job& job) {
       return "check PSF";
     case v1::JobSpec::kPreparePsf:
       return "prepare PSF";
+    case v1::JobSpec::kTrainModel:
+      return "train " + Printable(job.spec().train_model().network());
+    case v1::JobSpec::kCheckModel:
+      return "check model";
     case v1::JobSpec::kImportFile:
       return "import";
     case v1::JobSpec::kExportFile:

@@ -231,6 +231,17 @@ std::vector<std::string> Lines(const v1::DistillSpec& spec) {
   return lines;
 }
 
+std::vector<std::string> Lines(const v1::TrainModelSpec& spec) {
+  std::vector<std::string> lines = {
+      "network: " + Printable(spec.network()), "PSF: " + Printable(spec.psf_volume()),
+      fmt::format("target: {}{}", Lower(v1::TrainingTarget_Name(spec.target())),
+                  spec.method().empty() ? "" : ", " + Printable(spec.method())),
+      fmt::format("steps: {} in {} parts, seed {}", spec.steps(), spec.parts(), spec.seed())};
+  for (const std::string& name : spec.input_volumes()) lines.push_back("image: " + Printable(name));
+  for (const std::string& name : spec.truth_volumes()) lines.push_back("truth: " + Printable(name));
+  return lines;
+}
+
 }  // namespace
 
 std::vector<std::string> SpecLines(const v1::JobSpec& spec) {
@@ -247,6 +258,10 @@ std::vector<std::string> SpecLines(const v1::JobSpec& spec) {
       return Lines(spec.check_psf());
     case v1::JobSpec::kPreparePsf:
       return Lines(spec.prepare_psf());
+    case v1::JobSpec::kTrainModel:
+      return Lines(spec.train_model());
+    case v1::JobSpec::kCheckModel:
+      return {"model's file: " + Printable(spec.check_model().model_volume())};
     case v1::JobSpec::kModelPsf:
       return Lines(spec.model_psf());
     case v1::JobSpec::kImportFile:

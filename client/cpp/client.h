@@ -35,6 +35,7 @@
 #include "deconvoy/v1/admin.pb.h"
 #include "deconvoy/v1/jobs.pb.h"
 #include "deconvoy/v1/methods.pb.h"
+#include "deconvoy/v1/models.pb.h"
 #include "deconvoy/v1/psfs.pb.h"
 #include "deconvoy/v1/volumes.pb.h"
 #include "proto/contract/geometry.h"
@@ -145,6 +146,12 @@ class Client {
   // As ListPsfsRequest says of `psf`.
   absl::StatusOr<std::vector<v1::Psf>> ListPsfs(const std::string& psf, std::stop_token stop = {}) const;
   absl::Status DeletePsf(const std::string& psf, std::stop_token stop = {}) const;
+
+  absl::StatusOr<v1::Model> CreateModel(v1::CreateModelRequest request, std::stop_token stop = {}) const;
+  absl::StatusOr<v1::Model> GetModel(const std::string& model, std::stop_token stop = {}) const;
+  // As ListModelsRequest says of `model`.
+  absl::StatusOr<std::vector<v1::Model>> ListModels(const std::string& model, std::stop_token stop = {}) const;
+  absl::Status DeleteModel(const std::string& model, std::stop_token stop = {}) const;
 
   absl::StatusOr<v1::Job> Submit(const v1::JobSpec& spec, std::stop_token stop = {}) const;
   absl::StatusOr<v1::PreflightReport> Preflight(const v1::JobSpec& spec, std::stop_token stop = {}) const;

@@ -46,6 +46,7 @@ Connection::Connection(std::string address, const RetryPolicy& retry, OutageObse
       deconvolution_(v1::Deconvolution::NewStub(channel)),
       methods_(v1::Methods::NewStub(channel)),
       psfs_(v1::Psfs::NewStub(channel)),
+      models_(v1::Models::NewStub(channel)),
       admin_(v1::Admin::NewStub(channel)) {}
 
 Retrier Connection::MakeRetrier(std::stop_token stop) const {

@@ -18,6 +18,7 @@
 #include "deconvoy/v1/deconvolution.grpc.pb.h"
 #include "deconvoy/v1/jobs.grpc.pb.h"
 #include "deconvoy/v1/methods.grpc.pb.h"
+#include "deconvoy/v1/models.grpc.pb.h"
 #include "deconvoy/v1/psfs.grpc.pb.h"
 #include "deconvoy/v1/volumes.grpc.pb.h"
 #include "proto/contract/server_access.h"
@@ -52,6 +53,7 @@ class Connection {
   v1::Deconvolution::Stub& deconvolution() { return *deconvolution_; }
   v1::Methods::Stub& methods() { return *methods_; }
   v1::Psfs::Stub& psfs() { return *psfs_; }
+  v1::Models::Stub& models() { return *models_; }
   v1::Admin::Stub& admin() { return *admin_; }
 
   // What the server said of itself first. Set once, before the connection is shared.
@@ -126,6 +128,7 @@ class Connection {
   const std::unique_ptr<v1::Deconvolution::Stub> deconvolution_;
   const std::unique_ptr<v1::Methods::Stub> methods_;
   const std::unique_ptr<v1::Psfs::Stub> psfs_;
+  const std::unique_ptr<v1::Models::Stub> models_;
   const std::unique_ptr<v1::Admin::Stub> admin_;
 
   Connection(std::string address, const RetryPolicy& retry, OutageObserver observer,

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "client/cli/model_names.h"
 #include "client/cli/outcome.h"
 #include "client/cli/values.h"
 #include "proto/contract/error.h"
@@ -151,6 +152,12 @@ void AddMethodOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->type_name("auto|none|Z,Y,X")
       ->capture_default_str()
       ->group(kMethod);
+  verb.add_option("--model", options.models,
+                  "With the method network: model of the server to apply, NAME or NAME@N; repeated, the mean of all")
+      ->type_name("MODEL");
+  verb.add_option("--compare-with", options.compare_with,
+                  "Classical method that the models' result is compared with on some tiles; without it rl")
+      ->type_name("METHOD");
   verb.add_option("--backend", options.backend, "What to compute on")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->type_name("")
@@ -270,6 +277,10 @@ absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options) {
   if (options.dtype != "same") spec.set_output_type(options.dtype == "u16" ? v1::U16 : v1::F32);
   spec.set_keep_offset(options.keep_offset);
   if (options.backend != "auto") spec.set_backend(options.backend);
+  for (const std::string& model : options.models) {
+    ASSIGN_OR_RETURN(*spec.add_models(), ModelArgument(model));
+  }
+  spec.set_classical_method(options.compare_with);
   RETURN_IF_ERROR(Check(spec));
   return spec;
 }

@@ -36,6 +36,8 @@ struct DeconvolutionOptions {
   std::string dtype = "f32";
   bool keep_offset = false;
   std::string backend = "auto";
+  std::vector<std::string> models;  // NAME or NAME@N of the server's library
+  std::string compare_with;         // empty: the server's own choice
 };
 
 void AddDeconvolutionOptions(CLI::App& verb, DeconvolutionOptions& options);

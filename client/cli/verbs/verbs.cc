@@ -4,10 +4,10 @@ namespace deconvoy::client {
 
 const std::vector<void (*)(CLI::App&, Program&)>& AllVerbs() {
   static const std::vector<void (*)(CLI::App&, Program&)> verbs = {
-      AddRun,     AddSubmit,  AddStream,     AddPreflight,    AddWatch,   AddFetch,  AddJobs,
-      AddJob,     AddCancel,  AddVolumes,    AddWorkers,      AddMethods, AddPsf,    AddSimulate,
-      AddCompare, AddPicture, AddProfile,    AddJoin,         AddLogin,   AddLogout, AddAdmin,
-      AddVersion, AddHelp,    AddCompletion, AddHelpMarkdown,
+      AddRun,      AddSubmit,  AddStream,  AddPreflight,  AddWatch,        AddFetch, AddJobs,
+      AddJob,      AddCancel,  AddVolumes, AddWorkers,    AddMethods,      AddPsf,   AddModels,
+      AddSimulate, AddCompare, AddPicture, AddProfile,    AddJoin,         AddLogin, AddLogout,
+      AddAdmin,    AddVersion, AddHelp,    AddCompletion, AddHelpMarkdown,
   };
   return verbs;
 }

@@ -23,6 +23,7 @@ void AddAdmin(CLI::App& root, Program& program);
 void AddMethods(CLI::App& root, Program& program);
 void AddSimulate(CLI::App& root, Program& program);
 void AddPsf(CLI::App& root, Program& program);
+void AddModels(CLI::App& root, Program& program);
 void AddAdmin(CLI::App& root, Program& program);
 void AddLogin(CLI::App& root, Program& program);
 void AddLogout(CLI::App& root, Program& program);

@@ -1,0 +1,85 @@
+// deconvoy models import: brings a model's file to the server.
+#include <absl/time/clock.h>
+
+#include <memory>
+#include <string>
+
+#include "client/cli/interrupt.h"
+#include "client/cli/model_library.h"
+#include "client/cli/options/output_options.h"
+#include "client/cli/outcome.h"
+#include "client/cli/session.h"
+#include "client/cli/verbs/models_verbs.h"
+#include "client/cli/verbs/verbs.h"
+#include "proto/contract/status_macros.h"
+
+namespace deconvoy::client {
+namespace {
+
+struct ImportOptions {
+  std::string name;
+  std::string file;
+  std::string description;
+  ServerOptions server;
+};
+
+constexpr char kExamples[] = R"(  deconvoy models import rln-gfp rln-gfp.safetensors
+      has a worker check the file, and keeps it as the next version of models/rln-gfp)";
+
+class Importing {
+ public:
+  Importing(const ImportOptions& options, const Console& console)
+      : options_(options),
+        console_(console),
+        stop_(TakeInterrupts()),
+        progress_(MakeProgress(console, [] { return absl::Now(); })) {}
+
+  absl::Status Do() {
+    ASSIGN_OR_RETURN(const std::string id, NewModelId(options_.name));
+    RETURN_IF_ERROR(RequireServer(options_.server).status());
+    ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
+    const absl::Status status = DoWith(*session, id);
+    if (!IsRetryable(status)) leftovers_.Remove(session->client(), *progress_);
+    progress_->Clear();
+    return status;
+  }
+
+ private:
+  absl::Status DoWith(Session& session, const std::string& id) {
+    v1::JobSpec spec;
+    spec.set_display_name("check of " + id);
+    ASSIGN_OR_RETURN(*spec.mutable_check_model()->mutable_model_volume(),
+                     UploadModelFile(session.client(), options_.file, stop_));
+    leftovers_.AddVolume(spec.check_model().model_volume());
+    ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
+    progress_->Clear();
+    return KeepModel(session.client(), id, options_.description, job, leftovers_, console_, stop_).status();
+  }
+
+  const ImportOptions& options_;
+  const Console& console_;
+  const std::stop_token stop_;
+  const std::unique_ptr<Progress> progress_;
+  Leftovers leftovers_;
+};
+
+}  // namespace
+
+void AddModelsImport(CLI::App& group, Program& program) {
+  AddVerb<ImportOptions>(
+      group, program, "import", "Bring a model's file to the server.", kExamples,
+      [&program](CLI::App& verb, ImportOptions& options) {
+        verb.add_option("NAME", options.name, "Name; a model of this name gets one more version")
+            ->type_name("MODEL")
+            ->required();
+        verb.add_option("FILE", options.file, "File that `models export` has written, at most 64 MiB")
+            ->type_name("FILE")
+            ->required();
+        verb.add_option("--description", options.description, "What people should know of it")->type_name("TEXT");
+        AddServerOption(verb, options.server);
+        AddProgressOptions(verb, program.console);
+      },
+      [&program](const ImportOptions& options) { return Importing(options, program.console).Do(); });
+}
+
+}  // namespace deconvoy::client

@@ -1,0 +1,227 @@
+// deconvoy models train: has the server's workers train a network for a PSF, and keeps the model.
+#include <absl/time/clock.h>
+#include <fmt/format.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/cli/images.h"
+#include "client/cli/interrupt.h"
+#include "client/cli/model_library.h"
+#include "client/cli/options/output_options.h"
+#include "client/cli/outcome.h"
+#include "client/cli/psf_names.h"
+#include "client/cli/session.h"
+#include "client/cli/values.h"
+#include "client/cli/verbs/models_verbs.h"
+#include "client/cli/verbs/verbs.h"
+#include "proto/contract/model_spec.h"
+#include "proto/contract/resource_name.h"
+#include "proto/contract/status_macros.h"
+
+namespace deconvoy::client {
+namespace {
+
+struct TrainOptions {
+  std::string name;
+  std::string network = "rln";
+  std::string psf;
+  std::string target = "truth";
+  std::string method;
+  std::vector<std::string> parameters;
+  std::vector<std::string> images;
+  std::vector<std::string> truths;
+  std::vector<std::string> kinds;
+  std::vector<std::string> held_out;
+  double least_photons = 0, most_photons = 0, background = 0, read_noise = 0;
+  std::optional<Voxel> patch;
+  uint32_t steps = 0, parts = 0, batch = 0, patience = 0;
+  double learning_rate = 0;
+  uint64_t seed = 1;
+  bool probabilistic = false;
+  std::string description;
+  ServerOptions server;
+};
+
+constexpr char kExamples[] = R"(  deconvoy models train rln-gfp --network rln --psf psfs/gfp-60x --held-out nuclei
+      from synthetic specimens, blurred with the PSF; how good it is on nuclei, which it never sees, is told, too
+  deconvoy models train fast-tv --psf psf.tif --target method --method rl-tv --param iterations=200
+      what 200 iterations of rl-tv make of such specimens, in one pass)";
+
+const std::map<std::string, v1::TrainingTarget>& Targets() {
+  static const std::map<std::string, v1::TrainingTarget> targets = {
+      {"truth", v1::SIMULATED_TRUTH}, {"method", v1::CLASSICAL},        {"pairs", v1::PAIRS},
+      {"blind-spot", v1::BLIND_SPOT}, {"degradation", v1::DEGRADATION}, {"denoise", v1::DENOISE}};
+  return targets;
+}
+
+const std::map<std::string, v1::SpecimenKind>& Kinds() {
+  static const std::map<std::string, v1::SpecimenKind> kinds = {{"mixed", v1::MIXED},   {"filaments", v1::FILAMENTS},
+                                                                {"shells", v1::SHELLS}, {"beads", v1::BEADS},
+                                                                {"points", v1::POINTS}, {"nuclei", v1::NUCLEI}};
+  return kinds;
+}
+
+class Training {
+ public:
+  Training(const TrainOptions& options, const Console& console)
+      : options_(options),
+        console_(console),
+        stop_(TakeInterrupts()),
+        progress_(MakeProgress(console, [] { return absl::Now(); })) {}
+
+  absl::Status Do() {
+    ASSIGN_OR_RETURN(const std::string id, NewModelId(options_.name));
+    RETURN_IF_ERROR(RequireServer(options_.server).status());
+    ASSIGN_OR_RETURN(v1::JobSpec spec, MakeSpec(id));
+    std::optional<InputImage> psf;
+    if (!OnServer()) {
+      ASSIGN_OR_RETURN(psf, OpenInput(options_.psf, std::nullopt, *progress_));
+    }
+    ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
+    const absl::Status status = DoWith(*session, id, psf, spec);
+    if (!IsRetryable(status)) leftovers_.Remove(session->client(), *progress_);
+    progress_->Clear();
+    return status;
+  }
+
+ private:
+  bool OnServer() const { return options_.psf.starts_with("volumes/") || IsLibraryPsf(options_.psf); }
+
+  absl::StatusOr<v1::JobSpec> MakeSpec(const std::string& id) const {
+    v1::JobSpec spec;
+    spec.set_display_name(id);
+    v1::TrainModelSpec& work = *spec.mutable_train_model();
+    work.set_network(options_.network);
+    work.set_psf_volume(VolumeName("psf"));  // until it is there
+    if (OnServer()) work.set_psf_volume(options_.psf);
+    if (IsLibraryPsf(options_.psf)) {
+      ASSIGN_OR_RETURN(*work.mutable_psf_volume(), PsfArgument(options_.psf));
+    }
+    work.set_target(Targets().at(options_.target));
+    work.set_method(options_.method);
+    ASSIGN_OR_RETURN(const auto parameters, ParseAssignments(options_.parameters, "--param",
+                                                             "`deconvoy methods METHOD` tells which there are."));
+    for (const auto& [name, value] : parameters) (*work.mutable_parameters())[name] = value;
+    work.mutable_input_volumes()->Assign(options_.images.begin(), options_.images.end());
+    work.mutable_truth_volumes()->Assign(options_.truths.begin(), options_.truths.end());
+    for (const std::string& kind : options_.kinds) work.add_kinds(Kinds().at(kind));
+    for (const std::string& kind : options_.held_out) work.add_held_out(Kinds().at(kind));
+    work.set_least_photons(options_.least_photons);
+    work.set_most_photons(options_.most_photons);
+    work.set_background_photons(options_.background);
+    work.set_read_noise_photons(options_.read_noise);
+    if (options_.patch) {
+      work.mutable_patch()->set_z(static_cast<int32_t>(options_.patch->z));
+      work.mutable_patch()->set_y(static_cast<int32_t>(options_.patch->y));
+      work.mutable_patch()->set_x(static_cast<int32_t>(options_.patch->x));
+    }
+    work.set_batch(options_.batch);
+    work.set_steps(options_.steps);
+    work.set_parts(options_.parts);
+    work.set_learning_rate(options_.learning_rate);
+    work.set_patience(options_.patience);
+    work.set_seed(options_.seed);
+    if (options_.probabilistic) work.set_head(v1::PROBABILISTIC);
+    RETURN_IF_ERROR(WithExitCode(ValidateTrainModel(work), ExitCode::kUsage));
+    return spec;
+  }
+
+  absl::Status DoWith(Session& session, const std::string& id, std::optional<InputImage>& psf, v1::JobSpec& spec) {
+    if (psf) {
+      ASSIGN_OR_RETURN(const std::string volume, UploadImage(session.client(), *psf, *progress_, stop_));
+      leftovers_.AddVolume(volume);
+      spec.mutable_train_model()->set_psf_volume(volume);
+    }
+    ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
+    progress_->Clear();
+    ASSIGN_OR_RETURN(const v1::Model model,
+                     KeepModel(session.client(), id, options_.description, job, leftovers_, console_, stop_));
+    for (const v1::ModelQuality& quality : model.facts().quality()) {
+      console_.Say(fmt::format("{}{}: nrmse {:.4g}, of the image {:.4g}, of 20 iterations of rl {:.4g}",
+                               Lower(v1::SpecimenKind_Name(quality.kind())),
+                               quality.held_out() ? " (never trained on)" : "", quality.nrmse(), quality.raw_nrmse(),
+                               quality.classical_nrmse()));
+    }
+    return absl::OkStatus();
+  }
+
+  const TrainOptions& options_;
+  const Console& console_;
+  const std::stop_token stop_;
+  const std::unique_ptr<Progress> progress_;
+  Leftovers leftovers_;
+};
+
+template <class Names>
+CLI::Option* AddNames(CLI::App& verb, const char* name, std::vector<std::string>& target, const Names& names,
+                      const char* meaning) {
+  return verb.add_option(name, target, meaning)->check(CLI::IsMember(&names))->delimiter(',')->type_name("");
+}
+
+void AddWhat(CLI::App& verb, TrainOptions& options) {
+  verb.add_option("NAME", options.name, "Name of the model, which gets one more version")
+      ->type_name("MODEL")
+      ->required();
+  verb.add_option("--network", options.network, "Network; `deconvoy methods network` tells which there are")
+      ->type_name("NAME")
+      ->capture_default_str();
+  verb.add_option("--psf", options.psf, "PSF that it is for: FILE, psfs/NAME or volumes/ID")
+      ->type_name("PSF")
+      ->required();
+  verb.add_option("--target", options.target, "What it is to learn")
+      ->check(CLI::IsMember(&Targets()))
+      ->type_name("")
+      ->capture_default_str();
+  verb.add_option("--method", options.method, "With the target method: whose results it learns")->type_name("NAME");
+  verb.add_option("--param", options.parameters, "Parameter of that method, repeatable")->type_name("NAME=VALUE");
+  verb.add_option("--image", options.images,
+                  "With pairs, blind-spot and degradation: image to learn from, in photons, repeatable")
+      ->type_name("volumes/ID");
+  verb.add_option("--truth", options.truths, "With pairs: what each image should become, repeatable")
+      ->type_name("volumes/ID");
+  verb.add_flag("--probabilistic", options.probabilistic, "It also learns to tell how sure it is");
+  verb.add_option("--description", options.description, "What people should know of it")->type_name("TEXT");
+}
+
+void AddHow(CLI::App& verb, TrainOptions& options) {
+  AddNames(verb, "--kinds", options.kinds, Kinds(), "Kinds of synthetic specimens; without it mixed");
+  AddNames(verb, "--held-out", options.held_out, Kinds(),
+           "Kinds that it never learns from, to tell how good it is on what it does not know");
+  verb.add_option("--least-photons", options.least_photons, "Photons at the brightest voxel of the dimmest specimens")
+      ->type_name("V");
+  verb.add_option("--most-photons", options.most_photons, "The same of the brightest ones")->type_name("V");
+  verb.add_option("--background", options.background, "Background light of the specimens, photons")->type_name("V");
+  verb.add_option("--read-noise", options.read_noise, "Their read noise, photons")->type_name("V");
+  AddVoxel(verb, "--patch", options.patch, 8, "Extents of what it is shown at once");
+  verb.add_option("--batch", options.batch, "Patches of a step")->type_name("N");
+  verb.add_option("--steps", options.steps, "Steps; without it 2000")->type_name("N");
+  verb.add_option("--parts", options.parts, "Parts, after each of which its state is safe; without it 20")
+      ->type_name("N");
+  verb.add_option("--patience", options.patience, "Parts without a better figure after which it ends early")
+      ->type_name("N");
+  verb.add_option("--learning-rate", options.learning_rate, "Of the first step; without it 0.002")->type_name("V");
+  verb.add_option("--seed", options.seed, "Another one draws other specimens and weights")
+      ->type_name("N")
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void AddModelsTrain(CLI::App& group, Program& program) {
+  AddVerb<TrainOptions>(
+      group, program, "train", "Train a network for a PSF, and keep the model.", kExamples,
+      [&program](CLI::App& verb, TrainOptions& options) {
+        AddWhat(verb, options);
+        AddHow(verb, options);
+        AddServerOption(verb, options.server);
+        AddCompressOption(verb, options.server);
+        AddProgressOptions(verb, program.console);
+      },
+      [&program](const TrainOptions& options) { return Training(options, program.console).Do(); });
+}
+
+}  // namespace deconvoy::client

@@ -1,0 +1,121 @@
+// Models with real programs: trained part by part, kept, applied, taken out and brought back. SKIPPED where the worker
+// was built without LibTorch, but for what it says then.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "tests/integration/support/image.h"
+#include "tests/integration/support/server_process.h"
+#include "tests/integration/support/verbs.h"
+#include "tests/support/test_support.h"
+
+namespace deconvoy::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ModelsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(server_.Start()) << server_.Log();
+    const CliResult network = Do({"methods", "network", "--json"});
+    unavailable_ = LastJson(network.out).value("unavailable", "");
+  }
+
+  std::string File(const std::string& name) const { return (folder_.path() / name).string(); }
+
+  // A verb that must succeed.
+  CliResult Do(const std::vector<std::string>& arguments) const {
+    CliResult result = server_.Cli(arguments);
+    EXPECT_EQ(result.exit.code, 0) << arguments[0] << " " << arguments[1] << ": " << result.err << server_.Log();
+    return result;
+  }
+
+  void Simulate() const {
+    Do({"psf", "generate", "-o", File("psf.ome.tif"), "--optics", "ri_immersion=1.333,emission_um=0.52,na=1.0",
+        "--voxel-um", "0.2,0.1,0.1", "--shape", "9,11,11", "--keep", "gfp"});
+    Do({"simulate", "-o", File("sample"), "--shape", "16,40,40", "--psf", File("psf.ome.tif"), "--voxel-um",
+        "0.2,0.1,0.1"});
+  }
+  CliResult Train(const std::string& name) const {
+    return Do({"models", "train", name, "--network", "rln", "--psf", "psfs/gfp", "--steps", "4", "--parts", "2",
+               "--patch", "16,16,16", "--json"});
+  }
+  CliResult Apply(const std::vector<std::string>& models, const std::string& output,
+                  const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> arguments = {
+        "run", File("sample/raw.ome.tif"), "--psf", "psfs/gfp", "-o", File(output), "--method", "network", "--json"};
+    for (const std::string& model : models) arguments.insert(arguments.end(), {"--model", model});
+    return Do(With(arguments, more));
+  }
+  std::vector<double> Load(const std::string& file) const {
+    auto image = LoadImage(File(file));
+    EXPECT_OK(image);
+    return image.ok() ? image->voxels : std::vector<double>{};
+  }
+
+  TemporaryFolder folder_;
+  ServerProcess server_{folder_.path(), 1};
+  std::string unavailable_;  // why there are no models here; empty: there are
+};
+
+TEST_F(ModelsTest, WithoutLibTorchTheReasonIsTold) {
+  if (unavailable_.empty()) GTEST_SKIP() << "the worker was built with LibTorch";
+  Simulate();
+  const CliResult refused = server_.Cli({"models", "train", "mine", "--psf", "psfs/gfp"});
+  EXPECT_EQ(refused.exit.code, 7) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("LibTorch"));
+}
+
+TEST_F(ModelsTest, ATrainedModelIsKeptAppliedTakenOutAndBroughtBack) {
+  if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
+  Simulate();
+  const auto kept = LastJson(Train("mine").out);
+  EXPECT_EQ(kept["model"]["name"], "models/mine/versions/1");
+  EXPECT_EQ(kept["model"]["facts"]["training"]["points"].size(), 2U) << "one for each part";
+  ASSERT_TRUE(server_.Stop().has_value());
+  ASSERT_TRUE(server_.Start()) << server_.Log();
+  const auto job = LastJson(Apply({"mine"}, "whole.tif").out)["job"];
+  EXPECT_EQ(job["models"][0]["name"], "models/mine/versions/1");
+  EXPECT_GT(job["result"]["trust"]["compared_voxels"], 0);
+  EXPECT_GT(job["result"]["quality"]["voxels"], 0) << "the data consistency";
+  for (const auto& finding : job["findings"]) EXPECT_NE(finding["severity"], "WARNING") << finding;
+
+  Do({"models", "export", "mine", "-o", File("mine.safetensors")});
+  Do({"models", "import", "again", File("mine.safetensors")});
+  const auto original = LastJson(Do({"models", "show", "mine", "--json"}).out);
+  const auto brought = LastJson(Do({"models", "show", "again", "--json"}).out);
+  EXPECT_EQ(brought["facts"]["digest"], original["facts"]["digest"]);
+  EXPECT_EQ(brought["facts"]["halo"], original["facts"]["halo"]);
+  Apply({"again"}, "again.tif");
+  EXPECT_TRUE(Load("again.tif") == Load("whole.tif"));
+  Do({"models", "delete", "again", "--all"});
+  EXPECT_EQ(server_.Cli({"models", "show", "again"}).exit.code, 3);
+}
+
+TEST_F(ModelsTest, AModelForAnotherPsfSaysSo) {
+  if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
+  Simulate();
+  Train("mine");
+  Do({"psf", "generate", "-o", File("other.ome.tif"), "--optics", "ri_immersion=1.333,emission_um=0.6,na=0.8",
+      "--voxel-um", "0.2,0.1,0.1", "--shape", "9,11,11"});
+  const CliResult result = Do({"run", File("sample/raw.ome.tif"), "--psf", File("other.ome.tif"), "-o", File("out.tif"),
+                               "--method", "network", "--model", "mine"});
+  EXPECT_THAT(result.err, HasSubstr("ANOTHER PSF"));
+}
+
+TEST_F(ModelsTest, FilesThatAreNoModelsAreRefused) {
+  if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
+  for (const std::string& bytes : {std::string("\x80\x04pickle"), std::string(), std::string(1000, '\xff')}) {
+    std::ofstream(File("bad"), std::ios::binary) << bytes;
+    const CliResult refused = server_.Cli({"models", "import", "bad", File("bad")});
+    EXPECT_NE(refused.exit.code, 0);
+    EXPECT_EQ(server_.Cli({"models", "show", "bad"}).exit.code, 3) << "nothing is kept";
+  }
+}
+
+}  // namespace
+}  // namespace deconvoy::testing
