@@ -1,0 +1,56 @@
+#include "server/jobs/trust_check.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace deconvoy::server {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+v1::TrustStatistics Part() {
+  v1::TrustStatistics trust;
+  trust.set_voxels(1000);
+  trust.set_estimate_squares(100);
+  trust.set_spread_squares(1);
+  trust.set_compared_voxels(1000);
+  trust.set_classical_squares(400);
+  trust.set_difference_squares(16);
+  return trust;
+}
+
+TEST(AddTrust, SumsAreThoseOfAllTiles) {
+  v1::TrustStatistics total;
+  for (int i = 0; i < 3; ++i) AddTrust(Part(), total);
+  EXPECT_EQ(total.voxels(), 3000U);
+  EXPECT_EQ(total.estimate_squares(), 300);
+  EXPECT_EQ(total.spread_squares(), 3);
+  EXPECT_EQ(total.compared_voxels(), 3000U);
+  EXPECT_EQ(total.classical_squares(), 1200);
+  EXPECT_EQ(total.difference_squares(), 48);
+}
+
+TEST(TrustFindings, TellTheSharesOfTheResult) {
+  v1::DeconvolveSpec spec;
+  spec.set_classical_method("rl");
+  const std::vector<v1::Finding> findings = TrustFindings(spec, Part());
+  ASSERT_EQ(findings.size(), 2U);
+  EXPECT_THAT(findings[0].message(), HasSubstr("differs from that of `rl` by 20 %"));
+  EXPECT_EQ(findings[0].info().metadata().at("difference"), "0.2");
+  EXPECT_THAT(findings[1].message(), HasSubstr("spread of the models' result is 10 %"));
+  EXPECT_EQ(findings[1].info().metadata().at("spread"), "0.1");
+}
+
+TEST(TrustFindings, SayNothingOfWhatIsNotKnown) {
+  EXPECT_THAT(TrustFindings({}, {}), IsEmpty());
+  v1::TrustStatistics dark;
+  dark.set_voxels(10);
+  dark.set_compared_voxels(10);
+  const std::vector<v1::Finding> findings = TrustFindings({}, dark);
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].info().metadata().at("difference"), "0") << "of a result without light";
+}
+
+}  // namespace
+}  // namespace deconvoy::server
