@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 #include "client/cli/programs.h"
 #include "client/cli/report.h"
@@ -48,6 +49,27 @@ std::string BoundaryText(const v1::Method& method) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
+void Append(std::vector<std::string> more, std::vector<std::string>& lines) {
+  for (std::string& line : more) lines.push_back(std::move(line));
+}
+
+// What runs models, and what can be trained; why nothing does.
+std::vector<std::string> NetworkLines(const v1::Method& method) {
+  if (!method.needs_models()) return {};
+  if (!method.unavailable().empty()) return {"unavailable: " + Printable(method.unavailable())};
+  std::vector<std::string> lines = {"models run on: " + Printable(method.library()), ""};
+  std::vector<std::vector<std::string>> rows;
+  for (const v1::NetworkDescription& network : method.networks()) {
+    rows.push_back({Printable(network.name()), fmt::to_string(network.parameters()),
+                    network.denoises()        ? "denoises"
+                    : network.probabilistic() ? "plain, probabilistic"
+                                              : "plain",
+                    Printable(network.summary())});
+  }
+  Append(Table({"NETWORK", "PARAMETERS", "HEADS", "SUMMARY"}, rows), lines);
+  return lines;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<v1::Method>> InstalledMethods() {
@@ -80,7 +102,8 @@ std::vector<std::string> MethodList(const std::vector<v1::Method>& methods) {
   std::vector<std::vector<std::string>> rows;
   for (const v1::Method& method : methods)
     rows.push_back({Printable(method.name()), Printable(method.title()), Printable(method.noise_model()),
-                    Printable(method.summary())});
+                    method.unavailable().empty() ? Printable(method.summary())
+                                                 : "unavailable: " + Printable(method.unavailable())});
   return Table({"METHOD", "TITLE", "NOISE", "SUMMARY"}, rows);
 }
 
@@ -98,6 +121,7 @@ std::vector<std::string> MethodDetails(const v1::Method& method) {
       fmt::format("see: {}", Printable(method.citation())),
       "",
   };
+  Append(NetworkLines(method), lines);
   std::vector<std::vector<std::string>> rows;
   for (const v1::Parameter& parameter : method.parameters()) {
     const bool has_unit = !parameter.unit().empty() && parameter.unit() != "1";
