@@ -174,9 +174,16 @@ absl::StatusOr<std::vector<PlannedOutput>> PlanDistill(const v1::JobSpec& job, c
   return std::vector{Output("psf", std::move(psf), BaseName(job, input))};
 }
 
-absl::StatusOr<std::vector<PlannedOutput>> PlanTraining(const v1::JobSpec& job, const v1::NetworkDescription* network) {
+absl::StatusOr<std::vector<PlannedOutput>> PlanTraining(const v1::JobSpec& job, const v1::VolumeSpec* psf,
+                                                        const v1::NetworkDescription* network) {
   if (network == nullptr) return absl::InternalError("a training is planned without its network");
-  const auto file = static_cast<int64_t>(network->model_bytes()), state = static_cast<int64_t>(network->state_bytes());
+  // No more than the whole PSF is inside.
+  const bool has_psf = network->knows_psf() && psf != nullptr;
+  const int64_t psf_bytes =
+      has_psf ? int64_t{psf->shape().z()} * psf->shape().y() * psf->shape().x() * static_cast<int64_t>(sizeof(float))
+              : 0;
+  const int64_t file = static_cast<int64_t>(network->model_bytes()) + psf_bytes;
+  const int64_t state = static_cast<int64_t>(network->state_bytes()) + psf_bytes;
   if (file < 0 || file > limits::kModelBytes || state < 0 || state > limits::kModelStateBytes) {
     return MakeError({.reason = v1::LIMIT_EXCEEDED,
                       .field = "train_model.network",
@@ -210,7 +217,7 @@ absl::StatusOr<std::vector<PlannedOutput>> Plan(const v1::JobSpec& job, const v1
     case v1::JobSpec::kCheckModel:
       return std::vector<PlannedOutput>();
     case v1::JobSpec::kTrainModel:
-      return PlanTraining(job, network);
+      return PlanTraining(job, psf, network);
     case v1::JobSpec::kPreparePsf:
       return PlanPreparePsf(job, psf);
     default:

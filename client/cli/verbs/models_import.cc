@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include ""
 #include "client/cli/interrupt.h"
 #include "client/cli/model_library.h"
 #include "client/cli/options/output_options.h"

@@ -240,6 +240,11 @@ TEST(PlanOutputs, ATrainingHasAFileAndAStateForEachPart) {
   EXPECT_EQ(outputs[0].spec.display_name(), "mine (model)");
   EXPECT_EQ(outputs[1].role, kTrainingRole);
   EXPECT_EQ(ShapeOf(outputs[1]), (Shape5{7, 1, 1, 5, 4096}));
+  network.set_knows_psf(true);
+  const v1::VolumeSpec psf = Input();
+  ASSERT_OK_AND_ASSIGN(const auto larger, PlanOutputs(job, nullptr, &psf, nullptr, &network));
+  const v1::Shape5& extents = psf.shape();
+  EXPECT_GE(ShapeOf(larger[0]).y * 4096, 5000 + int64_t{4} * extents.z() * extents.y() * extents.x());
   network.set_state_bytes(static_cast<uint64_t>(limits::kModelStateBytes) + 1);
   EXPECT_EQ(ReasonOf(PlanOutputs(job, nullptr, nullptr, nullptr, &network).status()), v1::LIMIT_EXCEEDED);
 }
