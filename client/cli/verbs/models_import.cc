@@ -4,7 +4,6 @@
 #include <memory>
 #include <string>
 
-#include ""
 #include "client/cli/interrupt.h"
 #include "client/cli/model_library.h"
 #include "client/cli/options/output_options.h"
@@ -12,6 +11,7 @@
 #include "client/cli/session.h"
 #include "client/cli/verbs/models_verbs.h"
 #include "client/cli/verbs/verbs.h"
+#include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 
 namespace deconvoy::client {

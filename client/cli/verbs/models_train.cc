@@ -18,6 +18,7 @@
 #include "client/cli/values.h"
 #include "client/cli/verbs/models_verbs.h"
 #include "client/cli/verbs/verbs.h"
+#include "proto/contract/error.h"
 #include "proto/contract/model_spec.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"

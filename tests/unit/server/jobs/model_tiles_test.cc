@@ -79,19 +79,22 @@ TEST_F(ModelTilesTest, TasksHaveTheModelsTheirScaleAndRoomForTheirHalo) {
   EXPECT_EQ(service_.Get(job).state(), v1::SUCCEEDED);
 }
 
+// A result that cannot be ends the lease, so that each case is a job of its own.
 TEST_F(ModelTilesTest, AnAnalysisWithoutScalesThatCanBeIsRefused) {
   service_.Keep("rln");
-  service_.Submit(Spec({"models/rln"}));
   NetworkWorker worker(service_, "w");
   ASSERT_OK(worker.Register());
-  const std::optional<v1::Task> analysis = worker.Take();
-  ASSERT_TRUE(analysis && analysis->has_analyse());
-  v1::TaskResult result = Analysis(*analysis);
-  result.mutable_analyse()->mutable_scales(0)->set_range_photons(0);
-  EXPECT_EQ(ReasonOf(worker.Deliver(*analysis, result, "")), v1::INVALID_FIELD);
-  result.mutable_analyse()->clear_scales();
-  EXPECT_EQ(ReasonOf(worker.Deliver(*analysis, result, "")), v1::INVALID_FIELD);
-  EXPECT_OK(worker.Deliver(*analysis, Analysis(*analysis), ""));
+  const auto expect_refused = [&](const std::function<void(v1::AnalyseResult&)>& spoil) {
+    service_.Submit(Spec({"models/rln"}));
+    const std::optional<v1::Task> analysis = worker.Take();
+    ASSERT_TRUE(analysis && analysis->has_analyse());
+    v1::TaskResult result = Analysis(*analysis);
+    spoil(*result.mutable_analyse());
+    EXPECT_EQ(ReasonOf(worker.Deliver(*analysis, result, "")), v1::INVALID_FIELD);
+  };
+  expect_refused([](v1::AnalyseResult& analysis) { analysis.mutable_scales(0)->set_range_photons(0); });
+  expect_refused([](v1::AnalyseResult& analysis) { analysis.mutable_scales(0)->set_c(1); });
+  expect_refused([](v1::AnalyseResult& analysis) { analysis.clear_scales(); });
 }
 
 TEST_F(ModelTilesTest, MemoryOfTheModelCounts) {

@@ -110,27 +110,27 @@ TEST_F(TrainingTest, LeavesNothingWhenItIsCancelled) {
   EXPECT_TRUE(service_.Get(job).outputs().empty());
 }
 
+// A result that cannot be ends the lease, so that each case is a job of its own.
 TEST_F(TrainingTest, ResultsThatCannotBeAreRefused) {
-  service_.Submit(service_.Train(10, 2));
-  const v1::Task task = Next();
-  EXPECT_EQ(ReasonOf(worker_.FinishPart(task, std::numeric_limits<double>::quiet_NaN())), v1::INVALID_FIELD);
+  const auto task = [this] {
+    service_.Submit(service_.Train(10, 2));
+    return Next();
+  };
+  EXPECT_EQ(ReasonOf(worker_.FinishPart(task(), std::numeric_limits<double>::quiet_NaN())), v1::INVALID_FIELD);
   for (const uint32_t step : {0U, 6U}) {
     v1::TaskResult result;
     result.mutable_train()->mutable_point()->set_step(step);
-    EXPECT_EQ(ReasonOf(worker_.Finish(task, result)), v1::INVALID_FIELD) << step;
+    EXPECT_EQ(ReasonOf(worker_.Finish(task(), result)), v1::INVALID_FIELD) << step;
   }
-  EXPECT_EQ(ReasonOf(worker_.FinishTraining(task)), v1::INVALID_FIELD) << "of another kind";
+  EXPECT_EQ(ReasonOf(worker_.FinishTraining(task())), v1::INVALID_FIELD) << "of another kind";
 }
 
 TEST_F(TrainingTest, FactsThatPlansCouldNotUseAreRefused) {
-  const std::string job = service_.Submit(service_.Check());
-  const v1::Task task = Next();
-  ASSERT_TRUE(task.has_check_model());
-  EXPECT_EQ(service_.Get(job).progress().activity(), "check the model");
-  const auto expect_refused = [&](const std::function<void(v1::ModelFacts&)>& spoil) {
+  const auto expect_refused = [this](const std::function<void(v1::ModelFacts&)>& spoil) {
+    service_.Submit(service_.Check());
     v1::ModelFacts facts = FactsOf();
     spoil(facts);
-    EXPECT_EQ(ReasonOf(worker_.FinishCheck(task, facts)), v1::INVALID_FIELD) << facts.ShortDebugString();
+    EXPECT_EQ(ReasonOf(worker_.FinishCheck(Next(), facts)), v1::INVALID_FIELD) << facts.ShortDebugString();
   };
   expect_refused([](v1::ModelFacts& facts) { facts.set_digest("short"); });
   expect_refused([](v1::ModelFacts& facts) { facts.set_size_bytes(0); });
@@ -139,6 +139,13 @@ TEST_F(TrainingTest, FactsThatPlansCouldNotUseAreRefused) {
   expect_refused([](v1::ModelFacts& facts) { facts.mutable_halo()->set_z(-1); });
   expect_refused([](v1::ModelFacts& facts) { facts.mutable_multiple()->set_x(0); });
   expect_refused([](v1::ModelFacts& facts) { facts.set_bytes_per_voxel(std::numeric_limits<double>::infinity()); });
+}
+
+TEST_F(TrainingTest, ACheckTellsWhatTheFileIs) {
+  const std::string job = service_.Submit(service_.Check());
+  const v1::Task task = Next();
+  ASSERT_TRUE(task.has_check_model());
+  EXPECT_EQ(service_.Get(job).progress().activity(), "check the model");
   ASSERT_OK(worker_.FinishCheck(task));
   const v1::Job ended = service_.Get(job);
   EXPECT_EQ(ended.state(), v1::SUCCEEDED);
