@@ -34,9 +34,12 @@ if(DECONVOY_CUDA)
     set(DECONVOY_HAS_CUDA ON)
     set(CMAKE_CUDA_COMPILER ${DECONVOY_NVCC})
     set(CMAKE_CUDA_ARCHITECTURES ${DECONVOY_CUDA_ARCHITECTURES})
+    enable_language(CUDA)
+    # CMake 3.25 does not know how to ask nvcc for it.
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
     set(CMAKE_CUDA_STANDARD 20)
     set(CMAKE_CUDA_STANDARD_REQUIRED ON)
-    enable_language(CUDA)
+    set(CMAKE_CUDA_EXTENSIONS OFF)
     find_package(CUDAToolkit REQUIRED)
   elseif(NOT DECONVOY_CUDA STREQUAL "AUTO")
     message(FATAL_ERROR "DECONVOY_CUDA is ${DECONVOY_CUDA}, but there is no nvcc: install the CUDA toolkit, or give its "

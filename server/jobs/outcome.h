@@ -66,7 +66,8 @@ absl::Status TakeInput(JobStep& step, const Frames& frames);
 // first in a row (see LiveJob::room_waits), since kept events would fill the disk further.
 absl::Status TakeFailure(JobStep& step, int64_t number, const TaskFailure& failure, const RetryRules& rules);
 
-// What a DISK_FULL error says is lacking, for people: `room in the spool: 10 bytes needed, 3 free`; of an export, where.
+// What a DISK_FULL error says is lacking, for people: `room in the spool: 10 bytes needed, 3 free`; of an export,
+// where.
 std::string LackOfRoom(const absl::Status& error);
 
 }  // namespace deconvoy::server
