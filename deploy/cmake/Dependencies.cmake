@@ -35,7 +35,9 @@ if(DECONVOY_CUDA)
     set(CMAKE_CUDA_COMPILER ${DECONVOY_NVCC})
     set(CMAKE_CUDA_ARCHITECTURES ${DECONVOY_CUDA_ARCHITECTURES})
     enable_language(CUDA)
-    # CMake 3.25 does not know how to ask nvcc for it.
+    # Else libraries that name the system's own folder bring it before the compiler's.
+    list(APPEND CMAKE_CUDA_IMPLICIT_INCLUDE_DIRECTORIES ${CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES})
+    # CMake 3.25 does not know how to ask nvcc for C++20.
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
     set(CMAKE_CUDA_STANDARD 20)
     set(CMAKE_CUDA_STANDARD_REQUIRED ON)
