@@ -48,7 +48,7 @@ class ModelsTest : public ::testing::Test {
                   const std::vector<std::string>& more = {}) const {
     std::vector<std::string> arguments = {
         "run", File("sample/raw.ome.tif"), "--psf", "psfs/gfp", "-o", File(output), "--method", "network", "--json"};
-    for (const std::string& model : models) arguments.insert(arguments.end(), {"--model", model});
+    for (const std::string& model : models) arguments.insert(arguments.end(), {"--network", model});
     return Do(With(arguments, more));
   }
   std::vector<double> Load(const std::string& file) const {
@@ -105,7 +105,7 @@ TEST_F(ModelsTest, AModelForAnotherPsfSaysSo) {
   Do({"psf", "generate", "-o", File("other.ome.tif"), "--optics", "ri_immersion=1.333,emission_um=0.6,na=0.8",
       "--voxel-um", "0.2,0.1,0.1", "--shape", "9,11,11"});
   const CliResult result = Do({"run", File("sample/raw.ome.tif"), "--psf", File("other.ome.tif"), "-o", File("out.tif"),
-                               "--method", "network", "--model", "mine"});
+                               "--method", "network", "--network", "mine"});
   EXPECT_THAT(result.err, HasSubstr("ANOTHER PSF"));
 }
 

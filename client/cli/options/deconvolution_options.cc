@@ -152,12 +152,15 @@ void AddMethodOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->type_name("auto|none|Z,Y,X")
       ->capture_default_str()
       ->group(kMethod);
-  verb.add_option("--model", options.models,
+  verb.add_option("--network", options.models,
                   "With the method network: model of the server to apply, NAME or NAME@N; repeated, the mean of all")
-      ->type_name("MODEL");
+      ->type_name("MODEL")
+      ->allow_extra_args(false)
+      ->group(kMethod);
   verb.add_option("--compare-with", options.compare_with,
                   "Classical method that the models' result is compared with on some tiles; without it rl")
-      ->type_name("METHOD");
+      ->type_name("METHOD")
+      ->group(kMethod);
   verb.add_option("--backend", options.backend, "What to compute on")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->type_name("")

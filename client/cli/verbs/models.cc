@@ -9,7 +9,7 @@ constexpr char kExamples[] = R"(
 Examples:
   deconvoy models train rln-gfp --network rln --psf psfs/gfp-60x --server localhost:7450
       trains a network for a PSF, and keeps it
-  deconvoy run raw.tif --psf psfs/gfp-60x --method network --model rln-gfp -o out.tif --server localhost:7450
+  deconvoy run raw.tif --psf psfs/gfp-60x --method network --network rln-gfp -o out.tif --server localhost:7450
       applies it
   deconvoy models export rln-gfp -o rln-gfp.safetensors --server localhost:7450
       its file, for another server
