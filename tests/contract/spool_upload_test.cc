@@ -291,7 +291,7 @@ TEST_P(SpoolUploadTest, ManyStreamsAtOnce) {
 TEST_P(SpoolUploadTest, WhatCameInOrderIsNotReadAgainForItsDigest) {
   const v1::VolumeSpec spec = MakeSpec(1, 2, 3, 701, 397);
   const auto reads_to_finish = [&](uint64_t salt, const std::function<void(const std::string& id)>& upload) {
-    const std::string id = Make(spec, fmt::format("salt {}", salt));
+    const std::string id = Make(spec, fmt::format("salt-{}", salt));
     upload(id);
     files_.FailAt(2, deconvoy::testing::Fault::kIoError);  // after the file has been opened
     EXPECT_NE(ReasonOf(volumes_->Finish(id, DigestOf(spec, salt)).status()), v1::DIGEST_MISMATCH);

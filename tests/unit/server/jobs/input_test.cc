@@ -243,12 +243,13 @@ TEST_F(InputTest, OutlivesARestart) {
 // The server dies when boxes are recorded, before the job has heard of them.
 TEST_F(InputTest, WhatWasRecordedBeforeACrashIsSeenAfterIt) {
   const std::string job = service_.Submit(Growing(kStack));
-  ASSERT_OK(service_.store().CommitBoxes(image_id(), {{PlanesOf(0, 0, 0, 4), 0}}));
+  ASSERT_OK(service_.store().CommitBoxes(image_id(), {{PlanesOf(0, 0, 0, 4), ChunkOf(PlanesOf(0, 0, 0, 4)).crc32c()}}));
   EXPECT_FALSE(worker_.Take());
   service_.Reopen();
   Analyse();
   EXPECT_EQ(NextTile().second, 0);
-  ASSERT_OK(service_.store().CommitBoxes(image_id(), {{PlanesOf(0, 0, 4, 12), 0}}));
+  ASSERT_OK(
+      service_.store().CommitBoxes(image_id(), {{PlanesOf(0, 0, 4, 12), ChunkOf(PlanesOf(0, 0, 4, 12)).crc32c()}}));
   EXPECT_FALSE(worker_.Take());
   service_.Reopen();
   EXPECT_EQ(NextTile().second, 4);
