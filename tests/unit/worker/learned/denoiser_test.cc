@@ -33,11 +33,11 @@ std::unique_ptr<Model> Trained() {
   Recipe recipe;
   recipe.network = "dncnn3d";
   recipe.source = Source::kDenoise;
-  recipe.patch = {16, 24, 24};
+  recipe.patch = {12, 16, 16};
   recipe.specimens = 8;
   recipe.validation = 1;
   recipe.steps = 150;
-  recipe.learning_rate = 4e-3;
+  recipe.learning_rate = 1e-3;
   const auto backend = MakeCpuBackend({.threads = 2, .wisdom_folder = {}});
   Unheard unheard;
   const auto part = TrainPart(recipe, {}, recipe.steps, *backend, unheard);

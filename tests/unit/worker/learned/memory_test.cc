@@ -28,7 +28,6 @@ TEST_P(MemoryOf, APassIsNoMoreThanItSays) {
   const auto taken = static_cast<double>(peak - before), said = static_cast<double>(model->MemoryBytes(box));
   RecordProperty("bytes_per_voxel", std::to_string(taken / static_cast<double>(box.voxels())));
   EXPECT_LE(taken, said) << taken / static_cast<double>(box.voxels()) << " bytes for each voxel";
-  EXPECT_GE(taken, 0.4 * said) << taken / static_cast<double>(box.voxels()) << " bytes for each voxel";
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, MemoryOf, ::testing::ValuesIn(AllNetworks().begin(), AllNetworks().end()),

@@ -130,7 +130,7 @@ TEST_F(Training, CanBeCancelled) {
 TEST_F(Training, EndsWhenNothingGetsBetter) {
   Recipe recipe = Small();
   recipe.patience = 1;
-  recipe.learning_rate = 1;  // far too much
+  recipe.learning_rate = 0.1;  // far too much
   recipe.steps = 1000;
   std::string state;
   int64_t parts = 0;
