@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -67,8 +68,11 @@ TEST_F(MaintenanceTest, WhatAServerLeavesIsSound) {
 TEST_F(MaintenanceTest, DamageIsFoundInEveryFileAndMended) {
   ASSERT_TRUE(server_.Stop().has_value());
   const std::vector<fs::path> files = VolumeFiles();
-  for (const fs::path& path : files) {
-    std::fstream stream(path, std::ios::in | std::ios::out | std::ios::binary);
+  for (auto path = files.begin(); path != files.end(); ++path) {
+    // Volumes with the same bytes share a file.
+    if (std::any_of(files.begin(), path, [&](const fs::path& before) { return fs::equivalent(before, *path); }))
+      continue;
+    std::fstream stream(*path, std::ios::in | std::ios::out | std::ios::binary);
     stream.seekg(5);
     const auto byte = static_cast<char>(stream.get() ^ 1);
     stream.seekp(5);

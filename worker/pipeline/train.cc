@@ -61,6 +61,7 @@ absl::StatusOr<PreparedPsf> ReadTrainingPsf(VolumeSource& source, const v1::Volu
   Shape3 shape = FrameShape(volume.spec());
   ASSIGN_OR_RETURN(std::vector<float> values, ReadRegion(source, volume, {0, 0, {{}, shape}}));
   PsfOptions options;
+  options.image = shape;  // limits nothing
   options.voxel = volume.spec().voxel_size();
   ASSIGN_OR_RETURN(const PsfAnalysis analysis,
                    AnalysePsf(std::span<const float>(values), std::as_const(shape), 0, options));
