@@ -1,13 +1,13 @@
 #include "worker/backends/cpu/splitting.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <utility>
 #include <vector>
 
 #include "worker/backends/cpu/pointwise.h"
 #include "worker/backends/cpu/split_rows.h"
+#include "worker/ops/slope_taps.h"
 
 namespace deconvoy::worker::cpu {
 namespace {
@@ -35,47 +35,19 @@ class Stencil {
   };
 
   // `direction` 1: from x to its parts; -1: from the parts back.
-  Stencil(Slopes slopes, const std::array<float, 3>& factors, int64_t direction) : direction_(direction) {
-    if (slopes == Slopes::kFirst) {
-      for (size_t axis = 0; axis < 3; ++axis) AddFirst(axis, Unit(axis), factors[axis]);
-    }
-    if (slopes == Slopes::kSecond) {
-      for (size_t axis = 0; axis < 3; ++axis) AddSecond(axis, Unit(axis), factors[axis] * factors[axis]);
-      AddMixed(3, Unit(0), Unit(1), std::sqrt(2.0F) * factors[0] * factors[1]);
-      AddMixed(4, Unit(0), Unit(2), std::sqrt(2.0F) * factors[0] * factors[2]);
-      AddMixed(5, Unit(1), Unit(2), std::sqrt(2.0F) * factors[1] * factors[2]);
+  Stencil(Slopes slopes, const std::array<float, 3>& factors, int64_t direction) {
+    for (const SlopeTap& tap : SlopeTaps(slopes, factors)) {
+      const int64_t z = direction * tap.offset.z, y = direction * tap.offset.y;
+      auto place = std::find_if(neighbours_.begin(), neighbours_.end(),
+                                [&](const Neighbour& n) { return n.z == z && n.y == y; });
+      if (place == neighbours_.end()) place = neighbours_.insert(place, {.z = z, .y = y, .taps = {}});
+      place->taps.push_back({tap.part, direction * tap.offset.x, tap.factor});
     }
   }
 
   const std::vector<Neighbour>& neighbours() const { return neighbours_; }
 
  private:
-  static Voxel Unit(size_t axis) { return {axis == 0 ? 1 : 0, axis == 1 ? 1 : 0, axis == 2 ? 1 : 0}; }
-
-  void AddFirst(size_t part, const Voxel& step, float factor) {
-    Add(part, step, factor);
-    Add(part, {}, -factor);
-  }
-  void AddSecond(size_t part, const Voxel& step, float factor) {
-    Add(part, step, factor);
-    Add(part, {}, -2 * factor);
-    Add(part, Voxel{} - step, factor);
-  }
-  void AddMixed(size_t part, const Voxel& a, const Voxel& b, float factor) {
-    Add(part, a + b, factor);
-    Add(part, a, -factor);
-    Add(part, b, -factor);
-    Add(part, {}, factor);
-  }
-  void Add(size_t part, const Voxel& offset, float factor) {
-    const int64_t z = direction_ * offset.z, y = direction_ * offset.y;
-    auto place =
-        std::find_if(neighbours_.begin(), neighbours_.end(), [&](const Neighbour& n) { return n.z == z && n.y == y; });
-    if (place == neighbours_.end()) place = neighbours_.insert(place, {.z = z, .y = y, .taps = {}});
-    place->taps.push_back({part, direction_ * offset.x, factor});
-  }
-
-  const int64_t direction_;
   std::vector<Neighbour> neighbours_;
 };
 
