@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
 namespace deconvoy::server {
 namespace {
+
+// Of the patches; above it the image is told to be unlike those of the training.
+constexpr double kStrangeShare = 0.1;
 
 // Root of the mean squares over that of the other's.
 double Share(double squares, double of_squares) {
@@ -21,6 +25,24 @@ v1::Finding Info(const std::string& message, const char* fact, double value) {
   return finding;
 }
 
+// One of 100 patches like those of the training is strange.
+v1::Finding Strangeness(const v1::TrustStatistics& trust) {
+  const double share = static_cast<double>(trust.strange_patches()) / static_cast<double>(trust.patches());
+  v1::Finding finding =
+      Info(fmt::format("{:.1f} % of the image's patches are unlike those that the models were trained "
+                       "with, the strangest by {:.1f} times the threshold",
+                       100 * share, trust.strangeness()),
+           "strange", share);
+  if (share <= kStrangeShare) return finding;
+  finding.set_severity(v1::WARNING);
+  finding.mutable_info()->set_reason(v1::BAD_MODEL);
+  finding.mutable_info()->set_field("deconvolve.models");
+  finding.mutable_info()->set_remedy(
+      "Do not trust this result before it has been compared with that of a classical method; train a model with "
+      "specimens, light and background like these.");
+  return finding;
+}
+
 }  // namespace
 
 void AddTrust(const v1::TrustStatistics& added, v1::TrustStatistics& total) {
@@ -30,6 +52,9 @@ void AddTrust(const v1::TrustStatistics& added, v1::TrustStatistics& total) {
   total.set_compared_voxels(total.compared_voxels() + added.compared_voxels());
   total.set_classical_squares(total.classical_squares() + added.classical_squares());
   total.set_difference_squares(total.difference_squares() + added.difference_squares());
+  total.set_patches(total.patches() + added.patches());
+  total.set_strange_patches(total.strange_patches() + added.strange_patches());
+  total.set_strangeness(std::max(total.strangeness(), added.strangeness()));
 }
 
 std::vector<v1::Finding> TrustFindings(const v1::DeconvolveSpec& spec, const v1::TrustStatistics& trust) {
@@ -48,6 +73,7 @@ std::vector<v1::Finding> TrustFindings(const v1::DeconvolveSpec& spec, const v1:
         Info(fmt::format("the spread of the models' result is {:.0f} % of it (root of the mean squares)", 100 * share),
              "spread", share));
   }
+  if (trust.patches() > 0) findings.push_back(Strangeness(trust));
   return findings;
 }
 

@@ -107,6 +107,7 @@ absl::StatusOr<std::vector<float>> ModelRestorer::Restore(std::span<const float>
   const Box3 part = Aligned(box, origin, StepOf(models_));
   std::vector<float> seen(static_cast<size_t>(part.shape.voxels()));
   Copy(values, whole, seen, part);
+  patches_ = learned::FiguresOfPatches(seen, part.shape, scale_);
   Mixture mixture(seen.size());
   for (const learned::Model* model : models_) {
     ASSIGN_OR_RETURN(const learned::Estimate estimate, model->Apply(seen, part.shape, scale_));

@@ -10,6 +10,7 @@
 
 #include "deconvoy/v1/workers.pb.h"
 #include "worker/learned/network.h"
+#include "worker/learned/patch_statistics.h"
 #include "worker/methods/network.h"
 #include "worker/pipeline/task_context.h"
 
@@ -45,11 +46,14 @@ class ModelRestorer : public Restorer {
                                              const Voxel& origin) override;
   // Of the box restored last, in z,y,x order, photons; empty where none is told.
   const std::vector<float>& spread() const { return spread_; }
+  // Of the patches that the models saw last (worker/learned/patch_statistics.h).
+  const std::vector<learned::Figures>& patches() const { return patches_; }
 
  private:
   const std::vector<const learned::Model*>& models_;
   const learned::Scale scale_;
   std::vector<float> spread_;
+  std::vector<learned::Figures> patches_;
 };
 
 }  // namespace deconvoy::worker

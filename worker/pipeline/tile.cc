@@ -238,6 +238,9 @@ absl::Status MeasureTrust(const Workshop& at, const Array& estimate, v1::TrustSt
     ASSIGN_OR_RETURN(classical, Estimate(job, at.context, {.ops = at.ops, .psfs = at.psfs, .views = at.views}));
     core.classical = CoreOf(at, *classical);
   }
+  for (const v1::ModelUse& use : at.job.tile.models()) {
+    CountStrangePatches(at.restorer->patches(), use.facts().patches(), trust);
+  }
   return AddTrust(core, at.job.core.box.shape, trust);
 }
 

@@ -167,6 +167,14 @@ v1::ModelQuality ToProto(const learned::Quality& quality) {
   return shown;
 }
 
+v1::PatchStatistics ToProto(const learned::PatchStatistics& patches) {
+  v1::PatchStatistics kept;
+  kept.mutable_mean()->Add(patches.mean.begin(), patches.mean.end());
+  kept.mutable_deviation()->Add(patches.deviation.begin(), patches.deviation.end());
+  kept.set_threshold(patches.threshold);
+  return kept;
+}
+
 }  // namespace
 
 absl::StatusOr<int64_t> LearningBytes(const v1::Task& task) {
@@ -222,6 +230,7 @@ absl::StatusOr<v1::TaskResult> RunFinishTraining(const v1::Task& task, Backend& 
   v1::ModelFacts& facts = *result.mutable_finish_training()->mutable_facts();
   ASSIGN_OR_RETURN(facts, FactsOf(trained.file, *model));
   for (const learned::Quality& quality : trained.quality) *facts.add_quality() = ToProto(quality);
+  if (trained.patches.threshold > 0) *facts.mutable_patches() = ToProto(trained.patches);
   facts.set_code_version(DECONVOY_VERSION);
   RETURN_IF_ERROR(WriteFile(task, trained.file, context.sink(), result));
   return result;

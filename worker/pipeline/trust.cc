@@ -1,5 +1,6 @@
 #include "worker/pipeline/trust.h"
 
+#include <algorithm>
 #include <functional>
 #include <numeric>
 #include <vector>
@@ -15,6 +16,22 @@ double SquaresOf(const std::vector<float>& values) {
 }
 
 }  // namespace
+
+void CountStrangePatches(const std::vector<learned::Figures>& patches, const v1::PatchStatistics& known,
+                         v1::TrustStatistics& trust) {
+  learned::PatchStatistics statistics;
+  const auto figures = static_cast<int>(statistics.mean.size());
+  if (!(known.threshold() > 0) || known.mean_size() != figures || known.deviation_size() != figures) return;
+  std::copy(known.mean().begin(), known.mean().end(), statistics.mean.begin());
+  std::copy(known.deviation().begin(), known.deviation().end(), statistics.deviation.begin());
+  statistics.threshold = known.threshold();
+  for (const learned::Figures& patch : patches) {
+    const double strangeness = learned::Strangeness(patch, statistics);
+    trust.set_patches(trust.patches() + 1);
+    if (strangeness > 1) trust.set_strange_patches(trust.strange_patches() + 1);
+    trust.set_strangeness(std::max(trust.strangeness(), strangeness));
+  }
+}
 
 absl::Status AddTrust(const TrustedCore& core, const Shape3& shape, v1::TrustStatistics& trust) {
   const auto voxels = static_cast<uint64_t>(shape.y * shape.x);

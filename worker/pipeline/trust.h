@@ -3,8 +3,11 @@
 
 #include <absl/status/status.h>
 
+#include <vector>
+
 #include "deconvoy/v1/jobs.pb.h"
 #include "proto/contract/geometry.h"
+#include "worker/learned/patch_statistics.h"
 #include "worker/pipeline/tile_output.h"
 
 namespace deconvoy::worker {
@@ -15,6 +18,11 @@ struct TrustedCore {
   CorePlane spread;     // none: not known
   CorePlane classical;  // what the classical method makes of it; none: not compared
 };
+
+// Compares the patches of an image with those that a model was trained with; nothing where these are not known, or are
+// of a program with other figures.
+void CountStrangePatches(const std::vector<learned::Figures>& patches, const v1::PatchStatistics& known,
+                         v1::TrustStatistics& trust);
 
 // Sums over all planes of a core of this shape. Errors: those of the planes.
 absl::Status AddTrust(const TrustedCore& core, const Shape3& shape, v1::TrustStatistics& trust);
