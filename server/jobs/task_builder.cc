@@ -186,7 +186,6 @@ void FillTrain(const LiveJob& job, const LiveTask& live, v1::Task& task) {
   work.set_part(static_cast<uint32_t>(live.t));
   work.set_first_step(FirstStep(spec, work.part()));
   work.set_last_step(FirstStep(spec, work.part() + 1));
-  *work.mutable_so_far() = job.record().job.training();
   AddTrainingInputs(job, task);
   if (live.t == 0) return;
   work.set_state_volume(StatesOf(job));
@@ -198,7 +197,6 @@ void FillFinishTraining(const LiveJob& job, const LiveTask& live, v1::Task& task
   *work.mutable_spec() = job.spec().train_model();
   work.set_part(static_cast<uint32_t>(live.t));
   work.set_state_volume(StatesOf(job));
-  *work.mutable_report() = job.record().job.training();
   AddTrainingInputs(job, task);
   AddInput(job, work.state_volume(), task);
 }

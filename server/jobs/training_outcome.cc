@@ -18,6 +18,7 @@ namespace {
 
 // Extents that a halo or multiple of a model may have.
 constexpr int32_t kMostExtent = 1024;
+constexpr int kMostFigures = 64;  // of patches
 
 absl::Status WrongResult(std::string_view what) {
   return MakeError({.reason = v1::INVALID_FIELD, .field = "result"}, what);
@@ -38,12 +39,15 @@ absl::Status CheckFacts(const v1::ModelFacts& facts) {
   if (!InRange(facts.halo(), 0) || !InRange(facts.multiple(), 1)) {
     return WrongResult("the halo of a model, or the multiple of its extents, is out of range");
   }
+  if (facts.patches().mean_size() > kMostFigures || facts.patches().deviation_size() != facts.patches().mean_size()) {
+    return WrongResult("the figures of patches of a model are too many, or lack their deviations");
+  }
   const double bytes = facts.bytes_per_voxel();
   if (!(bytes >= 0 && bytes <= 1e9)) return WrongResult(fmt::format("a model takes {} bytes per voxel", bytes));
   return absl::OkStatus();
 }
 
-// A part of the training, or with part = parts its end.
+// A task of that part: the part itself, or the end after it.
 void AddTask(JobStep& step, TaskKind kind, int64_t part) {
   TaskRecord& task = step.change.new_tasks.emplace_back();
   task.job_id = step.live().id();

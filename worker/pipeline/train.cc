@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <span>
 #include <string>
 #include <utility>
@@ -10,6 +9,7 @@
 
 #include "proto/contract/byte_volume.h"
 #include "proto/contract/error.h"
+#include "proto/contract/model_spec.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
 #include "worker/learned/training.h"
@@ -183,7 +183,7 @@ absl::StatusOr<int64_t> LearningBytes(const v1::Task& task) {
   for (const v1::VolumeAccess& input : task.inputs()) {
     const int64_t frame = FrameShape(input.spec()).voxels();
     const int64_t frames =
-        input.spec().type() == v1::U8 ? 1 : int64_t{input.spec().shape().t()} * input.spec().shape().c();
+        CheckByteVolume(input.spec(), "volume").ok() ? 1 : int64_t{input.spec().shape().t()} * input.spec().shape().c();
     bytes += 2 * frame * frames * static_cast<int64_t>(sizeof(float));
   }
   if (task.has_check_model()) return bytes;
@@ -191,12 +191,11 @@ absl::StatusOr<int64_t> LearningBytes(const v1::Task& task) {
   const learned::NetworkKind* network = learned::FindNetwork(spec.network());
   if (network == nullptr) return bytes;  // found missing when it is trained
   const double voxels = static_cast<double>(ToShape3(spec.patch()).voxels()) * spec.batch();
-  return bytes + static_cast<int64_t>(voxels * TrainingBytesPerVoxel(*network));
+  return bytes + static_cast<int64_t>(voxels * TrainingBytesPerVoxel(*network) + TrainingExampleBytes(spec));
 }
 
 absl::StatusOr<v1::TaskResult> RunTrain(const v1::Task& task, Backend& backend, TaskContext& context) {
   const v1::TrainTask& work = task.train();
-  const auto start = std::chrono::steady_clock::now();
   learned::SetThreads(static_cast<int>(backend.threads()));
   ASSIGN_OR_RETURN(const learned::Recipe recipe, RecipeOf(task, work.spec(), context.source()));
   ASSIGN_OR_RETURN(const std::string before,
@@ -212,7 +211,6 @@ absl::StatusOr<v1::TaskResult> RunTrain(const v1::Task& task, Backend& backend, 
   trained.set_best_step(static_cast<uint32_t>(part.best_step));
   trained.set_ended(part.ended);
   RETURN_IF_ERROR(WriteFile(task, part.state, context.sink(), result));
-  trained.set_compute_seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   return result;
 }
 
