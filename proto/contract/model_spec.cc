@@ -26,6 +26,7 @@ constexpr double kLeastUsualNoise = 0.01, kMostUsualNoise = 0.2, kUsualLearningR
 constexpr Shape3 kUsualPatch = {64, 64, 64};
 constexpr uint32_t kUsualSpecimens = 64, kMostSpecimens = 4096, kUsualValidation = 4, kMostValidation = 256;
 constexpr int32_t kLeastPatch = 8, kMostPatch = 256;
+constexpr double kMostBytesPerVoxel = 1e12;  // more fits nowhere; products with voxels stay in int64_t
 constexpr int kMostKinds = 16;
 constexpr size_t kShownBytes = 100;
 
@@ -226,7 +227,14 @@ double ModelBytesPerVoxel(const google::protobuf::RepeatedPtrField<v1::ModelUse>
   for (const v1::ModelUse& use : models) bytes = std::max(bytes, use.facts().bytes_per_voxel());
   if (models.empty() || classical == nullptr) return bytes;
   // The classical method runs after them.
-  return std::max(bytes, classical->bytes_per_padded_voxel() + classical->bytes_per_measured_voxel());
+  const double own = classical->bytes_per_padded_voxel() + classical->bytes_per_measured_voxel();
+  return std::isnan(own) ? kMostBytesPerVoxel : std::min(std::max(bytes, own), kMostBytesPerVoxel);
+}
+
+double TrainingExampleBytes(const v1::TrainModelSpec& spec) {
+  const double drawn = std::min<double>(spec.specimens(), static_cast<double>(spec.steps()) * spec.batch());
+  const auto voxels = static_cast<double>(ToShape3(spec.patch()).voxels());
+  return (drawn + spec.validation()) * voxels * 2 * sizeof(float);
 }
 
 v1::TrainModelSpec WithDefaults(v1::TrainModelSpec spec) {

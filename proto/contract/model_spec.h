@@ -32,6 +32,10 @@ double ModelBytesPerVoxel(const google::protobuf::RepeatedPtrField<v1::ModelUse>
 // With every default filled in that does not depend on the network.
 v1::TrainModelSpec WithDefaults(v1::TrainModelSpec spec);
 
+// Bytes of the examples that a training keeps in memory: input and target of the specimens that its steps draw, and of
+// those of the validation. REQUIRES: defaults filled in.
+double TrainingExampleBytes(const v1::TrainModelSpec& spec);
+
 // So many steps are done before a part: its first step. `part` from 0 to `spec.parts()`. REQUIRES: defaults filled in.
 uint32_t FirstStep(const v1::TrainModelSpec& spec, uint32_t part);
 

@@ -177,20 +177,20 @@ absl::StatusOr<std::vector<PlannedOutput>> PlanDistill(const v1::JobSpec& job, c
 absl::StatusOr<std::vector<PlannedOutput>> PlanTraining(const v1::JobSpec& job, const v1::VolumeSpec* psf,
                                                         const v1::NetworkDescription* network) {
   if (network == nullptr) return absl::InternalError("a training is planned without its network");
-  // No more than the whole PSF is inside.
+  // No more than the whole PSF is inside, each extent odd.
   const bool has_psf = network->knows_psf() && psf != nullptr;
-  const int64_t psf_bytes =
-      has_psf ? int64_t{psf->shape().z()} * psf->shape().y() * psf->shape().x() * static_cast<int64_t>(sizeof(float))
-              : 0;
+  const int64_t psf_bytes = has_psf ? (int64_t{psf->shape().z()} + 1) * (int64_t{psf->shape().y()} + 1) *
+                                          (int64_t{psf->shape().x()} + 1) * static_cast<int64_t>(sizeof(float))
+                                    : 0;
   const int64_t file = static_cast<int64_t>(network->model_bytes()) + psf_bytes;
-  const int64_t state = static_cast<int64_t>(network->state_bytes()) + psf_bytes;
+  const int64_t state = static_cast<int64_t>(network->state_bytes()) + 2 * psf_bytes;  // now, and at its best
   if (file < 0 || file > limits::kModelBytes || state < 0 || state > limits::kModelStateBytes) {
     return MakeError({.reason = v1::LIMIT_EXCEEDED,
                       .field = "train_model.network",
-                      .remedy = "Choose a smaller network.",
+                      .remedy = has_psf ? "Crop the PSF, or choose a smaller network." : "Choose a smaller network.",
                       .metadata = {{"limit", fmt::to_string(limits::kModelBytes)}}},
-                     fmt::format("the network `{}` is too large: a file of {} bytes, a state of {}", network->name(),
-                                 network->model_bytes(), network->state_bytes()));
+                     fmt::format("the network `{}`{} is too large: a file of {} bytes, a state of {}", network->name(),
+                                 has_psf ? " with its PSF" : "", file, state));
   }
   const std::string_view base = job.display_name();
   return std::vector{Output(kModelRole, ByteVolume(file), base),

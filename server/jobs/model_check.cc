@@ -134,7 +134,7 @@ absl::StatusOr<TrainingExamination> ExamineTraining(Store& store, const std::str
   }
   if (found.spec.target() == v1::CLASSICAL) RETURN_IF_ERROR(CheckLearnedMethod(capabilities, found.spec));
   double voxels = static_cast<double>(ToShape3(found.spec.patch()).voxels()) * found.spec.batch();
-  double bytes = voxels * found.network.training_bytes_per_voxel();
+  double bytes = voxels * found.network.training_bytes_per_voxel() + TrainingExampleBytes(found.spec);
   for (int i = 0; i < spec.input_volumes_size(); ++i) {
     ASSIGN_OR_RETURN(const VolumeRecord image,
                      FindComplete(store, owner, spec.input_volumes(i), "train_model.input_volumes"));
@@ -149,7 +149,7 @@ absl::StatusOr<TrainingExamination> ExamineTraining(Store& store, const std::str
     }
     bytes += static_cast<double>(values) * sizeof(float);
   }
-  found.memory_bytes = static_cast<int64_t>(std::min(bytes, 1e18));
+  found.memory_bytes = static_cast<int64_t>(bytes < 1e18 ? std::max(bytes, 0.0) : 1e18);
   return found;
 }
 

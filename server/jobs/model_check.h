@@ -32,7 +32,8 @@ struct TrainingExamination {
 absl::StatusOr<TrainingExamination> ExamineTraining(Store& store, const std::string& owner,
                                                     const Capabilities& capabilities, const v1::TrainModelSpec& spec);
 
-// Whether a PSF suits a training: one frame, SHAPE_MISMATCH otherwise; INVALID_FIELD without a voxel size.
+// Whether a PSF suits a training: one frame, SHAPE_MISMATCH otherwise; VOXEL_SIZE_MISMATCH where both tell a voxel
+// size, and another one.
 absl::Status CheckTrainingPsf(const v1::TrainModelSpec& spec, const v1::VolumeSpec& psf);
 
 // The id and description of the volume whose file is to be checked. Errors: NO_WORKER (also for a format that none

@@ -245,6 +245,7 @@ TEST(PlanOutputs, ATrainingHasAFileAndAStateForEachPart) {
   ASSERT_OK_AND_ASSIGN(const auto larger, PlanOutputs(job, nullptr, &psf, nullptr, &network));
   const v1::Shape5& extents = psf.shape();
   EXPECT_GE(ShapeOf(larger[0]).y * 4096, 5000 + int64_t{4} * extents.z() * extents.y() * extents.x());
+  EXPECT_GE(ShapeOf(larger[1]).y * 4096, 20'000 + int64_t{8} * extents.z() * extents.y() * extents.x());
   network.set_state_bytes(static_cast<uint64_t>(limits::kModelStateBytes) + 1);
   EXPECT_EQ(ReasonOf(PlanOutputs(job, nullptr, nullptr, nullptr, &network).status()), v1::LIMIT_EXCEEDED);
 }

@@ -35,7 +35,8 @@ TEST_F(ModelCheckTest, ATrainingTakesRoomForItsFileAndAllStates) {
   EXPECT_TRUE(report.accepted()) << report.ShortDebugString();
   const auto bytes = [](int64_t file) { return (file + 8 + 4095) / 4096 * 4096; };
   EXPECT_EQ(report.result_bytes(), static_cast<uint64_t>(bytes(70'000) + 4 * bytes(300'000)));
-  EXPECT_EQ(report.worker_memory_bytes(), 100U * 64 * 64 * 64);
+  const int64_t examples = (64 + 4) * 64 * 64 * 64 * 2 * 4;  // input and target of each
+  EXPECT_EQ(report.worker_memory_bytes(), static_cast<uint64_t>(100 * 64 * 64 * 64 + examples));
 }
 
 TEST_F(ModelCheckTest, ATrainingWaitsForAWorkerThatKnowsNetworks) {
@@ -46,7 +47,8 @@ TEST_F(ModelCheckTest, ATrainingWaitsForAWorkerThatKnowsNetworks) {
   EXPECT_FALSE(plain.Take());
   EXPECT_THAT(service_.Get(job).progress().activity(), HasSubstr("that knows `network`"));
   NetworkWorker small(service_, "small");
-  small.registration.set_memory_budget_bytes(100U * 64 * 64 * 64 - 1);
+  const auto needed = Report(service_.Train()).worker_memory_bytes();
+  small.registration.set_memory_budget_bytes(needed - 1);
   ASSERT_OK(small.Register());
   EXPECT_FALSE(small.Take());
   NetworkWorker able(service_, "able");
