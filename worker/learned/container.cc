@@ -104,13 +104,17 @@ absl::Status ReadTexts(const ordered_json& entry, Container& container) {
 absl::StatusOr<ordered_json> ParseHeader(std::string_view text) {
   std::set<std::string> names;
   bool twice = false;
+  size_t keys = 0;
   const auto look = [&](int depth, ordered_json::parse_event_t event, ordered_json& parsed) {
+    // Objects are searched key by key.
+    if (event == ordered_json::parse_event_t::key && ++keys > kMostKeys) return false;
     if (event == ordered_json::parse_event_t::key && depth == 1) {
       twice = twice || !names.insert(parsed.get<std::string>()).second;
     }
     return depth <= 4;  // nothing that is wanted lies deeper
   };
   ordered_json header = ordered_json::parse(text, look, /*allow_exceptions=*/false);
+  if (keys > kMostKeys) return TooMuch("names in its header", kMostKeys);
   if (!header.is_object()) return Broken("its header is no JSON object");
   if (twice) return Broken("its header has a name twice");
   if (header.size() > kMostTensors) return TooMuch("arrays", kMostTensors);

@@ -155,6 +155,11 @@ absl::StatusOr<TrainedPart> Train(const Recipe& recipe, std::span<const std::byt
     RETURN_IF_ERROR(observer.Stepped(state.step, recipe.steps));
   }
   ASSIGN_OR_RETURN(const double validation, trainer.Validate(*state.now));
+  if (!std::isfinite(validation)) {
+    return MakeError(
+        {.reason = v1::BAD_OUTPUT, .field = "train_model.learning_rate", .remedy = "Train with a lower learning rate."},
+        fmt::format("after {} steps the loss of the validation is {}", state.step, validation));
+  }
   const auto steps = static_cast<double>(std::max<int64_t>(state.step - first_step, 1));
   const CurvePoint point{state.step, sum / steps, validation};
   const bool better = state.curve.empty() || validation < state.best_loss;

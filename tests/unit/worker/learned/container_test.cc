@@ -102,6 +102,9 @@ TEST(Container, IsBounded) {
     many += (i > 0 ? ",\"" : "\"") + std::to_string(i) + R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]})";
   }
   EXPECT_EQ(ReasonOf(ReadContainer(Bytes(File(many + "}", 0))).status()), v1::LIMIT_EXCEEDED);
+  std::string texts = R"({"__metadata__":{)";
+  for (size_t i = 0; i <= kMostKeys; ++i) texts += (i > 0 ? ",\"" : "\"") + std::to_string(i) + R"(":"")";
+  EXPECT_EQ(ReasonOf(ReadContainer(Bytes(File(texts + "}}", 0))).status()), v1::LIMIT_EXCEEDED);
 }
 
 }  // namespace
