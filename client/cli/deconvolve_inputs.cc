@@ -284,15 +284,14 @@ v1::VolumeSpec ResultSpec(const DeconvolveInputs& inputs, const v1::DeconvolveSp
 
 namespace {
 
-// Refuses what the server would refuse without having seen a voxel: parameters, boundary, backend, tiles, the PSF's
-// centre, PSFs of views and depths. Memory and room are the server's to judge.
+// Refuses what the server would refuse without having seen a voxel: parameters, boundary, tiles, the PSF's centre,
+// PSFs of views and depths. Memory and room are the server's to judge.
 absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const DeconvolveInputs& inputs,
                           const v1::Method& method) {
   const auto& parameters = deconvolve.parameters();
   const absl::Status resolved = ResolveParameters(method, {parameters.begin(), parameters.end()}).status();
   RETURN_IF_ERROR(WithExitCode(resolved, ExitCode::kUsage));
   ASSIGN_OR_RETURN(const v1::Boundary boundary, BoundaryOf(deconvolve, method));
-  RETURN_IF_ERROR(CheckBackend(deconvolve, method));
   RETURN_IF_ERROR(CheckMasking(deconvolve, inputs.mask.has_value(), boundary));
   RETURN_IF_ERROR(CheckDepths(deconvolve, method));
   RETURN_IF_ERROR(CheckViews(method, inputs.image.spec, inputs.PsfSpec()));
@@ -306,10 +305,16 @@ absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const Deconvolve
 
 absl::Status CheckWithServer(const Session& session, const v1::DeconvolveSpec& deconvolve, const std::stop_token& stop,
                              DeconvolveInputs& inputs) {
+  if (session.local() && !deconvolve.models().empty()) {
+    return UsageError("--network names models of a server, and a local server has none",
+                      "Name the server that keeps them with --server.");
+  }
   RETURN_IF_ERROR(FindKept(session, deconvolve, stop, inputs));
   ASSIGN_OR_RETURN(const auto methods, OfferedMethods(session));
   if (methods.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(inputs.method, FindMethod(methods, deconvolve.method()));
+  // A local server starts the worker that is asked for; what is installed tells of processors only.
+  if (!session.local()) RETURN_IF_ERROR(CheckBackend(deconvolve, *inputs.method));
   return CheckRequest(deconvolve, inputs, *inputs.method);
 }
 

@@ -31,7 +31,9 @@ absl::Status FollowToTheEnd(const Client& client, const std::string& job, const 
   RETURN_IF_ERROR(ended.status());
   RETURN_IF_ERROR(OutcomeOf(*ended));
   for (const std::string& line : JobReport(*ended)) console.Say(line);
-  console.Remark("get the result: " + JobCommand("fetch", job, server, "-o out.tif"));
+  if (!ended->outputs().empty()) {
+    console.Remark("get the result: " + JobCommand("fetch", job, server, "-o out.tif"));
+  }
   if (console.json) console.Json({{"event", "result"}, {"job", ToJson(*ended)}});
   return absl::OkStatus();
 }

@@ -114,7 +114,9 @@ absl::StatusOr<v1::Job> DeliverCancel(const Client& client, const std::string& j
   return client.CancelJob(job, patience.token());
 }
 
-absl::Status Cancel(const Client& client, const std::string& job, Progress& progress) {
+}  // namespace
+
+absl::Status CancelFollowed(const Client& client, const std::string& job, Progress& progress) {
   progress.Say({.message = fmt::format("cancelling {} (Ctrl-C again leaves at once)", Printable(job))});
   const auto cancelled = DeliverCancel(client, job);
   if (NotAnswered(cancelled.status())) return NotCancelled(client, job);
@@ -123,8 +125,6 @@ absl::Status Cancel(const Client& client, const std::string& job, Progress& prog
   client.Watch(job, cancelled->last_sequence(), {}, patience.token()).IgnoreError();
   return MakeError({.reason = v1::CANCELLED_BY_USER}, fmt::format("{} was cancelled on request", Printable(job)));
 }
-
-}  // namespace
 
 ProgressState ToProgress(const v1::JobProgress& progress) {
   ProgressState state{.phase = kBetweenTasks, .fraction = progress.fraction()};
@@ -217,7 +217,7 @@ absl::StatusOr<v1::Job> RunJob(Session& session, const v1::JobSpec& spec, Leftov
   ASSIGN_OR_RETURN(const v1::Job submitted, session.Submit(spec, progress, stop));
   leftovers.AddJob(submitted);
   const auto ended = FollowJob(client, submitted.name(), progress, stop);
-  if (!ended.ok() && stop.stop_requested()) return Cancel(client, submitted.name(), progress);
+  if (!ended.ok() && stop.stop_requested()) return CancelFollowed(client, submitted.name(), progress);
   if (!ended.ok()) return ended.status();
   leftovers.AddJob(*ended);
   RETURN_IF_ERROR(OutcomeOf(*ended, session.local() ? "the job" : ""));

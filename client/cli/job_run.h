@@ -31,6 +31,11 @@ Note ToNote(const v1::Finding& finding);
 absl::StatusOr<v1::Job> FollowJob(const Client& client, const std::string& job, Progress& progress,
                                   const std::stop_token& stop, const JobObserver& observer = {});
 
+// For one who has stopped following a job, which is of no use then: cancels it and waits for its end for a few seconds.
+// Never OK: CANCELLED; UNAVAILABLE, with the exit code for `cancelled`, where the server cannot be told so within a few
+// seconds and the job goes on.
+absl::Status CancelFollowed(const Client& client, const std::string& job, Progress& progress);
+
 // Names of what a command left on a server.
 class Leftovers {
  public:

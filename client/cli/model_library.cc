@@ -11,6 +11,7 @@
 #include "client/cli/json.h"
 #include "client/cli/model_names.h"
 #include "client/cli/outcome.h"
+#include "client/imageio/units.h"
 #include "proto/contract/byte_volume.h"
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
@@ -75,7 +76,7 @@ absl::StatusOr<std::string> UploadModelFile(const Client& client, const std::fil
                                             const std::stop_token& stop) {
   ASSIGN_OR_RETURN(const std::string bytes, ReadModelFile(file));
   v1::VolumeSpec volume = ByteVolume(static_cast<int64_t>(bytes.size()));
-  volume.set_display_name(file.filename().string().substr(0, limits::kDisplayNameBytes));
+  volume.set_display_name(imageio::TextField(file.filename().string(), limits::kDisplayNameBytes));
   ASSIGN_OR_RETURN(const std::string frame, ToFrameBytes(bytes, volume));
   const auto plane = [&frame](int64_t, int64_t, int64_t, std::span<std::byte> target) {
     std::ranges::copy(std::as_bytes(std::span(frame)), target.begin());

@@ -16,8 +16,8 @@ namespace deconvoy::client {
 // NAME of a model that does not say a version. An error of usage for anything else.
 absl::StatusOr<std::string> NewModelId(const std::string& name);
 
-// Keeps what the job has trained or checked as the next version of the model `id`, and says so; job and volume are no
-// leftovers any more.
+// Keeps what the job has trained or checked as the next version of the model `id`, and says so; its volume is no
+// leftover any more.
 absl::StatusOr<v1::Model> KeepModel(const Client& client, const std::string& id, const std::string& description,
                                     const v1::Job& job, Leftovers& leftovers, const Console& console,
                                     const std::stop_token& stop);

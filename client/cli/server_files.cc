@@ -1,10 +1,7 @@
 #include "client/cli/server_files.h"
 
-#include <fmt/format.h>
-
 #include "client/cli/job_run.h"
 #include "client/cli/outcome.h"
-#include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 
 namespace deconvoy::client {
@@ -21,12 +18,7 @@ absl::StatusOr<v1::Job> FollowOrCancel(const Client& client, const std::string& 
                                        const std::stop_token& stop) {
   absl::StatusOr<v1::Job> ended = FollowJob(client, job, progress, stop);
   progress.Clear();
-  if (!ended.ok() && stop.stop_requested()) {
-    const absl::StatusOr<v1::Job> cancelled = client.CancelJob(job);
-    return MakeError({.reason = v1::CANCELLED_BY_USER},
-                     cancelled.ok() ? fmt::format("{} was cancelled", job)
-                                    : fmt::format("stopped waiting for {}, which goes on", job));
-  }
+  if (!ended.ok() && stop.stop_requested()) return CancelFollowed(client, job, progress);
   RETURN_IF_ERROR(ended.status());
   RETURN_IF_ERROR(OutcomeOf(*ended));
   return ended;

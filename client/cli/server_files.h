@@ -18,7 +18,7 @@ namespace deconvoy::client {
 bool IsServerFile(std::string_view text);
 
 // Has the server read a file (`ROOT/PATH`, also with `server:` before it) and waits for it; the ended job, whose output
-// is the volume. `stop` cancels the job, and gives CANCELLED. Errors: those of Volumes.Import, and of the job.
+// is the volume. `stop` cancels the job (CancelFollowed). Errors: those of Volumes.Import, and of the job.
 absl::StatusOr<v1::Job> ImportFile(const Client& client, v1::ImportVolumeRequest request, Progress& progress,
                                    const std::stop_token& stop);
 // The same for a volume that is written into a file.

@@ -153,7 +153,8 @@ void AddMethodOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->capture_default_str()
       ->group(kMethod);
   verb.add_option("--network", options.models,
-                  "With the method network: model of the server to apply, NAME or NAME@N; repeated, the mean of all")
+                  "With the method network: model of the server to apply (not with --local), NAME or NAME@N; "
+                  "repeated, the mean of all")
       ->type_name("MODEL")
       ->allow_extra_args(false)
       ->group(kMethod);

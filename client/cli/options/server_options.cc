@@ -91,7 +91,8 @@ void AddServerOrLocalOptions(CLI::App& verb, ServerOptions& options) {
       ->group(kGroup)
       ->excludes(server);
   verb.add_option("--memory-mib", options.memory_mib,
-                  "Memory in MiB that the local worker may use at a time [three quarters of the machine's]")
+                  "Memory in MiB that the local worker may use at a time [three quarters of the machine's; of "
+                  "a GPU nine tenths of what is free]")
       ->check(CLI::Range(int64_t{64}, int64_t{1} << 26))
       ->type_name("N")
       ->group(kGroup)

@@ -50,7 +50,7 @@ absl::StatusOr<std::string> RequireServer(const ServerOptions& options);
 // token $DECONVOY_TOKEN; for what is left what `deconvoy login` has kept of this server.
 absl::StatusOr<ServerAccess> AccessTo(const std::string& server, const ServerOptions& options);
 
-// The same for what a job asks to be computed on.
+// The options of a local server that computes on a GPU where `backend` is `cuda`.
 ServerOptions ForBackend(ServerOptions options, const std::string& backend);
 
 LocalServerOptions ToLocal(const ServerOptions& options);

@@ -12,6 +12,7 @@
 #include "client/cli/verbs/models_verbs.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
+#include "proto/contract/psf_library.h"
 #include "proto/contract/status_macros.h"
 
 namespace deconvoy::client {
@@ -37,6 +38,7 @@ class Importing {
 
   absl::Status Do() {
     ASSIGN_OR_RETURN(const std::string id, NewModelId(options_.name));
+    RETURN_IF_ERROR(WithExitCode(ValidateLibraryDescription(options_.description), ExitCode::kUsage));
     RETURN_IF_ERROR(RequireServer(options_.server).status());
     ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
     const absl::Status status = DoWith(*session, id);

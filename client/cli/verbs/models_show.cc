@@ -73,7 +73,6 @@ absl::Status Show(const ShowOptions& options, const Console& console) {
   console.Say("model: " + ShortModelName(model.name()));
   if (!model.description().empty()) console.Say("description: " + Printable(model.description()));
   console.Say("created: " + TimeText(model.create_time()));
-  console.Say("job: " + Printable(model.job()));
   console.Say("volume: " + Printable(model.volume()));
   SayFacts(model.facts(), console);
   SayTraining(model.facts(), console);

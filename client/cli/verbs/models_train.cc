@@ -20,6 +20,7 @@
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
 #include "proto/contract/model_spec.h"
+#include "proto/contract/psf_library.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 
@@ -76,6 +77,7 @@ class Training {
 
   absl::Status Do() {
     ASSIGN_OR_RETURN(const std::string id, NewModelId(options_.name));
+    RETURN_IF_ERROR(WithExitCode(ValidateLibraryDescription(options_.description), ExitCode::kUsage));
     RETURN_IF_ERROR(RequireServer(options_.server).status());
     ASSIGN_OR_RETURN(v1::JobSpec spec, MakeSpec(id));
     std::optional<InputImage> psf;
@@ -139,9 +141,13 @@ class Training {
     }
     ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
     progress_->Clear();
-    ASSIGN_OR_RETURN(const v1::Model model,
-                     KeepModel(session.client(), id, options_.description, job, leftovers_, console_, stop_));
-    for (const v1::ModelQuality& quality : model.facts().quality()) {
+    const absl::StatusOr<v1::Model> model =
+        KeepModel(session.client(), id, options_.description, job, leftovers_, console_, stop_);
+    if (!model.ok()) {
+      leftovers_ = {};  // hours of training
+      return AddContext(model.status(), job.name() + " has trained it and stays on the server");
+    }
+    for (const v1::ModelQuality& quality : model->facts().quality()) {
       console_.Say(fmt::format("{}{}: nrmse {:.4g}, of the image {:.4g}, of 20 iterations of rl {:.4g}",
                                Lower(v1::SpecimenKind_Name(quality.kind())),
                                quality.held_out() ? " (never trained on)" : "", quality.nrmse(), quality.raw_nrmse(),

@@ -4,6 +4,7 @@
 #include "client/cli/deconvolve_inputs.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/job_follow.h"
+#include "client/cli/job_run.h"
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
@@ -52,7 +53,7 @@ absl::StatusOr<InputImage> ImportImage(const Session& session, const InputOption
   request.set_file(options.input);
   if (options.voxel_um) *request.mutable_voxel_size() = *options.voxel_um;
   ASSIGN_OR_RETURN(const v1::Job job, ImportFile(session.client(), request, progress, stop));
-  volume = job.outputs(0).volume();
+  ASSIGN_OR_RETURN(volume, OutputVolume(job, "volume"));
   ASSIGN_OR_RETURN(v1::Volume there, session.client().GetVolume(volume));
   return InputImage{nullptr, std::move(*there.mutable_spec())};
 }

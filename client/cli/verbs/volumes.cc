@@ -5,6 +5,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include "client/cli/interrupt.h"
+#include "client/cli/job_run.h"
 #include "client/cli/json.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
@@ -147,7 +148,7 @@ absl::Status Import(const Client& client, const VolumesOptions& options, const C
   request.set_display_name(options.display_name);
   if (options.voxel_um) *request.mutable_voxel_size() = *options.voxel_um;
   ASSIGN_OR_RETURN(const v1::Job job, ImportFile(client, request, *progress, stop));
-  const std::string& volume = job.outputs(0).volume();
+  ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "volume"));
   if (console.json) {
     console.Json({{"event", "imported"}, {"volume", volume}});
   } else {
