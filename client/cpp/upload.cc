@@ -35,11 +35,13 @@ class Uploader {
         progress_(progress),
         stop_(std::move(stop)),
         retrier_(connection.MakeRetrier(stop_)),
+        announced_(spec.digest()),
         digester_(plane_bytes_),
         packer_(connection.packing.kind, connection.packing.always) {}
 
   // Sends everything that `volume` misses, however often the stream breaks, and finishes it.
   absl::Status Run(v1::Volume volume) {
+    committed_ = static_cast<int64_t>(volume.committed_bytes());  // of an upload that is gone on with
     ASSIGN_OR_RETURN(plane_, AllocatePlane(plane_bytes_));
     if (plane_bytes_ >= kDigestedBeside) {
       ASSIGN_OR_RETURN(other_plane_, AllocatePlane(plane_bytes_));
@@ -69,7 +71,8 @@ class Uploader {
     bool broken = false;
     const absl::Status sent = ForEachPieceOfVolume([&](const FrameBox& piece) -> absl::Status {
       const bool misses = missing.Misses(piece);
-      if (!misses && LastPlane(piece) < digested_planes_) return absl::OkStatus();
+      const bool digested = !announced_.empty() || LastPlane(piece) < digested_planes_;
+      if (!misses && digested) return absl::OkStatus();
       RETURN_IF_ERROR(FillChunk(piece));
       if (!misses) return absl::OkStatus();
       packer_.Pack(*request_.mutable_chunk());
@@ -125,7 +128,7 @@ class Uploader {
     if (plane_.data() == digested_) std::swap(plane_, other_plane_);
     RETURN_IF_ERROR(source_(t, c, z, plane_));
     loaded_plane_ = index;
-    if (index == digested_planes_) {
+    if (announced_.empty() && index == digested_planes_) {
       Digest();
       ++digested_planes_;
     }
@@ -147,16 +150,22 @@ class Uploader {
   }
 
   absl::Status Finish(const std::string& volume) {
-    if (digesting_.valid()) digesting_.get();
-    const Sha256Digest digest = digester_.Finish();
     v1::FinishVolumeRequest request;
     request.set_volume(volume);
-    request.set_digest(reinterpret_cast<const char*>(digest.data()), digest.size());
+    request.set_digest(Digested());
     const auto finished =
         connection_.Call(connection_.volumes(), &v1::Volumes::Stub::Finish, request, stop_, absl::InfiniteDuration());
     // An answer that got lost: this volume has no other writer, so the digest has been checked.
     if (ReasonOf(finished.status()) == v1::VOLUME_COMPLETE) return absl::OkStatus();
     return finished.status();
+  }
+
+  // What was announced, else what was read: either must be what the server has got.
+  std::string Digested() {
+    if (!announced_.empty()) return announced_;
+    if (digesting_.valid()) digesting_.get();
+    const Sha256Digest digest = digester_.Finish();
+    return {reinterpret_cast<const char*>(digest.data()), digest.size()};
   }
 
   Connection& connection_;
@@ -168,6 +177,7 @@ class Uploader {
   const std::stop_token stop_;
   Retrier retrier_;
 
+  const std::string announced_;  // digest of the volume; empty: not known before
   VolumeDigester digester_;
   Packer packer_;
   int64_t digested_planes_ = 0;
