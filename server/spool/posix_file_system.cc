@@ -1,13 +1,17 @@
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <mutex>
 #include <optional>
 #include <system_error>
+#include <vector>
 
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
@@ -52,6 +56,7 @@ class PosixFile final : public File {
   ~PosixFile() override {
     close(descriptor_);
     if (direct_ && *direct_ >= 0) close(*direct_);
+    if (direct_reading_ >= 0) close(direct_reading_);
   }
 
   absl::Status ReadAt(int64_t offset, std::span<std::byte> target) const override {
@@ -67,6 +72,23 @@ class PosixFile final : public File {
       offset += got;
     }
     return absl::OkStatus();
+  }
+
+  absl::Status ReadOnce(int64_t offset, std::span<std::byte> target, std::span<std::byte> aligned) const override {
+    const bool cached = IsCached(offset, static_cast<int64_t>(target.size()));
+    while (!cached && !target.empty()) {
+      const int64_t begin = offset / kDirectBytes * kDirectBytes, skipped = offset - begin;
+      const int64_t end = offset + static_cast<int64_t>(target.size());
+      const auto wanted = static_cast<size_t>((end - begin + kDirectBytes - 1) / kDirectBytes * kDirectBytes);
+      const int64_t got = ReadDirect(begin, aligned.first(std::min(aligned.size(), wanted)));
+      if (got <= skipped) break;
+      const auto part = aligned.subspan(static_cast<size_t>(skipped))
+                            .first(std::min(static_cast<size_t>(got - skipped), target.size()));
+      std::ranges::copy(part, target.begin());
+      target = target.subspan(part.size());
+      offset += static_cast<int64_t>(part.size());
+    }
+    return ReadAt(offset, target);
   }
 
   absl::Status WriteAt(int64_t offset, std::span<const std::byte> source) override {
@@ -114,6 +136,29 @@ class PosixFile final : public File {
   }
 
  private:
+  // Whether all of these bytes are in the page cache; also where that is not told. (To read with RWF_NOWAIT would have
+  // the system read ahead, into the cache.)
+  bool IsCached(int64_t offset, int64_t bytes) const {
+    const int64_t begin = offset / kDirectBytes * kDirectBytes;
+    const auto length = static_cast<size_t>(offset + bytes - begin);
+    if (bytes == 0) return true;
+    void* const mapped = mmap(nullptr, length, PROT_READ, MAP_SHARED, descriptor_, begin);
+    if (mapped == MAP_FAILED) return true;
+    std::vector<unsigned char> pages(length / static_cast<size_t>(sysconf(_SC_PAGESIZE)) + 1, 1);
+    const bool told = mincore(mapped, length, pages.data()) == 0;
+    munmap(mapped, length);
+    return !told || std::ranges::all_of(pages, [](unsigned char page) { return (page & 1) != 0; });
+  }
+
+  // Bytes read past the page cache; none where that cannot be done, or went wrong.
+  int64_t ReadDirect(int64_t offset, std::span<std::byte> aligned) const {
+    std::call_once(direct_reading_tried_, [this] {
+      direct_reading_ = Retry([&] { return open(path_.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC); });
+    });
+    if (direct_reading_ < 0) return 0;
+    return std::max<int64_t>(0, Retry([&] { return pread(direct_reading_, aligned.data(), aligned.size(), offset); }));
+  }
+
   // Returns how much was written past the page cache: nothing where that cannot be done, and what is left is written
   // as usual.
   absl::StatusOr<int64_t> WriteDirect(int64_t offset, std::span<const std::byte> source) {
@@ -130,6 +175,8 @@ class PosixFile final : public File {
   const fs::path path_;
   const int descriptor_;
   std::optional<int> direct_;  // for WriteDirect, once it is needed; -1 where the disk has no such thing
+  mutable std::once_flag direct_reading_tried_;
+  mutable int direct_reading_ = -1;  // the same for ReadDirect
 };
 
 class PosixFileSystem final : public FileSystem {
@@ -152,7 +199,10 @@ class PosixFileSystem final : public FileSystem {
         path.parent_path() / fmt::format("{}.link{}", path.stem().string(), path.extension().string());
     RETURN_IF_ERROR(Remove(beside));
     if (link(existing.c_str(), beside.c_str()) != 0) return SystemError(beside, "link", errno);
-    if (rename(beside.c_str(), path.c_str()) == 0) return absl::OkStatus();
+    if (rename(beside.c_str(), path.c_str()) == 0) {
+      unlink(beside.c_str());  // still there where both were one file already
+      return absl::OkStatus();
+    }
     absl::Status failed = SystemError(path, "replace", errno);
     unlink(beside.c_str());
     return failed;

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
@@ -14,6 +15,7 @@
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
+#include "server/spool/beside.h"
 #include "server/spool/coverage.h"
 #include "server/spool/spool_volume_store.h"
 #include "server/spool/stored_boxes.h"
@@ -23,6 +25,8 @@ namespace deconvoy::server {
 namespace {
 
 constexpr size_t kMissingCounted = 1000;
+// Shorter runs are read through the page cache, which reads ahead.
+constexpr int64_t kReadOnceFrom = 128 * 1024;
 
 std::vector<Box3> InFrame(const std::vector<CommittedBox>& committed) {
   std::vector<Box3> boxes;
@@ -106,14 +110,14 @@ absl::Status SpoolVolumeStore::CheckWritten(const VolumeRecord& volume, const st
 
 std::optional<std::string> SpoolVolumeStore::TwinOf(const VolumeRecord& volume, const std::string& digest) {
   const absl::StatusOr<std::optional<VolumeRecord>> twin = store_.FindVolumeByDigest(volume.owner, digest);
-  if (!twin.ok() || !twin->has_value()) return std::nullopt;
+  if (!twin.ok() || !twin->has_value() || (*twin)->id == volume.id) return std::nullopt;
   if (ToVolume(**twin).size_bytes() != ToVolume(volume).size_bytes()) return std::nullopt;
   return (*twin)->id;
 }
 
 // Neither volume is written any more.
 void SpoolVolumeStore::ShareBytes(const std::string& id, const std::string& twin) {
-  absl::Status shared = files_.Link(PathOf(id), PathOf(twin));
+  absl::Status shared = files_.Link(PathOf(twin), PathOf(id));
   if (shared.ok()) shared = files_.SyncDirectory(PathOf(id).parent_path());
   if (shared.ok()) return;
   spdlog::warn("{} and {} hold the same bytes twice: {}", VolumeName(twin), VolumeName(id), LogText(shared));
@@ -168,38 +172,56 @@ absl::Status SpoolVolumeStore::Read(const std::string& id, const v1::Box& region
   return OrGone(id, Send(volume, ToFrameBox(region), send));
 }
 
+absl::Status SpoolVolumeStore::ReadPiece(const VolumeRecord& volume, const Shape5& shape, const File& file,
+                                         const FrameBox& piece, StoredBoxes& stored, v1::Chunk& chunk) {
+  const v1::VoxelType type = volume.spec.type();
+  *chunk.mutable_box() = ToProto(piece);
+  chunk.clear_compression();
+  std::string& data = *chunk.mutable_data();
+  data.resize(static_cast<size_t>(piece.box.shape.voxels() * BytesPerVoxel(type)));
+  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(data));
+  RETURN_IF_ERROR(ForEachRun(shape, type, piece, [&](const ByteRun& run) {
+    const auto part = bytes.subspan(static_cast<size_t>(run.box_offset), static_cast<size_t>(run.bytes));
+    if (run.bytes < kReadOnceFrom) return file.ReadAt(run.volume_offset, part);
+    return file.ReadOnce(run.volume_offset, part, buffers_.Take().bytes());
+  }));
+  chunk.set_crc32c(Crc32c(bytes));
+  ASSIGN_OR_RETURN(const std::vector<CommittedBox> boxes, stored.UpTo(piece));
+  for (const CommittedBox& box : boxes) {
+    // Uploads come in the pieces in which they are read, whose checksum is there already.
+    if (box.box != piece) {
+      RETURN_IF_ERROR(CheckBytes(volume, file, box));
+    } else if (box.crc32c != chunk.crc32c()) {
+      return Damaged(volume, box, chunk.crc32c());
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Each piece is read while the one before is sent.
 absl::Status SpoolVolumeStore::Send(const VolumeRecord& volume, const FrameBox& region,
                                     const std::function<bool(v1::Chunk&)>& send) {
   const v1::VoxelType type = volume.spec.type();
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), type, "spec.shape"));
   ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files_.Open(PathOf(volume.id), false));
   StoredBoxes stored(store_, volume.id, region);
-  bool wanted = true;
-  v1::Chunk chunk;  // whose memory is used again, where it is left
-  return ForEachPiece(region, type, limits::kChunkBytes, [&](const FrameBox& piece) -> absl::Status {
+  v1::Chunk sent, next;  // whose memory is used again, where it is left
+  absl::Status read;
+  bool first = true, wanted = true;
+  Beside beside;  // after what its thread uses
+  const auto take = [&](const FrameBox& piece) -> absl::Status {
     if (!wanted) return absl::OkStatus();
-    *chunk.mutable_box() = ToProto(piece);
-    chunk.clear_compression();
-    std::string& data = *chunk.mutable_data();
-    data.resize(static_cast<size_t>(piece.box.shape.voxels() * BytesPerVoxel(type)));
-    const std::span<std::byte> bytes = std::as_writable_bytes(std::span(data));
-    RETURN_IF_ERROR(ForEachRun(shape, type, piece, [&](const ByteRun& run) {
-      return file->ReadAt(run.volume_offset,
-                          bytes.subspan(static_cast<size_t>(run.box_offset), static_cast<size_t>(run.bytes)));
-    }));
-    chunk.set_crc32c(Crc32c(bytes));
-    ASSIGN_OR_RETURN(const std::vector<CommittedBox> boxes, stored.UpTo(piece));
-    for (const CommittedBox& box : boxes) {
-      // Uploads come in the pieces in which they are read, whose checksum is there already.
-      if (box.box != piece) {
-        RETURN_IF_ERROR(CheckBytes(volume, *file, box));
-      } else if (box.crc32c != chunk.crc32c()) {
-        return Damaged(volume, box, chunk.crc32c());
-      }
-    }
-    wanted = send(chunk);
+    if (std::exchange(first, false)) return ReadPiece(volume, shape, *file, piece, stored, sent);
+    beside.Start([&] { read = ReadPiece(volume, shape, *file, piece, stored, next); });
+    wanted = send(sent);
+    beside.Wait();
+    RETURN_IF_ERROR(read);
+    sent.Swap(&next);
     return absl::OkStatus();
-  });
+  };
+  RETURN_IF_ERROR(ForEachPiece(region, type, limits::kChunkBytes, take));
+  if (wanted && !first) send(sent);
+  return absl::OkStatus();
 }
 
 }  // namespace deconvoy::server

@@ -10,6 +10,7 @@
 #include "server/spool/fetch_tracker.h"
 #include "server/spool/plane_digests.h"
 #include "server/spool/space.h"
+#include "server/spool/stored_boxes.h"
 #include "server/spool/upload.h"
 #include "server/spool/volume_changes.h"
 #include "server/spool/volume_store.h"
@@ -75,18 +76,22 @@ class SpoolVolumeStore final : public VolumeStore {
   absl::Status CheckWritten(const VolumeRecord& volume, const std::string& actual, const std::string& announced);
   // A complete volume of the same owner with the same bytes, because the image was sent twice at once.
   std::optional<std::string> TwinOf(const VolumeRecord& volume, const std::string& digest);
-  // Makes both volumes name one file from here on: that of `id`, which has just been compared with its digest.
+  // Makes both volumes name one file from here on: that of `twin`, which was complete first.
   void ShareBytes(const std::string& id, const std::string& twin);
   absl::StatusOr<std::string> ComputeDigest(const VolumeRecord& volume);
 
   // --- checksums (spool_verify.cc) ---
   absl::Status CheckBytes(const VolumeRecord& volume, const File& file, const CommittedBox& box);
   absl::Status Damaged(const VolumeRecord& volume, const CommittedBox& box, uint32_t actual);
+  void ForgetThoseThatShare(const VolumeRecord& volume);
 
   // Takes note that a volume is used, if that was not just noted.
   void NoteUse(VolumeRecord& volume);
   bool IsBeingWritten(const std::string& id);
   absl::Status CheckCovered(const VolumeRecord& volume, const FrameBox& region);
+  // The bytes of a piece, compared with the checksums of the boxes that end with it.
+  absl::Status ReadPiece(const VolumeRecord& volume, const Shape5& shape, const File& file, const FrameBox& piece,
+                         StoredBoxes& stored, v1::Chunk& chunk);
   // REQUIRES: the region is committed.
   absl::Status Send(const VolumeRecord& volume, const FrameBox& region, const std::function<bool(v1::Chunk&)>& send);
   // `status`, unless it is an error because the volume is not there any more.

@@ -1,11 +1,16 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "proto/contract/error.h"
 #include "server/spool/file_system.h"
@@ -29,6 +34,24 @@ std::string ReadText(const File& file, int64_t offset, size_t size) {
 
 class PosixFileSystemTest : public ::testing::Test {
  protected:
+  // Takes the file out of the page cache.
+  void Evict() const {
+    const int descriptor = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    EXPECT_EQ(posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED), 0);
+    close(descriptor);
+  }
+  int CachedPages() const {
+    const auto bytes = static_cast<size_t>(std::filesystem::file_size(path_));
+    const int descriptor = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    void* const mapped = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, descriptor, 0);
+    close(descriptor);
+    EXPECT_NE(mapped, MAP_FAILED);
+    std::vector<unsigned char> there((bytes + kDirectBytes - 1) / kDirectBytes);
+    EXPECT_EQ(mincore(mapped, bytes, there.data()), 0);
+    munmap(mapped, bytes);
+    return static_cast<int>(std::ranges::count_if(there, [](unsigned char page) { return (page & 1) != 0; }));
+  }
+
   const deconvoy::testing::TemporaryFolder folder_;
   const std::filesystem::path path_ = folder_.path() / "file";
   const std::unique_ptr<FileSystem> files_ = MakePosixFileSystem();
@@ -61,6 +84,49 @@ TEST_F(PosixFileSystemTest, WhatGoesPastThePageCacheIsReadBesideWhatDoesNot) {
   const std::string text = ReadText(*file, 0, (kPages + 1) * kPage + 3);
   EXPECT_TRUE(text == std::string(kPage - 3, '\0') + "abc" + std::string(kPage, 'd') + std::string(kPage, 'e') +
                           std::string(kPage, 'd') + "xyz");
+}
+
+TEST_F(PosixFileSystemTest, WhatIsReadOnceIsTheSameFromTheCacheAndPastIt) {
+  ASSERT_OK_AND_ASSIGN(auto file, files_->Create(path_));
+  std::string text(5 * kDirectBytes + 3, '?');
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 7 % 251);
+  ASSERT_OK(file->WriteAt(0, Bytes(text)));
+  ASSERT_OK(file->Sync());
+  alignas(kDirectBytes) static std::byte aligned[2 * kDirectBytes];
+  const auto read = [&](size_t offset, size_t size) {
+    std::string part(size, '!');
+    EXPECT_OK(file->ReadOnce(static_cast<int64_t>(offset), std::as_writable_bytes(std::span(part)), aligned));
+    return part == text.substr(offset, size);
+  };
+  for (const bool cached : {true, false}) {
+    for (const auto& [offset, size] : std::vector<std::pair<size_t, size_t>>{
+             {0, text.size()}, {1, text.size() - 1}, {4095, 2}, {4096, 8192}, {5, 3 * 4096}, {5 * 4096, 3}, {7, 0}}) {
+      if (!cached) Evict();
+      EXPECT_TRUE(read(offset, size)) << offset << ", " << size;
+    }
+  }
+  Evict();
+  ASSERT_TRUE(read(4096, 4096));
+  EXPECT_TRUE(read(0, 3 * 4096)) << "some of it is in the cache, and some is not";
+  std::string beyond(10, '!');
+  const absl::Status ended = file->ReadOnce(5 * kDirectBytes, std::as_writable_bytes(std::span(beyond)), aligned);
+  EXPECT_EQ(ReasonOf(ended), v1::STORAGE_FAILURE);
+  EXPECT_THAT(std::string(ended.message()), HasSubstr(std::to_string(text.size())));
+}
+
+TEST_F(PosixFileSystemTest, WhatIsReadOnceDoesNotFillTheCache) {
+  ASSERT_OK_AND_ASSIGN(auto file, files_->Create(path_));
+  constexpr size_t kPages = 16;
+  ASSERT_OK(file->WriteAt(0, Bytes(std::string(kPages * kDirectBytes, 'x'))));
+  ASSERT_OK(file->Sync());
+  Evict();
+  if (CachedPages() > 0) GTEST_SKIP() << "this file system keeps its files in memory";
+  alignas(kDirectBytes) static std::byte aligned[kPages * kDirectBytes];
+  std::string part(kPages * kDirectBytes, '!');
+  ASSERT_OK(file->ReadOnce(0, std::as_writable_bytes(std::span(part)), aligned));
+  EXPECT_EQ(CachedPages(), 0);
+  ASSERT_OK(file->ReadAt(0, std::as_writable_bytes(std::span(part))));
+  EXPECT_GT(CachedPages(), 0);
 }
 
 TEST_F(PosixFileSystemTest, ALinkReplacesWhatWasThere) {

@@ -86,6 +86,10 @@ class SmallDisk final : public FileSystem {
    public:
     explicit EmptyFile(SmallDisk& disk) : disk_(disk) {}
     absl::Status ReadAt(int64_t /*offset*/, std::span<std::byte> /*target*/) const override { return absl::OkStatus(); }
+    absl::Status ReadOnce(int64_t /*offset*/, std::span<std::byte> /*target*/,
+                          std::span<std::byte> /*aligned*/) const override {
+      return absl::OkStatus();
+    }
     absl::Status WriteAt(int64_t /*offset*/, std::span<const std::byte> /*source*/) override {
       return absl::OkStatus();
     }
