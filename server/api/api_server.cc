@@ -29,7 +29,7 @@ namespace {
 // Calls of workers that may be open beside those of users.
 constexpr int64_t kWorkerCalls = 1024;
 // Bytes of a stream that may be under way before its handler has asked for them.
-constexpr int kStreamWindowBytes = 256 * 1024;
+constexpr int kStreamWindowBytes = 640 * 1024;
 
 // gRPC's own messages, for those who look for them.
 void LogGrpc(gpr_log_func_args* line) {

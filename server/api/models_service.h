@@ -1,4 +1,4 @@
-// The Psfs service: see models.proto.
+// The Models service: see models.proto.
 #pragma once
 
 #include "deconvoy/v1/models.grpc.pb.h"

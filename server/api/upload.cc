@@ -26,7 +26,8 @@ absl::Status Upload::Add(const v1::Chunk& chunk) {
   last_added_ = steady_clock::now();
   if (waiting_chunks_++ == 0) first_added_ = last_added_;
   waiting_bytes_ += static_cast<int64_t>(chunk.data().size());
-  changed_.notify_all();
+  // In between the committer wakes by the clock.
+  if (waiting_chunks_ == 1 || waiting_bytes_ >= rules_.bytes) changed_.notify_all();
   return absl::OkStatus();
 }
 
@@ -58,12 +59,14 @@ void Upload::CommitGroups() {
     waiting_chunks_ = waiting_bytes_ = 0;
     lock.unlock();
     const absl::StatusOr<int64_t> durable = writer_.Commit();
+    // A commit may take chunks along that are told as waiting only after it: then the next one finds nothing.
+    const bool news = !durable.ok() || *durable != durable_chunks;
     durable_chunks = durable.value_or(durable_chunks);
     lock.lock();
     error_ = durable.status();
     changed_.notify_all();
     lock.unlock();
-    acknowledge_(durable_chunks);
+    if (news) acknowledge_(durable_chunks);
     if (!durable.ok()) return;
     lock.lock();
   }
