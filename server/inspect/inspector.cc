@@ -74,6 +74,7 @@ class Mender {
       case Mend::kResizeFile:
         return Resize(finding);
       case Mend::kDropBoxes:
+        RETURN_IF_ERROR(Unshare(finding.id));
         return UnlessGone(audit_.DropBoxes(finding.id, finding.boxes));
       case Mend::kRedoTasks:
         return Redo(finding);
@@ -84,6 +85,27 @@ class Mender {
   }
 
  private:
+  // What takes bytes again is not to write into a complete volume that shares its file.
+  absl::Status Unshare(const std::string& id) {
+    const fs::path path = VolumesFolder(options_) / (id + ".raw"), own = VolumesFolder(options_) / (id + ".own.raw");
+    std::error_code error;
+    const auto names = fs::hard_link_count(path, error);
+    if (error || names < 2) return absl::OkStatus();
+    fs::copy_file(path, own, fs::copy_options::overwrite_existing, error);
+    if (!error) {
+      ASSIGN_OR_RETURN(const std::unique_ptr<File> copy, files_.Open(own, true));
+      RETURN_IF_ERROR(copy->Sync());
+      fs::rename(own, path, error);
+    }
+    if (!error) return files_.SyncDirectory(VolumesFolder(options_));
+    std::error_code ignored;
+    fs::remove(own, ignored);
+    return MakeError({.reason = v1::STORAGE_FAILURE,
+                      .remedy = "Make room for one more copy of it, and repair again.",
+                      .metadata = {{"path", path.string()}}},
+                     fmt::format("{}: cannot get a file of its own: {}", path.string(), error.message()));
+  }
+
   // A file of no volume, or a folder full of scratch files.
   absl::Status RemoveLeftovers(const Finding& finding) {
     if (finding.path.extension() == ".raw") return files_.Remove(finding.path);

@@ -2,6 +2,10 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <system_error>
 #include <vector>
 
 #include "proto/contract/error.h"
@@ -30,9 +34,22 @@ absl::Status SpoolVolumeStore::Damaged(const VolumeRecord& volume, const Committ
           "{}: the box at {} of {} has changed on the disk: its CRC-32C is {:08x}, but it was stored with {:08x}", path,
           BoxText(box.box), VolumeName(volume.id), actual, box.crc32c));
   spdlog::error("{}", LogText(damage));
+  ForgetDigestsOf(volume.id);  // Finish is to read what is there
   const absl::Status forgotten = store_.ForgetDigest(volume.id);
   if (!forgotten.ok()) spdlog::error("{} is still found by its digest: {}", VolumeName(volume.id), LogText(forgotten));
+  ForgetThoseThatShare(volume);
   return damage;
+}
+
+// Volumes with the same file are damaged with it, and are not to be found by their digest either.
+void SpoolVolumeStore::ForgetThoseThatShare(const VolumeRecord& volume) {
+  if (volume.spec.digest().empty()) return;
+  for (;;) {
+    const std::optional<std::string> twin = TwinOf(volume, volume.spec.digest());
+    std::error_code ignored;
+    if (!twin || !std::filesystem::equivalent(PathOf(*twin), PathOf(volume.id), ignored)) return;
+    if (!store_.ForgetDigest(*twin).ok()) return;
+  }
 }
 
 absl::Status SpoolVolumeStore::CheckBytes(const VolumeRecord& volume, const File& file, const CommittedBox& box) {

@@ -300,7 +300,7 @@ absl::Status Complete(Database& database, const std::string& id, const std::stri
 
 absl::Status CompleteImport(Database& database, const std::string& id, const std::string& digest) {
   RETURN_IF_ERROR(Complete(database, id, digest));
-  ASSIGN_OR_RETURN(Statement update, database.Prepare("UPDATE volumes SET job_output = 0 WHERE id = ?"));
+  ASSIGN_OR_RETURN(Statement update, database.Prepare("UPDATE volumes SET job_output = 0, fetched = 0 WHERE id = ?"));
   return update.Bind(id).Run();
 }
 

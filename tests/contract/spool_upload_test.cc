@@ -330,15 +330,17 @@ TEST_P(SpoolUploadTest, BoxesAreAddedWhileThoseBeforeAreCommitted) {
 }
 
 TEST_P(SpoolUploadTest, TheSameBytesSentTwiceAtOnceAreStoredOnce) {
-  const std::string first = Make(spec_, "first"), second = Make(spec_, "second");
+  const std::string first = Make(spec_, "first"), second = Make(spec_, "second"), third = Make(spec_, "third");
   auto other = Create(spec_, "other", "another owner");
   ASSERT_OK(other);
-  for (const std::string& id : {first, second, IdOf(*other)}) {
+  for (const std::string& id : {first, second, third, IdOf(*other)}) {
     ASSERT_OK(Upload(id, AllChunks(spec_, 300)));
     ASSERT_OK(volumes_->Finish(id, DigestOf(spec_)));
   }
   const auto path = [&](const std::string& id) { return volumes_->PathOf(id); };
   EXPECT_TRUE(std::filesystem::equivalent(path(first), path(second)));
+  EXPECT_TRUE(std::filesystem::equivalent(path(first), path(third)));
+  ASSERT_OK(volumes_->Finish(second, DigestOf(spec_)));  // asked for again
   EXPECT_FALSE(std::filesystem::equivalent(path(first), path(IdOf(*other)))) << "of another owner";
   Reopen();
   ASSERT_OK(volumes_->Delete(first));

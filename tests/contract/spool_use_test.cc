@@ -169,6 +169,15 @@ TEST_P(SpoolUseTest, OfAnUnfinishedUploadWhatIsThereIsVerified) {
   EXPECT_EQ(ReasonOf(volumes_->Verify(id, {})), v1::CORRUPT_DATA);
 }
 
+// Planes that came in order have their digest already.
+TEST_P(SpoolUseTest, WhatIsFoundDamagedIsReadAgainWhenItIsFinished) {
+  const std::string id = Make(spec_);
+  ASSERT_OK(Upload(id, AllChunks(spec_, kChunk)));
+  Flip(id, 5);
+  EXPECT_EQ(ReasonOf(volumes_->Verify(id, {})), v1::CORRUPT_DATA);
+  EXPECT_EQ(ReasonOf(volumes_->Finish(id, DigestOf(spec_)).status()), v1::DIGEST_MISMATCH);
+}
+
 TEST_P(SpoolUseTest, VerifyingCanBeBrokenOff) {
   const std::string complete = Complete("a");
   std::stop_source stop;

@@ -180,6 +180,20 @@ TEST_F(InspectorTest, ADamagedBoxOfAnUploadIsSentAgain) {
   EXPECT_OK(service_.volumes().Finish(id, mended.spec().digest()));
 }
 
+TEST_F(InspectorTest, VolumesThatShareADamagedFileGetTheirOwnBeforeTheyAreWrittenAgain) {
+  const std::string first = service_.AddVolume(MakeSpec({1, 1, 2, 16, 16}));
+  const std::string second = service_.AddVolume(MakeSpec({1, 1, 2, 16, 16}));
+  service_.Close();
+  ASSERT_TRUE(fs::equivalent(FileOf(first), FileOf(second)));
+  Damage(FileOf(first), 300);
+  ASSERT_THAT(Kinds(Look()), ElementsAre("box-damaged", "box-damaged"));
+  EXPECT_THAT(Mended().findings, IsEmpty());
+  EXPECT_FALSE(fs::equivalent(FileOf(first), FileOf(second)));
+  service_.Open();
+  EXPECT_EQ(Get(first).missing_size(), 1);
+  EXPECT_EQ(Get(second).missing_size(), 1);
+}
+
 TEST_F(InspectorTest, AJobWhoseInputIsDamagedFails) {
   const std::string job = StartJob(1);
   const std::string input = service_.Get(job).spec().deconvolve().input_volume();
