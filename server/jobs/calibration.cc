@@ -85,7 +85,7 @@ std::string Best(const v1::Calibration& calibration, double slack) {
   const auto lowest = std::min_element(candidates.begin(), candidates.end(),
                                        [](const auto& a, const auto& b) { return a.score() < b.score(); });
   const double limit = lowest->score() + slack * (candidates.begin()->score() - lowest->score());
-  if (limit <= lowest->score()) return lowest->value();
+  if (!(limit > lowest->score())) return lowest->value();  // also where a worker's slack is no number
   return std::find_if(candidates.rbegin(), candidates.rend(), [&](const auto& one) { return one.score() <= limit; })
       ->value();
 }

@@ -18,7 +18,7 @@ namespace deconvoy::server {
 // PSFs of one job, over channels and depths or time points: what their analysis finds has to fit into one message.
 inline constexpr int64_t kAnalysedPsfs = 256;
 
-// Used once. Each check returns false, after a refusal, when the checks that build on it make no sense.
+// Used once. A check notes refusals, and returns errors of the service itself only.
 class Examiner {
  public:
   Examiner(const std::string& owner, Store& store, VolumeStore& volumes, const Capabilities& capabilities,

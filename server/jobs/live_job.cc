@@ -275,6 +275,7 @@ double LiveJob::Fraction() const {
   for (const auto& [number, running] : running_) {
     if (running.iterations_total > 0) done += std::min(1.0, 1.0 * running.iteration / running.iterations_total);
   }
+  if (spec().has_train_model()) total = std::max<double>(total, record_.job.progress().tasks_total());
   if (!spec().has_deconvolve() && !spec().has_import_file()) return done / total;
   const double first = spec().has_deconvolve() ? kAnalysisShare : kLookShare;
   if (!plan_) return first * std::min(done, 1.0);

@@ -162,7 +162,11 @@ absl::Status JobManager::Complete(const TaskId& task, uint64_t token, const v1::
     ASSIGN_OR_RETURN(import, DecideImport(*job, result.look_at_file(), hold));
   }
   JobStep step(*job, clock_.Wall());
-  RETURN_IF_ERROR(TakeResult(step, task.number, result, box_crc32c, capabilities_, import));
+  const absl::Status taken = TakeResult(step, task.number, result, box_crc32c, capabilities_, import);
+  if (!taken.ok()) {
+    if (import.made) volumes_.Discard(import.made->id);
+    return taken;
+  }
   step.change.usage = {.owner = job->record().owner,
                        .month = MonthOf(step.now()),
                        .worker_ms = absl::ToInt64Milliseconds(spending.worker_time),

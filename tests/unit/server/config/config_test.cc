@@ -181,6 +181,10 @@ TEST(CommandLine, APrivateServerIsQuietAndLeavesItsPlaceOpen) {
                        CommandLineOf({"--local", "--state", "relative", "--log-level", "debug"}));
   EXPECT_TRUE(std::filesystem::path(given.config.state_folder).is_absolute());
   EXPECT_EQ(given.config.log_level, "debug");
+  const auto files = CommandLineOf({"--local", "--files-read-only", "nas=/tmp"});
+  ASSERT_OK(files);
+  EXPECT_EQ(files->config.files_read_only.size(), 1U)
+      << "its folder is compared with that of the state once there is one";
 }
 
 TEST(CommandLine, ErrandsAreToldApart) {
