@@ -42,6 +42,13 @@ for name in "${programs[@]}"; do ldd "$build/bin/$name"; done | awk '$2 == "=>" 
     chmod u+w "$folder/lib/$name"
     strip --strip-unneeded "$folder/lib/$name" 2>/dev/null || true
   done
+# What CUDA's libraries and the driver's want of the C library has to be of the same version as the rest of it, also where
+# our programs want none of it.
+libc=$(dirname "$(ldd "$build/bin/deconvoyd" | awk '$1 == "libc.so.6" {print $3}')")
+for name in libdl.so.2 libpthread.so.0 librt.so.1 libm.so.6; do
+  cp -L "$libc/$name" "$folder/lib/$name"
+  chmod u+w "$folder/lib/$name"
+done
 loader=$(ldd "$build/bin/deconvoyd" | awk '/ld-linux-x86-64/ {print $1}')
 cp -L "$(readlink -f "$loader")" "$folder/bin/ld-linux-x86-64.so.2"
 chmod u+wx "$folder/bin/ld-linux-x86-64.so.2"

@@ -1,4 +1,4 @@
-// deconvoy-worker: one process per slice of processors. May die at any instant without harm.
+// deconvoy-worker: one process per slice of processors, or per GPU. May die at any instant without harm.
 //
 // Exit codes: 0 ended as asked, 1 refused by the server or unfit to work, 2 wrong command line.
 #include <fmt/format.h>

@@ -8,9 +8,10 @@ nvcc=$1 root=$2
 shift 2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-failed=0
+failed=0 seen=0
 for architecture in "$@"; do
   [[ $architecture == *-virtual ]] && continue
+  seen=1
   for source in planes spectra; do
     "$nvcc" -std=c++20 -O3 -arch="sm_${architecture%-real}" -Xptxas -v -cubin -I "$root" -o "$work/kernels.cubin" \
       "$root/worker/backends/cuda/$source.cu" 2>"$work/told" || { cat "$work/told"; exit 1; }
@@ -29,4 +30,5 @@ for architecture in "$@"; do
       }' "$work/told" || failed=1
   done
 done
+if [ $seen = 0 ]; then echo "no real architecture was given"; exit 1; fi
 exit $failed

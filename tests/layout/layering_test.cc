@@ -131,7 +131,7 @@ TEST(Layering, LibrariesStayInTheirRooms) {
           << "; use that room's interface.";
     }
   }
-  for (const char* library : {"gRPC", "FFTW", "SQLite", "libtiff"}) {
+  for (const char* library : {"gRPC", "FFTW", "CUDA", "LibTorch", "SQLite", "libtiff"}) {
     EXPECT_TRUE(seen.contains(library)) << library << " is included nowhere: its pattern no longer fits";
   }
 }
@@ -142,6 +142,7 @@ TEST(Layering, LibrariesAreLinkedInTheirRooms) {
       {"gRPC", R"(deconvoy_services|gRPC::\S+)", {"proto/", "server/api/", "worker/session/", "client/cpp/"}},
       {"FFTW", R"(PkgConfig::FFTW3F)", {"worker/backends/cpu/"}},
       {"CUDA", R"(CUDA::\S+)", {"worker/backends/cuda/"}},
+      {"LibTorch", R"(deconvoy_torch|TORCH_LIBRARIES)", {"worker/learned/"}},
       {"SQLite", R"(SQLite::SQLite3)", {"server/store/"}},
       {"libtiff", R"(TIFF::TIFF)", {"client/imageio/"}},
   };

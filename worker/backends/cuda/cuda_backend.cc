@@ -20,6 +20,8 @@ constexpr double kShareOfFree = 0.9;
 // What is on the device beside arrays: workspaces of two operations at a time, kernels, and plans.
 constexpr int64_t kBesideBytes = int64_t{256} << 20;
 constexpr int64_t kLeastBudget = int64_t{64} << 20;
+constexpr int kNoKernelImage = 209;   // cudaErrorNoKernelImageForDevice
+constexpr int kUnsupportedPtx = 222;  // cudaErrorUnsupportedPtxVersion
 
 absl::StatusOr<cuda::Device> Chosen(const std::string& selector) {
   ASSIGN_OR_RETURN(const std::vector<cuda::Device> devices, cuda::ListDevices());
@@ -45,12 +47,13 @@ absl::StatusOr<std::unique_ptr<Backend>> MakeCudaBackend(const CudaOptions& opti
   ASSIGN_OR_RETURN(const std::unique_ptr<cuda::Stream> stream, runtime->MakeStream());
   ASSIGN_OR_RETURN(const cuda::Block number, runtime->arena().AllocateFloats(1));
   const int started = cuda::RunFill(stream->place(), 0, 1, number.floats());
-  if (started != 0) {
+  if (started == kNoKernelImage || started == kUnsupportedPtx) {
     return MakeError({.reason = v1::NO_WORKER,
                       .remedy = "Build deconvoy for it: name its compute capability in DECONVOY_CUDA_ARCHITECTURES."},
                      fmt::format("kernels do not start on {}: {}", cuda::Describe(device),
                                  std::string(stream->Check(started, "a kernel").message())));
   }
+  RETURN_IF_ERROR(stream->Check(started, "starting a kernel"));
   RETURN_IF_ERROR(stream->Wait());
   return cuda::MakeBackendOn(std::move(runtime),
                              {.threads = options.threads, .accelerator = cuda::ToAccelerator(device)});

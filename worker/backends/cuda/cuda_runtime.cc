@@ -26,6 +26,7 @@ struct Place {
 
   absl::Status Check(cudaError_t error, std::string_view call, int64_t bytes = 0) const {
     if (error == cudaSuccess) return absl::OkStatus();
+    cudaGetLastError();  // else the start of the thread's next kernel tells it again
     return CudaFailure(
         {.call = call, .device = name, .code = error, .text = cudaGetErrorString(error), .bytes = bytes});
   }
@@ -199,7 +200,7 @@ class CufftPlan final {
     if (made_) library_->Destroy(plan_);
   }
 
-  // Plans without memory of its own. Fields begin `distances` elements apart.
+  // Plans without memory of its own.
   absl::Status Make(const Place& place, const FftShape& shape, cufftType type) {
     auto n = shape.extents, from = n, to = n;
     const int64_t row = n.back() / 2 + 1;
@@ -225,8 +226,7 @@ class CufftPlan final {
                                           shape.stride, from_distance, to_extents.data(), shape.stride, to_distance,
                                           type, shape.batch, &workspace),
                  fmt::format("cufftMakePlanMany64 of {} x {}, stride {}", shape.batch, fmt::join(shape.extents, " x "),
-                             shape.stride),
-                 shape.batch * shape.distance * 8));
+                             shape.stride)));
     workspace_ = static_cast<int64_t>(workspace);
     return absl::OkStatus();
   }

@@ -20,7 +20,7 @@ const std::string& LibraryName() {
 absl::Status NotThere(std::string_view why) {
   return MakeError({.reason = v1::NO_WORKER,
                     .remedy = fmt::format("Install the CUDA runtime libraries, or name the folder of {} in "
-                                          "LD_LIBRARY_PATH.",
+                                          "LD_LIBRARY_PATH, with a bundle in DECONVOY_CUDA_LIBRARIES.",
                                           LibraryName())},
                    fmt::format("{} cannot be used: {}", LibraryName(), why));
 }
@@ -33,11 +33,12 @@ absl::Status Find(void* library, const char* name, Function& function) {
 
 absl::StatusOr<CufftLibrary> Load() {
   void* library = ::dlopen(LibraryName().c_str(), RTLD_NOW | RTLD_LOCAL);
+  const char* const told = library == nullptr ? ::dlerror() : nullptr;
+  const std::string why = told != nullptr ? told : "unknown reason";
   // Where the toolkit puts it, without the loader being told.
   if (library == nullptr) library = ::dlopen(("/usr/local/cuda/lib64/" + LibraryName()).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
-    const char* const why = ::dlerror();
-    return NotThere(why != nullptr ? why : "unknown reason");
+    return NotThere(why);
   }
   CufftLibrary cufft{};
   RETURN_IF_ERROR(Find(library, "cufftCreate", cufft.Create));

@@ -18,6 +18,7 @@ std::string UuidText(const cudaUUID_t& uuid) {
 }
 
 absl::Status Failed(cudaError_t error, std::string_view call, std::string_view device) {
+  cudaGetLastError();  // else the start of the thread's first kernel tells it again
   return CudaFailure({.call = call, .device = device, .code = error, .text = cudaGetErrorString(error)});
 }
 

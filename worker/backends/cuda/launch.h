@@ -65,10 +65,6 @@ constexpr int kHalfThreads = kThreads / 2;
 
 #ifdef __CUDACC__
 
-// Blocks for which every multiprocessor has registers. Told these, the compiler does not spill for one more.
-constexpr int kBlocksAtOnce = 4;
-constexpr int kSumBlocksAtOnce = 2;
-
 template <typename Visit>
 __global__ void __launch_bounds__(kThreads)
     ForEachKernel(const __grid_constant__ Shape3 shape, const __grid_constant__ Visit visit) {
