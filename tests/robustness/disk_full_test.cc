@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 #include "server/store/store.h"
 #include "tests/integration/support/image.h"
@@ -129,6 +130,40 @@ TEST(DiskFullTest, AnAcceptedJobWaitsForRoomAndGoesOn) {
   ASSERT_OK_AND_ASSIGN(const Image expected, LoadImage(folder.path() / "calm.tif"));
   ASSERT_OK_AND_ASSIGN(const Image result, LoadImage(folder.path() / "out.tif"));
   EXPECT_TRUE(result.voxels == expected.voxels) << RelativeL2(result.voxels, expected.voxels);
+}
+
+TEST(DiskFullTest, AnExportWaitsForRoomOnTheDiskOfItsFile) {
+  TemporaryFolder folder;
+  const fs::path out = folder.path() / "out";
+  SmallDisk disk(out, "900k");
+  SKIP_UNLESS_MOUNTED(disk);
+  MakeInputs(folder.path());
+  ServerProcess server(folder.path(), 1);
+  fs::create_directories(folder.path() / "data");
+  fs::rename(folder.path() / "raw.tif", folder.path() / "data" / "raw.tif");
+  ASSERT_TRUE(server.Start({}, {"--files-read-only", "data=" + (folder.path() / "data").string(), "--files-read-write",
+                                "out=" + out.string()}))
+      << server.Log();
+  const CliResult imported = server.Cli({"volumes", "import", "data/raw.tif", "--quiet"});
+  ASSERT_EQ(imported.exit.code, 0) << imported.err;
+  const std::string volume = imported.out.substr(0, imported.out.find('\n'));
+  const fs::path ballast = out / "ballast";
+  std::ofstream(ballast) << std::string(fs::space(out).available - 8192, 'x');
+
+  CliResult exported;
+  std::thread waiting([&] { exported = server.Cli({"volumes", "export", volume, "out/raw.tif"}); });
+  const auto shown = [&] { return server.Cli({"jobs", "--json"}).out; };
+  EXPECT_TRUE(Eventually([&] {
+    return shown().find("waiting for room on the disk of out/raw.tif") != std::string::npos;
+  })) << shown()
+      << server.Log();
+  EXPECT_EQ(std::distance(fs::directory_iterator(out), fs::directory_iterator()), 1) << "something is left beside";
+  fs::remove(ballast);
+  waiting.join();
+  ASSERT_EQ(exported.exit.code, 0) << exported.err << server.Log();
+  ASSERT_OK_AND_ASSIGN(const Image expected, LoadImage(folder.path() / "data" / "raw.tif"));
+  ASSERT_OK_AND_ASSIGN(const Image result, LoadImage(out / "raw.tif"));
+  EXPECT_TRUE(result.voxels == expected.voxels);
 }
 
 TEST(DiskFullTest, AServerThatHasNoRoomToStartSaysSoAndLosesNothing) {
