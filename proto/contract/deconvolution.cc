@@ -16,6 +16,14 @@ namespace {
 constexpr int64_t kMillibytesPerOtfVoxel = 4300;  // half a spectrum of complex numbers, with the gaps between its rows
 constexpr int64_t kMillibytesPerFloat = 4000;
 
+// The same without what its denoisers take.
+v1::Method WithoutDenoisers(v1::Method method) {
+  for (v1::Parameter& parameter : *method.mutable_parameters()) {
+    if (parameter.name() == kDenoiser) parameter.clear_choices();
+  }
+  return method;
+}
+
 }  // namespace
 
 int64_t AxialUpsample(const v1::DeconvolveSpec& spec) {
@@ -170,7 +178,8 @@ int64_t PsfsOfTile(const v1::DeconvolveSpec& spec, const v1::Method& method, int
 
 MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters, const v1::DeconvolveSpec& spec,
                       int64_t psfs, bool bad_pixels) {
-  MethodMemory memory = MemoryOf(method, parameters, spec.residual());
+  const bool learned = method.takes_denoiser() && !spec.models().empty();
+  MethodMemory memory = MemoryOf(learned ? WithoutDenoisers(method) : method, parameters, spec.residual());
   const int64_t views = method.joins_channels() ? psfs : 1;
   memory.millibytes_per_padded_voxel += (views - 1) * kMillibytesPerOtfVoxel;
   memory.millibytes_per_measured_voxel *= views;

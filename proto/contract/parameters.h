@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "deconvoy/v1/methods.pb.h"
+#include "proto/contract/geometry.h"
 
 namespace deconvoy {
 
@@ -30,6 +31,8 @@ inline constexpr std::string_view kPsfSteps = "psf_steps";
 inline constexpr int64_t kFreeImageSteps = 5, kPupilImageSteps = 10;
 // The last Zernike mode of those that the pupil of the given optics may have; `none`: the PSF is free.
 inline constexpr std::string_view kZernike = "zernike";
+// What takes noise out in every iteration, of a method that takes a denoiser (`Method.takes_denoiser`).
+inline constexpr std::string_view kDenoiser = "denoiser";
 
 // Values of all parameters of one method. Asking for a name or type that the method does not declare, or for the value
 // of an automatic one, is a bug and ends the program.
@@ -67,6 +70,11 @@ struct MethodMemory {
   int64_t bytes_per_weight = 4;
   // Once the method has run: the image, which its residual needs, and what is brought out.
   int64_t result_bytes_per_measured_voxel = 0;
+  // Of what works on the padded voxels in boxes: their extents, never more than there are, without their halo; what is
+  // on each side of them; and what one box takes for each of its voxels.
+  Shape3 box_core = {};
+  Shape3 box_halo = {};
+  int64_t millibytes_per_box_voxel = 0;
 };
 // `residual`: it is brought out, too. What a method says of its memory counts as 0 to 10^12 bytes for each voxel.
 MethodMemory MemoryOf(const v1::Method& method, const Parameters& parameters, bool residual = false);

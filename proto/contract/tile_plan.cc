@@ -425,7 +425,11 @@ int64_t TileBytes(const MethodMemory& memory, const Shape3& padded, const Shape3
   // Along each axis the weights differ only where the PSF meets a border.
   const Shape3 weights{std::min(padded.z, Times(2, psf.z)), std::min(padded.y, Times(2, psf.y)),
                        std::min(padded.x, Times(2, psf.x))};
-  const int64_t running = Plus(bytes(millibytes), Times(Voxels(weights), memory.bytes_per_weight));
+  const auto boxed = [](int64_t extent, int64_t core, int64_t halo) { return std::min(extent, core) + 2 * halo; };
+  const Shape3 &core = memory.box_core, &halo = memory.box_halo;
+  const Shape3 box{boxed(padded.z, core.z, halo.z), boxed(padded.y, core.y, halo.y), boxed(padded.x, core.x, halo.x)};
+  const int64_t running = Plus(Plus(bytes(millibytes), Times(Voxels(weights), memory.bytes_per_weight)),
+                               bytes(Times(Voxels(box), memory.millibytes_per_box_voxel)));
   if (memory.result_bytes_per_measured_voxel == 0) return running;
   const int64_t ending = Plus(bytes(Times(Voxels(padded), kMillibytesOfEstimate)),
                               Times(Voxels(measured), memory.result_bytes_per_measured_voxel));

@@ -78,6 +78,26 @@ TEST(DeconvolutionTest, MasksViewsAndDepthsTakeMemory) {
   EXPECT_EQ(memory(true, masked, 3), (std::vector<int64_t>{30600, 24000, 0}));
 }
 
+TEST(DeconvolutionTest, AModelForTheDenoiserTakesThePlaceOfItsMemory) {
+  v1::Method method = SomeMethod(false);
+  v1::Parameter& parameter = *method.add_parameters();
+  parameter.set_name("denoiser");
+  parameter.set_type(v1::CHOICE);
+  parameter.set_default_value("tv");
+  parameter.add_choices()->set_name("tv");
+  parameter.mutable_choices(0)->set_extra_bytes_per_padded_voxel(16);
+  v1::DeconvolveSpec spec;
+  const auto memory = [&] {
+    return MemoryOf(method, ResolveParameters(method, {}).value(), spec, 1, false).millibytes_per_padded_voxel;
+  };
+  method.set_takes_denoiser(true);
+  EXPECT_EQ(memory(), 26'000);
+  spec.add_models("models/clean/versions/1");
+  EXPECT_EQ(memory(), 10'000);
+  method.set_takes_denoiser(false);
+  EXPECT_EQ(memory(), 26'000);
+}
+
 TEST(DeconvolutionTest, AVoxelSizeThatIsNotKnownIsTheImages) {
   const v1::VoxelSize size = PsfVoxelSize(Size(0.3, 0.1, 0.2), Size(0.5, 0, 0));
   EXPECT_EQ(size.z_um(), 0.5);

@@ -468,5 +468,14 @@ TEST(TileBytes, IsThatOfTheRunOrOfTheResultWhicheverIsMore) {
   EXPECT_EQ(TileBytes(memory, padded, measured, psf), 16'300 + 2'000);
 }
 
+TEST(TileBytes, WhatWorksInBoxesTakesOne) {
+  MethodMemory memory{.millibytes_per_padded_voxel = 0, .millibytes_per_measured_voxel = 0, .bytes_per_weight = 0};
+  memory.box_core = {6, 20, 20};
+  memory.box_halo = {1, 2, 3};
+  memory.millibytes_per_box_voxel = 10'000;
+  EXPECT_EQ(TileBytes(memory, {10, 10, 10}, {5, 10, 10}, {1, 1, 1}), 10 * (6 + 2) * (10 + 4) * (10 + 6));
+  EXPECT_EQ(TileBytes(memory, {1000, 1000, 1000}, {5, 10, 10}, {1, 1, 1}), 10 * (6 + 2) * (20 + 4) * (20 + 6));
+}
+
 }  // namespace
 }  // namespace deconvoy
