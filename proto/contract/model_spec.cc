@@ -222,6 +222,29 @@ absl::Status ValidateModelFields(const v1::DeconvolveSpec& spec) {
                           : Invalid(field, "is given without models", "Leave it out, or name models.");
 }
 
+bool AppliesModels(const v1::DeconvolveSpec& spec) {
+  return spec.method() == kNetworkMethod && !spec.models().empty();
+}
+
+Shape3 ModelHalo(const google::protobuf::RepeatedPtrField<v1::ModelUse>& models) {
+  Shape3 most;
+  for (const v1::ModelUse& use : models) {
+    const Shape3 halo = ToShape3(use.facts().halo()), multiple = ToShape3(use.facts().multiple());
+    most = {std::max(most.z, halo.z + multiple.z - 1), std::max(most.y, halo.y + multiple.y - 1),
+            std::max(most.x, halo.x + multiple.x - 1)};
+  }
+  return most;
+}
+
+void AddDenoiserMemory(double bytes_per_voxel, const Shape3& halo, MethodMemory& memory) {
+  constexpr int64_t kMillibytesInAndOut = 1000 * 2 * sizeof(float);
+  memory.millibytes_per_padded_voxel += kMillibytesInAndOut;
+  memory.box_core = kDenoisedCore;
+  memory.box_halo = halo;
+  memory.millibytes_per_box_voxel =
+      kMillibytesInAndOut + static_cast<int64_t>(std::ceil(1000 * std::min(bytes_per_voxel, kMostBytesPerVoxel)));
+}
+
 double ModelBytesPerVoxel(const google::protobuf::RepeatedPtrField<v1::ModelUse>& models, const v1::Method* classical) {
   double bytes = 0;
   for (const v1::ModelUse& use : models) bytes = std::max(bytes, use.facts().bytes_per_voxel());

@@ -8,6 +8,8 @@
 
 #include "deconvoy/v1/jobs.pb.h"
 #include "deconvoy/v1/models.pb.h"
+#include "proto/contract/geometry.h"
+#include "proto/contract/parameters.h"
 
 namespace deconvoy {
 
@@ -25,6 +27,19 @@ absl::Status ValidateCheckModel(const v1::CheckModelSpec& spec);
 absl::Status ValidateCreateModel(const v1::CreateModelRequest& request);
 // The fields of a deconvolution that are about models: names, and what makes sense with models only.
 absl::Status ValidateModelFields(const v1::DeconvolveSpec& spec);
+
+// Whether the job's models make its result, as against one that only takes noise out in a method's iterations.
+bool AppliesModels(const v1::DeconvolveSpec& spec);
+
+// What tiles need around their cores for models, with what aligns their boxes; none without models.
+Shape3 ModelHalo(const google::protobuf::RepeatedPtrField<v1::ModelUse>& models);
+
+// Extents of the boxes, without their halo, in which a model takes noise out of a padded domain.
+inline constexpr Shape3 kDenoisedCore{96, 96, 96};
+
+// Adds what the model takes that is a method's denoiser: one box, with the values that go in and come out; and for each
+// padded voxel its value and what becomes of it. `bytes_per_voxel` and `halo` are the model's.
+void AddDenoiserMemory(double bytes_per_voxel, const Shape3& halo, MethodMemory& memory);
 
 // Working memory for each padded voxel of a tile that models and the classical method beside them take; null: none is.
 double ModelBytesPerVoxel(const google::protobuf::RepeatedPtrField<v1::ModelUse>& models, const v1::Method* classical);

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "proto/contract/error.h"
+#include "proto/contract/model_spec.h"
 #include "proto/contract/psf_grid.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
@@ -81,9 +82,9 @@ absl::Status CheckPlanes(const v1::DeconvolveSpec& spec, const v1::Shape5& input
   return absl::OkStatus();
 }
 
-// With models one for each channel, in their order; else none.
+// With models that make the result one for each channel, in their order; else none.
 absl::Status CheckScales(const v1::DeconvolveSpec& spec, const v1::Shape5& input, const v1::AnalyseResult& analysis) {
-  const int wanted = spec.models().empty() ? 0 : static_cast<int>(input.c());
+  const int wanted = AppliesModels(spec) ? static_cast<int>(input.c()) : 0;
   if (analysis.scales_size() != wanted) {
     return WrongResult(fmt::format("the analysis has {} scales for models, not {}", analysis.scales_size(), wanted));
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "proto/contract/tile_plan.h"
+#include "server/jobs/model_check.h"
 #include "server/jobs/preflight.h"
 
 namespace deconvoy::server {
@@ -56,8 +57,12 @@ class Examiner {
   absl::Status CheckDistill(const v1::DistillSpec& spec);
   absl::Status CheckTraining(const v1::TrainModelSpec& given);
   absl::Status CheckModelFile(const v1::CheckModelSpec& given);
-  // The models of a deconvolution, and what they are compared with.
-  absl::Status CheckModelsOf(v1::DeconvolveSpec& spec, const v1::Method& method);
+  // The models of a deconvolution, and what they are compared with; or the one that is the method's denoiser. `given`
+  // is what was asked for, `spec` the same with its defaults.
+  absl::Status CheckModelsOf(const v1::DeconvolveSpec& given, const v1::Method& method, v1::DeconvolveSpec& spec);
+  absl::Status CheckDenoiserOf(const v1::DeconvolveSpec& given, const ModelUses& models, v1::DeconvolveSpec& spec);
+  absl::Status CheckComparisonOf(v1::DeconvolveSpec& spec);
+  absl::Status TakeModels(ModelUses models);
   absl::Status CheckEstimate(const v1::Method& method, const v1::DeconvolveSpec& spec);
   void NoteGrid(const v1::DeconvolveSpec& spec, const v1::Method& method, const v1::VolumeSpec& input);
   void NoteVoxelSize(const v1::VoxelSize& size, std::string_view what, const std::string& field);

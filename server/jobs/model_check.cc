@@ -232,7 +232,7 @@ absl::Status CheckModels(const v1::Method& method, const v1::DeconvolveSpec& spe
     for (const v1::NetworkDescription& network : method.networks()) {
       if (network.name() == use.facts().network() && network.denoises()) {
         return Invalid("deconvolve.models", fmt::format("has {}, which only takes noise out", use.name()),
-                       "Name a model that undoes a blur.");
+                       "Name a model that undoes a blur, or choose a method that takes a denoiser: `pnp-admm`.");
       }
     }
   }
@@ -249,6 +249,36 @@ absl::Status CheckModels(const v1::Method& method, const v1::DeconvolveSpec& spe
   if (!spec.spread() || tells) return absl::OkStatus();
   return Invalid("deconvolve.spread", "is asked for of one model that does not tell how sure it is",
                  "Name several models, or one that was trained with the probabilistic head.");
+}
+
+absl::Status CheckDenoiser(const v1::Method& network, const v1::DeconvolveSpec& given, const ModelUses& models) {
+  RETURN_IF_ERROR(CheckUsable(network, "deconvolve.models"));
+  if (models.size() != 1) {
+    return Invalid("deconvolve.models", fmt::format("has {} models, but `{}` takes one", models.size(), given.method()),
+                   "Name one that denoises.");
+  }
+  std::vector<std::string> denoising;
+  for (const v1::NetworkDescription& known : network.networks()) {
+    if (known.denoises()) denoising.push_back(known.name());
+  }
+  if (std::find(denoising.begin(), denoising.end(), models[0].facts().network()) == denoising.end()) {
+    return Invalid(
+        "deconvolve.models",
+        fmt::format("has {} of `{}`, which takes no noise out", models[0].name(),
+                    Printable(models[0].facts().network())),
+        fmt::format("Name a model of {}, or choose the method `{}`.", fmt::join(denoising, ", "), kNetworkMethod));
+  }
+  if (given.parameters().contains(std::string(kDenoiser))) {
+    return Invalid(fmt::format("deconvolve.parameters[\"{}\"]", kDenoiser), "is given, but the model takes its place",
+                   "Leave one of them out.");
+  }
+  const char* field = given.spread()                      ? "deconvolve.spread"
+                      : given.compared_tiles() > 0        ? "deconvolve.compared_tiles"
+                      : !given.classical_method().empty() ? "deconvolve.classical_method"
+                                                          : nullptr;
+  if (field == nullptr) return absl::OkStatus();
+  return Invalid(field, fmt::format("is given, but the model only takes noise out for `{}`", given.method()),
+                 fmt::format("Leave it out, or choose the method `{}`.", kNetworkMethod));
 }
 
 absl::Status CheckComparable(const v1::Method& method) {
@@ -297,8 +327,12 @@ bool IsComparedTile(const v1::DeconvolveSpec& spec, int64_t tile, int64_t tiles)
   return false;
 }
 
+std::string NeededMethod(const v1::DeconvolveSpec& spec) {
+  return spec.models().empty() ? spec.method() : kNetworkMethod;
+}
+
 std::string NeededMethod(const v1::JobSpec& spec) {
-  return spec.has_train_model() || spec.has_check_model() ? kNetworkMethod : spec.deconvolve().method();
+  return spec.has_train_model() || spec.has_check_model() ? kNetworkMethod : NeededMethod(spec.deconvolve());
 }
 
 }  // namespace deconvoy::server

@@ -49,6 +49,11 @@ absl::StatusOr<ModelUses> LookUpModels(Store& store, const std::string& owner, v
 // INVALID_FIELD unless method, models and what is asked of them go together; NO_WORKER where nobody can run the method.
 absl::Status CheckModels(const v1::Method& method, const v1::DeconvolveSpec& spec, const ModelUses& models);
 
+// The same of a method that takes a denoiser, of a job that names models: INVALID_FIELD unless there is one, of a
+// network that denoises, and nothing is asked for that only models that make the result have, nor another denoiser.
+// `network` is the method that runs models, `given` the specification without defaults.
+absl::Status CheckDenoiser(const v1::Method& network, const v1::DeconvolveSpec& given, const ModelUses& models);
+
 // INVALID_FIELD for a method that results of models cannot be compared with: one with models of its own, or that does
 // not make one image from one with the PSF as it is given, and with the boundary EXTEND.
 absl::Status CheckComparable(const v1::Method& method);
@@ -59,7 +64,9 @@ std::vector<v1::Finding> ModelFindings(const ModelUses& models, const v1::VoxelS
 // Whether a tile of a frame of so many is also computed by the classical method: `compared_tiles`, evenly spread.
 bool IsComparedTile(const v1::DeconvolveSpec& spec, int64_t tile, int64_t tiles);
 
-// The method that a worker must have for the job's tasks; empty: none.
+// The method that a worker must have for the job's tasks; empty: none. With models it is the one that runs them:
+// whoever can do that has all the others, too.
 std::string NeededMethod(const v1::JobSpec& spec);
+std::string NeededMethod(const v1::DeconvolveSpec& spec);
 
 }  // namespace deconvoy::server

@@ -1,9 +1,15 @@
 // The examination of jobs that train, check or apply models.
+#include <fmt/format.h>
+
+#include <string>
 #include <utility>
 
+#include "proto/contract/model_spec.h"
+#include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
 #include "server/jobs/examiner.h"
 #include "server/jobs/model_check.h"
+#include "server/jobs/tile_planning.h"
 
 namespace deconvoy::server {
 
@@ -32,24 +38,47 @@ absl::Status Examiner::CheckModelFile(const v1::CheckModelSpec& given) {
   return absl::OkStatus();
 }
 
-absl::Status Examiner::CheckModelsOf(v1::DeconvolveSpec& spec, const v1::Method& method) {
-  absl::StatusOr<ModelUses> models = LookUpModels(store_, owner_, spec);
-  if (!models.ok()) return Refuse(models.status());
-  const absl::Status fit = CheckModels(method, spec, *models);
-  if (!fit.ok()) return Refuse(fit);
-  if (spec.models().empty()) return absl::OkStatus();
+absl::Status Examiner::TakeModels(ModelUses models) {
+  for (const v1::ModelUse& use : models) {
+    std::optional<v1::VolumeSpec> file;
+    RETURN_IF_ERROR(FindVolume(use.volume(), "deconvolve.models", file));
+  }
+  result.models = std::move(models);
+  return absl::OkStatus();
+}
+
+absl::Status Examiner::CheckComparisonOf(v1::DeconvolveSpec& spec) {
   if (spec.classical_method().empty()) spec.set_classical_method("rl");
   const absl::StatusOr<v1::Method> classical =
       capabilities_.FindMethod(spec.classical_method(), "deconvolve.classical_method");
   if (!classical.ok()) return Refuse(classical.status());
   const absl::Status comparable = CheckComparable(*classical);
-  if (!comparable.ok()) return Refuse(comparable);
-  for (const v1::ModelUse& use : *models) {
-    std::optional<v1::VolumeSpec> file;
-    RETURN_IF_ERROR(FindVolume(use.volume(), "deconvolve.models", file));
-  }
-  result.models = *std::move(models);
-  return absl::OkStatus();
+  return comparable.ok() ? comparable : Refuse(comparable);
+}
+
+absl::Status Examiner::CheckDenoiserOf(const v1::DeconvolveSpec& given, const ModelUses& models,
+                                       v1::DeconvolveSpec& spec) {
+  const absl::StatusOr<v1::Method> network = capabilities_.FindMethod(kNetworkMethod, "deconvolve.models");
+  if (!network.ok()) return Refuse(network.status());
+  const absl::Status fit = CheckDenoiser(*network, given, models);
+  if (!fit.ok()) return Refuse(fit);
+  // The default of what the model takes the place of.
+  spec.mutable_parameters()->erase(std::string(kDenoiser));
+  Add(v1::INFO, fmt::format("{} takes noise out in each of {} iterations; the time that is told does not count it",
+                            models[0].name(), IterationsOf(spec)));
+  return TakeModels(models);
+}
+
+absl::Status Examiner::CheckModelsOf(const v1::DeconvolveSpec& given, const v1::Method& method,
+                                     v1::DeconvolveSpec& spec) {
+  absl::StatusOr<ModelUses> models = LookUpModels(store_, owner_, spec);
+  if (!models.ok()) return Refuse(models.status());
+  if (method.takes_denoiser() && !models->empty()) return CheckDenoiserOf(given, *models, spec);
+  const absl::Status fit = CheckModels(method, spec, *models);
+  if (!fit.ok()) return Refuse(fit);
+  if (models->empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckComparisonOf(spec));
+  return TakeModels(*std::move(models));
 }
 
 }  // namespace deconvoy::server

@@ -144,7 +144,7 @@ absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, con
                     .given_psf = given,
                     .psf = UsablePsf(psf, frame, spec.boundary()),
                     .halo = {},
-                    .machine = capabilities_.Machine(spec.backend(), spec.method()),
+                    .machine = capabilities_.Machine(spec.backend(), NeededMethod(spec)),
                     .psfs = psfs,
                     .models = NeedsOf(result.models, capabilities_.FindMethod(spec.classical_method(), "")),
                     .growing = spec.first_planes() > 0};
@@ -222,7 +222,7 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
     } else {
       spec = *std::move(resolved);
     }
-    RETURN_IF_ERROR(CheckModelsOf(spec, *method));
+    RETURN_IF_ERROR(CheckModelsOf(given, *method, spec));
   }
   bool growing = false;
   RETURN_IF_ERROR(FindVolume(given.input_volume(), "deconvolve.input_volume", input_, &growing));

@@ -116,7 +116,7 @@ void FillChosenTile(const LiveJob& job, const LiveTask& live, v1::Task& task) {
   for (const v1::ModelScale& scale : job.plan()->analysis.scales()) {
     if (scale.c() == static_cast<uint32_t>(live.c)) *work.mutable_model_scale() = scale;
   }
-  work.set_compare(!work.models().empty() &&
+  work.set_compare(AppliesModels(job.spec().deconvolve()) &&
                    IsComparedTile(job.spec().deconvolve(), live.tile, job.plan()->tiles.tiles()));
 }
 
@@ -128,7 +128,7 @@ void FillAnalyse(const LiveJob& job, v1::Task& task) {
   AddInput(job, spec.psf_volume(), task);
   if (!spec.mask_volume().empty()) AddInput(job, spec.mask_volume(), task);
   if (!spec.flat_field_volume().empty()) AddInput(job, spec.flat_field_volume(), task);
-  AddModels(job, *task.mutable_analyse()->mutable_models(), task);
+  if (AppliesModels(spec)) AddModels(job, *task.mutable_analyse()->mutable_models(), task);
 }
 
 void FillSimulate(const LiveJob& job, v1::Task& task) {

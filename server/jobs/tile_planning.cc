@@ -133,11 +133,7 @@ ModelNeeds NeedsOf(const google::protobuf::RepeatedPtrField<v1::ModelUse>& model
                    const absl::StatusOr<v1::Method>& classical) {
   ModelNeeds needs;
   needs.bytes_per_voxel = ModelBytesPerVoxel(models, classical.ok() ? &*classical : nullptr);
-  for (const v1::ModelUse& use : models) {
-    const Shape3 halo = ToShape3(use.facts().halo()), multiple = ToShape3(use.facts().multiple());
-    needs.halo = {std::max(needs.halo.z, halo.z + multiple.z - 1), std::max(needs.halo.y, halo.y + multiple.y - 1),
-                  std::max(needs.halo.x, halo.x + multiple.x - 1)};
-  }
+  needs.halo = ModelHalo(models);
   return needs;
 }
 
@@ -169,16 +165,20 @@ namespace {
 // Beyond its halo a tile with MIRROR has what it repeats, which is not what is there; with EXTEND it is free.
 constexpr double kMirrorHalo = 1.25;
 
-// What the PSF needs, times what method and boundary make of it, and no less than what models need.
+// What the PSF needs, times what method and boundary make of it, and no less than what models need. A model that takes
+// noise out in every iteration adds to what one iteration reaches, and so is scaled like the PSF.
 Shape3 HaloOf(const v1::Method& method, v1::Boundary boundary, const PlanInputs& inputs) {
   const double factor = std::max(method.halo_factor(), 1.0) * (boundary == v1::MIRROR ? kMirrorHalo : 1);
-  const Shape3& least = inputs.models.halo;
-  if (factor == 1 && least == Shape3{}) return inputs.halo;
+  const Shape3& model = inputs.models.halo;
+  if (factor == 1 && model == Shape3{}) return inputs.halo;
   const bool known = !(inputs.halo == Shape3{});
   const Shape3& psf = inputs.psf;
-  const Shape3 halo = ScaledHalo(
-      known ? inputs.halo : Shape3{HaloExtent(psf.z, 0), HaloExtent(psf.y, 0), HaloExtent(psf.x, 0)}, factor);
-  return {std::max(halo.z, least.z), std::max(halo.y, least.y), std::max(halo.x, least.x)};
+  const Shape3 reach = known ? inputs.halo : Shape3{HaloExtent(psf.z, 0), HaloExtent(psf.y, 0), HaloExtent(psf.x, 0)};
+  if (method.takes_denoiser()) {
+    return ScaledHalo({reach.z + model.z, reach.y + model.y, reach.x + model.x}, factor);
+  }
+  const Shape3 halo = ScaledHalo(reach, factor);
+  return {std::max(halo.z, model.z), std::max(halo.y, model.y), std::max(halo.x, model.x)};
 }
 
 }  // namespace
@@ -193,7 +193,11 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
   request.halo = HaloOf(method, spec.boundary(), inputs);
   request.boundary = spec.boundary();
   request.memory = MemoryOf(method, parameters, spec, inputs.psfs, inputs.bad_pixels);
-  request.memory.millibytes_per_padded_voxel += static_cast<int64_t>(std::ceil(1000 * inputs.models.bytes_per_voxel));
+  if (method.takes_denoiser() && !spec.models().empty()) {
+    AddDenoiserMemory(inputs.models.bytes_per_voxel, inputs.models.halo, request.memory);
+  } else {
+    request.memory.millibytes_per_padded_voxel += static_cast<int64_t>(std::ceil(1000 * inputs.models.bytes_per_voxel));
+  }
   request.fixed_bytes = GivenPsfBytes(inputs.given_psf);
   request.memory_budget_bytes = inputs.machine.memory_budget_bytes;
   request.costs = inputs.machine.fft_costs;

@@ -58,8 +58,13 @@ absl::StatusOr<int64_t> TileNeed(const v1::Task& task, const v1::TileTask& tile)
                                       [](const v1::ChannelFacts& channel) { return !channel.bad_pixels().empty(); });
   MethodMemory memory = MemoryOf(method->description(), parameters, tile.spec(), tile.psfs_size(), bad_pixels);
   const Method* classical = FindMethod(tile.spec().classical_method());
-  memory.millibytes_per_padded_voxel += static_cast<int64_t>(
-      std::ceil(1000 * ModelBytesPerVoxel(tile.models(), classical == nullptr ? nullptr : &classical->description())));
+  const double model_bytes =
+      ModelBytesPerVoxel(tile.models(), classical == nullptr ? nullptr : &classical->description());
+  if (method->description().takes_denoiser() && !tile.models().empty()) {
+    AddDenoiserMemory(model_bytes, ModelHalo(tile.models()), memory);
+  } else {
+    memory.millibytes_per_padded_voxel += static_cast<int64_t>(std::ceil(1000 * model_bytes));
+  }
   const int64_t bytes = TileBytes(memory, padded, measured, Support(tile));
   const absl::StatusOr<const v1::VolumeAccess*> psf = FindInput(task, tile.psf_volume());
   const PsfSteps steps = tile.psfs_size() > 0 ? StepsOf(tile.psfs(0)) : PsfSteps();

@@ -6,12 +6,11 @@
 #include <vector>
 
 #include "proto/contract/error.h"
+#include "proto/contract/model_spec.h"
 #include "proto/contract/status_macros.h"
 
 namespace deconvoy::worker::learned {
 namespace {
-
-constexpr Shape3 kCore{96, 96, 96};
 
 class Running final : public Denoiser {
  public:
@@ -21,7 +20,7 @@ class Running final : public Denoiser {
   absl::Status Denoise(Array& v, float sigma) override {
     RETURN_IF_ERROR(ops_.Download(v, v.box(), values_));
     const Model* const models[] = {&model_};
-    ASSIGN_OR_RETURN(const Estimate estimate, ApplyToFrame(models, values_, v.box().shape, {}, kCore, sigma));
+    ASSIGN_OR_RETURN(const Estimate estimate, ApplyToFrame(models, values_, v.box().shape, {}, kDenoisedCore, sigma));
     return ops_.Upload(estimate.value, v.box(), v);
   }
 
@@ -46,8 +45,9 @@ absl::StatusOr<std::unique_ptr<LearnedDenoiser>> LearnedDenoiser::Of(const Model
 // The values and those of the result 8; the model's own memory is that of one box.
 double LearnedDenoiser::bytes_per_padded_voxel() const {
   const Shape3 halo = model_.halo();
-  const Shape3 box{kCore.z + 2 * halo.z, kCore.y + 2 * halo.y, kCore.x + 2 * halo.x};
-  return 8 + static_cast<double>(model_.MemoryBytes(box)) / static_cast<double>(kCore.voxels());
+  const Shape3& core = kDenoisedCore;
+  const Shape3 box{core.z + 2 * halo.z, core.y + 2 * halo.y, core.x + 2 * halo.x};
+  return 8 + static_cast<double>(model_.MemoryBytes(box)) / static_cast<double>(core.voxels());
 }
 
 absl::StatusOr<std::unique_ptr<Denoiser>> LearnedDenoiser::Open(const Problem& problem) const {

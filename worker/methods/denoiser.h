@@ -40,7 +40,7 @@ class DenoiserKind {
 std::span<const DenoiserKind* const> AllDenoisers();
 
 // Adds the parameters `denoiser` and `sigma`: the noise to take out, relative to the root of the frame's mean, which is
-// the noise of a mean voxel.
+// the noise of a mean voxel. The method then also takes another one that it is given (registry.h, MethodWithDenoiser).
 void AddDenoiser(v1::Method& method, double sigma);
 
 // The denoiser `given`, or where that is null the one of the parameters; and sigma in photons.

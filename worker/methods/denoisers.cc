@@ -1,6 +1,7 @@
 #include <cmath>
 #include <vector>
 
+#include "proto/contract/parameters.h"
 #include "worker/methods/data_splitting.h"
 #include "worker/methods/denoiser.h"
 #include "worker/methods/describe.h"
@@ -20,9 +21,10 @@ void AddDenoiser(v1::Method& method, double sigma) {
   for (const DenoiserKind* kind : AllDenoisers()) {
     choices.push_back({kind->name(), kind->meaning(), kind->bytes_per_padded_voxel()});
   }
-  AddChoice(method, "denoiser", AllDenoisers().front()->name(), "What takes the noise out", choices);
+  AddChoice(method, kDenoiser, AllDenoisers().front()->name(), "What takes the noise out", choices);
   AddReal(method, "sigma", 0, 100, sigma,
           "Noise to take out in every iteration, over the noise of a mean voxel: larger is flatter");
+  method.set_takes_denoiser(true);
 }
 
 absl::StatusOr<std::unique_ptr<Denoiser>> OpenDenoiser(const Problem& problem, const Parameters& parameters,
@@ -30,7 +32,7 @@ absl::StatusOr<std::unique_ptr<Denoiser>> OpenDenoiser(const Problem& problem, c
   if (given != nullptr) return given->Open(problem);
   const DenoiserKind* chosen = AllDenoisers().front();
   for (const DenoiserKind* kind : AllDenoisers()) {
-    if (kind->name() == parameters.Choice("denoiser")) chosen = kind;
+    if (kind->name() == parameters.Choice(kDenoiser)) chosen = kind;
   }
   return chosen->Open(problem);
 }

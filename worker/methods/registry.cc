@@ -69,6 +69,12 @@ const Method* FindMethod(std::string_view name) {
   return nullptr;
 }
 
+std::unique_ptr<const Method> MethodWithDenoiser(std::string_view name, const DenoiserKind& denoiser) {
+  if (name == "pnp-admm") return std::make_unique<PlugAndPlayAdmm>(&denoiser);
+  if (name == "pnp-ista") return std::make_unique<PlugAndPlayIsta>(&denoiser);
+  return nullptr;
+}
+
 v1::Boundary BoundaryOf(const v1::DeconvolveSpec& spec, const Method& method) {
   return spec.boundary() == v1::BOUNDARY_UNSPECIFIED ? method.description().boundaries(0) : spec.boundary();
 }

@@ -16,6 +16,7 @@
 #include "worker/calibration/judge.h"
 #include "worker/calibration/signal_to_noise.h"
 #include "worker/calibration/strength.h"
+#include "worker/learned/denoiser.h"
 #include "worker/methods/registry.h"
 #include "worker/pipeline/core_reader.h"
 #include "worker/pipeline/depth_blend.h"
@@ -292,6 +293,20 @@ absl::Status WriteDark(const TileJob& job, const v1::Task& task, PieceWriter& wr
   return absl::OkStatus();
 }
 
+// The task's method with a model for its denoiser.
+struct DenoisedMethod {
+  std::unique_ptr<const learned::LearnedDenoiser> denoiser;
+  std::unique_ptr<const Method> method;  // uses it
+
+  // Errors: INVALID_FIELD (the model takes no noise out). The model must outlive it. REQUIRES: the method takes one.
+  static absl::StatusOr<DenoisedMethod> Of(const TileJob& job, const learned::Model& model) {
+    DenoisedMethod denoised;
+    ASSIGN_OR_RETURN(denoised.denoiser, learned::LearnedDenoiser::Of(model));
+    denoised.method = MethodWithDenoiser(job.method->description().name(), *denoised.denoiser);
+    return denoised;
+  }
+};
+
 // What the task's models see: y, which has the read noise's variance added.
 learned::Scale ScaleOf(const TileJob& job) {
   const v1::ModelScale& scale = job.tile.model_scale();
@@ -299,13 +314,13 @@ learned::Scale ScaleOf(const TileJob& job) {
           .range = static_cast<float>(scale.range_photons())};
 }
 
-// Models are for a method that needs them, spreads for models.
+// Models are for a method that needs them, one for a method that takes a denoiser; scales and spreads for the former.
 absl::Status CheckModelUse(const TileJob& job) {
-  const bool models = !job.tile.models().empty();
+  const v1::Method& method = job.method->description();
+  const int models = job.tile.models_size();
+  const bool counts = method.needs_models() ? models > 0 : models <= (method.takes_denoiser() ? 1 : 0);
   const bool scaled = job.tile.model_scale().range_photons() > 0;
-  if (models == job.method->description().needs_models() && models == scaled && (models || !job.tile.spec().spread())) {
-    return absl::OkStatus();
-  }
+  if (counts && scaled == method.needs_models() && (scaled || !job.tile.spec().spread())) return absl::OkStatus();
   return MakeError({.reason = v1::INVALID_FIELD, .field = "task.tile.models"},
                    "a tile whose models, scale and method do not go together");
 }
@@ -327,8 +342,13 @@ absl::Status TilePipeline::OpenDomain(const Shape3& domain) {
   return absl::OkStatus();
 }
 
+absl::Status TilePipeline::LoadModels(const v1::Task& task, TaskContext& context) {
+  learned::SetThreads(static_cast<int>(backend_.threads()));
+  return models_.Load(task, context.source());
+}
+
 absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskContext& context) {
-  ASSIGN_OR_RETURN(const TileJob job, MakeTileJob(task, task.tile()));
+  ASSIGN_OR_RETURN(TileJob job, MakeTileJob(task, task.tile()));
   RETURN_IF_ERROR(CheckModelUse(job));
   PieceWriter writer(task, context.sink());
   v1::TaskResult result;
@@ -338,10 +358,15 @@ absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskConte
     CoreFacts input;
     ASSIGN_OR_RETURN(const std::vector<Measured> views, LoadViews(job, context, *ops_, input));
     std::optional<ModelRestorer> restorer;
+    DenoisedMethod denoised;
     if (!task.tile().models().empty()) {
-      learned::SetThreads(static_cast<int>(backend_.threads()));
-      RETURN_IF_ERROR(models_.Load(task, context.source()));
-      restorer.emplace(models_.models(), ScaleOf(job));
+      RETURN_IF_ERROR(LoadModels(task, context));
+      if (job.method->description().needs_models()) {
+        restorer.emplace(models_.models(), ScaleOf(job));
+      } else {
+        ASSIGN_OR_RETURN(denoised, DenoisedMethod::Of(job, *models_.models().front()));
+        job.method = denoised.method.get();
+      }
     }
     const Workshop workshop{
         task, job, context, psfs_, *ops_, views, input, writer, backend_.threads(), restorer ? &*restorer : nullptr};

@@ -9,6 +9,9 @@
 // may have only some planes, and some voxels may not count (measured.h). Where nothing that counts lies within reach of
 // the PSF the result is what the method starts from; a frame of which nothing counts gives zeros.
 //
+// A method that takes a denoiser is given a model for it, where the task names one. It runs on processors, whatever the
+// backend: the estimate goes out and back in every iteration.
+//
 // A method that runs models is given them with the job's scale. Its result is also compared, where the task says so,
 // with that of a classical method on the same y (trust.h), and its spread written where asked for.
 //
@@ -53,6 +56,7 @@ class TilePipeline {
 
  private:
   absl::Status OpenDomain(const Shape3& domain);
+  absl::Status LoadModels(const v1::Task& task, TaskContext& context);
 
   Backend& backend_;
   Shape3 domain_;  // of `ops_`

@@ -8,6 +8,7 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/psf_library.h"
+#include "proto/contract/volume_layout.h"
 #include "tests/support/test_support.h"
 
 namespace deconvoy {
@@ -156,6 +157,36 @@ TEST(ValidateModelFields, WishesNeedModels) {
   spec.clear_models();
   for (int i = 0; i < kMostModels + 1; ++i) spec.add_models("models/rln");
   EXPECT_EQ(ReasonOf(ValidateModelFields(spec)), v1::LIMIT_EXCEEDED);
+}
+
+TEST(AppliesModels, ADenoiserIsNoResult) {
+  v1::DeconvolveSpec spec;
+  spec.set_method(kNetworkMethod);
+  EXPECT_FALSE(AppliesModels(spec));
+  spec.add_models("models/rln");
+  EXPECT_TRUE(AppliesModels(spec));
+  spec.set_method("pnp-admm");
+  EXPECT_FALSE(AppliesModels(spec));
+}
+
+TEST(ModelHalo, IsTheLargestWithWhatAligns) {
+  google::protobuf::RepeatedPtrField<v1::ModelUse> models;
+  EXPECT_EQ(ModelHalo(models), Shape3{});
+  for (const Shape3& halo : {Shape3{8, 2, 2}, Shape3{3, 4, 5}}) {
+    v1::ModelFacts& facts = *models.Add()->mutable_facts();
+    *facts.mutable_halo() = ToProto(halo);
+    *facts.mutable_multiple() = ToProto(Shape3{1, 4, 1});
+  }
+  EXPECT_EQ(ModelHalo(models), (Shape3{8, 7, 5}));
+}
+
+TEST(AddDenoiserMemory, IsThatOfABoxAndOfWhatGoesInAndOut) {
+  MethodMemory memory{.millibytes_per_padded_voxel = 1000};
+  AddDenoiserMemory(400, {8, 8, 8}, memory);
+  EXPECT_EQ(memory.millibytes_per_padded_voxel, 9000);
+  EXPECT_EQ(memory.box_core, kDenoisedCore);
+  EXPECT_EQ(memory.box_halo, (Shape3{8, 8, 8}));
+  EXPECT_EQ(memory.millibytes_per_box_voxel, 408'000);
 }
 
 TEST(ValidateCheckModel, NeedsAVolume) {

@@ -31,6 +31,17 @@ inline v1::Method NetworkMethod() {
   return method;
 }
 
+// A method that takes a denoiser, `tv` by default.
+inline v1::Method DenoisingMethod() {
+  v1::Method method = RlMethod();
+  method.set_name("pnp-admm");
+  v1::Parameter denoiser = MakeParameter("denoiser", v1::CHOICE, "tv");
+  denoiser.add_choices()->set_name("tv");
+  *method.add_parameters() = denoiser;
+  method.set_takes_denoiser(true);
+  return method;
+}
+
 inline v1::Method NetworkMethodWithoutLibrary() {
   v1::Method method = NetworkMethod();
   method.set_unavailable("it was built without LibTorch");
@@ -54,7 +65,7 @@ inline v1::ModelFacts FactsOf(const std::string& network = "rln") {
 
 class ModelService : public JobService {
  public:
-  ModelService() { capabilities().AddMethods({RlMethod(), NetworkMethod()}); }
+  ModelService() { capabilities().AddMethods({RlMethod(), NetworkMethod(), DenoisingMethod()}); }
 
   v1::JobSpec Train(uint32_t steps = 100, uint32_t parts = 4) {
     v1::JobSpec spec;
@@ -79,6 +90,7 @@ class NetworkWorker : public TestWorker {
  public:
   NetworkWorker(JobService& service, const std::string& id) : TestWorker(service, id) {
     *registration.add_methods() = NetworkMethod();
+    *registration.add_methods() = DenoisingMethod();
   }
 
   // Delivers the task with this result; the bytes are as those of other workers.

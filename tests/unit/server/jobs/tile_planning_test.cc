@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "proto/contract/error.h"
 #include "proto/contract/tile_plan.h"
 #include "proto/contract/volume_layout.h"
@@ -38,6 +40,31 @@ TEST(TilePlanning, AMethodMayNeedAWiderHalo) {
   EXPECT_EQ(HaloWith(1, known), known);
   EXPECT_EQ(HaloWith(1.5, known), (Shape3{9, 12, 14}));
   EXPECT_EQ(HaloWith(0, known, v1::MIRROR), (Shape3{8, 10, 12})) << "a quarter wider";
+}
+
+// One iteration reaches as far as the PSF and the model do.
+TEST(TilePlanning, AModelForTheDenoiserAddsToTheReachOfAnIteration) {
+  v1::DeconvolveSpec spec;
+  spec.set_boundary(v1::EXTEND);
+  spec.add_models("models/clean/versions/1");
+  *spec.mutable_tile()->mutable_core() = ToProto(Shape3{20, 50, 50});
+  PlanInputs inputs{.frame = {400, 400, 400},
+                    .given_psf = {9, 15, 15},
+                    .psf = {9, 15, 15},
+                    .halo = {6, 8, 9},
+                    .machine = {},
+                    .models = {.halo = {8, 8, 20}, .bytes_per_voxel = 400}};
+  v1::Method method = MethodWith(2);
+  EXPECT_EQ(PlanJobTiles(spec, method, inputs)->halo, (Shape3{12, 16, 20})) << "applied once, beside the PSF's";
+  method.set_takes_denoiser(true);
+  ASSERT_OK_AND_ASSIGN(const TilePlan plan, PlanJobTiles(spec, method, inputs));
+  EXPECT_EQ(plan.halo, (Shape3{28, 32, 58}));
+  // It works in boxes of at most 96 voxels and its halo: on a larger tile it takes no more.
+  const int64_t box = int64_t{408} * (std::min<int64_t>(plan.padded.z, 96) + 16) *
+                      (std::min<int64_t>(plan.padded.y, 96) + 16) * (std::min<int64_t>(plan.padded.x, 96) + 40);
+  const int64_t voxels = plan.padded.voxels();
+  EXPECT_GE(plan.memory_bytes, box + (4 + 8) * voxels);
+  EXPECT_LT(plan.memory_bytes, box + (4 + 8 + 40) * voxels) << "and nothing like 400 bytes for each padded voxel";
 }
 
 TEST(TilePlanning, AMethodMayNeedWholeFrames) {

@@ -122,6 +122,20 @@ TEST(GuardedExecutor, CountsWhatAChoiceNeeds) {
   EXPECT_EQ(*NeedBytes(task.task), heavy_ball + 4'000'000);
 }
 
+TEST(GuardedExecutor, CountsTheModelThatIsADenoiser) {
+  MemoryTask task = TileTask({100, 100, 100});
+  v1::TileTask& tile = *task.task.mutable_tile();
+  tile.mutable_spec()->set_method("pnp-admm");
+  tile.mutable_spec()->clear_parameters();
+  const int64_t with_tv = *NeedBytes(task.task);
+  tile.mutable_spec()->add_models("models/clean/versions/1");
+  v1::ModelFacts& facts = *tile.add_models()->mutable_facts();
+  *facts.mutable_halo() = ToProto(Shape3{8, 8, 8});
+  *facts.mutable_multiple() = ToProto(Shape3{1, 1, 1});
+  facts.set_bytes_per_voxel(400);
+  EXPECT_EQ(*NeedBytes(task.task), with_tv - 16'000'000 + 8'000'000 + int64_t{408} * 112 * 112 * 112);
+}
+
 TEST(GuardedExecutor, CountsWhatACalibrationHoldsOut) {
   MemoryTask tile = TileTask({100, 100, 100});
   Accelerate("heavy-ball", tile);  // whose iterations need more than writing out
