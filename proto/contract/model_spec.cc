@@ -213,6 +213,10 @@ absl::Status ValidateModelFields(const v1::DeconvolveSpec& spec) {
     return CheckMost(static_cast<uint64_t>(spec.compared_tiles()), static_cast<uint64_t>(kMostComparedTiles),
                      "deconvolve.compared_tiles");
   }
+  if (spec.compared_tiles() < 0 && !spec.classical_method().empty()) {
+    return Invalid("deconvolve.classical_method", "is given, but no tile is to be compared with it",
+                   "Leave it out, or `compared_tiles`.");
+  }
   if (!spec.models().empty()) return absl::OkStatus();
   const char* field = spec.spread()                      ? "deconvolve.spread"
                       : spec.compared_tiles() != 0       ? "deconvolve.compared_tiles"

@@ -152,6 +152,9 @@ TEST(ValidateModelFields, WishesNeedModels) {
   EXPECT_EQ(ReasonOf(ValidateModelFields(spec)), v1::LIMIT_EXCEEDED);
   spec.set_compared_tiles(-1);
   EXPECT_OK(ValidateModelFields(spec));
+  spec.set_classical_method("rl-tv");
+  EXPECT_EQ(InfoOf(ValidateModelFields(spec)).field(), "deconvolve.classical_method") << "nothing is compared with it";
+  spec.clear_classical_method();
   spec.add_models("volumes/a");
   EXPECT_EQ(InfoOf(ValidateModelFields(spec)).field(), "deconvolve.models");
   spec.clear_models();

@@ -111,6 +111,17 @@ TEST_F(ModelTilesTest, MemoryOfTheModelCounts) {
   EXPECT_GT(memory("models/large"), memory("models/small") + 1000 * 16 * 16 * 16);
 }
 
+TEST_F(ModelTilesTest, WhereNothingIsComparedNoClassicalMethodIsPlanned) {
+  service_.Keep("rln");
+  v1::JobSpec spec = Spec({"models/rln"});
+  spec.mutable_deconvolve()->set_compared_tiles(-1);
+  ASSERT_OK_AND_ASSIGN(const v1::Job job, service_.TrySubmit(spec));
+  EXPECT_EQ(job.spec().deconvolve().classical_method(), "");
+  EXPECT_OK(service_.TrySubmit(job.spec()).status());  // what the job tells can be submitted again
+  spec.mutable_deconvolve()->set_classical_method("rl");
+  EXPECT_EQ(InfoOf(Refusal(spec)).field(), "deconvolve.classical_method");
+}
+
 TEST_F(ModelTilesTest, MethodModelsAndWishesMustGoTogether) {
   service_.Keep("rln");
   service_.Keep("noise", FactsOf("dncnn3d"));
