@@ -12,6 +12,7 @@
 #include "client/cli/values.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/model_spec.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
@@ -153,14 +154,20 @@ void AddMethodOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->capture_default_str()
       ->group(kMethod);
   verb.add_option("--network", options.models,
-                  "With the method network: model of the server to apply (not with --local), NAME or NAME@N; "
-                  "repeated, the mean of all")
+                  "Model of the server (not with --local), NAME or NAME@N. With the method network: that is applied; "
+                  "repeated, the mean of all. With pnp-admm and pnp-ista: one that denoises, as the denoiser")
       ->type_name("MODEL")
       ->allow_extra_args(false)
       ->group(kMethod);
   verb.add_option("--compare-with", options.compare_with,
                   "Classical method that the models' result is compared with on some tiles; without it rl")
       ->type_name("METHOD")
+      ->group(kMethod);
+  verb.add_option("--compared-tiles", options.compared_tiles,
+                  "On how many tiles of each frame the models' result is compared with that of a classical method; 0: "
+                  "none; without it 2")
+      ->check(CLI::Range(0, kMostComparedTiles))
+      ->type_name("N")
       ->group(kMethod);
   verb.add_option("--backend", options.backend, "What to compute on")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
@@ -285,8 +292,15 @@ absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options) {
     ASSIGN_OR_RETURN(*spec.add_models(), ModelArgument(model));
   }
   spec.set_classical_method(options.compare_with);
+  // The contract takes 0 for the default.
+  if (options.compared_tiles) spec.set_compared_tiles(*options.compared_tiles == 0 ? -1 : *options.compared_tiles);
   RETURN_IF_ERROR(Check(spec));
   return spec;
+}
+
+absl::Status AskForSpread(v1::DeconvolveSpec& spec) {
+  spec.set_spread(true);
+  return WithExitCode(ValidateModelFields(spec), ExitCode::kUsage);
 }
 
 }  // namespace deconvoy::client

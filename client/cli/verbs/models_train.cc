@@ -39,8 +39,10 @@ struct TrainOptions {
   std::vector<std::string> kinds;
   std::vector<std::string> held_out;
   double least_photons = 0, most_photons = 0, background = 0, read_noise = 0;
+  double least_noise = 0, most_noise = 0;
+  std::optional<v1::VoxelSize> voxel_um;
   std::optional<Voxel> patch;
-  uint32_t steps = 0, parts = 0, batch = 0, patience = 0;
+  uint32_t steps = 0, parts = 0, batch = 0, patience = 0, specimens = 0, validation = 0;
   double learning_rate = 0;
   uint64_t seed = 1;
   bool probabilistic = false;
@@ -51,7 +53,9 @@ struct TrainOptions {
 constexpr char kExamples[] = R"(  deconvoy models train rln-gfp --network rln --psf psfs/gfp-60x --held-out nuclei
       from synthetic specimens, blurred with the PSF; how good it is on nuclei, which it never sees, is told, too
   deconvoy models train fast-tv --psf psf.tif --target method --method rl-tv --param iterations=200
-      what 200 iterations of rl-tv make of such specimens, in one pass)";
+      what 200 iterations of rl-tv make of such specimens, in one pass
+  deconvoy models train clean --network dncnn3d --target denoise --psf psfs/gfp-60x --most-noise 0.1
+      takes noise out: a denoiser for deconvoy run --method pnp-admm --network clean)";
 
 const std::map<std::string, v1::TrainingTarget>& Targets() {
   static const std::map<std::string, v1::TrainingTarget> targets = {
@@ -117,6 +121,11 @@ class Training {
     work.set_most_photons(options_.most_photons);
     work.set_background_photons(options_.background);
     work.set_read_noise_photons(options_.read_noise);
+    work.set_least_noise(options_.least_noise);
+    work.set_most_noise(options_.most_noise);
+    if (options_.voxel_um) *work.mutable_voxel_size() = *options_.voxel_um;
+    work.set_specimens(options_.specimens);
+    work.set_validation(options_.validation);
     if (options_.patch) {
       work.mutable_patch()->set_z(static_cast<int32_t>(options_.patch->z));
       work.mutable_patch()->set_y(static_cast<int32_t>(options_.patch->y));
@@ -179,6 +188,9 @@ void AddWhat(CLI::App& verb, TrainOptions& options) {
   verb.add_option("--psf", options.psf, "PSF that it is for: FILE, psfs/NAME or volumes/ID")
       ->type_name("PSF")
       ->required();
+  AddVoxelSize(verb, "--voxel-um", options.voxel_um,
+               "Voxel size in um of the images that it is for, where the PSF does not tell it; refused where it does, "
+               "and differs");
   verb.add_option("--target", options.target, "What it is to learn")
       ->check(CLI::IsMember(&Targets()))
       ->type_name("")
@@ -203,6 +215,15 @@ void AddHow(CLI::App& verb, TrainOptions& options) {
   verb.add_option("--most-photons", options.most_photons, "The same of the brightest ones")->type_name("V");
   verb.add_option("--background", options.background, "Background light of the specimens, photons")->type_name("V");
   verb.add_option("--read-noise", options.read_noise, "Their read noise, photons")->type_name("V");
+  verb.add_option("--least-noise", options.least_noise,
+                  "With denoise: noise of the least noisy specimens over their brightest voxel; without it 0.01")
+      ->type_name("V");
+  verb.add_option("--most-noise", options.most_noise, "The same of the noisiest ones; without it 0.2")->type_name("V");
+  verb.add_option("--specimens", options.specimens, "Specimens that are drawn, each met several times; without it 64")
+      ->type_name("N");
+  verb.add_option("--validation", options.validation,
+                  "Further ones that are only looked at after each part; without it 4")
+      ->type_name("N");
   AddVoxel(verb, "--patch", options.patch, 8, "Extents of what it is shown at once");
   verb.add_option("--batch", options.batch, "Patches of a step")->type_name("N");
   verb.add_option("--steps", options.steps, "Steps; without it 2000")->type_name("N");

@@ -27,6 +27,7 @@ struct RunOptions {
   InputOptions inputs;
   std::string output;
   std::string residual;           // empty: not asked for
+  std::string spread;             // likewise
   std::string save_psf;           // likewise
   std::string save_prepared_psf;  // likewise
   bool keep = false;
@@ -85,7 +86,10 @@ absl::Status CheckOutput(const RunOptions& options) {
   RETURN_IF_ERROR(imageio::CheckWritable(options.output));
   RETURN_IF_ERROR(CheckFile(options, options.residual, "--residual", {}));
   RETURN_IF_ERROR(CheckFile(options, options.save_psf, "--save-psf", {options.residual}));
-  return CheckFile(options, options.save_prepared_psf, "--save-prepared-psf", {options.residual, options.save_psf});
+  RETURN_IF_ERROR(
+      CheckFile(options, options.save_prepared_psf, "--save-prepared-psf", {options.residual, options.save_psf}));
+  return CheckFile(options, options.spread, "--spread",
+                   {options.residual, options.save_psf, options.save_prepared_psf});
 }
 
 // An estimated PSF goes beside the result, to a file that nobody has named.
@@ -93,8 +97,8 @@ absl::Status CheckEstimatedPsf(const RunOptions& options, const DeconvolveInputs
   if (!inputs.method || !inputs.method->estimates_psf()) return absl::OkStatus();
   const std::string beside = PsfFileBeside(options.output).string();
   for (const auto& [file, option] :
-       {std::pair(options.residual, "--residual"), std::pair(options.save_psf, "--save-psf"),
-        std::pair(options.save_prepared_psf, "--save-prepared-psf")}) {
+       {std::pair(options.residual, "--residual"), std::pair(options.spread, "--spread"),
+        std::pair(options.save_psf, "--save-psf"), std::pair(options.save_prepared_psf, "--save-prepared-psf")}) {
     if (!IsSameFile(file, beside)) continue;
     return UsageError(
         fmt::format("the estimated PSF is written to {}: {} needs a file of its own", Printable(beside), option),
@@ -125,6 +129,7 @@ class Run {
   absl::Status Do() {
     ASSIGN_OR_RETURN(v1::DeconvolveSpec spec, ToSpec(options_.deconvolution));
     spec.set_residual(!options_.residual.empty());
+    if (!options_.spread.empty()) RETURN_IF_ERROR(AskForSpread(spec));
     RETURN_IF_ERROR(CheckKeep(options_));
     RETURN_IF_ERROR(CheckOutput(options_));
     ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, spec, *progress_));
@@ -139,14 +144,22 @@ class Run {
  private:
   absl::Status CheckRoom(const v1::VolumeSpec& result) const {
     const imageio::WriteOptions write = ToWriteOptions(options_.image_output);
-    int64_t need_bytes = imageio::RoomFor(options_.output, result, write);
-    if (options_.residual.empty()) return imageio::CheckWritable(options_.output, need_bytes);
-    v1::VolumeSpec residual = result;
-    residual.set_type(v1::F32);
-    const int64_t residual_bytes = imageio::RoomFor(options_.residual, residual, write);
-    if (SameFolder(options_.output, options_.residual)) need_bytes += residual_bytes;
-    RETURN_IF_ERROR(imageio::CheckWritable(options_.output, need_bytes));
-    return imageio::CheckWritable(options_.residual, residual_bytes);
+    v1::VolumeSpec beside = result;
+    beside.set_type(v1::F32);
+    // Each file with those of its folder.
+    std::vector<std::pair<std::string, int64_t>> files = {
+        {options_.output, imageio::RoomFor(options_.output, result, write)}};
+    for (const std::string& file : {options_.residual, options_.spread}) {
+      if (!file.empty()) files.emplace_back(file, imageio::RoomFor(file, beside, write));
+    }
+    for (const auto& [file, bytes] : files) {
+      int64_t need_bytes = 0;
+      for (const auto& [other, other_bytes] : files) {
+        if (SameFolder(file, other)) need_bytes += other_bytes;
+      }
+      RETURN_IF_ERROR(imageio::CheckWritable(file, need_bytes));
+    }
+    return absl::OkStatus();
   }
 
   absl::Status DoWith(Session& session, DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve) {
@@ -159,7 +172,8 @@ class Run {
     imageio::WriteOptions write = ToWriteOptions(options_.image_output);
     write.display_range = DisplayRangeOf(job, "estimate");
     const auto result = DownloadImage(session.client(), volume, options_.output, write, *progress_, stop_);
-    absl::Status others = result.ok() ? FetchResidual(session, job) : absl::OkStatus();
+    absl::Status others = result.ok() ? FetchBeside(session, job, "residual", options_.residual) : absl::OkStatus();
+    if (result.ok() && others.ok()) others = FetchBeside(session, job, "spread", options_.spread);
     if (result.ok() && others.ok()) others = FetchPsf(session, job);
     if (result.ok() && others.ok()) others = FetchGivenPsf(session, job);
     if (result.ok() && others.ok()) others = FetchPreparedPsf(session, job);
@@ -172,12 +186,13 @@ class Run {
     return absl::OkStatus();
   }
 
-  absl::Status FetchResidual(Session& session, const v1::Job& job) {
-    if (options_.residual.empty()) return absl::OkStatus();
-    ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, "residual"));
+  // Another output of the job, to `file`; empty where it is not asked for.
+  absl::Status FetchBeside(Session& session, const v1::Job& job, const char* role, const std::string& file) {
+    if (file.empty()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const std::string volume, OutputVolume(job, role));
     imageio::WriteOptions write = ToWriteOptions(options_.image_output);
-    write.display_range = DisplayRangeOf(job, "residual");
-    return DownloadImage(session.client(), volume, options_.residual, write, *progress_, stop_).status();
+    write.display_range = DisplayRangeOf(job, role);
+    return DownloadImage(session.client(), volume, file, write, *progress_, stop_).status();
   }
 
   // As it was given or computed.
@@ -200,7 +215,7 @@ class Run {
     if (!HasOutput(job, "psf")) return absl::OkStatus();
     const std::filesystem::path file = PsfFileBeside(options_.output);
     std::vector<std::string> others = FilesOf(options_.inputs);
-    others.insert(others.end(), {options_.residual, options_.save_psf, options_.save_prepared_psf});
+    others.insert(others.end(), {options_.residual, options_.spread, options_.save_psf, options_.save_prepared_psf});
     for (const std::string& other : others) {
       if (!IsSameFile(other, file.string())) continue;
       progress_->Say({.message = fmt::format("the estimated PSF is not written: {} is another file of this command",
@@ -219,6 +234,7 @@ class Run {
     for (const std::string& line : JobReport(job)) console_.Say(line);
     console_.Say(fmt::format("wrote {}: {}", Printable(options_.output), ShapeText(result)));
     if (!options_.residual.empty()) console_.Say(fmt::format("wrote {}: the residual", Printable(options_.residual)));
+    if (!options_.spread.empty()) console_.Say(fmt::format("wrote {}: the spread", Printable(options_.spread)));
     if (!options_.save_psf.empty()) console_.Say(fmt::format("wrote {}: the PSF", Printable(options_.save_psf)));
     if (!options_.save_prepared_psf.empty()) {
       console_.Say(fmt::format("wrote {}: the PSF as it was used", Printable(options_.save_prepared_psf)));
@@ -228,6 +244,7 @@ class Run {
     nlohmann::json line = {{"event", "result"}, {"output", options_.output}, {"job", ToJson(job)}};
     if (!psf_.empty()) line["psf"] = psf_;
     if (!options_.residual.empty()) line["residual"] = options_.residual;
+    if (!options_.spread.empty()) line["spread"] = options_.spread;
     if (!options_.save_psf.empty()) line["saved_psf"] = options_.save_psf;
     if (!options_.save_prepared_psf.empty()) line["prepared_psf"] = options_.save_prepared_psf;
     console_.Json(line);
@@ -270,6 +287,10 @@ void AddRun(CLI::App& root, Program& program) {
         verb.add_option("--residual", options.residual,
                         std::string("Write what the result leaves unexplained, too: the image less the blurred result, "
                                     "in units of its noise") +
+                            kReplaced)
+            ->type_name("FILE");
+        verb.add_option("--spread", options.spread,
+                        std::string("With models: write how sure they are, too: the standard deviation of each voxel") +
                             kReplaced)
             ->type_name("FILE");
         verb.add_option("--save-psf", options.save_psf,

@@ -20,6 +20,7 @@ struct SubmitOptions {
   InputOptions inputs;
   bool wait = false;
   bool residual = false;
+  bool spread = false;
   DeconvolutionOptions deconvolution;
   ServerOptions server;
 };
@@ -74,6 +75,7 @@ absl::Status Submit(const SubmitOptions& options, const Console& console) {
   RETURN_IF_ERROR(RequireServer(options.server).status());
   ASSIGN_OR_RETURN(v1::DeconvolveSpec deconvolve, ToSpec(options.deconvolution));
   deconvolve.set_residual(options.residual);
+  if (options.spread) RETURN_IF_ERROR(AskForSpread(deconvolve));
   std::unique_ptr<Session> session;
   std::string imported;  // volume of a file that the server sees
   DeconvolveInputs inputs;
@@ -120,6 +122,9 @@ void AddSubmit(CLI::App& root, Program& program) {
         verb.add_flag(
             "--residual", options.residual,
             "Compute what the result leaves unexplained, too; get it with: deconvoy fetch JOB --role residual");
+        verb.add_flag("--spread", options.spread,
+                      "With models: compute how sure they are of each voxel, too; get it with: deconvoy fetch JOB "
+                      "--role spread");
         AddDeconvolutionOptions(verb, options.deconvolution);
         AddServerOption(verb, options.server);
         AddClassOption(verb, options.server);

@@ -131,6 +131,30 @@ TEST(DeconvolutionOptionsTest, ValuesOutOfRangeExitWith2BeforeAnythingIsSent) {
   EXPECT_THAT(std::string(Parse("--psf-energy 1.5").status().message()), HasSubstr("1.5"));
 }
 
+TEST(DeconvolutionOptionsTest, ModelsAndWhatTheyAreComparedWith) {
+  ASSERT_OK_AND_ASSIGN(const v1::DeconvolveSpec spec,
+                       Parse("--method network --network rln@2 --network models/other --compare-with rl-tv "
+                             "--compared-tiles 5"));
+  EXPECT_THAT(spec.models(), ::testing::ElementsAre("models/rln/versions/2", "models/other"));
+  EXPECT_EQ(spec.classical_method(), "rl-tv");
+  EXPECT_EQ(spec.compared_tiles(), 5);
+  EXPECT_EQ(Parse("--network rln")->compared_tiles(), 0) << "the server's own choice";
+  EXPECT_EQ(Parse("--network rln --compared-tiles 0")->compared_tiles(), -1) << "none, as it says";
+  for (const char* line : {"--compared-tiles 2", "--compare-with rl", "--network rln --compared-tiles -1",
+                           "--network rln --compared-tiles 65", "--network rln --compared-tiles many",
+                           "--network rln --compared-tiles 0 --compare-with rl", "--network RLN"}) {
+    EXPECT_EQ(ExitCodeOf(Parse(line).status()), ExitCode::kUsage) << line << ": " << Parse(line).status();
+  }
+}
+
+TEST(DeconvolutionOptionsTest, OnlyModelsTellASpread) {
+  v1::DeconvolveSpec spec;
+  EXPECT_EQ(ExitCodeOf(AskForSpread(spec)), ExitCode::kUsage);
+  spec.add_models("models/rln");
+  EXPECT_OK(AskForSpread(spec));
+  EXPECT_TRUE(spec.spread());
+}
+
 TEST(DeconvolutionOptionsTest, TheGainMayBeLeftToBeEstimated) {
   ASSERT_OK_AND_ASSIGN(const v1::DeconvolveSpec spec, Parse("--gain auto"));
   EXPECT_TRUE(spec.estimate_gain());

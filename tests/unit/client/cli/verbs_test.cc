@@ -261,5 +261,29 @@ TEST_F(ProgramTest, CompareGivesFigures) {
   EXPECT_EQ(Run({"compare", File("raw.tif"), File("psf.tif")}).code, 3);
 }
 
+TEST_F(ProgramTest, WhatATrainingCannotBeIsSaidBeforeAnythingIsSent) {
+  const auto train = [this](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"models",      "train",    "clean",      "--psf",
+                                          "volumes/psf", "--server", "localhost:1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Run(arguments);
+  };
+  const Result noise = train({"--least-noise", "0.1"});
+  EXPECT_EQ(noise.code, 2);
+  EXPECT_THAT(noise.err, HasSubstr("--least-noise is given where no noise is to be taken out"));
+  const Result range = train({"--target", "denoise", "--least-noise", "0.5", "--most-noise", "0.1"});
+  EXPECT_EQ(range.code, 2);
+  EXPECT_THAT(range.err, HasSubstr("--most-noise is 0.1, below"));
+  EXPECT_THAT(train({"--specimens", "4097"}).err, HasSubstr("--specimens is 4097, more than 4096"));
+  EXPECT_THAT(train({"--validation", "257"}).err, HasSubstr("--validation is 257, more than 256"));
+  EXPECT_EQ(train({"--voxel-um", "0,1,1"}).code, 2);
+}
+
+TEST_F(ProgramTest, ASpreadNeedsModels) {
+  const Result refused = RunJob({"--spread", File("spread.tif")});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("--spread is given without models"));
+}
+
 }  // namespace
 }  // namespace deconvoy::client
