@@ -70,13 +70,14 @@ std::string Quoted(const std::string& text) {
   return quoted;
 }
 
-// Prints the names of jobs, newest first, or of PSFs; nothing without a server that answers soon.
+// Prints the names of jobs, newest first, of PSFs or of models; nothing without a server that answers soon.
 constexpr char kJobs[] = "timeout 2 deconvoy jobs --all --limit 50 2>/dev/null | grep -o '^jobs/[^ ]*'";
 constexpr char kPsfs[] = "timeout 2 deconvoy psf list 2>/dev/null | grep -o '^psfs/[^ ]*'";
+constexpr char kModels[] = "timeout 2 deconvoy models list 2>/dev/null | grep -o '^models/[^ ]*'";
 
 // The command that prints what the server knows of this kind; null for others.
 const char* NamesOf(const std::string& value) {
-  return value == "JOB" ? kJobs : value == "PSF" ? kPsfs : nullptr;
+  return value == "JOB" ? kJobs : value == "PSF" ? kPsfs : value == "MODEL" ? kModels : nullptr;
 }
 
 // What may stand in the place of a value, as words for the shell's `compgen`; nothing where only the user knows.

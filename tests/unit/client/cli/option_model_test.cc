@@ -111,7 +111,8 @@ check 'option-model-probe' deconvoy run --server = unix : a option-mo
 check 'f32' deconvoy run --dtype = f
 check 'option-model-probe' deconvoy picture a b option-mo
 deconvoy() { [[ $1 == jobs ]] && printf 'JOB  STATE\njobs/12  running\n'
-  [[ $1 == psf ]] && printf 'PSF  VERSION\npsfs/gfp  2\n'; }
+  [[ $1 == psf ]] && printf 'PSF  VERSION\npsfs/gfp  2\n'
+  [[ $1 == models ]] && printf 'MODEL  VERSION\nmodels/rln  1\n'; }
 timeout() { shift; "$@"; }
 check 'jobs/12' deconvoy watch j
 check 'psf' deconvoy ps
@@ -122,6 +123,8 @@ check 'option-model-probe' deconvoy psf distill option-mo
 check 'option-model-probe' deconvoy psf add gfp option-mo
 check '' deconvoy psf list gfp option-mo
 check 'psfs/gfp' deconvoy psf show ps
+check 'models/rln' deconvoy models show mo
+check 'models/rln' deconvoy run --network mo
 check 'admin' deconvoy adm
 check 'token' deconvoy admin tok
 check 'revoke' deconvoy admin token rev
