@@ -53,8 +53,9 @@ void Append(std::vector<std::string> more, std::vector<std::string>& lines) {
   for (std::string& line : more) lines.push_back(std::move(line));
 }
 
-// What runs models, and what can be trained; why nothing does.
+// What runs models, and what can be trained; why nothing does. Or that a model may be the denoiser.
 std::vector<std::string> NetworkLines(const v1::Method& method) {
+  if (method.takes_denoiser()) return {"takes a model that denoises (--network) in the place of `denoiser`", ""};
   if (!method.needs_models()) return {};
   if (!method.unavailable().empty()) return {"unavailable: " + Printable(method.unavailable())};
   std::vector<std::string> lines = {"models run on: " + Printable(method.library()), ""};

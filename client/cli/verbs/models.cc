@@ -19,7 +19,8 @@ Examples:
 }  // namespace
 
 void AddModels(CLI::App& root, Program& program) {
-  CLI::App* group = root.add_subcommand("models", "Train, bring and keep models: networks for the method `network`.");
+  CLI::App* group =
+      root.add_subcommand("models", "Train, bring and keep models: networks for the method `network`, and denoisers.");
   group->footer(kExamples);
   for (const auto add :
        {AddModelsTrain, AddModelsImport, AddModelsExport, AddModelsList, AddModelsShow, AddModelsDelete})
