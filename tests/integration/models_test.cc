@@ -98,6 +98,61 @@ TEST_F(ModelsTest, ATrainedModelIsKeptAppliedTakenOutAndBroughtBack) {
   EXPECT_EQ(server_.Cli({"models", "show", "again"}).exit.code, 3);
 }
 
+TEST_F(ModelsTest, ATrainedDenoiserServesPlugAndPlay) {
+  if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
+  Simulate();
+  Do({"models",     "train",        "clean", "--network",     "dncnn3d", "--target",     "denoise",  "--psf",
+      "psfs/gfp",   "--steps",      "20",    "--parts",       "2",       "--patch",      "16,16,16", "--specimens",
+      "3",          "--validation", "2",     "--least-noise", "0.05",    "--most-noise", "0.1",      "--voxel-um",
+      "0.2,0.1,0.1"});
+  const auto kept = LastJson(Do({"models", "show", "clean", "--json"}).out);
+  const auto recipe = nlohmann::json::parse(kept["facts"]["recipe"].get<std::string>());
+  EXPECT_EQ(recipe["specimens"], 3);
+  EXPECT_EQ(recipe["validation"], 2);
+  EXPECT_EQ(recipe["noise"], nlohmann::json({0.05, 0.1}));
+
+  const std::vector<std::string> run = {"run",          File("sample/raw.ome.tif"),
+                                        "--psf",        "psfs/gfp",
+                                        "--method",     "pnp-admm",
+                                        "--iterations", "5",
+                                        "--set",        "sigma=1",
+                                        "--json"};
+  const CliResult learned = Do(With(run, {"-o", File("learned.tif"), "--network", "clean"}));
+  const auto job = LastJson(learned.out)["job"];
+  EXPECT_EQ(job["models"][0]["name"], "models/clean/versions/1");
+  EXPECT_FALSE(job["spec"]["deconvolve"]["parameters"].contains("denoiser"));
+  EXPECT_EQ(learned.err.find("ANOTHER PSF"), std::string::npos) << learned.err;
+  Do(With(run, {"-o", File("tv.tif")}));
+  Do(With(run, {"-o", File("tiled.tif"), "--network", "clean", "--tile", "16,20,20"}));
+  const std::vector<double> whole = Load("learned.tif"), tiled = Load("tiled.tif"), tv = Load("tv.tif");
+  ASSERT_TRUE(whole.size() == tiled.size() && whole.size() == tv.size());
+  double cut = 0, other = 0;
+  for (size_t i = 0; i < whole.size(); ++i) {
+    cut += (tiled[i] - whole[i]) * (tiled[i] - whole[i]);
+    other += (tv[i] - whole[i]) * (tv[i] - whole[i]);
+  }
+  EXPECT_LT(cut, other) << "tiles change less than another denoiser does";
+  EXPECT_GT(other, 0);
+
+  const std::vector<std::vector<std::string>> wrong = {
+      {"--set", "denoiser=tv"}, {"--compared-tiles", "1"}, {"--spread", File("spread.tif")}};
+  for (const std::vector<std::string>& more : wrong) {
+    const CliResult refused = server_.Cli(With(With(run, {"-o", File("no.tif"), "--network", "clean"}), more));
+    EXPECT_NE(refused.exit.code, 0) << more[0];
+  }
+}
+
+TEST_F(ModelsTest, SeveralModelsTellTheirSpreadAndNothingIsComparedUnasked) {
+  if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
+  Simulate();
+  Train("one");
+  Train("two");
+  const auto job =
+      LastJson(Apply({"one", "two"}, "both.tif", {"--spread", File("spread.tif"), "--compared-tiles", "0"}).out)["job"];
+  EXPECT_EQ(job["spec"]["deconvolve"]["classical_method"], "");
+  EXPECT_EQ(Load("spread.tif").size(), Load("both.tif").size());
+}
+
 TEST_F(ModelsTest, AModelForAnotherPsfSaysSo) {
   if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
   Simulate();
