@@ -14,6 +14,7 @@
 #include "tests/bench/engine.h"
 #include "tests/bench/measure.h"
 #include "worker/methods/registry.h"
+#include "worker/pipeline/core_reader.h"
 
 namespace deconvoy::bench {
 namespace {
@@ -62,16 +63,19 @@ void LoadTile(worker::Ops& ops, const Box3& box, worker::Array& y) {
   }
 }
 
+// As u16 where the device makes voxels; else the values are brought.
 void UnloadCore(worker::Ops& ops, const worker::Array& estimate, const Box3& core) {
-  const Shape3 plane{1, core.shape.y, core.shape.x};
-  const auto bytes = plane.voxels() * static_cast<int64_t>(sizeof(float));
-  std::unique_ptr<worker::Staging> stagings[2] = {Value(ops.Stage(bytes)), Value(ops.Stage(bytes))};
-  for (int64_t z = 0; z < core.shape.z; ++z) {
-    Box3 box{core.origin, plane};
-    box.origin.z += z;
-    Check(ops.Unload(estimate, box, *stagings[z % 2]));
+  if (ops.finishing() == nullptr) {
+    std::vector<float> plane(static_cast<size_t>(core.shape.y * core.shape.x));
+    for (int64_t z = 0; z < core.shape.z; ++z) {
+      const Voxel origin = core.origin + Voxel{z, 0, 0};
+      Check(ops.Download(estimate, {origin, {1, core.shape.y, core.shape.x}}, plane));
+    }
+    return;
   }
-  for (const auto& staging : stagings) Value(staging->Bytes());
+  worker::CoreReader reader(ops, estimate, core, {.type = v1::U16, .gain = 1, .offset = 100});
+  while (!Value(reader.Next()).empty()) {
+  }
 }
 
 struct Times {

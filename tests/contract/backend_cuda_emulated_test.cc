@@ -1,5 +1,6 @@
 // The operations and kernels of the CUDA backend keep the backends' contract, with loops for launches and FFTW for
 // cuFFT.
+#include "tests/contract/backend_finishing_suite.h"
 #include "tests/contract/backend_suite.h"
 #include "tests/support/emulated_cuda.h"
 
@@ -20,6 +21,8 @@ INSTANTIATE_TEST_SUITE_P(EmulatedCuda, BackendSuite,
 INSTANTIATE_TEST_SUITE_P(EmulatedCuda, SplittingSuite,
                          ::testing::Values(BackendCase{"chunks", Make}, BackendCase{"whole", MakeWithoutChunks}));
 INSTANTIATE_TEST_SUITE_P(EmulatedCuda, StagingSuite,
+                         ::testing::Values(BackendCase{"chunks", Make}, BackendCase{"whole", MakeWithoutChunks}));
+INSTANTIATE_TEST_SUITE_P(EmulatedCuda, FinishingSuite,
                          ::testing::Values(BackendCase{"chunks", Make}, BackendCase{"whole", MakeWithoutChunks}));
 
 }  // namespace

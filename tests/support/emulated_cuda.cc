@@ -151,8 +151,9 @@ class EmulatedStream final : public Stream {
     std::memcpy(device, from.data(), static_cast<size_t>(bytes));
     return faults_->Count("sending");
   }
-  absl::Status Fetch(const BoxInArray& device, const Shape3& box, StagedMemory& to) override {
-    return Download(device, {to.data(), box, {}}, box);
+  absl::Status Fetch(const void* device, int64_t bytes, StagedMemory& to) override {
+    std::memcpy(to.data(), device, static_cast<size_t>(bytes));
+    return faults_->Count("fetching");
   }
   absl::Status Wait() override { return faults_->Count("waiting"); }
 

@@ -11,12 +11,10 @@
 namespace deconvoy::worker {
 namespace {
 
-constexpr double kFloor = 0.01;          // of the mean of y
-constexpr double kLeastFloor = 1e-30;    // of a frame without light
-constexpr double kFaint = 0.05;          // of the brightest voxel, above the background
-constexpr double kSignificance = 6;      // standard deviations
-constexpr int64_t kBlock = 8, kRim = 2;  // voxels
-constexpr double kInner = 16, kOuter = 48;
+constexpr double kFloor = 0.01;        // of the mean of y
+constexpr double kLeastFloor = 1e-30;  // of a frame without light
+constexpr int64_t kBlock = kFaintBlock, kRim = kFaintRim;
+constexpr double kInner = kFaintInner, kOuter = kFaintOuter;
 
 void Normalise(float floor, std::span<const float> y, std::span<const float> model, std::span<float> r) {
   for (size_t i = 0; i < r.size(); ++i) r[i] = (y[i] - model[i]) / std::sqrt(std::max(model[i], floor));
@@ -81,9 +79,9 @@ bool AllMeasured(const float* m, int64_t columns) {
 
 void AddFaint(const ResidualScale& scale, const float* y, const float* model, int64_t columns, ResidualSums& sums) {
   const Block block = Measure(y, columns);
-  if (block.contrast <= 0 || block.mean - scale.background > kFaint * (scale.brightest - scale.background)) return;
+  if (block.contrast <= 0 || block.mean - scale.background > kFaintLight * (scale.brightest - scale.background)) return;
   const double variance = Noise(y, columns) * (1 / kInner + 1 / kOuter);
-  if (block.contrast * block.contrast < kSignificance * kSignificance * variance) return;
+  if (block.contrast * block.contrast < kFaintSignificance * kFaintSignificance * variance) return;
   sums.faint_voxels += static_cast<uint64_t>(kBlock * kBlock);
   sums.faint_light += kInner * block.contrast;
   sums.faint_model += kInner * Measure(model, columns).contrast;

@@ -19,6 +19,12 @@
 
 namespace deconvoy::worker {
 
+// Of faint structures.
+inline constexpr int64_t kFaintBlock = 8, kFaintRim = 2;     // voxels
+inline constexpr double kFaintInner = 16, kFaintOuter = 48;  // voxels of a block
+inline constexpr double kFaintLight = 0.05;                  // of the brightest voxel, above the background
+inline constexpr double kFaintSignificance = 6;              // standard deviations
+
 struct ResidualSums {
   uint64_t voxels = 0;
   double sum = 0;      // of r

@@ -8,12 +8,8 @@
 namespace deconvoy::worker {
 namespace {
 
-constexpr int64_t kBlock = 8;  // voxels
+constexpr int64_t kBlock = kFlatBlock;
 constexpr float kBlockVoxels = 64;
-constexpr double kFlat = 1.25;    // variance over that between neighbours
-constexpr float kDark = 0.05F;    // of the brightest light
-constexpr float kBright = 0.25F;  // likewise
-constexpr size_t kReach = 4;      // voxels
 
 using Lane = std::array<float, kBlock>;
 
@@ -42,13 +38,14 @@ void AddBlock(const float* image, const float* result, int64_t columns, NoiseSum
     }
   }
   const double before = Deviations(sum, squares), between = Sum(differences) / 2;
-  if (!(between > 0) || before / (kBlockVoxels - 1) > kFlat * between / kBlockVoxels) return;
+  if (!(between > 0) || before / (kBlockVoxels - 1) > kFlatRatio * between / kBlockVoxels) return;
   sums.flat_voxels += static_cast<uint64_t>(kBlock * kBlock);
   sums.flat_before += before;
   sums.flat_after += std::max(Deviations(result_sum, result_squares), 0.0);
 }
 
 bool BrightBeside(std::span<const float> row, size_t x, float bright) {
+  constexpr auto kReach = static_cast<size_t>(kRingReach);
   const size_t first = x - std::min(x, kReach), last = std::min(x + kReach, row.size() - 1);
   for (size_t i = first; i <= last; ++i) {
     if (row[i] >= bright) return true;
@@ -78,7 +75,7 @@ void AddFlat(std::span<const float> image, std::span<const float> result, int64_
 
 void AddRings(std::span<const float> result, int64_t columns, double brightest, NoiseSums& sums) {
   if (brightest <= 0) return;
-  const float dark = -kDark * static_cast<float>(brightest), bright = kBright * static_cast<float>(brightest);
+  const float dark = -kRingDark * static_cast<float>(brightest), bright = kRingBright * static_cast<float>(brightest);
   const auto width = static_cast<size_t>(columns);
   for (size_t begin = 0; begin < result.size(); begin += width) {
     const std::span<const float> row = result.subspan(begin, width);

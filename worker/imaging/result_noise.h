@@ -14,6 +14,15 @@
 
 namespace deconvoy::worker {
 
+// Of flat regions.
+inline constexpr int64_t kFlatBlock = 8;    // voxels
+inline constexpr double kFlatRatio = 1.25;  // variance over that between neighbours
+
+// Of ring voxels.
+inline constexpr float kRingDark = 0.05F;    // of the brightest light
+inline constexpr float kRingBright = 0.25F;  // likewise
+inline constexpr int64_t kRingReach = 4;     // voxels
+
 struct NoiseSums {
   uint64_t flat_voxels = 0;
   double flat_before = 0;  // squared deviations of the image from the block's mean, photons^2

@@ -351,6 +351,8 @@ struct CountRule {
   double raise = 0;
 };
 
+class Finishing;  // worker/ops/finishing.h
+
 // The operations on one domain.
 class Ops {
  public:
@@ -389,14 +391,16 @@ class Ops {
   virtual absl::Status Upload(std::span<const float> host, const Box3& box, Array& array) = 0;
   virtual absl::Status Download(const Array& array, const Box3& box, std::span<float> host) = 0;
 
-  // The same without waiting for the copy: operations that follow see what was loaded, and Staging::Bytes what was
-  // unloaded. What is given here (worker/ops/staging.cc) waits; a device that copies by itself overrides all three.
+  // Uploading without waiting for the copy: operations that follow see what was loaded. What is given here
+  // (worker/ops/staging.cc) waits; a device that copies by itself overrides both.
   virtual absl::StatusOr<std::unique_ptr<Staging>> Stage(int64_t bytes);
   // array = the values of the counts of `type`, U8 or U16, that lie at the beginning of `from` in z,y,x order.
-  // REQUIRES: box inside the array's box, room for it in `from`; as of the next.
+  // REQUIRES: box inside the array's box, room for it in `from`.
   virtual absl::Status Load(Staging& from, v1::VoxelType type, const CountRule& rule, const Box3& box, Array& array);
-  // float32 in z,y,x order, at the beginning of `to`.
-  virtual absl::Status Unload(const Array& array, const Box3& box, Staging& to);
+
+  // What brings results out of a device's own memory; null where arrays lie in the host's, which then does it on its
+  // threads. Lives as long as the operations.
+  virtual Finishing* finishing() { return nullptr; }
 
   // REQUIRES: an epilogue with an output.
   virtual absl::Status Convolve(const Convolution& step) = 0;

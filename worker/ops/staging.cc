@@ -67,10 +67,4 @@ absl::Status Ops::Load(Staging& from, v1::VoxelType type, const CountRule& rule,
   return Upload(values, box, array);
 }
 
-absl::Status Ops::Unload(const Array& array, const Box3& box, Staging& to) {
-  ASSIGN_OR_RETURN(const std::span<std::byte> bytes, to.Bytes());
-  const auto voxels = static_cast<size_t>(box.shape.voxels());
-  return Download(array, box, {reinterpret_cast<float*>(bytes.data()), voxels});
-}
-
 }  // namespace deconvoy::worker

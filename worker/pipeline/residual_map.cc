@@ -10,6 +10,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "worker/imaging/parallel.h"
+#include "worker/ops/finishing.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -128,13 +129,8 @@ class StripPairs {
   std::vector<Kept> newest_;  // of each place in a plane
 };
 
-}  // namespace
-
-absl::Status MeasureResidual(const ResidualProblem& problem, const Array& estimate, Array& model, PieceWriter* map,
-                             ResidualSums& sums) {
-  RETURN_IF_ERROR(problem.ops->Convolve(
-      {problem.otf, /*adjoint=*/false, Identity{&estimate},
-       Store{.output = &model, .offset = static_cast<float>(problem.scale.background), .box = problem.core}}));
+// Adds the sums over the core of what `model` has there, on the host.
+absl::Status SumOnHost(const ResidualProblem& problem, const Array& model, PieceWriter* map, ResidualSums& sums) {
   const Strips strips(problem.core);
   std::vector<StripSums> slots(strips.AtOnce(problem.threads));
   StripPairs pairs(strips, problem.core.shape.x);
@@ -151,6 +147,25 @@ absl::Status MeasureResidual(const ResidualProblem& problem, const Array& estima
       if (map != nullptr) RETURN_IF_ERROR(map->Append(std::as_bytes(std::span(slots[i].r))));
       pairs.Add(first + static_cast<int64_t>(i), slots[i], sums);
     }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status MeasureResidual(const ResidualProblem& problem, const Array& estimate, Array& model, PieceWriter* map,
+                             ResidualSums& sums) {
+  RETURN_IF_ERROR(problem.ops->Convolve(
+      {problem.otf, /*adjoint=*/false, Identity{&estimate},
+       Store{.output = &model, .offset = static_cast<float>(problem.scale.background), .box = problem.core}}));
+  if (Finishing* const device = problem.ops->finishing(); device != nullptr && map == nullptr) {
+    ASSIGN_OR_RETURN(
+        const ResidualSums of_core,
+        device->SumResidual({.result = &model, .image = problem.measured, .mask = problem.mask, .core = problem.core},
+                            problem.scale));
+    sums += of_core;
+  } else {
+    RETURN_IF_ERROR(SumOnHost(problem, model, map, sums));
   }
   if (std::isfinite(sums.sum) && std::isfinite(sums.squares)) return absl::OkStatus();
   return MakeError({.reason = v1::BAD_OUTPUT, .remedy = "Look at background, offset and PSF."},

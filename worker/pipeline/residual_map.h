@@ -19,10 +19,10 @@ struct ResidualProblem {
   int threads = 1;  // that sum up
 };
 
-// Adds the sums over the core, of at most 64 MiB at once, or eight rows, and 8 bytes per voxel of a plane. Plane by
-// plane its normalised residual goes to `map`, unless that is null; where m is 0 it is 0 and does not count. `model`,
-// which may be the estimate, becomes b + H x in the core. BAD_OUTPUT where that is not finite. Errors: those of `map`
-// and Ops.
+// Adds the sums over the core: on a device where that lies, unless there is a `map`; else on the host in at most 64 MiB
+// at once, or eight rows, and 8 bytes per voxel of a plane. Plane by plane its normalised residual goes to `map`,
+// unless that is null; where m is 0 it is 0 and does not count. `model`, which may be the estimate, becomes b + H x in
+// the core. BAD_OUTPUT where that is not finite. Errors: those of `map` and Ops.
 absl::Status MeasureResidual(const ResidualProblem& problem, const Array& estimate, Array& model, PieceWriter* map,
                              ResidualSums& sums);
 

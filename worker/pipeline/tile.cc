@@ -18,7 +18,6 @@
 #include "worker/calibration/strength.h"
 #include "worker/learned/denoiser.h"
 #include "worker/methods/registry.h"
-#include "worker/pipeline/core_reader.h"
 #include "worker/pipeline/depth_blend.h"
 #include "worker/pipeline/piece_writer.h"
 #include "worker/pipeline/psf_estimate.h"
@@ -176,10 +175,13 @@ CorePlane CoreOf(const Workshop& at, const Array& array) {
   };
 }
 
-// The same, for all planes in order.
-CorePlane WholeCoreOf(const Workshop& at, const Array& array) {
-  const auto reader = std::make_shared<CoreReader>(at.ops, array, at.job.core_in_domain());
-  return [reader](int64_t z, std::span<float> photons) { return reader->Read(z, photons); };
+// Writes the result, on a device from where it lies.
+absl::StatusOr<CoreOutput> WriteEstimate(const Workshop& at, const Array& estimate) {
+  const Measured& first = at.views[0];
+  if (at.ops.finishing() != nullptr) return WriteCoreFrom(at.job, at.task, at.ops, estimate, first, at.writer);
+  const MeasuredCore measured{.light = CoreOf(at, *first.y),
+                              .mask = first.mask == nullptr ? nullptr : CoreOf(at, *first.mask)};
+  return WriteCore(at.job, at.task, CoreOf(at, estimate), measured, at.threads, at.writer);
 }
 
 // The residuals of all views; that of the only one goes to the output where asked for. `estimate` is spent.
@@ -264,11 +266,7 @@ absl::Status DeconvolveAtOnce(const Workshop& at, v1::TileResult& result) {
   RETURN_IF_ERROR(at.psfs.Prepare(at.task, reports, at.context.source(), at.ops));
   const MethodRun run{.ops = at.ops, .psfs = at.psfs, .views = at.views, .curve = &result, .restorer = at.restorer};
   ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(at.job, at.context, run));
-  const Measured& first = at.views[0];
-  const MeasuredCore measured{.light = CoreOf(at, *first.y),
-                              .mask = first.mask == nullptr ? nullptr : CoreOf(at, *first.mask)};
-  ASSIGN_OR_RETURN(const CoreOutput output,
-                   WriteCore(at.job, at.task, WholeCoreOf(at, *estimate), measured, at.threads, at.writer));
+  ASSIGN_OR_RETURN(const CoreOutput output, WriteEstimate(at, *estimate));
   RETURN_IF_ERROR(CheckOutput(at.job, at.input, output.counts));
   Report(at.input, output.counts, *result.mutable_statistics());
   *result.mutable_preview() = output.preview;

@@ -14,6 +14,8 @@
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
 #include "worker/imaging/parallel.h"
+#include "worker/ops/finishing.h"
+#include "worker/pipeline/core_reader.h"
 #include "worker/pipeline/preview.h"
 
 namespace deconvoy::worker {
@@ -22,8 +24,18 @@ namespace {
 // Every how many planes of a frame flat regions are looked for, if they were measured.
 constexpr int64_t kFlatPlanes = 4;
 
+int64_t FlatStep(const TileJob& job) {
+  return std::lcm(kFlatPlanes, AxialUpsample(job.tile.spec()));
+}
+
 bool LooksForFlat(const TileJob& job, int64_t z) {
-  return (job.core.box.origin.z + z) % std::lcm(kFlatPlanes, AxialUpsample(job.tile.spec())) == 0;
+  return (job.core.box.origin.z + z) % FlatStep(job) == 0;
+}
+
+// Light above the background.
+double Brightest(const TileJob& job) {
+  const v1::FrameStatistics& frame = job.tile.frames(0);
+  return frame.maximum() - frame.background();
 }
 
 absl::Status BadOutput(const TileJob& job, std::string_view what) {
@@ -57,9 +69,8 @@ struct OutputPlane {
 
   void Convert(const TileJob& job, v1::VoxelType type, bool looks_at_noise) {
     const int64_t columns = job.core.box.shape.x;
-    const v1::FrameStatistics& frame = job.tile.frames(0);
     output = {};
-    if (looks_at_noise) AddRings(photons, columns, frame.maximum() - frame.background(), output.noise);
+    if (looks_at_noise) AddRings(photons, columns, Brightest(job), output.noise);
     if (!image.empty()) AddFlat(image, photons, columns, output.noise);
     output.counts = ToCounts(job.scale(), job.tile.spec().keep_offset(), photons, type, raw);
   }
@@ -95,6 +106,35 @@ absl::StatusOr<CoreOutput> WriteCore(const TileJob& job, const v1::Task& task, c
     }
   }
   output.preview = preview.Part();
+  return output;
+}
+
+absl::StatusOr<CoreOutput> WriteCoreFrom(const TileJob& job, const v1::Task& task, Ops& ops, const Array& result,
+                                         const Measured& first, PieceWriter& writer) {
+  const Box3 core = job.core_in_domain();
+  const VoxelRule rule{.type = task.outputs(0).type(),
+                       .gain = job.scale().gain,
+                       .offset = job.tile.spec().keep_offset() ? job.scale().offset_counts : 0};
+  const auto plane_bytes = static_cast<size_t>(core.shape.y * core.shape.x * BytesPerVoxel(rule.type));
+  PreviewProjection preview(ToFrameBox(task.outputs(0).box()).box, job.tile.preview_step());
+  CoreReader reader(ops, result, core, rule);
+  while (true) {
+    ASSIGN_OR_RETURN(const std::span<const std::byte> planes, reader.Next());
+    if (planes.empty()) break;
+    for (size_t at = 0; at < planes.size(); at += plane_bytes) {
+      preview.AddPlane(planes.subspan(at, plane_bytes), rule.type);
+    }
+    RETURN_IF_ERROR(writer.Append(planes));
+  }
+  CoreOutput output;
+  output.preview = preview.Part();
+  ASSIGN_OR_RETURN(output.counts, ops.finishing()->CountVoxels(result, core, rule));
+  const int64_t step = FlatStep(job), before = job.core.box.origin.z % step;
+  const NoiseRule noise{
+      .brightest = Brightest(job), .first_plane = before == 0 ? 0 : step - before, .every_planes = step};
+  ASSIGN_OR_RETURN(output.noise,
+                   ops.finishing()->SumNoise(
+                       {.result = &result, .image = first.y.get(), .mask = first.mask.get(), .core = core}, noise));
   return output;
 }
 

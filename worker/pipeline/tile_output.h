@@ -9,6 +9,8 @@
 
 #include "worker/imaging/counts.h"
 #include "worker/imaging/result_noise.h"
+#include "worker/ops/backend.h"
+#include "worker/pipeline/measured.h"
 #include "worker/pipeline/piece_writer.h"
 #include "worker/pipeline/residual_map.h"
 #include "worker/pipeline/tile_job.h"
@@ -36,6 +38,11 @@ struct CoreOutput {
 // thread.
 absl::StatusOr<CoreOutput> WriteCore(const TileJob& job, const v1::Task& task, const CorePlane& result,
                                      const MeasuredCore& measured, int threads, PieceWriter& writer);
+
+// The same on a device, which makes voxels and sums of `result` where it lies; `first` is what was measured of the
+// first view. Errors: those of ops and the writer. REQUIRES: `ops` have a `Finishing`.
+absl::StatusOr<CoreOutput> WriteCoreFrom(const TileJob& job, const v1::Task& task, Ops& ops, const Array& result,
+                                         const Measured& first, PieceWriter& writer);
 
 // BAD_OUTPUT for NaN, infinity, or nothing but zeros where there is light.
 absl::Status CheckOutput(const TileJob& job, const CoreFacts& input, const CountTotals& output);

@@ -1,15 +1,14 @@
 #include "worker/backends/cuda/cuda_ops.h"
 
-#include <spdlog/spdlog.h>
-
-#include <cstdlib>
 #include <string_view>
 #include <vector>
 
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
+#include "worker/backends/cuda/require.h"
 #include "worker/backends/cuda/stencils.h"
 #include "worker/backends/cuda/steps.h"
+#include "worker/backends/cuda/sums.h"
 
 namespace deconvoy::worker::cuda {
 namespace {
@@ -24,13 +23,6 @@ float* DataOf(const Array* array) {
   return static_cast<const CudaArray*>(array)->data();
 }
 
-// A wrong argument is a bug of the caller.
-void Require(bool met, std::string_view requirement) {
-  if (met) return;
-  spdlog::critical("operation of the CUDA backend: required that {}", requirement);
-  std::abort();
-}
-
 BoxInArray InArray(const Array& array, const Box3& box) {
   return {Cast(array).data(), array.box().shape, box.origin - array.box().origin};
 }
@@ -39,6 +31,7 @@ BoxInArray InHost(const float* host, const Box3& box) {
 }
 
 constexpr int64_t kMostSumBytes = kMostSums * int64_t{sizeof(Totals<5>)};  // of one epilogue, or of a whole array
+static_assert(CudaFinishing::kSumBytes <= 2 * kMostSumBytes);
 
 bool GoesOnward(const Epilogue& epilogue) {
   const auto* ratio = std::get_if<GuardedRatio>(&epilogue);
@@ -93,21 +86,9 @@ absl::Status CudaOps::TellSums(const Epilogue& epilogue, const void* sums) const
   return absl::OkStatus();
 }
 
-template <typename Sums>
-absl::StatusOr<Sums> CudaOps::AddUp(const void* sums, int64_t count) const {
-  std::vector<Sums> host(static_cast<size_t>(count));
-  RETURN_IF_ERROR(convolver_->Download(sums, count * int64_t{sizeof(Sums)} / 4, host.data()));
-  Sums total = Sums::Nothing();
-  for (const Sums& part : host) total.Add(part);
-  return total;
-}
-
 template <typename Sums, typename Run>
 absl::StatusOr<Sums> CudaOps::SumOver(const Shape3& shape, std::string_view call, const Run& run) const {
-  if (shape.empty()) return Sums::Nothing();
-  auto* const sums = sums_.as<Sums>();
-  RETURN_IF_ERROR(Check(run(sums), call));
-  return AddUp<Sums>(sums, SumsFor(shape));
+  return cuda::SumOver<Sums>(*convolver_, shape, call, sums_.as<Sums>(), run);
 }
 
 // --- Arrays ---
@@ -155,11 +136,6 @@ absl::Status CudaOps::Load(Staging& from, v1::VoxelType type, const CountRule& r
                       .dark = rule.dark,
                       .raise = rule.raise};
   return Check(RunCounts(place(), counts, box, FieldOf(&array)), "converting counts");
-}
-
-absl::Status CudaOps::Unload(const Array& array, const Box3& box, Staging& to) {
-  Require(array.box().Contains(box), "the array covers the box");
-  return stream().Fetch(InArray(array, box), box.shape, static_cast<StagedMemory&>(to));
 }
 
 absl::StatusOr<Reduction> CudaOps::Reduce(const Array& array, const Box3& box) {
@@ -330,7 +306,7 @@ absl::StatusOr<PriorUpdate> CudaOps::UpdateSplit(const Array& x, const PriorSpli
     for (size_t part = 0; part < PartsOf(split.slopes); ++part) slopes.t[part] = DataOf(split.parts[part]);
     RETURN_IF_ERROR(Check(RunUpdateSlopes(place(), update, slopes, sums), "updating slopes"));
   }
-  ASSIGN_OR_RETURN(const Totals<4> total, AddUp<Totals<4>>(sums, SumsFor(domain())));
+  ASSIGN_OR_RETURN(const Totals<4> total, AddUp<Totals<4>>(*convolver_, sums, SumsFor(domain())));
   return PriorUpdate{.norms = {.primal = total.value[0], .dual = total.value[1], .size = total.value[2]},
                      .roughness = total.value[3]};
 }

@@ -7,6 +7,7 @@
 
 #include "worker/backends/cuda/convolver.h"
 #include "worker/backends/cuda/cuda_array.h"
+#include "worker/backends/cuda/cuda_finishing.h"
 #include "worker/ops/backend.h"
 
 namespace deconvoy::worker::cuda {
@@ -31,7 +32,7 @@ class CudaOps final : public Ops {
   absl::Status Download(const Array& array, const Box3& box, std::span<float> host) override;
   absl::StatusOr<std::unique_ptr<Staging>> Stage(int64_t bytes) override;
   absl::Status Load(Staging& from, v1::VoxelType type, const CountRule& rule, const Box3& box, Array& array) override;
-  absl::Status Unload(const Array& array, const Box3& box, Staging& to) override;
+  Finishing* finishing() override { return &finishing_; }
   absl::Status Convolve(const Convolution& step) override;
   absl::Status ConvolveThen(const Convolution& first, const Convolution& second) override;
   absl::StatusOr<Reduction> Reduce(const Array& array, const Box3& box) override;
@@ -50,7 +51,7 @@ class CudaOps final : public Ops {
 
  private:
   CudaOps(std::unique_ptr<Convolver> convolver, StreamBlock sums)
-      : convolver_(std::move(convolver)), sums_(std::move(sums)) {}
+      : convolver_(std::move(convolver)), sums_(std::move(sums)), finishing_(*convolver_, sums_.as<void>()) {}
 
   Stream& stream() const { return convolver_->stream(); }
   LaunchPlace place() const { return stream().place(); }
@@ -61,15 +62,13 @@ class CudaOps final : public Ops {
   absl::StatusOr<void*> MakeSums(const Epilogue& epilogue, int index);
   // Adds up what is there, and tells it.
   absl::Status TellSums(const Epilogue& epilogue, const void* sums) const;
-  // Adds up `count` sums on the device, in order.
-  template <typename Sums>
-  absl::StatusOr<Sums> AddUp(const void* sums, int64_t count) const;
   // The sums of a kernel over `shape` that is started by run(sums).
   template <typename Sums, typename Run>
   absl::StatusOr<Sums> SumOver(const Shape3& shape, std::string_view call, const Run& run) const;
 
   const std::unique_ptr<Convolver> convolver_;
   const StreamBlock sums_;
+  CudaFinishing finishing_;
   int64_t transforms_ = 0;
 };
 

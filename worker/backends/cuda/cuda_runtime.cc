@@ -138,8 +138,11 @@ class CudaStream final : public Stream {
                      "cudaMemcpyAsync", bytes));
     return Mark(from);
   }
-  absl::Status Fetch(const BoxInArray& device, const Shape3& box, StagedMemory& to) override {
-    RETURN_IF_ERROR(StartCopy(device, {to.data(), box, {}}, box, cudaMemcpyDeviceToHost));
+  absl::Status Fetch(const void* device, int64_t bytes, StagedMemory& to) override {
+    RETURN_IF_ERROR(place_.Enter());
+    RETURN_IF_ERROR(
+        place_.Check(cudaMemcpyAsync(to.data(), device, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, stream_),
+                     "cudaMemcpyAsync", bytes));
     return Mark(to);
   }
   absl::Status Wait() override {

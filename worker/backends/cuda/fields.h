@@ -130,4 +130,21 @@ struct Extremes {
   }
 };
 
+// What becomes of values on their way to voxels.
+struct VoxelSums {
+  double minimum, maximum, sum;             // counts
+  double clipped, not_finite, voxels, lit;  // how many; `lit` have light
+
+  DECONVOY_DEVICE static VoxelSums Nothing() { return {INFINITY, -INFINITY, 0, 0, 0, 0, 0}; }
+  DECONVOY_DEVICE void Add(const VoxelSums& other) {
+    minimum = other.minimum < minimum ? other.minimum : minimum;
+    maximum = other.maximum > maximum ? other.maximum : maximum;
+    sum += other.sum;
+    clipped += other.clipped;
+    not_finite += other.not_finite;
+    voxels += other.voxels;
+    lit += other.lit;
+  }
+};
+
 }  // namespace deconvoy::worker::cuda

@@ -90,6 +90,50 @@ int RunDot(const LaunchPlace& place, const Field& a, const Field& b, const Box3&
 // Of m (y - background)^2 on y's box.
 int RunSquares(const LaunchPlace& place, const Field& y, const Field& mask, float background, Totals<1>* sums);
 
+// --- Results (results.cu), as in worker/ops/finishing.h ---
+
+// A VoxelRule on a box of an array. Voxels of one or two bytes are integers, those of four floats.
+struct VoxelsOf {
+  Field array;
+  Box3 box;
+  int32_t bytes;
+  double gain, offset;
+};
+// In z,y,x order.
+int RunVoxels(const LaunchPlace& place, const VoxelsOf& of, void* voxels);
+
+// These leave SumsFor(the shape that they visit) sums: that of the box or the core, or `blocks` of 8 x 8 voxels of
+// planes of the core.
+int RunCountVoxels(const LaunchPlace& place, const VoxelsOf& of, VoxelSums* sums);
+
+// Voxels below `dark` near one of at least `bright`.
+struct RingsOf {
+  Field result;
+  Box3 core;
+  float dark, bright;
+};
+int RunRings(const LaunchPlace& place, const RingsOf& of, Totals<1>* sums);
+
+// Voxels of flat blocks, and squared deviations in them of the image and of the result. Blocks have a column beside
+// them.
+struct FlatOf {
+  Field result, image, mask;
+  Box3 core;
+  int64_t first_plane, every_planes;  // of the core
+};
+int RunFlat(const LaunchPlace& place, const FlatOf& of, const Shape3& blocks, Totals<3>* sums);
+
+// Of r: voxels, sum, squares; then the pairs along x, y and z and their products.
+struct ResidualOf {
+  Field model, image, mask;
+  Box3 core;
+  float floor;
+};
+int RunResidual(const LaunchPlace& place, const ResidualOf& of, Totals<9>* sums);
+// Voxels of faint structures, and their light in the image and in the model.
+int RunFaint(const LaunchPlace& place, const ResidualOf& of, double background, double brightest, const Shape3& blocks,
+             Totals<3>* sums);
+
 // --- Neighbourhoods (neighbours.cu) ---
 
 struct RoughnessOf {

@@ -71,11 +71,11 @@ class Stream {
   // Copy a box of elements of four bytes, and wait for it.
   virtual absl::Status Upload(const BoxInArray& host, const BoxInArray& device, const Shape3& box) = 0;
   virtual absl::Status Download(const BoxInArray& device, const BoxInArray& host, const Shape3& box) = 0;
-  // Memory for the next two, which copy it without waiting: `bytes` from its beginning to the device, and elements of
-  // four bytes of a box to its beginning. Whoever asks for its Bytes waits, and is told what failed.
+  // Memory for the next two, which copy `bytes` without waiting: from its beginning to the device, and from there to
+  // its beginning. Whoever asks for its Bytes waits, and is told what failed.
   virtual absl::StatusOr<std::unique_ptr<StagedMemory>> Stage(int64_t bytes) = 0;
   virtual absl::Status Send(StagedMemory& from, int64_t bytes, void* device) = 0;
-  virtual absl::Status Fetch(const BoxInArray& device, const Shape3& box, StagedMemory& to) = 0;
+  virtual absl::Status Fetch(const void* device, int64_t bytes, StagedMemory& to) = 0;
   // For all that was given; tells what failed of it.
   virtual absl::Status Wait() = 0;
 };
