@@ -21,7 +21,8 @@ constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 // 1e-3 is promised.
 constexpr double kHaloSpreads = 4.4;
 constexpr int64_t kLeastHalo = 6;
-constexpr int64_t kLeastSlack = 4;  // beyond half the PSF, where the spread is not known
+constexpr int64_t kLeastSlack = 4;    // beyond half the PSF, where the spread is not known
+constexpr double kMirrorHalo = 1.25;  // over that of EXTEND
 
 // Numbers of tiles along one axis that the search tries: each up to this one, then in steps of an eighth.
 constexpr int64_t kEveryCount = 32;
@@ -469,6 +470,10 @@ Shape3 ScaledHalo(const Shape3& halo, double factor) {
     return static_cast<int64_t>(std::ceil(factor * static_cast<double>(extent)));
   };
   return {scaled(halo.z), scaled(halo.y), scaled(halo.x)};
+}
+
+double HaloFactor(double method_factor, v1::Boundary boundary) {
+  return std::max(method_factor, 1.0) * (boundary == v1::MIRROR ? kMirrorHalo : 1);
 }
 
 }  // namespace deconvoy

@@ -107,5 +107,8 @@ inline constexpr double kWholeFrames = 100;
 // Such a halo for a method that needs `factor` times as much (`Method.halo_factor`; 0 means 1), rounded up; at
 // most 100 times.
 Shape3 ScaledHalo(const Shape3& halo, double factor);
+// That factor of a method with this `Method.halo_factor` at a boundary: beyond its halo a tile with MIRROR has what it
+// repeats, which is not what is there; with EXTEND it is free. At least 1.
+double HaloFactor(double method_factor, v1::Boundary boundary);
 
 }  // namespace deconvoy

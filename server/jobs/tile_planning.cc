@@ -162,13 +162,10 @@ Shape3 UsablePsf(const Shape3& psf, const Shape3& frame, v1::Boundary boundary) 
 
 namespace {
 
-// Beyond its halo a tile with MIRROR has what it repeats, which is not what is there; with EXTEND it is free.
-constexpr double kMirrorHalo = 1.25;
-
 // What the PSF needs, times what method and boundary make of it, and no less than what models need. A model that takes
 // noise out in every iteration adds to what one iteration reaches, and so is scaled like the PSF.
 Shape3 HaloOf(const v1::Method& method, v1::Boundary boundary, const PlanInputs& inputs) {
-  const double factor = std::max(method.halo_factor(), 1.0) * (boundary == v1::MIRROR ? kMirrorHalo : 1);
+  const double factor = HaloFactor(method.halo_factor(), boundary);
   const Shape3& model = inputs.models.halo;
   if (factor == 1 && model == Shape3{}) return inputs.halo;
   const bool known = !(inputs.halo == Shape3{});
