@@ -25,6 +25,7 @@
 #include "worker/config/flags.h"
 #include "worker/executor/cancellable_executor.h"
 #include "worker/executor/guarded_executor.h"
+#include "worker/executor/halving_executor.h"
 #include "worker/executor/logged_executor.h"
 #include "worker/executor/lost_device_executor.h"
 #include "worker/executor/pipeline_executor.h"
@@ -191,7 +192,8 @@ absl::Status Serve(const Flags& flags) {
   PipelineExecutor pipelines(*backend);
   CancellableExecutor cancellable(pipelines);
   LostDeviceExecutor device(cancellable, IsSticky);
-  GuardedExecutor guarded(device, budget);
+  HalvingExecutor halving(device);
+  GuardedExecutor guarded(halving, budget);
   TimedExecutor timed(guarded);
   LoggedExecutor logged(timed);
   SessionOptions options;

@@ -1,7 +1,7 @@
 // Executes tasks: one interface, and one wrapper per concern around the pipelines that compute.
 //
-// From outside in: LoggedExecutor, TimedExecutor, GuardedExecutor, LostDeviceExecutor, CancellableExecutor,
-// PipelineExecutor.
+// From outside in: LoggedExecutor, TimedExecutor, GuardedExecutor, HalvingExecutor, LostDeviceExecutor,
+// CancellableExecutor, PipelineExecutor.
 #pragma once
 
 #include <absl/status/statusor.h>
