@@ -14,7 +14,7 @@
 #include "tests/bench/engine.h"
 #include "tests/bench/measure.h"
 #include "worker/methods/registry.h"
-#include "worker/pipeline/core_reader.h"
+#include "worker/ops/finishing.h"
 
 namespace deconvoy::bench {
 namespace {
@@ -65,17 +65,22 @@ void LoadTile(worker::Ops& ops, const Box3& box, worker::Array& y) {
 
 // As u16 where the device makes voxels; else the values are brought.
 void UnloadCore(worker::Ops& ops, const worker::Array& estimate, const Box3& core) {
-  if (ops.finishing() == nullptr) {
-    std::vector<float> plane(static_cast<size_t>(core.shape.y * core.shape.x));
-    for (int64_t z = 0; z < core.shape.z; ++z) {
-      const Voxel origin = core.origin + Voxel{z, 0, 0};
-      Check(ops.Download(estimate, {origin, {1, core.shape.y, core.shape.x}}, plane));
-    }
+  const Shape3 plane{1, core.shape.y, core.shape.x};
+  const auto at = [&](int64_t z) { return Box3{core.origin + Voxel{z, 0, 0}, plane}; };
+  worker::Finishing* const finishing = ops.finishing();
+  if (finishing == nullptr) {
+    std::vector<float> values(static_cast<size_t>(plane.voxels()));
+    for (int64_t z = 0; z < core.shape.z; ++z) Check(ops.Download(estimate, at(z), values));
     return;
   }
-  worker::CoreReader reader(ops, estimate, core, {.type = v1::U16, .gain = 1, .offset = 100});
-  while (!Value(reader.Next()).empty()) {
+  const auto bytes = plane.voxels() * static_cast<int64_t>(sizeof(uint16_t));
+  std::unique_ptr<worker::Staging> stagings[2] = {Value(ops.Stage(bytes)), Value(ops.Stage(bytes))};
+  for (int64_t z = 0; z < core.shape.z; ++z) {
+    worker::Staging& staging = *stagings[z % 2];
+    Value(staging.Bytes());
+    Check(finishing->Unload(estimate, at(z), {.type = v1::U16, .gain = 1, .offset = 100}, staging));
   }
+  for (const auto& staging : stagings) Value(staging->Bytes());
 }
 
 struct Times {
