@@ -72,6 +72,10 @@ if(DECONVOY_HAS_TORCH)
   target_link_libraries(deconvoy_torch INTERFACE ${TORCH_LIBRARIES})
 endif()
 
+# Models that are programs (TorchScript) have a descriptor, which yaml-cpp parses.
+find_package(yaml-cpp QUIET)
+set(DECONVOY_HAS_YAML ${yaml-cpp_FOUND})
+
 if(DECONVOY_TESTS)
   find_package(GTest CONFIG REQUIRED)
   find_package(benchmark CONFIG REQUIRED)
