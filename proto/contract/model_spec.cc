@@ -190,9 +190,26 @@ absl::Status ValidateTrainModel(const v1::TrainModelSpec& spec) {
 
 absl::Status ValidateCheckModel(const v1::CheckModelSpec& spec) {
   RETURN_IF_ERROR(VolumeId(spec.model_volume(), "check_model.model_volume").status());
-  if (v1::ModelFormat_IsValid(spec.format())) return absl::OkStatus();
-  return Invalid("check_model.format", fmt::format("is {}", static_cast<int>(spec.format())),
-                 "Give one of its values.");
+  if (!v1::ModelFormat_IsValid(spec.format())) {
+    return Invalid("check_model.format", fmt::format("is {}", static_cast<int>(spec.format())),
+                   "Give one of its values.");
+  }
+  const size_t bytes = spec.descriptor_text().size();
+  if (bytes > kMostDescriptorBytes) {
+    return MakeError(
+        {.reason = v1::LIMIT_EXCEEDED,
+         .field = "check_model.descriptor_text",
+         .remedy = "Leave out what is not needed to run the model.",
+         .metadata = {{"limit", fmt::to_string(kMostDescriptorBytes)}}},
+        fmt::format("`check_model.descriptor_text` has {} bytes, more than {}", bytes, kMostDescriptorBytes));
+  }
+  if (spec.format() == v1::TORCHSCRIPT && bytes == 0) {
+    return Invalid("check_model.descriptor_text", "is empty, but a model that is a program needs one",
+                   "Give the resource description that belongs to it (docs/formats/models.md).");
+  }
+  if (spec.format() == v1::TORCHSCRIPT || bytes == 0) return absl::OkStatus();
+  return Invalid("check_model.descriptor_text", "is given, but a file of SAFETENSORS tells all by itself",
+                 "Leave it out, or give the file that it belongs to as TORCHSCRIPT.");
 }
 
 absl::Status ValidateCreateModel(const v1::CreateModelRequest& request) {

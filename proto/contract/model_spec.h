@@ -16,9 +16,10 @@ namespace deconvoy {
 // The method that runs models; a worker that knows it trains and checks them, too.
 inline constexpr char kNetworkMethod[] = "network";
 
-inline constexpr int kMostModels = 16;             // that one job applies
-inline constexpr int32_t kMostComparedTiles = 64;  // of one frame
-inline constexpr int kMostTrainingVolumes = 64;    // of images, and of truths
+inline constexpr int kMostModels = 16;                  // that one job applies
+inline constexpr int32_t kMostComparedTiles = 64;       // of one frame
+inline constexpr size_t kMostDescriptorBytes = 65'535;  // of a model that is a program
+inline constexpr int kMostTrainingVolumes = 64;         // of images, and of truths
 
 // INVALID_FIELD or LIMIT_EXCEEDED unless the specification is well formed; whether its volumes, its network and its
 // method are there and go together is for those who have them.

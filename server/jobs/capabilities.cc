@@ -25,16 +25,27 @@ std::string MemoryText(int64_t bytes) {
 
 }  // namespace
 
+std::string MethodWithFormat(const std::string& method, v1::ModelFormat format) {
+  if (format == v1::SAFETENSORS || format == v1::MODEL_FORMAT_UNSPECIFIED) return method;
+  return fmt::format("{} with {}", method, v1::ModelFormat_Name(format));
+}
+
 void Capabilities::AddMethods(const std::vector<v1::Method>& methods) {
   std::lock_guard lock(mutex_);
   for (const v1::Method& method : methods) {
     v1::Method& known = methods_[method.name()];
     if (!method.unavailable().empty() && !known.name().empty() && known.unavailable().empty()) continue;
-    std::vector<std::string> backends(known.backends().begin(), known.backends().end());
+    const std::vector<std::string> backends(known.backends().begin(), known.backends().end());
+    const auto formats = known.formats();
     known = method;
     for (const std::string& backend : backends) {
       const auto& now = known.backends();
       if (std::find(now.begin(), now.end(), backend) == now.end()) known.add_backends(backend);
+    }
+    for (const int format : formats) {
+      const auto& now = known.formats();
+      if (std::find(now.begin(), now.end(), format) == now.end())
+        known.add_formats(static_cast<v1::ModelFormat>(format));
     }
   }
 }

@@ -37,11 +37,15 @@ struct WorkerCapacity {
   bool same_host = false;  // it is on the server's machine
 };
 
+// What a worker that runs models of a format has beside the method itself, as if it were one more method; the method
+// for SAFETENSORS, which all of them read.
+std::string MethodWithFormat(const std::string& method, v1::ModelFormat format);
+
 class Capabilities {
  public:
   // --- methods ---
-  // Adds methods, or replaces those of the same name, but not with one that is unavailable; the backends that were
-  // known for a name stay known.
+  // Adds methods, or replaces those of the same name, but not with one that is unavailable; the backends and
+  // models' formats that were known for a name stay known.
   void AddMethods(const std::vector<v1::Method>& methods);
   std::vector<v1::Method> Methods() const;  // by name
   // Errors: NO_WORKER (no method is known at all), UNKNOWN_METHOD with the nearest name in the remedy; `field` names

@@ -181,8 +181,9 @@ absl::StatusOr<JobRecord> JobManager::FindStored(const std::string& owner, const
 v1::JobProgress JobManager::ProgressOf(const LiveJob& job) const {
   v1::JobProgress progress = job.Progress();
   if (job.leased_tasks() > 0 || job.record().state == v1::PAUSED || IsEnd(job.record().state)) return progress;
-  const std::string lacking = capabilities_.Lacking(job.spec().deconvolve().backend(), NeededMethod(job.spec()),
-                                                    job.memory_bytes(), IsFileJob(job.spec()));
+  const std::string lacking =
+      capabilities_.Lacking(job.spec().deconvolve().backend(), NeededMethod(job.spec(), job.record().job.models()),
+                            job.memory_bytes(), IsFileJob(job.spec()));
   if (!lacking.empty()) {
     progress.set_activity("waiting for " + lacking);
   } else if (!job.lack_of_room().empty()) {
@@ -335,7 +336,7 @@ std::vector<WaitingJob> JobManager::Waiting() {
     waiting.push_back({.id = id,
                        .owner = job->record().owner,
                        .create_time = job->record().create_time,
-                       .method = NeededMethod(job->spec()),
+                       .method = NeededMethod(job->spec(), job->record().job.models()),
                        .backend = spec.backend(),
                        .memory_bytes = job->memory_bytes(),
                        .tasks = job->available_tasks(),

@@ -301,6 +301,17 @@ std::vector<v1::Finding> ModelFindings(const ModelUses& models, const v1::VoxelS
     metadata["volume"] = use.volume();
     const std::string& digest = use.facts().digest();
     boost::algorithm::hex_lower(digest.begin(), digest.end(), std::back_inserter(metadata["digest"]));
+    if (use.facts().format() == v1::TORCHSCRIPT) {
+      v1::Finding& unknown = findings.emplace_back();
+      unknown.set_severity(v1::WARNING);
+      unknown.set_message(
+          fmt::format("{} is a program that does NOT tell which PSF and voxels it was trained for: "
+                      "nothing says that what it makes of this image is true",
+                      use.name()));
+      unknown.mutable_info()->set_reason(v1::BAD_MODEL);
+      unknown.mutable_info()->set_field("deconvolve.models");
+      unknown.mutable_info()->set_remedy("Compare with a classical method, or train a model for this PSF.");
+    }
     const v1::VoxelSize& own = use.facts().voxel_size();
     if (SameLength(voxel.z_um(), own.z_um()) && SameLength(voxel.y_um(), own.y_um()) &&
         SameLength(voxel.x_um(), own.x_um())) {
@@ -327,12 +338,17 @@ bool IsComparedTile(const v1::DeconvolveSpec& spec, int64_t tile, int64_t tiles)
   return false;
 }
 
-std::string NeededMethod(const v1::DeconvolveSpec& spec) {
-  return spec.models().empty() ? spec.method() : kNetworkMethod;
+std::string NeededMethod(const v1::DeconvolveSpec& spec, const ModelUses& models) {
+  if (models.empty()) return spec.method();
+  const auto is_program = [](const v1::ModelUse& use) { return use.facts().format() == v1::TORCHSCRIPT; };
+  const bool programs = std::any_of(models.begin(), models.end(), is_program);
+  return MethodWithFormat(kNetworkMethod, programs ? v1::TORCHSCRIPT : v1::SAFETENSORS);
 }
 
-std::string NeededMethod(const v1::JobSpec& spec) {
-  return spec.has_train_model() || spec.has_check_model() ? kNetworkMethod : NeededMethod(spec.deconvolve());
+std::string NeededMethod(const v1::JobSpec& spec, const ModelUses& models) {
+  if (spec.has_train_model()) return kNetworkMethod;
+  if (spec.has_check_model()) return MethodWithFormat(kNetworkMethod, spec.check_model().format());
+  return NeededMethod(spec.deconvolve(), models);
 }
 
 }  // namespace deconvoy::server

@@ -64,9 +64,9 @@ std::vector<v1::Finding> ModelFindings(const ModelUses& models, const v1::VoxelS
 // Whether a tile of a frame of so many is also computed by the classical method: `compared_tiles`, evenly spread.
 bool IsComparedTile(const v1::DeconvolveSpec& spec, int64_t tile, int64_t tiles);
 
-// The method that a worker must have for the job's tasks; empty: none. With models it is the one that runs them:
-// whoever can do that has all the others, too.
-std::string NeededMethod(const v1::JobSpec& spec);
-std::string NeededMethod(const v1::DeconvolveSpec& spec);
+// The method that a worker must have (MethodWithFormat) for the tasks of a job with these models; empty: none. With
+// models it is the one that runs them: whoever can do that has all the others, too.
+std::string NeededMethod(const v1::JobSpec& spec, const ModelUses& models);
+std::string NeededMethod(const v1::DeconvolveSpec& spec, const ModelUses& models);
 
 }  // namespace deconvoy::server

@@ -144,7 +144,7 @@ absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, con
                     .given_psf = given,
                     .psf = UsablePsf(psf, frame, spec.boundary()),
                     .halo = {},
-                    .machine = capabilities_.Machine(spec.backend(), NeededMethod(spec)),
+                    .machine = capabilities_.Machine(spec.backend(), NeededMethod(spec, result.models)),
                     .psfs = psfs,
                     .models = NeedsOf(result.models, capabilities_.FindMethod(spec.classical_method(), "")),
                     .growing = spec.first_planes() > 0};

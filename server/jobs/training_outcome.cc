@@ -36,6 +36,11 @@ absl::Status CheckFacts(const v1::ModelFacts& facts) {
     return WrongResult(fmt::format("the file of a model has {} bytes", facts.size_bytes()));
   }
   if (facts.network().empty()) return WrongResult("the facts of a model do not name its network");
+  const bool program = facts.format() == v1::TORCHSCRIPT;
+  if (facts.descriptor_text().empty() == program || facts.descriptor_text().size() > kMostDescriptorBytes) {
+    return WrongResult(fmt::format("a model of the format {} has a descriptor of {} bytes",
+                                   v1::ModelFormat_Name(facts.format()), facts.descriptor_text().size()));
+  }
   if (!InRange(facts.halo(), 0) || !InRange(facts.multiple(), 1)) {
     return WrongResult("the halo of a model, or the multiple of its extents, is out of range");
   }

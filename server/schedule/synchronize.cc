@@ -83,7 +83,11 @@ void Dispatcher::Register(const v1::WorkerRegistration& registration, const std:
   entry.registration.clear_spool_nonce();
   entry.methods.clear();
   for (const v1::Method& method : registration.methods()) {
-    if (method.unavailable().empty()) entry.methods.insert(method.name());
+    if (!method.unavailable().empty()) continue;
+    entry.methods.insert(method.name());
+    for (const int format : method.formats()) {
+      entry.methods.insert(MethodWithFormat(method.name(), static_cast<v1::ModelFormat>(format)));
+    }
   }
   entry.same_host = !registration.spool_nonce().empty() && registration.spool_nonce() == volumes_.nonce();
   spdlog::info("{} has registered: {} on {}, {} threads, {} MiB", WorkerName(worker), Printable(registration.backend()),

@@ -201,5 +201,22 @@ TEST(ValidateCheckModel, NeedsAVolume) {
   EXPECT_EQ(InfoOf(ValidateCheckModel(spec)).field(), "check_model.format");
 }
 
+TEST(ValidateCheckModel, ProgramsHaveADescriptorAndOthersHaveNone) {
+  v1::CheckModelSpec spec;
+  spec.set_model_volume("volumes/a");
+  spec.set_format(v1::TORCHSCRIPT);
+  EXPECT_EQ(InfoOf(ValidateCheckModel(spec)).field(), "check_model.descriptor_text");
+  spec.set_descriptor_text(std::string(kMostDescriptorBytes, 'a'));
+  EXPECT_OK(ValidateCheckModel(spec));
+  spec.mutable_descriptor_text()->push_back('a');
+  EXPECT_EQ(ReasonOf(ValidateCheckModel(spec)), v1::LIMIT_EXCEEDED);
+  spec.set_descriptor_text("inputs: []");
+  for (const v1::ModelFormat format : {v1::SAFETENSORS, v1::MODEL_FORMAT_UNSPECIFIED}) {
+    spec.set_format(format);
+    EXPECT_EQ(ReasonOf(ValidateCheckModel(spec)), v1::INVALID_FIELD);
+    EXPECT_EQ(InfoOf(ValidateCheckModel(spec)).field(), "check_model.descriptor_text");
+  }
+}
+
 }  // namespace
 }  // namespace deconvoy

@@ -118,7 +118,62 @@ TEST_F(ModelCheckTest, AFileNeedsToBeOne) {
   ExpectRefused(spec, v1::NOT_FOUND, "check_model.model_volume");
   spec = service_.Check();
   spec.mutable_check_model()->set_format(v1::TORCHSCRIPT);
+  spec.mutable_check_model()->set_descriptor_text("inputs: []");
   ExpectRefused(spec, v1::NO_WORKER, "check_model.format");
+}
+
+v1::Method NetworkMethodWithPrograms() {
+  v1::Method method = NetworkMethod();
+  method.add_formats(v1::TORCHSCRIPT);
+  return method;
+}
+
+v1::ModelFacts FactsOfProgram() {
+  v1::ModelFacts facts = FactsOf("torchscript");
+  facts.set_format(v1::TORCHSCRIPT);
+  facts.set_descriptor_text("{}");
+  return facts;
+}
+
+TEST_F(ModelCheckTest, AProgramIsCheckedOnceAWorkerCan) {
+  v1::JobSpec spec = service_.Check();
+  spec.mutable_check_model()->set_format(v1::TORCHSCRIPT);
+  spec.mutable_check_model()->set_descriptor_text("inputs: []");
+  service_.capabilities().AddMethods({NetworkMethodWithPrograms()});
+  EXPECT_TRUE(Report(spec).accepted());
+  service_.capabilities().AddMethods({NetworkMethod()});  // by another worker, which cannot
+  EXPECT_TRUE(Report(spec).accepted());
+  EXPECT_EQ(NeededMethod(spec, {}), MethodWithFormat(kNetworkMethod, v1::TORCHSCRIPT));
+}
+
+TEST_F(ModelCheckTest, ProgramsGoOnlyToWorkersThatRunThem) {
+  v1::JobSpec spec;
+  spec.mutable_deconvolve()->set_method(kNetworkMethod);
+  ModelUses models;
+  *models.Add()->mutable_facts() = FactsOf();
+  EXPECT_EQ(NeededMethod(spec, models), kNetworkMethod);
+  *models.Add()->mutable_facts() = FactsOfProgram();
+  const std::string needed = NeededMethod(spec, models);
+  EXPECT_NE(needed, kNetworkMethod);
+  Capabilities capabilities;
+  capabilities.SetWorker("plain", {.backend = "cpu", .machine = {}, .methods = {kNetworkMethod}});
+  EXPECT_THAT(capabilities.Lacking("", needed, 0), HasSubstr("TORCHSCRIPT"));
+  capabilities.SetWorker("able", {.backend = "cpu", .machine = {}, .methods = {kNetworkMethod, needed}});
+  EXPECT_EQ(capabilities.Lacking("", needed, 0), "");
+}
+
+TEST_F(ModelCheckTest, AProgramIsWarnedOfAsItDoesNotKnowItsPsf) {
+  ModelUses models;
+  models.Add()->set_name("models/own/versions/1");
+  *models[0].mutable_facts() = FactsOf();
+  const auto warnings = [&] {
+    int count = 0;
+    for (const v1::Finding& finding : ModelFindings(models, {})) count += finding.severity() == v1::WARNING ? 1 : 0;
+    return count;
+  };
+  EXPECT_EQ(warnings(), 0);
+  *models[0].mutable_facts() = FactsOfProgram();
+  EXPECT_EQ(warnings(), 1);
 }
 
 TEST_F(ModelCheckTest, ComparedTilesAreSpreadOverTheFrame) {
