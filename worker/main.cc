@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "proto/contract/error.h"
@@ -31,6 +32,7 @@
 #include "worker/executor/pipeline_executor.h"
 #include "worker/executor/self_test.h"
 #include "worker/executor/timed_executor.h"
+#include "worker/learned/script.h"
 #include "worker/memory/allocator.h"
 #include "worker/memory/budget.h"
 #include "worker/session/registration.h"
@@ -243,5 +245,6 @@ int Main(int argc, const char* const* argv) {
 }  // namespace deconvoy::worker
 
 int main(int argc, char** argv) {
+  if (const std::optional<int> code = deconvoy::worker::learned::RunScriptProcess(argc, argv)) return *code;
   return deconvoy::worker::Main(argc, argv);
 }

@@ -72,9 +72,18 @@ if(DECONVOY_HAS_TORCH)
   target_link_libraries(deconvoy_torch INTERFACE ${TORCH_LIBRARIES})
 endif()
 
-# Models that are programs (TorchScript) have a descriptor, which yaml-cpp parses.
+# Models that are programs (TorchScript) have a descriptor, which yaml-cpp parses, and are run behind a filter of system
+# calls, which libseccomp makes. DECONVOY_HAS_SCRIPTS says whether all that they need is there.
 find_package(yaml-cpp QUIET)
+pkg_check_modules(SECCOMP QUIET IMPORTED_TARGET libseccomp)
 set(DECONVOY_HAS_YAML ${yaml-cpp_FOUND})
+set(DECONVOY_HAS_SECCOMP ${SECCOMP_FOUND})
+set(DECONVOY_HAS_SCRIPTS OFF)
+if(DECONVOY_HAS_TORCH AND DECONVOY_HAS_YAML AND DECONVOY_HAS_SECCOMP)
+  set(DECONVOY_HAS_SCRIPTS ON)
+elseif(DECONVOY_HAS_TORCH)
+  message(STATUS "Models that are programs are left out: they need libyaml-cpp-dev and libseccomp-dev")
+endif()
 
 if(DECONVOY_TESTS)
   find_package(GTest CONFIG REQUIRED)

@@ -114,6 +114,7 @@ const std::vector<LibraryRule> kLibraries{
     {"hwloc", R"(hwloc.*)", {"worker/backends/cpu/"}},
     {"CUDA", R"((cuda|cufft|cub/|thrust/|nvml).*)", {"worker/backends/cuda/"}},
     {"LibTorch", R"((torch|ATen|c10)/.*)", {"worker/learned/"}},
+    {"libseccomp", R"(seccomp\.h)", {"worker/learned/"}},
     {"yaml-cpp", R"(yaml-cpp/.*)", {"worker/learned/"}},
     {"SQLite", R"(sqlite3.*\.h)", {"server/store/"}},
     {"libtiff", R"(tiff(io|vers|conf)?\.h)", {"client/imageio/"}},

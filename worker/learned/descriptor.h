@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "proto/contract/geometry.h"
+#include "proto/contract/model_spec.h"
 #include "worker/learned/network.h"
 
 namespace deconvoy::worker::learned {
@@ -41,7 +42,6 @@ struct Descriptor {
   friend bool operator==(const Descriptor&, const Descriptor&) = default;
 };
 
-inline constexpr size_t kMostDescriptorBytes = 65'535;
 inline constexpr int64_t kMostLeast = 128, kMostStep = 64, kMostCommonStep = 256, kMostHalo = 512;
 inline constexpr size_t kMostPointwise = 16;
 

@@ -1,0 +1,54 @@
+// TorchScript files as torch.jit.save writes them, made from source, and descriptors that belong to them.
+#pragma once
+
+#include <torch/script.h>
+
+#include <sstream>
+#include <string>
+
+namespace deconvoy::worker::learned {
+
+// A model with one parameter, the array `weight` of 3 x 3 x 3 numbers, and the given source of `forward`.
+inline std::string ScriptFile(const std::string& forward) {
+  torch::jit::Module module("net");
+  torch::Tensor weight = torch::zeros({1, 1, 3, 3, 3});
+  weight[0][0][1][1][1] = 1;
+  module.register_parameter("weight", weight, /*is_buffer=*/false);
+  module.define(forward);
+  std::ostringstream out;
+  module.save(out);
+  return out.str();
+}
+
+// A small U-Net: one level down and up, which gives twice the image away from its faces.
+inline std::string UNetFile() {
+  return ScriptFile(R"(
+    def forward(self, x):
+        fine = torch.conv3d(x, self.weight, None, [1, 1, 1], [1, 1, 1])
+        coarse = torch.max_pool3d(fine, [2, 2, 2])
+        up = torch.upsample_nearest3d(coarse, [x.size(2), x.size(3), x.size(4)])
+        return fine + x + 0.0 * up
+)");
+}
+
+inline std::string ScriptDescriptor(const std::string& output_axes = "bczyx",
+                                    const std::string& halo = "[0, 0, 2, 4, 4]") {
+  return R"(inputs:
+- name: raw
+  axes: bczyx
+  data_type: float32
+  shape: {min: [1, 1, 4, 8, 8], step: [0, 0, 2, 4, 4]}
+  preprocessing:
+  - {name: scale_range, kwargs: {mode: per_sample, axes: zyx, min_percentile: 2, max_percentile: 99}}
+outputs:
+- name: restored
+  axes: )" +
+         output_axes +
+         R"(
+  data_type: float32
+  shape: {reference_tensor: raw, scale: [1, 1, 1, 1, 1], offset: [0, 0, 0, 0, 0]}
+  halo: )" +
+         halo + "\n";
+}
+
+}  // namespace deconvoy::worker::learned
