@@ -16,36 +16,40 @@
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/model_spec.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 
 namespace deconvoy::client {
 namespace {
 
-absl::Status Unreadable(const std::filesystem::path& file) {
-  return MakeError({.reason = v1::INVALID_FIELD,
-                    .field = "FILE",
-                    .remedy = "Give a model's file.",
-                    .metadata = {{"path", file.string()}}},
-                   fmt::format("{} is no file that can be read", Printable(file.string())));
+absl::Status Unreadable(const std::filesystem::path& file, const std::string& field, const std::string& remedy) {
+  return MakeError(
+      {.reason = v1::INVALID_FIELD, .field = field, .remedy = remedy, .metadata = {{"path", file.string()}}},
+      fmt::format("{} is no file that can be read", Printable(file.string())));
 }
 
-absl::StatusOr<std::string> ReadModelFile(const std::filesystem::path& file) {
+absl::StatusOr<std::string> ReadWhole(const std::filesystem::path& file, const std::string& field, uintmax_t most,
+                                      const std::string& remedy) {
   std::error_code error;
   const bool regular = std::filesystem::is_regular_file(file, error);
   const uintmax_t size = regular ? std::filesystem::file_size(file, error) : 0;
-  if (!regular || error) return Unreadable(file);
-  if (size > static_cast<uintmax_t>(limits::kModelBytes)) {
+  if (!regular || error) return Unreadable(file, field, remedy);
+  if (size > most) {
     return MakeError({.reason = v1::LIMIT_EXCEEDED,
-                      .field = "FILE",
-                      .remedy = "Use a smaller model.",
-                      .metadata = {{"path", file.string()}, {"limit", fmt::to_string(limits::kModelBytes)}}},
-                     fmt::format("{} has {} bytes, more than {}", Printable(file.string()), size, limits::kModelBytes));
+                      .field = field,
+                      .remedy = "Use a smaller one.",
+                      .metadata = {{"path", file.string()}, {"limit", fmt::to_string(most)}}},
+                     fmt::format("{} has {} bytes, more than {}", Printable(file.string()), size, most));
   }
   std::string bytes(static_cast<size_t>(size), '\0');
   std::ifstream in(file, std::ios::binary);
-  if (!in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) return Unreadable(file);
+  if (!in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) return Unreadable(file, field, remedy);
   return bytes;
+}
+
+absl::Status DescriptorError(const std::string& what, const std::string& remedy) {
+  return MakeError({.reason = v1::INVALID_FIELD, .field = "--descriptor", .remedy = remedy}, what);
 }
 
 }  // namespace
@@ -72,11 +76,33 @@ absl::StatusOr<v1::Model> KeepModel(const Client& client, const std::string& id,
   return model;
 }
 
-absl::StatusOr<std::string> UploadModelFile(const Client& client, const std::filesystem::path& file,
+absl::StatusOr<ModelFile> ReadModelFile(const std::filesystem::path& file, const std::filesystem::path& descriptor) {
+  ModelFile read;
+  ASSIGN_OR_RETURN(read.bytes,
+                   ReadWhole(file, "FILE", static_cast<uintmax_t>(limits::kModelBytes), "Give a model's file."));
+  const bool program = read.bytes.starts_with("PK\3\4");  // a zip archive
+  read.spec.set_format(program ? v1::TORCHSCRIPT : v1::SAFETENSORS);
+  if (!program && !descriptor.empty()) {
+    return DescriptorError(fmt::format("{} is no TorchScript, and has no descriptor", Printable(file.string())),
+                           "Leave it out, or give the file that it belongs to, as torch.jit.save has written it.");
+  }
+  if (!program) return read;
+  if (descriptor.empty()) {
+    return DescriptorError(
+        fmt::format("{} is a model that is a program, and needs a descriptor", Printable(file.string())),
+        "Give the rdf.yaml that belongs to it as --descriptor.");
+  }
+  ASSIGN_OR_RETURN(const std::string text,
+                   ReadWhole(descriptor, "--descriptor", kMostDescriptorBytes, "Give the model's rdf.yaml."));
+  if (!IsUtf8(text)) return DescriptorError("the descriptor is no text in UTF-8", "Give the model's rdf.yaml.");
+  read.spec.set_descriptor_text(text);
+  return read;
+}
+
+absl::StatusOr<std::string> UploadModelFile(const Client& client, const std::string& bytes, const std::string& name,
                                             const std::stop_token& stop) {
-  ASSIGN_OR_RETURN(const std::string bytes, ReadModelFile(file));
   v1::VolumeSpec volume = ByteVolume(static_cast<int64_t>(bytes.size()));
-  volume.set_display_name(imageio::TextField(file.filename().string(), limits::kDisplayNameBytes));
+  volume.set_display_name(imageio::TextField(name, limits::kDisplayNameBytes));
   ASSIGN_OR_RETURN(const std::string frame, ToFrameBytes(bytes, volume));
   const auto plane = [&frame](int64_t, int64_t, int64_t, std::span<std::byte> target) {
     std::ranges::copy(std::as_bytes(std::span(frame)), target.begin());

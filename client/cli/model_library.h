@@ -22,9 +22,17 @@ absl::StatusOr<v1::Model> KeepModel(const Client& client, const std::string& id,
                                     const v1::Job& job, Leftovers& leftovers, const Console& console,
                                     const std::stop_token& stop);
 
-// Uploads a file into a volume of its own, whose name it returns. Errors: INVALID_FIELD (no file that can be read),
-// LIMIT_EXCEEDED, before anything is allocated; those of Upload.
-absl::StatusOr<std::string> UploadModelFile(const Client& client, const std::filesystem::path& file,
+// What is to be checked of a model's file: its format, by its first bytes, and the text of its descriptor, without its
+// volume. `descriptor` is empty for none. Errors: INVALID_FIELD (no file that can be read; a descriptor of a file that
+// needs none, or none where one is needed), LIMIT_EXCEEDED, before anything is allocated.
+struct ModelFile {
+  v1::CheckModelSpec spec;
+  std::string bytes;
+};
+absl::StatusOr<ModelFile> ReadModelFile(const std::filesystem::path& file, const std::filesystem::path& descriptor);
+
+// Uploads a file into a volume of its own called `name`, and returns the volume's name. Errors: those of Upload.
+absl::StatusOr<std::string> UploadModelFile(const Client& client, const std::string& bytes, const std::string& name,
                                             const std::stop_token& stop);
 
 // The file in a model's volume; CHECKSUM_MISMATCH where it is not the one that was checked.

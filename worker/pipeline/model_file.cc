@@ -15,6 +15,7 @@
 #include "proto/contract/limits.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
+#include "worker/learned/script.h"
 #include "worker/pipeline/plane_reader.h"
 
 namespace deconvoy::worker {
@@ -84,15 +85,20 @@ absl::StatusOr<std::string> ReadFile(VolumeSource& source, const v1::VolumeAcces
   return std::string(file);
 }
 
-absl::StatusOr<v1::ModelFacts> FactsOf(std::string_view file, const learned::Model& model) {
-  const learned::ModelFacts& known = model.facts();
-  v1::ModelFacts facts;
+std::string DigestOf(std::string_view file) {
   Sha256 digest;
   digest.Update(std::as_bytes(std::span(file)));
   const Sha256Digest sum = digest.Finish();
-  facts.set_digest(std::string(reinterpret_cast<const char*>(sum.data()), sum.size()));
+  return {reinterpret_cast<const char*>(sum.data()), sum.size()};
+}
+
+absl::StatusOr<v1::ModelFacts> FactsOf(std::string_view file, const learned::Model& model) {
+  const learned::ModelFacts& known = model.facts();
+  v1::ModelFacts facts;
+  facts.set_digest(DigestOf(file));
   facts.set_size_bytes(file.size());
-  facts.set_format(v1::SAFETENSORS);
+  facts.set_format(known.descriptor.empty() ? v1::SAFETENSORS : v1::TORCHSCRIPT);
+  facts.set_descriptor_text(known.descriptor);
   facts.set_network(known.network);
   facts.set_parameters(static_cast<uint64_t>(model.kind().parameters));
   facts.set_head(known.head == learned::Head::kProbabilistic ? v1::PROBABILISTIC : v1::PLAIN);
@@ -121,6 +127,7 @@ void DescribeNetworks(v1::Method& method) {
   }
   method.set_library(fmt::format("LibTorch {}", runtime.version));
   method.add_formats(v1::SAFETENSORS);
+  if (learned::ScriptsUnavailable().empty()) method.add_formats(v1::TORCHSCRIPT);
   for (const learned::NetworkKind& kind : learned::AllNetworks()) *method.add_networks() = Describe(kind);
 }
 

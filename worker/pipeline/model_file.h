@@ -18,6 +18,9 @@ namespace deconvoy::worker {
 // source.
 absl::StatusOr<std::string> ReadFile(VolumeSource& source, const v1::VolumeAccess& volume, int64_t t);
 
+// SHA-256 of a file, as facts have it.
+std::string DigestOf(std::string_view file);
+
 // What a file that has been loaded is: all but training and quality.
 absl::StatusOr<v1::ModelFacts> FactsOf(std::string_view file, const learned::Model& model);
 

@@ -12,6 +12,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
+#include "worker/learned/script.h"
 #include "worker/pipeline/model_file.h"
 #include "worker/pipeline/plane_reader.h"
 
@@ -22,11 +23,18 @@ absl::StatusOr<std::unique_ptr<learned::Model>> LoadChecked(const v1::Task& task
                                                             VolumeSource& source) {
   ASSIGN_OR_RETURN(const v1::VolumeAccess* volume, FindInput(task, use.volume()));
   ASSIGN_OR_RETURN(const std::string file, ReadFile(source, *volume, 0));
-  ASSIGN_OR_RETURN(std::unique_ptr<learned::Model> model, learned::LoadModel(std::as_bytes(std::span(file))));
-  ASSIGN_OR_RETURN(const v1::ModelFacts facts, FactsOf(file, *model));
-  if (facts.digest() == use.facts().digest()) return model;
-  return MakeError({.reason = v1::CORRUPT_DATA, .remedy = "Import or train the model anew."},
-                   fmt::format("the file of {} is not the one that was checked", Printable(use.name())));
+  if (DigestOf(file) != use.facts().digest()) {
+    return MakeError({.reason = v1::CORRUPT_DATA, .remedy = "Import or train the model anew."},
+                     fmt::format("the file of {} is not the one that was checked", Printable(use.name())));
+  }
+  const auto bytes = std::as_bytes(std::span(file));
+  if (use.facts().format() != v1::TORCHSCRIPT) return learned::LoadModel(bytes);
+  return learned::LoadScript(bytes, use.facts().descriptor_text(), use.facts().bytes_per_voxel());
+}
+
+// A model that is a program is another one with another descriptor.
+std::string KeyOf(const v1::ModelUse& use) {
+  return use.facts().digest() + use.facts().descriptor_text();
 }
 
 // The least step on which all models' boxes may begin.
@@ -87,9 +95,9 @@ absl::Status ModelSet::Load(const v1::Task& task, VolumeSource& source) {
   std::map<std::string, std::unique_ptr<learned::Model>> loaded;
   order_.clear();
   for (const v1::ModelUse& use : task.tile().models()) {
-    std::unique_ptr<learned::Model>& model = loaded[use.facts().digest()];
+    std::unique_ptr<learned::Model>& model = loaded[KeyOf(use)];
     if (model == nullptr) {
-      const auto known = models_.find(use.facts().digest());
+      const auto known = models_.find(KeyOf(use));
       if (known != models_.end()) model = std::move(known->second);
     }
     if (model == nullptr) {

@@ -16,7 +16,8 @@
 
 namespace deconvoy::worker {
 
-// Models that have been loaded, kept for the next tile by the digests of their files. One thread at a time.
+// Models that have been loaded, kept for the next tile by the digests of their files and their
+// descriptors. One thread at a time.
 class ModelSet {
  public:
   // Reads those of the task that are not there yet, and forgets all others. Errors: CORRUPT_DATA for a file that is not

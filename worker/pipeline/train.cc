@@ -12,6 +12,7 @@
 #include "proto/contract/model_spec.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
+#include "worker/learned/script.h"
 #include "worker/learned/training.h"
 #include "worker/pipeline/model_file.h"
 #include "worker/pipeline/piece_writer.h"
@@ -20,6 +21,8 @@
 
 namespace deconvoy::worker {
 namespace {
+
+constexpr std::string_view kPickle = "\x80\x02\x8a\x0a";  // as torch.save began once
 
 // Specimens of each kind that a model is judged by.
 constexpr int64_t kJudgedSpecimens = 4;
@@ -186,7 +189,9 @@ absl::StatusOr<int64_t> LearningBytes(const v1::Task& task) {
         CheckByteVolume(input.spec(), "volume").ok() ? 1 : int64_t{input.spec().shape().t()} * input.spec().shape().c();
     bytes += 2 * frame * frames * static_cast<int64_t>(sizeof(float));
   }
-  if (task.has_check_model()) return bytes;
+  if (task.has_check_model()) {
+    return task.check_model().spec().format() == v1::TORCHSCRIPT ? bytes + learned::kTrialBytes : bytes;
+  }
   const v1::TrainModelSpec& spec = task.has_train() ? task.train().spec() : task.finish_training().spec();
   const learned::NetworkKind* network = learned::FindNetwork(spec.network());
   if (network == nullptr) return bytes;  // found missing when it is trained
@@ -236,13 +241,17 @@ absl::StatusOr<v1::TaskResult> RunFinishTraining(const v1::Task& task, Backend& 
 
 absl::StatusOr<v1::TaskResult> RunCheckModel(const v1::Task& task, TaskContext& context) {
   const v1::CheckModelSpec& spec = task.check_model().spec();
-  if (spec.format() != v1::SAFETENSORS) {
-    return MakeError({.reason = v1::INVALID_FIELD, .field = "check_model.format", .remedy = "Give SAFETENSORS."},
-                     fmt::format("this worker reads no models of the format {}", v1::ModelFormat_Name(spec.format())));
-  }
   ASSIGN_OR_RETURN(const v1::VolumeAccess* volume, FindInput(task, spec.model_volume()));
   ASSIGN_OR_RETURN(const std::string file, ReadFile(context.source(), *volume, 0));
-  ASSIGN_OR_RETURN(const std::unique_ptr<learned::Model> model, learned::LoadModel(std::as_bytes(std::span(file))));
+  if (spec.format() != v1::TORCHSCRIPT && file.starts_with(kPickle)) {
+    return MakeError(
+        {.reason = v1::BAD_MODEL, .field = "check_model.model_volume", .remedy = "Give its numbers as SAFETENSORS."},
+        "the file is a pickle of torch.save, which may do anything when it is read, and is never read here");
+  }
+  const auto bytes = std::as_bytes(std::span(file));
+  ASSIGN_OR_RETURN(const std::unique_ptr<learned::Model> model, spec.format() == v1::TORCHSCRIPT
+                                                                    ? learned::LoadScript(bytes, spec.descriptor_text())
+                                                                    : learned::LoadModel(bytes));
   v1::TaskResult result;
   ASSIGN_OR_RETURN(*result.mutable_check_model()->mutable_facts(), FactsOf(file, *model));
   return result;

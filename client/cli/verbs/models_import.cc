@@ -1,6 +1,7 @@
 // deconvoy models import: brings a model's file to the server.
 #include <absl/time/clock.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -21,12 +22,15 @@ namespace {
 struct ImportOptions {
   std::string name;
   std::string file;
+  std::string descriptor;
   std::string description;
   ServerOptions server;
 };
 
 constexpr char kExamples[] = R"(  deconvoy models import rln-gfp rln-gfp.safetensors
-      has a worker check the file, and keeps it as the next version of models/rln-gfp)";
+      has a worker check the file, and keeps it as the next version of models/rln-gfp
+  deconvoy models import care-nuclei net.pt --descriptor rdf.yaml
+      the same of a TorchScript model, which only an administrator may bring)";
 
 class Importing {
  public:
@@ -40,6 +44,7 @@ class Importing {
     ASSIGN_OR_RETURN(const std::string id, NewModelId(options_.name));
     RETURN_IF_ERROR(WithExitCode(ValidateLibraryDescription(options_.description), ExitCode::kUsage));
     RETURN_IF_ERROR(RequireServer(options_.server).status());
+    ASSIGN_OR_RETURN(file_, ReadModelFile(options_.file, options_.descriptor));
     ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
     const absl::Status status = DoWith(*session, id);
     if (!IsRetryable(status)) leftovers_.Remove(session->client(), *progress_);
@@ -51,8 +56,10 @@ class Importing {
   absl::Status DoWith(Session& session, const std::string& id) {
     v1::JobSpec spec;
     spec.set_display_name("check of " + id);
+    *spec.mutable_check_model() = file_.spec;
+    const std::string name = std::filesystem::path(options_.file).filename().string();
     ASSIGN_OR_RETURN(*spec.mutable_check_model()->mutable_model_volume(),
-                     UploadModelFile(session.client(), options_.file, stop_));
+                     UploadModelFile(session.client(), file_.bytes, name, stop_));
     leftovers_.AddVolume(spec.check_model().model_volume());
     ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
     progress_->Clear();
@@ -63,6 +70,7 @@ class Importing {
   const Console& console_;
   const std::stop_token stop_;
   const std::unique_ptr<Progress> progress_;
+  ModelFile file_;
   Leftovers leftovers_;
 };
 
@@ -75,9 +83,12 @@ void AddModelsImport(CLI::App& group, Program& program) {
         verb.add_option("NAME", options.name, "Name; a model of this name gets one more version")
             ->type_name("MODEL")
             ->required();
-        verb.add_option("FILE", options.file, "File that `models export` has written, at most 64 MiB")
+        verb.add_option("FILE", options.file, "File that `models export` or torch.jit.save has written, at most 64 MiB")
             ->type_name("FILE")
             ->required();
+        verb.add_option("--descriptor", options.descriptor,
+                        "Of a TorchScript model: its resource description, rdf.yaml, as bioimage.io has them")
+            ->type_name("FILE");
         verb.add_option("--description", options.description, "What people should know of it")->type_name("TEXT");
         AddServerOption(verb, options.server);
         AddProgressOptions(verb, program.console);

@@ -35,16 +35,26 @@ std::string Hex(const std::string& bytes) {
   return text.empty() ? "not known" : text;
 }
 
+std::string FormatText(v1::ModelFormat format) {
+  return format == v1::TORCHSCRIPT ? "TorchScript, a program" : "safetensors";
+}
+
 void SayFacts(const v1::ModelFacts& facts, const Console& console) {
   const v1::VoxelSize& voxel = facts.voxel_size();
   console.Say(fmt::format("network: {}, {} parameters{}", Printable(facts.network()), facts.parameters(),
                           facts.head() == v1::PROBABILISTIC ? ", tells how sure it is" : ""));
-  console.Say(fmt::format("file: {} bytes, SHA-256 {}", facts.size_bytes(), Hex(facts.digest())));
+  console.Say(fmt::format("file: {} bytes, {}, SHA-256 {}", facts.size_bytes(), FormatText(facts.format()),
+                          Hex(facts.digest())));
   console.Say("PSF: " + Hex(facts.psf_digest()));
   console.Say(fmt::format("voxels: {:g} x {:g} x {:g} um", voxel.z_um(), voxel.y_um(), voxel.x_um()));
   console.Say(fmt::format("seen: percentiles {:g} and {:g} of the image become 0 and 1",
                           facts.normalisation().low_percentile(), facts.normalisation().high_percentile()));
   console.Say(fmt::format("halo: {} x {} x {} voxels", facts.halo().z(), facts.halo().y(), facts.halo().x()));
+  if (!facts.descriptor_text().empty()) {
+    console.Say(fmt::format("extents: multiples of {} x {} x {} voxels", facts.multiple().z(), facts.multiple().y(),
+                            facts.multiple().x()));
+    console.Say("descriptor: " + Printable(facts.descriptor_text()));
+  }
   if (!facts.code_version().empty()) console.Say("trained by: deconvoy " + Printable(facts.code_version()));
   if (!facts.recipe().empty()) console.Say("recipe: " + Printable(facts.recipe()));
 }
