@@ -93,21 +93,20 @@ absl::StatusOr<JobPlan> MakePlan(const LiveJob& job, const v1::AnalyseResult& an
   const v1::VolumeSpec& psf = VolumeNamed(job, spec.psf_volume());
   const PsfSteps steps = StepsOf(ResultOf(job).voxel_size(), psf.voxel_size());
   const ModelUses& models = job.record().job.models();
-  ASSIGN_OR_RETURN(
-      TilePlan tiles,
-      PlanJobTiles(spec, method,
-                   {.frame = FrameOf(OnResultGrid(spec, input)),
-                    .region = ResultBox(spec, input),
-                    .given_psf = PsfRoom(FrameOf(psf), steps),
-                    .psf = Support(analysis),
-                    .halo = Halo(analysis, AxialUpsample(spec)),
-                    .machine = capabilities.Machine(spec.backend(), NeededMethod(spec, models)),
-                    .workers = capabilities.Machines(spec.backend(), NeededMethod(spec, models)),
-                    .frames = FramesAtOnce(job.spec(), ResultOf(job)),
-                    .psfs = PsfsOfTile(spec, method, input.shape().c()),
-                    .bad_pixels = HasBadPixels(analysis),
-                    .models = NeedsOf(models, capabilities.FindMethod(spec.classical_method(), "")),
-                    .growing = IsGrowing(job.spec())}));
+  ASSIGN_OR_RETURN(TilePlan tiles,
+                   PlanJobTiles(spec, method,
+                                {.frame = FrameOf(OnResultGrid(spec, input)),
+                                 .region = ResultBox(spec, input),
+                                 .given_psf = PsfRoom(FrameOf(psf), steps),
+                                 .psf = Support(analysis),
+                                 .halo = Halo(analysis, AxialUpsample(spec)),
+                                 .machine = capabilities.Machine(spec.backend(), NeededMethod(spec, models)),
+                                 .workers = capabilities.Machines(spec.backend(), NeededMethod(spec, models)),
+                                 .frames = FramesAtOnce(job.spec(), ResultOf(job)),
+                                 .psfs = PsfsOfTile(spec, method, input.shape().c()),
+                                 .bad_pixels = HasBadPixels(analysis),
+                                 .models = NeedsOf(models, capabilities.FindMethod(spec.classical_method(), "")),
+                                 .growing = IsGrowing(job.spec())}));
   return JobPlan{.tiles = tiles, .analysis = analysis};
 }
 
