@@ -14,7 +14,11 @@ void AddStatistics(const v1::TileResult& tile, v1::Job& job) {
 }
 
 void AddObjective(const v1::TileResult& tile, v1::Job& job) {
-  if (tile.objective().empty()) return;
+  if (tile.objective().empty()) {
+    // A tile with light and no curve: its parts did not iterate alike, or none is told of any tile.
+    if (tile.statistics().quality().voxels() > 0) job.clear_objective();
+    return;
+  }
   // Without a curve so far, and no voxel that counted: else the curve has been given up.
   const bool first = job.objective().empty() && job.result().quality().voxels() == tile.statistics().quality().voxels();
   if (first) {

@@ -1,5 +1,6 @@
 // deconvoy-bench gpu-tiles: what a large volume would take, from some of its tiles at full size: counts go through
-// staging to the device, the method runs, and the core comes back, as in a worker but without a server or a disk.
+// staging to the device, the method runs, and the core comes back, as in a worker but without a server, a disk, and the
+// sums over the result that a worker tells (among them two transforms for the residual).
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -129,10 +129,20 @@ class JointResult {
 
 }  // namespace
 
+// Memory of the host that runs out is told as that of a device is.
+absl::StatusOr<v1::TaskResult> HalvingExecutor::Attempt(const v1::Task& task, TaskContext& context) {
+  try {
+    return next_.Execute(task, context);
+  } catch (const std::bad_alloc&) {
+    return MakeError({.reason = v1::OUT_OF_MEMORY, .remedy = "Use smaller tiles, or a worker with more memory."},
+                     "the worker ran out of memory");
+  }
+}
+
 absl::StatusOr<v1::TaskResult> HalvingExecutor::Execute(const v1::Task& task, TaskContext& context) {
   WatchedSink watched(context.sink());
   PartContext whole(context, watched, 0, 1);
-  absl::StatusOr<v1::TaskResult> result = next_.Execute(task, whole);
+  absl::StatusOr<v1::TaskResult> result = Attempt(task, whole);
   if (result.ok() || watched.touched() || ReasonOf(result.status()) != v1::OUT_OF_MEMORY) return result;
   const std::optional<TileHalves> halves = HalvesOf(task);
   if (!halves) return result;

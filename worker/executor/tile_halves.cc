@@ -101,6 +101,7 @@ v1::Box Like(const v1::Box& box, const Box3& inside) {
 std::optional<TileHalves> HalvesOf(const v1::Task& task) {
   if (!task.has_tile() || !task.tile().models().empty()) return std::nullopt;
   const v1::TileTask& tile = task.tile();
+  if (tile.spec().tile().whole()) return std::nullopt;
   const Method* const method = FindMethod(tile.spec().method());
   if (method == nullptr || method->description().halo_factor() >= kWholeFrames) return std::nullopt;
   const v1::Boundary boundary = BoundaryOf(tile.spec(), *method);

@@ -17,8 +17,9 @@ struct TileHalves {
 };
 
 // The core is cut along the axis that leaves the least padded voxels, at a multiple of 8 from its beginning, so that
-// blocks of voxels stay whole. Nothing for what must stay whole: another task than a tile's, a periodic boundary, a
-// method that needs whole frames, models; and where halves would be thinner than 7 voxels or need no fewer padded ones.
+// blocks of voxels stay whole. Nothing for what must stay whole: another task than a tile's, a frame that was asked for
+// as one tile, a periodic boundary, a method that needs whole frames, models; and where the core is thinner than 16
+// voxels along every axis, or halves would need no fewer padded voxels.
 std::optional<TileHalves> HalvesOf(const v1::Task& task);
 
 }  // namespace deconvoy::worker

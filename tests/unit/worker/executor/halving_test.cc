@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "proto/contract/checksum.h"
@@ -187,6 +188,15 @@ TEST(HalvingExecutor, OtherErrorsAreThoseOfTheTask) {
   EXPECT_EQ(fails.calls, 1);
 }
 
+TEST(HalvingExecutor, MemoryOfTheHostThatRunsOutIsCutTheSameWay) {
+  const Setting s = Large();
+  MemoryTask task;
+  FillLarge(s, task);
+  Scripted fails([](const v1::Task&, TaskContext&) -> absl::StatusOr<v1::TaskResult> { throw std::bad_alloc(); });
+  EXPECT_EQ(ReasonOf(HalvingExecutor(fails).Execute(task.task, task).status()), v1::OUT_OF_MEMORY);
+  EXPECT_GT(fails.calls, 2);
+}
+
 // Whatever is too large for its least part is told as it was, and nothing is written.
 TEST(HalvingExecutor, GivesUpWhereNoPartFits) {
   const Setting s = Large();
@@ -261,6 +271,9 @@ TEST(TileHalves, SomeTilesStayWhole) {
   v1::Task learned = LargeTask();
   learned.mutable_tile()->add_models();
   EXPECT_FALSE(HalvesOf(learned));
+  v1::Task as_asked = LargeTask();
+  as_asked.mutable_tile()->mutable_spec()->mutable_tile()->set_whole(true);
+  EXPECT_FALSE(HalvesOf(as_asked));
   v1::Task calibration;
   *calibration.mutable_calibrate()->mutable_tile() = LargeTask().tile();
   EXPECT_FALSE(HalvesOf(calibration));

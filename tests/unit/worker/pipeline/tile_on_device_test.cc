@@ -91,6 +91,37 @@ TEST_F(TileOnDevice, ResultAndStatisticsAreThoseOfProcessors) {
   }
 }
 
+// Flat, faint and negative places, and voxels that do not count: what the sums are of.
+TEST_F(TileOnDevice, SumsOverBlocksAreThoseOfProcessors) {
+  Setting s = Wide();
+  s.frame = {9, 30, 40};
+  s.core = {{1, 2, 3}, {7, 26, 33}};
+  s.loaded = {{}, s.frame};
+  s.parameters.clear();
+  std::vector<float> raw(static_cast<size_t>(s.frame.voxels()));
+  for (size_t i = 0; i < raw.size(); ++i) {
+    const bool faint = i % 40 < 20;
+    raw[i] = std::round((faint ? 12.0F : 500.0F) + static_cast<float>(Random::OfVoxel(3, 9, i).Uniform(0, 4)));
+  }
+  for (size_t i = 5; i < raw.size(); i += 1001) raw[i] = 4000;
+  MemoryTask here, there;
+  for (MemoryTask* task : {&here, &there}) {
+    Fill(s, raw, *task);
+    v1::TileTask& tile = *task->task.mutable_tile();
+    tile.mutable_spec()->set_method("wiener");
+    tile.mutable_spec()->mutable_parameters()->clear();
+    tile.mutable_spec()->set_saturation_counts(3000);
+    tile.mutable_frames(0)->set_maximum(2000);
+  }
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult expected, Run(here));
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult found, RunOnDevice(there));
+  const v1::QualityStatistics& quality = expected.tile().statistics().quality();
+  EXPECT_GT(quality.flat_voxels(), 0U);
+  EXPECT_GT(quality.faint_voxels(), 0U);
+  EXPECT_LT(quality.voxels(), static_cast<uint64_t>(s.core.shape.voxels())) << "saturated voxels do not count";
+  ExpectSameQuality(found.tile().statistics().quality(), quality);
+}
+
 TEST_F(TileOnDevice, IntegersAreRoundedAndClippedAsOnProcessors) {
   Setting s = Wide();
   s.output = v1::U8;  // the picture reaches above 255 counts
