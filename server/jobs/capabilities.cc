@@ -35,6 +35,7 @@ void Capabilities::AddMethods(const std::vector<v1::Method>& methods) {
   for (const v1::Method& method : methods) {
     v1::Method& known = methods_[method.name()];
     if (!method.unavailable().empty() && !known.name().empty() && known.unavailable().empty()) continue;
+    if (method.unavailable().empty() && !known.unavailable().empty()) known.Clear();  // of those who cannot
     const std::vector<std::string> backends(known.backends().begin(), known.backends().end());
     const auto formats = known.formats();
     known = method;

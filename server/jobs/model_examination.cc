@@ -63,6 +63,8 @@ absl::Status Examiner::CheckDenoiserOf(const v1::DeconvolveSpec& given, const Mo
   if (!network.ok()) return Refuse(network.status());
   const absl::Status fit = CheckDenoiser(*network, given, models);
   if (!fit.ok()) return Refuse(fit);
+  const absl::Status runs = CheckBackend(given.backend(), *network);
+  if (!runs.ok()) return Refuse(runs);
   // The default of what the model takes the place of.
   spec.mutable_parameters()->erase(std::string(kDenoiser));
   Add(v1::INFO, fmt::format("{} takes noise out in each of {} iterations; the time that is told does not count it",

@@ -109,6 +109,12 @@ absl::Status CheckMasking(const v1::DeconvolveSpec& spec, const v1::Method& meth
                   v1::Boundary_Name(spec.boundary())));
 }
 
+absl::StatusOr<Parameters> ParametersOf(const v1::DeconvolveSpec& spec, const v1::Method& method) {
+  return ResolveParameters(method, {spec.parameters().begin(), spec.parameters().end()});
+}
+
+}  // namespace
+
 absl::Status CheckBackend(const std::string& backend, const v1::Method& method) {
   const auto& offered = method.backends();
   if (backend.empty() || std::find(offered.begin(), offered.end(), backend) != offered.end()) return absl::OkStatus();
@@ -118,12 +124,6 @@ absl::Status CheckBackend(const std::string& backend, const v1::Method& method) 
        .remedy = fmt::format("Leave the backend open (`--backend auto`), or start a worker with `{}`.", backend)},
       fmt::format("no worker has offered `{}` on `{}`, only on {}", method.name(), backend, fmt::join(offered, ", ")));
 }
-
-absl::StatusOr<Parameters> ParametersOf(const v1::DeconvolveSpec& spec, const v1::Method& method) {
-  return ResolveParameters(method, {spec.parameters().begin(), spec.parameters().end()});
-}
-
-}  // namespace
 
 Shape3 FrameOf(const v1::VolumeSpec& volume) {
   return {volume.shape().z(), volume.shape().y(), volume.shape().x()};

@@ -13,6 +13,9 @@ namespace deconvoy::server {
 // Extent of each frame of a volume.
 Shape3 FrameOf(const v1::VolumeSpec& volume);
 
+// NO_WORKER for a backend that nobody has offered the method on; an empty one stands for any.
+absl::Status CheckBackend(const std::string& backend, const v1::Method& method);
+
 // A job's parameters filled in with every default, so that a worker of another version computes the same. Errors as
 // ResolveParameters, and INVALID_FIELD for a boundary that the method cannot do, or with which every voxel counts, for
 // depths where channels are joined or the PSF is estimated; NO_WORKER for a backend that nobody has offered it on.

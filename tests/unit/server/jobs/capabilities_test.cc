@@ -27,6 +27,19 @@ TEST(CapabilitiesTest, MethodsStayKnownAndGatherBackends) {
   EXPECT_EQ(capabilities.Methods()[0].name(), "rl") << "by name";
 }
 
+TEST(CapabilitiesTest, WhoCannotRunAMethodLendsItNoBackend) {
+  v1::Method missing = Named("network", "cuda");
+  missing.set_unavailable("it was built without LibTorch");
+  for (const bool able_first : {true, false}) {
+    Capabilities capabilities;
+    for (const bool able : {able_first, !able_first})
+      capabilities.AddMethods({able ? Named("network", "cpu") : missing});
+    ASSERT_OK_AND_ASSIGN(const v1::Method method, capabilities.FindMethod("network", "f"));
+    EXPECT_THAT(method.backends(), ::testing::ElementsAre("cpu")) << able_first;
+    EXPECT_EQ(method.unavailable(), "");
+  }
+}
+
 TEST(CapabilitiesTest, AnUnknownMethodNamesTheNearest) {
   Capabilities capabilities;
   capabilities.AddMethods({Named("wiener", "cpu"), Named("landweber", "cpu")});

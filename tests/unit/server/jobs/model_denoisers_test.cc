@@ -31,6 +31,15 @@ class ModelDenoisersTest : public ::testing::Test {
   ModelService service_;
 };
 
+TEST_F(ModelDenoisersTest, TheModelMustRunOnTheBackendToo) {
+  v1::Method method = DenoisingMethod();
+  method.add_backends("cuda");
+  service_.capabilities().AddMethods({method});
+  v1::JobSpec spec = Spec();
+  spec.mutable_deconvolve()->set_backend("cuda");
+  ExpectRefused(spec, "deconvolve.backend", v1::NO_WORKER);
+}
+
 TEST_F(ModelDenoisersTest, TilesHaveTheModelAndNothingOfThoseThatMakeResults) {
   const std::string job = service_.Submit(Spec());
   const v1::Job accepted = service_.Get(job);

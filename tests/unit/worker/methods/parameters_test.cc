@@ -61,6 +61,19 @@ TEST(MethodParameters, UnknownChoicesAreRefusedWithThoseThereAre) {
   }
 }
 
+TEST(MethodParameters, MethodsThatTakeADenoiserAreMadeWithOne) {
+  int taken = 0;
+  for (const Method* method : AllMethods()) {
+    const v1::Method& d = method->description();
+    const auto with = MethodWithDenoiser(d.name(), *AllDenoisers().front());
+    ASSERT_EQ(with != nullptr, d.takes_denoiser()) << d.name();
+    if (with == nullptr) continue;
+    EXPECT_EQ(with->description().name(), d.name());
+    ++taken;
+  }
+  EXPECT_GT(taken, 0);
+}
+
 TEST(MethodParameters, EveryMethodThatIteratesHasABound) {
   int found = 0;
   for (const Method* method : AllMethods()) {
