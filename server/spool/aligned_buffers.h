@@ -1,5 +1,5 @@
-// A few buffers for writing past the page cache, shared by all uploads, so that many of them take no more memory than
-// one.
+// A few buffers for reading and writing past the page cache, shared by all transfers, so that many of them take no more
+// memory than one.
 #pragma once
 
 #include <condition_variable>

@@ -28,9 +28,11 @@ class File {
   // Reads or writes exactly the span's bytes at `offset`. Past the page cache or not, what was written is read.
   virtual absl::Status ReadAt(int64_t offset, std::span<std::byte> target) const = 0;
   virtual absl::Status WriteAt(int64_t offset, std::span<const std::byte> source) = 0;
-  // As ReadAt, of bytes that are not soon read again: what is in the page cache is taken from there, and the rest is
-  // read past it where the disk can do that, through `aligned`: memory at a multiple of kDirectBytes, a multiple long.
-  virtual absl::Status ReadOnce(int64_t offset, std::span<std::byte> target, std::span<std::byte> aligned) const = 0;
+  // Whether all of these bytes are in the page cache; also where that is not told.
+  virtual bool IsCached(int64_t offset, int64_t bytes) const = 0;
+  // As ReadAt, past the page cache where the disk can do that, through `aligned`: memory at a multiple of kDirectBytes,
+  // a multiple long.
+  virtual absl::Status ReadPast(int64_t offset, std::span<std::byte> target, std::span<std::byte> aligned) const = 0;
   // Reserves space for `bytes` from the start and makes the file that long.
   virtual absl::Status Reserve(int64_t bytes) = 0;
   // Makes what was written durable (fdatasync).

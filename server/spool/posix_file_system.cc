@@ -74,9 +74,21 @@ class PosixFile final : public File {
     return absl::OkStatus();
   }
 
-  absl::Status ReadOnce(int64_t offset, std::span<std::byte> target, std::span<std::byte> aligned) const override {
-    const bool cached = IsCached(offset, static_cast<int64_t>(target.size()));
-    while (!cached && !target.empty()) {
+  // To read with RWF_NOWAIT would have the system read ahead, into the cache.
+  bool IsCached(int64_t offset, int64_t bytes) const override {
+    const int64_t begin = offset / kDirectBytes * kDirectBytes;
+    const auto length = static_cast<size_t>(offset + bytes - begin);
+    if (bytes == 0) return true;
+    void* const mapped = mmap(nullptr, length, PROT_READ, MAP_SHARED, descriptor_, begin);
+    if (mapped == MAP_FAILED) return true;
+    std::vector<unsigned char> pages(length / static_cast<size_t>(sysconf(_SC_PAGESIZE)) + 1, 1);
+    const bool told = mincore(mapped, length, pages.data()) == 0;
+    munmap(mapped, length);
+    return !told || std::ranges::all_of(pages, [](unsigned char page) { return (page & 1) != 0; });
+  }
+
+  absl::Status ReadPast(int64_t offset, std::span<std::byte> target, std::span<std::byte> aligned) const override {
+    while (!target.empty()) {
       const int64_t begin = offset / kDirectBytes * kDirectBytes, skipped = offset - begin;
       const int64_t end = offset + static_cast<int64_t>(target.size());
       const auto wanted = static_cast<size_t>((end - begin + kDirectBytes - 1) / kDirectBytes * kDirectBytes);
@@ -136,20 +148,6 @@ class PosixFile final : public File {
   }
 
  private:
-  // Whether all of these bytes are in the page cache; also where that is not told. (To read with RWF_NOWAIT would have
-  // the system read ahead, into the cache.)
-  bool IsCached(int64_t offset, int64_t bytes) const {
-    const int64_t begin = offset / kDirectBytes * kDirectBytes;
-    const auto length = static_cast<size_t>(offset + bytes - begin);
-    if (bytes == 0) return true;
-    void* const mapped = mmap(nullptr, length, PROT_READ, MAP_SHARED, descriptor_, begin);
-    if (mapped == MAP_FAILED) return true;
-    std::vector<unsigned char> pages(length / static_cast<size_t>(sysconf(_SC_PAGESIZE)) + 1, 1);
-    const bool told = mincore(mapped, length, pages.data()) == 0;
-    munmap(mapped, length);
-    return !told || std::ranges::all_of(pages, [](unsigned char page) { return (page & 1) != 0; });
-  }
-
   // Bytes read past the page cache; none where that cannot be done, or went wrong.
   int64_t ReadDirect(int64_t offset, std::span<std::byte> aligned) const {
     std::call_once(direct_reading_tried_, [this] {

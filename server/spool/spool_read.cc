@@ -26,7 +26,7 @@ namespace {
 
 constexpr size_t kMissingCounted = 1000;
 // Shorter runs are read through the page cache, which reads ahead.
-constexpr int64_t kReadOnceFrom = 128 * 1024;
+constexpr int64_t kPastFrom = 128 * 1024;
 
 std::vector<Box3> InFrame(const std::vector<CommittedBox>& committed) {
   std::vector<Box3> boxes;
@@ -182,8 +182,9 @@ absl::Status SpoolVolumeStore::ReadPiece(const VolumeRecord& volume, const Shape
   const std::span<std::byte> bytes = std::as_writable_bytes(std::span(data));
   RETURN_IF_ERROR(ForEachRun(shape, type, piece, [&](const ByteRun& run) {
     const auto part = bytes.subspan(static_cast<size_t>(run.box_offset), static_cast<size_t>(run.bytes));
-    if (run.bytes < kReadOnceFrom) return file.ReadAt(run.volume_offset, part);
-    return file.ReadOnce(run.volume_offset, part, buffers_.Take().bytes());
+    const bool past = run.bytes >= kPastFrom && !file.IsCached(run.volume_offset, run.bytes);
+    if (!past) return file.ReadAt(run.volume_offset, part);
+    return file.ReadPast(run.volume_offset, part, buffers_.Take().bytes());
   }));
   chunk.set_crc32c(Crc32c(bytes));
   ASSIGN_OR_RETURN(const std::vector<CommittedBox> boxes, stored.UpTo(piece));

@@ -127,9 +127,10 @@ class FaultyFileSystem final : public server::FileSystem {
       RETURN_IF_ERROR(system_.Next("read", path_));
       return real_->ReadAt(offset, target);
     }
-    absl::Status ReadOnce(int64_t offset, std::span<std::byte> target, std::span<std::byte> aligned) const override {
+    bool IsCached(int64_t offset, int64_t bytes) const override { return real_->IsCached(offset, bytes); }
+    absl::Status ReadPast(int64_t offset, std::span<std::byte> target, std::span<std::byte> aligned) const override {
       RETURN_IF_ERROR(system_.Next("read", path_));
-      return real_->ReadOnce(offset, target, aligned);
+      return real_->ReadPast(offset, target, aligned);
     }
     absl::Status WriteAt(int64_t offset, std::span<const std::byte> source) override {
       const absl::Status fault = system_.Next("write", path_);

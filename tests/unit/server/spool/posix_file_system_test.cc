@@ -86,7 +86,7 @@ TEST_F(PosixFileSystemTest, WhatGoesPastThePageCacheIsReadBesideWhatDoesNot) {
                           std::string(kPage, 'd') + "xyz");
 }
 
-TEST_F(PosixFileSystemTest, WhatIsReadOnceIsTheSameFromTheCacheAndPastIt) {
+TEST_F(PosixFileSystemTest, WhatIsReadPastTheCacheIsTheSame) {
   ASSERT_OK_AND_ASSIGN(auto file, files_->Create(path_));
   std::string text(5 * kDirectBytes + 3, '?');
   for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 7 % 251);
@@ -95,7 +95,7 @@ TEST_F(PosixFileSystemTest, WhatIsReadOnceIsTheSameFromTheCacheAndPastIt) {
   alignas(kDirectBytes) static std::byte aligned[2 * kDirectBytes];
   const auto read = [&](size_t offset, size_t size) {
     std::string part(size, '!');
-    EXPECT_OK(file->ReadOnce(static_cast<int64_t>(offset), std::as_writable_bytes(std::span(part)), aligned));
+    EXPECT_OK(file->ReadPast(static_cast<int64_t>(offset), std::as_writable_bytes(std::span(part)), aligned));
     return part == text.substr(offset, size);
   };
   for (const bool cached : {true, false}) {
@@ -109,12 +109,12 @@ TEST_F(PosixFileSystemTest, WhatIsReadOnceIsTheSameFromTheCacheAndPastIt) {
   ASSERT_TRUE(read(4096, 4096));
   EXPECT_TRUE(read(0, 3 * 4096)) << "some of it is in the cache, and some is not";
   std::string beyond(10, '!');
-  const absl::Status ended = file->ReadOnce(5 * kDirectBytes, std::as_writable_bytes(std::span(beyond)), aligned);
+  const absl::Status ended = file->ReadPast(5 * kDirectBytes, std::as_writable_bytes(std::span(beyond)), aligned);
   EXPECT_EQ(ReasonOf(ended), v1::STORAGE_FAILURE);
   EXPECT_THAT(std::string(ended.message()), HasSubstr(std::to_string(text.size())));
 }
 
-TEST_F(PosixFileSystemTest, WhatIsReadOnceDoesNotFillTheCache) {
+TEST_F(PosixFileSystemTest, WhatIsReadPastTheCacheDoesNotFillIt) {
   ASSERT_OK_AND_ASSIGN(auto file, files_->Create(path_));
   constexpr size_t kPages = 16;
   ASSERT_OK(file->WriteAt(0, Bytes(std::string(kPages * kDirectBytes, 'x'))));
@@ -123,10 +123,13 @@ TEST_F(PosixFileSystemTest, WhatIsReadOnceDoesNotFillTheCache) {
   if (CachedPages() > 0) GTEST_SKIP() << "this file system keeps its files in memory";
   alignas(kDirectBytes) static std::byte aligned[kPages * kDirectBytes];
   std::string part(kPages * kDirectBytes, '!');
-  ASSERT_OK(file->ReadOnce(0, std::as_writable_bytes(std::span(part)), aligned));
+  ASSERT_OK(file->ReadPast(0, std::as_writable_bytes(std::span(part)), aligned));
   EXPECT_EQ(CachedPages(), 0);
+  EXPECT_FALSE(file->IsCached(5, 9000));
   ASSERT_OK(file->ReadAt(0, std::as_writable_bytes(std::span(part))));
   EXPECT_GT(CachedPages(), 0);
+  EXPECT_TRUE(file->IsCached(5, 9000));
+  EXPECT_TRUE(file->IsCached(5, 0));
 }
 
 TEST_F(PosixFileSystemTest, ALinkReplacesWhatWasThere) {

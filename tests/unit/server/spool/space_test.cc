@@ -86,7 +86,8 @@ class SmallDisk final : public FileSystem {
    public:
     explicit EmptyFile(SmallDisk& disk) : disk_(disk) {}
     absl::Status ReadAt(int64_t /*offset*/, std::span<std::byte> /*target*/) const override { return absl::OkStatus(); }
-    absl::Status ReadOnce(int64_t /*offset*/, std::span<std::byte> /*target*/,
+    bool IsCached(int64_t /*offset*/, int64_t /*bytes*/) const override { return true; }
+    absl::Status ReadPast(int64_t /*offset*/, std::span<std::byte> /*target*/,
                           std::span<std::byte> /*aligned*/) const override {
       return absl::OkStatus();
     }
