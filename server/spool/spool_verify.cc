@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -43,13 +42,25 @@ absl::Status SpoolVolumeStore::Damaged(const VolumeRecord& volume, const Committ
 
 // Volumes with the same file are damaged with it, and are not to be found by their digest either.
 void SpoolVolumeStore::ForgetThoseThatShare(const VolumeRecord& volume) {
+  constexpr int kAtOnce = 1000;
   if (volume.spec.digest().empty()) return;
-  for (;;) {
-    const std::optional<std::string> twin = TwinOf(volume, volume.spec.digest());
-    std::error_code ignored;
-    if (!twin || !std::filesystem::equivalent(PathOf(*twin), PathOf(volume.id), ignored)) return;
-    if (!store_.ForgetDigest(*twin).ok()) return;
-  }
+  std::string next;
+  do {
+    const absl::StatusOr<Page<VolumeRecord>> page = store_.ListVolumes(volume.owner, kAtOnce, next);
+    if (!page.ok()) {
+      spdlog::error("volumes with the same bytes as {} are still found by their digest: {}", VolumeName(volume.id),
+                    LogText(page.status()));
+      return;
+    }
+    for (const VolumeRecord& other : page->items) {
+      std::error_code ignored;
+      if (other.id == volume.id || other.spec.digest() != volume.spec.digest()) continue;
+      if (std::filesystem::equivalent(PathOf(other.id), PathOf(volume.id), ignored)) {
+        store_.ForgetDigest(other.id).IgnoreError();
+      }
+    }
+    next = page->next_token;
+  } while (!next.empty());
 }
 
 absl::Status SpoolVolumeStore::CheckBytes(const VolumeRecord& volume, const File& file, const CommittedBox& box) {

@@ -169,6 +169,18 @@ TEST_P(SpoolUseTest, OfAnUnfinishedUploadWhatIsThereIsVerified) {
   EXPECT_EQ(ReasonOf(volumes_->Verify(id, {})), v1::CORRUPT_DATA);
 }
 
+TEST_P(SpoolUseTest, VolumesThatShareADamagedFileAreNotFoundByTheirDigest) {
+  const std::string first = Complete("a"), second = Complete("b");
+  if (!std::filesystem::equivalent(volumes_->PathOf(first), volumes_->PathOf(second))) {
+    GTEST_SKIP() << "SKIPPED: this store does not share files";
+  }
+  Flip(first, 5);
+  EXPECT_EQ(ReasonOf(volumes_->Verify(first, {})), v1::CORRUPT_DATA);
+  ASSERT_OK_AND_ASSIGN(const v1::Volume anew, Create(Announced(), "c"));
+  EXPECT_NE(IdOf(anew), first);
+  EXPECT_NE(IdOf(anew), second);
+}
+
 // Planes that came in order have their digest already.
 TEST_P(SpoolUseTest, WhatIsFoundDamagedIsReadAgainWhenItIsFinished) {
   const std::string id = Make(spec_);
