@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 #include <memory>
 #include <string>
@@ -74,7 +75,7 @@ class Mender {
       case Mend::kResizeFile:
         return Resize(finding);
       case Mend::kDropBoxes:
-        RETURN_IF_ERROR(Unshare(finding.id));
+        if (finding.kind != "count-wrong") RETURN_IF_ERROR(Unshare(finding.id));
         return UnlessGone(audit_.DropBoxes(finding.id, finding.boxes));
       case Mend::kRedoTasks:
         return Redo(finding);
@@ -92,16 +93,24 @@ class Mender {
     const auto names = fs::hard_link_count(path, error);
     if (error || names < 2) return absl::OkStatus();
     fs::copy_file(path, own, fs::copy_options::overwrite_existing, error);
-    if (!error) {
-      ASSIGN_OR_RETURN(const std::unique_ptr<File> copy, files_.Open(own, true));
-      RETURN_IF_ERROR(copy->Sync());
-      fs::rename(own, path, error);
-    }
-    if (!error) return files_.SyncDirectory(VolumesFolder(options_));
-    std::error_code ignored;
-    fs::remove(own, ignored);
-    return MakeError({.reason = v1::STORAGE_FAILURE,
-                      .remedy = "Make room for one more copy of it, and repair again.",
+    absl::Status done = error ? NoCopy(path, error) : Sync(own);
+    if (done.ok()) fs::rename(own, path, error);
+    if (done.ok() && error) done = NoCopy(path, error);
+    if (done.ok()) return files_.SyncDirectory(VolumesFolder(options_));
+    fs::remove(own, error);
+    return done;
+  }
+
+  absl::Status Sync(const fs::path& path) {
+    ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files_.Open(path, true));
+    return file->Sync();
+  }
+
+  static absl::Status NoCopy(const fs::path& path, const std::error_code& error) {
+    const bool full = error == std::errc::no_space_on_device || error.value() == EDQUOT;
+    return MakeError({.reason = full ? v1::DISK_FULL : v1::STORAGE_FAILURE,
+                      .remedy = full ? "Make room for one more copy of it, and repair again."
+                                     : "Delete the volumes that share it, and repair again.",
                       .metadata = {{"path", path.string()}}},
                      fmt::format("{}: cannot get a file of its own: {}", path.string(), error.message()));
   }
