@@ -165,12 +165,12 @@ _deconvoy() {{
     COMPREPLY=("${{reply[@]}}")
   fi
 }}
-# Sets `place` to the number of positional arguments from word $2 to the cursor. The shell cuts words at = and :.
+# Sets `place` to the number of positional arguments from word $2 to the cursor. The shell cuts words at =, : and @.
 _deconvoy_place() {{
   for ((i = $2; i < COMP_CWORD; i++)); do
     case "$1 ${{COMP_WORDS[i]}}" in
       {}) ((i++)); [[ ${{COMP_WORDS[i]}} == = ]] && ((i++)) ;;
-      "$1 "[=:]) ((i++)) ;;
+      "$1 "[=:@]) ((i++)) ;;
       "$1 "-*) ;;
       *) ((place++)) ;;
     esac
