@@ -187,8 +187,8 @@ int Play(const Options& options) {
       {"first_box_before_last_plane_s", answers.first_box ? Seconds(last - *answers.first_box) : -1.0},
       {"first_time_point_before_last_plane_s", answers.first_frame ? Seconds(last - *answers.first_frame) : -1.0},
       {"end_after_last_plane_s", Seconds(*answers.end - last)},
-      {"tiles", core > 0 ? std::ceil(all / core) : 0.0},
       {"tile_s", rate > 0 ? core * static_cast<double>(options.iterations) / rate : 0.0},
+      {"computing_s", rate > 0 ? all * static_cast<double>(options.iterations) / rate : 0.0},
   };
   std::cout << told.dump() << '\n';
   return 0;

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdint>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -199,7 +202,7 @@ TEST(Acquisition, PlaysAMicroscopeIntoAServer) {
   EXPECT_EQ(told["state"], "SUCCEEDED");
   EXPECT_EQ(told["chunks_acknowledged"], 40);
   for (const char* figure :
-       {"chunks_sent", "held_up_p99_ms", "acknowledged_p99_ms", "end_after_last_plane_s", "tile_s"}) {
+       {"chunks_sent", "held_up_p99_ms", "acknowledged_p99_ms", "end_after_last_plane_s", "tile_s", "computing_s"}) {
     ExpectFigures(told[figure], figure);
   }
 }
@@ -219,6 +222,66 @@ TEST(Acquisition, PlaysTimePointsOfAWidefieldMicroscope) {
   EXPECT_EQ(told["chunks_acknowledged"], 60);
   ASSERT_TRUE(told["first_time_point_before_last_plane_s"].is_number());
   EXPECT_NE(told["first_time_point_before_last_plane_s"], -1.0) << "its end was not seen";
+}
+
+// The example, which records through the client's library.
+class ExampleTest : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(server_.Start()) << server_.Log(); }
+
+  // `planes` of 48 x 48 at 200 per second.
+  int Play(int planes, Arguments more) {
+    Arguments arguments = {"--server", server_.address(), "--shape", "1,1," + std::to_string(planes) + ",48,48"};
+    more.insert(more.end(), {"--planes-per-second", "200", "--iterations", "2", "--psf", "9"});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    Process player("deconvoy-microscope-example", arguments,
+                   {.environment = {}, .folder = folder_.path(), .label = "example"});
+    const auto exit = player.Wait(std::chrono::seconds(240));
+    out_ = player.Output();
+    err_ = player.Errors();
+    return exit ? exit->code : -1;
+  }
+
+  // A file of planes of noise, as a camera gives them.
+  std::string RawFile(int planes) const {
+    const auto file = folder_.path() / "planes.raw";
+    std::mt19937 random(5);
+    std::ofstream out(file, std::ios::binary);
+    for (int i = 0; i < planes * 48 * 48; ++i) {
+      const auto counts = static_cast<uint16_t>(100 + random() % 64);
+      out.write(reinterpret_cast<const char*>(&counts), sizeof(counts));
+    }
+    return file.string();
+  }
+
+  const TemporaryFolder folder_;
+  ServerProcess server_{folder_.path(), 1};
+  std::string out_, err_;
+};
+
+TEST_F(ExampleTest, TellsHowLongPlanesAndResultsTake) {
+  ASSERT_EQ(Play(40, {"--json"}), 0) << err_ << server_.Log();
+  const auto told = LastJson(out_);
+  EXPECT_EQ(told["state"], "SUCCEEDED");
+  EXPECT_EQ(told["planes_durable"], 40);
+  for (const char* figure : {"push_ms", "acknowledged_ms", "first_box_s", "last_plane_s", "end_s"}) {
+    ASSERT_TRUE(told.contains(figure)) << out_;
+    ExpectFigures(told[figure], figure);
+  }
+  EXPECT_LE(told["push_ms"]["p50"], told["push_ms"]["p99"]);
+  EXPECT_LE(told["push_ms"]["p99"], told["push_ms"]["max"]);
+  const auto job = LastJson(server_.Cli({"job", told["job"].get<std::string>(), "--json"}).out);
+  EXPECT_EQ(job["state"], "SUCCEEDED");
+  EXPECT_EQ(job["progress"]["tasks_done"], job["progress"]["tasks_total"]);
+}
+
+TEST_F(ExampleTest, PlaysAFileAndSaysWhereItEnds) {
+  const std::string raw = RawFile(20);
+  ASSERT_EQ(Play(20, {"--raw", raw}), 0) << err_ << server_.Log();
+  EXPECT_THAT(out_, ::testing::HasSubstr("Push: p50 "));
+  EXPECT_THAT(out_, ::testing::HasSubstr("first finished box after "));
+  EXPECT_EQ(Play(21, {"--raw", raw}), 1);
+  EXPECT_THAT(err_, ::testing::HasSubstr("does not hold 21 planes"));
 }
 
 TEST(Clients, SubmitAndWatchAtAServer) {

@@ -2,6 +2,7 @@
 //
 //   deconvoy-microscope-example --server localhost:7450 --shape 1,1,60,512,512 --planes-per-second 5
 //   deconvoy-microscope-example --server localhost:7450 --planes-per-second 5 --raw planes.raw --shape 1,1,60,512,512
+//   deconvoy-microscope-example --server localhost:7450 --json
 //
 // It uploads a Gaussian PSF, opens a session, and pushes planes on time, whatever the server does. Without --raw it
 // makes a specimen of its own: points of light on a dark ground.
@@ -15,9 +16,13 @@
 #include <cmath>
 #include <cstdio>
 #include <fstream>
+#include <iostream>
 #include <map>
 #include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -38,6 +43,7 @@ struct Options {
   std::string raw;  // file of u16 planes; empty: simulated
   int psf_side = 31;
   int iterations = 10;
+  bool json = false;  // one object at the end, instead of lines for people
 };
 
 // Moments of planes, from several threads.
@@ -73,9 +79,13 @@ double Percentile(const std::vector<double>& sorted, double fraction) {
   return sorted[std::max<size_t>(place, 1) - 1];
 }
 
+nlohmann::json Spread(const std::vector<double>& sorted) {
+  return {{"p50", Percentile(sorted, 0.5)}, {"p99", Percentile(sorted, 0.99)}, {"max", Percentile(sorted, 1)}};
+}
+
 void Tell(const char* what, const std::vector<double>& sorted) {
   fmt::print("{}: p50 {:.2f} ms, p99 {:.2f} ms, max {:.2f} ms\n", what, Percentile(sorted, 0.5),
-             Percentile(sorted, 0.99), sorted.empty() ? 0 : sorted.back());
+             Percentile(sorted, 0.99), Percentile(sorted, 1));
 }
 
 // Planes of a file, or of a specimen that is made up.
@@ -135,7 +145,8 @@ v1::JobSpec JobOf(const Options& options, const std::string& psf) {
 
 // When what happened, in seconds after the first plane.
 struct Times {
-  double first_box = -1, last_push = 0;
+  std::optional<double> first_box;
+  double last_push = 0, end = 0;
 };
 
 // Takes what there is to hear; the job when it has ended.
@@ -144,10 +155,40 @@ absl::StatusOr<std::optional<v1::Job>> Hear(AcquisitionStream& stream, absl::Tim
   for (;; patience = absl::ZeroDuration()) {
     ASSIGN_OR_RETURN(auto event, stream.Poll(patience));
     if (!event) return std::nullopt;
-    if (std::holds_alternative<FinishedBox>(*event) && times.first_box < 0)
+    if (std::holds_alternative<FinishedBox>(*event) && !times.first_box)
       times.first_box = absl::ToDoubleSeconds(absl::Now() - start);
     if (auto* job = std::get_if<v1::Job>(&*event)) return std::move(*job);
   }
+}
+
+// How a recording went.
+struct Summary {
+  std::string session;
+  int64_t planes_durable = 0;
+  std::vector<double> pushes_ms, latencies_ms;  // sorted
+  Times times;
+  v1::Job job;
+};
+
+void Print(const Summary& summary) {
+  const Times& times = summary.times;
+  Tell("Push", summary.pushes_ms);
+  Tell("Push to acknowledgement", summary.latencies_ms);
+  fmt::print("last plane after {:.2f} s, first finished box after {}, end after {:.2f} s\n", times.last_push,
+             times.first_box ? fmt::format("{:.2f} s", *times.first_box) : "the end", times.end);
+}
+
+void PrintJson(const Summary& summary) {
+  nlohmann::json line = {{"session", summary.session},
+                         {"job", summary.job.name()},
+                         {"state", v1::JobState_Name(summary.job.state())},
+                         {"planes_durable", summary.planes_durable},
+                         {"push_ms", Spread(summary.pushes_ms)},
+                         {"acknowledged_ms", Spread(summary.latencies_ms)},
+                         {"last_plane_s", summary.times.last_push},
+                         {"end_s", summary.times.end}};
+  if (summary.times.first_box) line["first_box_s"] = *summary.times.first_box;
+  std::cout << line.dump() << std::endl;
 }
 
 absl::Status Play(const Options& options) {
@@ -162,7 +203,7 @@ absl::Status Play(const Options& options) {
   AcquisitionOptions open;
   open.on_durable = [&clocks](int64_t t, int64_t c, int64_t z) { clocks.Durable(t, c, z); };
   ASSIGN_OR_RETURN(const auto stream, AcquisitionStream::Open(client, input, JobOf(options, psf), open));
-  fmt::print("session {}, {}\n", stream->session(), stream->opened().job().name());
+  if (!options.json) fmt::print("session {}, {}\n", stream->session(), stream->opened().job().name());
 
   Camera camera(options, shape);
   Times times;
@@ -189,11 +230,19 @@ absl::Status Play(const Options& options) {
   while (!ended) {
     ASSIGN_OR_RETURN(ended, Hear(*stream, start, absl::Seconds(1), times));
   }
+  times.end = absl::ToDoubleSeconds(absl::Now() - start);
   std::sort(pushes_ms.begin(), pushes_ms.end());
-  Tell("Push", pushes_ms);
-  Tell("Push to acknowledgement", clocks.LatenciesMs());
-  fmt::print("last plane after {:.2f} s, first finished box after {:.2f} s, end after {:.2f} s\n", times.last_push,
-             times.first_box, absl::ToDoubleSeconds(absl::Now() - start));
+  const Summary summary{.session = stream->session(),
+                        .planes_durable = stream->counts().planes_durable,
+                        .pushes_ms = std::move(pushes_ms),
+                        .latencies_ms = clocks.LatenciesMs(),
+                        .times = times,
+                        .job = *ended};
+  if (options.json) {
+    PrintJson(summary);
+  } else {
+    Print(summary);
+  }
   if (ended->state() == v1::SUCCEEDED) return absl::OkStatus();
   return absl::AbortedError("the job did not succeed: " + ended->error().message());
 }
@@ -216,6 +265,7 @@ int main(int argc, char** argv) {
   app.add_option("--iterations", options.iterations, "Of Richardson-Lucy")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();
+  app.add_flag("--json", options.json, "Print one JSON object at the end");
   CLI11_PARSE(app, argc, argv);
   const absl::Status status = deconvoy::client::Play(options);
   if (status.ok()) return 0;
