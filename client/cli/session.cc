@@ -22,10 +22,6 @@ bool TakesWork(const v1::Worker& worker) {
   return worker.state() == v1::IDLE || worker.state() == v1::BUSY;
 }
 
-v1::JobClass ClassNamed(const std::string& name) {
-  return name == "interactive" ? v1::INTERACTIVE : name == "batch" ? v1::BATCH : v1::NORMAL;
-}
-
 OutageObserver TellOutages(const std::string& address, Progress& progress) {
   return [address, &progress, told = std::make_shared<bool>(false)](const Outage& outage) {
     if (outage.over) {
@@ -80,7 +76,6 @@ absl::StatusOr<Client> ConnectToServer(const ServerOptions& options) {
 absl::StatusOr<std::unique_ptr<Session>> Session::Open(const ServerOptions& options, Progress& progress,
                                                        const std::stop_token& stop) {
   auto session = std::make_unique<Session>();
-  session->job_class_ = ClassNamed(options.job_class);
   ASSIGN_OR_RETURN(const auto server, ChooseServer(options));
   if (!server) {
     ASSIGN_OR_RETURN(session->local_, LocalServer::Start(ToLocal(options), stop));

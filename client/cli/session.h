@@ -39,8 +39,11 @@ class Session {
   // The reason behind an error: a local server that cannot be reached has ended, and its log tells why.
   absl::Status Explain(const absl::Status& status) const;
 
-  // Submits a job, of the class that the options name. Where the server has no worker yet, because it has just been
-  // started, waits for one first.
+  // Of the jobs that are submitted from now on, those that prepare the PSF included. NORMAL before.
+  void set_job_class(v1::JobClass job_class) { job_class_ = job_class; }
+
+  // Submits a job, of the session's class whatever `spec` says. Where the server has no worker yet, because it has just
+  // been started, waits for one first.
   absl::StatusOr<v1::Job> Submit(v1::JobSpec spec, Progress& progress, const std::stop_token& stop);
 
   // What Submit would do. A local server's worker, which is just starting, is waited for.

@@ -22,12 +22,12 @@ class SharingTest : public ::testing::Test {
     ASSERT_TRUE(server_.Start()) << server_.Log();
   }
 
-  // A job of four tiles that stays on the server; its name.
-  std::string Submit(const std::vector<std::string>& more = {}) {
+  // A job that stays on the server, of the whole stack in four tiles; its name.
+  std::string Submit(const std::vector<std::string>& more = {}, const std::string& tile = "16,24,24") {
     const fs::path volume = folder_.path() / "volume";
     const CliResult result =
         server_.Cli(With({"submit", (volume / "raw.ome.tif").string(), "--psf", (volume / "psf.ome.tif").string(),
-                          "--tile", "16,24,24", "--iterations", "3", "--quiet"},
+                          "--tile", tile, "--iterations", "3", "--quiet"},
                          more));
     EXPECT_EQ(result.exit.code, 0) << result.err;
     return result.out.substr(0, result.out.find('\n'));
@@ -78,6 +78,17 @@ TEST_F(SharingTest, AnInteractiveJobDoesNotWaitForTheBatchBeforeIt) {
   const auto ended = [&](const std::string& name) { return Job(name)["end_time"].get<std::string>(); };
   EXPECT_LT(ended(preview), ended(batch));
   EXPECT_EQ(Job(batch)["spec"]["job_class"], "BATCH");
+}
+
+TEST_F(SharingTest, APreviewOfARegionJumpsAhead) {
+  Do({"admin", "pause"});
+  const std::string whole = Submit(), preview = Submit({"--region", "4:12,8:24,8:24"}, "8,16,16");
+  Do({"admin", "resume"});
+  Do({"watch", preview});
+  Do({"watch", whole});
+  EXPECT_LT(Job(preview)["end_time"].get<std::string>(), Job(whole)["end_time"].get<std::string>());
+  EXPECT_EQ(Job(preview)["spec"]["job_class"], "INTERACTIVE");
+  EXPECT_EQ(Job(whole)["spec"]["job_class"], "NORMAL");
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ struct FakeJobs final : v1::Jobs::Service {
       v1::Job& job = state.jobs[name];
       job.set_name(name);
       *job.mutable_spec() = request->spec();
+      state.submitted.push_back(request->spec());
       job.set_state(v1::PENDING);
       state.AddOutputs(job);
     }

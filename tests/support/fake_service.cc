@@ -446,6 +446,11 @@ std::map<std::string, v1::Job> FakeService::jobs() const {
   return state_->jobs;
 }
 
+std::vector<v1::JobSpec> FakeService::submitted() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->submitted;
+}
+
 std::map<std::string, v1::Psf> FakeService::psfs() const {
   const std::lock_guard lock(state_->mutex);
   return state_->psfs;

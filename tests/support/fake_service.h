@@ -74,6 +74,7 @@ class FakeService {
   std::vector<std::string> request_ids(const std::string& call) const;
   std::map<std::string, FakeVolume> volumes() const;
   std::map<std::string, v1::Job> jobs() const;
+  std::vector<v1::JobSpec> submitted() const;   // in this order, jobs that are gone included
   std::map<std::string, v1::Psf> psfs() const;  // by name with its version
   uint64_t chunks_received() const;
   uint64_t packed_chunks() const;  // that were packed, received and sent

@@ -131,6 +131,7 @@ struct FakeService::State {
   std::map<std::string, Recording> sessions;
   std::map<std::string, FakeVolume> volumes;
   std::map<std::string, v1::Job> jobs;
+  std::vector<v1::JobSpec> submitted;
   std::map<std::string, v1::Psf> psfs;
   std::map<std::string, int64_t> last_versions;  // by PSF's id
   uint64_t chunks = 0;

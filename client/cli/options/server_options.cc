@@ -100,17 +100,6 @@ void AddServerOrLocalOptions(CLI::App& verb, ServerOptions& options) {
   AddCompressOption(verb, options);
 }
 
-void AddClassOption(CLI::App& verb, ServerOptions& options) {
-  verb.add_option(
-          "--class", options.job_class,
-          "How urgent it is; interactive: before all others, when somebody waits for it; batch: whenever nothing "
-          "else is to be done")
-      ->check(CLI::IsMember({"interactive", "normal", "batch"}))
-      ->type_name("")
-      ->capture_default_str()
-      ->group(kGroup);
-}
-
 absl::StatusOr<std::optional<std::string>> ChooseServer(const ServerOptions& options) {
   if (options.local) return std::nullopt;
   std::string server = options.server;

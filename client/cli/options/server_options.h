@@ -19,8 +19,7 @@ struct ServerOptions {
   bool local = false;
   std::optional<int> threads;
   std::optional<int64_t> memory_mib;
-  bool gpu = false;                  // a local server computes on the first GPU
-  std::string job_class = "normal";  // of the jobs that the command submits
+  bool gpu = false;  // a local server computes on the first GPU
   AccessFiles access;
   std::string compress_transfer = "auto";
 };
@@ -36,9 +35,6 @@ TransferCompression CompressionOf(const ServerOptions& options);
 
 // --server or --local, and --compress-transfer, with --threads and --memory-mib for the latter.
 void AddServerOrLocalOptions(CLI::App& verb, ServerOptions& options);
-
-// --class, for commands that submit jobs.
-void AddClassOption(CLI::App& verb, ServerOptions& options);
 
 // The server's address: --server, else $DECONVOY_SERVER, else the settings file; nothing for a local server.
 absl::StatusOr<std::optional<std::string>> ChooseServer(const ServerOptions& options);

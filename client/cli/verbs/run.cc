@@ -11,6 +11,7 @@
 #include "client/cli/interrupt.h"
 #include "client/cli/job_follow.h"
 #include "client/cli/json.h"
+#include "client/cli/options/class_option.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
 #include "client/cli/own_file.h"
@@ -34,6 +35,7 @@ struct RunOptions {
   DeconvolutionOptions deconvolution;
   ImageOutputOptions image_output;
   ServerOptions server;
+  std::string job_class = "auto";
 };
 
 constexpr char kExamples[] = R"(  deconvoy run raw.tif --psf psf.tif -o out.tif
@@ -135,6 +137,7 @@ class Run {
     ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, spec, *progress_));
     RETURN_IF_ERROR(SetRegion(options_.deconvolution.region, inputs.image.spec, spec));
     ASSIGN_OR_RETURN(const auto session, Session::Open(ForBackend(options_.server, spec.backend()), *progress_, stop_));
+    session->set_job_class(JobClassOf(options_.job_class, inputs.image.spec, spec));
     const absl::Status status = session->Explain(DoWith(*session, inputs, spec));
     if (!session->local()) TidyUp(session->client(), status);
     progress_->Clear();
@@ -299,7 +302,7 @@ void AddRun(CLI::App& root, Program& program) {
         AddSavePreparedPsfOption(verb, options.save_prepared_psf);
         AddDeconvolutionOptions(verb, options.deconvolution);
         AddServerOrLocalOptions(verb, options.server);
-        AddClassOption(verb, options.server);
+        AddClassOption(verb, options.job_class);
         verb.add_flag("--keep", options.keep, "Leave job, inputs and result on the server")->group("Server");
         AddImageOutputOptions(verb, options.image_output);
         AddProgressOptions(verb, program.console);

@@ -6,6 +6,7 @@
 #include "client/cli/job_follow.h"
 #include "client/cli/job_run.h"
 #include "client/cli/json.h"
+#include "client/cli/options/class_option.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
 #include "client/cli/server_files.h"
@@ -23,6 +24,7 @@ struct SubmitOptions {
   bool spread = false;
   DeconvolutionOptions deconvolution;
   ServerOptions server;
+  std::string job_class = "auto";
 };
 
 constexpr char kExamples[] = R"(  deconvoy submit raw.tif --psf psf.tif --server localhost:7450
@@ -91,6 +93,7 @@ absl::Status Submit(const SubmitOptions& options, const Console& console) {
   if (session == nullptr) {
     ASSIGN_OR_RETURN(session, Session::Open(options.server, *progress, stop));
   }
+  session->set_job_class(JobClassOf(options.job_class, inputs.image.spec, deconvolve));
   Leftovers volumes;
   const auto submitted = [&]() -> absl::StatusOr<v1::Job> {
     RETURN_IF_ERROR(CheckWithServer(*session, deconvolve, stop, inputs));
@@ -127,7 +130,7 @@ void AddSubmit(CLI::App& root, Program& program) {
                       "--role spread");
         AddDeconvolutionOptions(verb, options.deconvolution);
         AddServerOption(verb, options.server);
-        AddClassOption(verb, options.server);
+        AddClassOption(verb, options.job_class);
         AddCompressOption(verb, options.server);
         verb.add_flag("--wait", options.wait, "Wait until the job has ended; Ctrl-C stops the waiting, not the job");
         AddProgressOptions(verb, program.console);

@@ -99,5 +99,24 @@ TEST_F(AdminVerbsTest, JobsHaveTheClassThatIsAskedFor) {
   EXPECT_EQ(RunJob({"--class", "urgent"}).code, 2);
 }
 
+// The stack has two channels of 3 x 8 x 9.
+TEST_F(AdminVerbsTest, PreviewsOfARegionAreInteractive) {
+  const std::vector<std::string> small = {"--region", "1:2,0:4,0:3"}, large = {"--region", "1:2,:,:"};
+  EXPECT_EQ(service_.jobs()[Submit(small)].spec().job_class(), v1::INTERACTIVE);
+  EXPECT_EQ(service_.jobs()[Submit(large)].spec().job_class(), v1::NORMAL);
+  EXPECT_EQ(service_.jobs()[Submit({small[0], small[1], "--class", "normal"})].spec().job_class(), v1::NORMAL);
+  EXPECT_EQ(service_.jobs()[Submit({large[0], large[1], "--class", "batch"})].spec().job_class(), v1::BATCH);
+}
+
+TEST_F(AdminVerbsTest, AJobThatComputesThePsfIsOfTheSameClass) {
+  const Result preview = Served({"submit", File("raw.tif"), "--quiet", "--region", "1:2,0:4,0:3", "--microscopy",
+                                 "widefield", "--optics", "na=1.2,ri_immersion=1.333,emission_um=0.52"});
+  ASSERT_EQ(preview.code, 0) << preview.err;
+  const std::vector<v1::JobSpec> submitted = service_.submitted();
+  ASSERT_GT(submitted.size(), 1U);
+  EXPECT_TRUE(submitted.front().has_model_psf());
+  for (const v1::JobSpec& job : submitted) EXPECT_EQ(job.job_class(), v1::INTERACTIVE) << job.ShortDebugString();
+}
+
 }  // namespace
 }  // namespace deconvoy::client
