@@ -102,6 +102,7 @@ class Streaming {
       RETURN_IF_ERROR(ReadShape());
     }
     ASSIGN_OR_RETURN(session_, Session::Open(options_.server, *progress_, stop_));
+    session_->set_job_class(v1::INTERACTIVE);  // as the live job, which waits for its PSF
     RETURN_IF_ERROR(OpenFeed());
     ASSIGN_OR_RETURN(const auto stream, Begin());
     return Record(*stream);
@@ -193,6 +194,7 @@ class Streaming {
     if (options_.inputs.voxel_um) *image.spec.mutable_voxel_size() = *options_.inputs.voxel_um;
     ASSIGN_OR_RETURN(DeconvolveInputs inputs,
                      OpenInputsOf(std::move(image), start.acquisition, options_.inputs, deconvolve, *progress_));
+    RETURN_IF_ERROR(SetRegion(options_.deconvolution.region, inputs.image.spec, deconvolve));
     RETURN_IF_ERROR(CheckWithServer(*session_, deconvolve, stop_, inputs));
     ASSIGN_OR_RETURN(*header_.mutable_job(),
                      UploadCompanions(*session_, inputs, std::move(deconvolve), volumes, *progress_, stop_));

@@ -100,6 +100,18 @@ TEST_F(StreamTest, StreamsAFolderThatIsFilled) {
   EXPECT_EQ(service_.chunks_received() - 1, 12u) << "and the PSF";
 }
 
+TEST_F(StreamTest, ARegionIsAskedFor) {
+  for (int i = 1; i <= 3; ++i) Deliver(i, static_cast<float>(i));
+  const Result outside = Stream({File("in"), "--shape", "1,1,3", "--region", "0:4,:,:"});
+  EXPECT_EQ(outside.code, 2);
+  EXPECT_THAT(outside.err, HasSubstr("planes 0:4, but the image has 3 of them"));
+  const Result result = Stream({File("in"), "--shape", "1,1,3", "--region", "1:3,2:8,:"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  const v1::DeconvolveSpec asked = service_.jobs().begin()->second.spec().deconvolve();
+  EXPECT_EQ(ToVoxel(asked.region_origin()), (Voxel{1, 2, 0}));
+  EXPECT_EQ(ToShape3(asked.region_shape()), (Shape3{2, 6, 9}));
+}
+
 TEST_F(StreamTest, StreamsAGrowingTiff) {
   SavePlanes("whole.tif", 6, 1);
   std::ifstream in(File("whole.tif"), std::ios::binary);
