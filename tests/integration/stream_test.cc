@@ -2,9 +2,15 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <tiffio.h>
 
 #include <chrono>
+#include <cstdint>
+#include <fstream>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -21,13 +27,19 @@ namespace fs = std::filesystem;
 
 using ::testing::HasSubstr;
 
-constexpr int kPlanes = 48;
+constexpr int kPlanes = 48, kRows = 48, kColumns = 40;
 const std::vector<std::string> kWork = {"--background", "5", "--iterations", "8", "--bad-pixels", "off"};
+const std::vector<std::string> kVoxels = {"--voxel-um", "0.2,0.1,0.1"};  // what a source of planes alone does not tell
+
+// Between planes.
+void Pause() {
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
 
 class StreamTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    Simulate(folder_.path(), fmt::format("{},48,40", kPlanes), 61);
+    Simulate(folder_.path(), fmt::format("{},{},{}", kPlanes, kRows, kColumns), 61);
     setenv("XDG_STATE_HOME", (folder_.path() / "home").c_str(), 1);
     fs::create_directory(folder_.path() / "server");
     fs::create_directory(in_);
@@ -50,21 +62,76 @@ class StreamTest : public ::testing::Test {
     fs::rename(made_ / name, in_ / name);
   }
 
-  std::vector<std::string> Arguments(const std::string& more) const {
-    std::vector<std::string> arguments = {"stream", in_.string(), "-o", out_.string(), "--settle", "0.3"};
-    if (more.empty()) {
-      arguments = With(arguments,
-                       {"--shape", fmt::format("1,1,{}", kPlanes), "--psf", (folder_.path() / "psf.ome.tif").string()});
-      return With(arguments, kWork);
+  // All planes one after the other.
+  void FillTheFolder() const {
+    for (int z = 0; z < kPlanes; ++z) {
+      Deliver(z);
+      Pause();
     }
-    return With(arguments, {"--session", more});
   }
 
-  void ExpectTheResultOfTheWhole() const {
+  // Plane `z` as a camera gives it.
+  std::vector<uint16_t> Counts(int z) const {
+    const auto plane = static_cast<std::ptrdiff_t>(kRows * kColumns);
+    return {raw_.voxels.begin() + z * plane, raw_.voxels.begin() + (z + 1) * plane};
+  }
+
+  // Appends one plane after the other.
+  void GrowTiff(const fs::path& path) const {
+    const std::unique_ptr<TIFF, decltype(&TIFFClose)> file(TIFFOpen(path.c_str(), "w"), &TIFFClose);
+    ASSERT_NE(file, nullptr);
+    for (int z = 0; z < kPlanes; ++z) {
+      std::vector<uint16_t> plane = Counts(z);
+      const auto bytes = static_cast<tmsize_t>(plane.size() * sizeof(uint16_t));
+      TIFFSetField(file.get(), TIFFTAG_IMAGEWIDTH, kColumns);
+      TIFFSetField(file.get(), TIFFTAG_IMAGELENGTH, kRows);
+      TIFFSetField(file.get(), TIFFTAG_BITSPERSAMPLE, 16);
+      TIFFSetField(file.get(), TIFFTAG_SAMPLESPERPIXEL, 1);
+      TIFFSetField(file.get(), TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
+      TIFFSetField(file.get(), TIFFTAG_ROWSPERSTRIP, kRows);
+      ASSERT_EQ(TIFFWriteEncodedStrip(file.get(), 0, plane.data(), bytes), bytes);
+      ASSERT_EQ(TIFFWriteDirectory(file.get()), 1);
+      Pause();
+    }
+  }
+
+  // Sends all planes through a FIFO, in pieces that end somewhere.
+  void Pipe(const fs::path& fifo) const {
+    // A reader that ends early is for its exit code to tell.
+    sigset_t broken;
+    sigemptyset(&broken);
+    sigaddset(&broken, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken, nullptr);
+    std::string bytes;
+    for (int z = 0; z < kPlanes; ++z) {
+      const std::vector<uint16_t> plane = Counts(z);
+      bytes.append(reinterpret_cast<const char*>(plane.data()), plane.size() * sizeof(uint16_t));
+    }
+    constexpr size_t kPiece = 5000;
+    std::ofstream out(fifo, std::ios::binary);
+    for (size_t at = 0; at < bytes.size() && out; at += kPiece) {
+      out << bytes.substr(at, kPiece) << std::flush;
+      Pause();
+    }
+  }
+
+  // A new recording from `source`.
+  std::vector<std::string> Record(const std::string& source, const std::vector<std::string>& more) const {
+    const std::vector<std::string> command = {"stream",      source,  "-o",
+                                              out_.string(), "--psf", (folder_.path() / "psf.ome.tif").string()};
+    return With(With(command, kWork), more);
+  }
+  std::vector<std::string> RecordFolder(const std::vector<std::string>& more = {}) const {
+    return With(Record(in_.string(), {"--settle", "0.3", "--shape", fmt::format("1,1,{}", kPlanes)}), more);
+  }
+
+  // The result is that of `deconvoy run` with `more`.
+  void ExpectTheResultOfTheWhole(const std::vector<std::string>& more = {}) const {
     const auto streamed = LoadImage(out_);
     ASSERT_OK(streamed);
     const Image whole = Deconvolve(folder_.path() / "raw.ome.tif", folder_.path() / "psf.ome.tif",
-                                   folder_.path() / "whole.ome.tif", kWork);
+                                   folder_.path() / "whole.ome.tif", With(kWork, more));
+    ASSERT_EQ(streamed->shape(), whole.shape());
     EXPECT_LE(NrmseOfRange(streamed->voxels, whole.voxels), 1e-3);
   }
 
@@ -75,21 +142,53 @@ class StreamTest : public ::testing::Test {
 };
 
 TEST_F(StreamTest, AFolderThatIsFilledGivesTheResultOfTheWhole) {
-  std::thread microscope([this] {
-    for (int z = 0; z < kPlanes; ++z) {
-      Deliver(z);
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-  });
-  const CliResult result = server_.Cli(Arguments(""));
+  std::thread microscope([this] { FillTheFolder(); });
+  const CliResult result = server_.Cli(RecordFolder());
   microscope.join();
   ASSERT_EQ(result.exit.code, 0) << result.err;
   ExpectTheResultOfTheWhole();
 }
 
+TEST_F(StreamTest, ARegionIsComputedAlone) {
+  const std::vector<std::string> region = {"--region", "4:44,10:40,:"};
+  std::thread microscope([this] { FillTheFolder(); });
+  const CliResult result = server_.Cli(RecordFolder(region));
+  microscope.join();
+  ASSERT_EQ(result.exit.code, 0) << result.err;
+  ExpectTheResultOfTheWhole(region);
+}
+
+TEST_F(StreamTest, ATiffThatGrowsGivesTheResultOfTheWhole) {
+  const fs::path grows = folder_.path() / "grows.tif";
+  std::thread microscope([&] { GrowTiff(grows); });
+  const CliResult result =
+      server_.Cli(With(Record(grows.string(), {"--settle", "1", "--shape", fmt::format("1,1,{}", kPlanes)}), kVoxels));
+  microscope.join();
+  ASSERT_EQ(result.exit.code, 0) << result.err;
+  ExpectTheResultOfTheWhole();
+}
+
+TEST_F(StreamTest, PlanesOnStandardInputGiveTheResultOfTheWhole) {
+  const fs::path fifo = folder_.path() / "fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  const std::string shape = fmt::format("1,1,{},{},{}", kPlanes, kRows, kColumns);
+  std::thread microscope([&] { Pipe(fifo); });
+  Process command("deconvoy",
+                  With(Record("-", {"--shape", shape, "--plane-dtype", "u16", "--server", server_.address()}), kVoxels),
+                  {.environment = {{"XDG_CONFIG_HOME", (folder_.path() / "no-config").string()}},
+                   .folder = folder_.path(),
+                   .label = "stream",
+                   .input = fifo});
+  const auto exit = command.Wait(std::chrono::seconds(240));
+  command.Kill();
+  microscope.join();
+  ASSERT_TRUE(exit && exit->code == 0) << command.Errors();
+  ExpectTheResultOfTheWhole();
+}
+
 TEST_F(StreamTest, ARecordingGoesOnAfterTheCommandHasEndedAndTheServerWasKilled) {
   for (int z = 0; z < kPlanes / 2; ++z) Deliver(z);
-  const CliResult first = server_.Cli(With(Arguments(""), {"--idle-timeout", "1"}));
+  const CliResult first = server_.Cli(RecordFolder({"--idle-timeout", "1"}));
   ASSERT_EQ(first.exit.code, 3) << first.err;
   const std::string mark = "--session ";
   const size_t at = first.err.find(mark);
@@ -97,7 +196,8 @@ TEST_F(StreamTest, ARecordingGoesOnAfterTheCommandHasEndedAndTheServerWasKilled)
   server_.Kill();
   ASSERT_TRUE(server_.Start());
   for (int z = kPlanes / 2; z < kPlanes; ++z) Deliver(z);
-  const CliResult second = server_.Cli(Arguments(first.err.substr(at + mark.size(), 32)));
+  const CliResult second = server_.Cli({"stream", in_.string(), "-o", out_.string(), "--settle", "0.3", "--session",
+                                        first.err.substr(at + mark.size(), 32)});
   ASSERT_EQ(second.exit.code, 0) << second.err;
   EXPECT_THAT(second.err, HasSubstr(fmt::format("{} of {} planes are on the server", kPlanes / 2, kPlanes)));
   ExpectTheResultOfTheWhole();

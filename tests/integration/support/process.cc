@@ -27,8 +27,8 @@ Exit ToExit(int status, const rusage& used) {
   return {-1, WTERMSIG(status), peak};
 }
 
-void Redirect(const fs::path& path, int target) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+void Redirect(const fs::path& path, int flags, int target) {
+  const int fd = open(path.c_str(), flags, 0600);
   if (fd < 0 || dup2(fd, target) < 0) _exit(126);
   close(fd);
 }
@@ -69,9 +69,10 @@ Process::Process(const std::string& program, const std::vector<std::string>& arg
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   setpgid(0, 0);
   for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);
-  Redirect("/dev/null", STDIN_FILENO);
-  Redirect(out_, STDOUT_FILENO);
-  Redirect(err_, STDERR_FILENO);
+  constexpr int kAppend = O_WRONLY | O_CREAT | O_APPEND;
+  Redirect(options.input, O_RDONLY, STDIN_FILENO);
+  Redirect(out_, kAppend, STDOUT_FILENO);
+  Redirect(err_, kAppend, STDERR_FILENO);
   execv(path.c_str(), argv.data());
   _exit(127);
 }

@@ -36,6 +36,7 @@ class Process {
     std::map<std::string, std::string> environment;  // added to the test's own
     std::filesystem::path folder;                    // for `<label>.out` and `<label>.err`; must exist
     std::string label = "process";
+    std::filesystem::path input = "/dev/null";  // opened as its standard input; a FIFO once somebody writes to it
   };
   // Starts `program` (of ProgramDir() unless absolute) in a process group of its own.
   Process(const std::string& program, const std::vector<std::string>& arguments, const Options& options);
