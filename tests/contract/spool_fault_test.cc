@@ -35,6 +35,7 @@ class SpoolFaultTest : public ::testing::TestWithParam<FaultCase> {
     std::string upload;              // id of the uploaded volume; empty if never acknowledged
     std::map<size_t, bool> durable;  // chunks acknowledged
     bool finished = false;
+    std::string twin;              // id of a second upload of the same bytes, which was finished
     std::string deleted;           // id of a volume whose deletion was acknowledged
     bool result_inserted = false;  // the job with volume `result`
     bool transferred = false;      // its box was recorded
@@ -59,6 +60,7 @@ class SpoolFaultTest : public ::testing::TestWithParam<FaultCase> {
   void Work(Server& server, Model& model) {
     if (!server.volumes) return;
     Upload(server, model);
+    UploadTwin(server, model);
     DeleteOne(server, model);
     DeliverResult(server, model);
   }
@@ -92,6 +94,19 @@ class SpoolFaultTest : public ::testing::TestWithParam<FaultCase> {
                  return true;
                })
         .IgnoreError();
+  }
+
+  // Its file becomes that of the first one, when that is finished.
+  void UploadTwin(Server& server, Model& model) {
+    auto created = Create(server, "twin");
+    if (!created.ok()) return;
+    auto writer = server.volumes->Write(IdOf(*created));
+    if (!writer.ok()) return;
+    for (const v1::Chunk& chunk : chunks_) {
+      if (!(*writer)->Add(chunk).ok()) return;
+    }
+    if (!(*writer)->Commit().ok()) return;
+    if (server.volumes->Finish(IdOf(*created), DigestOf(spec_)).ok()) model.twin = IdOf(*created);
   }
 
   void DeleteOne(Server& server, Model& model) {
@@ -156,6 +171,10 @@ class SpoolFaultTest : public ::testing::TestWithParam<FaultCase> {
         EXPECT_EQ(volume.state(), v1::COMPLETE);
       }
     }
+    if (!model.twin.empty()) {
+      ASSERT_OK_AND_ASSIGN(const v1::Volume volume, server.volumes->Get(model.twin, false));
+      EXPECT_EQ(volume.state(), v1::COMPLETE);
+    }
     if (!model.deleted.empty()) {
       EXPECT_EQ(ReasonOf(server.volumes->Get(model.deleted, false).status()), v1::NOT_FOUND);
     }
@@ -200,6 +219,8 @@ class SpoolFaultTest : public ::testing::TestWithParam<FaultCase> {
     CheckResumes(next);
     if (!failed) {
       EXPECT_TRUE(model.finished && model.transferred && !model.deleted.empty()) << "the work failed without a fault";
+      EXPECT_EQ(std::filesystem::hard_link_count(folder.path() / "spool/volumes" / (model.twin + ".raw")), 2U)
+          << "that two volumes share a file was not synced";
     }
     return failed;
   }

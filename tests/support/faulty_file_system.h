@@ -6,10 +6,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "server/spool/file_system.h"
+#include "tests/support/test_support.h"
 
 namespace deconvoy::testing {
 
@@ -29,7 +31,8 @@ enum class Fault {
 // Thread safe. Every call on it and on its files is one operation.
 class FaultyFileSystem final : public server::FileSystem {
  public:
-  // `real` must outlive this and every file opened here must be closed before this goes.
+  // `real` must outlive this and every file opened here must be closed before this goes. Files are to lie on the disk
+  // of temporary folders.
   explicit FaultyFileSystem(server::FileSystem& real) : real_(real) {}
 
   // The n-th operation from now, counted from 1, fails; 0 for none.
@@ -50,21 +53,24 @@ class FaultyFileSystem final : public server::FileSystem {
     return fail_at_ > 0 && operations_ >= fail_at_;
   }
 
-  // Takes back every write and reservation that no Sync followed, and every file whose folder was not synced since it
-  // was made. REQUIRES: all files are closed.
+  // Takes back every write and reservation that no Sync followed, and gives every name back to the file, or to none,
+  // that it had when its folder was last synced. REQUIRES: all files are closed.
   void DropUnsynced() {
     std::lock_guard lock(mutex_);
     for (auto undo = undos_.rbegin(); undo != undos_.rend(); ++undo) Restore(*undo);
-    for (const auto& path : unsynced_files_) std::filesystem::remove(path);
+    for (const auto& [path, before] : names_) {
+      std::filesystem::remove(path);
+      if (before) std::filesystem::rename(*before, path);
+    }
     undos_.clear();
-    unsynced_files_.clear();
+    names_.clear();
   }
 
   absl::StatusOr<std::unique_ptr<server::File>> Create(const std::filesystem::path& path) override {
     RETURN_IF_ERROR(Next("create", path));
     ASSIGN_OR_RETURN(std::unique_ptr<server::File> file, real_.Create(path));
     std::lock_guard lock(mutex_);
-    unsynced_files_.insert(path);
+    names_.try_emplace(path);
     return std::make_unique<FaultyFile>(*this, path, std::move(file));
   }
   absl::StatusOr<std::unique_ptr<server::File>> Open(const std::filesystem::path& path, bool writable) override {
@@ -74,15 +80,11 @@ class FaultyFileSystem final : public server::FileSystem {
   }
   absl::Status Remove(const std::filesystem::path& path) override {
     RETURN_IF_ERROR(Next("remove", path));
-    RETURN_IF_ERROR(real_.Remove(path));
-    std::lock_guard lock(mutex_);
-    unsynced_files_.erase(path);
-    Forget(path);
-    return absl::OkStatus();
+    return Rename(path, [&] { return real_.Remove(path); });
   }
   absl::Status Link(const std::filesystem::path& existing, const std::filesystem::path& path) override {
     RETURN_IF_ERROR(Next("link", path));
-    return real_.Link(existing, path);
+    return Rename(path, [&] { return real_.Link(existing, path); });
   }
   absl::Status MakeDirectories(const std::filesystem::path& path) override {
     RETURN_IF_ERROR(Next("make", path));
@@ -92,7 +94,10 @@ class FaultyFileSystem final : public server::FileSystem {
     RETURN_IF_ERROR(Next("sync", path));
     RETURN_IF_ERROR(real_.SyncDirectory(path));
     std::lock_guard lock(mutex_);
-    std::erase_if(unsynced_files_, [&](const auto& file) { return file.parent_path() == path; });
+    for (const auto& [name, before] : names_) {
+      if (before && name.parent_path() == path) Lose(*before);
+    }
+    std::erase_if(names_, [&](const auto& entry) { return entry.first.parent_path() == path; });
     return absl::OkStatus();
   }
   absl::StatusOr<std::vector<std::filesystem::path>> List(const std::filesystem::path& path) override {
@@ -188,6 +193,37 @@ class FaultyFileSystem final : public server::FileSystem {
                      fmt::format("{}: injected failure of operation {} ({})", path.string(), fail_at_, operation));
   }
 
+  // Lets `change` take its file from a name, and keeps that file where a power cut would bring it back.
+  template <typename Change>
+  absl::Status Rename(const std::filesystem::path& path, Change change) {
+    std::lock_guard lock(mutex_);
+    std::optional<std::filesystem::path> kept;
+    if (!names_.contains(path) && std::filesystem::exists(path)) {
+      kept = kept_.path() / std::to_string(++kept_files_);
+      std::filesystem::create_hard_link(path, *kept);
+    }
+    if (absl::Status status = change(); !status.ok()) {
+      if (kept) std::filesystem::remove(*kept);
+      return status;
+    }
+    if (kept) {
+      for (Undo& undo : undos_) {
+        if (undo.path == path) undo.path = *kept;
+      }
+    } else {
+      Forget(path);
+    }
+    const auto name = names_.try_emplace(path, kept).first;
+    if (!name->second && !std::filesystem::exists(path)) names_.erase(name);
+    return absl::OkStatus();
+  }
+
+  // No power cut brings this kept file back any more.
+  void Lose(const std::filesystem::path& kept) {
+    Forget(kept);
+    std::filesystem::remove(kept);
+  }
+
   void Forget(const std::filesystem::path& path) {
     std::erase_if(undos_, [&](const Undo& undo) { return undo.path == path; });
   }
@@ -200,6 +236,7 @@ class FaultyFileSystem final : public server::FileSystem {
   }
 
   server::FileSystem& real_;
+  const TemporaryFolder kept_;  // files that have lost a name until the loss is synced
   mutable std::mutex mutex_;
   // --- guarded by mutex_ ---
   int64_t operations_ = 0;
@@ -207,7 +244,10 @@ class FaultyFileSystem final : public server::FileSystem {
   Fault fault_ = Fault::kIoError;
   std::optional<int64_t> free_bytes_;
   std::vector<Undo> undos_;
-  std::set<std::filesystem::path> unsynced_files_;
+  // Of every name that was changed since its folder was last synced, the file it had then, in `kept_`; nullopt for
+  // none.
+  std::map<std::filesystem::path, std::optional<std::filesystem::path>> names_;
+  int64_t kept_files_ = 0;
 };
 
 // Passes everything on to a file system that outlives it, for servers that want to own theirs.
