@@ -1,12 +1,14 @@
-// A power cut at every crash point that an upload and a job pass, and every single operation on the spool failing once:
-// what was acknowledged is there, clients that ask again get on, and the result is right.
+// A power cut at every crash point that an upload, a job and the libraries of PSFs and models pass, and every single
+// operation on the spool failing once: what was acknowledged is there, clients that ask again get on, and the result is
+// right.
 //
-// A cut takes every byte of the spool that was not synced. SQLite's files lie outside the file system that plays this:
-// what it had committed stays, as synchronous=FULL promises.
+// A cut takes every byte and every change of a name in the spool that was not synced. SQLite's files lie outside the
+// file system that plays this: what it had committed stays, as synchronous=FULL promises.
 #include <gmock/gmock.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -16,11 +18,12 @@
 #include "server/inspect/inspector.h"
 #include "server/inspect/report.h"
 #include "server/observe/crash_hook.h"
-#include "tests/unit/server/jobs/job_service.h"
+#include "tests/unit/server/jobs/model_service.h"
 
 namespace deconvoy::server {
 namespace {
 
+using ::testing::ElementsAre;
 using testing::Fault;
 
 struct PowerCut {};
@@ -35,6 +38,10 @@ struct Model {
   std::string job;          // id
   std::set<int64_t> tasks;  // of it, whose delivery was acknowledged
   std::string deleted;      // id of a volume whose deletion was acknowledged
+  // Names in the libraries; empty before they were acknowledged.
+  std::string psf, doomed_psf;
+  std::string network, doomed_network;
+  bool psf_gone = false, network_gone = false;  // the deletion of the doomed ones was acknowledged
 };
 
 class PowerLossTest : public ::testing::Test {
@@ -78,19 +85,58 @@ class PowerLossTest : public ::testing::Test {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<std::string> SendPsf() {
-    ASSIGN_OR_RETURN(const std::string id, Create("psf", MakeSpec({1, 1, 1, 1, 1}, v1::F32)));
+  // A volume of zeros that fit into one chunk; its id.
+  absl::StatusOr<std::string> SendZeros(const std::string& request_id, const v1::VolumeSpec& spec) {
+    ASSIGN_OR_RETURN(const std::string id, Create(request_id, spec));
     ASSIGN_OR_RETURN(const v1::Volume volume, service_->volumes().Get(id, false));
     if (volume.state() == v1::COMPLETE) return id;
     ASSIGN_OR_RETURN(const std::unique_ptr<VolumeWriter> writer, service_->volumes().Write(id));
+    ASSIGN_OR_RETURN(const Shape5 shape, ToShape(spec.shape(), spec.type(), ""));
     v1::Chunk chunk;
-    *chunk.mutable_box() = ToProto(FrameBox{0, 0, {{}, {1, 1, 1}}});
-    chunk.set_data(std::string(4, '\0'));
+    *chunk.mutable_box() = ToProto(FrameBox{0, 0, {{}, shape.frame()}});
+    chunk.set_data(std::string(static_cast<size_t>(VolumeBytes(shape, spec.type())), '\0'));
     chunk.set_crc32c(Crc32c(std::as_bytes(std::span(chunk.data()))));
     RETURN_IF_ERROR(writer->Add(chunk));
     RETURN_IF_ERROR(writer->Commit().status());
     RETURN_IF_ERROR(service_->volumes().Finish(id, "").status());
     return id;
+  }
+  absl::StatusOr<std::string> SendPsf(const std::string& request_id) {
+    return SendZeros(request_id, MakeSpec({1, 1, 1, 1, 1}, v1::F32));
+  }
+
+  // Keeps a PSF under `id`; the name of its version.
+  absl::StatusOr<std::string> KeepPsf(const std::string& id) {
+    ASSIGN_OR_RETURN(const std::string volume, SendPsf("psf-" + id));
+    v1::CreatePsfRequest request;
+    request.set_request_id("keep-psf-" + id);
+    request.set_psf_id(id);
+    request.set_volume(VolumeName(volume));
+    ASSIGN_OR_RETURN(const v1::Psf psf, service_->psfs().Create(JobService::kOwner, request));
+    return psf.name();
+  }
+
+  // Has a worker check the file of a model and keeps it under `id`; the name of its version.
+  absl::StatusOr<std::string> KeepNetwork(const std::string& id) {
+    ASSIGN_OR_RETURN(const std::string volume, SendZeros("file-" + id, ByteVolume(60'000)));
+    v1::JobSpec spec;
+    spec.mutable_check_model()->set_model_volume(VolumeName(volume));
+    ASSIGN_OR_RETURN(const v1::Job job, service_->TrySubmit(spec, "check-" + id));
+    ASSIGN_OR_RETURN(const std::string job_id, JobId(job.name(), ""));
+    NetworkWorker worker(*service_, "n" + std::to_string(++workers_));
+    while (const std::optional<v1::Task> task = worker.Take()) RETURN_IF_ERROR(worker.FinishCheck(*task));
+    if (service_->Get(job_id).state() != v1::SUCCEEDED) return absl::UnavailableError("the check has not ended");
+    v1::CreateModelRequest request;
+    request.set_request_id("keep-model-" + id);
+    request.set_model_id(id);
+    request.set_job(job.name());
+    ASSIGN_OR_RETURN(const v1::Model model, service_->models().Create(JobService::kOwner, request));
+    return model.name();
+  }
+
+  // What a client makes of a deletion that it asks for again.
+  static absl::Status UnlessGone(const absl::Status& status) {
+    return ReasonOf(status) == v1::NOT_FOUND ? absl::OkStatus() : status;
   }
 
   absl::Status SubmitJob(Model& model, const std::string& psf) {
@@ -124,14 +170,64 @@ class PowerLossTest : public ::testing::Test {
     return absl::OkStatus();
   }
 
-  // Everything, as far as it gets. Called again, it goes on as clients and workers do that repeat their requests.
-  absl::Status Drive(Model& model) {
+  // Both: everything, as far as it gets. Called again, they go on as clients and workers do that repeat their requests.
+  absl::Status DriveJob(Model& model) {
     service_->Advance(absl::Minutes(2));  // leases and pauses of before are over
     RETURN_IF_ERROR(SendImage(model));
-    ASSIGN_OR_RETURN(const std::string psf, SendPsf());
+    ASSIGN_OR_RETURN(const std::string psf, SendPsf("psf"));
     RETURN_IF_ERROR(DeleteOne(model));
     RETURN_IF_ERROR(SubmitJob(model, psf));
     return WorkOff(model);
+  }
+  absl::Status DriveLibraries(Model& model) {
+    service_->Advance(absl::Minutes(2));
+    service_->capabilities().AddMethods({RlMethod(), NetworkMethod()});
+    ASSIGN_OR_RETURN(model.psf, KeepPsf("kept"));
+    if (model.doomed_psf.empty()) {
+      ASSIGN_OR_RETURN(model.doomed_psf, KeepPsf("doomed"));
+    }
+    RETURN_IF_ERROR(UnlessGone(service_->psfs().Delete(JobService::kOwner, model.doomed_psf)));
+    model.psf_gone = true;
+    ASSIGN_OR_RETURN(model.network, KeepNetwork("kept"));
+    if (model.doomed_network.empty()) {
+      ASSIGN_OR_RETURN(model.doomed_network, KeepNetwork("doomed"));
+    }
+    RETURN_IF_ERROR(UnlessGone(service_->models().Delete(JobService::kOwner, model.doomed_network)));
+    model.network_gone = true;
+    return absl::OkStatus();
+  }
+
+  // That the volume has all its bytes, zeros.
+  void CheckZeros(const std::string& volume_name) {
+    ASSERT_OK_AND_ASSIGN(const std::string id, VolumeId(volume_name, ""));
+    ASSERT_OK_AND_ASSIGN(const v1::Volume volume, service_->volumes().Get(id, false));
+    EXPECT_EQ(volume.state(), v1::COMPLETE);
+    const v1::Shape5& shape = volume.spec().shape();
+    std::string bytes;
+    const FrameBox whole{0, 0, {{}, {shape.z(), shape.y(), shape.x()}}};
+    ASSERT_OK(service_->volumes().Read(id, ToProto(whole), [&](const v1::Chunk& chunk) {
+      bytes += chunk.data();
+      return true;
+    }));
+    EXPECT_EQ(bytes, std::string(volume.size_bytes(), '\0'));
+  }
+
+  void CheckLibraries(const Model& model) {
+    const std::string owner = JobService::kOwner;
+    if (!model.psf.empty()) {
+      ASSERT_OK_AND_ASSIGN(const v1::Psf psf, service_->psfs().Get(owner, model.psf));
+      CheckZeros(psf.volume());
+    }
+    if (!model.network.empty()) {
+      ASSERT_OK_AND_ASSIGN(const v1::Model network, service_->models().Get(owner, model.network));
+      CheckZeros(network.volume());
+    }
+    if (model.psf_gone) {
+      EXPECT_EQ(ReasonOf(service_->psfs().Get(owner, model.doomed_psf).status()), v1::NOT_FOUND);
+    }
+    if (model.network_gone) {
+      EXPECT_EQ(ReasonOf(service_->models().Get(owner, model.doomed_network).status()), v1::NOT_FOUND);
+    }
   }
 
   void CheckModel(const Model& model) {
@@ -150,6 +246,7 @@ class PowerLossTest : public ::testing::Test {
     if (!model.deleted.empty()) {
       EXPECT_EQ(ReasonOf(service_->volumes().Get(model.deleted, false).status()), v1::NOT_FOUND);
     }
+    CheckLibraries(model);
     if (model.job.empty()) return;
     ASSERT_OK_AND_ASSIGN(const std::vector<TaskRecord> tasks, service_->store().GetTasks(model.job));
     for (const int64_t number : model.tasks) {
@@ -157,10 +254,15 @@ class PowerLossTest : public ::testing::Test {
     }
   }
 
+  using Drive = std::function<absl::Status(Model&)>;
+  const Drive job_ = [this](Model& model) { return DriveJob(model); };
+  const Drive libraries_ = [this](Model& model) { return DriveLibraries(model); };
+
   // Everything goes on to its end, the result is right, and nobody finds anything wrong afterwards.
-  void CheckEnd(Model& model) {
-    ASSERT_OK(Drive(model));
-    service_->CheckResult(service_->Get(model.job));
+  void CheckEnd(const Drive& drive, Model& model) {
+    ASSERT_OK(drive(model));
+    CheckModel(model);
+    if (!model.job.empty()) service_->CheckResult(service_->Get(model.job));
     EXPECT_EQ(service_->CountScratchFiles(), 0U);
     service_->Close();
     const std::unique_ptr<FileSystem> files = MakePosixFileSystem();
@@ -170,68 +272,107 @@ class PowerLossTest : public ::testing::Test {
     EXPECT_TRUE(inspection.findings.empty()) << ToText(inspection);
   }
 
+  // How often an undisturbed drive passes each crash point.
+  std::map<std::string, int> PassesOf(const Drive& drive) {
+    std::map<std::string, int> passes;
+    SetCrashHook([&](std::string_view name) { ++passes[std::string(name)]; });
+    Model calm;
+    EXPECT_OK(drive(calm));
+    SetCrashHook(nullptr);
+    return passes;
+  }
+
+  // Cuts the power at each of these passes, once for each.
+  void CutAtEvery(const std::map<std::string, int>& passes, const Drive& drive) {
+    for (const auto& [name, count] : passes) {
+      for (int wanted = 1; wanted <= count && !HasFailure(); ++wanted) {
+        SCOPED_TRACE(name + ":" + std::to_string(wanted));
+        service_ = std::make_unique<JobService>();
+        int passed = 0;
+        SetCrashHook([&, point = name](std::string_view at) {
+          if (at == point && ++passed == wanted) throw PowerCut();
+        });
+        Model model;
+        EXPECT_THROW(drive(model).IgnoreError(), PowerCut);
+        SetCrashHook(nullptr);
+        service_->LosePower();
+        CheckModel(model);
+        CheckEnd(drive, model);
+      }
+    }
+  }
+
+  // Lets one operation on the spool after the other fail; the service goes on without a restart, and a power cut after
+  // that finds nothing half done. How many errors came of it.
+  int FailEveryOperation(Fault fault, const Drive& drive) {
+    int failures = 0;
+    bool more = true;
+    for (int64_t n = 1; more && !HasFailure(); ++n) {
+      SCOPED_TRACE("operation " + std::to_string(n));
+      service_ = std::make_unique<JobService>();
+      service_->files().FailAt(n, fault);
+      Model model;
+      const absl::Status status = drive(model);
+      more = service_->files().failed();
+      service_->files().FailAt(0, fault);
+      if (!status.ok() && !absl::IsUnavailable(status)) {
+        ++failures;
+        const v1::ErrorReason reason = ReasonOf(status);
+        EXPECT_TRUE(reason == v1::STORAGE_FAILURE || reason == v1::DISK_FULL) << status;
+        EXPECT_TRUE(InfoOf(status).metadata().contains("path")) << status;
+      }
+      EXPECT_TRUE(more || status.ok()) << status;
+      EXPECT_OK(drive(model));
+      service_->LosePower();
+      CheckModel(model);
+      CheckEnd(drive, model);
+    }
+    return failures;
+  }
+
   std::unique_ptr<JobService> service_ = std::make_unique<JobService>();
   int workers_ = 0;
 };
 
-TEST_F(PowerLossTest, AtEveryCrashPointThatIsPassed) {
-  std::map<std::string, int> passes;
-  SetCrashHook([&](std::string_view name) { ++passes[std::string(name)]; });
-  Model calm;
-  ASSERT_OK(Drive(calm));
+// The names of `passes`.
+std::vector<std::string> NamesOf(const std::map<std::string, int>& passes) {
   std::vector<std::string> names;
   for (const auto& [name, count] : passes) names.push_back(name);
-  EXPECT_THAT(names, ::testing::ElementsAre("deliver-after-commit", "deliver-before-commit", "deliver-before-transfer",
-                                            "job-after-insert", "job-before-insert", "step-after-apply",
-                                            "step-before-apply", "transfer-after-sync", "transfer-before-sync",
-                                            "upload-after-commit", "upload-before-commit", "upload-before-sync",
-                                            "volume-after-complete", "volume-after-insert", "volume-before-complete",
-                                            "volume-before-insert", "volume-delete-before-file"));
-  for (const auto& [name, count] : passes) {
-    for (int wanted = 1; wanted <= count && !HasFailure(); ++wanted) {
-      SCOPED_TRACE(name + ":" + std::to_string(wanted));
-      service_ = std::make_unique<JobService>();
-      int passed = 0;
-      SetCrashHook([&, point = name](std::string_view at) {
-        if (at == point && ++passed == wanted) throw PowerCut();
-      });
-      Model model;
-      EXPECT_THROW(Drive(model).IgnoreError(), PowerCut);
-      SetCrashHook(nullptr);
-      service_->LosePower();
-      CheckModel(model);
-      CheckEnd(model);
-    }
-  }
+  return names;
+}
+
+TEST_F(PowerLossTest, AtEveryCrashPointThatIsPassed) {
+  const std::map<std::string, int> passes = PassesOf(job_);
+  EXPECT_THAT(NamesOf(passes),
+              ElementsAre("deliver-after-commit", "deliver-before-commit", "deliver-before-transfer",
+                          "job-after-insert", "job-before-insert", "step-after-apply", "step-before-apply",
+                          "transfer-after-sync", "transfer-before-sync", "upload-after-commit", "upload-before-commit",
+                          "upload-before-sync", "volume-after-complete", "volume-after-insert",
+                          "volume-before-complete", "volume-before-insert", "volume-delete-before-file"));
+  CutAtEvery(passes, job_);
+}
+
+TEST_F(PowerLossTest, AtEveryCrashPointOfTheLibraries) {
+  std::map<std::string, int> passes = PassesOf(libraries_);
+  // The others are passed on the way as the other drive passes them.
+  std::erase_if(passes, [](const auto& pass) {
+    return !pass.first.starts_with("psf-") && !pass.first.starts_with("model-") && !pass.first.starts_with("volume-");
+  });
+  EXPECT_THAT(NamesOf(passes),
+              ElementsAre("model-after-insert", "model-before-insert", "model-delete-before-file", "psf-after-insert",
+                          "psf-before-insert", "psf-delete-before-file", "volume-after-complete", "volume-after-insert",
+                          "volume-before-complete", "volume-before-insert"));
+  CutAtEvery(passes, libraries_);
 }
 
 class SpoolFaultsTest : public PowerLossTest, public ::testing::WithParamInterface<Fault> {};
 
-// The service goes on without a restart; a power cut after that finds nothing half done.
 TEST_P(SpoolFaultsTest, OfEveryOperationLeaveTheServiceAliveAndWhole) {
-  int failures = 0;
-  bool more = true;
-  for (int64_t n = 1; more && !HasFailure(); ++n) {
-    SCOPED_TRACE("operation " + std::to_string(n));
-    service_ = std::make_unique<JobService>();
-    service_->files().FailAt(n, GetParam());
-    Model model;
-    const absl::Status status = Drive(model);
-    more = service_->files().failed();
-    service_->files().FailAt(0, GetParam());
-    if (!status.ok() && !absl::IsUnavailable(status)) {
-      ++failures;
-      const v1::ErrorReason reason = ReasonOf(status);
-      EXPECT_TRUE(reason == v1::STORAGE_FAILURE || reason == v1::DISK_FULL) << status;
-      EXPECT_TRUE(InfoOf(status).metadata().contains("path")) << status;
-    }
-    EXPECT_TRUE(more || status.ok()) << status;
-    ASSERT_OK(Drive(model));
-    service_->LosePower();
-    CheckModel(model);
-    CheckEnd(model);
-  }
-  EXPECT_GT(failures, 20) << "too few operations were seen to fail";
+  EXPECT_GT(FailEveryOperation(GetParam(), job_), 20) << "too few operations were seen to fail";
+}
+
+TEST_P(SpoolFaultsTest, OfEveryOperationLeaveTheLibrariesWhole) {
+  EXPECT_GT(FailEveryOperation(GetParam(), libraries_), 20) << "too few operations were seen to fail";
 }
 
 INSTANTIATE_TEST_SUITE_P(Faults, SpoolFaultsTest,
