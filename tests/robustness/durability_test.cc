@@ -266,7 +266,7 @@ class LibraryDurabilityTest : public ::testing::Test {
     ASSERT_OK(SaveImage(psf_, MakeSpec({1, 1, 3, 5, 5}, v1::F32), GaussianPsf({3, 5, 5}, 1, 1, 1)));
   }
 
-  // Runs `psf VERB` with a server that dies at this point and comes back; returns its exit code.
+  // Runs a verb with a server that dies at this point and comes back; returns its exit code.
   int Disturbed(ServerProcess& server, const fs::path& place, const std::string& point,
                 const std::vector<std::string>& verb) {
     EXPECT_TRUE(server.Start({{"DECONVOY_CRASH_POINT", point}})) << server.Log();
@@ -279,8 +279,9 @@ class LibraryDurabilityTest : public ::testing::Test {
     return ended ? ended->code : -1;
   }
 
-  static size_t Versions(const ServerProcess& server) {
-    const std::string list = server.Cli({"psf", "list", "--json"}).out;
+  // Of all PSFs, or of all models.
+  static size_t Versions(const ServerProcess& server, const std::string& library) {
+    const std::string list = server.Cli({library, "list", "--json"}).out;
     return static_cast<size_t>(std::count(list.begin(), list.end(), '\n'));
   }
 
@@ -303,7 +304,7 @@ TEST_F(LibraryDurabilityTest, ServerKilledWhileAPsfIsKept) {
     fs::create_directories(place);
     ServerProcess server(place, 0);
     EXPECT_EQ(Disturbed(server, place, point, {"psf", "add", "gfp", psf_, "--unchecked"}), 0);
-    EXPECT_EQ(Versions(server), 1U);
+    EXPECT_EQ(Versions(server, "psf"), 1U);
     EXPECT_EQ(Files(server), 1U);
     EXPECT_EQ(server.Cli({"psf", "show", "gfp@1"}).exit.code, 0);
   }
@@ -316,10 +317,64 @@ TEST_F(LibraryDurabilityTest, ServerKilledWhileAPsfIsRemoved) {
   ASSERT_TRUE(server.Stop().has_value());
   EXPECT_EQ(Disturbed(server, folder_.path(), "psf-delete-before-file", {"psf", "remove", "gfp@1"}), 3)
       << "the repetition finds that it has gone";
-  EXPECT_EQ(Versions(server), 0U);
+  EXPECT_EQ(Versions(server, "psf"), 0U);
   EXPECT_EQ(Files(server), 0U) << "the next start removes what was left";
   ASSERT_EQ(server.Cli({"psf", "add", "gfp", psf_, "--unchecked"}).exit.code, 0);
   EXPECT_EQ(server.Cli({"psf", "show", "gfp@2"}).exit.code, 0) << "its number is not used again";
+}
+
+// The same of models, whose files a worker checks. SKIPPED where it was built without LibTorch.
+class ModelDurabilityTest : public LibraryDurabilityTest {
+ protected:
+  // Trains a model on a server of its own, and takes it out.
+  void SetUp() override {
+    const fs::path place = folder_.path() / "school";
+    fs::create_directories(place);
+    ServerProcess server(place, 1);
+    ASSERT_TRUE(server.Start()) << server.Log();
+    const std::string unavailable = LastJson(server.Cli({"methods", "network", "--json"}).out).value("unavailable", "");
+    if (!unavailable.empty()) GTEST_SKIP() << "SKIPPED: " << unavailable;
+    const std::string psf = (folder_.path() / "optics.ome.tif").string();
+    const std::vector<std::vector<std::string>> verbs = {
+        {"psf", "generate", "-o", psf, "--optics", "ri_immersion=1.333,emission_um=0.52,na=1.0", "--voxel-um",
+         "0.2,0.1,0.1", "--shape", "9,11,11", "--keep", "gfp"},
+        {"models", "train", "rln", "--network", "rln", "--psf", "psfs/gfp", "--steps", "4", "--parts", "2", "--patch",
+         "16,16,16"},
+        {"models", "export", "rln", "-o", model_}};
+    for (const std::vector<std::string>& verb : verbs) {
+      const CliResult result = server.Cli(verb);
+      ASSERT_EQ(result.exit.code, 0) << verb[0] << " " << verb[1] << ": " << result.err << server.Log();
+    }
+  }
+
+  const std::string model_ = (folder_.path() / "rln.safetensors").string();
+};
+
+TEST_F(ModelDurabilityTest, ServerKilledWhileAModelIsKept) {
+  for (const std::string point : {"model-before-insert", "model-after-insert"}) {
+    SCOPED_TRACE(point);
+    const fs::path place = folder_.path() / point;
+    fs::create_directories(place);
+    ServerProcess server(place, 1);
+    EXPECT_EQ(Disturbed(server, place, point, {"models", "import", "rln", model_}), 0);
+    EXPECT_EQ(Versions(server, "models"), 1U);
+    EXPECT_EQ(Files(server), 1U);
+    EXPECT_EQ(server.Cli({"models", "show", "rln@1"}).exit.code, 0);
+    EXPECT_EQ(server.Cli({"models", "show", "rln@2"}).exit.code, 3) << "it was kept twice";
+  }
+}
+
+TEST_F(ModelDurabilityTest, ServerKilledWhileAModelIsRemoved) {
+  ServerProcess server(folder_.path(), 1);
+  ASSERT_TRUE(server.Start()) << server.Log();
+  ASSERT_EQ(server.Cli({"models", "import", "rln", model_}).exit.code, 0);
+  ASSERT_TRUE(server.Stop().has_value());
+  EXPECT_EQ(Disturbed(server, folder_.path(), "model-delete-before-file", {"models", "delete", "rln@1"}), 3)
+      << "the repetition finds that it has gone";
+  EXPECT_EQ(Versions(server, "models"), 0U);
+  EXPECT_EQ(Files(server), 0U) << "the next start removes what was left";
+  ASSERT_EQ(server.Cli({"models", "import", "rln", model_}).exit.code, 0);
+  EXPECT_EQ(server.Cli({"models", "show", "rln@2"}).exit.code, 0) << "its number is not used again";
 }
 
 }  // namespace
