@@ -1,7 +1,8 @@
 // A small RAII layer over SQLite: one connection, cached prepared statements, transactions.
 //
-// Not thread safe; the store serialises its calls. Errors carry the database's path: DISK_FULL for a full disk,
-// else STORAGE_FAILURE, saying plainly when the file is damaged or not a database.
+// Not thread safe; the store serialises its calls. Errors carry the database's path: DISK_FULL for a full disk (without
+// `need_bytes`: SQLite does not tell what it lacks), else STORAGE_FAILURE, saying plainly when the file is damaged or
+// not a database.
 #pragma once
 
 #include <absl/status/status.h>

@@ -5,8 +5,15 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <span>
 #include <thread>
+#include <variant>
+#include <vector>
 
+#include "client/cpp/acquisition_stream.h"
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
 #include "server/store/store.h"
 #include "tests/integration/support/image.h"
 #include "tests/integration/support/server_process.h"
@@ -164,6 +171,100 @@ TEST(DiskFullTest, AnExportWaitsForRoomOnTheDiskOfItsFile) {
   ASSERT_OK_AND_ASSIGN(const Image expected, LoadImage(folder.path() / "data" / "raw.tif"));
   ASSERT_OK_AND_ASSIGN(const Image result, LoadImage(out / "raw.tif"));
   EXPECT_TRUE(result.voxels == expected.voxels);
+}
+
+// The spool has room for the planes, the database has none for what is to be remembered of each of them.
+class RecordingTest : public ::testing::Test {
+ protected:
+  // The records of so many boxes are more than the database's file and its log hold without growing.
+  static constexpr Shape5 kShape{8, 1, 4096, 8, 8};
+  static constexpr int64_t kPlanes = 8 * 4096, kPlaneBytes = 64;
+
+  RecordingTest() {
+    for (size_t i = 0; i < bytes_.size(); ++i) bytes_[i] = static_cast<std::byte>((i * 2654435761U) >> 24);
+  }
+
+  static absl::StatusOr<v1::JobSpec> Job(const client::Client& client) {
+    const std::vector<double> psf = GaussianPsf({5, 7, 7}, 1, 1.5, 1.5);
+    const std::vector<float> voxels(psf.begin(), psf.end());
+    const auto read = [&](int64_t, int64_t, int64_t z, std::span<std::byte> plane) {
+      std::memcpy(plane.data(), voxels.data() + static_cast<size_t>(z) * 49, plane.size());
+      return absl::OkStatus();
+    };
+    v1::JobSpec job;
+    ASSIGN_OR_RETURN(*job.mutable_deconvolve()->mutable_psf_volume(),
+                     client.Upload(MakeSpec({1, 1, 5, 7, 7}, v1::F32), read));
+    job.mutable_deconvolve()->set_method("rl");
+    job.mutable_deconvolve()->set_output_type(v1::U8);
+    return job;
+  }
+
+  absl::Status PushAll(client::AcquisitionStream& stream) const {
+    for (int64_t plane = 0; plane < kPlanes; ++plane) {
+      const auto pixels = std::span(bytes_).subspan(static_cast<size_t>(plane * kPlaneBytes), kPlaneBytes);
+      RETURN_IF_ERROR(stream.Push(plane / kShape.z, 0, plane % kShape.z, pixels));
+    }
+    return absl::OkStatus();
+  }
+
+  // The outage that the stream has told of since it was last asked; OK where there was none.
+  static absl::Status Refusal(client::AcquisitionStream& stream) {
+    for (;;) {
+      const auto event = stream.Poll(absl::ZeroDuration());
+      if (!event.ok()) return event.status();
+      if (!event->has_value()) return absl::OkStatus();
+      const auto* outage = std::get_if<client::Outage>(&**event);
+      if (outage != nullptr && !outage->over) return outage->error;
+    }
+  }
+
+  // All of a volume, once it is complete.
+  static absl::StatusOr<std::vector<std::byte>> Read(const client::Client& client, const std::string& volume) {
+    std::vector<std::byte> bytes(kPlanes * kPlaneBytes);
+    RETURN_IF_ERROR(client.Follow(volume, [&](const FrameBox& box, std::span<const std::byte> voxels) {
+      return ForEachRun(kShape, v1::U8, box, [&](const ByteRun& run) {
+        std::memcpy(bytes.data() + run.volume_offset, voxels.data() + run.box_offset, static_cast<size_t>(run.bytes));
+        return absl::OkStatus();
+      });
+    }));
+    return bytes;
+  }
+
+  std::vector<std::byte> bytes_{static_cast<size_t>(kPlanes * kPlaneBytes)};
+};
+
+TEST_F(RecordingTest, HearsThatTheStoresDiskIsFullAndGoesOnOnceThereIsRoom) {
+  TemporaryFolder folder;
+  const fs::path state = folder.path() / "state";
+  SmallDisk disk(state, "12m");
+  SKIP_UNLESS_MOUNTED(disk);
+  ServerProcess server(folder.path(), 0);
+  ASSERT_TRUE(server.Start({}, kForTheDatabase)) << server.Log();
+  ASSERT_OK_AND_ASSIGN(const client::Client client, client::Client::Connect(server.address()));
+  ASSERT_OK_AND_ASSIGN(const v1::JobSpec job, Job(client));
+  client::AcquisitionOptions options;
+  options.retry.longest = absl::Seconds(1);
+  ASSERT_OK_AND_ASSIGN(const auto stream,
+                       client::AcquisitionStream::Open(client, MakeSpec(kShape, v1::U8), job, options));
+
+  const fs::path ballast = state / "ballast";
+  std::ofstream(ballast) << std::string(12 << 20, 'x');
+  ASSERT_EQ(fs::space(state).available, 0U);
+  ASSERT_OK(PushAll(*stream));
+  absl::Status refusal;
+  ASSERT_TRUE(Eventually([&] { return !(refusal = Refusal(*stream)).ok(); }))
+      << stream->counts().planes_durable << " planes are durable: " << server.Log();
+  EXPECT_EQ(ReasonOf(refusal), v1::DISK_FULL) << refusal;
+  EXPECT_TRUE(InfoOf(refusal).metadata().at("path").starts_with(state.string())) << refusal;
+  EXPECT_LT(stream->counts().planes_durable, kPlanes);
+  EXPECT_TRUE(server.process().Running()) << server.Log();
+
+  fs::remove(ballast);
+  EXPECT_TRUE(Eventually([&] { return stream->counts().planes_durable == kPlanes; }, std::chrono::seconds(60)))
+      << stream->counts().planes_durable << " planes are durable: " << server.Log();
+  ASSERT_OK(stream->Finish());
+  ASSERT_OK_AND_ASSIGN(const std::vector<std::byte> kept, Read(client, stream->opened().input().name()));
+  EXPECT_TRUE(kept == bytes_);
 }
 
 TEST(DiskFullTest, AServerThatHasNoRoomToStartSaysSoAndLosesNothing) {
