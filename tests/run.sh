@@ -72,7 +72,10 @@ if time_for "address and undefined-behaviour sanitizers" 20; then
   build_and_test asan -LE 'long|whole-programs'
   asan_built=true
 fi
-if time_for "fault loops" 18; then run_tests release fault-loops -L long; fi
+if time_for "fault loops" 20; then
+  run_tests release fault-loops -L long
+  DECONVOY_PARTITION_SECONDS=30 run_tests release long-partition -R '^robustness_partition_test$'
+fi
 if time_for "thread sanitizer" 18; then
   # Some tests cannot be run with it: docs/decisions/0014-thread-sanitizer.md.
   build_and_test tsan -LE 'long|whole-programs|no-tsan'

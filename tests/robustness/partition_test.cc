@@ -1,6 +1,8 @@
 // A worker that the network cuts off while it computes: its task is done by another one, and what it brings when the
 // network is whole again changes nothing.
 //
+// The network is away for $DECONVOY_PARTITION_SECONDS (default 9, at least the three leases that these are).
+//
 // The test, its server and its workers live in a network namespace of their own, whose loopback interface goes down;
 // a Unix socket goes on. Making one takes rights that not every account has: SKIPPED without them.
 #include <fcntl.h>
@@ -12,13 +14,19 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <nlohmann/json.hpp>
+#include <sstream>
 #include <thread>
 
+#include "proto/contract/error.h"
+#include "proto/contract/status_macros.h"
 #include "tests/integration/support/image.h"
 #include "tests/integration/support/server_process.h"
 #include "tests/integration/support/verbs.h"
 #include "tests/support/test_support.h"
+#include "worker/session/server_link.h"
 
 namespace deconvoy::testing {
 namespace {
@@ -60,7 +68,14 @@ class OwnNetwork {
 };
 
 constexpr const char* kPort = "127.0.0.1:7450";
-constexpr std::chrono::seconds kPartition{9};  // three leases
+constexpr int kLeastPartition = 9;  // seconds: three leases
+
+constexpr std::chrono::seconds kBack{60};  // a connection may notice late that it is whole again
+
+std::chrono::seconds Partition() {
+  const char* text = std::getenv("DECONVOY_PARTITION_SECONDS");
+  return std::chrono::seconds(text != nullptr ? std::atoi(text) : kLeastPartition);
+}
 
 class PartitionTest : public ::testing::Test {
  protected:
@@ -84,12 +99,50 @@ class PartitionTest : public ::testing::Test {
     return server_.Cli({"workers", "--json"}).out.find("\"" + state + "\"") != std::string::npos;
   }
 
+  // A task that a worker holds.
+  struct Lease {
+    std::string worker, task;
+    uint64_t token = 0;
+  };
+
+  // The newest one of all workers, as the server knows it; token 0 where there is none.
+  Lease NewestLease() const {
+    Lease newest;
+    std::istringstream workers(server_.Cli({"workers", "--json"}).out);
+    for (std::string line; std::getline(workers, line);) {
+      const auto worker = nlohmann::json::parse(line, nullptr, false);
+      if (worker.is_discarded() || !worker.contains("tasks")) continue;
+      for (const auto& task : worker["tasks"]) {
+        const uint64_t token = task.value("token", uint64_t{0});
+        if (token > newest.token) newest = {worker.value("name", ""), task.value("task", ""), token};
+      }
+    }
+    return newest;
+  }
+
+  // What the server answers to a delivery under this lease.
+  absl::Status Deliver(const Lease& lease) const {
+    ASSIGN_OR_RETURN(const auto link,
+                     worker::ServerLink::Open(server_.address(), server_.state() / "worker.credential"));
+    const auto context = link->NewContext(std::chrono::seconds(30));
+    v1::DeliverOutputResponse response;
+    const auto writer = link->stub().DeliverOutput(context.get(), &response);
+    v1::DeliverOutputRequest request;
+    request.mutable_header()->set_worker(lease.worker);
+    request.mutable_header()->set_task(lease.task);
+    request.mutable_header()->set_token(lease.token);
+    writer->Write(request);
+    writer->WritesDone();
+    return worker::FromGrpc(writer->Finish());
+  }
+
   const TemporaryFolder folder_;
   ServerProcess server_{folder_.path(), 0};
 };
 
 TEST_F(PartitionTest, TheTaskOfACutOffWorkerIsDoneByAnotherAndItsOwnResultIsRefused) {
   const OwnNetwork network;
+  ASSERT_GE(Partition().count(), kLeastPartition) << "$DECONVOY_PARTITION_SECONDS is less than three leases";
   if (!network.own()) GTEST_SKIP() << "SKIPPED: no network namespace can be made here: " << network.error();
   Simulate(folder_.path(), "24,64,64", 5);
   ASSERT_TRUE(server_.Start({}, {"--listen", kPort})) << server_.Log();
@@ -110,8 +163,10 @@ TEST_F(PartitionTest, TheTaskOfACutOffWorkerIsDoneByAnotherAndItsOwnResultIsRefu
   })) << server_.Log();
 
   OwnNetwork::SetUp(false);
+  const Lease lost = NewestLease();
+  ASSERT_GT(lost.token, 0U) << "it held nothing when the network went";
   near = server_.StartWorker("near");
-  const auto whole_again = std::chrono::steady_clock::now() + kPartition;
+  const auto whole_again = std::chrono::steady_clock::now() + Partition();
   EXPECT_TRUE(Eventually([&] { return server_.Log().find("returned to the queue") != std::string::npos; }))
       << server_.Log();
   std::this_thread::sleep_until(whole_again);
@@ -120,10 +175,11 @@ TEST_F(PartitionTest, TheTaskOfACutOffWorkerIsDoneByAnotherAndItsOwnResultIsRefu
 
   const CliResult watched = server_.Cli({"watch", job});
   ASSERT_EQ(watched.exit.code, 0) << watched.err << server_.Log();
-  EXPECT_TRUE(Eventually([&] { return far->Errors().find("the server is back") != std::string::npos; }))
+  EXPECT_EQ(ReasonOf(Deliver(lost)), v1::STALE_LEASE) << "what came late was taken: " << server_.Log();
+  EXPECT_TRUE(Eventually([&] { return far->Errors().find("the server is back") != std::string::npos; }, kBack))
       << far->Errors();
-  EXPECT_TRUE(Eventually([&] { return far->Errors().find("dropped: ") != std::string::npos; }))
-      << "what it brought late was taken: " << far->Errors();
+  EXPECT_TRUE(Eventually([&] { return far->Errors().find("dropped: ") != std::string::npos; }, kBack))
+      << "it takes what it brought late for done: " << far->Errors();
   const CliResult fetched = server_.Cli({"fetch", job, "-o", file("cut.tif")});
   ASSERT_EQ(fetched.exit.code, 0) << fetched.err;
   ASSERT_OK_AND_ASSIGN(const Image expected, LoadImage(file("calm.tif")));
