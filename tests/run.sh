@@ -80,9 +80,12 @@ if time_for "thread sanitizer" 18; then
   # Some tests cannot be run with it: docs/decisions/0014-thread-sanitizer.md.
   build_and_test tsan -LE 'long|whole-programs|no-tsan'
 fi
-if time_for "fuzzing" 22; then
+# The build, and each target for its time.
+fuzz_seconds=120
+fuzz_targets=(tests/fuzz/corpus/*)
+if time_for "fuzzing" $((8 + (${#fuzz_targets[@]} * fuzz_seconds + 59) / 60)); then
   echo "== fuzzing"
-  tests/fuzz/run.sh 120
+  tests/fuzz/run.sh $fuzz_seconds
 fi
 if $asan_built && time_for "whole programs under the address sanitizer" 6; then whole_programs asan; fi
 if [ ${#left_out[@]} -gt 0 ]; then printf '== left out for lack of time: %s\n' "${left_out[@]}"; fi
