@@ -48,6 +48,10 @@ void SetUpGrpcOnce() {
   (void)done;
 }
 
+int Milliseconds(std::chrono::milliseconds time) {
+  return static_cast<int>(time.count());
+}
+
 void Configure(grpc::ServerBuilder& builder, const Door::Limits& limits) {
   builder.SetMaxReceiveMessageSize(static_cast<int>(limits::kMessageBytes));
   grpc::ResourceQuota quota("deconvoyd");
@@ -62,14 +66,18 @@ void Configure(grpc::ServerBuilder& builder, const Door::Limits& limits) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, static_cast<int>(limits.streams_per_connection));
-  // Who connects and then says little: a connection is made within 20 s, its headers are small, and it ends when
-  // nothing was asked of it for an hour.
-  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 20'000);
-  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 * 1024);
+  // Who connects and then says little: a connection is made in time, its headers are small, and it ends when nothing
+  // was asked of it for an hour. Nothing else than its connection's age ends a call whose one message never comes to
+  // its end.
+  const Door::Connections& connections = limits.connections;
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(connections.handshake));
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(kMetadataBytes));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, 3'600'000);
-  // A peer that has vanished is noticed within 40 s; peers may ask as often as every 10 s.
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(connections.age));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, Milliseconds(connections.grace));
+  // A peer that has vanished is noticed; peers may ask as often as every 10 s.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(connections.silence));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(connections.answer));
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
 }
 

@@ -39,6 +39,37 @@ std::string_view Authorization(const grpc::ServerContextBase& context) {
   return {found->second.data(), found->second.size()};
 }
 
+// gRPC measures frame by frame, and holds only those to its limit who say that they have heard of it.
+absl::Status CheckMetadata(const grpc::ServerContextBase& context) {
+  int64_t bytes = 0;
+  for (const auto& [name, value] : context.client_metadata()) {
+    bytes += static_cast<int64_t>(name.size() + value.size() + 32);
+  }
+  if (bytes <= kMetadataBytes) return absl::OkStatus();
+  return MakeError({.reason = v1::LIMIT_EXCEEDED,
+                    .remedy = "send less metadata with the call",
+                    .metadata = {{"limit", fmt::to_string(kMetadataBytes)}}},
+                   fmt::format("the call has {} bytes of metadata, more than {}", bytes, kMetadataBytes));
+}
+
+absl::Status TooManyRefused(int64_t limit, std::chrono::milliseconds later) {
+  return MakeError({.reason = v1::TOO_MANY_CALLS,
+                    .remedy = "Try again after `retry_after_ms`, with a good token.",
+                    .metadata = {{"limit", fmt::to_string(limit)}, {"retry_after_ms", fmt::to_string(later.count())}}},
+                   fmt::format("more than {} calls in a second were refused to your address, and so was this", limit));
+}
+
+// The line on refused calls that had none and were not followed by one that has.
+void AuditLeftOut(const std::vector<Refusals::LeftOut>& left_out) {
+  for (const auto& [address, calls] : left_out) {
+    Audit({.who = "",
+           .from = address,
+           .what = "",
+           .subject = "",
+           .outcome = fmt::format("{} more calls refused", calls)});
+  }
+}
+
 }  // namespace
 
 grpc::Status ToGrpc(const absl::Status& status) {
@@ -46,6 +77,10 @@ grpc::Status ToGrpc(const absl::Status& status) {
   const std::string message(status.message());
   return {static_cast<grpc::StatusCode>(status.code()), Shortened(Printable(message), kMessageLimit),
           FittingDetails(status)};
+}
+
+Door::~Door() {
+  AuditLeftOut(refusals_.ForgetAll());
 }
 
 absl::Status Door::CheckOpen() const {
@@ -84,6 +119,7 @@ absl::StatusOr<Caller> Call::Identify() const {
 }
 
 absl::Status Call::Admit() {
+  RETURN_IF_ERROR(CheckMetadata(context_));
   ASSIGN_OR_RETURN(caller_, Identify());
   RETURN_IF_ERROR(CheckRole(caller_, rpc_));
   admitted_ = true;
@@ -95,7 +131,18 @@ absl::Status Call::Admit() {
 std::optional<grpc::Status> Call::Refusal() {
   const absl::Status admitted = Admit();
   if (admitted.ok()) return std::nullopt;
-  return End(admitted);
+  return Refuse(admitted);
+}
+
+// Who has a good token is never taken for one of the strangers that share their address: the bound is on what is
+// refused anyway.
+grpc::Status Call::Refuse(const absl::Status& status) const {
+  Refusals& refusals = door_.refusals_;
+  const Refusals::Outcome outcome = refusals.Count(AddressOf(context_.peer()));
+  AuditLeftOut(refusals.ForgetQuiet());
+  if (outcome.told) return End(status, outcome.left_out);
+  if (!outcome.later || counted_) return ToGrpc(status);
+  return ToGrpc(TooManyRefused(refusals.per_second(), *outcome.later));
 }
 
 // What breaks here is an error, what a user did wrong is news, and what is part of every day is for those who look.
@@ -112,13 +159,14 @@ void Call::AuditEnd(const std::string& outcome) const {
   Audit({.who = caller_.owner, .from = context_.peer(), .what = rpc_, .subject = subject_, .outcome = outcome});
 }
 
-grpc::Status Call::End(const absl::Status& status) const {
+grpc::Status Call::End(const absl::Status& status, int64_t left_out) const {
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start_);
   const double ms = static_cast<double>(took.count()) / 1000;
   const std::string subject = subject_.empty() ? "" : fmt::format(" {}", Printable(subject_));
-  const std::string outcome = status.ok() ? "ok"
-                                          : fmt::format("{}: {}", absl::StatusCodeToString(status.code()),
-                                                        Shortened(std::string(status.message()), kMessageLimit));
+  std::string outcome = status.ok() ? "ok"
+                                    : fmt::format("{}: {}", absl::StatusCodeToString(status.code()),
+                                                  Shortened(std::string(status.message()), kMessageLimit));
+  if (left_out > 0) outcome += fmt::format(" ({} more calls from there were refused before)", left_out);
   AuditEnd(outcome);
   const std::string by = caller_.owner.empty() ? "nobody known" : caller_.owner;
   spdlog::log(LevelOf(status), "{}{} by {}: {}, {:.1f} ms", rpc_, subject, by, Printable(outcome), ms);

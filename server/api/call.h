@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "server/api/idle_streams.h"
+#include "server/api/refusals.h"
 #include "server/api/user_limits.h"
 #include "server/auth/accounts.h"
 #include "server/auth/caller.h"
@@ -27,14 +28,27 @@ namespace deconvoy::server {
 // ErrorInfo as details. Sentences and details that would not fit into HTTP/2 headers are shortened.
 grpc::Status ToGrpc(const absl::Status& status);
 
+// What a call's metadata may take together, each entry with 32 bytes more than its name and value.
+inline constexpr int64_t kMetadataBytes = 16 * 1024;
+
 // What all calls share. Thread safe. Must outlive the services.
 class Door {
  public:
-  // What callers may do; workers' calls, which keep leases alive, are not counted.
+  // How long who says little, or never ends, keeps a connection. All above 0.
+  struct Connections {
+    std::chrono::milliseconds handshake = std::chrono::seconds(20);  // until it is made
+    std::chrono::milliseconds silence = std::chrono::seconds(30);    // of a peer with open calls, until it is asked
+    std::chrono::milliseconds answer = std::chrono::seconds(10);     // of a peer that is asked
+    std::chrono::milliseconds age = std::chrono::hours(24);          // until it takes no new calls
+    std::chrono::milliseconds grace = std::chrono::hours(7 * 24);    // after that, of the calls that are open
+  };
+  // What callers may do. Calls of workers that are let in keep leases alive, and are not counted.
   struct Limits {
     UserLimits::Options users = {};
+    int64_t refused_per_second = 20;                                // calls of one address; see Refusals
     int64_t streams_per_connection = 100;                           // open at once; more wait for one to end
     std::chrono::milliseconds idle_stream = std::chrono::hours(1);  // on which nothing moves; 0: for ever
+    Connections connections = {};
   };
 
   // The references must outlive the door.
@@ -42,7 +56,9 @@ class Door {
       : credential_(std::move(credential)),
         accounts_(accounts),
         limits_(limits.users, clock),
+        refusals_(limits.refused_per_second, clock),
         streams_(limits.idle_stream, clock) {}
+  ~Door();
 
   // From now on nothing new is accepted (volumes, jobs); everything else goes on.
   void Close() { closing_ = true; }
@@ -57,6 +73,7 @@ class Door {
   const WorkerCredential credential_;
   Accounts& accounts_;
   UserLimits limits_;
+  Refusals refusals_;
   IdleStreams streams_;
   std::atomic<bool> closing_ = false;
 };
@@ -110,9 +127,11 @@ class Call {
  private:
   absl::Status Admit();
   absl::StatusOr<Caller> Identify() const;
+  grpc::Status Refuse(const absl::Status& status) const;
   void AuditEnd(const std::string& outcome) const;
   spdlog::level::level_enum LevelOf(const absl::Status& status) const;
-  grpc::Status End(const absl::Status& status) const;
+  // Logs how the call has ended; `left_out` calls before it that were refused have no lines.
+  grpc::Status End(const absl::Status& status, int64_t left_out = 0) const;
 
   Door& door_;
   const From from_;

@@ -18,7 +18,7 @@ struct Permission {
   bool user = false;
   bool worker = false;
   bool admin = false;
-  bool audited = false;  // each goes into the audit log, whatever comes of it
+  bool audited = false;  // each that is let in goes into the audit log, whatever comes of it
 };
 
 // Every call of the contract, in its order.

@@ -1,5 +1,5 @@
-// The audit log: one line per change of users, tokens and workers, per deletion, and per caller who is turned away.
-// Who, from where, what, and what came of it; never a token.
+// The audit log: one line per change of users, tokens and workers, per deletion, and per address and second in which
+// callers are turned away. Who, from where, what, and what came of it; never a token.
 #pragma once
 
 #include <absl/status/status.h>
