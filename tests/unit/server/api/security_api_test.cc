@@ -1,15 +1,46 @@
 // Who is let in, call by call, and that nobody reaches what belongs to somebody else.
+#include <set>
 #include <utility>
 #include <vector>
 
+#include "deconvoy/v1/deconvolution.grpc.pb.h"
+#include "deconvoy/v1/models.pb.h"
+#include "proto/contract/resource_name.h"
 #include "server/auth/permissions.h"
 #include "tests/unit/server/api/security_fixture.h"
+#include "tests/unit/server/jobs/job_service.h"
 
 namespace deconvoy::server {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
+
+// Calls of users that name nothing that could be somebody else's; lists show only what is their own.
+const std::set<std::string_view> kNamesNothing = {
+    "Volumes.Create", "Volumes.Import", "Volumes.List", "Jobs.List",           "Methods.List",
+    "Methods.Get",    "Psfs.List",      "Models.List",  "Admin.GetServerInfo", "Admin.ListWorkers",
+};
+
+// A deconvolution with somebody's PSF.
+v1::JobSpec DeconvolutionWith(const std::string& psf) {
+  v1::JobSpec spec;
+  v1::DeconvolveSpec& work = *spec.mutable_deconvolve();
+  work.set_psf_volume(psf);
+  work.set_method("rl");
+  work.set_output_type(v1::U8);
+  return spec;
+}
+
+v1::DeconvolveHeader HeaderWith(const std::string& psf, const v1::VolumeSpec& input) {
+  v1::DeconvolveHeader header;
+  header.set_session("s");
+  *header.mutable_input() = input;
+  *header.mutable_job() = DeconvolutionWith(psf);
+  header.mutable_job()->mutable_deconvolve()->set_first_planes(2);
+  *header.mutable_job()->mutable_deconvolve()->mutable_tile()->mutable_core() = ToProto(Shape3{4, 16, 8});
+  return header;
+}
 
 TEST_F(SecurityApiTest, NoCallIsMadeWithoutAGoodToken) {
   const std::string expired = Add("late", v1::ADMIN, absl::Nanoseconds(1));
@@ -51,12 +82,43 @@ TEST_F(SecurityApiTest, TheWorkerCredentialOpensTheCallsOfWorkersOnly) {
   EXPECT_EQ(Make("Admin.GetServerInfo", Authorization()).error_code(), grpc::StatusCode::UNAUTHENTICATED);
 }
 
-TEST_F(SecurityApiTest, WhatBelongsToSomebodyElseIsNotThere) {
-  const std::string volume = VolumeOf(ada_);
+class OthersApiTest : public SecurityApiTest {
+ protected:
+  // Ada keeps the PSF `gfp` and the model `rln`.
+  void KeepForAda() {
+    ASSERT_OK(core_->store().InsertPsf({.owner = "ada",
+                                        .id = "gfp",
+                                        .volume_id = VolumeId(CompleteVolumeOf(ada_, "gfp"), "").value(),
+                                        .create_time = absl::Now()},
+                                       "", ""));
+    ASSERT_OK(core_->store().InsertModel({.owner = "ada",
+                                          .id = "rln",
+                                          .volume_id = VolumeId(CompleteVolumeOf(ada_, "rln"), "").value(),
+                                          .create_time = absl::Now()},
+                                         "", ""));
+  }
+
+  // What is wrong with a call of Bob's; of a preflight, what it finds first.
+  v1::ErrorReason Answer(const char* rpc, const std::string& request) {
+    std::string response;
+    const grpc::Status status = Make(rpc, bob_, request, &response);
+    v1::PreflightReport report;
+    if (!status.ok() || std::string_view(rpc) != "Jobs.Preflight") return ReasonOf(status);
+    EXPECT_TRUE(report.ParseFromString(response));
+    EXPECT_FALSE(report.accepted());
+    return report.findings().empty() ? v1::ERROR_REASON_UNSPECIFIED : report.findings(0).info().reason();
+  }
+};
+
+TEST_F(OthersApiTest, WhatBelongsToSomebodyElseIsNotThere) {
+  const std::string volume = VolumeOf(ada_), psf = CompleteVolumeOf(ada_, "psf");
   ASSERT_FALSE(volume.empty());
   JobChange change{.job = {.id = "job1", .owner = "ada"}};
   change.job.job.mutable_spec()->mutable_simulate()->set_seed(1);
   ASSERT_OK(core_->store().InsertJob(change, "", ""));
+  KeepForAda();
+  ASSERT_OK(core_->accounts().Update({.id = "bob", .file_roots = {"data"}}, {"file_roots"}));
+  core_->capabilities().AddMethods({RlMethod()});
 
   v1::WriteVolumeRequest write;
   write.set_volume(volume);
@@ -82,6 +144,30 @@ TEST_F(SecurityApiTest, WhatBelongsToSomebodyElseIsNotThere) {
   preview.set_job("jobs/job1");
   v1::DeleteJobRequest delete_job;
   delete_job.set_job("jobs/job1");
+  v1::ExportVolumeRequest export_volume;
+  export_volume.set_request_id("export");
+  export_volume.set_volume(psf);
+  export_volume.set_file("data/stolen.tif");
+  v1::SubmitJobRequest submit;
+  submit.set_request_id("submit");
+  *submit.mutable_spec() = DeconvolutionWith(psf);
+  submit.mutable_spec()->mutable_deconvolve()->set_input_volume(CompleteVolumeOf(bob_, "image"));
+  v1::PreflightRequest preflight;
+  *preflight.mutable_spec() = submit.spec();
+  v1::DeconvolveRequest deconvolve;
+  *deconvolve.mutable_header() = HeaderWith(psf, Spec(12, 16, 8));
+  v1::GetPsfRequest get_psf;
+  get_psf.set_psf("psfs/gfp");
+  v1::DeletePsfRequest delete_psf;
+  delete_psf.set_psf("psfs/gfp");
+  v1::CreateModelRequest create_model;
+  create_model.set_request_id("model");
+  create_model.set_model_id("mine");
+  create_model.set_job("jobs/job1");
+  v1::GetModelRequest get_model;
+  get_model.set_model("models/rln");
+  v1::DeleteModelRequest delete_model;
+  delete_model.set_model("models/rln");
   v1::CreatePsfRequest create_psf;
   create_psf.set_request_id("psf");
   create_psf.set_psf_id("mine");
@@ -97,7 +183,10 @@ TEST_F(SecurityApiTest, WhatBelongsToSomebodyElseIsNotThere) {
       {"Volumes.Get", get_volume.SerializeAsString()},
       {"Volumes.Read", read.SerializeAsString()},
       {"Volumes.Finish", finish.SerializeAsString()},
+      {"Volumes.Export", export_volume.SerializeAsString()},
       {"Volumes.Delete", delete_volume.SerializeAsString()},
+      {"Jobs.Submit", submit.SerializeAsString()},
+      {"Jobs.Preflight", preflight.SerializeAsString()},
       {"Jobs.Get", get_job.SerializeAsString()},
       {"Jobs.Watch", watch.SerializeAsString()},
       {"Jobs.Cancel", cancel.SerializeAsString()},
@@ -105,18 +194,70 @@ TEST_F(SecurityApiTest, WhatBelongsToSomebodyElseIsNotThere) {
       {"Jobs.Resume", resume.SerializeAsString()},
       {"Jobs.GetPreview", preview.SerializeAsString()},
       {"Jobs.Delete", delete_job.SerializeAsString()},
+      {"Deconvolution.Deconvolve", deconvolve.SerializeAsString()},
       {"Psfs.Create", create_psf.SerializeAsString()},
+      {"Psfs.Get", get_psf.SerializeAsString()},
+      {"Psfs.Delete", delete_psf.SerializeAsString()},
+      {"Models.Create", create_model.SerializeAsString()},
+      {"Models.Get", get_model.SerializeAsString()},
+      {"Models.Delete", delete_model.SerializeAsString()},
       {"Admin.GetUser", get_user.SerializeAsString()},
       {"Admin.ListTokens", tokens.SerializeAsString()},
       {"Admin.RevokeToken", revoke.SerializeAsString()},
   };
+  std::set<std::string_view> tried;
   for (const auto& [rpc, request] : calls) {
-    const grpc::Status status = Make(rpc, bob_, request);
-    EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND) << rpc << ": " << status.error_message();
+    EXPECT_EQ(Answer(rpc, request), v1::NOT_FOUND) << rpc;
+    tried.insert(rpc);
+  }
+  for (const Permission& row : Permissions()) {
+    if (!row.user) continue;
+    EXPECT_NE(tried.contains(row.rpc), kNamesNothing.contains(row.rpc)) << row.rpc;
   }
   EXPECT_TRUE(Make("Volumes.Get", ada_, get_volume.SerializeAsString()).ok()) << "nothing of it has been touched";
   EXPECT_TRUE(Make("Jobs.Get", ada_, get_job.SerializeAsString()).ok());
   EXPECT_TRUE(Make("Admin.GetUser", ada_, get_user.SerializeAsString()).ok());
+  EXPECT_TRUE(Make("Psfs.Get", ada_, get_psf.SerializeAsString()).ok());
+  EXPECT_TRUE(Make("Models.Get", ada_, get_model.SerializeAsString()).ok());
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "stolen.tif"));
+}
+
+TEST_F(OthersApiTest, ASessionIsItsUsers) {
+  core_->capabilities().AddMethods({RlMethod()});
+  const auto stub = v1::Deconvolution::NewStub(channel_);
+  const auto open = [&](const std::string& authorization, const std::string& request_id) {
+    v1::DeconvolveRequest request;
+    *request.mutable_header() = HeaderWith(CompleteVolumeOf(authorization, request_id), Spec(12, 16, 8));
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", authorization);
+    const auto stream = stub->Deconvolve(&context);
+    v1::DeconvolveResponse response;
+    EXPECT_TRUE(stream->Write(request) && stream->Read(&response));
+    context.TryCancel();
+    (void)stream->Finish();
+    return response.opened();
+  };
+  const v1::SessionOpened hers = open(ada_, "psf"), his = open(bob_, "psf");
+  EXPECT_FALSE(his.resumed());
+  EXPECT_NE(his.input().name(), "");
+  EXPECT_NE(his.input().name(), hers.input().name());
+  EXPECT_NE(his.job().name(), hers.job().name());
+}
+
+TEST_F(OthersApiTest, VersionsOfSomebodyElsesAreNotListed) {
+  KeepForAda();
+  v1::ListPsfsRequest psfs;
+  psfs.set_psf("psfs/gfp");
+  v1::ListModelsRequest models;
+  models.set_model("models/rln");
+  for (const auto& [rpc, request] :
+       {std::pair("Psfs.List", psfs.SerializeAsString()), std::pair("Models.List", models.SerializeAsString())}) {
+    std::string hers, his;
+    EXPECT_TRUE(Make(rpc, ada_, request, &hers).ok()) << rpc;
+    EXPECT_NE(hers, "") << rpc;
+    Make(rpc, bob_, request, &his);
+    EXPECT_EQ(his, "") << rpc;
+  }
 }
 
 TEST_F(SecurityApiTest, AJobOnSomebodyElsesVolumeIsRefusedAsOnOneThatIsNotThere) {
