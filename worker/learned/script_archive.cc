@@ -13,8 +13,9 @@ namespace deconvoy::worker::learned {
 namespace {
 
 // Of the zip format, version 6.3.
-constexpr std::string_view kEntry = "PK\1\2", kEnd = "PK\5\6";
+constexpr std::string_view kEntry = "PK\1\2", kEnd = "PK\5\6", kLargeEnd = "PK\6\6", kLargeEndPlace = "PK\6\7";
 constexpr size_t kEntryBytes = 46, kEndBytes = 22, kMostComment = 65'535;
+constexpr size_t kLargeEndBytes = 56, kLargeEndPlaceBytes = 20;
 
 absl::Status Bad(const std::string& what) {
   return MakeError({.reason = v1::BAD_MODEL,
@@ -38,6 +39,19 @@ uint64_t NumberAt(std::string_view file, size_t at, size_t bytes) {
   return number;
 }
 
+// An archive may end with two records: the one of 64 bits, which readers believe where there is one, and at `end` that
+// of 32 bits, which is what is looked at here. They must say the same.
+bool EndsAgree(std::string_view file, size_t end) {
+  if (end < kLargeEndPlaceBytes) return true;
+  const size_t place = end - kLargeEndPlaceBytes;
+  if (file.substr(place, kLargeEndPlace.size()) != kLargeEndPlace) return true;
+  const uint64_t at = NumberAt(file, place + 8, 8);
+  if (at > place || place - at < kLargeEndBytes || file.substr(at, kLargeEnd.size()) != kLargeEnd) return false;
+  const uint64_t entries = NumberAt(file, end + 10, 2), bytes = NumberAt(file, end + 12, 4);
+  return NumberAt(file, at + 24, 8) == entries && NumberAt(file, at + 32, 8) == entries &&
+         NumberAt(file, at + 40, 8) == bytes && NumberAt(file, at + 48, 8) == NumberAt(file, end + 16, 4);
+}
+
 constexpr char kPickle[] =
     "the file is a pickle of torch.save, which may do anything when it is read, and is never read here";
 
@@ -55,6 +69,7 @@ absl::Status CheckArchive(std::span<const std::byte> bytes) {
   if (!file.starts_with("PK\3\4") || end == std::string_view::npos || end < from || file.size() - end < kEndBytes) {
     return Bad("the file is no zip archive, and so no TorchScript");
   }
+  if (!EndsAgree(file, end)) return Bad("the archive tells of two directories that are not the same");
   const uint64_t entries = NumberAt(file, end + 10, 2);
   if (entries > kMostArchiveEntries) {
     return TooLarge(fmt::format("the archive has {} entries, more than {}", entries, kMostArchiveEntries),

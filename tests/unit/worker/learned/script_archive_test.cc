@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,21 @@ std::string Little(uint64_t number, int bytes) {
   return text;
 }
 
-// A zip archive as far as its directory goes, with entries that tell `unpacked` bytes.
-std::string Archive(const std::vector<std::string>& names, uint64_t unpacked = 100) {
+struct Place {
+  uint64_t entries, bytes, offset;
+};
+
+// The end of 64 bits, at `at` of the file, and what tells where it is.
+std::string LargeEnd(const Place& directory, uint64_t at) {
+  return "PK\6\6" + Little(44, 8) + std::string(12, '\0') + Little(directory.entries, 8) +
+         Little(directory.entries, 8) + Little(directory.bytes, 8) + Little(directory.offset, 8) + "PK\6\7" +
+         Little(0, 4) + Little(at, 8) + Little(1, 4);
+}
+
+// A zip archive as far as its directory goes, with entries that tell `unpacked` bytes. `spoil` makes the directory's
+// place into that of the end of 64 bits, which is there only then.
+std::string Archive(const std::vector<std::string>& names, uint64_t unpacked = 100,
+                    const std::function<void(Place&)>& spoil = nullptr) {
   const std::string file = "PK\3\4 contents";
   std::string directory;
   for (const std::string& name : names) {
@@ -31,7 +45,13 @@ std::string Archive(const std::vector<std::string>& names, uint64_t unpacked = 1
         "PK\1\2" + std::string(20, '\0') + Little(unpacked, 4) + Little(name.size(), 2) + std::string(16, '\0') + name;
   }
   const std::string count = Little(names.size(), 2);
-  return file + directory + "PK\5\6" + std::string(4, '\0') + count + count + Little(directory.size(), 4) +
+  std::string large_end;
+  if (spoil) {
+    Place place{names.size(), directory.size(), file.size()};
+    spoil(place);
+    large_end = LargeEnd(place, file.size() + directory.size());
+  }
+  return file + directory + large_end + "PK\5\6" + std::string(4, '\0') + count + count + Little(directory.size(), 4) +
          Little(file.size(), 4) + Little(0, 2);
 }
 
@@ -73,6 +93,20 @@ TEST(ScriptArchive, ThatIsBrokenIsRefused) {
   broken = sound;
   broken.replace(broken.size() - 6, 4, std::string(4, '\xff'));  // where the directory begins
   ExpectRefused(broken, "entry 0");
+}
+
+TEST(ScriptArchive, WithADirectoryBesideTheOneLookedAtIsRefused) {
+  const std::string sound = Archive(kNames, 100, [](Place&) {});
+  EXPECT_OK(Check(sound));
+  ExpectRefused(Archive(kNames, 100, [](Place& place) { place.entries = 1; }), "two directories");
+  ExpectRefused(Archive(kNames, 100, [](Place& place) { place.offset += 10; }), "two directories");
+  ExpectRefused(Archive(kNames, 100, [](Place& place) { place.bytes -= 1; }), "two directories");
+  std::string broken = sound;
+  broken[broken.find("PK\6\6")] = 'Q';
+  ExpectRefused(broken, "two directories");
+  broken = sound;
+  broken[broken.find("PK\6\7") + 8 + 7] = '\x7f';  // where it says that the end of 64 bits is
+  ExpectRefused(broken, "two directories");
 }
 
 TEST(ScriptArchive, ThatIsTooLargeIsRefused) {
