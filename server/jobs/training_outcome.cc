@@ -29,8 +29,12 @@ bool InRange(const v1::Voxel3& extents, int32_t least) {
   return fits(extents.z()) && fits(extents.y()) && fits(extents.x());
 }
 
-// What plans and other jobs rely on.
-absl::Status CheckFacts(const v1::ModelFacts& facts) {
+// What plans and other jobs rely on; `format` is that of the file, so that a program stays one.
+absl::Status CheckFacts(const v1::ModelFacts& facts, v1::ModelFormat format) {
+  if (facts.format() != format) {
+    return WrongResult(fmt::format("the facts are of a model of the format {}, and its file is {}",
+                                   static_cast<int>(facts.format()), v1::ModelFormat_Name(format)));
+  }
   if (facts.digest().size() != Sha256Digest().size()) return WrongResult("the facts of a model lack its digest");
   if (facts.size_bytes() == 0 || facts.size_bytes() > static_cast<uint64_t>(limits::kModelBytes)) {
     return WrongResult(fmt::format("the file of a model has {} bytes", facts.size_bytes()));
@@ -89,14 +93,14 @@ absl::Status TakeTrainedPart(JobStep& step, int64_t number, const v1::TrainResul
 }
 
 absl::Status TakeTrainedModel(JobStep& step, const v1::FinishTrainingResult& result) {
-  RETURN_IF_ERROR(CheckFacts(result.facts()));
+  RETURN_IF_ERROR(CheckFacts(result.facts(), v1::SAFETENSORS));
   *step.job().mutable_model() = result.facts();
   *step.job().mutable_model()->mutable_training() = step.job().training();
   return absl::OkStatus();
 }
 
 absl::Status TakeModelCheck(JobStep& step, const v1::CheckModelResult& result) {
-  RETURN_IF_ERROR(CheckFacts(result.facts()));
+  RETURN_IF_ERROR(CheckFacts(result.facts(), step.live().spec().check_model().format()));
   *step.job().mutable_model() = result.facts();
   for (const v1::Finding& finding : result.findings()) step.AddFinding(finding);
   return absl::OkStatus();

@@ -54,6 +54,7 @@ inline v1::ModelFacts FactsOf(const std::string& network = "rln") {
   v1::ModelFacts facts;
   facts.set_digest(std::string(32, 'd'));
   facts.set_size_bytes(60'000);
+  facts.set_format(v1::SAFETENSORS);
   facts.set_network(network);
   facts.set_parameters(16'000);
   *facts.mutable_halo() = ToProto(Shape3{6, 6, 6});

@@ -139,6 +139,28 @@ TEST_F(TrainingTest, FactsThatPlansCouldNotUseAreRefused) {
   expect_refused([](v1::ModelFacts& facts) { facts.mutable_multiple()->set_x(0); });
   expect_refused([](v1::ModelFacts& facts) { facts.mutable_patches()->add_mean(1); });
   expect_refused([](v1::ModelFacts& facts) { facts.set_bytes_per_voxel(std::numeric_limits<double>::infinity()); });
+  expect_refused([](v1::ModelFacts& facts) { facts.clear_format(); });
+  expect_refused([](v1::ModelFacts& facts) { facts.set_descriptor_text("{}"); });
+}
+
+v1::ModelFacts FactsOfProgram() {
+  v1::ModelFacts facts = FactsOf("torchscript");
+  facts.set_format(v1::TORCHSCRIPT);
+  facts.set_descriptor_text("{}");
+  return facts;
+}
+
+TEST_F(TrainingTest, NoFileBecomesAProgramByItsFacts) {
+  service_.Submit(service_.Check());
+  EXPECT_EQ(ReasonOf(worker_.FinishCheck(Next(), FactsOfProgram())), v1::INVALID_FIELD);
+}
+
+TEST_F(TrainingTest, NoTrainingYieldsAProgram) {
+  service_.Submit(service_.Train(10, 1));
+  ASSERT_OK(worker_.FinishPart(Next(), 1));
+  const v1::Task last = Next();
+  ASSERT_TRUE(last.has_finish_training());
+  EXPECT_EQ(ReasonOf(worker_.FinishTraining(last, FactsOfProgram())), v1::INVALID_FIELD);
 }
 
 TEST_F(TrainingTest, ACheckTellsWhatTheFileIs) {
