@@ -148,6 +148,7 @@ class Signals {
     sigaddset(&set_, SIGINT);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGCHLD, SIG_DFL);  // ignored, as a parent may have left it, no process of a model could be waited for
   }
 
   std::jthread Watch(Session& session) const {
