@@ -46,7 +46,7 @@ absl::StatusOr<v1::TaskResult> PipelineExecutor::Execute(const v1::Task& task, T
     case v1::Task::kFinishTraining:
       return RunFinishTraining(task, backend_, context);
     case v1::Task::kCheckModel:
-      return RunCheckModel(task, context);
+      return RunCheckModel(task, backend_, context);
     case v1::Task::kCalibrate:
       return tiles_.Calibrate(task, context);
     case v1::Task::kEstimatePsf:

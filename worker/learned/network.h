@@ -18,6 +18,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -95,6 +96,9 @@ struct ModelFacts {
 // SHA-256 of extents, centre and values of a prepared PSF, in hexadecimal.
 std::string PsfDigest(const PreparedPsf& psf);
 
+// Whether what is under way should end, with CANCELLED.
+using Stop = std::function<bool()>;
+
 struct Estimate {
   std::vector<float> value;   // in z,y,x order
   std::vector<float> spread;  // standard deviation of each; empty where none is told
@@ -116,6 +120,8 @@ class Model {
   // that is not the box's), OUT_OF_MEMORY, BAD_OUTPUT (not finite).
   virtual absl::StatusOr<Estimate> Apply(std::span<const float> values, const Shape3& box, const Scale& scale,
                                          float noise = 0) const = 0;
+  // Asked from now on while Apply computes, where it can end early. Must be good to call until it is set anew.
+  virtual void StopWhen(Stop /*stop*/) {}
 };
 
 // `file` has the form of worker/learned/container.h and need not outlive the call; `device` is one of the runtime's.

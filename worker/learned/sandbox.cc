@@ -88,9 +88,7 @@ int AddRules(scmp_filter_ctx filter) {
   const scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
   if (const int error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, &thread)) return error;
   if (const int error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0)) return error;
-  // Names of threads; abort() of itself.
-  const scmp_arg_cmp name = SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME);
-  if (const int error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, &name)) return error;
+  // abort() of itself.
   const scmp_arg_cmp own = SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid()));
   return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &own);
 }
@@ -101,13 +99,6 @@ absl::Status SetSoft(pid_t process, __rlimit_resource resource, rlim_t most, std
   limit.rlim_cur = std::min(most, limit.rlim_max);
   if (::prlimit(process, resource, &limit, nullptr) != 0) return Failed(fmt::format("setting {}", name), errno);
   return absl::OkStatus();
-}
-
-absl::StatusOr<int64_t> AddressSpace(pid_t process) {
-  std::ifstream file(fmt::format("/proc/{}/statm", process));
-  int64_t pages = 0;
-  if (file >> pages) return pages * ::sysconf(_SC_PAGESIZE);
-  return absl::InternalError("the memory of a model's process cannot be read");
 }
 
 absl::StatusOr<double> ProcessorSeconds(pid_t process) {
@@ -122,7 +113,7 @@ absl::StatusOr<double> ProcessorSeconds(pid_t process) {
 
 bool SandboxAvailable() {
   const uint32_t action = SECCOMP_RET_ERRNO;
-  return ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+  return ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0 && ::close_range(~0U, ~0U, 0) == 0;
 }
 
 absl::Status EnterSandbox() {
@@ -138,10 +129,16 @@ absl::Status EnterSandbox() {
   return error == 0 ? absl::OkStatus() : Failed("filtering system calls", -error);
 }
 
-absl::Status BoundProcess(pid_t process, int64_t more_bytes, double more_seconds) {
-  ASSIGN_OR_RETURN(const int64_t bytes, AddressSpace(process));
+absl::StatusOr<int64_t> AddressSpace(pid_t process) {
+  std::ifstream file(fmt::format("/proc/{}/statm", process));
+  int64_t pages = 0;
+  if (file >> pages) return pages * ::sysconf(_SC_PAGESIZE);
+  return absl::InternalError("the memory of a model's process cannot be read");
+}
+
+absl::Status BoundProcess(pid_t process, int64_t bytes, double more_seconds) {
   ASSIGN_OR_RETURN(const double seconds, ProcessorSeconds(process));
-  RETURN_IF_ERROR(SetSoft(process, RLIMIT_AS, static_cast<rlim_t>(bytes + more_bytes), "RLIMIT_AS"));
+  RETURN_IF_ERROR(SetSoft(process, RLIMIT_AS, static_cast<rlim_t>(bytes), "RLIMIT_AS"));
   return SetSoft(process, RLIMIT_CPU, static_cast<rlim_t>(std::ceil(seconds + more_seconds)), "RLIMIT_CPU");
 }
 

@@ -5,23 +5,28 @@
 // rights: such calls fail with EPERM.
 #pragma once
 
-#include <absl/status/status.h>
+#include <absl/status/statusor.h>
 #include <sys/types.h>
 
 #include <cstdint>
 
 namespace deconvoy::worker::learned {
 
-// Whether the kernel can do it.
+// Whether the kernel can do it, and close what a process was left open.
 bool SandboxAvailable();
 
 // For all threads of this process, those to come, and for good. Also: no core files, no files that grow, no further
 // descriptors. Errors: INTERNAL, after which nothing of unknown origin may be run.
 absl::Status EnterSandbox();
 
-// What a process may take besides what it has taken until now: address space, after which allocations fail, and
-// processor time of all its threads, after which it ends. A further call counts anew. Errors: INTERNAL.
-// REQUIRES: the process is this one, not yet inside, or a child.
-absl::Status BoundProcess(pid_t process, int64_t more_bytes, double more_seconds);
+// Address space that a process has taken. Errors: INTERNAL.
+absl::StatusOr<int64_t> AddressSpace(pid_t process);
+
+// What a process may take: address space in all, after which allocations fail, and processor time of all its threads
+// besides what it has taken until now, after which SIGXCPU ends it. A further call bounds it anew. That signal is all
+// there is of the second: only a privileged caller could raise a limit that ends a process for certain, so whoever
+// waits for a process must end it by the clock. Errors: INTERNAL. REQUIRES: the process is this one, not yet inside, or
+// a child.
+absl::Status BoundProcess(pid_t process, int64_t bytes, double more_seconds);
 
 }  // namespace deconvoy::worker::learned

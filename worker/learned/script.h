@@ -36,8 +36,12 @@ inline constexpr int64_t kTrialBytes = int64_t{1} << 30;  // that loading it, an
 // `descriptor` as worker/learned/descriptor.h has it. The model's facts keep what is used of it. Errors: INVALID_FIELD
 // (the descriptor, with the place; nothing can be run here, with the reason), BAD_MODEL (a file of another kind, one
 // that its descriptor is not for, that cannot be loaded, or does not do what the descriptor says, takes too long, or
-// ends its process), OUT_OF_MEMORY, LIMIT_EXCEEDED.
+// ends its process), OUT_OF_MEMORY, LIMIT_EXCEEDED, CANCELLED once `stop` says so, INTERNAL for what is no fault of the
+// model.
+//
+// Each box is given to a fresh copy of the model as it was loaded. One that means to can still pass on what it has seen
+// to later boxes (a constant of its code that it writes into), so a model is for the data of one job.
 absl::StatusOr<std::unique_ptr<Model>> LoadScript(std::span<const std::byte> file, std::string_view descriptor,
-                                                  double bytes_per_voxel = 0);
+                                                  double bytes_per_voxel = 0, Stop stop = {});
 
 }  // namespace deconvoy::worker::learned

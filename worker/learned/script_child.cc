@@ -13,6 +13,7 @@
 #include <climits>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <new>
 #include <sstream>
@@ -25,6 +26,7 @@
 #include "worker/learned/network_module.h"
 #include "worker/learned/sandbox.h"
 #include "worker/learned/script.h"
+#include "worker/learned/script_process.h"
 #include "worker/learned/script_wire.h"
 #include "worker/learned/torch_status.h"
 
@@ -53,6 +55,15 @@ bool WriteAll(std::span<const std::byte> bytes) {
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return false;
     bytes = bytes.subspan(static_cast<size_t>(count));
+  }
+  return true;
+}
+
+// So many bytes that nobody wants.
+bool Skip(int64_t bytes) {
+  std::array<std::byte, 4096> some;
+  for (; bytes > 0; bytes -= static_cast<int64_t>(some.size())) {
+    if (!ReadAll(std::span(some).first(std::min(static_cast<size_t>(bytes), some.size())))) return false;
   }
   return true;
 }
@@ -104,9 +115,10 @@ auto Tried(std::string_view doing, const Compute& compute) -> decltype(compute()
   }
 }
 
-// Starts the threads, and has the libraries look at the machine while they can.
+// Starts the threads, and has the libraries look at the machine while they can. Tasks that a model forks share one.
 void WarmUp(int threads) {
   at::set_num_threads(threads);
+  at::set_num_interop_threads(1);
   torch::jit::setGraphExecutorOptimize(false);
   const torch::NoGradGuard no_gradients;
   const torch::Tensor image = torch::rand({1, 1, 24, 48, 48});
@@ -124,20 +136,25 @@ class ScriptRunner {
   // The number of its parameters.
   absl::StatusOr<int64_t> Load(std::string file) {
     return Tried("loading the model", [&]() -> absl::StatusOr<int64_t> {
+      const torch::NoGradGuard no_gradients;
       std::istringstream in(std::move(file));
-      module_ = torch::jit::load(in, torch::kCPU);
-      module_.eval();
+      loaded_ = torch::jit::load(in, torch::kCPU);
+      loaded_.eval();
       int64_t parameters = 0;
-      for (const torch::Tensor& tensor : module_.parameters()) parameters += tensor.numel();
+      for (const torch::Tensor& tensor : loaded_.parameters()) parameters += tensor.numel();
+      used_ = loaded_.deepcopy();  // counts as the model's memory, and not as that of boxes
       return parameters;
     });
   }
 
-  absl::StatusOr<torch::Tensor> Restore(std::vector<float>& values, const ScriptBox& box) {
+  // Of a model as it was loaded, whatever it has done to itself with the boxes before. `image` is the model's to keep.
+  absl::StatusOr<torch::Tensor> Restore(const torch::Tensor& image, const ScriptBox& box) {
     return Tried("applying the model", [&]() -> absl::StatusOr<torch::Tensor> {
       const torch::NoGradGuard no_gradients;
-      const torch::Tensor image = torch::from_blob(values.data(), {box.z, box.y, box.x});
-      const torch::IValue result = module_.forward({Ordered(image)});
+      used_ = torch::jit::Module();  // first, so that there are never three
+      used_ = loaded_.deepcopy();
+      torch::manual_seed(0);
+      const torch::IValue result = used_.forward({Ordered(image)});
       return ReadResult(result, box);
     });
   }
@@ -179,7 +196,8 @@ class ScriptRunner {
   }
 
   const std::string input_axes_, output_axes_;
-  torch::jit::Module module_;
+  torch::jit::Module loaded_;  // never applied
+  torch::jit::Module used_;    // its copy for the box at hand
 };
 
 // False where there is nobody to talk to.
@@ -187,16 +205,25 @@ bool RunBox(ScriptRunner& runner, const ScriptBox& box) {
   const bool sound = box.z > 0 && box.y > 0 && box.x > 0 && box.z < kMostVoxels && box.y < kMostVoxels / box.z &&
                      box.x < kMostVoxels / box.z / box.y;
   if (!sound) return false;
-  std::vector<float> values(static_cast<size_t>(box.z * box.y * box.x));
-  if (!ReadAll(std::as_writable_bytes(std::span(values)))) return false;
-  const absl::StatusOr<torch::Tensor> restored = runner.Restore(values, box);
+  const auto voxels = static_cast<size_t>(box.z * box.y * box.x);
+  absl::StatusOr<torch::Tensor> image = Tried("taking a box", [&]() -> absl::StatusOr<torch::Tensor> {
+    return torch::empty({box.z, box.y, box.x}, torch::kFloat32);
+  });
+  if (!image.ok()) return Skip(static_cast<int64_t>(voxels * sizeof(float))) && SayRefusal(image.status());
+  if (!ReadAll(std::as_writable_bytes(std::span(image->data_ptr<float>(), voxels)))) return false;
+  const absl::StatusOr<torch::Tensor> restored = runner.Restore(*std::move(image), box);
   if (!restored.ok()) return SayRefusal(restored.status());
-  return Say(ScriptSays::kResult, std::as_bytes(std::span(restored->data_ptr<float>(), values.size())));
+  return Say(ScriptSays::kResult, std::as_bytes(std::span(restored->data_ptr<float>(), voxels)));
+}
+
+// What the worker has open and did not mean to hand on.
+absl::Status CloseWhatIsLeft() {
+  if (::close_range(kScriptSocket + 1, ~0U, 0) == 0) return absl::OkStatus();
+  return absl::InternalError(fmt::format("close_range failed: {}", std::strerror(errno)));
 }
 
 int Run() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a parent that has gone before is seen by its end of the socket
-  ::close_range(kScriptSocket + 1, ~0U, 0);
   ::signal(SIGPIPE, SIG_IGN);
   ::mallopt(M_ARENA_MAX, 2);
   ::mallopt(M_MMAP_THRESHOLD, kLargeBlock);
@@ -205,6 +232,7 @@ int Run() {
   std::string file(setup.file_bytes, '\0');
   if (!ReadAll(std::as_writable_bytes(std::span(file)))) return 1;
   const absl::Status ready = Tried("preparing to run a model", [&] {
+    RETURN_IF_ERROR(CloseWhatIsLeft());
     WarmUp(static_cast<int>(setup.threads));
     return EnterSandbox();
   });
@@ -232,6 +260,7 @@ bool IsOwnProgram() {
 
 std::optional<int> RunScriptProcess(int argc, const char* const* argv) {
   asked = true;
+  RememberProcessors();
   if (argc != 2 || std::string_view(argv[1]) != kScriptFlag) return std::nullopt;
   try {
     ::_exit(Run());  // nothing else is to be done on the way out
@@ -245,7 +274,7 @@ std::optional<int> RunScriptProcess(int argc, const char* const* argv) {
 std::string ScriptsUnavailable() {
   if (!asked) return "this program runs no models that are programs";
   if (!IsOwnProgram()) return "models that are programs cannot be run by a program that a loader has started";
-  if (!SandboxAvailable()) return "this system cannot keep a process from all but computing (seccomp)";
+  if (!SandboxAvailable()) return "this system cannot keep a process from all but computing (seccomp, close_range)";
   return "";
 }
 

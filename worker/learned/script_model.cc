@@ -24,7 +24,7 @@ constexpr double kMemoryMargin = 1.5;       // over what the trial took
 constexpr double kLeastBytesPerVoxel = 32;  // values on either side of the socket, and copies
 // Address space beyond what is counted: stacks of threads, what an allocator holds back.
 constexpr int64_t kSpareBytes = int64_t{512} << 20;
-constexpr double kLeastSeconds = 60, kSecondsPerVoxel = 1e-4;
+constexpr double kLeastSeconds = 30, kSecondsPerVoxel = 5e-5, kMostSeconds = 900;
 
 int64_t UpTo(int64_t n, int64_t step) {
   return (n + step - 1) / step * step;
@@ -76,8 +76,8 @@ absl::Status CheckDigest(std::span<const std::byte> file, const std::string& tol
 
 class ScriptModel final : public Model {
  public:
-  ScriptModel(std::span<const std::byte> file, Descriptor descriptor, double bytes_per_voxel)
-      : file_(file.begin(), file.end()), descriptor_(std::move(descriptor)) {
+  ScriptModel(std::span<const std::byte> file, Descriptor descriptor, double bytes_per_voxel, Stop stop)
+      : file_(file.begin(), file.end()), descriptor_(std::move(descriptor)), stop_(std::move(stop)) {
     facts_.network = std::string(kScriptNetwork);
     facts_.percentiles = descriptor_.percentiles;
     facts_.descriptor = WriteDescriptor(descriptor_);
@@ -122,6 +122,8 @@ class ScriptModel final : public Model {
                      "the model's result has values that are not finite");
   }
 
+  void StopWhen(Stop stop) override { stop_ = std::move(stop); }
+
   // Finds the number of parameters, and whether the model does what its descriptor says; also the memory, where it is
   // not known.
   absl::Status Try() {
@@ -130,6 +132,7 @@ class ScriptModel final : public Model {
     if (kind_.bytes_per_voxel > 0) return absl::OkStatus();
     const Shape3 box = TakenExtents(descriptor_, {kTrialExtent, kTrialExtent, kTrialExtent});
     const std::vector<float> values(static_cast<size_t>(box.voxels()), 0.5F);
+    process_->ForgetPeak();
     ASSIGN_OR_RETURN(const int64_t before, process_->ResidentBytes());
     ASSIGN_OR_RETURN(const std::vector<float> restored, process_->Restore(box, values, BoundsFor(box, kTrialBytes)));
     ASSIGN_OR_RETURN(const int64_t peak, process_->PeakBytes());
@@ -140,9 +143,9 @@ class ScriptModel final : public Model {
   }
 
  private:
-  static ScriptBounds BoundsFor(const Shape3& box, int64_t bytes) {
-    const double seconds = kLeastSeconds + kSecondsPerVoxel * static_cast<double>(box.voxels());
-    return {.bytes = bytes + kSpareBytes, .time = std::chrono::seconds(static_cast<int64_t>(seconds))};
+  ScriptBounds BoundsFor(const Shape3& box, int64_t bytes) const {
+    const double seconds = std::min(kLeastSeconds + kSecondsPerVoxel * static_cast<double>(box.voxels()), kMostSeconds);
+    return {.bytes = bytes + kSpareBytes, .time = std::chrono::seconds(static_cast<int64_t>(seconds)), .stop = stop_};
   }
 
   // Starts the process where there is none, or the last one has ended.
@@ -158,6 +161,7 @@ class ScriptModel final : public Model {
 
   const std::vector<std::byte> file_;
   const Descriptor descriptor_;
+  Stop stop_;
   ModelFacts facts_;
   NetworkKind kind_;
   mutable std::unique_ptr<ScriptProcess> process_;
@@ -166,7 +170,7 @@ class ScriptModel final : public Model {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Model>> LoadScript(std::span<const std::byte> file, std::string_view descriptor,
-                                                  double bytes_per_voxel) {
+                                                  double bytes_per_voxel, Stop stop) {
   if (const std::string reason = ScriptsUnavailable(); !reason.empty()) {
     return MakeError(
         {.reason = v1::INVALID_FIELD, .field = "check_model.format", .remedy = "Give its tensors as SAFETENSORS."},
@@ -175,7 +179,7 @@ absl::StatusOr<std::unique_ptr<Model>> LoadScript(std::span<const std::byte> fil
   ASSIGN_OR_RETURN(Descriptor parsed, ParseDescriptor(descriptor));
   RETURN_IF_ERROR(CheckArchive(file));
   RETURN_IF_ERROR(CheckDigest(file, parsed.file_sha256));
-  auto model = std::make_unique<ScriptModel>(file, std::move(parsed), bytes_per_voxel);
+  auto model = std::make_unique<ScriptModel>(file, std::move(parsed), bytes_per_voxel, std::move(stop));
   RETURN_IF_ERROR(model->Try());
   return model;
 }

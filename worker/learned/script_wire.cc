@@ -13,19 +13,23 @@
 namespace deconvoy::worker::learned {
 namespace {
 
-constexpr int64_t kMostWaitMs = 60'000;  // at once
-
 absl::Status Gone(const char* what) {
   return absl::UnavailableError(what);
 }
 
-// Until the socket can do `event`, or something has gone wrong that the call itself will tell.
-absl::Status AwaitEvent(int socket, int16_t event, ScriptTime deadline) {
+// Until the socket can do `event`, or something has gone wrong that the call itself will tell. `watched` is when it was
+// last asked whether to go on.
+absl::Status AwaitEvent(int socket, int16_t event, const ScriptPatience& patience, ScriptTime& watched) {
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const ScriptTime now = std::chrono::steady_clock::now();
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(patience.deadline - now);
     if (left.count() <= 0) return absl::DeadlineExceededError("no answer");
+    if (patience.watch && now - watched >= kWatchEvery) {
+      RETURN_IF_ERROR(patience.watch());
+      watched = now;
+    }
     pollfd waiting{.fd = socket, .events = event, .revents = 0};
-    const int ready = ::poll(&waiting, 1, static_cast<int>(std::min<int64_t>(left.count(), kMostWaitMs)));
+    const int ready = ::poll(&waiting, 1, static_cast<int>(std::min(left, kWatchEvery).count()));
     if (ready > 0) return absl::OkStatus();
     if (ready < 0 && errno != EINTR) return absl::InternalError(fmt::format("poll: {}", std::strerror(errno)));
   }
@@ -33,9 +37,10 @@ absl::Status AwaitEvent(int socket, int16_t event, ScriptTime deadline) {
 
 // Moves bytes by `call`, which returns how many, or -1 with errno.
 template <typename Call>
-absl::Status Move(int socket, size_t bytes, int16_t event, ScriptTime deadline, const Call& call) {
+absl::Status Move(int socket, size_t bytes, int16_t event, const ScriptPatience& patience, const Call& call) {
+  ScriptTime watched{};
   for (size_t done = 0; done < bytes;) {
-    RETURN_IF_ERROR(AwaitEvent(socket, event, deadline));
+    RETURN_IF_ERROR(AwaitEvent(socket, event, patience, watched));
     const ssize_t moved = call(done);
     if (moved == 0) return Gone("its end of the socket is closed");
     if (moved > 0) {
@@ -49,14 +54,14 @@ absl::Status Move(int socket, size_t bytes, int16_t event, ScriptTime deadline, 
 
 }  // namespace
 
-absl::Status SendBy(int socket, std::span<const std::byte> bytes, ScriptTime deadline) {
-  return Move(socket, bytes.size(), POLLOUT, deadline, [&](size_t done) {
+absl::Status SendBy(int socket, std::span<const std::byte> bytes, const ScriptPatience& patience) {
+  return Move(socket, bytes.size(), POLLOUT, patience, [&](size_t done) {
     return ::send(socket, bytes.data() + done, bytes.size() - done, MSG_DONTWAIT | MSG_NOSIGNAL);
   });
 }
 
-absl::Status ReceiveBy(int socket, std::span<std::byte> bytes, ScriptTime deadline) {
-  return Move(socket, bytes.size(), POLLIN, deadline,
+absl::Status ReceiveBy(int socket, std::span<std::byte> bytes, const ScriptPatience& patience) {
+  return Move(socket, bytes.size(), POLLIN, patience,
               [&](size_t done) { return ::recv(socket, bytes.data() + done, bytes.size() - done, MSG_DONTWAIT); });
 }
 

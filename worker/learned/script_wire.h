@@ -17,6 +17,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 
 namespace deconvoy::worker::learned {
@@ -43,8 +44,15 @@ inline constexpr uint64_t kMostScriptText = 4096;
 
 using ScriptTime = std::chrono::steady_clock::time_point;
 
-// All of the bytes. Errors: DEADLINE_EXCEEDED, UNAVAILABLE where the other side has gone.
-absl::Status SendBy(int socket, std::span<const std::byte> bytes, ScriptTime deadline);
-absl::Status ReceiveBy(int socket, std::span<std::byte> bytes, ScriptTime deadline);
+// How long to go on: until the deadline, and as long as `watch`, asked at once and then every kWatchEvery, says OK.
+struct ScriptPatience {
+  ScriptTime deadline{};
+  std::function<absl::Status()> watch = {};
+};
+inline constexpr auto kWatchEvery = std::chrono::milliseconds(500);
+
+// All of the bytes. Errors: DEADLINE_EXCEEDED, UNAVAILABLE where the other side has gone, those of `watch`.
+absl::Status SendBy(int socket, std::span<const std::byte> bytes, const ScriptPatience& patience);
+absl::Status ReceiveBy(int socket, std::span<std::byte> bytes, const ScriptPatience& patience);
 
 }  // namespace deconvoy::worker::learned

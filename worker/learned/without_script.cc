@@ -13,7 +13,7 @@ std::optional<int> RunScriptProcess(int /*argc*/, const char* const* /*argv*/) {
 }
 
 absl::StatusOr<std::unique_ptr<Model>> LoadScript(std::span<const std::byte> /*file*/, std::string_view /*descriptor*/,
-                                                  double /*bytes_per_voxel*/) {
+                                                  double /*bytes_per_voxel*/, Stop /*stop*/) {
   return MakeError({.reason = v1::INVALID_FIELD,
                     .field = "check_model.format",
                     .remedy = "Build the worker with libtorch-dev, libyaml-cpp-dev and libseccomp-dev."},

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "proto/contract/error.h"
@@ -20,21 +21,28 @@ namespace deconvoy::worker {
 namespace {
 
 absl::StatusOr<std::unique_ptr<learned::Model>> LoadChecked(const v1::Task& task, const v1::ModelUse& use,
-                                                            VolumeSource& source) {
+                                                            TaskContext& context) {
   ASSIGN_OR_RETURN(const v1::VolumeAccess* volume, FindInput(task, use.volume()));
-  ASSIGN_OR_RETURN(const std::string file, ReadFile(source, *volume, 0));
+  ASSIGN_OR_RETURN(const std::string file, ReadFile(context.source(), *volume, 0));
   if (DigestOf(file) != use.facts().digest()) {
     return MakeError({.reason = v1::CORRUPT_DATA, .remedy = "Import or train the model anew."},
                      fmt::format("the file of {} is not the one that was checked", Printable(use.name())));
   }
   const auto bytes = std::as_bytes(std::span(file));
   if (use.facts().format() != v1::TORCHSCRIPT) return learned::LoadModel(bytes);
-  return learned::LoadScript(bytes, use.facts().descriptor_text(), use.facts().bytes_per_voxel());
+  return learned::LoadScript(bytes, use.facts().descriptor_text(), use.facts().bytes_per_voxel(),
+                             [&context] { return context.cancelled(); });
 }
 
-// A model that is a program is another one with another descriptor.
-std::string KeyOf(const v1::ModelUse& use) {
-  return use.facts().digest() + use.facts().descriptor_text();
+// `jobs/{id}`.
+std::string_view JobOf(const v1::Task& task) {
+  return std::string_view(task.name()).substr(0, task.name().find("/tasks/"));
+}
+
+// A model that is a program is another one with another descriptor, and in another job.
+std::string KeyOf(const v1::Task& task, const v1::ModelUse& use) {
+  if (use.facts().format() != v1::TORCHSCRIPT) return use.facts().digest();
+  return fmt::format("{}{}/{}", use.facts().digest(), JobOf(task), use.facts().descriptor_text());
 }
 
 // The least step on which all models' boxes may begin.
@@ -91,18 +99,19 @@ class Mixture {
 
 }  // namespace
 
-absl::Status ModelSet::Load(const v1::Task& task, VolumeSource& source) {
+absl::Status ModelSet::Load(const v1::Task& task, TaskContext& context) {
   std::map<std::string, std::unique_ptr<learned::Model>> loaded;
   order_.clear();
   for (const v1::ModelUse& use : task.tile().models()) {
-    std::unique_ptr<learned::Model>& model = loaded[KeyOf(use)];
+    std::unique_ptr<learned::Model>& model = loaded[KeyOf(task, use)];
     if (model == nullptr) {
-      const auto known = models_.find(KeyOf(use));
+      const auto known = models_.find(KeyOf(task, use));
       if (known != models_.end()) model = std::move(known->second);
     }
     if (model == nullptr) {
-      ASSIGN_OR_RETURN(model, LoadChecked(task, use, source));
+      ASSIGN_OR_RETURN(model, LoadChecked(task, use, context));
     }
+    model->StopWhen([&context] { return context.cancelled(); });
     order_.push_back(model.get());
   }
   models_ = std::move(loaded);

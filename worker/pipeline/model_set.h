@@ -16,13 +16,15 @@
 
 namespace deconvoy::worker {
 
-// Models that have been loaded, kept for the next tile by the digests of their files and their
-// descriptors. One thread at a time.
+// Models that have been loaded, kept for the next tile by the digests of their files. Those that are programs are kept
+// for the tiles of one job with one descriptor: the next job, maybe another user's, is given to new processes. One
+// thread at a time.
 class ModelSet {
  public:
   // Reads those of the task that are not there yet, and forgets all others. Errors: CORRUPT_DATA for a file that is not
-  // the one that was checked, BAD_MODEL, those of LoadModel and of the source.
-  absl::Status Load(const v1::Task& task, VolumeSource& source);
+  // the one that was checked, BAD_MODEL, those of LoadModel and of the source. Models that can end early do so when the
+  // task is cancelled; they must not be applied after it. REQUIRES: `context` is the task's.
+  absl::Status Load(const v1::Task& task, TaskContext& context);
   void Clear() { models_.clear(); }
 
   // In the order of the task that was loaded last.

@@ -342,7 +342,7 @@ absl::Status TilePipeline::OpenDomain(const Shape3& domain) {
 
 absl::Status TilePipeline::LoadModels(const v1::Task& task, TaskContext& context) {
   learned::SetThreads(static_cast<int>(backend_.threads()));
-  return models_.Load(task, context.source());
+  return models_.Load(task, context);
 }
 
 absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskContext& context) {

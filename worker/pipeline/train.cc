@@ -239,7 +239,8 @@ absl::StatusOr<v1::TaskResult> RunFinishTraining(const v1::Task& task, Backend& 
   return result;
 }
 
-absl::StatusOr<v1::TaskResult> RunCheckModel(const v1::Task& task, TaskContext& context) {
+absl::StatusOr<v1::TaskResult> RunCheckModel(const v1::Task& task, Backend& backend, TaskContext& context) {
+  learned::SetThreads(static_cast<int>(backend.threads()));
   const v1::CheckModelSpec& spec = task.check_model().spec();
   ASSIGN_OR_RETURN(const v1::VolumeAccess* volume, FindInput(task, spec.model_volume()));
   ASSIGN_OR_RETURN(const std::string file, ReadFile(context.source(), *volume, 0));
@@ -249,9 +250,10 @@ absl::StatusOr<v1::TaskResult> RunCheckModel(const v1::Task& task, TaskContext& 
         "the file is a pickle of torch.save, which may do anything when it is read, and is never read here");
   }
   const auto bytes = std::as_bytes(std::span(file));
-  ASSIGN_OR_RETURN(const std::unique_ptr<learned::Model> model, spec.format() == v1::TORCHSCRIPT
-                                                                    ? learned::LoadScript(bytes, spec.descriptor_text())
-                                                                    : learned::LoadModel(bytes));
+  ASSIGN_OR_RETURN(const std::unique_ptr<learned::Model> model,
+                   spec.format() == v1::TORCHSCRIPT ? learned::LoadScript(bytes, spec.descriptor_text(), 0,
+                                                                          [&context] { return context.cancelled(); })
+                                                    : learned::LoadModel(bytes));
   v1::TaskResult result;
   ASSIGN_OR_RETURN(*result.mutable_check_model()->mutable_facts(), FactsOf(file, *model));
   return result;

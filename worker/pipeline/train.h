@@ -19,7 +19,7 @@ absl::StatusOr<v1::TaskResult> RunTrain(const v1::Task& task, Backend& backend, 
 absl::StatusOr<v1::TaskResult> RunFinishTraining(const v1::Task& task, Backend& backend, TaskContext& context);
 
 // Errors: BAD_MODEL, INVALID_FIELD, LIMIT_EXCEEDED, those of the source. REQUIRES: task.has_check_model().
-absl::StatusOr<v1::TaskResult> RunCheckModel(const v1::Task& task, TaskContext& context);
+absl::StatusOr<v1::TaskResult> RunCheckModel(const v1::Task& task, Backend& backend, TaskContext& context);
 
 // Memory that such a task needs, without what it streams. Errors: INVALID_FIELD for a volume that is not among the
 // inputs. REQUIRES: the task is one of those above.

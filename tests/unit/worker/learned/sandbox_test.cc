@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -36,6 +37,11 @@ int Inside(
   int status = 0;
   EXPECT_EQ(::waitpid(process, &status, 0), process);
   return status;
+}
+
+absl::Status Bound(pid_t process, int64_t more_bytes, double more_seconds) {
+  const absl::StatusOr<int64_t> taken = AddressSpace(process);
+  return taken.ok() ? BoundProcess(process, *taken + more_bytes, more_seconds) : taken.status();
 }
 
 // 0 where the call succeeded, else its error.
@@ -71,6 +77,7 @@ TEST_F(Sandbox, RefusesWhatLeadsOut) {
       {"another process", [] { return ::fork(); }},
       {"tracing", [] { return ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr); }},
       {"a signal to its parent", [] { return ::kill(::getppid(), 0); }},
+      {"what another sees as its name", [] { return ::prctl(PR_SET_NAME, "VmHWM: 0"); }},
       {"memory that is a file", [] { return ::memfd_create("a", 0); }},
       {"higher limits",
        [] {
@@ -133,7 +140,7 @@ TEST_F(Sandbox, MemoryIsBounded) {
     return room == MAP_FAILED ? errno : kDid;
   };
   const auto bound = [] {
-    if (!BoundProcess(::getpid(), int64_t{256} << 20, 60).ok()) ::_exit(kCannotEnter);
+    if (!Bound(::getpid(), int64_t{256} << 20, 60).ok()) ::_exit(kCannotEnter);
   };
   ExpectEnds(Inside([&] { return take(size_t{32} << 20); }, bound), kDid);
   ExpectEnds(Inside([&] { return take(size_t{512} << 20); }, bound), ENOMEM);
@@ -148,7 +155,7 @@ TEST_F(Sandbox, AnEndlessLoopEnds) {
         return kDid;
       },
       [] {
-        if (!BoundProcess(::getpid(), int64_t{256} << 20, 1).ok()) ::_exit(kCannotEnter);
+        if (!Bound(::getpid(), int64_t{256} << 20, 1).ok()) ::_exit(kCannotEnter);
       });
   ASSERT_TRUE(WIFSIGNALED(status));
   EXPECT_EQ(WTERMSIG(status), SIGXCPU);
@@ -165,7 +172,7 @@ TEST_F(Sandbox, BoundsOfAChildAreSetFromOutside) {
     void* room = ::mmap(nullptr, size_t{512} << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ::_exit(room == MAP_FAILED ? errno : kDid);
   }
-  EXPECT_OK(BoundProcess(process, int64_t{64} << 20, 60));
+  EXPECT_OK(Bound(process, int64_t{64} << 20, 60));
   EXPECT_EQ(::write(ends[1], "x", 1), 1);
   int status = 0;
   EXPECT_EQ(::waitpid(process, &status, 0), process);

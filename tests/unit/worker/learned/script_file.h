@@ -8,12 +8,14 @@
 
 namespace deconvoy::worker::learned {
 
-// A model with one parameter, the array `weight` of 3 x 3 x 3 numbers, and the given source of `forward`.
+// A model with one parameter, the array `weight` of 3 x 3 x 3 numbers, the buffer `kept` of 4 x 8 x 8 zeros, and the
+// given source of `forward`.
 inline std::string ScriptFile(const std::string& forward) {
   torch::jit::Module module("net");
   torch::Tensor weight = torch::zeros({1, 1, 3, 3, 3});
   weight[0][0][1][1][1] = 1;
   module.register_parameter("weight", weight, /*is_buffer=*/false);
+  module.register_buffer("kept", torch::zeros({1, 1, 4, 8, 8}));
   module.define(forward);
   std::ostringstream out;
   module.save(out);

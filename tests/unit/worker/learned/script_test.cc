@@ -52,8 +52,23 @@ TEST_F(ScriptTest, AModelIsMeasuredAndKnowsItsFacts) {
   EXPECT_EQ(model->facts().percentiles, (Percentiles{.low = 2, .high = 99}));
   EXPECT_TRUE(model->facts().psf_digest.empty());
   EXPECT_THAT(model->facts().descriptor, HasSubstr("scale_range"));
-  EXPECT_GE(model->kind().bytes_per_voxel, 12) << "three tensors at least";
   EXPECT_LE(model->kind().bytes_per_voxel, 4000);
+}
+
+TEST_F(ScriptTest, MemoryIsThatOfTheModelsOwnArrays) {
+  const std::string forward = "def forward(self, x):\n    return x.repeat([1, COPIES, 1, 1, 1]).mean([1], True)\n";
+  const auto bytes = [&](int copies) {
+    std::string source = forward;
+    source.replace(source.find("COPIES"), 6, std::to_string(copies));
+    const auto model = Load(ScriptFile(source), ScriptDescriptor(), 0);
+    EXPECT_OK(model);
+    return model.ok() ? (*model)->kind().bytes_per_voxel : 0;
+  };
+  const double few = bytes(20), many = bytes(100);
+  EXPECT_GE(few, 20 * 4);
+  EXPECT_GE(many, 100 * 4);
+  EXPECT_LE(many, 4000);
+  EXPECT_GE(many - few, 80 * 4);
 }
 
 TEST_F(ScriptTest, BoxesOfAnyExtentsAreRestored) {
@@ -91,9 +106,9 @@ TEST_F(ScriptTest, WhatIsNoProgramIsRefused) {
 TEST_F(ScriptTest, ResultsAreThoseThatTheDescriptorTells) {
   ExpectRefused(Applied("def forward(self, x):\n    return x[:, :, :2]\n"), v1::BAD_OUTPUT, "[1, 1, 2, 8, 8]");
   ExpectRefused(Applied("def forward(self, x):\n    return (x, x)\n"), v1::BAD_OUTPUT, "not one tensor");
-  ExpectRefused(Applied("def forward(self, x):\n    return x.to(torch.float64)\n"), v1::BAD_OUTPUT, "float32");
+  ExpectRefused(Applied("def forward(self, x):\n    return x.to(7)\n"), v1::BAD_OUTPUT, "float32");
   ExpectRefused(Applied("def forward(self, x):\n    return x / 0.0\n"), v1::BAD_OUTPUT, "not finite");
-  ExpectRefused(Applied("def forward(self, x):\n    raise Exception('not today')\n"), v1::BAD_MODEL, "not today");
+  ExpectRefused(Applied("def forward(self, x):\n    raise AssertionError('not today')\n"), v1::BAD_MODEL, "not today");
 }
 
 TEST_F(ScriptTest, AModelReadsNoFiles) {
@@ -115,13 +130,47 @@ TEST_F(ScriptTest, AModelThatFailsOnOneBoxGoesOnWithTheNext) {
   ASSERT_OK_AND_ASSIGN(const auto model, Load(ScriptFile(R"(
     def forward(self, x):
         if float(x.sum()) > 1000.0:
-            raise Exception('too bright')
+            raise AssertionError('too bright')
         return x
 )")));
   const std::vector<float> bright(4 * 8 * 8, 100), dark(4 * 8 * 8, 1);
   ExpectRefused(model->Apply(bright, {4, 8, 8}, {}).status(), v1::BAD_MODEL, "too bright");
   ASSERT_OK_AND_ASSIGN(const Estimate estimate, model->Apply(dark, {4, 8, 8}, {}));
   EXPECT_EQ(estimate.value, dark);
+}
+
+TEST_F(ScriptTest, WhatAModelKeepsOfABoxIsGoneAtTheNext) {
+  ASSERT_OK_AND_ASSIGN(const auto model, Load(ScriptFile(R"(
+    def forward(self, x):
+        before = self.kept + 0.0
+        self.kept.add_(x)
+        self.kept = self.kept + x
+        return before
+)")));
+  for (const float value : {5.0F, 7.0F, 9.0F}) {
+    const std::vector<float> values(4 * 8 * 8, value);
+    ASSERT_OK_AND_ASSIGN(const Estimate estimate, model->Apply(values, {4, 8, 8}, {}));
+    EXPECT_EQ(estimate.value, std::vector<float>(values.size(), 0.0F)) << value;
+  }
+}
+
+TEST_F(ScriptTest, ATaskThatIsCancelledDoesNotWaitForTheModel) {
+  ASSERT_OK_AND_ASSIGN(const auto model, Load(ScriptFile(R"(
+    def forward(self, x):
+        while float(x.sum()) > 1000.0:
+            x = x + 1.0
+        return x
+)")));
+  const std::vector<float> bright(4 * 8 * 8, 100), dark(4 * 8 * 8, 1);
+  int asked = 0;
+  model->StopWhen([&asked] { return ++asked > 6; });
+  EXPECT_EQ(model->Apply(bright, {4, 8, 8}, {}).status().code(), absl::StatusCode::kCancelled);
+  model->StopWhen({});
+  ASSERT_OK_AND_ASSIGN(const Estimate estimate, model->Apply(dark, {4, 8, 8}, {}));
+  EXPECT_EQ(estimate.value, dark);
+  const std::string file = UNetFile();
+  const auto never = LoadScript(std::as_bytes(std::span(file)), ScriptDescriptor(), 0, [] { return true; });
+  EXPECT_EQ(never.status().code(), absl::StatusCode::kCancelled) << never.status();
 }
 
 TEST_F(ScriptTest, AModelThatNeverEndsIsEnded) {
