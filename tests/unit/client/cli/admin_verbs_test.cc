@@ -102,10 +102,14 @@ TEST_F(AdminVerbsTest, JobsHaveTheClassThatIsAskedFor) {
 // The stack has two channels of 3 x 8 x 9.
 TEST_F(AdminVerbsTest, PreviewsOfARegionAreInteractive) {
   const std::vector<std::string> small = {"--region", "1:2,0:4,0:3"}, large = {"--region", "1:2,:,:"};
-  EXPECT_EQ(service_.jobs()[Submit(small)].spec().job_class(), v1::INTERACTIVE);
-  EXPECT_EQ(service_.jobs()[Submit(large)].spec().job_class(), v1::NORMAL);
-  EXPECT_EQ(service_.jobs()[Submit({small[0], small[1], "--class", "normal"})].spec().job_class(), v1::NORMAL);
-  EXPECT_EQ(service_.jobs()[Submit({large[0], large[1], "--class", "batch"})].spec().job_class(), v1::BATCH);
+  const auto class_of = [this](const std::vector<std::string>& arguments) {
+    const std::string job = Submit(arguments);
+    return service_.jobs()[job].spec().job_class();
+  };
+  EXPECT_EQ(class_of(small), v1::INTERACTIVE);
+  EXPECT_EQ(class_of(large), v1::NORMAL);
+  EXPECT_EQ(class_of({small[0], small[1], "--class", "normal"}), v1::NORMAL);
+  EXPECT_EQ(class_of({large[0], large[1], "--class", "batch"}), v1::BATCH);
 }
 
 TEST_F(AdminVerbsTest, AJobThatComputesThePsfIsOfTheSameClass) {

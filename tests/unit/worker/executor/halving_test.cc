@@ -1,4 +1,5 @@
 #include <gmock/gmock.h>
+#include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -6,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <string>
 #include <vector>
 
 #include "proto/contract/checksum.h"
@@ -108,6 +110,9 @@ class HalvingOnDevice : public ::testing::TestWithParam<v1::Boundary> {};
 TEST_P(HalvingOnDevice, PartsAreTheWholeTile) {
   Setting s = Large();
   s.boundary = GetParam();
+  // What is repeated beyond the frame reaches as far as one iteration, but not as two.
+  const int iterations = s.boundary == v1::MIRROR ? 1 : 2;
+  s.parameters["iterations"] = std::to_string(iterations);
   MemoryTask at_once;
   FillLarge(s, at_once);
   Attempts once;
@@ -146,7 +151,7 @@ TEST_P(HalvingOnDevice, PartsAreTheWholeTile) {
               b.quality().neighbours() + b.quality().neighbours_y())
         << "pairs in different parts are in no sum";
     ASSERT_EQ(parts.tile().objective_size(), whole.tile().objective_size());
-    ASSERT_EQ(whole.tile().objective_size(), 2);
+    ASSERT_EQ(whole.tile().objective_size(), iterations);
     EXPECT_GE(parts.tile().objective(0).data_squares(), whole.tile().objective(0).data_squares());
     const v1::PreviewPart &preview = parts.tile().preview(), &of_whole = whole.tile().preview();
     ASSERT_EQ(preview.maximum_size(), of_whole.maximum_size());
@@ -230,10 +235,11 @@ TEST(TileHalves, ShareTheCoreAndLoadItsHalo) {
   const std::optional<TileHalves> halves = HalvesOf(task);
   ASSERT_TRUE(halves);
   const Box3 first = CoreOf(halves->tasks[0]), second = CoreOf(halves->tasks[1]);
-  EXPECT_EQ(first, (Box3{{1, 0, 3}, {14, 48, 80}})) << "along x, which is the longest here, in whole blocks";
-  EXPECT_EQ(second, (Box3{{1, 0, 83}, {14, 48, 74}}));
-  EXPECT_EQ(LoadedOf(halves->tasks[0]), (Box3{{0, 0, 0}, {16, 48, 88}}));
-  EXPECT_EQ(LoadedOf(halves->tasks[1]), (Box3{{0, 0, 78}, {16, 48, 82}}));
+  EXPECT_EQ(first, (Box3{{1, 0, 3}, {14, 24, 154}}))
+      << "along y, which leaves the fewest padded voxels, in whole blocks";
+  EXPECT_EQ(second, (Box3{{1, 24, 3}, {14, 24, 154}}));
+  EXPECT_EQ(LoadedOf(halves->tasks[0]), (Box3{{0, 0, 0}, {16, 29, 160}}));
+  EXPECT_EQ(LoadedOf(halves->tasks[1]), (Box3{{0, 19, 0}, {16, 29, 160}}));
   for (const v1::Task& half : halves->tasks) {
     const Shape3 loaded = LoadedOf(half).shape, padded = ToShape3(half.tile().padded());
     EXPECT_EQ(padded, halves->padded);
@@ -243,7 +249,7 @@ TEST(TileHalves, ShareTheCoreAndLoadItsHalo) {
     EXPECT_LT(padded.voxels(), ToShape3(task.tile().padded()).voxels());
     ASSERT_EQ(half.outputs_size(), 2);
     for (const v1::OutputPiece& piece : half.outputs()) EXPECT_EQ(ToFrameBox(piece.box()).box, CoreOf(half));
-    EXPECT_EQ(half.tile().spec().SerializeAsString(), task.tile().spec().SerializeAsString());
+    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(half.tile().spec(), task.tile().spec()));
   }
 }
 
@@ -258,7 +264,7 @@ TEST(TileHalves, OutputsMoveWithTheCore) {
   const FrameBox box = ToFrameBox(halves->tasks[1].outputs(1).box());
   EXPECT_EQ(box.t, 3);
   EXPECT_EQ(box.c, 1);
-  EXPECT_EQ(box.box, (Box3{{0, 10, 100}, {14, 48, 74}}));
+  EXPECT_EQ(box.box, (Box3{{0, 34, 20}, {14, 24, 154}}));
 }
 
 TEST(TileHalves, SomeTilesStayWhole) {

@@ -125,6 +125,8 @@ std::vector<float> Values() {
 std::string StatesOfChildren() {
   std::string states;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
     std::ifstream file(entry.path() / "stat");
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     const size_t name_end = text.rfind(')');

@@ -104,6 +104,12 @@ TEST_F(TileOnDevice, SumsOverBlocksAreThoseOfProcessors) {
     raw[i] = std::round((faint ? 12.0F : 500.0F) + static_cast<float>(Random::OfVoxel(3, 9, i).Uniform(0, 4)));
   }
   for (size_t i = 5; i < raw.size(); i += 1001) raw[i] = 4000;
+  // A spot in the middle of a block of the faint half, in every plane.
+  for (size_t z = 0; z < 9; ++z) {
+    for (size_t y = 12; y < 16; ++y) {
+      for (size_t x = 5; x < 9; ++x) raw[(z * 30 + y) * 40 + x] += 20;
+    }
+  }
   MemoryTask here, there;
   for (MemoryTask* task : {&here, &there}) {
     Fill(s, raw, *task);
