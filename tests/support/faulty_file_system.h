@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -199,7 +200,8 @@ class FaultyFileSystem final : public server::FileSystem {
     std::lock_guard lock(mutex_);
     std::optional<std::filesystem::path> kept;
     if (!names_.contains(path) && std::filesystem::exists(path)) {
-      kept = kept_.path() / std::to_string(++kept_files_);
+      // A forked process has a count of its own.
+      kept = kept_.path() / fmt::format("{}-{}", getpid(), ++kept_files_);
       std::filesystem::create_hard_link(path, *kept);
     }
     if (absl::Status status = change(); !status.ok()) {
