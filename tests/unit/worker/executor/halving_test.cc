@@ -17,6 +17,7 @@
 #include "tests/support/test_support.h"
 #include "tests/unit/worker/pipeline/tile_setting.h"
 #include "tests/unit/worker/support/memory_task.h"
+#include "tests/unit/worker/support/scripted_executor.h"
 #include "worker/executor/halving_executor.h"
 #include "worker/executor/pipeline_executor.h"
 #include "worker/executor/tile_halves.h"
@@ -26,21 +27,7 @@ namespace {
 
 using testing::FromBytes;
 using testing::MemoryTask;
-
-// An executor that does what a test says.
-class Scripted : public TaskExecutor {
- public:
-  using Script = std::function<absl::StatusOr<v1::TaskResult>(const v1::Task&, TaskContext&)>;
-  explicit Scripted(Script script) : script_(std::move(script)) {}
-  absl::StatusOr<v1::TaskResult> Execute(const v1::Task& task, TaskContext& context) override {
-    ++calls;
-    return script_(task, context);
-  }
-  int calls = 0;
-
- private:
-  const Script script_;
-};
+using testing::Scripted;
 
 absl::Status NoMemory() {
   return MakeError({.reason = v1::OUT_OF_MEMORY}, "there is no room");

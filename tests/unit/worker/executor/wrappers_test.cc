@@ -12,6 +12,7 @@
 #include "proto/contract/volume_layout.h"
 #include "tests/support/test_support.h"
 #include "tests/unit/worker/support/memory_task.h"
+#include "tests/unit/worker/support/scripted_executor.h"
 #include "worker/backends/cpu/cpu_backend.h"
 #include "worker/executor/cancellable_executor.h"
 #include "worker/executor/crash_point.h"
@@ -26,21 +27,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using testing::MemoryTask;
-
-// An executor that does what a test says.
-class Scripted : public TaskExecutor {
- public:
-  using Script = std::function<absl::StatusOr<v1::TaskResult>(const v1::Task&, TaskContext&)>;
-  explicit Scripted(Script script) : script_(std::move(script)) {}
-  absl::StatusOr<v1::TaskResult> Execute(const v1::Task& task, TaskContext& context) override {
-    ++calls;
-    return script_(task, context);
-  }
-  int calls = 0;
-
- private:
-  const Script script_;
-};
+using testing::Scripted;
 
 v1::TaskResult TileResult() {
   v1::TaskResult result;
