@@ -14,6 +14,7 @@
 #include "worker/learned/model_file.h"
 #include "worker/learned/network.h"
 #include "worker/learned/network_module.h"
+#include "worker/learned/tensor_memory.h"
 #include "worker/learned/torch_status.h"
 #include "worker/memory/budget.h"
 
@@ -84,6 +85,7 @@ class TorchModel final : public Model {
  private:
   absl::StatusOr<Estimate> Restore(std::span<const float> values, const Shape3& box, const Scale& scale,
                                    float noise) const {
+    const KeptTensorMemory kept;
     const torch::NoGradGuard no_gradients;
     const bool denoises = kind().purpose == Purpose::kDenoise;
     torch::Tensor u = torch::from_blob(const_cast<float*>(values.data()), {1, 1, box.z, box.y, box.x}).to(device_);

@@ -44,7 +44,8 @@ struct NetworkKind {
   int64_t step = 1;  // boxes are computed on extents that are multiples of it
   // Voxels on each side, along every axis; of the networks that know the PSF, beside what its box adds (`Model::halo`).
   int64_t halo = 0;
-  // Memory of one pass without gradients, at most, per voxel of the box.
+  // Memory of one pass without gradients, at most, per voxel of a box of a million voxels; smaller ones take up to
+  // 64 MiB more.
   double bytes_per_voxel = 0;
   bool knows_psf = false;   // its model has the PSF inside, and is of no use with another
   bool plain_only = false;  // has no probabilistic head

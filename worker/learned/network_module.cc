@@ -8,21 +8,60 @@
 namespace deconvoy::worker::learned {
 namespace {
 
-// Kernels of few channels are computed several times as fast as one of planes, whose channels are those of three
-// planes.
-torch::Tensor ByPlanes(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias) {
-  const int64_t n = x.size(0), channels = x.size(1), planes = x.size(2), kernel = weight.size(2), reach = kernel / 2;
-  const torch::Tensor padded = torch::constant_pad_nd(x, {0, 0, 0, 0, reach, reach}).transpose(1, 2);
-  std::vector<torch::Tensor> shifted;
-  for (int64_t k = 0; k < kernel; ++k) shifted.push_back(padded.slice(1, k, k + planes));
-  const torch::Tensor stacked = torch::cat(shifted, 2).reshape({n * planes, kernel * channels, x.size(3), x.size(4)});
-  const torch::Tensor flat =
-      weight.permute({0, 2, 1, 3, 4}).reshape({weight.size(0), kernel * channels, kernel, kernel});
-  const torch::Tensor result = torch::conv2d(stacked, flat, bias, 1, reach);
-  return result.reshape({n, planes, weight.size(0), x.size(3), x.size(4)}).transpose(1, 2);
+using Parts = std::vector<torch::Tensor>;
+
+int64_t ChannelsOf(const Parts& parts) {
+  int64_t channels = 0;
+  for (const torch::Tensor& part : parts) channels += part.size(1);
+  return channels;
 }
 
-constexpr int64_t kFewChannels = 16;
+// Planes `from` to `to` of x, [n, c, z, y, x], and planes of 0 where it has none.
+torch::Tensor Planes(const torch::Tensor& x, int64_t from, int64_t to) {
+  const int64_t first = std::max<int64_t>(from, 0), last = std::min(to, x.size(2));
+  const torch::Tensor inside = x.slice(2, first, last);
+  if (first == from && last == to) return inside;
+  return torch::constant_pad_nd(inside, {0, 0, 0, 0, first - from, to - last});
+}
+
+// Kernels of few channels are computed several times as fast as one of planes, whose channels are those of three
+// planes. [n, in, z, y, x] to the planes `from` to `to` of [n, z, out, y, x].
+torch::Tensor ByPlanes(const Parts& parts, const torch::Tensor& weight, const torch::Tensor& bias, int64_t from,
+                       int64_t to) {
+  const torch::Tensor& x = parts.front();
+  const int64_t n = x.size(0), kernel = weight.size(2), reach = kernel / 2, planes = to - from;
+  Parts padded, shifted;
+  for (const torch::Tensor& part : parts) padded.push_back(Planes(part, from - reach, to + reach).transpose(1, 2));
+  for (int64_t k = 0; k < kernel; ++k) {
+    for (const torch::Tensor& part : padded) shifted.push_back(part.slice(1, k, k + planes));
+  }
+  const int64_t channels = kernel * ChannelsOf(parts);
+  const torch::Tensor stacked = torch::cat(shifted, 2).reshape({n * planes, channels, x.size(3), x.size(4)});
+  const torch::Tensor flat = weight.permute({0, 2, 1, 3, 4}).reshape({weight.size(0), channels, kernel, kernel});
+  return torch::conv2d(stacked, flat, bias, 1, reach).reshape({n, planes, weight.size(0), x.size(3), x.size(4)});
+}
+
+constexpr int64_t kStripBytes = 16 << 20;
+
+// `then` of ByPlanes over all planes, as [n, out, z, y, x]. What is made on the way is several times as large as what
+// comes in and goes out.
+torch::Tensor ByStrips(const Parts& parts, const torch::Tensor& weight, const torch::Tensor& bias,
+                       const Convolution::Activate& then) {
+  const torch::Tensor& x = parts.front();
+  const int64_t n = x.size(0), planes = x.size(2);
+  if (torch::GradMode::is_enabled()) return then(ByPlanes(parts, weight, bias, 0, planes)).transpose(1, 2);
+  const int64_t voxel_bytes =
+      (ChannelsOf(parts) * weight.size(2) + weight.size(0)) * static_cast<int64_t>(sizeof(float));
+  const int64_t strip = std::clamp<int64_t>(kStripBytes / (voxel_bytes * n * x.size(3) * x.size(4)), 1, planes);
+  torch::Tensor result = torch::empty({n, planes, weight.size(0), x.size(3), x.size(4)}, x.options());
+  for (int64_t z = 0; z < planes; z += strip) {
+    const int64_t end = std::min(z + strip, planes);
+    result.slice(1, z, end).copy_(then(ByPlanes(parts, weight, bias, z, end)));
+  }
+  return result.transpose(1, 2);
+}
+
+constexpr int64_t kFewChannels = 33;
 constexpr int64_t kLeastKernelAxes = 4;  // of a kernel: out, in, y, x
 
 }  // namespace
@@ -35,10 +74,17 @@ Convolution::Convolution(const Shape& shape) : shape_(shape) {
 }
 
 torch::Tensor Convolution::operator()(const torch::Tensor& x) const {
+  return (*this)(Parts{x}, [](const torch::Tensor& result) { return result; });
+}
+
+torch::Tensor Convolution::operator()(const Parts& parts, const Activate& then) const {
   const int64_t reach = shape_.kernel / 2;
-  if (shape_.dimensions == 2) return torch::conv2d(x, weight, bias, 1, reach);
-  if (shape_.kernel > 1 && shape_.in < kFewChannels && x.device().is_cpu()) return ByPlanes(x, weight, bias);
-  return torch::conv3d(x, weight, bias, 1, reach);
+  if (shape_.dimensions == 3 && shape_.kernel > 1 && shape_.in < kFewChannels && parts.front().device().is_cpu()) {
+    return ByStrips(parts, weight, bias, then);
+  }
+  const torch::Tensor x = parts.size() == 1 ? parts.front() : torch::cat(parts, 1);
+  return then(shape_.dimensions == 2 ? torch::conv2d(x, weight, bias, 1, reach)
+                                     : torch::conv3d(x, weight, bias, 1, reach));
 }
 
 torch::Tensor AddToValue(const torch::Tensor& outputs, const torch::Tensor& u) {

@@ -26,10 +26,15 @@ class Convolution : public torch::nn::Module {
     int64_t kernel = 3;  // odd
     bool bias = true;
   };
+  using Activate = std::function<torch::Tensor(const torch::Tensor&)>;
   explicit Convolution(const Shape& shape);
 
   // [n, in, (z,) y, x] to [n, out, (z,) y, x].
   torch::Tensor operator()(const torch::Tensor& x) const;
+
+  // What `then` makes of the convolution of `parts`, whose channels follow one another: a value of each value. Where no
+  // gradients are needed it is made of some planes at a time, while they are in the cache.
+  torch::Tensor operator()(const std::vector<torch::Tensor>& parts, const Activate& then) const;
 
   torch::Tensor weight, bias;  // bias is undefined where there is none
 

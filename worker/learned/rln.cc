@@ -24,16 +24,16 @@ torch::Tensor Scaled(const torch::Tensor& x, const torch::Tensor& affine) {
 RlnUnit::RlnUnit(int64_t in, int64_t out)
     : convolution(register_module("c", std::make_shared<Convolution>(Convolution::Shape{.in = in, .out = out}))) {}
 
-torch::Tensor RlnUnit::operator()(const torch::Tensor& x) {
+torch::Tensor RlnUnit::operator()(const std::vector<torch::Tensor>& parts) {
   if (settling) {
     const torch::NoGradGuard no_gradients;
-    const torch::Tensor plain = (*convolution)(x).transpose(0, 1).flatten(1);
+    const torch::Tensor plain = (*convolution)(torch::cat(parts, 1)).transpose(0, 1).flatten(1);
     const torch::Tensor deviation = plain.std(1).clamp_min(1e-6);
     convolution->bias.sub_(plain.mean(1)).div_(deviation);
     convolution->weight.div_(deviation.view({-1, 1, 1, 1, 1}));
     settling = false;
   }
-  return Activate(activation, (*convolution)(x));
+  return (*convolution)(parts, [this](const torch::Tensor& x) { return Activate(activation, x); });
 }
 
 RlnBlock::RlnBlock(bool deep) {
@@ -50,8 +50,8 @@ RlnBlock::RlnBlock(bool deep) {
 }
 
 torch::Tensor RlnBlock::Through(const std::vector<std::shared_ptr<RlnUnit>>& units, const torch::Tensor& x) {
-  const torch::Tensor first = (*units[0])(x), second = (*units[1])(first);
-  return units.size() == 2 ? second : (*units[2])(torch::cat({first, second}, 1));
+  const torch::Tensor first = (*units[0])({x}), second = (*units[1])({first});
+  return units.size() == 2 ? second : (*units[2])({first, second});
 }
 
 torch::Tensor RlnBlock::Quotient(const torch::Tensor& x) {
@@ -81,11 +81,11 @@ Rln::Rln(int64_t outputs)
 torch::Tensor Rln::Restore(const torch::Tensor& u, const torch::Tensor& /*noise*/) {
   const torch::Tensor back = coarse_->Back(coarse_->Quotient(torch::avg_pool3d(u, 2)));
   const torch::Tensor up = torch::softplus(torch::conv_transpose3d(back, up_, up_bias_, 2));
-  const torch::Tensor e1 = Scaled(u * (*raised_)(up).mean(1, true), first_);
+  const torch::Tensor e1 = Scaled(u * (*raised_)({up}).mean(1, true), first_);
   const torch::Tensor e2 = Scaled(e1 * (fine_->Back(fine_->Quotient(u)) + 1).mean(1, true), second_);
-  const torch::Tensor merged = (*merge_1_)(e2);
-  const torch::Tensor again = (*merge_2_)(torch::cat({merged, e1, e2}, 1));
-  const torch::Tensor last = (*merge_3_)(torch::cat({merged, again}, 1));
+  const torch::Tensor merged = (*merge_1_)({e2});
+  const torch::Tensor again = (*merge_2_)({merged, e1, e2});
+  const torch::Tensor last = (*merge_3_)({merged, again});
   const torch::Tensor value = torch::softplus(last.slice(1, 0, 2 * kWidth)).mean(1, true);
   if (outputs_ == 1) return value;
   return torch::cat({value, last.slice(1, 2 * kWidth).mean(1, true)}, 1);

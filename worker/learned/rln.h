@@ -26,7 +26,8 @@ enum class Activation { kSoftplus, kNone };
 class RlnUnit : public torch::nn::Module {
  public:
   RlnUnit(int64_t in, int64_t out);
-  torch::Tensor operator()(const torch::Tensor& x);
+  // Of `parts`, whose channels follow one another.
+  torch::Tensor operator()(const std::vector<torch::Tensor>& parts);
 
   Activation activation = Activation::kSoftplus;
   bool settling = false;  // the next pass makes mean 0 and deviation 1

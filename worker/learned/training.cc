@@ -15,6 +15,7 @@
 #include "worker/learned/examples.h"
 #include "worker/learned/model_file.h"
 #include "worker/learned/quality.h"
+#include "worker/learned/tensor_memory.h"
 #include "worker/learned/torch_status.h"
 #include "worker/learned/training_state.h"
 
@@ -146,6 +147,7 @@ absl::StatusOr<TrainingState> StateOf(const Recipe& recipe, std::span<const std:
 absl::StatusOr<TrainedPart> Train(const Recipe& recipe, std::span<const std::byte> bytes, int64_t last_step,
                                   Backend& backend, TrainingObserver& observer) {
   ASSIGN_OR_RETURN(TrainingState state, StateOf(recipe, bytes));
+  const KeptTensorMemory kept;
   Trainer trainer(recipe, backend);
   const int64_t first_step = state.step, last = std::min(last_step, recipe.steps);
   double sum = 0;
