@@ -18,6 +18,7 @@ namespace {
 
 // Images overlap by eighths of a patch, so that validation and training of a given image are different places of it.
 constexpr int64_t kValidationShare = 8;
+constexpr float kLeastReach = 0.01F;
 // Specimens whose patch has nothing nearly as bright as what lies around it are drawn anew, so many times.
 constexpr uint64_t kAttempts = 20;
 constexpr float kSeen = 0.25F;
@@ -43,9 +44,9 @@ class Unheard final : public Monitor {
   bool hears_curve() const override { return false; }
 };
 
-std::vector<float> Exposed(const Recipe& recipe, uint64_t seed, std::span<const float> photons) {
+std::vector<float> Exposed(const Recipe& recipe, double background, uint64_t seed, std::span<const float> photons) {
   std::vector<float> image(photons.size());
-  const Camera camera{{.read_noise = recipe.read_noise}, recipe.background, v1::F32, seed};
+  const Camera camera{{.read_noise = recipe.read_noise}, background, v1::F32, seed};
   Expose(camera, photons, 0, std::as_writable_bytes(std::span(image)));
   return image;
 }
@@ -105,7 +106,7 @@ absl::StatusOr<const Example*> Examples::Validation(int64_t number) {
 
 absl::StatusOr<Scene> Examples::HeldBack(v1::SpecimenKind kind, int64_t number) {
   const auto stream = static_cast<uint64_t>(Purpose::kHeldBack) + static_cast<uint64_t>(kind);
-  return Draw(Random::OfVoxel(recipe_.seed, stream, static_cast<uint64_t>(number)).Next(), kind);
+  return Draw(Random::OfVoxel(recipe_.seed, stream, static_cast<uint64_t>(number)).Next(), kind, recipe_.patch);
 }
 
 absl::StatusOr<const Example*> Examples::Kept(std::map<int64_t, Example>& kept, Purpose purpose, int64_t number) {
@@ -128,6 +129,14 @@ absl::StatusOr<Example> Examples::Make(Purpose purpose, int64_t number) {
 absl::StatusOr<Example> Examples::FromGiven(uint64_t seed, int64_t number) {
   const auto index = static_cast<size_t>(number < 0 ? -1 - number : number) % recipe_.images.size();
   const GivenImage& given = recipe_.images[index];
+  if (DegradesSlices(recipe_)) {
+    // Of several planes the last are the validation's.
+    const int64_t planes = given.shape.z, kept = planes > 1 ? std::max<int64_t>(planes / kValidationShare, 1) : 0;
+    Box3 region{{}, given.shape};
+    if (kept > 0) region.shape.z = number < 0 ? kept : planes - kept;
+    if (number < 0) region.origin.z = planes - region.shape.z;
+    return FromSlices(seed, given.image, given.shape, region);
+  }
   const Shape3& patch = recipe_.patch;
   Random random(seed);
   const int64_t places = given.shape.x - patch.x + 1, kept = std::max(places / kValidationShare, patch.x);
@@ -148,7 +157,12 @@ absl::StatusOr<Example> Examples::FromGiven(uint64_t seed, int64_t number) {
 }
 
 absl::StatusOr<Example> Examples::FromScene(uint64_t seed, v1::SpecimenKind kind) {
-  ASSIGN_OR_RETURN(Scene scene, Draw(seed, kind));
+  if (DegradesSlices(recipe_)) {
+    const Shape3 least = LeastImage(recipe_);
+    ASSIGN_OR_RETURN(const Scene scene, Draw(seed, kind, {recipe_.patch.z, least.y, least.x}));
+    return FromSlices(seed, scene.image, scene.shape, scene.inner);
+  }
+  ASSIGN_OR_RETURN(Scene scene, Draw(seed, kind, recipe_.patch));
   std::vector<float> target;
   switch (recipe_.source) {
     case Source::kMethod: {
@@ -159,7 +173,7 @@ absl::StatusOr<Example> Examples::FromScene(uint64_t seed, v1::SpecimenKind kind
     }
     case Source::kDegradation: {
       target = scene.image;
-      ASSIGN_OR_RETURN(scene.image, Blurred(scene.image, scene.shape));
+      ASSIGN_OR_RETURN(scene.image, Blurred(scene.image, scene.shape, recipe_.psf));
       break;
     }
     case Source::kBlindSpot:
@@ -170,6 +184,70 @@ absl::StatusOr<Example> Examples::FromScene(uint64_t seed, v1::SpecimenKind kind
   }
   return Example{Cut(scene.image, scene.shape, scene.inner), Cut(target, scene.shape, scene.inner),
                  ScaleOf(scene.image, {})};
+}
+
+absl::StatusOr<Example> Examples::FromSlices(uint64_t seed, const std::vector<float>& image, const Shape3& shape,
+                                             const Box3& region) {
+  Random random(seed);
+  const auto voxels = static_cast<size_t>(recipe_.patch.voxels());
+  Example example{std::vector<float>(voxels), std::vector<float>(voxels), ScaleOf(image, {})};
+  std::map<LateralAxis, std::vector<int64_t>> rows;
+  for (int64_t row = 0; row < recipe_.patch.y; ++row) {
+    rows[random.Below(2) == 0 ? LateralAxis::kY : LateralAxis::kX].push_back(row);
+  }
+  for (const auto& [degraded, some] : rows) {
+    RETURN_IF_ERROR(AddSlices(degraded, some, image, shape, region, random, example));
+  }
+  return example;
+}
+
+absl::Status Examples::AddSlices(LateralAxis degraded, const std::vector<int64_t>& rows,
+                                 const std::vector<float>& image, const Shape3& shape, const Box3& region,
+                                 Random& random, Example& example) {
+  ASSIGN_OR_RETURN(const PreparedPsf* blur, FurtherBlurAlong(degraded));
+  const Shape3& patch = recipe_.patch;
+  const double step = PlaneStep(recipe_.voxel_um, degraded);
+  const int64_t lines = LinesOf(patch.z, step);
+  const Shape3 slice = degraded == LateralAxis::kY ? Shape3{1, lines, patch.x} : Shape3{1, patch.x, lines};
+  // Slices with what the blur brings in, as far as the image goes; before them a plane of ones.
+  const Shape3 window{1, std::min(shape.y, slice.y + 2 * blur->centre.y),
+                      std::min(shape.x, slice.x + 2 * blur->centre.x)};
+  const auto area = static_cast<size_t>(window.voxels());
+  std::vector<float> planes(area, 1.0F);
+  std::vector<Voxel> firsts;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const Voxel within{random.Below(region.shape.z), random.Below(region.shape.y - slice.y + 1),
+                       random.Below(region.shape.x - slice.x + 1)};
+    const Voxel from = region.origin + within;
+    const Voxel corner{from.z, std::clamp<int64_t>(from.y - blur->centre.y, 0, shape.y - window.y),
+                       std::clamp<int64_t>(from.x - blur->centre.x, 0, shape.x - window.x)};
+    const std::vector<float> plane = Cut(image, shape, {corner, window});
+    planes.insert(planes.end(), plane.begin(), plane.end());
+    firsts.push_back(from - corner);
+  }
+  ASSIGN_OR_RETURN(std::vector<float> blurred,
+                   Blurred(planes, {static_cast<int64_t>(rows.size()) + 1, window.y, window.x}, *blur));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const SliceOfPlane place{degraded, step, firsts[i], patch.z, patch.x};
+    const auto plane = std::span(blurred).subspan((i + 1) * area, area);
+    for (size_t k = 0; k < area; ++k) plane[k] /= std::max(blurred[k], kLeastReach);
+    const std::vector<float> input =
+        Exposed(recipe_, 0, random.Next(), Subsampled(std::span<const float>(plane), window, place));
+    const std::vector<float> target = Subsampled(std::span(planes).subspan((i + 1) * area, area), window, place);
+    for (int64_t z = 0; z < patch.z; ++z) {
+      const auto to = (z * patch.y + rows[i]) * patch.x;
+      std::copy_n(input.begin() + z * patch.x, patch.x, example.input.begin() + to);
+      std::copy_n(target.begin() + z * patch.x, patch.x, example.target.begin() + to);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<const PreparedPsf*> Examples::FurtherBlurAlong(LateralAxis degraded) {
+  const auto found = further_blurs_.find(degraded);
+  if (found != further_blurs_.end()) return &found->second;
+  ASSIGN_OR_RETURN(PreparedPsf blur, FurtherBlur(recipe_.psf, PlaneStep(recipe_.voxel_um, degraded), degraded));
+  return &further_blurs_.emplace(degraded, std::move(blur)).first->second;
 }
 
 Example Examples::Noisy(uint64_t seed, v1::SpecimenKind kind) const {
@@ -186,27 +264,28 @@ Example Examples::Noisy(uint64_t seed, v1::SpecimenKind kind) const {
   return example;
 }
 
-std::vector<float> Examples::Specimen(uint64_t seed, v1::SpecimenKind kind, const Shape3& drawn) const {
+std::vector<float> Examples::Specimen(uint64_t seed, v1::SpecimenKind kind, const Shape3& drawn,
+                                      const Shape3& inner) const {
   std::vector<float> specimen;
   for (uint64_t attempt = 0; attempt < kAttempts; ++attempt) {
     const uint64_t own = attempt == 0 ? seed : Random::OfVoxel(seed, 3, attempt).Next();
     specimen = DrawSpecimen({drawn, kind, own, Spacing(recipe_, 0), Spacing(recipe_, 1)});
-    const std::vector<float> inner = Cut(specimen, drawn, Middle(drawn, recipe_.patch));
+    const std::vector<float> middle = Cut(specimen, drawn, Middle(drawn, inner));
     const float brightest = *std::max_element(specimen.begin(), specimen.end());
-    if (*std::max_element(inner.begin(), inner.end()) >= kSeen * brightest) break;
+    if (*std::max_element(middle.begin(), middle.end()) >= kSeen * brightest) break;
   }
   return specimen;
 }
 
-absl::StatusOr<Scene> Examples::Draw(uint64_t seed, v1::SpecimenKind kind) {
-  const Shape3 image = Grown(recipe_.patch, recipe_.psf.shape, 1), drawn = Grown(image, recipe_.psf.shape, 1);
-  const std::vector<float> specimen = Specimen(seed, kind, drawn);
-  ASSIGN_OR_RETURN(std::vector<float> blurred, Blurred(specimen, drawn));
+absl::StatusOr<Scene> Examples::Draw(uint64_t seed, v1::SpecimenKind kind, const Shape3& inner) {
+  const Shape3 image = Grown(inner, recipe_.psf.shape, 1), drawn = Grown(image, recipe_.psf.shape, 1);
+  const std::vector<float> specimen = Specimen(seed, kind, drawn, inner);
+  ASSIGN_OR_RETURN(std::vector<float> blurred, Blurred(specimen, drawn, recipe_.psf));
   Scene scene{image, Cut(specimen, drawn, Middle(drawn, image)), Cut(blurred, drawn, Middle(drawn, image)),
-              Middle(image, recipe_.patch)};
+              Middle(image, inner)};
   // Where a corner of a large specimen happens to be dark, the brightness is that of the whole.
-  const std::vector<float> inner = Cut(scene.image, image, scene.inner);
-  float brightest = *std::max_element(inner.begin(), inner.end());
+  const std::vector<float> middle = Cut(scene.image, image, scene.inner);
+  float brightest = *std::max_element(middle.begin(), middle.end());
   const float anywhere = *std::max_element(blurred.begin(), blurred.end());
   if (!(brightest > 0.1F * anywhere)) brightest = anywhere;
   if (!(brightest > 0)) {
@@ -221,14 +300,15 @@ absl::StatusOr<Scene> Examples::Draw(uint64_t seed, v1::SpecimenKind kind) {
   const auto factor = static_cast<float>(peak / static_cast<double>(brightest));
   for (float& value : scene.truth) value *= factor;
   for (float& value : scene.image) value = std::max(value * factor, 0.0F);
-  scene.image = Exposed(recipe_, seed, scene.image);
+  scene.image = Exposed(recipe_, recipe_.background, seed, scene.image);
   return scene;
 }
 
-absl::StatusOr<std::vector<float>> Examples::Blurred(const std::vector<float>& values, const Shape3& shape) {
+absl::StatusOr<std::vector<float>> Examples::Blurred(const std::vector<float>& values, const Shape3& shape,
+                                                     const PreparedPsf& psf) {
   const Box3 box{{}, shape};
-  ASSIGN_OR_RETURN(const auto ops, backend_.Open(PaddedShape(shape, recipe_.psf.shape, v1::EXTEND)));
-  ASSIGN_OR_RETURN(const auto otf, ops->MakeOtf(recipe_.psf.values, recipe_.psf.shape, recipe_.psf.centre));
+  ASSIGN_OR_RETURN(const auto ops, backend_.Open(PaddedShape(shape, psf.shape, v1::EXTEND)));
+  ASSIGN_OR_RETURN(const auto otf, ops->MakeOtf(psf.values, psf.shape, psf.centre));
   ASSIGN_OR_RETURN(const auto input, ops->Allocate(box));
   ASSIGN_OR_RETURN(const auto output, ops->Allocate(box));
   RETURN_IF_ERROR(ops->Upload(values, box, *input));
@@ -243,9 +323,10 @@ absl::StatusOr<const std::vector<float>*> Examples::BlurredImage(size_t index) {
   if (found != blurred_images_.end()) return &found->second;
   const GivenImage& given = recipe_.images[index];
   // H of a constant one tells how much light each voxel has missed, beyond the faces.
-  ASSIGN_OR_RETURN(std::vector<float> blurred, Blurred(given.image, given.shape));
-  ASSIGN_OR_RETURN(const std::vector<float> reach, Blurred(std::vector<float>(given.image.size(), 1), given.shape));
-  for (size_t i = 0; i < blurred.size(); ++i) blurred[i] /= std::max(reach[i], 0.01F);
+  ASSIGN_OR_RETURN(std::vector<float> blurred, Blurred(given.image, given.shape, recipe_.psf));
+  ASSIGN_OR_RETURN(const std::vector<float> reach,
+                   Blurred(std::vector<float>(given.image.size(), 1), given.shape, recipe_.psf));
+  for (size_t i = 0; i < blurred.size(); ++i) blurred[i] /= std::max(reach[i], kLeastReach);
   return &blurred_images_.emplace(index, std::move(blurred)).first->second;
 }
 

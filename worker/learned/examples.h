@@ -7,12 +7,16 @@
 #include <map>
 #include <vector>
 
+#include "worker/imaging/random.h"
+#include "worker/learned/axial_degradation.h"
 #include "worker/learned/training.h"
 #include "worker/methods/registry.h"
 
 namespace deconvoy::worker::learned {
 
-// Both of the recipe's patch extents, in photons, in z,y,x order.
+// Both of the recipe's patch extents, in photons, in z,y,x order. Where the recipe degrades slices
+// (worker/learned/axial_degradation.h) every xz slice is one of them, and neighbours have nothing to do with each
+// other.
 struct Example {
   std::vector<float> input;
   std::vector<float> target;
@@ -56,12 +60,21 @@ class Examples {
   absl::StatusOr<Example> Make(Purpose purpose, int64_t number);
   absl::StatusOr<Example> FromGiven(uint64_t seed, int64_t number);
   absl::StatusOr<Example> FromScene(uint64_t seed, v1::SpecimenKind kind);
+  // Of lateral slices in `region` of an image of extents `shape`.
+  absl::StatusOr<Example> FromSlices(uint64_t seed, const std::vector<float>& image, const Shape3& shape,
+                                     const Box3& region);
+  // Draws the slices of some rows of an example. REQUIRES: at least one.
+  absl::Status AddSlices(LateralAxis degraded, const std::vector<int64_t>& rows, const std::vector<float>& image,
+                         const Shape3& shape, const Box3& region, Random& random, Example& example);
+  absl::StatusOr<const PreparedPsf*> FurtherBlurAlong(LateralAxis degraded);
   Example Noisy(uint64_t seed, v1::SpecimenKind kind) const;
-  absl::StatusOr<Scene> Draw(uint64_t seed, v1::SpecimenKind kind);
-  // Of the extents `drawn`, with something in its middle.
-  std::vector<float> Specimen(uint64_t seed, v1::SpecimenKind kind, const Shape3& drawn) const;
-  // H of what lies in a box, which counts as empty outside, on as large a box.
-  absl::StatusOr<std::vector<float>> Blurred(const std::vector<float>& values, const Shape3& shape);
+  // Whose inner box has the extents `inner`.
+  absl::StatusOr<Scene> Draw(uint64_t seed, v1::SpecimenKind kind, const Shape3& inner);
+  // Of the extents `drawn`, with something in its middle, of extents `inner`.
+  std::vector<float> Specimen(uint64_t seed, v1::SpecimenKind kind, const Shape3& drawn, const Shape3& inner) const;
+  // The convolution of what lies in a box, which counts as empty outside, on as large a box.
+  absl::StatusOr<std::vector<float>> Blurred(const std::vector<float>& values, const Shape3& shape,
+                                             const PreparedPsf& psf);
   // H of a given image, divided by H of 1: what lies beyond its faces is as bright as what lies within.
   absl::StatusOr<const std::vector<float>*> BlurredImage(size_t index);
 
@@ -69,6 +82,7 @@ class Examples {
   Backend& backend_;
   std::map<int64_t, Example> training_, validation_;
   std::map<size_t, std::vector<float>> blurred_images_;
+  std::map<LateralAxis, PreparedPsf> further_blurs_;
 };
 
 }  // namespace deconvoy::worker::learned

@@ -1,7 +1,5 @@
 #include "worker/learned/isonet1.h"
 
-#include "worker/learned/axial_slices.h"
-
 namespace deconvoy::worker::learned {
 
 IsoNet1::IsoNet1(int64_t outputs)
@@ -10,11 +8,9 @@ IsoNet1::IsoNet1(int64_t outputs)
       narrow_(register_module("narrow", std::make_shared<Convolution>(Convolution::Shape{2, 32, 1, 5}))),
       result_(register_module("result", std::make_shared<Convolution>(Convolution::Shape{2, 1, outputs, 1}))) {}
 
-torch::Tensor IsoNet1::Restore(const torch::Tensor& u, const torch::Tensor& /*noise*/) {
-  return MeanOfAxialSlices(u, [&](const torch::Tensor& slices) {
-    const torch::Tensor features = torch::relu((*middle_)(torch::relu((*wide_)(slices))));
-    return AddToValue((*result_)((*narrow_)(features)), slices);
-  });
+torch::Tensor IsoNet1::RestoreSlices(const torch::Tensor& slices) {
+  const torch::Tensor features = torch::relu((*middle_)(torch::relu((*wide_)(slices))));
+  return AddToValue((*result_)((*narrow_)(features)), slices);
 }
 
 }  // namespace deconvoy::worker::learned

@@ -3,8 +3,6 @@
 #include <array>
 #include <string>
 
-#include "worker/learned/axial_slices.h"
-
 namespace deconvoy::worker::learned {
 namespace {
 
@@ -24,14 +22,12 @@ IsoNet2::IsoNet2(int64_t outputs) {
   result_ = register_module("result", std::make_shared<Convolution>(Convolution::Shape{2, kWidths.back(), outputs, 1}));
 }
 
-torch::Tensor IsoNet2::Restore(const torch::Tensor& u, const torch::Tensor& /*noise*/) {
+torch::Tensor IsoNet2::RestoreSlices(const torch::Tensor& slices) {
   const auto layer = [this](size_t i, const torch::Tensor& x) { return torch::relu((*layers_[i])(x)); };
-  return MeanOfAxialSlices(u, [&](const torch::Tensor& slices) {
-    const torch::Tensor half = layer(1, torch::max_pool2d(layer(0, slices), 2));
-    const torch::Tensor quarter = layer(2, torch::max_pool2d(half, 2));
-    const torch::Tensor up = layer(4, Doubled(layer(3, Doubled(quarter))));
-    return AddToValue((*result_)(up), slices);
-  });
+  const torch::Tensor half = layer(1, torch::max_pool2d(layer(0, slices), 2));
+  const torch::Tensor quarter = layer(2, torch::max_pool2d(half, 2));
+  const torch::Tensor up = layer(4, Doubled(layer(3, Doubled(quarter))));
+  return AddToValue((*result_)(up), slices);
 }
 
 }  // namespace deconvoy::worker::learned

@@ -49,6 +49,8 @@ struct NetworkKind {
   double bytes_per_voxel = 0;
   bool knows_psf = false;   // its model has the PSF inside, and is of no use with another
   bool plain_only = false;  // has no probabilistic head
+  // Works in two dimensions on slices that contain the axis; the means of xz and yz slices are its result.
+  bool axial_slices = false;
 };
 
 // All there are, in the order in which they are listed.

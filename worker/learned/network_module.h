@@ -50,6 +50,9 @@ class Network : public torch::nn::Module {
   // each of the n boxes, [n], of a network that denoises; others do not look at it.
   virtual torch::Tensor Restore(const torch::Tensor& u, const torch::Tensor& noise) = 0;
 
+  // The same of xz slices alone, in networks whose result is the mean of those and of yz slices.
+  virtual torch::Tensor RestoreXz(const torch::Tensor& u, const torch::Tensor& noise) { return Restore(u, noise); }
+
   // Called once before training, with inputs as they will be: weights may adapt to them. They have been drawn.
   virtual void Settle(const torch::Tensor& /*u*/) {}
 };

@@ -8,6 +8,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
+#include "worker/learned/axial_degradation.h"
 #include "worker/learned/training.h"
 #include "worker/methods/registry.h"
 
@@ -58,9 +59,14 @@ absl::Status CheckMethod(const Recipe& recipe) {
   return absl::OkStatus();
 }
 
+// Of the given images.
+Shape3 LeastExtents(const Recipe& recipe) {
+  return DegradesSlices(recipe) ? LeastImage(recipe) : recipe.patch;
+}
+
 bool Fits(const GivenImage& image, const Recipe& recipe) {
-  const bool extents = image.shape.z >= recipe.patch.z && image.shape.y >= recipe.patch.y &&
-                       image.shape.x >= recipe.patch.x &&
+  const Shape3 least = LeastExtents(recipe);
+  const bool extents = image.shape.z >= least.z && image.shape.y >= least.y && image.shape.x >= least.x &&
                        static_cast<int64_t>(image.image.size()) == image.shape.voxels();
   const size_t targets = recipe.source == Source::kPairs ? image.image.size() : 0;
   const auto finite = [](const std::vector<float>& values) {
@@ -81,9 +87,13 @@ absl::Status CheckImages(const Recipe& recipe) {
   }
   for (size_t i = 0; i < recipe.images.size(); ++i) {
     if (Fits(recipe.images[i], recipe)) continue;
-    return Wrong(fmt::format("input_volumes[{}]", i),
-                 "Give images of at least the patch's extents, and with pairs as large truths.",
-                 fmt::format("image {} does not fit the patch, its truth is of other extents, or it has NaN", i));
+    const Shape3 least = LeastExtents(recipe);
+    return Wrong(
+        fmt::format("input_volumes[{}]", i),
+        fmt::format("Give images of at least {} x {} x {} voxels, and with pairs as large truths; or a smaller "
+                    "patch.",
+                    least.z, least.y, least.x),
+        fmt::format("image {} does not fit the patch, its truth is of other extents, or it has NaN", i));
   }
   return absl::OkStatus();
 }
@@ -157,6 +167,19 @@ std::string_view NameOf(Source source) {
       return "degradation";
   }
   return "unknown";
+}
+
+bool DegradesSlices(const Recipe& recipe) {
+  const NetworkKind* kind = FindNetwork(recipe.network);
+  return recipe.source == Source::kDegradation && kind != nullptr && kind->axial_slices;
+}
+
+Shape3 LeastImage(const Recipe& recipe) {
+  int64_t extent = recipe.patch.x;
+  for (const LateralAxis axis : {LateralAxis::kY, LateralAxis::kX}) {
+    extent = std::max(extent, LinesOf(recipe.patch.z, PlaneStep(recipe.voxel_um, axis)));
+  }
+  return {1, extent, extent};
 }
 
 absl::Status CheckRecipe(const Recipe& recipe) {

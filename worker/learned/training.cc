@@ -25,6 +25,7 @@ namespace {
 constexpr double kLeastRate = 0.01;        // over the first one
 constexpr double kRangeSpread = 0.4;       // of the logarithm of an example's range
 constexpr double kHiddenShare = 1.0 / 32;  // of the voxels, with kBlindSpot
+constexpr double kLeastError = 1e-10;      // squared, whose logarithm is taken
 constexpr int64_t kLookedAt = 32;          // examples, for the statistics of patches
 
 // Patches as a network takes them.
@@ -124,13 +125,18 @@ class Trainer {
   }
 
   torch::Tensor Loss(Network& network, const Batch& batch) const {
-    const torch::Tensor r = network.Restore(batch.input, batch.noise);
+    const bool slices = DegradesSlices(recipe_);
+    const torch::Tensor r =
+        slices ? network.RestoreXz(batch.input, batch.noise) : network.Restore(batch.input, batch.noise);
     if (recipe_.source == Source::kBlindSpot) {
       const Blur blur(CentredPsf(recipe_.psf).to(device_), batch.input);
       const torch::Tensor gap = (blur.Apply(r) - batch.target) * batch.hidden;
       return gap.square().sum() / batch.hidden.sum().clamp_min(1);
     }
-    if (recipe_.head == Head::kPlain) return (r - batch.target).square().mean();
+    if (recipe_.head == Head::kPlain) {
+      const torch::Tensor squares = (r - batch.target).square();
+      return slices ? 10 * squares.mean({1, 2, 3, 4}).clamp_min(kLeastError).log10().mean() : squares.mean();
+    }
     const torch::Tensor log_scale = r.slice(1, 1).clamp(-kLargestLogScale, kLargestLogScale);
     return ((r.slice(1, 0, 1) - batch.target).abs() * torch::exp(-log_scale) + log_scale).mean();
   }
@@ -176,22 +182,28 @@ absl::StatusOr<TrainedPart> Train(const Recipe& recipe, std::span<const std::byt
   return TrainedPart{StoreState(state, recipe), point, state.best_step, stopped || state.step >= recipe.steps};
 }
 
-// Of the first examples that a training learns from.
+// Of the first examples that a training learns from; of what slices are cut from, since they are no volume.
 absl::StatusOr<PatchStatistics> StatisticsOf(const Recipe& recipe, Backend& backend) {
   Examples examples(recipe, backend);
   std::vector<Figures> all;
-  for (int64_t i = 0; i < std::min(recipe.specimens, kLookedAt); ++i) {
+  const auto look = [&all](const std::vector<float>& values, const Shape3& shape, const Scale& scale) {
+    const std::vector<Figures> patches = FiguresOfPatches(values, shape, scale);
+    all.insert(all.end(), patches.begin(), patches.end());
+  };
+  const bool slices = DegradesSlices(recipe), given_slices = slices && !recipe.images.empty();
+  if (given_slices) {
+    for (const GivenImage& given : recipe.images) look(given.image, given.shape, ScaleOf(given.image, {}));
+  }
+  for (int64_t i = 0; i < (given_slices ? 0 : std::min(recipe.specimens, kLookedAt)); ++i) {
     // The image that a method would see, without what the method makes of it.
-    if (recipe.source == Source::kMethod) {
+    if (recipe.source == Source::kMethod || slices) {
       ASSIGN_OR_RETURN(const Scene scene,
                        examples.HeldBack(recipe.kinds[static_cast<size_t>(i) % recipe.kinds.size()], -1 - i));
-      const std::vector<Figures> patches = FiguresOfPatches(scene.image, scene.shape, ScaleOf(scene.image, {}));
-      all.insert(all.end(), patches.begin(), patches.end());
+      look(scene.image, scene.shape, ScaleOf(scene.image, {}));
       continue;
     }
     ASSIGN_OR_RETURN(const Example* example, examples.Training(i));
-    const std::vector<Figures> patches = FiguresOfPatches(example->input, recipe.patch, example->scale);
-    all.insert(all.end(), patches.begin(), patches.end());
+    look(example->input, recipe.patch, example->scale);
   }
   return all.size() < 2 ? PatchStatistics{} : Summarise(all);
 }

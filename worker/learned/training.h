@@ -12,11 +12,15 @@
 //   kBlindSpot     image, some voxels hidden          H r = the image at the hidden voxels (Kobayashi et al. 2020)
 //   kDegradation   image blurred once more            the image (Martins et al. 2024)
 //
+// For networks on axial slices kDegradation is worker/learned/axial_degradation.h: the blur is that which axial slices
+// have and lateral ones have not, and the slices of a patch are lateral ones.
+//
 // With kBlindSpot and kDegradation the images are given ones, or drawn ones whose truth is not looked at.
 //
-// The loss is the mean squared error of normalised values; with a probabilistic head, the Laplace distribution's
-// negative logarithm. Adam (Kingma and Ba 2015), with gradients of norm 1 at most, and a learning rate that falls along
-// a cosine to a hundredth.
+// The loss is the mean squared error of normalised values, of slices that are degraded the negative peak
+// signal-to-noise ratio, 10 log10 of that error of each patch, as published; with a probabilistic head, the Laplace
+// distribution's negative logarithm. Adam (Kingma and Ba 2015), with gradients of norm 1 at most, and a learning rate
+// that falls along a cosine to a hundredth.
 //
 // A training is cut into parts. After each the loss over the validation examples is found, which are of the same kinds,
 // and the weights with the least are kept. All that the next part needs is the state that a part ends with: the same
@@ -89,6 +93,12 @@ struct Recipe {
 // Errors: INVALID_FIELD with the recipe's field: a network, method or device that is not there, a patch that does not
 // fit, a source without what it needs, numbers out of range.
 absl::Status CheckRecipe(const Recipe& recipe);
+
+// Whether it is lateral slices that it degrades, as worker/learned/axial_degradation.h has it.
+bool DegradesSlices(const Recipe& recipe);
+
+// The least extents of an image that all slices of a patch can be taken from. REQUIRES: DegradesSlices.
+Shape3 LeastImage(const Recipe& recipe);
 
 // Which specimens, noise and settings, as JSON, for the model's file; the PSF by its digest.
 std::string ToJson(const Recipe& recipe);

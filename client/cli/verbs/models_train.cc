@@ -54,6 +54,8 @@ constexpr char kExamples[] = R"(  deconvoy models train rln-gfp --network rln --
       from synthetic specimens, blurred with the PSF; how good it is on nuclei, which it never sees, is told, too
   deconvoy models train fast-tv --psf psf.tif --target method --method rl-tv --param iterations=200
       what 200 iterations of rl-tv make of such specimens, in one pass
+  deconvoy models train iso-gfp --network isonet2 --psf psfs/gfp-60x --target degradation --image volumes/8c1d
+      from the image alone: lateral slices, blurred as axial ones are; axial ones become as sharp as lateral ones
   deconvoy models train clean --network dncnn3d --target denoise --psf psfs/gfp-60x --most-noise 0.1
       takes noise out: a denoiser for deconvoy run --method pnp-admm --network clean)";
 
@@ -191,7 +193,10 @@ void AddWhat(CLI::App& verb, TrainOptions& options) {
   AddVoxelSize(verb, "--voxel-um", options.voxel_um,
                "Voxel size in um of the images that it is for, where the PSF does not tell it; refused where it does, "
                "and differs");
-  verb.add_option("--target", options.target, "What it is to learn")
+  verb.add_option(
+          "--target", options.target,
+          "What it is to learn; degradation: to undo one more blur of the images, with isonet1 and isonet2 what "
+          "axial slices are blurred more than lateral ones")
       ->check(CLI::IsMember(&Targets()))
       ->type_name("")
       ->capture_default_str();

@@ -56,6 +56,25 @@ TEST_P(EveryNetwork, KeepsBoxesApart) {
   }
 }
 
+// Of networks on axial slices xz slices alone, each by itself; of others the whole result.
+TEST_P(EveryNetwork, RestoresXzSlices) {
+  const torch::NoGradGuard no_gradients;
+  const auto network = Drawn();
+  const torch::Tensor u = torch::rand({2, 1, 8, 8, 16}), noise = torch::full({2}, 0.1);
+  const torch::Tensor xz = network->RestoreXz(u, noise), both = network->Restore(u, noise);
+  if (!GetParam().axial_slices) {
+    EXPECT_TRUE(torch::allclose(xz, both, 1e-4, 1e-5));
+    return;
+  }
+  const torch::Tensor yz = network->RestoreXz(u.transpose(3, 4), noise).transpose(3, 4);
+  EXPECT_TRUE(torch::allclose((xz + yz) / 2, both, 1e-4, 1e-5));
+  EXPECT_FALSE(torch::allclose(xz, yz, 1e-2, 1e-2));
+  torch::Tensor other = u.clone();
+  other.slice(3, 0, 4).zero_();
+  const torch::Tensor kept = network->RestoreXz(other, noise).slice(3, 4, 8);
+  EXPECT_TRUE(torch::allclose(kept, xz.slice(3, 4, 8), 1e-4, 1e-5));
+}
+
 // The derivative along a random direction, of input and parameters at once, against differences, in double precision.
 TEST_P(EveryNetwork, HasRightGradients) {
   const auto network = Drawn();

@@ -220,6 +220,26 @@ INSTANTIATE_TEST_SUITE_P(Sources, EverySource,
                                                 [](Recipe& r) {
                                                   r.source = Source::kDegradation;
                                                   r.images = Given(false);
+                                                }},
+                                           Case{"Slices",
+                                                [](Recipe& r) {
+                                                  r.source = Source::kDegradation;
+                                                  r.network = "isonet1";
+                                                  r.learning_rate = 2e-3;
+                                                }},
+                                           Case{"ProbabilisticSlices",
+                                                [](Recipe& r) {
+                                                  r.source = Source::kDegradation;
+                                                  r.network = "isonet1";
+                                                  r.learning_rate = 2e-3;
+                                                  r.head = Head::kProbabilistic;
+                                                }},
+                                           Case{"SlicesOfGiven",
+                                                [](Recipe& r) {
+                                                  r.source = Source::kDegradation;
+                                                  r.network = "isonet2";
+                                                  r.learning_rate = 2e-3;
+                                                  r.images = Given(false);
                                                 }}),
                          [](const auto& test) { return test.param.name; });
 

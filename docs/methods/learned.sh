@@ -1,0 +1,216 @@
+#!/usr/bin/env bash
+# Compares learned methods with classical ones on simulated images of one microscope, and shows what is told of results
+# that should not be believed. Needs a release build with LibTorch, and jq.
+#   docs/methods/learned.sh train FOLDER [NETWORK...]  trains those of the table below, or all that are compared
+#   docs/methods/learned.sh table FOLDER               prints figures against the truth, as Markdown
+#   docs/methods/learned.sh pictures FOLDER            draws docs/images/learned-KIND.png
+#   docs/methods/learned.sh trust FOLDER               prints what jobs tell of data that a model is not for, as Markdown
+# FOLDER keeps NETWORK.safetensors, which may come from elsewhere, and the server's state: only models that were trained
+# there know how strange an image is to them.
+set -euo pipefail
+case "$#:${1:-}" in
+  [01]:* | *:-*) sed -n '2,9s/^# //p' "$0" >&2; exit 2 ;;
+  *:train | 2:table | 2:pictures | 2:trust) ;;
+  *) echo "learned.sh: train FOLDER [NETWORK...], table FOLDER, pictures FOLDER or trust FOLDER" >&2; exit 2 ;;
+esac
+what=$1 folder=$(realpath -m "$2")
+shift 2
+command -v jq >/dev/null || { echo "learned.sh: needs jq" >&2; exit 1; }
+cd "$(dirname "$0")/../.."
+mkdir -p "$folder/images"
+state=$folder/state
+serve=(--files-read-only "images=$folder/images")
+. docs/methods/server.sh
+
+psf=$PWD/deploy/models/psf.ome.tif # of a wide field
+[ -e "$psf" ] || { echo "learned.sh: there is no $psf" >&2; exit 1; }
+background=10                      # photons, of all images; there is no read noise
+
+# Model, network, what it learns from, steps.
+models='
+srcnn         srcnn       truth       4000
+isonet1       isonet1     degradation 4000
+isonet2       isonet2     degradation 4000
+rln           rln         truth       4000
+care-unet3d   care-unet3d truth       2000
+rcan3d        rcan3d      truth       2000
+ddn           ddn         truth       4000
+rln-filaments rln         filaments   4000
+'
+compared=(srcnn isonet1 isonet2 rln rln-filaments)
+# Of all trainings on drawn specimens, and on the given images of `training_images`.
+drawn=(--least-photons 50 --most-photons 1000 --background "$background" --specimens 64 --validation 4 --patch '32,64,64')
+given=(--specimens 64 --validation 4 --patch '32,32,64')
+always=(--batch 1 --learning-rate 0.002 --parts 20 --seed 1)
+
+specimens=(101 102 103) # seeds of those that are compared
+
+# Voxel size of the PSF, which is that of all images.
+voxel_um() {
+  local axis
+  for axis in Z Y X; do grep -ao "PhysicalSize$axis=\"[^\"]*\"" "$psf" | head -n 1 | cut -d '"' -f 2; done | paste -sd ,
+}
+simulate() { # FOLDER SHAPE KIND SEED PHOTONS [PSF]
+  "$deconvoy" simulate -o "$1" --shape "$2" --kind "$3" --seed "$4" --photons "$5" --psf "${6:-$psf}" \
+    --voxel-um "$(voxel_um)" --background "$background" --read-noise 0 --offset 0 --quiet
+}
+
+# Volumes of images that an IsoNet learns from, one a line.
+training_images() {
+  local kind photons seed=200
+  for kind in filaments mixed; do
+    for photons in 100 300 1000; do
+      seed=$((seed + 1))
+      simulate "$folder/images/$kind-$photons" 48,256,256 "$kind" "$seed" "$photons"
+      "$deconvoy" volumes import "images/$kind-$photons/raw.ome.tif" --quiet
+    done
+  done
+}
+train() { # MODEL
+  local network source steps options volumes=() volume
+  if ! read -r network source steps < <(awk -v model="$1" '$1 == model { print $2, $3, $4 }' <<<"$models"); then
+    echo "learned.sh: no model of the table is called '$1'" >&2
+    exit 2
+  fi
+  case $source in
+    degradation)
+      training_images >"$work/volumes"
+      mapfile -t volumes <"$work/volumes"
+      options=("${given[@]}" --target degradation)
+      for volume in "${volumes[@]}"; do options+=(--image "$volume"); done
+      ;;
+    filaments) options=("${drawn[@]}" --kinds filaments --held-out nuclei) ;;
+    *) options=("${drawn[@]}" --kinds 'filaments,mixed') ;;
+  esac
+  "$deconvoy" models train "$1" --network "$network" --psf "$psf" --steps "$steps" "${options[@]}" "${always[@]}"
+  "$deconvoy" models export "$1" -o "$folder/$1.safetensors"
+  [ ${#volumes[@]} -eq 0 ] || "$deconvoy" volumes delete "${volumes[@]}" --quiet
+}
+
+# Brings a model's file to the server, unless the newest version is just that. False where there is no file.
+have() { # MODEL
+  [ -e "$folder/$1.safetensors" ] || return 1
+  "$deconvoy" models export "$1" -o "$work/model" >/dev/null 2>&1 && cmp -s "$work/model" "$folder/$1.safetensors" && return
+  "$deconvoy" models import "$1" "$folder/$1.safetensors" --quiet
+}
+deconvolve() { # RAW OUTPUT PSF OPTION...; leaves the job as JSON in $work/job
+  local raw=$1 output=$2 with=$3
+  shift 3
+  if ! "$deconvoy" run "$raw" --psf "$with" -o "$output" --offset 0 --background "$background" --json --quiet "$@" \
+    >"$work/run"; then
+    tail -n 1 "$work/run" >&2
+    return 1
+  fi
+  jq -c 'select(.event == "result").job' "$work/run" >"$work/job"
+}
+seconds() { # of computing, of $work/job
+  local from to
+  read -r from to < <(jq -r '"\(.start_time) \(.end_time)"' "$work/job")
+  echo "$(date -d "$from" +%s.%N) $(date -d "$to" +%s.%N)" | awk '{ printf "%.3f", $2 - $1 }'
+}
+
+# Of one way to deconvolve, means over the specimens; of psnr also the deviation. The first run, which finds transform
+# plans, does not count.
+row() { # LABEL OPTION...
+  local label=$1 seed
+  shift
+  deconvolve "$work/${specimens[0]}/raw.ome.tif" "$work/out.ome.tif" "$psf" "$@"
+  for seed in "${specimens[@]}"; do
+    deconvolve "$work/$seed/raw.ome.tif" "$work/out.ome.tif" "$psf" "$@"
+    "$deconvoy" compare "$work/out.ome.tif" "$work/$seed/truth.ome.tif" --json |
+      jq -r --arg seconds "$(seconds)" '"\(.psnr) \(.nrmse) \(.ncc) \(.ssim) \($seconds)"'
+  done >"$work/figures"
+  [ -e "$work/first" ] || awk '{ sum += $5 } END { print sum / NR }' "$work/figures" >"$work/first"
+  awk -v label="$label" -v first="$(cat "$work/first")" '
+    { psnr += $1; squares += $1 * $1; nrmse += $2; ncc += $3; ssim += $4; seconds += $5 }
+    END {
+      variance = NR > 1 ? (squares - psnr * psnr / NR) / (NR - 1) : 0
+      printf "| %s | %.2f ± %.2f | %.4f | %.4f | %.4f | %.2f | %.2f |\n", label, psnr / NR,
+        sqrt(variance > 0 ? variance : 0), nrmse / NR, ncc / NR, ssim / NR, seconds / NR, seconds / NR / first
+    }' "$work/figures"
+}
+label() { # MODEL
+  case $1 in
+    srcnn) echo SRCNN ;;
+    isonet1) echo IsoNet-1 ;;
+    isonet2) echo IsoNet-2 ;;
+    rln) echo RLN ;;
+    *) echo "$1" ;;
+  esac
+}
+table() {
+  local seed model
+  for seed in "${specimens[@]}"; do simulate "$work/$seed" 48,192,192 filaments "$seed" 300; done
+  echo '| method | PSNR, dB | nrmse | ncc | SSIM | s | times RL 20 |'
+  echo '|---|---|---|---|---|---|---|'
+  row 'RL, 20 iterations' --method rl --iterations 20 --set acceleration=none
+  row 'RL, 100 iterations' --method rl --iterations 100 --set acceleration=none
+  row 'ADMM' --method admm
+  for model in srcnn isonet1 isonet2 rln care-unet3d rcan3d ddn; do
+    if have "$model"; then row "$(label "$model")" --method network --network "$model" --compared-tiles 0; fi
+  done
+}
+
+# Image, truth, RL, ADMM and the models there are.
+pictures() {
+  local kind model files
+  for kind in filaments mixed; do
+    simulate "$work/$kind" 48,192,192 "$kind" 7 300
+    files=("$work/$kind/raw.ome.tif" "$work/$kind/truth.ome.tif" "$work/rl.ome.tif" "$work/admm.ome.tif")
+    deconvolve "${files[0]}" "$work/rl.ome.tif" "$psf" --method rl --iterations 100 --set acceleration=none
+    deconvolve "${files[0]}" "$work/admm.ome.tif" "$psf" --method admm
+    for model in srcnn isonet1 isonet2 rln; do
+      have "$model" || continue
+      files+=("$work/$model.ome.tif")
+      deconvolve "${files[0]}" "$work/$model.ome.tif" "$psf" --method network --network "$model" --compared-tiles 0
+    done
+    "$deconvoy" picture "${files[@]}" -o "docs/images/learned-$kind.png" --quiet
+    echo "$PWD/docs/images/learned-$kind.png"
+  done
+}
+
+trust_row() { # IMAGE RAW PSF
+  deconvolve "$2" "$work/out.ome.tif" "$3" --method network --network rln-filaments
+  jq -r --arg image "$1" '
+    def two: . * 100 | round / 100;
+    .result.quality as $q | .result.trust as $t
+    | (if $t.patches > 0 then "\(100 * $t.strange_patches / $t.patches | two) %" else "not known" end) as $strange
+    | (100 * ($t.difference_squares / ([$t.classical_squares, 1e-300] | max) | sqrt)) as $far
+    | [.findings[] | select(.severity == "WARNING").message | gsub("\\|"; "/")] as $warnings
+    | "| \($image) | \($q.residual_squares / $q.voxels | sqrt | two) | \($q.residual_sum / $q.voxels | two)"
+      + " | \($q.neighbour_products / $q.neighbours / ($q.residual_squares / $q.voxels) | two)"
+      + " | \(if $far > 1000 then "over 1000" else $far | two end) % | \($strange) | \($warnings | if length > 0 then join("; ") else "none" end) |"' "$work/job"
+}
+# A model of filaments and one PSF, and what it is not for.
+trust() {
+  local other=$work/other.ome.tif
+  have rln-filaments || { echo "learned.sh: train rln-filaments first" >&2; exit 1; }
+  "$deconvoy" psf generate -o "$other" --optics na=0.8,ri_immersion=1,emission_um=0.67 --voxel-um "$(voxel_um)" \
+    --shape 31,95,95 --quiet
+  simulate "$work/own" 48,192,192 filaments 301 300
+  simulate "$work/blurred" 48,192,192 filaments 301 300 "$other"
+  simulate "$work/nuclei" 48,192,192 nuclei 301 300
+  simulate "$work/points" 48,192,192 points 301 300
+  background=100
+  simulate "$work/noise" 48,192,192 points 301 0.01
+  background=10
+  echo '| image | residual, rms | bias | correlation along x | from rl | strange patches | warnings |'
+  echo '|---|---|---|---|---|---|---|'
+  trust_row 'filaments and the PSF of the training' "$work/own/raw.ome.tif" "$psf"
+  trust_row 'another PSF, which the job names' "$work/blurred/raw.ome.tif" "$other"
+  trust_row 'another PSF, and the job names that of the training' "$work/blurred/raw.ome.tif" "$psf"
+  trust_row 'nuclei' "$work/nuclei/raw.ome.tif" "$psf"
+  trust_row 'points' "$work/points/raw.ome.tif" "$psf"
+  background=100
+  trust_row 'noise alone' "$work/noise/raw.ome.tif" "$psf"
+}
+
+case $what in
+  train)
+    [ $# -gt 0 ] || set -- "${compared[@]}"
+    for model; do train "$model"; done
+    ;;
+  table) table ;;
+  pictures) pictures ;;
+  trust) trust ;;
+esac
