@@ -77,14 +77,16 @@ constexpr char kModels[] = "timeout 2 deconvoy models list 2>/dev/null | grep -o
 
 // The command that prints what the server knows of this kind; null for others.
 const char* NamesOf(const std::string& value) {
-  return value == "JOB" ? kJobs : value == "PSF" ? kPsfs : value == "MODEL" ? kModels : nullptr;
+  const bool model = value == "MODEL" || value.starts_with("MODEL|");
+  return value == "JOB" ? kJobs : value == "PSF" ? kPsfs : model ? kModels : nullptr;
 }
 
 // What may stand in the place of a value, as words for the shell's `compgen`; nothing where only the user knows.
 std::string BashSource(const std::vector<VerbModel>& verbs, const OptionModel& option) {
   if (!option.choices.empty()) return fmt::format("-W '{}'", fmt::join(option.choices, " "));
+  if (const char* names = NamesOf(option.value))
+    return fmt::format("{}-W \"$({})\"", option.takes_file() ? "-f " : "", names);
   if (option.takes_file()) return "-f";
-  if (NamesOf(option.value) != nullptr) return fmt::format("-W \"$({})\"", NamesOf(option.value));
   if (option.value == "COMMAND") return fmt::format("-W '{}'", Texts(FirstWords(verbs)));
   return "-W ''";
 }
@@ -197,9 +199,10 @@ std::string ZshArgument(const OptionModel& option, const std::string& name) {
   if (!option.choices.empty())
     action = fmt::format(":value:({})", fmt::join(option.choices, " "));
   else if (!option.value.empty())
-    action = option.takes_file()                ? ":file:_files"
-             : NamesOf(option.value) != nullptr ? fmt::format(":name:{{compadd $({})}}", Quoted(NamesOf(option.value)))
-                                                : fmt::format(":{}:", ZshText(option.value));
+    action = NamesOf(option.value) != nullptr ? fmt::format(":name:{{compadd $({}){}}}", Quoted(NamesOf(option.value)),
+                                                            option.takes_file() ? "; _files" : "")
+             : option.takes_file()            ? ":file:_files"
+                                              : fmt::format(":{}:", ZshText(option.value));
   if (option.positional) return fmt::format("'{}{}'", option.repeated ? "*" : "", action);
   return fmt::format("'*{}[{}]{}'", name, ZshText(option.meaning), action);
 }
@@ -280,6 +283,8 @@ std::string FishOption(const VerbModel& verb, const OptionModel& option) {
     line += fmt::format(" -x -a '{}'", fmt::join(option.choices, " "));
   else if (!option.value.empty())
     line += option.takes_file() ? " -r -F" : " -x";
+  if (option.takes_file() && NamesOf(option.value) != nullptr)
+    line += fmt::format(" -a '({})'", Quoted(NamesOf(option.value)));
   return line + fmt::format(" -d '{}'\n", Quoted(option.meaning));
 }
 

@@ -305,16 +305,14 @@ absl::Status CheckRequest(const v1::DeconvolveSpec& deconvolve, const Deconvolve
 
 absl::Status CheckWithServer(const Session& session, const v1::DeconvolveSpec& deconvolve, const std::stop_token& stop,
                              DeconvolveInputs& inputs) {
-  if (session.local() && !deconvolve.models().empty()) {
-    return UsageError("--network names models of a server, and a local server has none",
-                      "Name the server that keeps them with --server.");
-  }
   RETURN_IF_ERROR(FindKept(session, deconvolve, stop, inputs));
+  RETURN_IF_ERROR(CheckNamedModels(session, deconvolve, inputs.models, stop));
   ASSIGN_OR_RETURN(const auto methods, OfferedMethods(session));
   if (methods.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(inputs.method, FindMethod(methods, deconvolve.method()));
   // A local server starts the worker that is asked for; what is installed tells of processors only.
   if (!session.local()) RETURN_IF_ERROR(CheckBackend(deconvolve, *inputs.method));
+  RETURN_IF_ERROR(CheckTakesModels(deconvolve, *inputs.method, methods));
   return CheckRequest(deconvolve, inputs, *inputs.method);
 }
 
@@ -329,6 +327,7 @@ absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inp
 
 absl::StatusOr<v1::JobSpec> UploadCompanions(Session& session, DeconvolveInputs& inputs, v1::DeconvolveSpec deconvolve,
                                              Leftovers& leftovers, Progress& progress, const std::stop_token& stop) {
+  RETURN_IF_ERROR(BringModels(session, inputs.models, inputs.models_stay, deconvolve, leftovers, progress, stop));
   ASSIGN_OR_RETURN(const std::string psf, BringPsf(session, inputs, leftovers, progress, stop));
   const auto bring = [&](InputImage& file) {
     return Bring(session, file, inputs.kept_volumes, leftovers, progress, stop);

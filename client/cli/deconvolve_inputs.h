@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "client/cli/given_models.h"
 #include "client/cli/image_optics.h"
 #include "client/cli/images.h"
 #include "client/cli/job_run.h"
@@ -46,6 +47,8 @@ struct DeconvolveInputs {
   std::optional<ImageOptics> optics;         // that the PSF is computed from, or is checked against
   std::optional<InputImage> mask;
   std::optional<InputImage> flat_field;
+  std::vector<GivenModel> models;       // that are given as files
+  bool models_stay = true;              // those of them that are new to the server's library stay there
   std::optional<v1::Method> method;     // that is asked for, once the server has been asked
   bool kept_volumes = false;            // what is uploaded is to stay, so that what is there already is not sent again
   std::optional<double> offset_counts;  // of the camera, from the image's file, where none is given
@@ -71,14 +74,14 @@ absl::StatusOr<DeconvolveInputs> OpenInputsOf(InputImage image, const imageio::A
 // What the result will be, whatever its name. A method that is known to join channels makes one of them.
 v1::VolumeSpec ResultSpec(const DeconvolveInputs& inputs, const v1::DeconvolveSpec& deconvolve);
 
-// Finds the PSF of the library, if it is of it, and the method among those that the session's server offers (for a
-// local server, those of the worker program beside this one; none where no worker has ever told), and refuses what the
-// server would refuse without having seen a voxel. Nothing is sent.
+// Finds the PSF of the library, if it is of it, the models that are named, and the method among those that the
+// session's server offers (for a local server, those of the worker program beside this one; none where no worker has
+// ever told), and refuses what the server would refuse without having seen a voxel. Nothing is sent.
 absl::Status CheckWithServer(const Session& session, const v1::DeconvolveSpec& deconvolve, const std::stop_token& stop,
                              DeconvolveInputs& inputs);
 
-// Uploads the volumes, has the PSF computed where there is no file of it, and returns the job to submit. REQUIRES:
-// CheckWithServer has accepted the request.
+// Uploads the volumes, has given models in the library and the PSF computed where there is no file of it, and returns
+// the job to submit. REQUIRES: CheckWithServer has accepted the request.
 absl::StatusOr<v1::JobSpec> UploadInputs(Session& session, DeconvolveInputs& inputs, v1::DeconvolveSpec deconvolve,
                                          Leftovers& leftovers, Progress& progress, const std::stop_token& stop);
 

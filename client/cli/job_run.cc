@@ -209,6 +209,7 @@ void Leftovers::Remove(const Client& client, Progress& progress) {
   for (const std::string& job : jobs_) remove(job, [&] { return client.DeleteJob(job, patience.token()); });
   for (const std::string& volume : volumes_)
     remove(volume, [&] { return client.DeleteVolume(volume, patience.token()); });
+  for (const std::string& model : models_) remove(model, [&] { return client.DeleteModel(model, patience.token()); });
 }
 
 absl::StatusOr<v1::Job> RunJob(Session& session, const v1::JobSpec& spec, Leftovers& leftovers, Progress& progress,

@@ -40,6 +40,7 @@ absl::Status CancelFollowed(const Client& client, const std::string& job, Progre
 class Leftovers {
  public:
   void AddVolume(const std::string& volume) { volumes_.push_back(volume); }
+  void AddModel(const std::string& model) { models_.push_back(model); }  // a version, with its volume
   void AddJob(const v1::Job& job);
   void Spare(const std::string& volume) { std::erase(volumes_, volume); }  // it is to stay
 
@@ -55,6 +56,7 @@ class Leftovers {
  private:
   std::vector<std::string> jobs_;
   std::vector<std::string> volumes_;
+  std::vector<std::string> models_;
 };
 
 // Submits a job and follows it; a failed or cancelled one is an error (OutcomeOf). Volumes and the job are added to

@@ -9,6 +9,8 @@
 
 #include "client/cli/console.h"
 #include "client/cli/job_run.h"
+#include "client/cli/progress.h"
+#include "client/cli/session.h"
 #include "client/cpp/client.h"
 
 namespace deconvoy::client {
@@ -16,24 +18,40 @@ namespace deconvoy::client {
 // NAME of a model that does not say a version. An error of usage for anything else.
 absl::StatusOr<std::string> NewModelId(const std::string& name);
 
-// Keeps what the job has trained or checked as the next version of the model `id`, and says so; its volume is no
-// leftover any more.
+// Keeps what the job has trained or checked as the next version of the model `id`; its volume is no leftover any more.
 absl::StatusOr<v1::Model> KeepModel(const Client& client, const std::string& id, const std::string& description,
-                                    const v1::Job& job, Leftovers& leftovers, const Console& console,
-                                    const std::stop_token& stop);
+                                    const v1::Job& job, Leftovers& leftovers, const std::stop_token& stop);
 
-// What is to be checked of a model's file: its format, by its first bytes, and the text of its descriptor, without its
-// volume. `descriptor` is empty for none. Errors: INVALID_FIELD (no file that can be read; a descriptor of a file that
-// needs none, or none where one is needed), LIMIT_EXCEEDED, before anything is allocated.
+// Says what has been kept.
+void SayKept(const v1::Model& model, const Console& console);
+
+// A model's file, and what is to be checked of it: its format, by its first bytes, and the text of its descriptor,
+// without its volume.
 struct ModelFile {
+  std::filesystem::path path;
   v1::CheckModelSpec spec;
   std::string bytes;
-};
-absl::StatusOr<ModelFile> ReadModelFile(const std::filesystem::path& file, const std::filesystem::path& descriptor);
 
-// Uploads a file into a volume of its own called `name`, and returns the volume's name. Errors: those of Upload.
-absl::StatusOr<std::string> UploadModelFile(const Client& client, const std::string& bytes, const std::string& name,
-                                            const std::stop_token& stop);
+  // SHA-256 of the bytes, as ModelFacts has it.
+  std::string Digest() const;
+};
+
+// Reads a file that `option` names. Errors: INVALID_FIELD (no file that can be read), LIMIT_EXCEEDED, before anything
+// is allocated.
+absl::StatusOr<ModelFile> ReadModelFile(const std::filesystem::path& file, const std::string& option);
+
+// Adds the text of a descriptor; `descriptor` is empty for none. Errors: INVALID_FIELD (a descriptor of a file that
+// needs none, or none where one is needed; no text), LIMIT_EXCEEDED.
+absl::Status AddDescriptor(const std::filesystem::path& descriptor, ModelFile& file);
+
+// BAD_MODEL unless the file begins as one of its format: what can be seen without a worker.
+absl::Status CheckBeginning(const ModelFile& file);
+
+// Uploads a file, has a worker check it, and keeps it as the next version of the model `id`. Errors: those of Upload,
+// RunJob and Models.Create.
+absl::StatusOr<v1::Model> ImportModel(Session& session, const ModelFile& file, const std::string& id,
+                                      const std::string& description, Leftovers& leftovers, Progress& progress,
+                                      const std::stop_token& stop);
 
 // The file in a model's volume; CHECKSUM_MISMATCH where it is not the one that was checked.
 absl::StatusOr<std::string> DownloadModelFile(const Client& client, const v1::Model& model,

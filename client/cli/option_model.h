@@ -18,7 +18,7 @@ struct OptionModel {
   bool positional = false;
   bool required = false;
 
-  bool takes_file() const { return value == "FILE" || value == "DIR"; }
+  bool takes_file() const { return value == "FILE" || value == "DIR" || value.ends_with("|FILE"); }
 };
 
 // A group of verbs.

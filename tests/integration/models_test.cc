@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,13 @@ class ModelsTest : public ::testing::Test {
     for (const std::string& model : models) arguments.insert(arguments.end(), {"--network", model});
     return Do(With(arguments, more));
   }
+  // A file's model, without the server.
+  CliResult ApplyHere(const std::string& file, const std::string& output) const {
+    return RunCli({"run", File("sample/raw.ome.tif"), "--psf", File("psf.ome.tif"), "-o", File(output), "--method",
+                   "network", "--network", File(file), "--local", "--json"},
+                  folder_.path());
+  }
+  static std::string ModelOf(const CliResult& run) { return LastJson(run.out)["job"]["models"][0]["name"]; }
   std::vector<double> Load(const std::string& file) const {
     auto image = LoadImage(File(file));
     EXPECT_OK(image);
@@ -68,6 +76,10 @@ TEST_F(ModelsTest, WithoutLibTorchTheReasonIsTold) {
   const CliResult refused = server_.Cli({"models", "train", "mine", "--psf", "psfs/gfp"});
   EXPECT_EQ(refused.exit.code, 7) << refused.err;
   EXPECT_THAT(refused.err, HasSubstr("LibTorch"));
+  std::ofstream(File("net.safetensors"), std::ios::binary) << std::string("\2\0\0\0\0\0\0\0{}", 10);
+  const CliResult given = ApplyHere("net.safetensors", "out.tif");
+  EXPECT_EQ(given.exit.code, 7) << given.err;
+  EXPECT_THAT(given.err, HasSubstr("LibTorch"));
 }
 
 TEST_F(ModelsTest, ATrainedModelIsKeptAppliedTakenOutAndBroughtBack) {
@@ -98,6 +110,36 @@ TEST_F(ModelsTest, ATrainedModelIsKeptAppliedTakenOutAndBroughtBack) {
   EXPECT_EQ(server_.Cli({"models", "show", "again"}).exit.code, 3);
 }
 
+TEST_F(ModelsTest, AModelsFileIsAppliedWithAndWithoutTheServer) {
+  if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
+  Simulate();
+  Train("mine");
+  Do({"models", "export", "mine", "-o", File("Own file.safetensors")});
+  EXPECT_EQ(ModelOf(Apply({File("Own file.safetensors")}, "known.tif")), "models/mine/versions/1");
+  Do({"models", "delete", "mine", "--all"});
+  EXPECT_EQ(ModelOf(Apply({File("Own file.safetensors")}, "sent.tif")), "models/own-file/versions/1");
+  EXPECT_EQ(ModelOf(Apply({File("Own file.safetensors")}, "again.tif")), "models/own-file/versions/1");
+  EXPECT_TRUE(Load("sent.tif") == Load("known.tif"));
+  EXPECT_THAT(Do({"jobs", "--all"}).out, HasSubstr("no jobs"));
+
+  const CliResult here = ApplyHere("Own file.safetensors", "here.tif");
+  ASSERT_EQ(here.exit.code, 0) << here.err;
+  EXPECT_EQ(ModelOf(here), "models/own-file/versions/1");
+  EXPECT_LE(RelativeL2(Load("here.tif"), Load("known.tif")), 1e-5);
+
+  Do({"models", "delete", "own-file", "--all"});
+  Do({"preflight", File("sample/raw.ome.tif"), "--psf", "psfs/gfp", "--method", "network", "--network",
+      File("Own file.safetensors")});
+  EXPECT_EQ(server_.Cli({"models", "show", "own-file"}).exit.code, 3) << "nothing stays";
+
+  std::ifstream whole(File("Own file.safetensors"), std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(whole)), {});
+  std::ofstream(File("cut.safetensors"), std::ios::binary) << bytes.substr(0, bytes.size() - 4);
+  const CliResult cut = ApplyHere("cut.safetensors", "cut.tif");
+  EXPECT_EQ(cut.exit.code, 3) << cut.err;
+  EXPECT_THAT(cut.err, HasSubstr("cut.safetensors"));
+}
+
 TEST_F(ModelsTest, ATrainedDenoiserServesPlugAndPlay) {
   if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
   Simulate();
@@ -124,6 +166,13 @@ TEST_F(ModelsTest, ATrainedDenoiserServesPlugAndPlay) {
   EXPECT_EQ(learned.err.find("ANOTHER PSF"), std::string::npos) << learned.err;
   Do(With(run, {"-o", File("tv.tif")}));
   Do(With(run, {"-o", File("tiled.tif"), "--network", "clean", "--tile", "16,20,20"}));
+  Do({"models", "export", "clean", "-o", File("clean.safetensors")});
+  std::vector<std::string> here =
+      With(run, {"-o", File("here.tif"), "--network", File("clean.safetensors"), "--local"});
+  here[3] = File("psf.ome.tif");
+  const CliResult from_file = RunCli(here, folder_.path());
+  ASSERT_EQ(from_file.exit.code, 0) << from_file.err;
+  EXPECT_LE(RelativeL2(Load("here.tif"), Load("learned.tif")), 1e-4);
   const std::vector<double> whole = Load("learned.tif"), tiled = Load("tiled.tif"), tv = Load("tv.tif");
   ASSERT_TRUE(whole.size() == tiled.size() && whole.size() == tv.size());
   double cut = 0, other = 0;

@@ -45,6 +45,16 @@ struct FakeJobs final : v1::Jobs::Service {
     return state.Leave("Jobs.Submit");
   }
 
+  // All that is valid would be accepted.
+  grpc::Status Preflight(grpc::ServerContext*, const v1::PreflightRequest* request,
+                         v1::PreflightReport* response) override {
+    const std::lock_guard lock(state.mutex);
+    if (auto fault = state.Enter("Jobs.Preflight"); !fault.ok()) return fault;
+    if (auto bad = ValidateJobSpec(request->spec()); !bad.ok()) return ToGrpc(bad);
+    response->set_accepted(true);
+    return grpc::Status::OK;
+  }
+
   grpc::Status Get(grpc::ServerContext*, const v1::GetJobRequest* request, v1::Job* response) override {
     const std::lock_guard lock(state.mutex);
     if (auto fault = state.Enter("Jobs.Get"); !fault.ok()) return fault;

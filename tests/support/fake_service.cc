@@ -17,6 +17,7 @@
 #include "proto/contract/psf_library.h"
 #include "tests/support/fake_deconvolution.h"
 #include "tests/support/fake_jobs.h"
+#include "tests/support/fake_models.h"
 #include "tests/support/fake_service_state.h"
 
 namespace deconvoy::testing {
@@ -175,6 +176,9 @@ struct FakeService::Services {
       const std::lock_guard lock(state.mutex);
       if (auto fault = state.Enter("Volumes.Delete"); !fault.ok()) return fault;
       if (const v1::Psf* keeper = state.KeeperOf(request->volume())) return State::Kept(*keeper);
+      for (const auto& [name, model] : state.models)
+        if (model.volume() == request->volume())
+          return ToGrpc(MakeError({.reason = v1::VOLUME_IN_USE}, fmt::format("it is kept as {}", name)));
       return state.volumes.erase(request->volume()) > 0 ? grpc::Status::OK : NoSuch(request->volume());
     }
 
@@ -315,13 +319,14 @@ struct FakeService::Services {
   };
 
   explicit Services(State& state)
-      : volumes(state), jobs(state), psfs(state), deconvolution(state), methods(state), admin(state) {}
+      : volumes(state), jobs(state), psfs(state), models(state), deconvolution(state), methods(state), admin(state) {}
 
   TemporaryFolder folder;
   std::string address = "unix:" + (folder.path() / "s").string();
   Volumes volumes;
   FakeJobs jobs;
   Psfs psfs;
+  FakeModels models;
   FakeDeconvolution deconvolution;
   Methods methods;
   Admin admin;
@@ -334,6 +339,7 @@ FakeService::FakeService() : state_(std::make_unique<State>()), services_(std::m
   builder.RegisterService(&services_->volumes)
       .RegisterService(&services_->jobs)
       .RegisterService(&services_->psfs)
+      .RegisterService(&services_->models)
       .RegisterService(&services_->deconvolution)
       .RegisterService(&services_->methods)
       .RegisterService(&services_->admin);
@@ -454,6 +460,11 @@ std::vector<v1::JobSpec> FakeService::submitted() const {
 std::map<std::string, v1::Psf> FakeService::psfs() const {
   const std::lock_guard lock(state_->mutex);
   return state_->psfs;
+}
+
+std::map<std::string, v1::Model> FakeService::models() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->models;
 }
 
 uint64_t FakeService::chunks_received() const {

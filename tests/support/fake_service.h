@@ -13,6 +13,7 @@
 
 #include "deconvoy/v1/jobs.pb.h"
 #include "deconvoy/v1/methods.pb.h"
+#include "deconvoy/v1/models.pb.h"
 #include "deconvoy/v1/psfs.pb.h"
 #include "deconvoy/v1/volumes.pb.h"
 
@@ -74,14 +75,16 @@ class FakeService {
   std::vector<std::string> request_ids(const std::string& call) const;
   std::map<std::string, FakeVolume> volumes() const;
   std::map<std::string, v1::Job> jobs() const;
-  std::vector<v1::JobSpec> submitted() const;   // in this order, jobs that are gone included
-  std::map<std::string, v1::Psf> psfs() const;  // by name with its version
+  std::vector<v1::JobSpec> submitted() const;       // in this order, jobs that are gone included
+  std::map<std::string, v1::Psf> psfs() const;      // by name with its version
+  std::map<std::string, v1::Model> models() const;  // likewise
   uint64_t chunks_received() const;
   uint64_t packed_chunks() const;  // that were packed, received and sent
 
  private:
   friend struct FakeDeconvolution;
   friend struct FakeJobs;
+  friend struct FakeModels;
   struct State;
   struct Services;
   const std::unique_ptr<State> state_;

@@ -12,11 +12,14 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "deconvoy/v1/models.pb.h"
 #include "deconvoy/v1/volumes.grpc.pb.h"
+#include "proto/contract/byte_volume.h"
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
@@ -134,6 +137,8 @@ struct FakeService::State {
   std::vector<v1::JobSpec> submitted;
   std::map<std::string, v1::Psf> psfs;
   std::map<std::string, int64_t> last_versions;  // by PSF's id
+  std::map<std::string, v1::Model> models;
+  std::map<std::string, int64_t> last_model_versions;  // by id
   uint64_t chunks = 0;
   uint64_t packed_chunks = 0;
   int next_id = 0;
@@ -305,9 +310,21 @@ struct FakeService::State {
     }
   }
 
+  // What a check finds of a model's file: its digest.
+  void Check(v1::Job& job) {
+    const absl::StatusOr<std::string_view> file =
+        FromFrameBytes(volumes.at(job.spec().check_model().model_volume()).bytes);
+    if (!file.ok()) return;
+    Sha256 digest;
+    digest.Update(std::as_bytes(std::span(*file)));
+    const Sha256Digest sum = digest.Finish();
+    job.mutable_model()->set_digest(std::string(reinterpret_cast<const char*>(sum.data()), sum.size()));
+  }
+
   void End(v1::Job& job) {
     if (job.state() == v1::CANCELLED) return;
     job.set_state(outcome.ok() ? v1::SUCCEEDED : v1::FAILED);
+    if (outcome.ok() && job.spec().has_check_model()) Check(job);
     if (!outcome.ok()) *job.mutable_error() = ToStored(outcome);
     if (!outcome.ok() || !(job.spec().has_deconvolve() || job.spec().has_check_psf())) return;
     job.mutable_psfs()->Assign(psf_reports.begin(), psf_reports.end());

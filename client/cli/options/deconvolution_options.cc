@@ -153,10 +153,12 @@ void AddMethodOptions(CLI::App& verb, DeconvolutionOptions& options) {
       ->type_name("auto|none|Z,Y,X")
       ->capture_default_str()
       ->group(kMethod);
-  verb.add_option("--network", options.models,
-                  "Model of the server (not with --local), NAME or NAME@N. With the method network: that is applied; "
-                  "repeated, the mean of all. With pnp-admm and pnp-ista: one that denoises, as the denoiser")
-      ->type_name("MODEL")
+  verb.add_option(
+          "--network", options.models,
+          "Model: NAME or NAME@N of the server's library, or its file (FILE.safetensors, ./FILE), which a server "
+          "keeps in the library. With the method network: that is applied; repeated, the mean of all. With "
+          "pnp-admm and pnp-ista: one that denoises, as the denoiser")
+      ->type_name("MODEL|FILE")
       ->allow_extra_args(false)
       ->group(kMethod);
   verb.add_option("--compare-with", options.compare_with,
@@ -289,7 +291,7 @@ absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options) {
   spec.set_keep_offset(options.keep_offset);
   if (options.backend != "auto") spec.set_backend(options.backend);
   for (const std::string& model : options.models) {
-    ASSIGN_OR_RETURN(*spec.add_models(), ModelArgument(model));
+    ASSIGN_OR_RETURN(*spec.add_models(), NetworkArgument(model));
   }
   spec.set_classical_method(options.compare_with);
   // The contract takes 0 for the default.

@@ -37,15 +37,16 @@ struct DeconvolutionOptions {
   std::string dtype = "f32";
   bool keep_offset = false;
   std::string backend = "auto";
-  std::vector<std::string> models;        // NAME or NAME@N of the server's library
+  std::vector<std::string> models;        // NAME or NAME@N of the server's library, or files
   std::string compare_with;               // empty: the server's own choice
   std::optional<int32_t> compared_tiles;  // of each frame; without it the server's own choice
 };
 
 void AddDeconvolutionOptions(CLI::App& verb, DeconvolutionOptions& options);
 
-// As the server takes it, without the volumes and the region; the output's type is left open for `--dtype same`. Errors
-// are of usage; those for a value out of range are in the server's words.
+// As the server takes it, without the volumes and the region; the output's type is left open for `--dtype same`. Models
+// that are files have the names that they would get (NetworkArgument). Errors are of usage; those for a value out of
+// range are in the server's words.
 absl::StatusOr<v1::DeconvolveSpec> ToSpec(const DeconvolutionOptions& options);
 
 // Has the spread of the models' result told, too. Errors are of usage.

@@ -1,7 +1,6 @@
 // deconvoy models import: brings a model's file to the server.
 #include <absl/time/clock.h>
 
-#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -44,7 +43,9 @@ class Importing {
     ASSIGN_OR_RETURN(const std::string id, NewModelId(options_.name));
     RETURN_IF_ERROR(WithExitCode(ValidateLibraryDescription(options_.description), ExitCode::kUsage));
     RETURN_IF_ERROR(RequireServer(options_.server).status());
-    ASSIGN_OR_RETURN(file_, ReadModelFile(options_.file, options_.descriptor));
+    ASSIGN_OR_RETURN(file_, ReadModelFile(options_.file, "FILE"));
+    RETURN_IF_ERROR(AddDescriptor(options_.descriptor, file_));
+    RETURN_IF_ERROR(CheckBeginning(file_));
     ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
     const absl::Status status = DoWith(*session, id);
     if (!IsRetryable(status)) leftovers_.Remove(session->client(), *progress_);
@@ -54,16 +55,11 @@ class Importing {
 
  private:
   absl::Status DoWith(Session& session, const std::string& id) {
-    v1::JobSpec spec;
-    spec.set_display_name("check of " + id);
-    *spec.mutable_check_model() = file_.spec;
-    const std::string name = std::filesystem::path(options_.file).filename().string();
-    ASSIGN_OR_RETURN(*spec.mutable_check_model()->mutable_model_volume(),
-                     UploadModelFile(session.client(), file_.bytes, name, stop_));
-    leftovers_.AddVolume(spec.check_model().model_volume());
-    ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
+    ASSIGN_OR_RETURN(const v1::Model model,
+                     ImportModel(session, file_, id, options_.description, leftovers_, *progress_, stop_));
     progress_->Clear();
-    return KeepModel(session.client(), id, options_.description, job, leftovers_, console_, stop_).status();
+    SayKept(model, console_);
+    return absl::OkStatus();
   }
 
   const ImportOptions& options_;

@@ -153,11 +153,12 @@ class Training {
     ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
     progress_->Clear();
     const absl::StatusOr<v1::Model> model =
-        KeepModel(session.client(), id, options_.description, job, leftovers_, console_, stop_);
+        KeepModel(session.client(), id, options_.description, job, leftovers_, stop_);
     if (!model.ok()) {
       leftovers_ = {};  // hours of training
       return AddContext(model.status(), job.name() + " has trained it and stays on the server");
     }
+    SayKept(*model, console_);
     for (const v1::ModelQuality& quality : model->facts().quality()) {
       console_.Say(fmt::format("{}{}: nrmse {:.4g}, of the image {:.4g}, of 20 iterations of rl {:.4g}",
                                Lower(v1::SpecimenKind_Name(quality.kind())),

@@ -4,6 +4,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "client/cli/deconvolve_inputs.h"
 #include "client/cli/interrupt.h"
@@ -43,7 +45,10 @@ class Preflighting {
 
   absl::Status Do() {
     ASSIGN_OR_RETURN(v1::DeconvolveSpec deconvolve, ToSpec(options_.deconvolution));
+    ASSIGN_OR_RETURN(std::vector<GivenModel> models, OpenGivenModels(options_.deconvolution.models));
     ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, deconvolve, *progress_));
+    inputs.models = std::move(models);
+    inputs.models_stay = false;
     RETURN_IF_ERROR(SetRegion(options_.deconvolution.region, inputs.image.spec, deconvolve));
     ASSIGN_OR_RETURN(const auto session,
                      Session::Open(ForBackend(options_.server, deconvolve.backend()), *progress_, stop_));

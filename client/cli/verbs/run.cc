@@ -57,6 +57,8 @@ constexpr char kExamples[] = R"(  deconvoy run raw.tif --psf psf.tif -o out.tif
       what the PSF has become, too: without background, cropped, at the image's voxels, its origin in the middle
   deconvoy run raw.tif --psf psf.tif -o out.tif --method blind-rl
       with a PSF that is estimated from the image, starting from psf.tif; it is written to out.psf.tif
+  deconvoy run raw.tif --psf psf.tif -o out.tif --method network --network rln-gfp.safetensors
+      with a model, straight from its file; see docs/methods/network.md
   deconvoy run raw.tif --psf psfs/gfp-60x -o out.tif --server localhost:7450
       with a PSF that the server keeps; see deconvoy psf add
   deconvoy run raw.tif --psf psf.tif -o out.tif --server localhost:7450
@@ -134,7 +136,9 @@ class Run {
     if (!options_.spread.empty()) RETURN_IF_ERROR(AskForSpread(spec));
     RETURN_IF_ERROR(CheckKeep(options_));
     RETURN_IF_ERROR(CheckOutput(options_));
+    ASSIGN_OR_RETURN(std::vector<GivenModel> models, OpenGivenModels(options_.deconvolution.models));
     ASSIGN_OR_RETURN(DeconvolveInputs inputs, OpenInputs(options_.inputs, spec, *progress_));
+    inputs.models = std::move(models);
     RETURN_IF_ERROR(SetRegion(options_.deconvolution.region, inputs.image.spec, spec));
     ASSIGN_OR_RETURN(const auto session, Session::Open(ForBackend(options_.server, spec.backend()), *progress_, stop_));
     session->set_job_class(JobClassOf(options_.job_class, inputs.image.spec, spec));

@@ -127,6 +127,9 @@ class Simulation {
     if (!options_.psf.empty()) {
       ASSIGN_OR_RETURN(psf, OpenInput(options_.psf, std::nullopt, *progress_));
       spec.mutable_simulate()->set_psf_volume(VolumeName("psf"));  // until it is uploaded
+      const v1::VoxelSize& voxel = psf->spec.voxel_size();
+      if (!options_.voxel_um && voxel.z_um() > 0 && voxel.y_um() > 0 && voxel.x_um() > 0)
+        *spec.mutable_simulate()->mutable_voxel_size() = voxel;
     }
     RETURN_IF_ERROR(WithExitCode(ValidateJobSpec(spec), ExitCode::kUsage));
     ResultFolder folder(options_.folder);
@@ -198,7 +201,8 @@ void AddSpecimen(CLI::App& verb, SimulateOptions& options) {
                   "kind of processor; else, and with --psf, single voxels of the image may differ")
       ->type_name("N")
       ->capture_default_str();
-  AddVoxelSize(verb, "--voxel-um", options.voxel_um, "Voxel size in um")->default_str(kDefaultVoxel);
+  AddVoxelSize(verb, "--voxel-um", options.voxel_um, "Voxel size in um; without it that of --psf, where its file tells")
+      ->default_str(kDefaultVoxel);
 }
 
 void AddImaging(CLI::App& verb, SimulateOptions& options) {

@@ -100,6 +100,7 @@ class Streaming {
       ASSIGN_OR_RETURN(header_, FindSession(options_.session));
     } else {
       RETURN_IF_ERROR(ReadShape());
+      ASSIGN_OR_RETURN(models_, OpenGivenModels(options_.deconvolution.models));
     }
     ASSIGN_OR_RETURN(session_, Session::Open(options_.server, *progress_, stop_));
     session_->set_job_class(v1::INTERACTIVE);  // as the live job, which waits for its PSF
@@ -194,6 +195,7 @@ class Streaming {
     if (options_.inputs.voxel_um) *image.spec.mutable_voxel_size() = *options_.inputs.voxel_um;
     ASSIGN_OR_RETURN(DeconvolveInputs inputs,
                      OpenInputsOf(std::move(image), start.acquisition, options_.inputs, deconvolve, *progress_));
+    inputs.models = std::move(models_);
     RETURN_IF_ERROR(SetRegion(options_.deconvolution.region, inputs.image.spec, deconvolve));
     RETURN_IF_ERROR(CheckWithServer(*session_, deconvolve, stop_, inputs));
     ASSIGN_OR_RETURN(*header_.mutable_job(),
@@ -288,9 +290,10 @@ class Streaming {
   const std::unique_ptr<Progress> progress_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<PlaneFeed> feed_;
-  std::vector<int64_t> shape_;   // of a new session: T,C,Z, or T,C,Z,Y,X
-  v1::DeconvolveHeader header_;  // without a session until there is one
-  bool over_ = false;            // the job has ended
+  std::vector<int64_t> shape_;      // of a new session: T,C,Z, or T,C,Z,Y,X
+  std::vector<GivenModel> models_;  // of a new session, until it is described
+  v1::DeconvolveHeader header_;     // without a session until there is one
+  bool over_ = false;               // the job has ended
 };
 
 void AddSourceOptions(CLI::App& verb, StreamOptions& options) {

@@ -78,6 +78,7 @@ absl::Status Submit(const SubmitOptions& options, const Console& console) {
   ASSIGN_OR_RETURN(v1::DeconvolveSpec deconvolve, ToSpec(options.deconvolution));
   deconvolve.set_residual(options.residual);
   if (options.spread) RETURN_IF_ERROR(AskForSpread(deconvolve));
+  ASSIGN_OR_RETURN(std::vector<GivenModel> models, OpenGivenModels(options.deconvolution.models));
   std::unique_ptr<Session> session;
   std::string imported;  // volume of a file that the server sees
   DeconvolveInputs inputs;
@@ -89,6 +90,7 @@ absl::Status Submit(const SubmitOptions& options, const Console& console) {
     ASSIGN_OR_RETURN(inputs, OpenInputs(options.inputs, deconvolve, *progress));
   }
   RETURN_IF_ERROR(SetRegion(options.deconvolution.region, inputs.image.spec, deconvolve));
+  inputs.models = std::move(models);
   inputs.kept_volumes = true;
   if (session == nullptr) {
     ASSIGN_OR_RETURN(session, Session::Open(options.server, *progress, stop));

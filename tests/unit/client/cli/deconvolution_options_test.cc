@@ -138,6 +138,9 @@ TEST(DeconvolutionOptionsTest, ModelsAndWhatTheyAreComparedWith) {
   EXPECT_THAT(spec.models(), ::testing::ElementsAre("models/rln/versions/2", "models/other"));
   EXPECT_EQ(spec.classical_method(), "rl-tv");
   EXPECT_EQ(spec.compared_tiles(), 5);
+  EXPECT_THAT(Parse("--network rln --network a/Net.safetensors")->models(),
+              ::testing::ElementsAre("models/rln", "models/net"))
+      << "a file's model has the name that it would get";
   EXPECT_EQ(Parse("--network rln")->compared_tiles(), 0) << "the server's own choice";
   EXPECT_EQ(Parse("--network rln --compared-tiles 0")->compared_tiles(), -1) << "none, as it says";
   for (const char* line : {"--compared-tiles 2", "--compare-with rl", "--network rln --compared-tiles -1",

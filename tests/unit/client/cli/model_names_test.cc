@@ -25,6 +25,31 @@ TEST(ModelArgument, ShortNamesAreReadAgain) {
   EXPECT_EQ(ModelArgument(ShortModelName("models/rln/versions/2")).value(), "models/rln/versions/2");
 }
 
+TEST(NetworkArgument, WhatIsNoNameAndHasASlashOrADotIsAFile) {
+  for (const char* file : {"./rln", "a/b", "rln.safetensors", "/models/RLN", "models/rln.safetensors", "net.pt"}) {
+    EXPECT_TRUE(IsModelFile(file)) << file;
+  }
+  for (const char* name : {"rln", "models/rln", "rln@2", "models/rln/versions/2", "RLN", "", "rln@x"}) {
+    EXPECT_FALSE(IsModelFile(name)) << name;
+  }
+  EXPECT_EQ(NetworkArgument("rln@2").value(), "models/rln/versions/2");
+  EXPECT_EQ(NetworkArgument("deploy/models/rln-widefield.safetensors").value(), "models/rln-widefield");
+  EXPECT_EQ(ExitCodeOf(NetworkArgument("RLN").status()), ExitCode::kUsage);
+  EXPECT_EQ(ExitCodeOf(NetworkArgument("./3d.safetensors").status()), ExitCode::kUsage);
+}
+
+TEST(ModelIdOfFile, IsTheFilesNameAsIdsAre) {
+  EXPECT_EQ(ModelIdOfFile("a/rln.safetensors").value(), "rln");
+  EXPECT_EQ(ModelIdOfFile("./RLN_60x (2).v3.SAFETENSORS").value(), "rln-60x-2-v3");
+  EXPECT_EQ(ModelIdOfFile("a.b/rln").value(), "rln");
+  const std::string most(63, 'a');
+  EXPECT_EQ(ModelIdOfFile("./" + most + ".safetensors").value(), most);
+  for (const std::string& file : {std::string("60x.safetensors"), std::string("a/"), std::string("./.safetensors"),
+                                  std::string("./\xc3\xa9.safetensors"), "./a" + most}) {
+    EXPECT_EQ(ExitCodeOf(ModelIdOfFile(file).status()), ExitCode::kUsage) << file;
+  }
+}
+
 TEST(NewModelId, HasNoVersion) {
   EXPECT_EQ(NewModelId("rln").value(), "rln");
   EXPECT_EQ(ExitCodeOf(NewModelId("rln@2").status()), ExitCode::kUsage);

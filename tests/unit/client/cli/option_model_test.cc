@@ -125,6 +125,7 @@ check '' deconvoy psf list gfp option-mo
 check 'psfs/gfp' deconvoy psf show ps
 check 'models/rln' deconvoy models show mo
 check 'models/rln' deconvoy run --network mo
+check 'option-model-probe' deconvoy run --network option-mo
 check 'admin' deconvoy adm
 check 'token' deconvoy admin tok
 check 'revoke' deconvoy admin token rev

@@ -34,11 +34,11 @@ class ProgramTest : public ::testing::Test {
 
   std::string File(const std::string& name) const { return (folder_.path() / name).string(); }
 
-  void Save(const std::string& name, const Shape5& shape, v1::VoxelType type) {
+  void Save(const std::string& name, const Shape5& shape, v1::VoxelType type, double plane_um = 0.2) {
     v1::VolumeSpec spec;
     *spec.mutable_shape() = ToProto(shape);
     spec.set_type(type);
-    spec.mutable_voxel_size()->set_z_um(0.2);
+    spec.mutable_voxel_size()->set_z_um(plane_um);
     spec.mutable_voxel_size()->set_y_um(0.1);
     spec.mutable_voxel_size()->set_x_um(0.1);
     ASSERT_OK_AND_ASSIGN(const auto writer, imageio::CreateImage(File(name), spec, {}));
