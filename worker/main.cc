@@ -29,7 +29,7 @@
 #include "worker/executor/halving_executor.h"
 #include "worker/executor/logged_executor.h"
 #include "worker/executor/lost_device_executor.h"
-#include "worker/executor/pipeline_executor.h"
+#include "worker/executor/neighbour_executor.h"
 #include "worker/executor/self_test.h"
 #include "worker/executor/timed_executor.h"
 #include "worker/learned/script.h"
@@ -184,15 +184,16 @@ absl::Status Serve(const Flags& flags) {
   ASSIGN_OR_RETURN(const int64_t budget, BudgetBytes(flags));
   ASSIGN_OR_RETURN(const std::unique_ptr<Backend> backend, MakeBackend(flags, budget));
   if (!flags.spool.empty()) RETURN_IF_ERROR(ReadSpoolNonce(flags.spool).status());
-  v1::WorkerRegistration registration = MakeRegistration(*backend, budget);
+  NeighbourExecutor pipelines(*backend, budget);
+  v1::WorkerRegistration registration = MakeRegistration(*backend, budget, pipelines.share_bytes());
   AddProcessors(flags, registration);
   *registration.mutable_self_test() = TestBackend(*backend);
   if (!registration.self_test().passed()) {
     return MakeError({.reason = v1::WORKER_REFUSED}, registration.self_test().message());
   }
-  spdlog::info("{} on {}, {} MiB for a task", backend->name(), backend->device(), budget >> 20);
+  spdlog::info("{} on {}, {} MiB for a task{}", backend->name(), backend->device(), budget >> 20,
+               pipelines.at_once() > 1 ? ", or for two tiles" : "");
 
-  PipelineExecutor pipelines(*backend);
   CancellableExecutor cancellable(pipelines);
   LostDeviceExecutor device(cancellable, IsSticky);
   HalvingExecutor halving(device);
@@ -209,6 +210,7 @@ absl::Status Serve(const Flags& flags) {
   }
   options.worker = name;
   options.spool = flags.spool;
+  options.at_once = pipelines.at_once();
   Session session(options, std::move(registration), logged, excerpt);
   device.OnLost([&session] { session.Drain(); });
   const std::jthread watching = signals.Watch(session);

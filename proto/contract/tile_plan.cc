@@ -39,6 +39,10 @@ constexpr int64_t kLeastSlab = 8;
 // How much more all tiles may take together so that several workers end sooner.
 constexpr double kMostExtraWork = 1.5;
 
+// What the first tile's loading and the last one's unloading, with nothing to compute beside, are taken to cost: half a
+// tile, an estimate.
+constexpr double kEndsBeside = 0.5;
+
 // Saturating, so that absurd extents end up above every budget.
 int64_t Times(int64_t a, int64_t b) {
   int64_t product = 0;
@@ -273,6 +277,7 @@ struct Best {
 struct Aim {
   int64_t workers = 1;
   int64_t frames = 1;
+  double ends = 0;  // tiles that could be computed while nothing is
   double most_work = std::numeric_limits<double>::infinity();
 };
 
@@ -291,7 +296,7 @@ void Search(const TilePlanRequest& request, const Cutting& cutting, const Cut& z
       const double rounds = request.growing ? static_cast<double>(z.count) : 1;
       const double at_once = request.growing ? tiles / rounds : tiles * static_cast<double>(aim.frames);
       const double turns = rounds * std::ceil(at_once / static_cast<double>(aim.workers));
-      const double time = turns * tile_time, work = tiles * tile_time;
+      const double time = (turns + aim.ends) * tile_time, work = tiles * tile_time;
       if (time >= best.time || work > aim.most_work || tiles > limits::kTasksPerJob) continue;
       if (!Fits(request, {z.padded, y.padded, x.padded}, {z.loaded, y.loaded, x.loaded})) continue;
       best = {.time = time, .work = work, .plan = Assemble(request, cutting.halo, z, y, x)};
@@ -315,7 +320,7 @@ Best SearchAll(const TilePlanRequest& request, const Cutting& cutting, const Axi
   if (request.growing && request.boundary != v1::PERIODIC) return SearchSlabs(request, cutting, z_axis, aim);
   Best whole_z;
   Search(request, cutting, cutting.zs.front(), aim, whole_z);
-  if (aim.workers == 1 && whole_z.plan.has_value() && whole_z.plan->tiles() == 1) return whole_z;
+  if (aim.workers == 1 && aim.ends == 0 && whole_z.plan.has_value() && whole_z.plan->tiles() == 1) return whole_z;
   Best cut_z;
   for (size_t i = 1; i < cutting.zs.size(); ++i) Search(request, cutting, cutting.zs[i], aim, cut_z);
   const bool better = !whole_z.plan.has_value() || cut_z.time <= whole_z.time / 2;
@@ -326,9 +331,12 @@ absl::StatusOr<TilePlan> PlanAutomatic(const TilePlanRequest& request, const Sha
                                        const Axis& y_axis, const Axis& x_axis) {
   const Cutting cutting{.halo = halo, .zs = Cuts(z_axis), .ys = Cuts(y_axis), .xs = Cuts(x_axis)};
   Best best = SearchAll(request, cutting, z_axis, {});
-  if (best.plan.has_value() && request.workers > 1) {
+  if (best.plan.has_value() && (request.workers > 1 || request.beside)) {
     best = SearchAll(request, cutting, z_axis,
-                     {.workers = request.workers, .frames = request.frames, .most_work = kMostExtraWork * best.work});
+                     {.workers = request.workers,
+                      .frames = request.frames,
+                      .ends = request.beside ? kEndsBeside : 0,
+                      .most_work = kMostExtraWork * best.work});
   }
   if (best.plan.has_value()) return *best.plan;
   const TilePlan smallest = Assemble(request, halo, cutting.zs.back(), cutting.ys.back(), cutting.xs.back());

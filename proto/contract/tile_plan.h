@@ -36,6 +36,7 @@ struct TilePlanRequest {
   int64_t workers = 1;              // tiles that can be computed at once
   int64_t frames = 1;               // frames that can be computed at once
   bool growing = false;             // the frame comes plane by plane, and is computed as it comes
+  bool beside = false;              // a worker loads and unloads tiles while it computes another one
   FftCosts costs;                   // of the machine that the plan is made for
 };
 
@@ -61,11 +62,12 @@ struct TilePlan {
 
 // The plan that takes the least time under the budget. A tile takes its padded voxels times the costs of their extents,
 // 65536 voxels besides, and 40 for each row where rows are cut. Several workers take tiles in turn, as many at once as
-// there are workers, but all tiles together never take more than 3/2 of what they would for one worker. z stays whole
-// where it fits, unless cutting it at least halves the time. Tried are, along each axis, all numbers of tiles up to 32
-// and then steps of an eighth; of equals, the plan with the fewest tiles along z, then y, then x. A growing frame is
-// cut into `SlabCount` slabs along z, and into more only where the memory demands it; the workers take the tiles of one
-// slab in turn. Errors: OUT_OF_MEMORY (not even the smallest tile fits, or the only one does not; with need and
+// there are workers, but all tiles together never take more than 3/2 of what they would for one worker. Where tiles are
+// loaded and unloaded beside others, the first one's loading and the last one's unloading count as half a tile. z stays
+// whole where it fits, unless cutting it at least halves the time. Tried are, along each axis, all numbers of tiles up
+// to 32 and then steps of an eighth; of equals, the plan with the fewest tiles along z, then y, then x. A growing frame
+// is cut into `SlabCount` slabs along z, and into more only where the memory demands it; the workers take the tiles of
+// one slab in turn. Errors: OUT_OF_MEMORY (not even the smallest tile fits, or the only one does not; with need and
 // budget), INVALID_FIELD (core too large, negative or so small that the tiles exceed `limits::kTasksPerJob`; core and
 // `whole`; cut with `PERIODIC`, which has no tiles, or with `uncut`; a region outside the frame; anything else out of
 // range). The only tile of PERIODIC or `uncut` loads the whole frame, whatever the region.

@@ -23,6 +23,7 @@ namespace deconvoy::server {
 // What plans are made for. Ordered by memory; of equals, those that have measured no costs come first.
 struct MachineFacts {
   int64_t memory_budget_bytes = 0;  // of one task; 0 if not known
+  int64_t tile_memory_bytes = 0;    // of that, what a tile takes beside another one; 0: there is none beside it
   FftCosts fft_costs;
 
   friend auto operator<=>(const MachineFacts&, const MachineFacts&) = default;

@@ -196,7 +196,6 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
     request.memory.millibytes_per_padded_voxel += static_cast<int64_t>(std::ceil(1000 * inputs.models.bytes_per_voxel));
   }
   request.fixed_bytes = GivenPsfBytes(inputs.given_psf);
-  request.memory_budget_bytes = inputs.machine.memory_budget_bytes;
   request.costs = inputs.machine.fft_costs;
   request.core = ToShape3(spec.tile().core());
   request.whole = spec.tile().whole();
@@ -204,6 +203,16 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
   request.workers = inputs.workers;
   request.frames = inputs.frames;
   request.growing = inputs.growing;
+  // Tiles that share the memory where there can be such, else one that has all of it. With models each is alone.
+  const int64_t all = inputs.machine.memory_budget_bytes, share = inputs.machine.tile_memory_bytes;
+  if (share > 0 && share < all && spec.models().empty()) {
+    request.memory_budget_bytes = share;
+    request.beside = true;
+    absl::StatusOr<TilePlan> plan = PlanTiles(request);
+    if (plan.ok() || ReasonOf(plan.status()) != v1::OUT_OF_MEMORY) return plan;
+    request.beside = false;
+  }
+  request.memory_budget_bytes = all;
   return PlanTiles(request);
 }
 

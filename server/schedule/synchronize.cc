@@ -100,6 +100,7 @@ void Dispatcher::Publish(const std::string& worker, const WorkerEntry& entry) {
   capabilities_.SetWorker(worker,
                           {.backend = known.backend(),
                            .machine = {.memory_budget_bytes = static_cast<int64_t>(known.memory_budget_bytes()),
+                                       .tile_memory_bytes = static_cast<int64_t>(known.tile_memory_bytes()),
                                        .fft_costs = FftCosts::FromProto(known.fft_costs()).value_or(FftCosts())},
                            .rate = known.self_test().padded_voxel_iterations_per_second(),
                            .methods = entry.methods,

@@ -97,6 +97,9 @@ TEST(DeconvoyBench, ProjectsALargeVolumeFromItsTiles) {
   const auto r = Bench({"gpu-tiles", "--backend", "cpu", "--volume", "20,200,150", "--psf", "3,9,9", "--memory-mib",
                         "4", "--iterations", "2", "--tiles", "2", "--threads", "2"});
   EXPECT_GT(r["tiles_of_volume"], 1);
+  EXPECT_EQ(r["at_once"], 1) << "nothing is gained by two on processors";
+  EXPECT_EQ(r["seconds_per_tile"], r["seconds_per_tile_alone"]);
+  EXPECT_GE(r["over_iterations"], 1);
   EXPECT_EQ(r["iterate_seconds"].size(), 2U);
   EXPECT_LE(r["loaded"][1], r["padded"][1]);
   EXPECT_NEAR(r["projected_seconds"].get<double>(),

@@ -1,6 +1,7 @@
 // The operations and kernels of the CUDA backend keep the backends' contract, with loops for launches and FFTW for
 // cuFFT.
 #include "tests/contract/backend_finishing_suite.h"
+#include "tests/contract/backend_neighbour_suite.h"
 #include "tests/contract/backend_suite.h"
 #include "tests/support/emulated_cuda.h"
 
@@ -23,6 +24,8 @@ INSTANTIATE_TEST_SUITE_P(EmulatedCuda, SplittingSuite,
 INSTANTIATE_TEST_SUITE_P(EmulatedCuda, StagingSuite,
                          ::testing::Values(BackendCase{"chunks", Make}, BackendCase{"whole", MakeWithoutChunks}));
 INSTANTIATE_TEST_SUITE_P(EmulatedCuda, FinishingSuite,
+                         ::testing::Values(BackendCase{"chunks", Make}, BackendCase{"whole", MakeWithoutChunks}));
+INSTANTIATE_TEST_SUITE_P(EmulatedCuda, NeighbourSuite,
                          ::testing::Values(BackendCase{"chunks", Make}, BackendCase{"whole", MakeWithoutChunks}));
 
 }  // namespace

@@ -1,5 +1,6 @@
 // The CUDA backend keeps the backends' contract, on the first device that is there.
 #include "tests/contract/backend_finishing_suite.h"
+#include "tests/contract/backend_neighbour_suite.h"
 #include "tests/contract/backend_suite.h"
 #include "worker/backends/cuda/cuda_backend.h"
 
@@ -23,6 +24,7 @@ INSTANTIATE_TEST_SUITE_P(Cuda, BackendSuite, ::testing::Values(Cuda()));
 INSTANTIATE_TEST_SUITE_P(Cuda, SplittingSuite, ::testing::Values(Cuda()));
 INSTANTIATE_TEST_SUITE_P(Cuda, StagingSuite, ::testing::Values(Cuda()));
 INSTANTIATE_TEST_SUITE_P(Cuda, FinishingSuite, ::testing::Values(Cuda()));
+INSTANTIATE_TEST_SUITE_P(Cuda, NeighbourSuite, ::testing::Values(Cuda()));
 
 }  // namespace
 }  // namespace deconvoy::worker

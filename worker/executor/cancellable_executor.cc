@@ -22,6 +22,9 @@ class CheckedContext : public TaskContext, private VolumeSource, private OutputS
     return next_.Progress(done, total);
   }
   bool cancelled() const override { return next_.cancelled(); }
+  absl::Status BeginComputing() override { return next_.BeginComputing(); }
+  void EndComputing() override { next_.EndComputing(); }
+  std::chrono::duration<double> Aside() const override { return next_.Aside(); }
 
  private:
   absl::Status Read(const v1::VolumeAccess& volume, const FrameBox& box, std::span<std::byte> target) override {

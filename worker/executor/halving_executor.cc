@@ -64,6 +64,9 @@ class PartContext final : public TaskContext {
     return whole_.Progress(part_ * total + done, parts_ * total);
   }
   bool cancelled() const override { return whole_.cancelled(); }
+  absl::Status BeginComputing() override { return whole_.BeginComputing(); }
+  void EndComputing() override { whole_.EndComputing(); }
+  std::chrono::duration<double> Aside() const override { return whole_.Aside(); }
 
  private:
   TaskContext& whole_;

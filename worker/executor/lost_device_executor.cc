@@ -10,6 +10,7 @@ absl::StatusOr<v1::TaskResult> LostDeviceExecutor::Execute(const v1::Task& task,
   if (result.ok() || !is_lost_(result.status())) return result;
   {
     const std::lock_guard lock(mutex_);
+    if (!lost_.ok()) return result;  // told by a task beside this one
     lost_ = result.status();
   }
   if (listener_) listener_();

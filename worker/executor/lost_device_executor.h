@@ -11,7 +11,8 @@
 
 namespace deconvoy::worker {
 
-// The task in which the device is lost fails with the device's error, as does every later one; other tasks pass.
+// The task in which the device is lost fails with the device's error, as does every later one; other tasks pass. Tasks
+// may be executed at once; one that goes on while the device is lost has the device's error by itself.
 class LostDeviceExecutor : public TaskExecutor {
  public:
   // Whether nothing in this process can use the device after an error.

@@ -15,6 +15,9 @@ class PipelineExecutor : public TaskExecutor {
   // Errors: those of the pipelines; INVALID_FIELD for a kind of task that this worker does not know.
   absl::StatusOr<v1::TaskResult> Execute(const v1::Task& task, TaskContext& context) override;
 
+  // Gives back the memory that is kept for the next tile.
+  void Release() { tiles_.Release(); }
+
  private:
   Backend& backend_;
   TilePipeline tiles_;

@@ -1,7 +1,7 @@
 // Executes tasks: one interface, and one wrapper per concern around the pipelines that compute.
 //
 // From outside in: LoggedExecutor, TimedExecutor, GuardedExecutor, HalvingExecutor, LostDeviceExecutor,
-// CancellableExecutor, PipelineExecutor.
+// CancellableExecutor, NeighbourExecutor, PipelineExecutor.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -10,7 +10,8 @@
 
 namespace deconvoy::worker {
 
-// One task at a time, always from the same thread.
+// The wrappers take as many tasks at once, each from a thread of its own, as what they wrap: a NeighbourExecutor as
+// many as it says, a PipelineExecutor one, always from the same thread.
 class TaskExecutor {
  public:
   virtual ~TaskExecutor() = default;

@@ -1,4 +1,5 @@
-// Measures how long tiles take, reading included, and says so in their result.
+// Measures how long tiles take, reading included, and says so in their result. The time of a tile beside which another
+// one computes is the other's.
 #pragma once
 
 #include "worker/executor/task_executor.h"

@@ -26,6 +26,7 @@
 #include <span>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "deconvoy/v1/volumes.pb.h"
 #include "deconvoy/v1/workers.pb.h"
@@ -463,6 +464,11 @@ class Backend {
 
   // Operations on `domain`. Plans are kept, so that the next call for the same domain is cheap.
   virtual absl::StatusOr<std::unique_ptr<Ops>> Open(const Shape3& domain) = 0;
+
+  // The same device as two, for two threads that use it at the same time: each has half of its memory, and finds that
+  // as it would alone. What one of them holds this one lacks, and the other way round. None where nothing is gained by
+  // that, as on processors, and of a half. They may outlive what made them.
+  virtual std::vector<std::unique_ptr<Backend>> MakeHalves() { return {}; }
 };
 
 }  // namespace deconvoy::worker

@@ -3,6 +3,7 @@
 
 #include <absl/status/status.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -41,6 +42,15 @@ class TaskContext {
   virtual absl::Status Progress(int64_t done, int64_t total) = 0;
   // Whether the task should end; may become true at any time.
   virtual bool cancelled() const = 0;
+
+  // Of tiles that are executed at once, one computes while the others are loaded or unloaded.
+  // All is loaded: waits until no other tile computes and it is this one's turn. CANCELLED when the task should end.
+  virtual absl::Status BeginComputing() { return absl::OkStatus(); }
+  // What is left is to bring the result out. The task may begin to compute once more.
+  virtual void EndComputing() {}
+  // For how long so far the task was executed without being the one that computes. One that is executed alone computes
+  // from its beginning on.
+  virtual std::chrono::duration<double> Aside() const { return {}; }
 };
 
 }  // namespace deconvoy::worker

@@ -141,6 +141,7 @@ struct Workshop {
 // One run for each depth that counts in the core. There is no one H that the result could be blurred with and no one
 // objective, and so it says nothing about quality and keeps no curve.
 absl::Status DeconvolveByDepth(const Workshop& at, v1::TileResult& result) {
+  RETURN_IF_ERROR(at.context.BeginComputing());
   DepthBlend blend = BlendOf(at.job);
   const std::vector<size_t> used = blend.Used();
   for (size_t i = 0; i < used.size(); ++i) {
@@ -154,6 +155,7 @@ absl::Status DeconvolveByDepth(const Workshop& at, v1::TileResult& result) {
     ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(at.job, at.context, run));
     RETURN_IF_ERROR(blend.Add(used[i], *estimate, at.job.core_in_domain(), at.ops));
   }
+  at.context.EndComputing();
   const auto read = [&blend](int64_t z, std::span<float> photons) {
     std::ranges::copy(blend.Plane(z), photons.begin());
     return absl::OkStatus();
@@ -264,8 +266,10 @@ absl::Status DeconvolveAtOnce(const Workshop& at, v1::TileResult& result) {
   std::vector<const v1::PsfReport*> reports;
   for (const v1::PsfReport& report : at.job.tile.psfs()) reports.push_back(&report);
   RETURN_IF_ERROR(at.psfs.Prepare(at.task, reports, at.context.source(), at.ops));
+  RETURN_IF_ERROR(at.context.BeginComputing());
   const MethodRun run{.ops = at.ops, .psfs = at.psfs, .views = at.views, .curve = &result, .restorer = at.restorer};
   ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(at.job, at.context, run));
+  at.context.EndComputing();
   ASSIGN_OR_RETURN(const CoreOutput output, WriteEstimate(at, *estimate));
   RETURN_IF_ERROR(CheckOutput(at.job, at.input, output.counts));
   Report(at.input, output.counts, *result.mutable_statistics());

@@ -15,6 +15,9 @@
 // A method that runs models is given them with the job's scale. Its result is also compared, where the task says so,
 // with that of a classical method on the same y (trust.h), and its spread written where asked for.
 //
+// A tile tells its context when it is loaded and when its method is done, so that a neighbour can be loaded and
+// unloaded while it computes. What is summed up over its result, a convolution among it, is part of being unloaded.
+//
 // The loaded box lies at the domain's origin. EXTEND: y covers just it; PERIODIC: the domain is the frame;
 // MIRROR: y is reflected into the whole domain. Read noise of variance v is added to y and background alike.
 #pragma once

@@ -12,4 +12,9 @@ inline const v1::TileTask* TileOf(const v1::Task& task) {
   return task.has_estimate_psf() ? &task.estimate_psf().tile() : nullptr;
 }
 
+// Whether such a task may be executed while another one is, each with operations of its own. Models are the process's.
+inline bool RunsBesideAnother(const v1::Task& task) {
+  return task.has_tile() && task.tile().models().empty();
+}
+
 }  // namespace deconvoy::worker

@@ -52,6 +52,7 @@ Footprint FootprintOf(const v1::Task& task) {
   // A task that cannot be understood fails when it is computed.
   footprint.computing = NeedBytes(task).value_or(0);
   if (task.scratch_path().empty()) footprint.delivering = OutputBytes(task);
+  footprint.beside = RunsBesideAnother(task);
   return footprint;
 }
 

@@ -14,6 +14,7 @@ struct Footprint {
   int64_t staged = 0;      // its input, read ahead
   int64_t computing = 0;   // all that it needs to be computed, a streamed output included
   int64_t delivering = 0;  // its output, until that is delivered
+  bool beside = false;     // another one may be executed at once with it, where memory suffices for both
 };
 
 Footprint FootprintOf(const v1::Task& task);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -21,7 +22,21 @@ class HeldTask {
   const v1::Task& task() const { return task_; }
   StopSignal& stop() { return stop_; }
 
-  void SetStage(v1::TaskStage stage) { stage_ = stage; }
+  v1::TaskStage stage() const { return stage_; }
+  // One thread at a time.
+  void SetStage(v1::TaskStage stage) {
+    const std::lock_guard lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    if (stage_ == v1::COMPUTING) computed_ += now - since_;
+    stage_ = stage;
+    since_ = now;
+  }
+  // How long it has been COMPUTING so far.
+  std::chrono::steady_clock::duration computed() const {
+    const std::lock_guard lock(mutex_);
+    if (stage_ != v1::COMPUTING) return computed_;
+    return computed_ + (std::chrono::steady_clock::now() - since_);
+  }
   void SetProgress(int64_t done, int64_t total) {
     done_ = static_cast<uint32_t>(done);
     total_ = static_cast<uint32_t>(total);
@@ -48,7 +63,10 @@ class HeldTask {
   std::atomic<v1::TaskStage> stage_{v1::STAGED};
   std::atomic<uint32_t> done_{0}, total_{0};
   mutable std::mutex mutex_;
-  std::optional<v1::ObjectiveValue> objective_;  // the newest; guarded by `mutex_`
+  // Guarded by mutex_:
+  std::optional<v1::ObjectiveValue> objective_;  // the newest
+  std::chrono::steady_clock::time_point since_;  // of the stage
+  std::chrono::steady_clock::duration computed_{0};
 };
 
 }  // namespace deconvoy::worker

@@ -24,7 +24,8 @@ std::string HostName() {
 
 }  // namespace
 
-v1::WorkerRegistration MakeRegistration(const Backend& backend, int64_t memory_budget_bytes) {
+v1::WorkerRegistration MakeRegistration(const Backend& backend, int64_t memory_budget_bytes,
+                                        int64_t tile_memory_bytes) {
   v1::WorkerRegistration registration;
   registration.set_contract_version(limits::kContractVersion);
   registration.set_version(DECONVOY_VERSION);
@@ -34,6 +35,7 @@ v1::WorkerRegistration MakeRegistration(const Backend& backend, int64_t memory_b
   registration.set_device(backend.device());
   registration.set_threads(static_cast<uint32_t>(backend.threads()));
   registration.set_memory_budget_bytes(static_cast<uint64_t>(memory_budget_bytes));
+  registration.set_tile_memory_bytes(static_cast<uint64_t>(tile_memory_bytes));
   *registration.mutable_fft_costs() = backend.fft_costs();
   if (auto accelerator = backend.accelerator()) *registration.mutable_accelerator() = *std::move(accelerator);
   for (v1::Method& method : OfferedMethods()) {

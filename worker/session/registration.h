@@ -11,8 +11,10 @@
 
 namespace deconvoy::worker {
 
-// Without spool nonce and self-test.
-v1::WorkerRegistration MakeRegistration(const Backend& backend, int64_t memory_budget_bytes);
+// Without spool nonce and self-test. `tile_memory_bytes` is what a tile may use beside another one; 0: there is none
+// beside it.
+v1::WorkerRegistration MakeRegistration(const Backend& backend, int64_t memory_budget_bytes,
+                                        int64_t tile_memory_bytes = 0);
 
 // The nonce in a spool that this worker sees. Errors: STORAGE_FAILURE with the path.
 absl::StatusOr<std::string> ReadSpoolNonce(const std::filesystem::path& spool);

@@ -51,7 +51,7 @@ Session::Session(SessionOptions options, v1::WorkerRegistration registration, Ta
       registration_(std::move(registration)),
       executor_(executor),
       log_(log),
-      line_(BudgetOf(registration_)) {}
+      line_(BudgetOf(registration_), options_.at_once) {}
 
 Session::~Session() = default;
 

@@ -1,7 +1,8 @@
 // A worker's life with its server: it says what it is and does, takes tasks, keeps their leases, and brings results.
 //
-// It holds up to three tasks: one that waits and is read ahead, one that is computed, one that is delivered. One thread
-// talks (Synchronize at least twice a second while busy, long polls while idle), and one works in each stage. While the
+// It holds up to three tasks: one that waits and is read ahead, one that is computed, one that is delivered; and where
+// two may be executed at once, one more that is loaded or unloaded beside the one that is computed. One thread talks
+// (Synchronize at least twice a second while busy, long polls while idle), and one works in each stage. While the
 // server is away the talking thread tries again with backoff, for as long as the process lives, and the tasks go on:
 // when the server is back it says which of them it still wants. A draining worker gives back what it has not begun, and
 // waits for the server only with a task at hand, and not for long.
@@ -35,12 +36,13 @@ struct SessionOptions {
   std::chrono::milliseconds first_backoff{100};
   std::chrono::milliseconds last_backoff{5'000};
   std::chrono::milliseconds farewell{10'000};  // how long a draining worker keeps its task without an answer
+  int at_once = 1;                             // tasks that the executor takes at once
 };
 
 class Session {
  public:
   // `registration` is without the spool's nonce, which is read whenever the worker introduces itself: a server that
-  // starts again makes a new one. `executor` and `log` must outlive the session. Tasks are executed on a thread of the
+  // starts again makes a new one. `executor` and `log` must outlive the session. Tasks are executed on threads of the
   // session; what they take of memory together stays within the registration's budget (0: without limit).
   Session(SessionOptions options, v1::WorkerRegistration registration, TaskExecutor& executor, const LogExcerpt& log);
   ~Session();

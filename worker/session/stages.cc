@@ -3,6 +3,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "proto/contract/error.h"
@@ -11,19 +13,45 @@
 #include "worker/executor/crash_point.h"
 
 namespace deconvoy::worker {
+namespace {
+
+// A task's context that computes when the line says so.
+class TurnContext final : public TaskContext {
+ public:
+  // Both must outlive it.
+  TurnContext(TaskLine& line, const std::shared_ptr<Work>& work) : line_(line), work_(work) {}
+
+  VolumeSource& source() override { return work_->io.source(); }
+  OutputSink& sink() override { return work_->io.sink(); }
+  void Objective(const v1::ObjectiveValue& value) override { work_->io.Objective(value); }
+  absl::Status Progress(int64_t done, int64_t total) override { return work_->io.Progress(done, total); }
+  bool cancelled() const override { return work_->io.cancelled(); }
+  absl::Status BeginComputing() override {
+    return line_.BeginComputing(work_) ? absl::OkStatus() : absl::CancelledError("the task was stopped");
+  }
+  void EndComputing() override { line_.EndComputing(work_); }
+  std::chrono::duration<double> Aside() const override {
+    const auto aside = std::chrono::steady_clock::now() - begun_ - work_->held.computed();
+    return std::max(aside, std::chrono::steady_clock::duration::zero());
+  }
+
+ private:
+  TaskLine& line_;
+  const std::shared_ptr<Work>& work_;
+  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
 
 Stages::Stages(TaskLine& line, TaskExecutor& executor, const LogExcerpt& log)
-    : line_(line),
-      executor_(executor),
-      log_(log),
-      reading_([this] { ReadAhead(); }),
-      computing_([this] { Compute(); }),
-      delivering_([this] { Deliver(); }) {}
+    : line_(line), executor_(executor), log_(log) {
+  threads_.emplace_back([this] { ReadAhead(); });
+  for (int i = 0; i < line_.at_once(); ++i) threads_.emplace_back([this] { Compute(); });
+  threads_.emplace_back([this] { Deliver(); });
+}
 
 Stages::~Stages() {
-  reading_.join();
-  computing_.join();
-  delivering_.join();
+  for (std::thread& thread : threads_) thread.join();
 }
 
 void Stages::ReadAhead() {
@@ -35,18 +63,19 @@ void Stages::ReadAhead() {
 
 void Stages::Compute() {
   while (const std::shared_ptr<Work> work = line_.NextToCompute()) {
-    const absl::Status status = Execute(*work);
+    const absl::Status status = Execute(work);
     status.ok() ? line_.Computed(work) : Drop(work, status);
   }
 }
 
-absl::Status Stages::Execute(Work& work) {
+absl::Status Stages::Execute(const std::shared_ptr<Work>& work) {
   CrashPoint("worker-task-started");
-  RETURN_IF_ERROR(work.io.Open());
-  absl::StatusOr<v1::TaskResult> result = executor_.Execute(work.held.task(), work.io);
-  work.io.CloseInput();
+  TurnContext context(line_, work);
+  RETURN_IF_ERROR(work->io.Open());
+  absl::StatusOr<v1::TaskResult> result = executor_.Execute(work->held.task(), context);
+  work->io.CloseInput();
   RETURN_IF_ERROR(result.status());
-  work.result = *std::move(result);
+  work->result = *std::move(result);
   return absl::OkStatus();
 }
 

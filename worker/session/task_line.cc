@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <initializer_list>
 #include <utility>
 
 #include "proto/contract/error.h"
@@ -13,7 +12,7 @@ namespace deconvoy::worker {
 namespace {
 
 // Whether a worker can hold all of this together. What a task needs may be the largest number there is.
-bool Fit(int64_t budget_bytes, std::initializer_list<int64_t> parts) {
+bool Fit(int64_t budget_bytes, const std::vector<int64_t>& parts) {
   for (const int64_t part : parts) {
     if (part > budget_bytes) return false;
     budget_bytes -= part;
@@ -26,7 +25,7 @@ bool Fit(int64_t budget_bytes, std::initializer_list<int64_t> parts) {
 // REQUIRES: mutex_ is held. What has changed is said soon, and every stage looks whether it can go on.
 void TaskLine::Changed() {
   ++news_;
-  if (waiting_ != nullptr && computing_ != nullptr && delivering_ != nullptr) CrashPoint("worker-three-tasks");
+  if (waiting_ != nullptr && !executing_.empty() && delivering_ != nullptr) CrashPoint("worker-three-tasks");
   changed_.notify_all();
 }
 
@@ -51,14 +50,12 @@ void TaskLine::ReturnUnbegun(HeldTask& held, const char* why) {
   given_up_.push_back(std::move(status));
 }
 
-// The task being computed comes last but one, so that it is the one whose progress is shown.
+// Of those that have begun, the task that computes comes last, so that it is the one whose progress is shown.
 void TaskLine::Describe(v1::SynchronizeRequest& request) {
   const std::lock_guard lock(mutex_);
   news_told_ = news_;
   for (const v1::TaskStatus& status : given_up_) *request.add_tasks() = status;
-  for (const std::shared_ptr<Work>& work : {delivering_, computing_, waiting_}) {
-    if (work != nullptr) *request.add_tasks() = work->held.Status();
-  }
+  for (const std::shared_ptr<Work>& work : Held()) *request.add_tasks() = work->held.Status();
   request.set_free_slots(waiting_ == nullptr && !draining_ ? 1 : 0);
   request.set_draining(draining_);
 }
@@ -72,8 +69,8 @@ void TaskLine::Heard(const v1::SynchronizeRequest& request) {
 
 void TaskLine::Cancel(const std::string& task, uint64_t token) {
   const std::lock_guard lock(mutex_);
-  for (const std::shared_ptr<Work>& work : {delivering_, computing_, waiting_}) {
-    if (work == nullptr || work->held.task().name() != task || work->held.task().token() != token) continue;
+  for (const std::shared_ptr<Work>& work : Held()) {
+    if (work->held.task().name() != task || work->held.task().token() != token) continue;
     if (!work->held.stop().stopped()) spdlog::info("{}: stopping, the server does not want it any more", task);
     work->held.stop().Stop();
     if (work == waiting_) waiting_.reset();
@@ -94,10 +91,10 @@ void TaskLine::Drain() {
 void TaskLine::End() {
   const std::lock_guard lock(mutex_);
   over_ = true;
-  for (std::shared_ptr<Work>* stage : {&waiting_, &computing_, &delivering_}) {
-    if (*stage != nullptr) (*stage)->held.stop().Stop();
-    stage->reset();
-  }
+  for (const std::shared_ptr<Work>& work : Held()) work->held.stop().Stop();
+  waiting_.reset();
+  executing_.clear();
+  delivering_.reset();
   changed_.notify_all();
 }
 
@@ -108,13 +105,12 @@ bool TaskLine::draining() {
 
 bool TaskLine::holds_any() {
   const std::lock_guard lock(mutex_);
-  return waiting_ != nullptr || computing_ != nullptr || delivering_ != nullptr;
+  return !Held().empty();
 }
 
 bool TaskLine::IsOver(const v1::SynchronizeRequest& last) {
   const std::lock_guard lock(mutex_);
-  return draining_ && last.draining() && last.tasks().empty() && waiting_ == nullptr && computing_ == nullptr &&
-         delivering_ == nullptr && given_up_.empty();
+  return draining_ && last.draining() && last.tasks().empty() && Held().empty() && given_up_.empty();
 }
 
 void TaskLine::WaitForNews(std::chrono::milliseconds most) {
@@ -124,19 +120,65 @@ void TaskLine::WaitForNews(std::chrono::milliseconds most) {
 
 // --- the stages ---
 
+std::vector<std::shared_ptr<Work>> TaskLine::Held() const {
+  std::vector<std::shared_ptr<Work>> held = executing_;
+  if (delivering_ != nullptr) held.insert(held.begin(), delivering_);
+  if (waiting_ != nullptr) held.push_back(waiting_);
+  return held;
+}
+
+// Tiles that are executed at once lie in a device's memory, and what is held beside them in the host's.
+bool TaskLine::Fits(std::vector<int64_t> executed, const std::vector<int64_t>& held) const {
+  if (at_once_ > 1) return Fit(budget_bytes_, executed) && Fit(budget_bytes_, held);
+  executed.insert(executed.end(), held.begin(), held.end());
+  return Fit(budget_bytes_, executed);
+}
+
+std::vector<int64_t> TaskLine::Executed() const {
+  std::vector<int64_t> parts;
+  for (const std::shared_ptr<Work>& work : executing_) parts.push_back(work->footprint.computing);
+  return parts;
+}
+
+int64_t TaskLine::Delivering() const {
+  return delivering_ == nullptr ? 0 : delivering_->footprint.delivering;
+}
+
 bool TaskLine::MayReadAhead() const {
   const int64_t staged = waiting_->footprint.staged;
-  // What is computed may still hold its own staged input.
-  const Footprint computing = computing_ == nullptr ? Footprint() : computing_->footprint;
-  const int64_t delivering = delivering_ == nullptr ? 0 : delivering_->footprint.delivering;
-  return staged == 0 || (Fit(budget_bytes_, {staged, waiting_->footprint.computing}) &&
-                         Fit(budget_bytes_, {staged, computing.computing, computing.staged, delivering}));
+  std::vector<int64_t> held = {staged, Delivering()};
+  // What is executed may still hold its own staged input.
+  for (const std::shared_ptr<Work>& work : executing_) held.push_back(work->footprint.staged);
+  return staged == 0 || (Fits({waiting_->footprint.computing}, {staged}) && Fits(Executed(), held));
 }
 
 bool TaskLine::MayBegin() const {
-  if (delivering_ == nullptr || delivering_->footprint.delivering == 0) return true;
-  const int64_t staged = reading_ahead_ ? waiting_->footprint.staged : 0;
-  return Fit(budget_bytes_, {staged, waiting_->footprint.computing, delivering_->footprint.delivering});
+  const int64_t staged = reading_ahead_ ? waiting_->footprint.staged : 0, computing = waiting_->footprint.computing;
+  if (executing_.empty()) return Delivering() == 0 || Fits({computing}, {staged, Delivering()});
+  std::vector<int64_t> executed = Executed();
+  executed.push_back(computing);
+  return MayShare() && Fits(std::move(executed), {staged, Delivering()});
+}
+
+// Not while the one before it is loaded, which would then take as long as both.
+bool TaskLine::MayShare() const {
+  const int64_t share = budget_bytes_ / static_cast<int64_t>(at_once_);
+  const auto shares = [share](const std::shared_ptr<Work>& work) {
+    return work->footprint.beside && work->footprint.computing <= share;
+  };
+  return executing_.size() < at_once_ && shares(waiting_) &&
+         std::ranges::all_of(executing_, [&](const auto& work) { return work->loaded && shares(work); });
+}
+
+void TaskLine::PassTurn() {
+  const auto in = [](v1::TaskStage stage) {
+    return [stage](const std::shared_ptr<Work>& work) { return work->held.stage() == stage; };
+  };
+  if (std::ranges::any_of(executing_, in(v1::COMPUTING))) return;
+  const auto next = std::ranges::find_if(executing_, in(v1::STAGED));
+  if (next == executing_.end()) return;
+  (*next)->held.SetStage(v1::COMPUTING);
+  Changed();
 }
 
 std::shared_ptr<Work> TaskLine::NextToReadAhead() {
@@ -150,12 +192,35 @@ std::shared_ptr<Work> TaskLine::NextToReadAhead() {
 
 std::shared_ptr<Work> TaskLine::NextToCompute() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return over_ || (waiting_ != nullptr && computing_ == nullptr && MayBegin()); });
+  changed_.wait(lock, [this] { return over_ || (waiting_ != nullptr && MayBegin()); });
   if (over_) return nullptr;
-  computing_ = std::exchange(waiting_, nullptr);
-  computing_->held.SetStage(v1::COMPUTING);
+  std::shared_ptr<Work> work = std::exchange(waiting_, nullptr);
+  executing_.push_back(work);
+  PassTurn();
   Changed();
-  return computing_;
+  return work;
+}
+
+bool TaskLine::BeginComputing(const std::shared_ptr<Work>& work) {
+  std::unique_lock lock(mutex_);
+  work->loaded = true;
+  if (work->held.stage() == v1::DELIVERING) work->held.SetStage(v1::STAGED);
+  PassTurn();
+  changed_.notify_all();  // another one may be begun
+  changed_.wait(lock, [&] { return over_ || work->held.stop().stopped() || work->held.stage() == v1::COMPUTING; });
+  return !over_ && !work->held.stop().stopped();
+}
+
+// Where tasks are executed one at a time, bringing a result out is part of computing it.
+void TaskLine::EndComputing(const std::shared_ptr<Work>& work) {
+  const std::lock_guard lock(mutex_);
+  if (at_once_ > 1) LeaveTurn(*work);
+}
+
+void TaskLine::LeaveTurn(Work& work) {
+  work.held.SetStage(v1::DELIVERING);
+  PassTurn();
+  Changed();
 }
 
 std::shared_ptr<Work> TaskLine::NextToDeliver() {
@@ -166,18 +231,19 @@ std::shared_ptr<Work> TaskLine::NextToDeliver() {
 
 void TaskLine::Computed(const std::shared_ptr<Work>& work) {
   std::unique_lock lock(mutex_);
+  if (at_once_ > 1) LeaveTurn(*work);
   changed_.wait(lock, [&] { return over_ || work->held.stop().stopped() || delivering_ == nullptr; });
   if (over_ || work->held.stop().stopped()) return Forget(work);
   delivering_ = work;
-  computing_.reset();
-  work->held.SetStage(v1::DELIVERING);
-  Changed();
+  std::erase(executing_, work);
+  LeaveTurn(*work);
 }
 
 void TaskLine::Forget(const std::shared_ptr<Work>& work) {
-  for (std::shared_ptr<Work>* stage : {&waiting_, &computing_, &delivering_}) {
-    if (*stage == work) stage->reset();
-  }
+  if (waiting_ == work) waiting_.reset();
+  if (delivering_ == work) delivering_.reset();
+  std::erase(executing_, work);
+  PassTurn();
   Changed();
 }
 

@@ -1,8 +1,13 @@
 // The tasks that a worker holds, each in its stage.
 //
-// One waits and is read ahead, one is computed, one is delivered; a task moves on when the next stage is free. Memory:
-// what the three hold together stays within the budget. Where it would not, a task is not read ahead, or is begun only
-// after the one before it was delivered.
+// One waits and is read ahead, one is executed, one is delivered; a task moves on when the next stage is free. Memory:
+// what they hold together stays within the budget. Where it would not, a task is not read ahead, or is begun only after
+// the one before it was delivered.
+//
+// Where two may be executed at once, a tile is begun beside another one that has all its input and has begun to compute
+// or waits for that. They compute in turn, in the order in which they were begun: one that is executed but does not
+// compute is STAGED before its turn and DELIVERING after it, so that progress and shares are those of the one that
+// does.
 #pragma once
 
 #include <chrono>
@@ -32,12 +37,17 @@ struct Work {
   TaskIo io;
   const Footprint footprint;
   v1::TaskResult result;  // once it is computed
+  bool loaded = false;    // guarded by the line's mutex: it has asked to compute
 };
 
 // Thread safe.
 class TaskLine {
  public:
-  explicit TaskLine(int64_t budget_bytes) : budget_bytes_(budget_bytes) {}
+  // `at_once` tasks may be executed at once, each within its part of the budget, which is then that of a device.
+  explicit TaskLine(int64_t budget_bytes, int at_once = 1)
+      : budget_bytes_(budget_bytes), at_once_(static_cast<size_t>(at_once)) {}
+
+  int at_once() const { return static_cast<int>(at_once_); }
 
   // --- for the thread that talks ---
   // Takes a task that the server has given. Where there is no room for it, it goes back.
@@ -64,6 +74,11 @@ class TaskLine {
   std::shared_ptr<Work> NextToReadAhead();
   std::shared_ptr<Work> NextToCompute();
   std::shared_ptr<Work> NextToDeliver();
+  // The task of NextToCompute has its input: waits until it is its turn to compute. False when it was stopped, or at
+  // the end.
+  bool BeginComputing(const std::shared_ptr<Work>& work);
+  // It leaves the turn to the next one, where there may be one. It may begin to compute again.
+  void EndComputing(const std::shared_ptr<Work>& work);
   // The task of NextToCompute has its result. Returns when it could move on, was stopped, or at the end.
   void Computed(const std::shared_ptr<Work>& work);
   // The task has left its stage for good: done, or dropped.
@@ -73,20 +88,33 @@ class TaskLine {
 
  private:
   // REQUIRES for all: mutex_ is held.
+  // All of them: the one that is delivered, those that are executed, the one that waits.
+  std::vector<std::shared_ptr<Work>> Held() const;
+  // Whether all of this together stays within the budget: what tasks need that are executed, and what is held besides.
+  bool Fits(std::vector<int64_t> executed, const std::vector<int64_t>& held) const;
+  std::vector<int64_t> Executed() const;
+  int64_t Delivering() const;
   bool MayReadAhead() const;
   bool MayBegin() const;
+  // Whether the one that waits may be executed beside those that are.
+  bool MayShare() const;
+  // Whoever is first of those that wait for it computes, if none does.
+  void PassTurn();
+  void LeaveTurn(Work& work);
   void ReturnUnbegun(HeldTask& held, const char* why);
   void Forget(const std::shared_ptr<Work>& work);
   void Changed();
 
   const int64_t budget_bytes_;
+  const size_t at_once_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
   // Guarded by mutex_:
-  std::shared_ptr<Work> waiting_, computing_, delivering_;  // null: the stage is free
-  bool reading_ahead_ = false;                              // `waiting_` was handed to be read ahead
-  std::vector<v1::TaskStatus> given_up_;                    // to be said
+  std::shared_ptr<Work> waiting_, delivering_;    // null: the stage is free
+  std::vector<std::shared_ptr<Work>> executing_;  // at most `at_once_`, as they were begun
+  bool reading_ahead_ = false;                    // `waiting_` was handed to be read ahead
+  std::vector<v1::TaskStatus> given_up_;          // to be said
   bool draining_ = false;
   bool over_ = false;
   uint64_t news_ = 0;       // what the server should hear of soon

@@ -31,17 +31,27 @@ Arena::Arena(void* memory, int64_t bytes, std::string device)
   if (bytes_ > 0) free_[0] = bytes_;
 }
 
-absl::StatusOr<Block> Arena::Allocate(int64_t bytes) {
+std::optional<int64_t> Arena::Take(int64_t size, ArenaPart part) {
+  const int64_t half = bytes_ / 2 / kPiece * kPiece;
+  const int64_t begin = part == ArenaPart::kSecondHalf ? half : 0;
+  const int64_t end = part == ArenaPart::kFirstHalf ? half : bytes_;
+  for (auto piece = free_.begin(); piece != free_.end(); ++piece) {
+    const int64_t first = piece->first, last = first + piece->second;
+    const int64_t at = std::max(first, begin);
+    if (at + size > std::min(last, end)) continue;
+    free_.erase(piece);
+    if (at > first) free_[first] = at - first;
+    if (last > at + size) free_[at + size] = last - (at + size);
+    return at;
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<Block> Arena::Allocate(int64_t bytes, ArenaPart part) {
   if (bytes >= 0 && bytes <= kMost) {
     const int64_t size = (std::max<int64_t>(bytes, 1) + kPiece - 1) / kPiece * kPiece;
     const std::lock_guard lock(mutex_);
-    for (auto piece = free_.begin(); piece != free_.end(); ++piece) {
-      const auto [offset, room] = *piece;
-      if (room < size) continue;
-      free_.erase(piece);
-      if (room > size) free_[offset + size] = room - size;
-      return Block(this, memory_ + offset, size);
-    }
+    if (const std::optional<int64_t> offset = Take(size, part)) return Block(this, memory_ + *offset, size);
   }
   return MakeError({.reason = v1::OUT_OF_MEMORY,
                     .remedy = "use smaller tiles or give the worker more of the device's memory",
@@ -51,8 +61,8 @@ absl::StatusOr<Block> Arena::Allocate(int64_t bytes) {
                                static_cast<double>(bytes_) / kMiB));
 }
 
-absl::StatusOr<Block> Arena::AllocateFloats(int64_t count) {
-  return Allocate(count < kMost / 4 ? count * int64_t{sizeof(float)} : count);
+absl::StatusOr<Block> Arena::AllocateFloats(int64_t count, ArenaPart part) {
+  return Allocate(count < kMost / 4 ? count * int64_t{sizeof(float)} : count, part);
 }
 
 int64_t Arena::free_bytes() const {

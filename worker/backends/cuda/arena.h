@@ -6,12 +6,16 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
 namespace deconvoy::worker::cuda {
 
 class Arena;
+
+// Which part of an arena memory is taken from.
+enum class ArenaPart { kWhole, kFirstHalf, kSecondHalf };
 
 // A piece of an arena, given back at the end. Movable. Its arena must outlive it, and no kernel may use it any more.
 class Block {
@@ -38,21 +42,25 @@ class Block {
 };
 
 // Gives out the first piece that is large enough, in multiples of 512 bytes, and joins neighbours that are given back:
-// the same requests in the same order get the same places. Never touches the memory. Safe for threads.
+// the same requests in the same order get the same places. Whoever takes memory from one half finds it as it would
+// alone, whatever is taken from the other. Never touches the memory. Safe for threads.
 class Arena {
  public:
   // `memory`, aligned to 512 bytes, holds `bytes` and is not owned. `device` is for errors.
   Arena(void* memory, int64_t bytes, std::string device);
 
   // Errors: RESOURCE_EXHAUSTED with OUT_OF_MEMORY, naming size, device and what is free.
-  absl::StatusOr<Block> Allocate(int64_t bytes);
-  absl::StatusOr<Block> AllocateFloats(int64_t count);
+  absl::StatusOr<Block> Allocate(int64_t bytes, ArenaPart part = ArenaPart::kWhole);
+  absl::StatusOr<Block> AllocateFloats(int64_t count, ArenaPart part = ArenaPart::kWhole);
 
   int64_t bytes() const { return bytes_; }
   int64_t free_bytes() const;
 
  private:
   friend class Block;
+  // The offset of `size` bytes that are taken; none where no piece of the part is large enough. REQUIRES: mutex_ is
+  // held.
+  std::optional<int64_t> Take(int64_t size, ArenaPart part);
   void GiveBack(void* data, int64_t bytes);
 
   // Constant.

@@ -21,7 +21,7 @@ Planes PlanesOf(const Box3& box) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Convolver>> Convolver::Make(const Shape3& domain, int64_t chunk_bytes, Runtime* runtime,
-                                                           FftPool* ffts) {
+                                                           FftPool* ffts, ArenaPart part) {
   constexpr int64_t kLongest = std::numeric_limits<int32_t>::max();
   if (std::max({domain.z, domain.y, domain.x}) > kLongest) {
     return MakeError({.reason = v1::OUT_OF_MEMORY, .remedy = "use smaller tiles"},
@@ -29,18 +29,19 @@ absl::StatusOr<std::unique_ptr<Convolver>> Convolver::Make(const Shape3& domain,
                                  runtime->device()));
   }
   ASSIGN_OR_RETURN(std::shared_ptr<Stream> stream, runtime->MakeStream());
-  std::unique_ptr<Convolver> convolver(new Convolver(Chunks(domain, chunk_bytes), runtime, ffts, std::move(stream)));
+  std::unique_ptr<Convolver> convolver(
+      new Convolver(Chunks(domain, chunk_bytes), runtime, ffts, part, std::move(stream)));
   ASSIGN_OR_RETURN(convolver->work_, convolver->AllocateFloats(2 * convolver->spectrum()));
   return convolver;
 }
 
 absl::StatusOr<StreamBlock> Convolver::Allocate(int64_t bytes) const {
-  ASSIGN_OR_RETURN(Block block, runtime_.arena().Allocate(bytes));
+  ASSIGN_OR_RETURN(Block block, runtime_.arena().Allocate(bytes, part_));
   return StreamBlock(stream_, std::move(block));
 }
 
 absl::StatusOr<StreamBlock> Convolver::AllocateFloats(int64_t count) const {
-  ASSIGN_OR_RETURN(Block block, runtime_.arena().AllocateFloats(count));
+  ASSIGN_OR_RETURN(Block block, runtime_.arena().AllocateFloats(count, part_));
   return StreamBlock(stream_, std::move(block));
 }
 

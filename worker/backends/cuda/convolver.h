@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "worker/backends/cuda/arena.h"
 #include "worker/backends/cuda/chunks.h"
 #include "worker/backends/cuda/fft_pool.h"
 #include "worker/backends/cuda/kernels.h"
@@ -92,9 +93,10 @@ struct Sink {
 // Used by one thread at a time. Kernels may still run when a call returns.
 class Convolver {
  public:
-  // `runtime` and `ffts` must outlive it and what it makes. Errors: RESOURCE_EXHAUSTED with OUT_OF_MEMORY.
+  // Takes its memory, and that of what it makes, from that part of the device's. `runtime` and `ffts` must outlive it
+  // and what it makes. Errors: RESOURCE_EXHAUSTED with OUT_OF_MEMORY.
   static absl::StatusOr<std::unique_ptr<Convolver>> Make(const Shape3& domain, int64_t chunk_bytes, Runtime* runtime,
-                                                         FftPool* ffts);
+                                                         FftPool* ffts, ArenaPart part);
 
   const Shape3& domain() const { return chunks_.domain(); }
   Stream& stream() const { return *stream_; }
@@ -131,8 +133,8 @@ class Convolver {
  private:
   using PlaneWork = std::function<absl::Status(const Planes&)>;
 
-  Convolver(const Chunks& chunks, Runtime* runtime, FftPool* ffts, std::shared_ptr<Stream> stream)
-      : chunks_(chunks), runtime_(*runtime), ffts_(*ffts), stream_(std::move(stream)) {}
+  Convolver(const Chunks& chunks, Runtime* runtime, FftPool* ffts, ArenaPart part, std::shared_ptr<Stream> stream)
+      : chunks_(chunks), runtime_(*runtime), ffts_(*ffts), part_(part), stream_(std::move(stream)) {}
 
   Grid GridOf(float* data) const { return {data, domain(), chunks_.row()}; }
   // The transforms, in place, of planes and columns of a grid.
@@ -156,6 +158,7 @@ class Convolver {
   const Chunks chunks_;
   Runtime& runtime_;
   FftPool& ffts_;
+  const ArenaPart part_;
   const std::shared_ptr<Stream> stream_;
 
   // Only while running. Plans go last: nobody else may have them while kernels use their workspace.

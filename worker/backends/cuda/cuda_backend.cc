@@ -17,8 +17,10 @@ namespace deconvoy::worker {
 namespace {
 
 constexpr double kShareOfFree = 0.9;
-// What is on the device beside arrays: workspaces of two operations at a time, kernels, and plans.
-constexpr int64_t kBesideBytes = int64_t{256} << 20;
+// What operations take beside arrays, of two tiles at a time.
+constexpr int64_t kWorkspaceBytes = 2 * (int64_t{128} << 20);
+// Kernels and plans.
+constexpr int64_t kDriverBytes = int64_t{128} << 20;
 constexpr int64_t kLeastBudget = int64_t{64} << 20;
 constexpr int kNoKernelImage = 209;   // cudaErrorNoKernelImageForDevice
 constexpr int kUnsupportedPtx = 222;  // cudaErrorUnsupportedPtxVersion
@@ -33,7 +35,8 @@ absl::StatusOr<cuda::Device> Chosen(const std::string& selector) {
 absl::StatusOr<int64_t> CudaBudgetBytes(const std::string& device) {
   ASSIGN_OR_RETURN(const cuda::Device chosen, Chosen(device));
   ASSIGN_OR_RETURN(const int64_t free, cuda::FreeBytes(chosen));
-  return std::max(static_cast<int64_t>(kShareOfFree * static_cast<double>(free)) - kBesideBytes, kLeastBudget);
+  const auto share = static_cast<int64_t>(kShareOfFree * static_cast<double>(free));
+  return std::max(share - kWorkspaceBytes - kDriverBytes, kLeastBudget);
 }
 
 absl::StatusOr<std::unique_ptr<Backend>> MakeCudaBackend(const CudaOptions& options) {
@@ -42,7 +45,7 @@ absl::StatusOr<std::unique_ptr<Backend>> MakeCudaBackend(const CudaOptions& opti
   if (budget == 0) {
     ASSIGN_OR_RETURN(budget, CudaBudgetBytes(options.device));
   }
-  ASSIGN_OR_RETURN(std::unique_ptr<cuda::Runtime> runtime, cuda::MakeCudaRuntime(device, budget + kBesideBytes / 2));
+  ASSIGN_OR_RETURN(std::unique_ptr<cuda::Runtime> runtime, cuda::MakeCudaRuntime(device, budget + kWorkspaceBytes));
   // A kernel of no work tells whether there is code for this device.
   ASSIGN_OR_RETURN(const std::unique_ptr<cuda::Stream> stream, runtime->MakeStream());
   ASSIGN_OR_RETURN(const cuda::Block number, runtime->arena().AllocateFloats(1));

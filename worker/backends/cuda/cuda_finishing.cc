@@ -8,6 +8,7 @@
 #include "worker/backends/cuda/cuda_array.h"
 #include "worker/backends/cuda/kernels.h"
 #include "worker/backends/cuda/require.h"
+#include "worker/backends/cuda/staging_pool.h"
 #include "worker/backends/cuda/sums.h"
 
 namespace deconvoy::worker::cuda {
@@ -45,7 +46,7 @@ absl::Status CudaFinishing::Unload(const Array& array, const Box3& box, const Vo
   Stream& stream = convolver_.stream();
   void* const voxels = convolver_.room();  // for floats of the whole domain
   RETURN_IF_ERROR(stream.Check(RunVoxels(stream.place(), of, voxels), "making voxels"));
-  return stream.Fetch(voxels, box.shape.voxels() * of.bytes, static_cast<StagedMemory&>(to));
+  return stream.Fetch(voxels, box.shape.voxels() * of.bytes, static_cast<StagingPool::Lent&>(to).memory());
 }
 
 absl::StatusOr<CountTotals> CudaFinishing::CountVoxels(const Array& array, const Box3& box, const VoxelRule& rule) {

@@ -61,9 +61,10 @@ std::vector<int32_t> Representatives(const AxisClasses& z, const AxisClasses& y,
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<CudaOps>> CudaOps::Make(std::unique_ptr<Convolver> convolver) {
+absl::StatusOr<std::unique_ptr<CudaOps>> CudaOps::Make(std::unique_ptr<Convolver> convolver,
+                                                       std::shared_ptr<StagingPool> stagings) {
   ASSIGN_OR_RETURN(StreamBlock sums, convolver->Allocate(2 * kMostSumBytes));
-  return std::unique_ptr<CudaOps>(new CudaOps(std::move(convolver), std::move(sums)));
+  return std::unique_ptr<CudaOps>(new CudaOps(std::move(convolver), std::move(stagings), std::move(sums)));
 }
 
 // --- Sums ---
@@ -122,13 +123,14 @@ absl::Status CudaOps::Download(const Array& array, const Box3& box, std::span<fl
 }
 
 absl::StatusOr<std::unique_ptr<Staging>> CudaOps::Stage(int64_t bytes) {
-  return stream().Stage(bytes);
+  return stagings_->Take(stream(), bytes);
 }
 
 absl::Status CudaOps::Load(Staging& from, v1::VoxelType type, const CountRule& rule, const Box3& box, Array& array) {
   Require(array.box().Contains(box), "the array covers the box");
   const int64_t bytes = BytesPerVoxel(type);
-  RETURN_IF_ERROR(stream().Send(static_cast<StagedMemory&>(from), box.shape.voxels() * bytes, convolver_->room()));
+  RETURN_IF_ERROR(
+      stream().Send(static_cast<StagingPool::Lent&>(from).memory(), box.shape.voxels() * bytes, convolver_->room()));
   const Counts counts{.counts = convolver_->room(),
                       .bytes = static_cast<int32_t>(bytes),
                       .offset = rule.offset,

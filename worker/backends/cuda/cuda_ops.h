@@ -8,6 +8,7 @@
 #include "worker/backends/cuda/convolver.h"
 #include "worker/backends/cuda/cuda_array.h"
 #include "worker/backends/cuda/cuda_finishing.h"
+#include "worker/backends/cuda/staging_pool.h"
 #include "worker/ops/backend.h"
 
 namespace deconvoy::worker::cuda {
@@ -15,7 +16,8 @@ namespace deconvoy::worker::cuda {
 class CudaOps final : public Ops {
  public:
   // Errors: RESOURCE_EXHAUSTED with OUT_OF_MEMORY.
-  static absl::StatusOr<std::unique_ptr<CudaOps>> Make(std::unique_ptr<Convolver> convolver);
+  static absl::StatusOr<std::unique_ptr<CudaOps>> Make(std::unique_ptr<Convolver> convolver,
+                                                       std::shared_ptr<StagingPool> stagings);
 
   const Shape3& domain() const override { return convolver_->domain(); }
   absl::StatusOr<std::unique_ptr<Array>> Allocate(const Box3& box) override;
@@ -50,8 +52,11 @@ class CudaOps final : public Ops {
   int64_t transforms() const override { return transforms_; }
 
  private:
-  CudaOps(std::unique_ptr<Convolver> convolver, StreamBlock sums)
-      : convolver_(std::move(convolver)), sums_(std::move(sums)), finishing_(*convolver_, sums_.as<void>()) {}
+  CudaOps(std::unique_ptr<Convolver> convolver, std::shared_ptr<StagingPool> stagings, StreamBlock sums)
+      : convolver_(std::move(convolver)),
+        stagings_(std::move(stagings)),
+        sums_(std::move(sums)),
+        finishing_(*convolver_, sums_.as<void>()) {}
 
   Stream& stream() const { return convolver_->stream(); }
   LaunchPlace place() const { return stream().place(); }
@@ -67,6 +72,7 @@ class CudaOps final : public Ops {
   absl::StatusOr<Sums> SumOver(const Shape3& shape, std::string_view call, const Run& run) const;
 
   const std::unique_ptr<Convolver> convolver_;
+  const std::shared_ptr<StagingPool> stagings_;
   const StreamBlock sums_;
   CudaFinishing finishing_;
   int64_t transforms_ = 0;

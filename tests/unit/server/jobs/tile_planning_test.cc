@@ -67,6 +67,56 @@ TEST(TilePlanning, AModelForTheDenoiserAddsToTheReachOfAnIteration) {
   EXPECT_LT(plan.memory_bytes, box + (4 + 8 + 40) * voxels) << "and nothing like 400 bytes for each padded voxel";
 }
 
+// --- a machine that loads tiles while it computes others ---
+
+PlanInputs InputsOf(const MachineFacts& machine) {
+  return {.frame = {64, 512, 512}, .given_psf = {9, 15, 15}, .psf = {9, 15, 15}, .halo = {6, 8, 9}, .machine = machine};
+}
+
+v1::DeconvolveSpec Extended() {
+  v1::DeconvolveSpec spec;
+  spec.set_boundary(v1::EXTEND);
+  return spec;
+}
+
+TEST(TilePlanning, TilesThatShareTheMemoryFitTheirPartOfIt) {
+  const int64_t whole = PlanJobTiles(Extended(), MethodWith(1), InputsOf({}))->memory_bytes;
+  PlanInputs inputs = InputsOf({.memory_budget_bytes = whole, .tile_memory_bytes = whole / 5, .fft_costs = {}});
+  ASSERT_OK_AND_ASSIGN(const TilePlan plan, PlanJobTiles(Extended(), MethodWith(1), inputs));
+  EXPECT_LE(plan.memory_bytes, whole / 5);
+  inputs.machine.tile_memory_bytes = 0;
+  EXPECT_EQ(PlanJobTiles(Extended(), MethodWith(1), inputs)->tiles(), 1);
+}
+
+// What would wait for a single tile to be loaded and unloaded is less for several, whose halos cost less than that.
+TEST(TilePlanning, AFrameIsCutSoThatItsTilesAreLoadedBesideOneAnother) {
+  constexpr int64_t kPlenty = int64_t{1} << 36;
+  PlanInputs inputs = InputsOf({.memory_budget_bytes = kPlenty, .tile_memory_bytes = kPlenty / 2, .fft_costs = {}});
+  ASSERT_OK_AND_ASSIGN(const TilePlan cut, PlanJobTiles(Extended(), MethodWith(1), inputs));
+  EXPECT_GT(cut.tiles(), 1);
+  inputs.frames = 100;
+  ASSERT_OK_AND_ASSIGN(const TilePlan frames, PlanJobTiles(Extended(), MethodWith(1), inputs));
+  EXPECT_EQ(frames.tiles(), 1) << "one frame is loaded beside another";
+  v1::DeconvolveSpec asked = Extended();
+  asked.mutable_tile()->set_whole(true);
+  EXPECT_EQ(PlanJobTiles(asked, MethodWith(1), InputsOf(inputs.machine))->tiles(), 1);
+  v1::DeconvolveSpec learned = Extended();
+  learned.add_models("models/clean/versions/1");
+  EXPECT_EQ(PlanJobTiles(learned, MethodWith(1), InputsOf(inputs.machine))->tiles(), 1) << "models work alone";
+}
+
+TEST(TilePlanning, WhatCannotBeCutHasTheWholeMemory) {
+  const v1::Method uncut = MethodWith(kWholeFrames);
+  const int64_t need = PlanJobTiles(Extended(), uncut, InputsOf({}))->memory_bytes;
+  const auto plan = [&](int64_t memory) {
+    return PlanJobTiles(Extended(), uncut,
+                        InputsOf({.memory_budget_bytes = memory, .tile_memory_bytes = memory / 2, .fft_costs = {}}));
+  };
+  ASSERT_OK_AND_ASSIGN(const TilePlan found, plan(need));
+  EXPECT_EQ(found.memory_bytes, need);
+  EXPECT_EQ(ReasonOf(plan(need - 1).status()), v1::OUT_OF_MEMORY);
+}
+
 TEST(TilePlanning, AMethodMayNeedWholeFrames) {
   v1::DeconvolveSpec spec;
   spec.set_boundary(v1::EXTEND);

@@ -105,6 +105,18 @@ TEST_F(AssignmentTest, ATaskThatWasNotBegunGoesToAWorkerThatHasNothingToDo) {
   service_.CheckResult(service_.Get(job));
 }
 
+// The worker may have loaded the other one already.
+TEST_F(AssignmentTest, OfTwoTasksThatWereNotBegunTheLastOneGoes) {
+  SubmitTiles(3);
+  const v1::Task first = *a_.Take();
+  const v1::Task second = More(a_, first).at(0);
+  ASSERT_OK_AND_ASSIGN(const auto response, a_.AskForMore({{first, v1::COMPUTING}, {second, v1::STAGED}}));
+  ASSERT_EQ(response.assigned_size(), 1);
+  const std::optional<v1::Task> taken = b_.Take();
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->name(), response.assigned(0).name());
+}
+
 TEST_F(AssignmentTest, ATaskIsNotTakenByTheWorkerThatFailedItLast) {
   SubmitTiles(3);
   const v1::Task failed = *a_.Take();

@@ -60,9 +60,11 @@ TEST_F(DispatcherTest, RefusesWorkersThatCannotBeTrusted) {
 
 TEST_F(DispatcherTest, RegistrationBringsMethodsAndMemory) {
   a_.registration.mutable_methods(0)->set_name("new");
+  a_.registration.set_tile_memory_bytes(1 << 29);
   ASSERT_OK(a_.Register());
   EXPECT_OK(service_.capabilities().FindMethod("new", ""));
   EXPECT_EQ(service_.capabilities().Machine("cpu", "").memory_budget_bytes, 1 << 30);
+  EXPECT_EQ(service_.capabilities().Machine("cpu", "").tile_memory_bytes, 1 << 29);
   EXPECT_FALSE(Shown("a").same_host());
   a_.registration.set_spool_nonce(service_.volumes().nonce());
   ASSERT_OK(a_.Register());

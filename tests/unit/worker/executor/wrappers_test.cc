@@ -3,6 +3,9 @@
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
+#include <barrier>
+#include <chrono>
 #include <new>
 #include <sstream>
 #include <stdexcept>
@@ -79,6 +82,26 @@ TEST(LostDeviceExecutor, TellsOfTheLossOnceAndTakesNothingMore) {
   EXPECT_THAT(std::string(later.message()), HasSubstr("cudaMemcpyAsync failed on device 0"));
   EXPECT_EQ(next.calls, calls);
   EXPECT_EQ(losses, 1);
+}
+
+TEST(LostDeviceExecutor, TellsOfTheLossOnceWhenTwoTasksAreExecuted) {
+  std::barrier together(2);
+  Scripted next([&](const v1::Task&, TaskContext&) -> absl::StatusOr<v1::TaskResult> {
+    together.arrive_and_wait();
+    return absl::InternalError("cudaMemcpyAsync failed on device 0");
+  });
+  LostDeviceExecutor executor(next, [](const absl::Status& status) { return absl::IsInternal(status); });
+  std::atomic<int> losses = 0;
+  executor.OnLost([&] { ++losses; });
+  const auto run = [&] {
+    MemoryTask task = TileTask({8, 8, 8});
+    EXPECT_TRUE(absl::IsInternal(executor.Execute(task.task, task).status()));
+  };
+  std::thread other(run);
+  run();
+  other.join();
+  EXPECT_EQ(losses, 1);
+  EXPECT_TRUE(absl::IsInternal(executor.lost()));
 }
 
 // --- guarded ---
@@ -306,6 +329,16 @@ TEST(TimedExecutor, SaysHowLongATileTook) {
   EXPECT_GE(result.tile().compute_seconds(), 0.02);
   EXPECT_LT(result.tile().compute_seconds(), 10) << "these are milliseconds";
   EXPECT_EQ(result.tile().statistics().sum(), 7);
+}
+
+TEST(TimedExecutor, LeavesOutTheTimeInWhichAnotherTileComputed) {
+  class BesideTask : public MemoryTask {
+   public:
+    std::chrono::duration<double> Aside() const override { return std::chrono::hours(1); }
+  } task;
+  Scripted next([](const v1::Task&, TaskContext&) { return TileResult(); });
+  ASSERT_OK_AND_ASSIGN(const v1::TaskResult result, TimedExecutor(next).Execute(task.task, task));
+  EXPECT_EQ(result.tile().compute_seconds(), 0);
 }
 
 TEST(LoggedExecutor, LogsStartAndEnd) {

@@ -91,6 +91,46 @@ TEST_F(TileOnDevice, ResultAndStatisticsAreThoseOfProcessors) {
   }
 }
 
+// So that all that needs the host, the disk or the bus can be done beside another tile.
+TEST_F(TileOnDevice, IsLoadedBeforeItComputesAndBroughtOutAfterwards) {
+  class StepsTask : public MemoryTask {
+   public:
+    absl::Status BeginComputing() override {
+      ++begun;
+      reads_before = reads;
+      EXPECT_TRUE(progress.empty());
+      return absl::OkStatus();
+    }
+    void EndComputing() override {
+      ++ended;
+      EXPECT_EQ(begun, 1);
+      EXPECT_EQ(progress.size(), 3U) << "all its iterations";
+      EXPECT_TRUE(output.empty());
+    }
+    int begun = 0, ended = 0;
+    int64_t reads_before = 0;
+  } task;
+  Fill(Wide(), Picture(Wide().frame), task);
+  ASSERT_OK(RunOnDevice(task));
+  EXPECT_EQ(task.begun, 1);
+  EXPECT_EQ(task.ended, 1);
+  EXPECT_GT(task.reads_before, 0);
+  EXPECT_EQ(task.reads, task.reads_before) << "nothing is read while it computes";
+  EXPECT_FALSE(task.output.empty());
+}
+
+TEST_F(TileOnDevice, EndsWhereItMayNotCompute) {
+  class StoppedTask : public MemoryTask {
+   public:
+    absl::Status BeginComputing() override { return absl::CancelledError("stopped"); }
+    void EndComputing() override { ADD_FAILURE() << "it has not begun"; }
+  } task;
+  Fill(Wide(), Picture(Wide().frame), task);
+  EXPECT_TRUE(absl::IsCancelled(RunOnDevice(task).status()));
+  EXPECT_TRUE(task.progress.empty());
+  EXPECT_TRUE(task.output.empty());
+}
+
 // Flat, faint and negative places, and voxels that do not count: what the sums are of.
 TEST_F(TileOnDevice, SumsOverBlocksAreThoseOfProcessors) {
   Setting s = Wide();

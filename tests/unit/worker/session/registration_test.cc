@@ -33,11 +33,12 @@ class OtherBackend final : public Backend {
 };
 
 TEST(Registration, TellsWhatComputesAndWhereItsMethodsRun) {
-  const v1::WorkerRegistration registration = MakeRegistration(OtherBackend(), 77);
+  const v1::WorkerRegistration registration = MakeRegistration(OtherBackend(), 77, 38);
   EXPECT_EQ(registration.backend(), "cuda");
   EXPECT_EQ(registration.device(), "a card");
   EXPECT_EQ(registration.threads(), 3U);
   EXPECT_EQ(registration.memory_budget_bytes(), 77U);
+  EXPECT_EQ(registration.tile_memory_bytes(), 38U);
   EXPECT_EQ(registration.accelerator().uuid(), "GPU-8c1f");
   EXPECT_EQ(registration.accelerator().memory_bytes(), uint64_t{80} << 30U);
   EXPECT_EQ(registration.accelerator().driver(), "CUDA 13.0");

@@ -6,7 +6,9 @@
 
 #include <atomic>
 #include <fstream>
+#include <map>
 #include <optional>
+#include <string>
 #include <thread>
 
 #include "tests/support/test_support.h"
@@ -63,6 +65,15 @@ class CopyExecutor : public TaskExecutor {
   std::vector<std::byte> extra;
 };
 
+// What the server was told last of the tasks held.
+inline std::map<std::string, v1::TaskStatus> Held(const v1::SynchronizeRequest& request) {
+  std::map<std::string, v1::TaskStatus> held;
+  for (const v1::TaskStatus& status : request.tasks()) {
+    if (!status.has_error()) held[status.task()] = status;
+  }
+  return held;
+}
+
 class Sessions : public ::testing::Test {
  protected:
   Sessions() {
@@ -93,7 +104,8 @@ class Sessions : public ::testing::Test {
     options.last_backoff = 100ms;
     options.farewell = 500ms;
     options.busy_timeout = 1s;
-    session_.emplace(options, registration_, executor_, log_);
+    options.at_once = at_once_;
+    session_.emplace(options, registration_, *used_executor_, log_);
     thread_ = std::thread([this] { ended_ = session_->Run(); });
   }
   void Start() {
@@ -145,6 +157,15 @@ class Sessions : public ::testing::Test {
     return task;
   }
 
+  // Waits until the server has been told that these are the stages.
+  bool Told(const std::map<std::string, v1::TaskStage>& stages) {
+    return workers_.WaitFor([&] {
+      std::map<std::string, v1::TaskStage> told;
+      if (workers_.requests.empty()) return false;
+      for (const auto& [task, status] : Held(workers_.requests.back())) told[task] = status.stage();
+      return told == stages;
+    });
+  }
   bool Delivered(size_t count) {
     return workers_.WaitFor([&] { return workers_.deliveries.size() >= count; });
   }
@@ -172,6 +193,8 @@ class Sessions : public ::testing::Test {
   v1::WorkerRegistration registration_;
   std::filesystem::path spool_;
   CopyExecutor executor_;
+  TaskExecutor* used_executor_ = &executor_;
+  int at_once_ = 1;
   FakeWorkers workers_;
   std::optional<FakeServer> server_;
   std::optional<Session> session_;

@@ -14,27 +14,9 @@
 namespace deconvoy::worker {
 namespace {
 
-// What the server was told last of the tasks held.
-std::map<std::string, v1::TaskStatus> Held(const v1::SynchronizeRequest& request) {
-  std::map<std::string, v1::TaskStatus> held;
-  for (const v1::TaskStatus& status : request.tasks()) {
-    if (!status.has_error()) held[status.task()] = status;
-  }
-  return held;
-}
-
 class SessionStages : public Sessions, public ::testing::WithParamInterface<bool> {
  protected:
   v1::Task Numbered(int number) { return Task(/*same_host=*/GetParam(), number); }
-  // Waits until the server has been told that these are the stages.
-  bool Told(const std::map<std::string, v1::TaskStage>& stages) {
-    return workers_.WaitFor([&] {
-      std::map<std::string, v1::TaskStage> told;
-      if (workers_.requests.empty()) return false;
-      for (const auto& [task, status] : Held(workers_.requests.back())) told[task] = status.stage();
-      return told == stages;
-    });
-  }
   // Tasks 1, 2 and 3, of which the delivery and the computing are held.
   bool StartWithOneInEachStage() {
     workers_.HoldDeliveries(true);

@@ -4,7 +4,10 @@
 
 #include <fstream>
 #include <future>
+#include <utility>
+#include <vector>
 
+#include "proto/contract/error.h"
 #include "proto/contract/volume_layout.h"
 #include "tests/support/test_support.h"
 #include "worker/executor/guarded_executor.h"
@@ -189,6 +192,173 @@ TEST_F(TaskLineTest, ATaskThatIsCancelledWhileItWaitsToBeDeliveredMakesRoom) {
   line.Cancel("jobs/j/tasks/2", 2);
   computed.get();
   EXPECT_EQ(Described(line).tasks_size(), 1);
+}
+
+// --- two at once ---
+
+class TwoAtOnce : public TaskLineTest {
+ protected:
+  std::shared_ptr<Work> Begin(TaskLine& line, int number) { return Begin(line, MakeWork(number)); }
+  static std::shared_ptr<Work> Begin(TaskLine& line, std::shared_ptr<Work> work) {
+    line.Add(std::move(work));
+    return line.NextToCompute();
+  }
+  // Two that are executed: one computes, one is loaded.
+  std::pair<std::shared_ptr<Work>, std::shared_ptr<Work>> BeginTwo(TaskLine& line) {
+    std::shared_ptr<Work> first = Begin(line, 1);
+    EXPECT_TRUE(line.BeginComputing(first));
+    return {first, Begin(line, 2)};
+  }
+  // Adds a task, and expects that it is not begun before `let` was called.
+  template <typename Let>
+  void ExpectBegunOnlyAfter(TaskLine& line, std::shared_ptr<Work> next, const char* why, const Let& let) {
+    line.Add(next);
+    std::future<std::shared_ptr<Work>> begun = std::async([&] { return line.NextToCompute(); });
+    EXPECT_EQ(begun.wait_for(50ms), std::future_status::timeout) << why;
+    let();
+    EXPECT_EQ(begun.get(), next);
+  }
+  static std::vector<v1::TaskStage> Stages(TaskLine& line) {
+    const v1::SynchronizeRequest request = Described(line);
+    std::vector<v1::TaskStage> stages;
+    for (const v1::TaskStatus& status : request.tasks()) stages.push_back(status.stage());
+    return stages;
+  }
+};
+
+using Listed = std::vector<v1::TaskStage>;
+
+TEST_F(TwoAtOnce, OneIsLoadedWhileTheOtherComputesAndThenUnloadedBesideIt) {
+  TaskLine line(INT64_MAX, 2);
+  const std::shared_ptr<Work> first = Begin(line, 1), second = MakeWork(2);
+  ExpectBegunOnlyAfter(line, second, "the first is still loaded", [&] { EXPECT_TRUE(line.BeginComputing(first)); });
+  EXPECT_EQ(Stages(line), (Listed{v1::COMPUTING, v1::STAGED}));
+  EXPECT_EQ(Described(line).free_slots(), 1U);
+  EXPECT_EQ(second->held.computed().count(), 0);
+  std::future<bool> turn = std::async([&] { return line.BeginComputing(second); });
+  EXPECT_EQ(turn.wait_for(50ms), std::future_status::timeout) << "the first computes";
+  line.EndComputing(first);
+  EXPECT_TRUE(turn.get());
+  EXPECT_EQ(Stages(line), (Listed{v1::DELIVERING, v1::COMPUTING}));
+  const auto computed = first->held.computed();
+  EXPECT_GT(computed.count(), 0);
+  ExpectBegunOnlyAfter(line, MakeWork(3), "two are executed", [&] { line.Computed(first); });
+  EXPECT_EQ(line.NextToDeliver(), first);
+  EXPECT_EQ(first->held.computed(), computed) << "what follows is not its own";
+  EXPECT_EQ(Stages(line), (Listed{v1::DELIVERING, v1::COMPUTING, v1::STAGED}));
+}
+
+TEST_F(TwoAtOnce, OneThatIsCancelledWhileItWaitsForItsTurnEnds) {
+  TaskLine line(INT64_MAX, 2);
+  const auto [first, second] = BeginTwo(line);
+  std::future<bool> turn = std::async([&line, waits = second] { return line.BeginComputing(waits); });
+  line.Cancel("jobs/j/tasks/2", 2);
+  EXPECT_FALSE(turn.get());
+  line.Remove(second);
+  EXPECT_FALSE(first->held.stop().stopped());
+  EXPECT_EQ(Stages(line), Listed{v1::COMPUTING});
+}
+
+TEST_F(TwoAtOnce, WhoeverComputesAndFailsLeavesTheTurnToTheNext) {
+  TaskLine line(INT64_MAX, 2);
+  const auto [first, second] = BeginTwo(line);
+  std::future<bool> turn = std::async([&line, waits = second] { return line.BeginComputing(waits); });
+  EXPECT_EQ(turn.wait_for(50ms), std::future_status::timeout);
+  v1::TaskStatus report = first->held.Status();
+  *report.mutable_error() = ToStored(absl::InternalError("no memory"));
+  line.GiveUp(first, report);
+  EXPECT_TRUE(turn.get());
+  EXPECT_FALSE(second->held.stop().stopped());
+  EXPECT_EQ(Described(line).tasks_size(), 2) << "the error, and the one that computes";
+}
+
+// As a tile does that did not fit and is computed in halves.
+TEST_F(TwoAtOnce, OneThatComputesOnceMoreWaitsForTheOther) {
+  TaskLine line(INT64_MAX, 2);
+  const auto [first, second] = BeginTwo(line);
+  line.EndComputing(first);
+  EXPECT_TRUE(line.BeginComputing(second));
+  std::future<bool> again = std::async([&line, waits = first] { return line.BeginComputing(waits); });
+  EXPECT_EQ(again.wait_for(50ms), std::future_status::timeout);
+  EXPECT_EQ(Stages(line), (Listed{v1::STAGED, v1::COMPUTING}));
+  line.EndComputing(second);
+  EXPECT_TRUE(again.get());
+  EXPECT_EQ(Stages(line), (Listed{v1::COMPUTING, v1::DELIVERING}));
+}
+
+TEST_F(TwoAtOnce, WhatNeedsMoreThanItsPartIsExecutedAlone) {
+  for (const int64_t lacking : {0, 2}) {
+    TaskLine line(2 * Need() - lacking, 2);
+    const std::shared_ptr<Work> first = Begin(line, 1);
+    EXPECT_TRUE(line.BeginComputing(first));
+    const std::shared_ptr<Work> second = MakeWork(2);
+    if (lacking == 0) {
+      EXPECT_EQ(Begin(line, second), second);
+    } else {
+      ExpectBegunOnlyAfter(line, second, "together they need more than there is", [&] { line.Remove(first); });
+    }
+  }
+}
+
+// Inputs and outputs that are streamed lie in the host's memory.
+TEST_F(TwoAtOnce, WhatIsDeliveredOrStagedTakesNothingOfADevicesMemory) {
+  TaskLine line(2 * Need(), 2);
+  const std::shared_ptr<Work> first = Deliver(line, MakeWork(1));
+  ASSERT_GT(first->footprint.delivering, 0);
+  const std::shared_ptr<Work> second = Begin(line, 2), third = MakeWork(3);
+  EXPECT_TRUE(line.BeginComputing(second));
+  EXPECT_EQ(Begin(line, third), third);
+  const std::shared_ptr<Work> fourth = MakeWork(4);
+  line.Add(fourth);
+  EXPECT_EQ(line.NextToReadAhead(), fourth);
+}
+
+TEST_F(TwoAtOnce, OtherKindsOfTasksAreExecutedAlone) {
+  v1::Task learned = Task(2), analysis = Task(3);
+  learned.mutable_tile()->add_models();
+  analysis.mutable_analyse();
+  for (const v1::Task& alone : {learned, analysis}) {
+    TaskLine line(INT64_MAX, 2);
+    const std::shared_ptr<Work> first = Begin(line, 1);
+    EXPECT_TRUE(line.BeginComputing(first));
+    const auto other = std::make_shared<Work>(*link_, worker_, alone);
+    ExpectBegunOnlyAfter(line, other, "a tile computes", [&] { line.Remove(first); });
+    EXPECT_TRUE(line.BeginComputing(other));
+    ExpectBegunOnlyAfter(line, MakeWork(4), "it is no tile", [&] { line.Remove(other); });
+  }
+}
+
+TEST_F(TwoAtOnce, ADrainingLineIsOverWhenBothAreDone) {
+  TaskLine line(INT64_MAX, 2);
+  const auto [first, second] = BeginTwo(line);
+  line.Drain();
+  EXPECT_FALSE(first->held.stop().stopped());
+  EXPECT_FALSE(second->held.stop().stopped());
+  line.Remove(first);
+  EXPECT_TRUE(line.holds_any());
+  EXPECT_TRUE(line.BeginComputing(second));
+  EXPECT_FALSE(line.IsOver(Described(line)));
+  line.Remove(second);
+  EXPECT_TRUE(line.IsOver(Described(line)));
+}
+
+TEST_F(TwoAtOnce, TheEndReachesWhoeverWaitsForItsTurn) {
+  TaskLine line(INT64_MAX, 2);
+  const auto [first, second] = BeginTwo(line);
+  std::future<bool> turn = std::async([&line, waits = second] { return line.BeginComputing(waits); });
+  line.End();
+  EXPECT_FALSE(turn.get());
+  EXPECT_TRUE(first->held.stop().stopped());
+}
+
+// With one at a time a result that is brought out is still computed, and nothing else is begun.
+TEST_F(TwoAtOnce, NothingIsBesideWhereTasksAreExecutedOneAtATime) {
+  TaskLine line(INT64_MAX);
+  const std::shared_ptr<Work> first = Begin(line, 1);
+  EXPECT_TRUE(line.BeginComputing(first));
+  line.EndComputing(first);
+  EXPECT_EQ(Stages(line), Listed{v1::COMPUTING});
+  ExpectBegunOnlyAfter(line, MakeWork(2), "one at a time", [&] { line.Computed(first); });
 }
 
 TEST_F(TaskLineTest, TheEndReachesEveryStage) {

@@ -1,8 +1,9 @@
-// An executor that does what a test says.
+// An executor that does what a test says. Safe for threads, as far as the script is.
 #pragma once
 
 #include <absl/status/statusor.h>
 
+#include <atomic>
 #include <functional>
 #include <utility>
 
@@ -18,7 +19,7 @@ class Scripted : public TaskExecutor {
     ++calls;
     return script_(task, context);
   }
-  int calls = 0;
+  std::atomic<int> calls = 0;
 
  private:
   const Script script_;

@@ -51,6 +51,51 @@ TEST_F(ArenaTest, JoinsWhatIsGivenBack) {
   EXPECT_OK(arena_.Allocate(kBytes));
 }
 
+TEST_F(ArenaTest, AHalfIsGivenOutByItself) {
+  constexpr int64_t kHalf = kBytes / 2;
+  ASSERT_OK_AND_ASSIGN(Block first, arena_.Allocate(512, ArenaPart::kFirstHalf));
+  ASSERT_OK_AND_ASSIGN(const Block second, arena_.Allocate(1024, ArenaPart::kSecondHalf));
+  EXPECT_EQ(OffsetOf(first), 0);
+  EXPECT_EQ(OffsetOf(second), kHalf);
+  EXPECT_EQ(ReasonOf(arena_.Allocate(kHalf, ArenaPart::kFirstHalf).status()), v1::OUT_OF_MEMORY);
+  ASSERT_OK_AND_ASSIGN(const Block rest, arena_.Allocate(kHalf - 512, ArenaPart::kFirstHalf));
+  EXPECT_EQ(OffsetOf(rest), 512);
+  EXPECT_EQ(ReasonOf(arena_.AllocateFloats(1, ArenaPart::kFirstHalf).status()), v1::OUT_OF_MEMORY);
+  ASSERT_OK_AND_ASSIGN(const Block more, arena_.AllocateFloats(1, ArenaPart::kSecondHalf));
+  EXPECT_EQ(OffsetOf(more), kHalf + 1024);
+  ASSERT_OK_AND_ASSIGN(const Block any, arena_.Allocate(1));
+  EXPECT_EQ(OffsetOf(any), kHalf + 1536);
+  first = Block();
+  ASSERT_OK_AND_ASSIGN(const Block again, arena_.Allocate(512));
+  EXPECT_EQ(OffsetOf(again), 0);
+}
+
+// Whatever happens in the other half, the same requests get the same places.
+TEST_F(ArenaTest, HalvesDoNotDisturbEachOther) {
+  const auto places = [&](bool disturbed) {
+    std::mt19937_64 random(17), other(testing::Seed());
+    std::vector<int64_t> offsets;
+    std::vector<Block> blocks, others;
+    const auto step = [](Arena& arena, ArenaPart part, std::mt19937_64& numbers, std::vector<Block>& held) {
+      if (!held.empty() && numbers() % 2 == 0) {
+        held.erase(held.begin() + static_cast<std::ptrdiff_t>(numbers() % held.size()));
+        return;
+      }
+      auto block = arena.Allocate(static_cast<int64_t>(numbers() % 5000), part);
+      if (block.ok()) held.push_back(*std::move(block));
+    };
+    for (int round = 0; round < 500; ++round) {
+      if (disturbed) step(arena_, ArenaPart::kFirstHalf, other, others);
+      step(arena_, ArenaPart::kSecondHalf, random, blocks);
+      for (const Block& block : blocks) offsets.push_back(OffsetOf(block));
+    }
+    return offsets;
+  };
+  const std::vector<int64_t> alone = places(false);
+  EXPECT_EQ(places(true), alone);
+  EXPECT_EQ(arena_.free_bytes(), kBytes);
+}
+
 TEST_F(ArenaTest, BlocksNeverMeet) {
   std::mt19937_64 random(testing::Seed());
   std::vector<Block> blocks;
@@ -63,7 +108,8 @@ TEST_F(ArenaTest, BlocksNeverMeet) {
       marks.erase(marks.begin() + static_cast<std::ptrdiff_t>(i));
       continue;
     }
-    auto block = arena_.Allocate(static_cast<int64_t>(random() % 5000));
+    const auto part = static_cast<ArenaPart>(random() % 3);
+    auto block = arena_.Allocate(static_cast<int64_t>(random() % 5000), part);
     if (!block.ok()) continue;
     marks.push_back(static_cast<char>(round));
     std::memset(block->as<char>(), marks.back(), static_cast<size_t>(block->bytes()));
