@@ -178,6 +178,14 @@ Shape3 HaloOf(const v1::Method& method, v1::Boundary boundary, const PlanInputs&
   return {std::max(halo.z, model.z), std::max(halo.y, model.y), std::max(halo.x, model.x)};
 }
 
+// Tiles beside one another save at most what loading and unloading take, about half of computing: with so many times as
+// many voxels to compute nothing is left of it.
+constexpr double kMostWorkBeside = 1.5;
+
+double PaddedVoxels(const TilePlan& plan) {
+  return static_cast<double>(plan.tiles()) * static_cast<double>(plan.padded.voxels());
+}
+
 }  // namespace
 
 absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::Method& method,
@@ -208,9 +216,13 @@ absl::StatusOr<TilePlan> PlanJobTiles(const v1::DeconvolveSpec& spec, const v1::
   if (share > 0 && share < all && spec.models().empty()) {
     request.memory_budget_bytes = share;
     request.beside = true;
-    absl::StatusOr<TilePlan> plan = PlanTiles(request);
-    if (plan.ok() || ReasonOf(plan.status()) != v1::OUT_OF_MEMORY) return plan;
+    absl::StatusOr<TilePlan> beside = PlanTiles(request);
+    if (!beside.ok() && ReasonOf(beside.status()) != v1::OUT_OF_MEMORY) return beside;
+    request.memory_budget_bytes = all;
     request.beside = false;
+    absl::StatusOr<TilePlan> alone = PlanTiles(request);
+    if (beside.ok() && (!alone.ok() || PaddedVoxels(*beside) <= kMostWorkBeside * PaddedVoxels(*alone))) return beside;
+    return alone;
   }
   request.memory_budget_bytes = all;
   return PlanTiles(request);

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
-#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -196,21 +195,26 @@ bool Dispatcher::CanBeTaken(const Lease& lease) {
   return !lease.busy && !lease.over && lease.status.stage() == v1::STAGED;
 }
 
-// The worker that held it may have begun it since it called last; then it is told to stop. The one that was given out
-// last is furthest from that: the one before it may be loaded already.
+// The worker that held it may have begun it since it called last; then it is told to stop. Taken from is the one whose
+// task has waited the longest; of its tasks the one that was given out last is furthest from being begun: the one
+// before it may be loaded already.
 bool Dispatcher::TakeFromAnother(const std::string& worker, bool interactive) {
   std::optional<std::pair<TaskId, uint64_t>> taken;
   {
     std::lock_guard lock(mutex_);
     const auto found = workers_.find(worker);
     if (found == workers_.end() || !MayWork(found->second)) return false;
-    for (auto& [token, lease] : leases_ | std::views::reverse) {
-      if (lease.worker == worker || !CanBeTaken(lease) || !Suits(found->second, lease.job)) continue;
+    Lease* last = nullptr;
+    for (auto& [token, lease] : leases_) {
+      if (lease.worker == worker || (last != nullptr && lease.worker != last->worker)) continue;
+      if (!CanBeTaken(lease) || !Suits(found->second, lease.job)) continue;
       if (interactive && lease.job.job_class != v1::INTERACTIVE) continue;
       if (jobs_.FailedBy(lease.id) == worker) continue;  // its holder has not failed it
-      lease.over = TaskFailure{.error = absl::CancelledError("another worker has nothing to do"), .unbegun = true};
-      taken.emplace(lease.id, token);
-      break;
+      last = &lease;
+    }
+    if (last != nullptr) {
+      last->over = TaskFailure{.error = absl::CancelledError("another worker has nothing to do"), .unbegun = true};
+      taken.emplace(last->id, last->token);
     }
   }
   if (!taken) return false;

@@ -175,10 +175,13 @@ void Dispatcher::WorkerExited(uint32_t process_id, bool by_signal) {
       if (!here || worker.lost || worker.registration.process_id() != process_id) continue;
       worker.lost = true;
       capabilities_.RemoveWorker(id);
+      // What it had not begun did not end it. Where it loads tiles beside others, it may have begun the first that
+      // waits.
+      bool loads = worker.registration.tile_memory_bytes() > 0;
       for (auto& [token, lease] : leases_) {
         if (lease.worker != id) continue;
-        // What it had not begun did not end it.
-        if (!lease.over) lease.over = Exited(id, by_signal && lease.status.stage() != v1::STAGED);
+        const bool begun = lease.status.stage() != v1::STAGED || std::exchange(loads, false);
+        if (!lease.over) lease.over = Exited(id, by_signal && begun);
         over.emplace_back(lease.id, lease.token);
       }
     }

@@ -8,8 +8,8 @@ namespace deconvoy::server {
 
 void Dispatcher::Charge(Lease& lease) {
   const v1::TaskStage stage = lease.status.stage();
-  if (stage == v1::DELIVERING) return StopCharge(lease);
-  if (stage == v1::STAGED || lease.computed_since) return;
+  if (stage == v1::STAGED || stage == v1::DELIVERING) return StopCharge(lease);
+  if (lease.computed_since) return;
   lease.computed_since = clock_.Steady();
   shares_.Begin(lease.job.owner, *lease.computed_since);
 }

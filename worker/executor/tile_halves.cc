@@ -70,6 +70,9 @@ Cut CutAlong(int64_t Shape3::*extent, int64_t Voxel::*position, const Planned& t
     cut.loaded[i] = LoadedFor(cut.cores[i], tile.halo, tile.loaded);
     cut.padded = Largest(cut.padded, PaddedShape(cut.loaded[i].shape, tile.psf, tile.boundary));
   }
+  // That of the tile, which a machine's costs may have chosen, has room for a part, too.
+  cut.padded = {std::min(cut.padded.z, tile.padded.z), std::min(cut.padded.y, tile.padded.y),
+                std::min(cut.padded.x, tile.padded.x)};
   return cut;
 }
 

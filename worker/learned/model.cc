@@ -21,6 +21,8 @@
 namespace deconvoy::worker::learned {
 namespace {
 
+constexpr int64_t kManyVoxels = 1'000'000;
+
 int64_t UpTo(int64_t n, int64_t step) {
   return (n + step - 1) / step * step;
 }
@@ -69,7 +71,8 @@ class TorchModel final : public Model {
   int64_t MemoryBytes(const Shape3& box) const override {
     const Shape3 padded{UpTo(box.z, kind().step) + psf_reach_.z, UpTo(box.y, kind().step) + psf_reach_.y,
                         UpTo(box.x, kind().step) + psf_reach_.x};
-    return TaskBytes(padded, kind().bytes_per_voxel);
+    const int64_t small = kSmallBoxBytes * std::max<int64_t>(kManyVoxels - padded.voxels(), 0) / kManyVoxels;
+    return TaskBytes(padded, kind().bytes_per_voxel) + small;
   }
 
   absl::StatusOr<Estimate> Apply(std::span<const float> values, const Shape3& box, const Scale& scale,

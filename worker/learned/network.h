@@ -34,6 +34,9 @@ namespace deconvoy::worker::learned {
 enum class Head { kPlain, kProbabilistic };
 enum class Purpose { kRestore, kDenoise };
 
+// Of memory that does not grow with the box.
+inline constexpr int64_t kSmallBoxBytes = 64 << 20;
+
 // What is known of a network before it has weights.
 struct NetworkKind {
   std::string_view name;       // as jobs name it
@@ -45,8 +48,9 @@ struct NetworkKind {
   // Voxels on each side, along every axis; of the networks that know the PSF, beside what its box adds (`Model::halo`).
   int64_t halo = 0;
   // Memory of one pass without gradients, at most, per voxel of a box of a million voxels; smaller ones take up to
-  // 64 MiB more.
+  // kSmallBoxBytes more. And of a step of training, per voxel of the batch.
   double bytes_per_voxel = 0;
+  double training_bytes_per_voxel = 0;
   bool knows_psf = false;   // its model has the PSF inside, and is of no use with another
   bool plain_only = false;  // has no probabilistic head
   // Works in two dimensions on slices that contain the axis; the means of xz and yz slices are its result.

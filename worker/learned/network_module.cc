@@ -61,7 +61,8 @@ torch::Tensor ByStrips(const Parts& parts, const torch::Tensor& weight, const to
   return result.transpose(1, 2);
 }
 
-constexpr int64_t kFewChannels = 33;
+// Channels below which a kernel is computed by planes: with gradients all that is made on the way is kept.
+constexpr int64_t kFew = 33, kFewWithGradients = 16;
 constexpr int64_t kLeastKernelAxes = 4;  // of a kernel: out, in, y, x
 
 }  // namespace
@@ -79,7 +80,8 @@ torch::Tensor Convolution::operator()(const torch::Tensor& x) const {
 
 torch::Tensor Convolution::operator()(const Parts& parts, const Activate& then) const {
   const int64_t reach = shape_.kernel / 2;
-  if (shape_.dimensions == 3 && shape_.kernel > 1 && shape_.in < kFewChannels && parts.front().device().is_cpu()) {
+  const int64_t few = torch::GradMode::is_enabled() ? kFewWithGradients : kFew;
+  if (shape_.dimensions == 3 && shape_.kernel > 1 && shape_.in < few && parts.front().device().is_cpu()) {
     return ByStrips(parts, weight, bias, then);
   }
   const torch::Tensor x = parts.size() == 1 ? parts.front() : torch::cat(parts, 1);

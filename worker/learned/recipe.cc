@@ -15,6 +15,7 @@
 namespace deconvoy::worker::learned {
 namespace {
 
+constexpr double kMostPlaneStep = 16;
 constexpr int64_t kMostPatch = 512, kMostSteps = 1'000'000, kMostBatch = 64, kMostSpecimens = 100'000;
 
 absl::Status Wrong(std::string_view field, std::string_view remedy, std::string_view what) {
@@ -96,6 +97,22 @@ absl::Status CheckImages(const Recipe& recipe) {
         fmt::format("image {} does not fit the patch, its truth is of other extents, or it has NaN", i));
   }
   return absl::OkStatus();
+}
+
+// Lateral slices as coarse as axial ones take so many times their lines of a plane.
+absl::Status CheckPlaneStep(const Recipe& recipe) {
+  if (!DegradesSlices(recipe)) return absl::OkStatus();
+  for (const LateralAxis axis : {LateralAxis::kY, LateralAxis::kX}) {
+    if (PlaneStep(recipe.voxel_um, axis) <= kMostPlaneStep) continue;
+    return Wrong("voxel_size",
+                 fmt::format("Give the images' voxel size in um, with z at most {} times y and x.", kMostPlaneStep),
+                 "planes lie too far apart for lateral slices to be made as coarse");
+  }
+  const Shape3 least = LeastImage(recipe);
+  if (least.y <= kMostPatch && least.x <= kMostPatch) return absl::OkStatus();
+  return Wrong(
+      "patch", "Give fewer planes.",
+      fmt::format("lateral slices of {} planes need {} x {} voxels of a plane", recipe.patch.z, least.y, least.x));
 }
 
 absl::Status CheckNetwork(const Recipe& recipe, const NetworkKind& kind) {
@@ -196,6 +213,7 @@ absl::Status CheckRecipe(const Recipe& recipe) {
   RETURN_IF_ERROR(CheckKinds(recipe));
   RETURN_IF_ERROR(CheckPsf(recipe, *kind));
   RETURN_IF_ERROR(CheckMethod(recipe));
+  RETURN_IF_ERROR(CheckPlaneStep(recipe));
   RETURN_IF_ERROR(CheckImages(recipe));
   const std::vector<std::string>& devices = TheRuntime().devices;
   if (!TheRuntime().available() || std::find(devices.begin(), devices.end(), recipe.device) != devices.end()) {

@@ -12,6 +12,7 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <utility>
 
 namespace deconvoy::worker::learned {
 namespace {
@@ -43,7 +44,7 @@ class Blocks {
  public:
   // Of at least `bytes`. Throws std::bad_alloc.
   void* Take(size_t bytes) {
-    if (bytes < kLeastKept) return Fresh(UpTo(bytes, kAlignment), kAlignment);
+    if (const size_t small = UpTo(bytes, kAlignment); small < kLeastKept) return Fresh(small, kAlignment);
     const size_t size = UpTo(bytes, kLargePage);
     const std::lock_guard lock(mutex_);
     if (keepers_ == 0) return Fresh(size, kLargePage);
@@ -70,9 +71,9 @@ class Blocks {
       return;
     }
     const std::lock_guard lock(mutex_);
-    if (header.counted) taken_ -= header.size;
-    header.counted = false;
-    if (keepers_ == 0) {
+    const bool counted = std::exchange(header.counted, false);
+    if (counted) taken_ -= header.size;
+    if (keepers_ == 0 || !counted) {
       std::free(block);
       return;
     }

@@ -25,8 +25,6 @@ namespace {
 // so far and two moments of the optimiser, the curves, and what heads add.
 constexpr uint64_t kHeaderBytes = 256 * 1024;
 constexpr uint64_t kNumberBytes = 4, kCopiesInState = 4;
-// Of a pass without gradients; with them all that layers have seen is kept, and their gradients.
-constexpr double kTrainingOverPass = 3;
 
 v1::NetworkDescription Describe(const learned::NetworkKind& kind) {
   const auto parameters = static_cast<uint64_t>(kind.parameters);
@@ -39,7 +37,7 @@ v1::NetworkDescription Describe(const learned::NetworkKind& kind) {
   network.set_probabilistic(!kind.plain_only);
   network.set_model_bytes(kNumberBytes * with_head + kHeaderBytes);
   network.set_state_bytes(kCopiesInState * kNumberBytes * with_head + 2 * kHeaderBytes);
-  network.set_training_bytes_per_voxel(TrainingBytesPerVoxel(kind));
+  network.set_training_bytes_per_voxel(kind.training_bytes_per_voxel);
   network.set_knows_psf(kind.knows_psf);
   network.set_denoises(kind.purpose == learned::Purpose::kDenoise);
   return network;
@@ -113,10 +111,6 @@ absl::StatusOr<v1::ModelFacts> FactsOf(std::string_view file, const learned::Mod
   facts.set_recipe(known.recipe);
   facts.set_units("photons");
   return facts;
-}
-
-double TrainingBytesPerVoxel(const learned::NetworkKind& network) {
-  return kTrainingOverPass * network.bytes_per_voxel;
 }
 
 void DescribeNetworks(v1::Method& method) {

@@ -24,9 +24,6 @@ std::string DigestOf(std::string_view file);
 // What a file that has been loaded is: all but training and quality.
 absl::StatusOr<v1::ModelFacts> FactsOf(std::string_view file, const learned::Model& model);
 
-// Working memory of a training for each voxel of its patches.
-double TrainingBytesPerVoxel(const learned::NetworkKind& network);
-
 // Adds to the description of the method that runs models which networks there are, and what runs them; or why nothing
 // does.
 void DescribeNetworks(v1::Method& method);

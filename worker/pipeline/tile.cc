@@ -66,6 +66,7 @@ struct MethodRun {
   const std::vector<Measured>& views;
   int64_t number = 0;               // from 0
   int64_t of = 1;                   // runs of this task
+  const Array* previous = nullptr;  // estimate to start from; null: there is none
   v1::TileResult* curve = nullptr;  // receives the objectives, where they are the task's
   Restorer* restorer = nullptr;     // runs the task's models
 };
@@ -86,6 +87,7 @@ Problem ProblemOf(const TileJob& job, const MethodRun& run) {
           .otf = &run.psfs.otf(0),
           .measured = run.views[0].y.get(),
           .mask = run.views[0].mask.get(),
+          .previous = run.previous,
           .boundary = job.boundary,
           .background = job.background(0),
           .mean = job.mean(),
@@ -99,15 +101,16 @@ Problem ProblemOf(const TileJob& job, const MethodRun& run) {
 }
 
 absl::StatusOr<std::unique_ptr<Array>> Estimate(const TileJob& job, TaskContext& context, const MethodRun& run) {
-  Problem problem = ProblemOf(job, run);
-  std::unique_ptr<Array> previous;
-  if (job.previous != nullptr) {
-    ASSIGN_OR_RETURN(previous, run.ops.Allocate(MeasuredBox(job)));
-    RETURN_IF_ERROR(LoadPrevious(job, context, run.ops, *previous));
-    problem.previous = previous.get();
-  }
   ContextMonitor monitor(context, run.number, run.of, run.curve);
-  return job.method->Run(problem, job.parameters, monitor);
+  return job.method->Run(ProblemOf(job, run), job.parameters, monitor);
+}
+
+// The result of the time point before; null where the job has none.
+absl::StatusOr<std::unique_ptr<Array>> PreviousOf(const TileJob& job, TaskContext& context, Ops& ops) {
+  if (job.previous == nullptr) return nullptr;
+  ASSIGN_OR_RETURN(std::unique_ptr<Array> previous, ops.Allocate(MeasuredBox(job)));
+  RETURN_IF_ERROR(LoadPrevious(job, context, ops, *previous));
+  return previous;
 }
 
 // For the results of the depths, none of them in it yet.
@@ -141,6 +144,7 @@ struct Workshop {
 // One run for each depth that counts in the core. There is no one H that the result could be blurred with and no one
 // objective, and so it says nothing about quality and keeps no curve.
 absl::Status DeconvolveByDepth(const Workshop& at, v1::TileResult& result) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Array> previous, PreviousOf(at.job, at.context, at.ops));
   RETURN_IF_ERROR(at.context.BeginComputing());
   DepthBlend blend = BlendOf(at.job);
   const std::vector<size_t> used = blend.Used();
@@ -151,7 +155,8 @@ absl::Status DeconvolveByDepth(const Workshop& at, v1::TileResult& result) {
                         .psfs = at.psfs,
                         .views = at.views,
                         .number = static_cast<int64_t>(i),
-                        .of = static_cast<int64_t>(used.size())};
+                        .of = static_cast<int64_t>(used.size()),
+                        .previous = previous.get()};
     ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(at.job, at.context, run));
     RETURN_IF_ERROR(blend.Add(used[i], *estimate, at.job.core_in_domain(), at.ops));
   }
@@ -266,9 +271,16 @@ absl::Status DeconvolveAtOnce(const Workshop& at, v1::TileResult& result) {
   std::vector<const v1::PsfReport*> reports;
   for (const v1::PsfReport& report : at.job.tile.psfs()) reports.push_back(&report);
   RETURN_IF_ERROR(at.psfs.Prepare(at.task, reports, at.context.source(), at.ops));
+  ASSIGN_OR_RETURN(std::unique_ptr<Array> previous, PreviousOf(at.job, at.context, at.ops));
   RETURN_IF_ERROR(at.context.BeginComputing());
-  const MethodRun run{.ops = at.ops, .psfs = at.psfs, .views = at.views, .curve = &result, .restorer = at.restorer};
+  const MethodRun run{.ops = at.ops,
+                      .psfs = at.psfs,
+                      .views = at.views,
+                      .previous = previous.get(),
+                      .curve = &result,
+                      .restorer = at.restorer};
   ASSIGN_OR_RETURN(const std::unique_ptr<Array> estimate, Estimate(at.job, at.context, run));
+  previous.reset();
   at.context.EndComputing();
   ASSIGN_OR_RETURN(const CoreOutput output, WriteEstimate(at, *estimate));
   RETURN_IF_ERROR(CheckOutput(at.job, at.input, output.counts));

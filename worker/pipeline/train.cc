@@ -196,7 +196,8 @@ absl::StatusOr<int64_t> LearningBytes(const v1::Task& task) {
   const learned::NetworkKind* network = learned::FindNetwork(spec.network());
   if (network == nullptr) return bytes;  // found missing when it is trained
   const double voxels = static_cast<double>(ToShape3(spec.patch()).voxels()) * spec.batch();
-  return bytes + static_cast<int64_t>(voxels * TrainingBytesPerVoxel(*network) + TrainingExampleBytes(spec));
+  return bytes + static_cast<int64_t>(voxels * network->training_bytes_per_voxel + TrainingExampleBytes(spec)) +
+         learned::kSmallBoxBytes;
 }
 
 absl::StatusOr<v1::TaskResult> RunTrain(const v1::Task& task, Backend& backend, TaskContext& context) {

@@ -144,11 +144,20 @@ int64_t TaskLine::Delivering() const {
   return delivering_ == nullptr ? 0 : delivering_->footprint.delivering;
 }
 
+// What is executed may still hold its own staged input, and of tiles on a device their results come beside it.
+std::vector<int64_t> TaskLine::HeldBesideExecuted() const {
+  std::vector<int64_t> held = {Delivering()};
+  for (const std::shared_ptr<Work>& work : executing_) {
+    held.push_back(work->footprint.staged);
+    if (at_once_ > 1) held.push_back(work->footprint.delivering);
+  }
+  return held;
+}
+
 bool TaskLine::MayReadAhead() const {
   const int64_t staged = waiting_->footprint.staged;
-  std::vector<int64_t> held = {staged, Delivering()};
-  // What is executed may still hold its own staged input.
-  for (const std::shared_ptr<Work>& work : executing_) held.push_back(work->footprint.staged);
+  std::vector<int64_t> held = HeldBesideExecuted();
+  held.push_back(staged);
   return staged == 0 || (Fits({waiting_->footprint.computing}, {staged}) && Fits(Executed(), held));
 }
 
@@ -157,17 +166,20 @@ bool TaskLine::MayBegin() const {
   if (executing_.empty()) return Delivering() == 0 || Fits({computing}, {staged, Delivering()});
   std::vector<int64_t> executed = Executed();
   executed.push_back(computing);
-  return MayShare() && Fits(std::move(executed), {staged, Delivering()});
+  std::vector<int64_t> held = HeldBesideExecuted();
+  held.push_back(staged);
+  return MayShare() && Fits(std::move(executed), held);
 }
 
 // Not while the one before it is loaded, which would then take as long as both.
 bool TaskLine::MayShare() const {
-  const int64_t share = budget_bytes_ / static_cast<int64_t>(at_once_);
-  const auto shares = [share](const std::shared_ptr<Work>& work) {
-    return work->footprint.beside && work->footprint.computing <= share;
-  };
-  return executing_.size() < at_once_ && shares(waiting_) &&
-         std::ranges::all_of(executing_, [&](const auto& work) { return work->loaded && shares(work); });
+  return executing_.size() < at_once_ && Shares(*waiting_) &&
+         std::ranges::all_of(executing_, [this](const auto& work) { return work->loaded && Shares(*work); });
+}
+
+bool TaskLine::Shares(const Work& work) const {
+  return at_once_ > 1 && work.footprint.beside &&
+         work.footprint.computing <= budget_bytes_ / static_cast<int64_t>(at_once_);
 }
 
 void TaskLine::PassTurn() {
@@ -211,10 +223,10 @@ bool TaskLine::BeginComputing(const std::shared_ptr<Work>& work) {
   return !over_ && !work->held.stop().stopped();
 }
 
-// Where tasks are executed one at a time, bringing a result out is part of computing it.
+// Where a task is executed alone, bringing a result out is part of computing it.
 void TaskLine::EndComputing(const std::shared_ptr<Work>& work) {
   const std::lock_guard lock(mutex_);
-  if (at_once_ > 1) LeaveTurn(*work);
+  if (Shares(*work)) LeaveTurn(*work);
 }
 
 void TaskLine::LeaveTurn(Work& work) {

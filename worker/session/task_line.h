@@ -94,10 +94,13 @@ class TaskLine {
   bool Fits(std::vector<int64_t> executed, const std::vector<int64_t>& held) const;
   std::vector<int64_t> Executed() const;
   int64_t Delivering() const;
+  std::vector<int64_t> HeldBesideExecuted() const;
   bool MayReadAhead() const;
   bool MayBegin() const;
   // Whether the one that waits may be executed beside those that are.
   bool MayShare() const;
+  // Whether it is executed within its part of the budget, maybe beside another one.
+  bool Shares(const Work& work) const;
   // Whoever is first of those that wait for it computes, if none does.
   void PassTurn();
   void LeaveTurn(Work& work);

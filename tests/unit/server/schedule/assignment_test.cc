@@ -117,6 +117,18 @@ TEST_F(AssignmentTest, OfTwoTasksThatWereNotBegunTheLastOneGoes) {
   EXPECT_EQ(taken->name(), response.assigned(0).name());
 }
 
+TEST_F(AssignmentTest, OfTwoWorkersTasksThatWereNotBegunTheOlderOneGoes) {
+  SubmitTiles(4);
+  const v1::Task of_a = *a_.Take(), staged = More(a_, of_a).at(0);
+  const v1::Task of_b = *b_.Take(), later = More(b_, of_b).at(0);
+  TestWorker c(service_, "c");
+  const std::optional<v1::Task> taken = c.Take();
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->name(), staged.name());
+  ASSERT_OK_AND_ASSIGN(const auto told, b_.AskForMore({{of_b, v1::COMPUTING}, {later, v1::STAGED}}));
+  EXPECT_TRUE(told.cancelled().empty());
+}
+
 TEST_F(AssignmentTest, ATaskIsNotTakenByTheWorkerThatFailedItLast) {
   SubmitTiles(3);
   const v1::Task failed = *a_.Take();

@@ -101,6 +101,18 @@ TEST_F(FairnessTest, WhatWaitsAtItsWorkerOrIsDeliveredCostsNothing) {
   EXPECT_NEAR(service_.dispatcher().RecentWorkerSeconds("local"), 10, 0.01);
 }
 
+// A worker that had nothing to do may still have to bring out the result before it.
+TEST_F(FairnessTest, WhatIsGivenToAnIdleWorkerAndWaitsThereCostsNothing) {
+  SubmitTiles(1);
+  const v1::Task given = *a_.Take();
+  ASSERT_OK(a_.AskForMore({{given, v1::STAGED}}));
+  service_.Advance(absl::Seconds(5));
+  EXPECT_NEAR(service_.dispatcher().RecentWorkerSeconds("local"), 0, 0.01);
+  ASSERT_OK(a_.AskForMore({{given, v1::COMPUTING}}));
+  service_.Advance(absl::Seconds(5));
+  EXPECT_NEAR(service_.dispatcher().RecentWorkerSeconds("local"), 5, 0.01);
+}
+
 TEST_F(FairnessTest, ALostLeaseIsChargedUntilItIsLost) {
   Simulate("u");
   ASSERT_TRUE(a_.Take());

@@ -292,6 +292,17 @@ TEST_F(SliceExamples, NeedPlanesThatHoldTheSlices) {
   EXPECT_THAT(InfoOf(status).remedy(), HasSubstr("1 x 15 x 15"));
 }
 
+TEST_F(SliceExamples, AreRefusedWherePlanesLieTooFarApart) {
+  Recipe recipe = Slices();
+  recipe.voxel_um = {1.6, 0.1, 0.1};
+  EXPECT_OK(CheckRecipe(recipe));
+  recipe.voxel_um = {0.2, 0.1, 0.01};
+  EXPECT_EQ(InfoOf(CheckRecipe(recipe)).field(), "train_model.voxel_size");
+  recipe.voxel_um = {1.6, 0.1, 0.1};
+  recipe.patch.z = 64;
+  EXPECT_EQ(InfoOf(CheckRecipe(recipe)).field(), "train_model.patch");
+}
+
 // A network that is not on axial slices undoes one more H in all directions.
 TEST_F(SliceExamples, AreNotThoseOfOtherNetworks) {
   Recipe recipe = Slices();

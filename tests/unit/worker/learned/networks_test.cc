@@ -138,5 +138,23 @@ INSTANTIATE_TEST_SUITE_P(Networks, EveryNetwork, ::testing::ValuesIn(AllNetworks
                            return name;
                          });
 
+// Strips of some planes, and channels that come in parts.
+TEST(Convolution, IsTheSameInStrips) {
+  const torch::NoGradGuard no_gradients;
+  const auto positive = [](const torch::Tensor& x) { return torch::relu(x); };
+  for (const int64_t kernel : {3, 5}) {
+    for (const int64_t planes : {1, 2, 13}) {
+      Convolution convolution({.in = 5, .out = 3, .kernel = kernel});
+      DrawWeights(convolution, testing::Seed());
+      convolution.bias.fill_(0.25F);
+      const torch::Tensor x = torch::rand({2, 5, planes, 200, 200});
+      const torch::Tensor plain = torch::conv3d(x, convolution.weight, convolution.bias, 1, kernel / 2);
+      EXPECT_LE((convolution(x) - plain).abs().max().item<float>(), 1e-4F) << kernel << ' ' << planes;
+      const torch::Tensor parts = convolution({x.slice(1, 0, 2), x.slice(1, 2)}, positive);
+      EXPECT_LE((parts - positive(plain)).abs().max().item<float>(), 1e-4F) << kernel << ' ' << planes;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace deconvoy::worker::learned

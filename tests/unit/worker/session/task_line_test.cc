@@ -324,6 +324,8 @@ TEST_F(TwoAtOnce, OtherKindsOfTasksAreExecutedAlone) {
     const auto other = std::make_shared<Work>(*link_, worker_, alone);
     ExpectBegunOnlyAfter(line, other, "a tile computes", [&] { line.Remove(first); });
     EXPECT_TRUE(line.BeginComputing(other));
+    line.EndComputing(other);
+    EXPECT_EQ(Stages(line), Listed{v1::COMPUTING}) << "bringing its result out is part of it";
     ExpectBegunOnlyAfter(line, MakeWork(4), "it is no tile", [&] { line.Remove(other); });
   }
 }
