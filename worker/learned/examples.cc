@@ -209,11 +209,13 @@ absl::Status Examples::AddSlices(LateralAxis degraded, const std::vector<int64_t
   const double step = PlaneStep(recipe_.voxel_um, degraded);
   const int64_t lines = LinesOf(patch.z, step);
   const Shape3 slice = degraded == LateralAxis::kY ? Shape3{1, lines, patch.x} : Shape3{1, patch.x, lines};
-  // Slices with what the blur brings in, as far as the image goes; before them a plane of ones.
+  // Slices with what the blur brings in, as far as the image goes; before them a plane of one value,
+  // as bright as the image is at most: what rounding brings in from the other planes is small beside it.
   const Shape3 window{1, std::min(shape.y, slice.y + 2 * blur->centre.y),
                       std::min(shape.x, slice.x + 2 * blur->centre.x)};
   const auto area = static_cast<size_t>(window.voxels());
-  std::vector<float> planes(area, 1.0F);
+  const float level = std::max(*std::max_element(image.begin(), image.end()), 1.0F);
+  std::vector<float> planes(area, level);
   std::vector<Voxel> firsts;
   for (size_t i = 0; i < rows.size(); ++i) {
     const Voxel within{random.Below(region.shape.z), random.Below(region.shape.y - slice.y + 1),
@@ -230,7 +232,7 @@ absl::Status Examples::AddSlices(LateralAxis degraded, const std::vector<int64_t
   for (size_t i = 0; i < rows.size(); ++i) {
     const SliceOfPlane place{degraded, step, firsts[i], patch.z, patch.x};
     const auto plane = std::span(blurred).subspan((i + 1) * area, area);
-    for (size_t k = 0; k < area; ++k) plane[k] /= std::max(blurred[k], kLeastReach);
+    for (size_t k = 0; k < area; ++k) plane[k] /= std::max(blurred[k] / level, kLeastReach);
     const std::vector<float> input =
         Exposed(recipe_, 0, random.Next(), Subsampled(std::span<const float>(plane), window, place));
     const std::vector<float> target = Subsampled(std::span(planes).subspan((i + 1) * area, area), window, place);

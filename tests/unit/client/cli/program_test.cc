@@ -288,18 +288,24 @@ TEST_F(ProgramTest, ASimulationNeverReplacesItsPsf) {
   EXPECT_EQ(service_.calls("Volumes.Create"), 0);
 }
 
-TEST_F(ProgramTest, ASimulationHasTheVoxelsOfItsPsfUnlessToldOthers) {
+TEST_F(ProgramTest, ASimulationHasTheVoxelsOfItsPsf) {
   Save("thick.tif", {1, 1, 3, 5, 5}, v1::F32, 0.35);
-  const auto plane_um = [this](const std::vector<std::string>& more) {
+  const auto simulate = [this](const std::vector<std::string>& more) {
     std::vector<std::string> arguments = {"simulate", "-o", File("new"), "--shape", "4,8,8"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    Served(arguments);
+    return Served(arguments);
+  };
+  const auto plane_um = [this] {
     const v1::JobSpec last = service_.submitted().back();
     return last.simulate().voxel_size().z_um();
   };
-  EXPECT_NEAR(plane_um({"--psf", File("thick.tif")}), 0.35, 1e-9);
-  EXPECT_EQ(plane_um({"--psf", File("thick.tif"), "--voxel-um", "0.5,0.1,0.1"}), 0.5);
-  EXPECT_EQ(plane_um({}), 0.2);
+  simulate({"--psf", File("thick.tif")});
+  EXPECT_NEAR(plane_um(), 0.35, 1e-9);
+  simulate({});
+  EXPECT_EQ(plane_um(), 0.2);
+  const Result other = simulate({"--psf", File("thick.tif"), "--voxel-um", "0.5,0.1,0.1"});
+  EXPECT_EQ(other.code, 3);
+  EXPECT_THAT(other.err, HasSubstr("differ by 42.9 %"));
 }
 
 TEST_F(ProgramTest, OutputsThatAreNoFilesToBe) {

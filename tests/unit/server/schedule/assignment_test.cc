@@ -118,10 +118,12 @@ TEST_F(AssignmentTest, OfTwoTasksThatWereNotBegunTheLastOneGoes) {
 }
 
 TEST_F(AssignmentTest, OfTwoWorkersTasksThatWereNotBegunTheOlderOneGoes) {
-  SubmitTiles(4);
+  SubmitTiles(6);
   const v1::Task of_a = *a_.Take(), staged = More(a_, of_a).at(0);
   const v1::Task of_b = *b_.Take(), later = More(b_, of_b).at(0);
-  TestWorker c(service_, "c");
+  TestWorker c(service_, "c"), d(service_, "d"), e(service_, "e");
+  ASSERT_TRUE(d.Take());
+  ASSERT_TRUE(e.Take()) << "all are given out";
   const std::optional<v1::Task> taken = c.Take();
   ASSERT_TRUE(taken);
   EXPECT_EQ(taken->name(), staged.name());

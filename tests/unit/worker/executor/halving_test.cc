@@ -222,11 +222,11 @@ TEST(TileHalves, ShareTheCoreAndLoadItsHalo) {
   const std::optional<TileHalves> halves = HalvesOf(task);
   ASSERT_TRUE(halves);
   const Box3 first = CoreOf(halves->tasks[0]), second = CoreOf(halves->tasks[1]);
-  EXPECT_EQ(first, (Box3{{1, 0, 3}, {14, 24, 154}}))
-      << "along y, which leaves the fewest padded voxels, in whole blocks";
-  EXPECT_EQ(second, (Box3{{1, 24, 3}, {14, 24, 154}}));
-  EXPECT_EQ(LoadedOf(halves->tasks[0]), (Box3{{0, 0, 0}, {16, 29, 160}}));
-  EXPECT_EQ(LoadedOf(halves->tasks[1]), (Box3{{0, 19, 0}, {16, 29, 160}}));
+  EXPECT_EQ(first, (Box3{{1, 0, 3}, {14, 48, 80}}))
+      << "along x, which leaves the fewest padded voxels, in whole blocks";
+  EXPECT_EQ(second, (Box3{{1, 0, 83}, {14, 48, 74}}));
+  EXPECT_EQ(LoadedOf(halves->tasks[0]), (Box3{{0, 0, 0}, {16, 48, 88}}));
+  EXPECT_EQ(LoadedOf(halves->tasks[1]), (Box3{{0, 0, 78}, {16, 48, 82}}));
   for (const v1::Task& half : halves->tasks) {
     const Shape3 loaded = LoadedOf(half).shape, padded = ToShape3(half.tile().padded());
     EXPECT_EQ(padded, halves->padded);
@@ -251,7 +251,7 @@ TEST(TileHalves, OutputsMoveWithTheCore) {
   const FrameBox box = ToFrameBox(halves->tasks[1].outputs(1).box());
   EXPECT_EQ(box.t, 3);
   EXPECT_EQ(box.c, 1);
-  EXPECT_EQ(box.box, (Box3{{0, 34, 20}, {14, 24, 154}}));
+  EXPECT_EQ(box.box, (Box3{{0, 10, 100}, {14, 48, 74}}));
 }
 
 TEST(TileHalves, SomeTilesStayWhole) {
