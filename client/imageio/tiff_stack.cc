@@ -164,11 +164,13 @@ std::vector<v1::Channel> ChannelsOfLabels(const std::vector<std::string>& labels
   return any ? channels : std::vector<v1::Channel>();
 }
 
-// Whether a tag that is not part of TIFF has values of one of these types in the file: libtiff gives them out as the
-// file says they are.
-bool HasType(TIFF* handle, uint32_t tag, std::initializer_list<TIFFDataType> types) {
+// Whether a tag that is not part of TIFF has values of one of these types (of TIFFDataType) in the file: libtiff gives
+// them out as the file says they are, and the type may be any number.
+bool HasType(TIFF* handle, uint32_t tag, std::initializer_list<int> types) {
   const TIFFField* field = TIFFFindField(handle, tag, TIFF_ANY);
-  return field != nullptr && std::find(types.begin(), types.end(), TIFFFieldDataType(field)) != types.end();
+  if (field == nullptr) return false;
+  const int type = TIFFFieldDataType(field);
+  return std::find(types.begin(), types.end(), type) != types.end();
 }
 
 std::vector<std::string> ReadLabels(const TiffFile& file) {
