@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 
 #include "worker/imaging/canvas.h"
 #include "worker/imaging/random.h"
@@ -153,7 +154,8 @@ void Repeat(int64_t count, Draw draw) {
 
 // `share` 1 fills a volume with one kind; a mixture has less of each. Weights make the kinds about equally bright when
 // blurred.
-void Draw(Canvas& canvas, Random& random, v1::SpecimenKind kind, int64_t share) {
+void Draw(Canvas& canvas, Random& random, v1::SpecimenKind kind, std::span<const v1::SpecimenKind> left_out,
+          int64_t share) {
   switch (kind) {
     case v1::FILAMENTS:
       return Repeat(Count(canvas, 1600 * share, 64, 3), [&] { Filament(canvas, random, 1); });
@@ -167,7 +169,7 @@ void Draw(Canvas& canvas, Random& random, v1::SpecimenKind kind, int64_t share) 
       return Repeat(Count(canvas, 16000 * share, 64, 1), [&] { Nucleus(canvas, random, 0.8); });
     default:
       for (const v1::SpecimenKind each : {v1::NUCLEI, v1::FILAMENTS, v1::SHELLS, v1::BEADS, v1::POINTS}) {
-        Draw(canvas, random, each, 2);
+        if (std::find(left_out.begin(), left_out.end(), each) == left_out.end()) Draw(canvas, random, each, {}, 2);
       }
   }
 }
@@ -177,7 +179,7 @@ void Draw(Canvas& canvas, Random& random, v1::SpecimenKind kind, int64_t share) 
 std::vector<float> DrawSpecimen(const SpecimenRequest& request) {
   Canvas canvas(request.shape, request.z_spacing, request.y_spacing);
   Random random = Random::OfVoxel(request.seed, 1, 0);
-  Draw(canvas, random, request.kind, 1);
+  Draw(canvas, random, request.kind, request.left_out, 1);
   const Voxel middle{request.shape.z / 2, request.shape.y / 2, request.shape.x / 2};
   std::vector<float> values = canvas.Take();
   // Nothing may have come to lie inside a very small volume.

@@ -26,6 +26,7 @@ struct SpecimenRequest {
   uint64_t seed = 0;
   double z_spacing = 1;  // distance of planes in units of that of columns
   double y_spacing = 1;
+  std::vector<v1::SpecimenKind> left_out = {};  // kinds that MIXED goes without; not all
 };
 
 // Brightness of every voxel, at least one above 0. An unspecified kind is MIXED.

@@ -254,7 +254,8 @@ absl::StatusOr<const PreparedPsf*> Examples::FurtherBlurAlong(LateralAxis degrad
 
 Example Examples::Noisy(uint64_t seed, v1::SpecimenKind kind) const {
   Example example;
-  example.target = DrawSpecimen({recipe_.patch, kind, seed, Spacing(recipe_, 0), Spacing(recipe_, 1)});
+  example.target =
+      DrawSpecimen({recipe_.patch, kind, seed, Spacing(recipe_, 0), Spacing(recipe_, 1), recipe_.held_out});
   const float peak = *std::max_element(example.target.begin(), example.target.end());
   Random random(seed);
   example.noise =
@@ -271,7 +272,7 @@ std::vector<float> Examples::Specimen(uint64_t seed, v1::SpecimenKind kind, cons
   std::vector<float> specimen;
   for (uint64_t attempt = 0; attempt < kAttempts; ++attempt) {
     const uint64_t own = attempt == 0 ? seed : Random::OfVoxel(seed, 3, attempt).Next();
-    specimen = DrawSpecimen({drawn, kind, own, Spacing(recipe_, 0), Spacing(recipe_, 1)});
+    specimen = DrawSpecimen({drawn, kind, own, Spacing(recipe_, 0), Spacing(recipe_, 1), recipe_.held_out});
     const std::vector<float> middle = Cut(specimen, drawn, Middle(drawn, inner));
     const float brightest = *std::max_element(specimen.begin(), specimen.end());
     if (*std::max_element(middle.begin(), middle.end()) >= kSeen * brightest) break;

@@ -72,7 +72,7 @@ struct Recipe {
   PreparedPsf psf = {};               // may be empty with kDenoise and kPairs, unless the network knows it
   std::vector<double> voxel_um = {};  // z, y, x, of image and PSF; empty where not known
   std::vector<v1::SpecimenKind> kinds = {v1::MIXED};
-  std::vector<v1::SpecimenKind> held_out = {v1::NUCLEI};    // for the quality alone; never trained on
+  std::vector<v1::SpecimenKind> held_out = {v1::NUCLEI};    // for the quality alone; MIXED goes without them
   double peak_photons_low = 100, peak_photons_high = 1000;  // of the brightest voxel, drawn on a logarithmic scale
   double background = 10;                                   // photons
   double read_noise = 0;                                    // photons, standard deviation

@@ -81,6 +81,9 @@ TEST(ValidateTrainModel, NamesWhatIsWrong) {
     spec.add_kinds(v1::BEADS);
     spec.add_held_out(v1::BEADS);
   });
+  ExpectRefused("held_out", [](auto& spec) {
+    for (const auto kind : {v1::FILAMENTS, v1::SHELLS, v1::BEADS, v1::POINTS, v1::NUCLEI}) spec.add_held_out(kind);
+  });
   ExpectRefused("least_photons", [](auto& spec) { spec.set_least_photons(std::numeric_limits<double>::quiet_NaN()); });
   ExpectRefused("most_photons", [](auto& spec) {
     spec.set_least_photons(100);

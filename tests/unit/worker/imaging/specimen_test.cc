@@ -53,6 +53,21 @@ TEST_P(EveryKind, WorksInAnyShape) {
   }
 }
 
+TEST(MixedSpecimen, GoesWithoutWhatIsLeftOut) {
+  using enum v1::SpecimenKind;
+  SpecimenRequest mixed{.shape = kShape, .kind = MIXED, .seed = 1, .z_spacing = 2.5};
+  const std::vector<float> whole = DrawSpecimen(mixed);
+  mixed.left_out = {FILAMENTS, SHELLS, BEADS, POINTS};  // which are drawn after the nuclei
+  const std::vector<float> nuclei = DrawSpecimen(mixed);
+  for (size_t i = 0; i < whole.size(); ++i) ASSERT_LE(nuclei[i], whole[i]) << i;
+  mixed.left_out = {NUCLEI, FILAMENTS, SHELLS, BEADS};
+  const auto lit = [](const std::vector<float>& v) { return std::ranges::count_if(v, [](float x) { return x > 0; }); };
+  EXPECT_LT(lit(nuclei), lit(whole));
+  EXPECT_LT(lit(DrawSpecimen(mixed)), lit(whole) / 20) << "single voxels alone";
+  mixed.kind = FILAMENTS;
+  EXPECT_EQ(DrawSpecimen(mixed), Draw(FILAMENTS)) << "only mixtures go without";
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, EveryKind,
                          ::testing::Values(std::pair{v1::MIXED, 2105325283U}, std::pair{v1::FILAMENTS, 4086884689U},
                                            std::pair{v1::SHELLS, 2484465878U}, std::pair{v1::BEADS, 2976084463U},
