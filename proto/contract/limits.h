@@ -34,6 +34,7 @@ inline constexpr size_t kParameterNameBytes = 64;
 inline constexpr size_t kParameterValueBytes = 256;
 inline constexpr uint32_t kDefaultPageSize = 100;
 inline constexpr uint32_t kPageSize = 1000;
+inline constexpr size_t kPageBytes = 1024 * 1024;  // of the items of a page, of which there is one at least
 inline constexpr size_t kLogExcerptBytes = 16 * 1024;
 inline constexpr int64_t kTasksPerJob = 1'000'000;
 
