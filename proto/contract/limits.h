@@ -9,6 +9,7 @@ namespace deconvoy::limits {
 inline constexpr uint32_t kContractVersion = 1;       // major version of the wire contract
 inline constexpr size_t kChunkBytes = 512 * 1024;     // payload of one chunk
 inline constexpr size_t kMessageBytes = 1024 * 1024;  // any message
+inline constexpr size_t kReceivedBytes = 512 * 1024;  // that boxes received before take of a recording's header
 inline constexpr int64_t kAxisVoxels = 1 << 20;       // extent along z, y or x
 inline constexpr int64_t kDistilledVoxels = 1023;     // extent of a PSF from beads along one axis
 inline constexpr int64_t kFilteredVoxels = 1 << 22;  // of one that is smoothed, or that the beads' size is taken out of
