@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -10,11 +11,13 @@
 #include <utility>
 
 #include "client/cpp/acquisition_events.h"
+#include "client/cpp/box_series.h"
 #include "client/cpp/connection.h"
 #include "client/cpp/plane_buffer.h"
 #include "client/cpp/recorded_planes.h"
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
@@ -22,7 +25,8 @@
 namespace deconvoy::client {
 namespace {
 
-constexpr int kMostReceived = 100'000;
+// Of a header's message, for what is around its parts.
+constexpr size_t kFramingBytes = 1024;
 
 using Call = grpc::ClientReaderWriter<v1::DeconvolveRequest, v1::DeconvolveResponse>;
 
@@ -256,11 +260,15 @@ class AcquisitionStream::Impl {
   v1::DeconvolveRequest Header() {
     v1::DeconvolveRequest request;
     *request.mutable_header() = header_;
-    const std::lock_guard lock(mutex_);
-    for (const v1::Box& box : events_.received()) {
-      if (request.header().received_size() == kMostReceived) break;
-      *request.mutable_header()->add_received() = box;
+    std::vector<v1::Box> received;
+    {
+      const std::lock_guard lock(mutex_);
+      received = events_.received();
     }
+    const size_t taken = std::min(request.ByteSizeLong() + kFramingBytes, limits::kMessageBytes);
+    const size_t room = std::min(limits::kReceivedBytes, limits::kMessageBytes - taken);
+    const std::vector<v1::BoxSeries> series = SeriesOf(received, room);
+    request.mutable_header()->mutable_received_series()->Assign(series.begin(), series.end());
     return request;
   }
 

@@ -55,8 +55,10 @@ struct AcquisitionOptions {
   std::string session;
   int64_t buffer_bytes = int64_t{256} << 20;  // one plane fits in any case
   int64_t result_bytes = int64_t{256} << 20;
-  bool results = true;                 // whether finished boxes come as events
-  std::vector<v1::Box> received = {};  // finished boxes that are not wanted again; the first 100 000 count
+  bool results = true;  // whether finished boxes come as events
+  // Finished boxes that are not wanted again: none of them is told. The server sends those once more that a message has
+  // no room to name; boxes at many consecutive time points take no more of it than one.
+  std::vector<v1::Box> received = {};
   // How long Open tries to reach the server, and how an open stream does: without end unless told otherwise.
   absl::Duration open_patience = absl::Minutes(2);
   RetryPolicy retry = {.total = absl::InfiniteDuration()};

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
-#include <span>
 #include <string>
 
 #include "proto/contract/checksum.h"
@@ -145,6 +144,10 @@ absl::Status CheckParameters(const google::protobuf::Map<std::string, std::strin
 absl::Status CheckGivenPlanes(const v1::PlaneBackgrounds& planes) {
   constexpr std::string_view kField = "deconvolve.background_planes";
   if (planes.counts().empty()) return Invalid(kField, "is empty", "Give a background for each plane of the image.");
+  if (static_cast<size_t>(planes.counts_size()) > limits::kBackgroundPlanes) {
+    return Above(kField, fmt::format("has {} planes, more than {}", planes.counts_size(), limits::kBackgroundPlanes),
+                 limits::kBackgroundPlanes, "Give one background for all planes, or have that of each estimated.");
+  }
   for (int z = 0; z < planes.counts_size(); ++z) {
     RETURN_IF_ERROR(CheckCounts(planes.counts(z), fmt::format("{}.counts[{}]", kField, z), "counts"));
   }
@@ -408,14 +411,19 @@ absl::Status CheckChannels(const v1::VolumeSpec& spec) {
     return Invalid("channels", fmt::format("has {} entries, but the volume has {} channels", given, spec.shape().c()),
                    "Describe every channel or none.");
   }
+  size_t name_bytes = 0;
   for (int i = 0; i < given; ++i) {
     const v1::Channel& channel = spec.channels(i);
+    name_bytes += channel.name().size();
     const std::string field = fmt::format("channels[{}]", i);
     RETURN_IF_ERROR(CheckText(channel.name(), limits::kDisplayNameBytes, field + ".name"));
     RETURN_IF_ERROR(CheckLength(channel.emission_wavelength_um(), field + ".emission_wavelength_um"));
     RETURN_IF_ERROR(CheckLength(channel.excitation_wavelength_um(), field + ".excitation_wavelength_um"));
   }
-  return absl::OkStatus();
+  if (name_bytes <= limits::kChannelNamesBytes) return absl::OkStatus();
+  return Above("channels",
+               fmt::format("has names of {} bytes together, more than {}", name_bytes, limits::kChannelNamesBytes),
+               limits::kChannelNamesBytes, "Shorten the channels' names.");
 }
 
 }  // namespace
@@ -472,29 +480,6 @@ absl::Status ValidateJobSpec(const v1::JobSpec& spec) {
     default:
       return Invalid("work", "is missing", kSayWhatToDo);
   }
-}
-
-absl::Status ValidateChunk(const v1::Chunk& chunk, const v1::VolumeSpec& volume) {
-  if (chunk.compression() != v1::COMPRESSION_UNSPECIFIED) {
-    return MakeError({.reason = v1::BAD_COMPRESSION, .field = "chunk.compression", .remedy = "Send plain bytes."},
-                     "the chunk is packed where only plain bytes are taken");
-  }
-  if (chunk.data().size() > limits::kChunkBytes) {
-    return Above("chunk.data", fmt::format("has {} bytes, more than {}", chunk.data().size(), limits::kChunkBytes),
-                 limits::kChunkBytes, "Send smaller boxes.");
-  }
-  ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.shape(), volume.type(), "shape"));
-  RETURN_IF_ERROR(CheckBox(chunk.box(), shape, "chunk.box"));
-  const int64_t expected = ToFrameBox(chunk.box()).box.shape.voxels() * BytesPerVoxel(volume.type());
-  if (static_cast<int64_t>(chunk.data().size()) != expected) {
-    return Invalid("chunk.data", fmt::format("has {} bytes, but its box has {}", chunk.data().size(), expected),
-                   "Send all voxels of the box, and only those.");
-  }
-  const uint32_t actual = Crc32c(std::as_bytes(std::span(chunk.data())));
-  if (actual == chunk.crc32c()) return absl::OkStatus();
-  return MakeError(
-      {.reason = v1::CHECKSUM_MISMATCH, .field = "chunk.crc32c", .remedy = "Send the chunk again."},
-      fmt::format("the chunk's bytes have CRC-32C {:08x}, but {:08x} was announced", actual, chunk.crc32c()));
 }
 
 }  // namespace deconvoy

@@ -53,7 +53,7 @@ DeconvolveCall::DeconvolveCall(DeconvolveStream& stream, ServerCore& core, std::
   const absl::StatusOr<v1::Volume> estimate = volumes_.Get(session_.estimate_id, false);
   if (!estimate.ok()) return;  // the job ends
   result_shape_ = estimate->spec().shape();
-  for (const v1::Box& box : header.received()) known_.insert(PlaceOf(box));
+  received_ = ReceivedBoxes(header, result_shape_);
 }
 
 // --- Reading ---
@@ -243,14 +243,10 @@ uint64_t DeconvolveCall::PlaceOf(const v1::Box& box) const {
   return (((uint64_t{box.t()} * s.c() + box.c()) * s.z() + box.z()) * s.y() + box.y()) * s.x() + box.x();
 }
 
-bool DeconvolveCall::Knows(const v1::Box& box) const {
-  return known_.contains(PlaceOf(box));
-}
-
 // Those that became durable since the last look; when the job has succeeded all that the caller lacks.
 absl::Status DeconvolveCall::FindResults() {
   const auto add = [this](const v1::Box& box) {
-    if (known_.insert(PlaceOf(box)).second) to_send_.push_back(box);
+    if (!received_.Contains(box) && known_.insert(PlaceOf(box)).second) to_send_.push_back(box);
   };
   std::optional<v1::JobState> end;
   {

@@ -26,6 +26,7 @@
 #include "deconvoy/v1/deconvolution.pb.h"
 #include "server/api/deconvolve_stream.h"
 #include "server/api/live_session.h"
+#include "server/api/received_boxes.h"
 #include "server/api/upload.h"
 #include "server/schedule/server_core.h"
 
@@ -95,7 +96,6 @@ class DeconvolveCall {
   absl::Status Gone();
   // The call's status when it is over, all urgent things being written.
   std::optional<absl::Status> Over();
-  bool Knows(const v1::Box& box) const;
   uint64_t PlaceOf(const v1::Box& box) const;
 
   DeconvolveStream& stream_;
@@ -116,7 +116,8 @@ class DeconvolveCall {
   bool backlog_is_old_ = true;
   std::string told_backlog_;
   v1::Shape5 result_shape_;
-  std::unordered_set<uint64_t> known_;  // boxes that the caller has, by the place of their first voxel
+  ReceivedBoxes received_;              // that the caller had before
+  std::unordered_set<uint64_t> known_;  // boxes found in this call, by the place of their first voxel
   size_t looked_at_ = 0;                // finished boxes that the job manager has told
   std::deque<v1::Box> to_send_;
   bool all_found_ = false;  // the job has ended, and its last boxes are in to_send_

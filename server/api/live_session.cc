@@ -8,6 +8,7 @@
 
 #include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/validation.h"
@@ -15,8 +16,8 @@
 namespace deconvoy::server {
 namespace {
 
-constexpr int kMostReceived = 100'000;
 constexpr size_t kRequestIdLength = 60;
+constexpr size_t kFramingBytes = 2;  // around each box in a message
 
 // A request id that no caller chooses by chance.
 std::string RequestId(std::string_view session, std::string_view what) {
@@ -28,6 +29,25 @@ std::string RequestId(std::string_view session, std::string_view what) {
 
 absl::Status Invalid(const std::string& field, std::string_view what, const std::string& remedy) {
   return MakeError({.reason = v1::INVALID_FIELD, .field = field, .remedy = remedy}, what);
+}
+
+absl::Status CheckReceived(const v1::DeconvolveHeader& header) {
+  size_t bytes = 0;
+  for (const v1::Box& box : header.received()) bytes += kFramingBytes + box.ByteSizeLong();
+  for (const v1::BoxSeries& series : header.received_series()) {
+    if (series.times() == 0) {
+      return Invalid("header.received_series", "a series of boxes has no time points", "Give at least one for each.");
+    }
+    bytes += kFramingBytes + series.ByteSizeLong();
+  }
+  if (bytes <= limits::kReceivedBytes) return absl::OkStatus();
+  return MakeError(
+      {.reason = v1::LIMIT_EXCEEDED,
+       .field = "header.received",
+       .remedy = "Name boxes of consecutive time points as `received_series`, or fewer of them; what is not "
+                 "named is sent again.",
+       .metadata = {{"limit", fmt::to_string(limits::kReceivedBytes)}}},
+      fmt::format("the boxes that are named take {} bytes, more than {}", bytes, limits::kReceivedBytes));
 }
 
 absl::Status CheckHeader(const v1::DeconvolveHeader& header) {
@@ -46,13 +66,7 @@ absl::Status CheckHeader(const v1::DeconvolveHeader& header) {
     return Invalid("header.job.deconvolve.input_volume", "the job names an image, but that is what is recorded",
                    "Leave it empty.");
   }
-  if (header.received_size() > kMostReceived) {
-    return MakeError({.reason = v1::LIMIT_EXCEEDED,
-                      .field = "header.received",
-                      .remedy = "Name fewer boxes; what is not named is sent again.",
-                      .metadata = {{"limit", fmt::to_string(kMostReceived)}}},
-                     fmt::format("{} boxes are named, more than {}", header.received_size(), kMostReceived));
-  }
+  RETURN_IF_ERROR(CheckReceived(header));
   return ValidateVolumeSpec(header.input());
 }
 

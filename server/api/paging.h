@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "proto/contract/limits.h"
+#include "server/store/page_room.h"
 
 namespace deconvoy::server {
 
@@ -17,7 +18,7 @@ inline uint32_t PageSize(uint32_t asked, uint32_t default_size = limits::kDefaul
   return asked == 0 ? default_size : std::min(asked, limits::kPageSize);
 }
 
-// Part of a list that is sorted by name.
+// Part of a list of messages that is sorted by their names.
 template <typename T>
 struct MemoryPage {
   std::vector<T> items;
@@ -28,9 +29,10 @@ struct MemoryPage {
 template <typename T>
 MemoryPage<T> PageOf(const std::vector<T>& sorted, uint32_t page_size, const std::string& token) {
   const auto begin = std::find_if(sorted.begin(), sorted.end(), [&](const T& item) { return item.name() > token; });
-  const auto count = std::min<int64_t>(PageSize(page_size, limits::kPageSize), sorted.end() - begin);
-  MemoryPage<T> page{.items = {begin, begin + count}, .next_token = {}};
-  if (begin + count != sorted.end()) page.next_token = page.items.back().name();
+  PageRoom room(static_cast<int>(PageSize(page_size, limits::kPageSize)));
+  const auto end = std::find_if(begin, sorted.end(), [&](const T& item) { return !room.Take(item.ByteSizeLong()); });
+  MemoryPage<T> page{.items = {begin, end}, .next_token = {}};
+  if (end != sorted.end()) page.next_token = page.items.back().name();
   return page;
 }
 

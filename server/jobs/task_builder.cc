@@ -17,10 +17,12 @@ namespace {
 // Outputs of a training, in the order of PlanOutputs.
 constexpr int kModelOutput = 0, kStatesOutput = 1;
 
+// What channels are called may be long and is of no use for computing: only who writes a file is told.
 void AddInput(const LiveJob& job, const std::string& volume_name, v1::Task& task) {
   v1::VolumeAccess& access = *task.add_inputs();
   access.set_volume(volume_name);
   *access.mutable_spec() = job.volume(VolumeId(volume_name, "input").value());
+  if (!task.has_write_file()) access.mutable_spec()->clear_channels();
 }
 
 const v1::VolumeSpec& SpecOf(const LiveJob& job, const std::string& volume_name) {

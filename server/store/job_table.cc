@@ -10,6 +10,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "server/store/page_room.h"
 #include "server/store/page_token.h"
 #include "server/store/request_table.h"
 #include "server/store/volume_table.h"
@@ -18,6 +19,9 @@ namespace deconvoy::server::job_table {
 namespace {
 
 #define JOB_COLUMNS "id, owner, state, create_time_ns, job, plan, last_sequence"
+#define LISTED_COLUMNS "id, owner, state, create_time_ns, job, '', last_sequence"
+
+constexpr int kJobColumn = 4;
 
 absl::Status NotFound(const std::string& id) {
   return MakeError({.reason = v1::NOT_FOUND}, fmt::format("there is no job \"{}\"", JobName(id)));
@@ -30,7 +34,7 @@ absl::StatusOr<JobRecord> FromRow(const Database& database, const Statement& row
                    .job = {},
                    .create_time = absl::FromUnixNanos(row.Int(3)),
                    .plan = row.Bytes(5)};
-  if (!record.job.ParseFromString(row.Bytes(4))) {
+  if (!record.job.ParseFromString(row.Bytes(kJobColumn))) {
     return MakeError({.reason = v1::STORAGE_FAILURE, .metadata = {{"path", database.path().string()}}},
                      fmt::format("{}: the record of job {} is damaged", database.path().string(), record.id));
   }
@@ -167,20 +171,21 @@ absl::StatusOr<Page<JobRecord>> List(Database& database, const std::string& owne
                                      const std::string& page_token, bool unfinished_only) {
   ASSIGN_OR_RETURN(const PageKey after, FromPageToken(page_token));
   const int size = PageSize(page_size);
+  PageRoom room(size);
   ASSIGN_OR_RETURN(
       Statement query,
       database.Prepare(
           unfinished_only
-              ? std::string_view("SELECT " JOB_COLUMNS " FROM jobs WHERE owner = ? AND (create_time_ns, id) < (?, ?)"
+              ? std::string_view("SELECT " LISTED_COLUMNS " FROM jobs WHERE owner = ? AND (create_time_ns, id) < (?, ?)"
                                  " AND state IN (1, 2, 3) ORDER BY create_time_ns DESC, id DESC LIMIT ?")
-              : std::string_view("SELECT " JOB_COLUMNS " FROM jobs WHERE owner = ? AND (create_time_ns, id) < (?, ?)"
+              : std::string_view("SELECT " LISTED_COLUMNS " FROM jobs WHERE owner = ? AND (create_time_ns, id) < (?, ?)"
                                  " ORDER BY create_time_ns DESC, id DESC LIMIT ?")));
   query.Bind(owner).Bind(after.place).Bind(after.id).Bind(int64_t{size} + 1);
   Page<JobRecord> page;
   while (true) {
     ASSIGN_OR_RETURN(const bool row, query.Step());
     if (!row) return page;
-    if (page.items.size() == static_cast<size_t>(size)) break;
+    if (!room.Take(query.Size(kJobColumn))) break;
     ASSIGN_OR_RETURN(JobRecord job, FromRow(database, query));
     page.items.push_back(std::move(job));
   }
@@ -243,6 +248,7 @@ absl::StatusOr<std::string> MakerOf(Database& database, const std::string& volum
   return made ? query.Bytes(0) : "";
 }
 
+#undef LISTED_COLUMNS
 #undef JOB_COLUMNS
 
 }  // namespace deconvoy::server::job_table

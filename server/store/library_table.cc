@@ -8,11 +8,14 @@
 #include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "server/store/page_room.h"
 #include "server/store/page_token.h"
 #include "server/store/volume_table.h"
 
 namespace deconvoy::server {
 namespace {
+
+constexpr int kDescriptionColumn = 5;
 
 LibraryRecord FromRow(const Statement& row) {
   return {.owner = row.Bytes(0),
@@ -20,7 +23,7 @@ LibraryRecord FromRow(const Statement& row) {
           .number = row.Int(2),
           .volume_id = row.Bytes(3),
           .create_time = absl::FromUnixNanos(row.Int(4)),
-          .description = row.Bytes(5)};
+          .description = row.Bytes(kDescriptionColumn)};
 }
 
 absl::Status CheckVolume(Database& database, const LibraryRecord& record) {
@@ -110,6 +113,7 @@ absl::StatusOr<Page<LibraryRecord>> LibraryTable::List(Database& database, const
   }
   if (!id.empty()) RETURN_IF_ERROR(Get(database, owner, id, 0).status());
   const int size = PageSize(page_size);
+  PageRoom room(size);
   const std::string newest = fmt::format(
       "WHERE owner = ?1 AND id > ?2 AND number = (SELECT max(number) FROM {} WHERE name = {}.key)"
       " ORDER BY id LIMIT ?3",
@@ -125,11 +129,15 @@ absl::StatusOr<Page<LibraryRecord>> LibraryTable::List(Database& database, const
   while (true) {
     ASSIGN_OR_RETURN(const bool row, query.Step());
     if (!row) return page;
-    if (page.items.size() == static_cast<size_t>(size)) break;
+    if (!room.Take(query.Size(kDescriptionColumn))) break;
     page.items.push_back(FromRow(query));
   }
-  page.next_token = ToPageToken({page.items.back().number, page.items.back().id});
+  page.next_token = TokenAfter(page.items.back().number, page.items.back().id);
   return page;
+}
+
+std::string LibraryTable::TokenAfter(int64_t number, const std::string& id) {
+  return ToPageToken({number, id});
 }
 
 absl::StatusOr<std::vector<std::string>> LibraryTable::Delete(Database& database, const std::string& owner,

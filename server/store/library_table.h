@@ -52,6 +52,8 @@ class LibraryTable {
   // All versions of one, newest first (none is NOT_FOUND); with an empty `id` the newest version of each, by name.
   absl::StatusOr<Page<LibraryRecord>> List(Database& database, const std::string& owner, const std::string& id,
                                            int page_size, const std::string& page_token) const;
+  // The token of the page that begins after this version.
+  static std::string TokenAfter(int64_t number, const std::string& id);
   // Removes versions, with `number` 0 all, but not their volumes, whose ids are returned.
   absl::StatusOr<std::vector<std::string>> Delete(Database& database, const std::string& owner, const std::string& id,
                                                   int64_t number) const;

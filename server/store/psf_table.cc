@@ -8,6 +8,7 @@
 #include "proto/contract/status_macros.h"
 #include "server/store/job_table.h"
 #include "server/store/library_table.h"
+#include "server/store/page_room.h"
 #include "server/store/volume_table.h"
 
 namespace deconvoy::server::psf_table {
@@ -82,8 +83,13 @@ absl::StatusOr<Page<PsfRecord>> List(Database& database, const std::string& owne
                                      const std::string& page_token) {
   ASSIGN_OR_RETURN(Page<LibraryRecord> stored, Table().List(database, owner, id, page_size, page_token));
   Page<PsfRecord> page{.items = {}, .next_token = std::move(stored.next_token)};
+  PageRoom room(static_cast<int>(limits::kPageSize));
   for (const LibraryRecord& one : stored.items) {
     ASSIGN_OR_RETURN(PsfRecord psf, FromStored(database, one));
+    if (!room.Take(psf.psf.ByteSizeLong())) {
+      page.next_token = LibraryTable::TokenAfter(page.items.back().number, page.items.back().id);
+      break;
+    }
     page.items.push_back(std::move(psf));
   }
   return page;

@@ -105,6 +105,10 @@ std::string Statement::Bytes(int column) const {
   return {static_cast<const char*>(data), static_cast<size_t>(sqlite3_column_bytes(handle_, column))};
 }
 
+size_t Statement::Size(int column) const {
+  return static_cast<size_t>(sqlite3_column_bytes(handle_, column));
+}
+
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& path) {
   std::unique_ptr<Database> database(new Database(path));
   const int code = sqlite3_open_v2(

@@ -8,6 +8,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -45,6 +46,7 @@ class Statement {
   int64_t Int(int column) const;
   double Real(int column) const;
   std::string Bytes(int column) const;
+  size_t Size(int column) const;  // of what Bytes returns, without copying it
   bool IsNull(int column) const;
 
  private:

@@ -109,7 +109,7 @@ struct JobRecord {
   std::string plan = {};
 };
 
-// A page of a list, newest first.
+// A page of a list, newest first: as many items as asked for, or fewer where these are large (limits::kPageBytes).
 template <typename T>
 struct Page {
   std::vector<T> items;

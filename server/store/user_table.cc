@@ -9,6 +9,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/user_name.h"
+#include "server/store/page_room.h"
 #include "server/store/page_token.h"
 
 namespace deconvoy::server::user_table {
@@ -18,6 +19,8 @@ namespace {
 #define TOKEN_SELECT                                                                                         \
   "SELECT users.id, number, hash, label, tokens.create_time_ns, expire_time_ns, last_used_time_ns, revoked " \
   "FROM tokens JOIN users ON users.key = tokens.user "
+
+constexpr int kRootsColumn = 7;
 
 absl::Status NoSuchUser(const std::string& id) {
   return MakeError(
@@ -62,7 +65,7 @@ absl::StatusOr<UserRecord> ToUser(const Database& database, const Statement& row
                   .weight = row.Real(3),
                   .disabled = row.Int(5) != 0,
                   .create_time = absl::FromUnixNanos(row.Int(6)),
-                  .file_roots = SplitRoots(row.Bytes(7))};
+                  .file_roots = SplitRoots(row.Bytes(kRootsColumn))};
   if (row.IsNull(4)) return user;
   if (!user.quota.emplace().ParseFromString(row.Bytes(4))) {
     return MakeError({.reason = v1::STORAGE_FAILURE, .metadata = {{"path", database.path().string()}}},
@@ -120,13 +123,14 @@ absl::StatusOr<Page<UserRecord>> List(Database& database, int page_size, const s
     ASSIGN_OR_RETURN(after, FromPageToken(page_token));
   }
   const int size = PageSize(page_size);
+  PageRoom room(size);
   ASSIGN_OR_RETURN(Statement query, database.Prepare(USER_SELECT "WHERE id > ? ORDER BY id LIMIT ?"));
   query.Bind(after.id).Bind(int64_t{size} + 1);
   Page<UserRecord> page;
   for (;;) {
     ASSIGN_OR_RETURN(const bool row, query.Step());
     if (!row) return page;
-    if (page.items.size() == static_cast<size_t>(size)) {
+    if (!room.Take(query.Size(kRootsColumn))) {
       page.next_token = ToPageToken({0, page.items.back().id});
       return page;
     }

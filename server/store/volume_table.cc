@@ -9,6 +9,7 @@
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
+#include "server/store/page_room.h"
 #include "server/store/page_token.h"
 #include "server/store/request_table.h"
 
@@ -16,6 +17,8 @@ namespace deconvoy::server::volume_table {
 namespace {
 
 #define VOLUME_COLUMNS "id, owner, state, create_time_ns, spec, committed_bytes, job_output, last_used_ns, fetched"
+
+constexpr int kSpecColumn = 4;
 
 absl::StatusOr<VolumeRecord> FromRow(const Database& database, const Statement& row) {
   VolumeRecord volume{.id = row.Bytes(0),
@@ -27,7 +30,7 @@ absl::StatusOr<VolumeRecord> FromRow(const Database& database, const Statement& 
                       .job_output = row.Int(6) != 0,
                       .last_used = absl::FromUnixNanos(row.Int(7)),
                       .fetched = row.Int(8) != 0};
-  if (volume.spec.ParseFromString(row.Bytes(4))) return volume;
+  if (volume.spec.ParseFromString(row.Bytes(kSpecColumn))) return volume;
   return MakeError({.reason = v1::STORAGE_FAILURE, .metadata = {{"path", database.path().string()}}},
                    fmt::format("{}: the record of volume {} is damaged", database.path().string(), volume.id));
 }
@@ -163,6 +166,7 @@ absl::StatusOr<Page<VolumeRecord>> List(Database& database, const std::string& o
                                         const std::string& page_token) {
   ASSIGN_OR_RETURN(const PageKey after, FromPageToken(page_token));
   const int size = PageSize(page_size);
+  PageRoom room(size);
   ASSIGN_OR_RETURN(Statement query, database.Prepare("SELECT " VOLUME_COLUMNS " FROM volumes"
                                                      " WHERE owner = ? AND (create_time_ns, id) < (?, ?)"
                                                      " ORDER BY create_time_ns DESC, id DESC LIMIT ?"));
@@ -171,7 +175,7 @@ absl::StatusOr<Page<VolumeRecord>> List(Database& database, const std::string& o
   while (true) {
     ASSIGN_OR_RETURN(const bool row, query.Step());
     if (!row) return page;
-    if (page.items.size() == static_cast<size_t>(size)) break;
+    if (!room.Take(query.Size(kSpecColumn))) break;
     ASSIGN_OR_RETURN(VolumeRecord volume, FromRow(database, query));
     page.items.push_back(std::move(volume));
   }

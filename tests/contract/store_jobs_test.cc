@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "tests/contract/store_fixture.h"
 
 namespace deconvoy::server {
@@ -260,6 +261,23 @@ TEST_P(StoreJobsTest, ListPagesAndFilters) {
   EXPECT_EQ(second.next_token, "");
   ASSERT_OK_AND_ASSIGN(const auto foreign, store_->ListJobs("other", 0, "", false));
   EXPECT_THAT(foreign.items, IsEmpty());
+}
+
+TEST_P(StoreJobsTest, LargeJobsMakeShorterPages) {
+  for (int i = 0; i < 5; ++i) {
+    JobChange change = FirstChange(fmt::format("j{}", i), 1, i);
+    change.job.job.set_worker_log(std::string(limits::kPageBytes / 3, 'x'));
+    change.job.plan = std::string(limits::kPageBytes, 'x');  // is not listed
+    ASSERT_OK(store_->InsertJob(change, "", ""));
+  }
+  ASSERT_OK_AND_ASSIGN(const auto first, store_->ListJobs("local", 1000, "", false));
+  EXPECT_THAT(Ids(first.items), ElementsAre("j4", "j3"));
+  EXPECT_EQ(first.items[0].plan, "");
+  ASSERT_OK_AND_ASSIGN(const auto second, store_->ListJobs("local", 1000, first.next_token, true));
+  EXPECT_THAT(Ids(second.items), ElementsAre("j2", "j1"));
+  ASSERT_OK_AND_ASSIGN(const auto third, store_->ListJobs("local", 1000, second.next_token, true));
+  EXPECT_THAT(Ids(third.items), ElementsAre("j0"));
+  EXPECT_EQ(third.next_token, "");
 }
 
 TEST_P(StoreJobsTest, VolumesOfUnfinishedJobsCannotBeDeleted) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "tests/contract/store_fixture.h"
 
 namespace deconvoy::server {
@@ -209,6 +210,26 @@ TEST_P(StorePsfsTest, ListsNewestVersionsByName) {
   EXPECT_EQ(second.next_token, "");
   ASSERT_OK_AND_ASSIGN(const auto nobody, store_->ListPsfs("nobody", "", 2, ""));
   EXPECT_THAT(Names(nobody), IsEmpty());
+}
+
+TEST_P(StorePsfsTest, LargeVolumesMakeShorterPages) {
+  for (int i = 1; i <= 3; ++i) {
+    VolumeRecord volume = MakeVolume(fmt::format("v{}", i));
+    volume.spec.add_channels()->set_name(std::string(limits::kPageBytes / 3, 'x'));
+    ASSERT_OK(store_->InsertVolume(volume, "", ""));
+    ASSERT_OK(store_->CompleteVolume(volume.id, ""));
+    ASSERT_OK(store_->InsertPsf(MakePsf("gfp", volume.id), "", ""));
+    ASSERT_OK(store_->InsertVolume(MakeVolume(fmt::format("w{}", i)), "", ""));
+    ASSERT_OK(store_->CompleteVolume(fmt::format("w{}", i), ""));
+    ASSERT_OK(store_->InsertPsf(MakePsf(fmt::format("p{}", i), fmt::format("w{}", i)), "", ""));
+  }
+  ASSERT_OK_AND_ASSIGN(const auto first, store_->ListPsfs("local", "gfp", 1000, ""));
+  EXPECT_THAT(Names(first), ElementsAre("gfp@3", "gfp@2"));
+  ASSERT_OK_AND_ASSIGN(const auto second, store_->ListPsfs("local", "gfp", 1000, first.next_token));
+  EXPECT_THAT(Names(second), ElementsAre("gfp@1"));
+  EXPECT_EQ(second.next_token, "");
+  ASSERT_OK_AND_ASSIGN(const auto newest, store_->ListPsfs("local", "", 1000, ""));
+  EXPECT_THAT(Names(newest), ElementsAre("gfp@3", "p1@1", "p2@1", "p3@1"));
 }
 
 TEST_P(StorePsfsTest, ListsVersionsFromTheNewest) {

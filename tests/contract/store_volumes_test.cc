@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "tests/contract/store_fixture.h"
 
 namespace deconvoy::server {
@@ -90,6 +91,25 @@ TEST_P(StoreVolumesTest, ListGoesFromNewestToOldestOwnerByOwner) {
   EXPECT_EQ(third.next_token, "");
   ASSERT_OK_AND_ASSIGN(const auto exact, store_->ListVolumes("local", 5, ""));
   EXPECT_EQ(exact.next_token, "") << "there is no sixth volume";
+}
+
+TEST_P(StoreVolumesTest, LargeVolumesMakeShorterPages) {
+  for (int i = 0; i < 7; ++i) {
+    VolumeRecord volume = MakeVolume(fmt::format("v{}", i), i);
+    volume.spec.add_channels()->set_name(std::string(limits::kPageBytes / 3, 'x'));
+    ASSERT_OK(store_->InsertVolume(volume, "", ""));
+  }
+  VolumeRecord huge = MakeVolume("huge", -1);
+  huge.spec.add_channels()->set_name(std::string(2 * limits::kPageBytes, 'x'));
+  ASSERT_OK(store_->InsertVolume(huge, "", ""));
+  std::vector<std::vector<std::string>> pages;
+  std::string next;
+  do {
+    ASSERT_OK_AND_ASSIGN(const auto page, store_->ListVolumes("local", 1000, next));
+    pages.push_back(Ids(page));
+    next = page.next_token;
+  } while (!next.empty());
+  EXPECT_EQ(pages, (std::vector<std::vector<std::string>>{{"v6", "v5"}, {"v4", "v3"}, {"v2", "v1"}, {"v0"}, {"huge"}}));
 }
 
 TEST_P(StoreVolumesTest, PagesStayInPlaceWhileVolumesComeAndGo) {

@@ -58,6 +58,7 @@ struct FakeDeconvolution final : v1::Deconvolution::Service {
       state.request_ids[kCall].push_back(header.session());
       v1::DeconvolveHeader same = header;
       same.clear_received();
+      same.clear_received_series();
       const auto [entry, is_new] = state.sessions.try_emplace(header.session());
       if (is_new) {
         if (auto status = Create(header, entry->second); !status.ok()) {
@@ -73,6 +74,12 @@ struct FakeDeconvolution final : v1::Deconvolution::Service {
       session.estimate = state.jobs.at(session.job).outputs(0).volume();
       session.results = header.results();
       for (const v1::Box& box : header.received()) session.sent.insert(box.SerializeAsString());
+      for (const v1::BoxSeries& series : header.received_series()) {
+        v1::Box box = series.box();
+        for (uint32_t i = 0; i < series.times(); ++i, box.set_t(box.t() + 1)) {
+          session.sent.insert(box.SerializeAsString());
+        }
+      }
       FakeVolume& input = state.volumes.at(session.input);
       ListMissingPlanes(input);
       session.complete = input.volume.state() == v1::COMPLETE;

@@ -335,6 +335,7 @@ struct FakeService::Services {
 
 FakeService::FakeService() : state_(std::make_unique<State>()), services_(std::make_unique<Services>(*state_)) {
   grpc::ServerBuilder builder;
+  builder.SetMaxReceiveMessageSize(static_cast<int>(limits::kMessageBytes));
   builder.AddListeningPort(services_->address, grpc::InsecureServerCredentials());
   builder.RegisterService(&services_->volumes)
       .RegisterService(&services_->jobs)

@@ -156,6 +156,17 @@ TEST(ValidateVolumeSpec, RefusesBadChannels) {
       v1::LIMIT_EXCEEDED);
 }
 
+TEST(ValidateVolumeSpec, BoundsWhatTheNamesOfAllChannelsTake) {
+  v1::VolumeSpec spec = GoodVolume();
+  spec.mutable_shape()->set_c(4096);
+  for (int c = 0; c < 4096; ++c) spec.add_channels()->set_name(std::string(64, 'x'));
+  EXPECT_OK(ValidateVolumeSpec(spec));
+  spec.mutable_channels(7)->mutable_name()->push_back('x');
+  const absl::Status status = ValidateVolumeSpec(spec);
+  EXPECT_EQ(ReasonOf(status), v1::LIMIT_EXCEEDED) << status.ToString();
+  EXPECT_EQ(InfoOf(status).field(), "channels");
+}
+
 // --- Jobs ---
 
 TEST(ValidateJobSpec, TakesGoodOnes) {
@@ -223,6 +234,13 @@ TEST(ValidateDeconvolve, RefusesBadNumbers) {
     d.mutable_background_planes()->add_counts(1);
     d.mutable_background_planes()->add_counts(-1);
   });
+  v1::JobSpec planes = GoodDeconvolve();
+  planes.mutable_deconvolve()->mutable_background_planes()->mutable_counts()->Resize(65536, 1.0);
+  EXPECT_OK(ValidateJobSpec(planes));
+  EXPECT_LT(planes.ByteSizeLong(), limits::kMessageBytes);
+  planes.mutable_deconvolve()->mutable_background_planes()->add_counts(1);
+  EXPECT_EQ(ReasonOf(ValidateJobSpec(planes)), v1::LIMIT_EXCEEDED);
+  EXPECT_EQ(InfoOf(ValidateJobSpec(planes)).field(), "deconvolve.background_planes");
   for (const double wrong : {0.0, -5.0, 100.0, std::nan("")}) {
     ExpectDeconvolveRefused("background_percentile", [wrong](auto& d) { d.set_background_percentile(wrong); });
   }

@@ -283,6 +283,28 @@ TEST_F(AcquisitionStreamTest, BoxesReceivedBeforeDoNotComeAgain) {
   EXPECT_EQ(heard.counts.at("box"), planes() - 1);
 }
 
+// So many boxes, of which no two make a series, are more than a message holds.
+TEST_F(AcquisitionStreamTest, ALongRecordingOutlastsABrokenCall) {
+  service_.BreakStreams(kCall, {3});
+  AcquisitionOptions options = Options();
+  for (uint32_t i = 0; i < 60'000; ++i) {
+    v1::Box& box = options.received.emplace_back();
+    box.set_t(1000 + 2 * i);
+    box.set_z(300);
+    box.set_size_z(200);
+    box.set_size_y(2048);
+    box.set_size_x(2048);
+  }
+  ASSERT_OK_AND_ASSIGN(const auto stream, Open(options));
+  ASSERT_OK(PushAll(*stream));
+  ASSERT_OK(stream->Finish());
+  ASSERT_OK_AND_ASSIGN(const Heard heard, Hear(*stream));
+  EXPECT_EQ(service_.calls(kCall), 2);
+  EXPECT_EQ(heard.counts.at("box"), planes());
+  EXPECT_TRUE(heard.estimate == bytes_);
+  ExpectInput(*stream);
+}
+
 TEST_F(AcquisitionStreamTest, CloseWaitsUntilWhatWasTakenIsDurable) {
   ASSERT_OK_AND_ASSIGN(const auto stream, Open(Options()));
   for (int64_t place = 0; place < 7; ++place) ASSERT_OK(Push(*stream, place));

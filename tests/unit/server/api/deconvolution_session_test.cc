@@ -46,6 +46,27 @@ TEST_F(DeconvolutionApiTest, ABrokenCallIsTakenUpAgain) {
   EXPECT_EQ(again.ended->state(), v1::SUCCEEDED);
 }
 
+TEST_F(DeconvolutionApiTest, BoxesNamedAsSeriesAreNotSentAgain) {
+  {
+    Recording call(*stub_, header_);
+    ASSERT_TRUE(call.Send(PlanesOf(0, kPlanes)));
+    ASSERT_TRUE(call.SendFinish());
+    ASSERT_TRUE(call.AwaitWritten(1));
+    Work();
+    ASSERT_TRUE(call.End().ok());
+    ASSERT_EQ(call.finished.size(), 3U);
+    for (int i = 0; i < 2; ++i) {
+      v1::BoxSeries& series = *header_.add_received_series();
+      *series.mutable_box() = call.finished[static_cast<size_t>(i)];
+      series.set_times(20'000);
+    }
+  }
+  Recording again(*stub_, header_);
+  EXPECT_TRUE(again.End().ok());
+  EXPECT_EQ(again.finished.size(), 1U);
+  EXPECT_EQ(again.wrong_voxels, 0);
+}
+
 TEST_F(DeconvolutionApiTest, ANewerCallOfASessionEndsTheOlder) {
   Recording older(*stub_, header_);
   ASSERT_TRUE(older.Await(v1::DeconvolveResponse::kOpened));
@@ -151,6 +172,18 @@ TEST_F(DeconvolutionApiTest, ARefusedHeaderLeavesNothing) {
   header_ = good;
   header_.mutable_input()->set_digest(std::string(32, 'd'));
   refused(v1::INVALID_FIELD, "header.input.digest");
+  header_ = good;
+  header_.add_received_series();
+  refused(v1::INVALID_FIELD, "header.received_series");
+  header_ = good;
+  for (uint32_t t = 20'000; t < 80'000; ++t) {
+    v1::Box& box = *header_.add_received();
+    box.set_t(t);
+    box.set_size_z(kPlanes);
+    box.set_size_y(kRows);
+    box.set_size_x(kColumns);
+  }
+  refused(v1::LIMIT_EXCEEDED, "header.received");
   header_ = good;
   Recording call(*stub_, header_);
   EXPECT_TRUE(call.Await(v1::DeconvolveResponse::kOpened)) << "the session is as good as new";

@@ -48,6 +48,21 @@ TEST(PageOf, ZeroMeansAllUpToTheLimit) {
   EXPECT_TRUE(PageOf(Methods(0), 5, "").items.empty());
 }
 
+TEST(PageOf, LargeItemsMakeMorePages) {
+  auto methods = Methods(9);
+  for (auto& method : methods) method.set_summary(std::string(limits::kPageBytes / 3, 'x'));
+  std::vector<std::string> seen;
+  std::string token;
+  do {
+    const auto page = PageOf(methods, 0, token);
+    EXPECT_EQ(page.items.size(), seen.size() < 8 ? 2u : 1u);
+    for (const auto& method : page.items) seen.push_back(method.name());
+    token = page.next_token;
+  } while (!token.empty());
+  ASSERT_EQ(seen.size(), 9u);
+  EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+}
+
 TEST(PageOf, AnItemThatLeftBetweenTwoPagesLosesNoOther) {
   auto methods = Methods(4);
   const auto first = PageOf(methods, 2, "");

@@ -286,6 +286,40 @@ TEST_F(VolumesApiTest, ListsComeInPages) {
   EXPECT_EQ(volume_stub_->List(&context, request, &response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
+TEST_F(VolumesApiTest, ListsOfLargeSpecificationsComeInMorePages) {
+  v1::VolumeSpec spec = Spec(1, 1, 1);
+  spec.mutable_shape()->set_c(4096);
+  for (int c = 0; c < 4096; ++c) {
+    v1::Channel& channel = *spec.add_channels();
+    channel.set_name(std::string(64, 'x'));
+    channel.set_emission_wavelength_um(0.52);
+    channel.set_excitation_wavelength_um(0.48);
+  }
+  std::set<std::string> made, listed;
+  for (int i = 0; i < 50; ++i) {
+    v1::Volume volume;
+    ASSERT_TRUE(Create(fmt::format("large{}", i), spec, &volume).ok());
+    made.insert(volume.name());
+  }
+  v1::ListVolumesRequest request;
+  request.set_page_size(1000);
+  int pages = 0, volumes = 0;
+  do {
+    grpc::ClientContext context;
+    v1::ListVolumesResponse response;
+    ASSERT_TRUE(volume_stub_->List(&context, request, &response).ok()) << "what gRPC takes is 4 MiB";
+    EXPECT_LT(response.ByteSizeLong(), 2 * limits::kPageBytes);
+    EXPECT_GT(response.volumes_size(), 1);
+    for (const v1::Volume& volume : response.volumes()) listed.insert(volume.name());
+    volumes += response.volumes_size();
+    request.set_page_token(response.next_page_token());
+    ++pages;
+  } while (!request.page_token().empty());
+  EXPECT_EQ(listed, made);
+  EXPECT_EQ(volumes, 50) << "none twice";
+  EXPECT_GT(pages, 5);
+}
+
 TEST_F(VolumesApiTest, RegionsAreReadAsAskedFor) {
   v1::Volume volume;
   ASSERT_TRUE(Create("regions", spec_, &volume).ok());

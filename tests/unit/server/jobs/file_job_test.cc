@@ -181,12 +181,17 @@ TEST_F(FileJobTest, ARootThatWasTakenAwayEndsTheJob) {
 }
 
 TEST_F(FileJobTest, AnExportReadsItsVolumeAndYieldsNone) {
-  const std::string volume = service_.AddVolume(MakeSpec({1, 2, 3, 4, 5}));
+  v1::VolumeSpec spec = MakeSpec({1, 2, 3, 4, 5});
+  spec.add_channels()->set_name("DAPI");
+  spec.add_channels()->set_name("GFP");
+  const std::string volume = service_.AddVolume(spec);
   const std::string job = service_.Submit(ExportSpec(volume));
   EXPECT_EQ(ReasonOf(service_.volumes().Delete(VolumeId(volume, "").value())), v1::VOLUME_IN_USE);
   const std::optional<v1::Task> task = worker_.Take();
   ASSERT_TRUE(task && task->has_write_file());
   EXPECT_EQ(task->inputs(0).volume(), volume);
+  ASSERT_EQ(task->inputs(0).spec().channels_size(), 2);
+  EXPECT_EQ(task->inputs(0).spec().channels(1).name(), "GFP");
   EXPECT_EQ(task->write_file().file().path(), "out.tif");
   v1::TaskResult result;
   result.mutable_write_file()->set_size_bytes(999);

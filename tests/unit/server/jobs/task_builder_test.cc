@@ -51,6 +51,25 @@ TEST(TaskBuilderTest, ATileYieldsItsCoreOfTheResidualToo) {
   EXPECT_EQ(service.Get(job).state(), v1::SUCCEEDED);
 }
 
+TEST(TaskBuilderTest, WhatChannelsAreCalledIsNotToldToWhoComputes) {
+  JobService service;
+  TestWorker worker(service, "a");
+  EXPECT_OK(worker.Register());
+  v1::JobSpec spec = service.Deconvolve({1, 2, 4, 4, 4}, {4, 4, 4});
+  v1::VolumeSpec image = MakeSpec({1, 2, 4, 4, 4});
+  for (int c = 0; c < 2; ++c) image.add_channels()->set_name(std::string(255, 'x'));
+  spec.mutable_deconvolve()->set_input_volume(service.AddVolume(image));
+  const std::string job = service.Submit(spec);
+  int tasks = 0;
+  while (const std::optional<v1::Task> task = worker.Take()) {
+    ++tasks;
+    for (const v1::VolumeAccess& input : task->inputs()) EXPECT_EQ(input.spec().channels_size(), 0) << input.volume();
+    EXPECT_OK(worker.Deliver(*task));
+  }
+  EXPECT_GT(tasks, 2) << "analysis and tiles";
+  EXPECT_EQ(service.Get(job).state(), v1::SUCCEEDED);
+}
+
 TEST(TaskBuilderTest, EveryFrameHasItsOwnStatistics) {
   JobService service;
   TestWorker worker(service, "a");
