@@ -18,6 +18,11 @@ struct CudaOptions {
   std::string device;               // as `cuda::ChooseDevice` takes it; empty: the first one
   int64_t memory_budget_bytes = 0;  // of arrays, transforms and OTFs; 0: CudaBudgetBytes
   int threads = 1;                  // of the host, for what is computed beside the device; >= 1
+  // Of planes or columns that are transformed together, as far as more than one fits; 0: half of a large device's
+  // cache. Smaller ones have small domains take as many steps as large ones do.
+  int64_t chunk_bytes = 0;
+  // Each array is an allocation of its own rather than a part of one, so that tools tell them apart: slow.
+  bool separate_allocations = false;
 };
 
 // Takes the device and its memory at once. Errors: FAILED_PRECONDITION with NO_WORKER when this build has no CUDA, the
