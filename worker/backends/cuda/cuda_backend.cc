@@ -12,6 +12,7 @@
 #include "worker/backends/cuda/cuda_runtime.h"
 #include "worker/backends/cuda/devices.h"
 #include "worker/backends/cuda/kernels.h"
+#include "worker/backends/cuda/measure.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -63,6 +64,13 @@ absl::StatusOr<std::unique_ptr<Backend>> MakeCudaBackend(const CudaOptions& opti
                              {.threads = options.threads,
                               .chunk_bytes = options.chunk_bytes > 0 ? options.chunk_bytes : cuda::kChunkBytes,
                               .accelerator = cuda::ToAccelerator(device)});
+}
+
+absl::StatusOr<DeviceSpeed> MeasureDevice(const std::string& device, const Shape3& shape, int repeats) {
+  ASSIGN_OR_RETURN(const cuda::Device chosen, Chosen(device));
+  ASSIGN_OR_RETURN(const int64_t budget, CudaBudgetBytes(device));
+  ASSIGN_OR_RETURN(const std::unique_ptr<cuda::Runtime> runtime, cuda::MakeCudaRuntime(chosen, budget));
+  return cuda::MeasureRuntime(*runtime, shape, repeats);
 }
 
 }  // namespace deconvoy::worker

@@ -34,6 +34,16 @@ absl::StatusOr<std::unique_ptr<Backend>> MakeCudaBackend(const CudaOptions& opti
 // Errors: as MakeCudaBackend.
 absl::StatusOr<int64_t> CudaBudgetBytes(const std::string& device);
 
+struct DeviceSpeed {
+  double copy_bytes_per_second = 0;    // read and written by the driver's own copy of a field inside the device
+  double four_transforms_seconds = 0;  // of cuFFT in place over the whole field: forward and inverse, twice
+};
+
+// What the device does by itself, as the upper medians of `repeats`, on a field of this shape: to measure the backend
+// against. Takes the device's free memory meanwhile. REQUIRES: repeats >= 1. Errors: as MakeCudaBackend;
+// INVALID_ARGUMENT with INVALID_FIELD for a field of one column.
+absl::StatusOr<DeviceSpeed> MeasureDevice(const std::string& device, const Shape3& shape, int repeats);
+
 // Whether an error of this backend has left the process unable to use its device: it can only end, and another one be
 // started. Errors that name memory or a wrong argument are not of this kind.
 bool IsSticky(const absl::Status& status);

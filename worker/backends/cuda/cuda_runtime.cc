@@ -130,6 +130,11 @@ class CudaStream final : public Stream {
   absl::Status Check(int error, std::string_view call) const override {
     return place_.Check(static_cast<cudaError_t>(error), call);
   }
+  absl::Status Copy(const void* from, int64_t bytes, void* to) override {
+    RETURN_IF_ERROR(place_.Enter());
+    return place_.Check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, stream_),
+                        "cudaMemcpyAsync", bytes);
+  }
   absl::Status Clear(void* data, int64_t bytes) override {
     RETURN_IF_ERROR(place_.Enter());
     return place_.Check(cudaMemsetAsync(data, 0, static_cast<size_t>(bytes), stream_), "cudaMemsetAsync", bytes);
