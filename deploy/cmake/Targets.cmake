@@ -1,9 +1,14 @@
 # The three kinds of target in this project. Sources are listed by name; tests/layout checks the lists against the files.
 
-# deconvoy_library(NAME SOURCES ... [PUBLIC ...] [PRIVATE ...])   PUBLIC and PRIVATE name what it links.
+# deconvoy_library(NAME [COMMON] SOURCES ... [PUBLIC ...] [PRIVATE ...])   PUBLIC and PRIVATE name what it links. One that is
+# COMMON is shared by programs with DECONVOY_SHARED.
 function(deconvoy_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
-  add_library(${name} STATIC ${ARG_SOURCES})
+  cmake_parse_arguments(ARG "COMMON" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  set(kind STATIC)
+  if(ARG_COMMON)
+    set(kind ${DECONVOY_COMMON})
+  endif()
+  add_library(${name} ${kind} ${ARG_SOURCES})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE} deconvoy_warnings)
 endfunction()

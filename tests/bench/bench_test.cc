@@ -87,10 +87,24 @@ TEST(DeconvoyBench, TimesIterationsOnADevice) {
   EXPECT_EQ(r["backend"], "cpu");
   EXPECT_EQ(r["iteration_seconds"].size(), 2U);
   EXPECT_GT(r["copy_bytes_per_second"], 0);
+  EXPECT_GE(r["copy_bytes_per_second"], r["own_copy_bytes_per_second"]);
   EXPECT_GT(r["seconds_of_two_convolutions"], 0);
+  EXPECT_GT(r["seconds_of_four_transforms"], 0);
+  EXPECT_NEAR(r["over_four_transforms"].get<double>() * r["seconds_of_four_transforms"].get<double>(),
+              r["seconds_per_iteration"].get<double>(), 1e-9);
   const double over = r["seconds_per_iteration"].get<double>() * r["copy_bytes_per_second"].get<double>() /
                       r["bytes_that_must_move"].get<double>();
   EXPECT_NEAR(r["over_bytes"].get<double>(), over, 1e-9 * std::abs(over));
+}
+
+TEST(DeconvoyBench, BoundsTheMemoryOfGpusAlone) {
+  const TemporaryFolder folder;
+  Process process("deconvoy-bench", {"gpu-iteration", "--backend", "cpu", "--shape", "8,8,8", "--memory-mib", "64"},
+                  {.environment = {}, .folder = folder.path(), .label = "bench"});
+  const auto exit = process.Wait(std::chrono::seconds(60));
+  ASSERT_TRUE(exit);
+  EXPECT_EQ(exit->code, 1);
+  EXPECT_THAT(process.Errors(), ::testing::HasSubstr("--backend cuda"));
 }
 
 TEST(DeconvoyBench, ProjectsALargeVolumeFromItsTiles) {

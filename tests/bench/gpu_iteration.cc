@@ -1,17 +1,21 @@
 // deconvoy-bench gpu-iteration: one iteration of Richardson-Lucy on a device, against what its memory lets one expect:
-// the bytes that an iteration must move at the speed at which the device copies, and the transforms alone.
+// the bytes that an iteration must move at the speed at which the device copies, and four transforms of the device's
+// own library alone, cuFFT or FFTW. Two bare convolutions, which add the product with the OTF, are told beside.
 //
 // A device goes on while the host does, so that single iterations cannot be told by the host's clock: timed are two
 // runs that differ in their iterations, each up to a value of its result. The difference is that of the iterations.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
 #include "tests/bench/commands.h"
 #include "tests/bench/device.h"
 #include "tests/bench/engine.h"
+#include "tests/bench/fftw_baseline.h"
 #include "tests/bench/measure.h"
+#include "worker/backends/cuda/cuda_backend.h"
 
 namespace deconvoy::bench {
 namespace {
@@ -21,6 +25,7 @@ struct Options {
   std::string backend = "cuda";
   int repeats = 5;
   int iterations = 20;
+  int64_t memory_mib = 0;
 };
 
 // Waits until the device has done everything before.
@@ -43,21 +48,29 @@ double BytesThatMustMove(const Case& what, bool real_otf) {
   return transforms + otf + ratio + update;
 }
 
-// Seconds of a copy inside the device, and its bytes, read and written.
+// Bytes per second, read and written, of the backend's copies.
 double CopyRate(Engine& engine, int repeats) {
   worker::Ops& ops = engine.ops();
-  const Box3 whole{{}, ops.domain()};
-  const auto source = Value(ops.Allocate(whole)), target = Value(ops.Allocate(whole));
+  // Of y into one array more, so that no more memory is taken than by iterations.
+  const Box3& box = engine.measured().box();
+  const auto target = Value(ops.Allocate(box));
   constexpr int kCopies = 10;
   const auto seconds = TimeEach(repeats, [&] {
-    for (int i = 0; i < kCopies; ++i) Check(ops.Copy(*source, whole, *target));
+    for (int i = 0; i < kCopies; ++i) Check(ops.Copy(engine.measured(), box, *target));
     Finish(ops, *target);
   });
-  return 2.0 * kCopies * static_cast<double>(whole.shape.voxels()) * sizeof(float) / Median(seconds);
+  return 2.0 * kCopies * static_cast<double>(box.shape.voxels()) * sizeof(float) / Median(seconds);
 }
 
-// Seconds of four transforms: of two convolutions without anything around them, which add the product with the OTF.
-double FourTransforms(Engine& engine, int repeats) {
+// Of the device without our backend: its own copy where it has one, and the transforms alone.
+worker::DeviceSpeed SpeedOf(const Options& options, const Shape3& padded) {
+  if (options.backend == "cuda") return Value(worker::MeasureDevice({}, padded, options.repeats));
+  FftwBaseline fftw(padded, options.what.threads, {});
+  return {.four_transforms_seconds = Median(TimeEach(options.repeats, [&] { fftw.FourTransforms(); }))};
+}
+
+// Seconds of two convolutions without anything around them.
+double TwoConvolutions(Engine& engine, int repeats) {
   worker::Ops& ops = engine.ops();
   const Box3 whole{{}, ops.domain()};
   const auto field = Value(ops.Allocate(whole));
@@ -83,7 +96,10 @@ double SecondsOfRun(Engine& engine, int64_t iterations) {
 }
 
 nlohmann::json Measure(const Options& options) {
-  const auto backend = MakeDevice(options.backend, options.what.threads);
+  const Shape3 padded = PaddedShape(options.what);
+  // First: it takes the device's memory.
+  const worker::DeviceSpeed device = SpeedOf(options, padded);
+  const auto backend = MakeDevice(options.backend, options.what.threads, options.memory_mib);
   Engine engine(*backend, options.what);
   std::vector<double> iterations;
   SecondsOfRun(engine, 1);
@@ -92,8 +108,8 @@ nlohmann::json Measure(const Options& options) {
     iterations.push_back((SecondsOfRun(engine, 1 + options.iterations) - few) / options.iterations);
   }
   const double iteration = Median(iterations);
-  const double four = FourTransforms(engine, options.repeats), rate = CopyRate(engine, options.repeats);
-  const Shape3 padded = PaddedShape(options.what);
+  const double two = TwoConvolutions(engine, options.repeats), four = device.four_transforms_seconds;
+  const double own_rate = CopyRate(engine, options.repeats), rate = std::max(own_rate, device.copy_bytes_per_second);
   const auto voxels = static_cast<double>(padded.voxels());
   const double must = BytesThatMustMove(options.what, options.what.psf_kind == "symmetric") * voxels;
   return {{"backend", backend->name()},
@@ -105,11 +121,15 @@ nlohmann::json Measure(const Options& options) {
           {"acceleration", options.what.acceleration},
           {"iteration_seconds", iterations},
           {"seconds_per_iteration", iteration},
+          {"memory_mib", options.memory_mib},
           {"copy_bytes_per_second", rate},
+          {"own_copy_bytes_per_second", own_rate},
           {"bytes_that_must_move", must},
           {"over_bytes", iteration / (must / rate)},
-          {"seconds_of_two_convolutions", four},
-          {"over_two_convolutions", iteration / four},
+          {"seconds_of_four_transforms", four},
+          {"over_four_transforms", iteration / four},
+          {"seconds_of_two_convolutions", two},
+          {"over_two_convolutions", iteration / two},
           {"padded_voxel_iterations_per_second", voxels / iteration}};
 }
 
@@ -120,6 +140,8 @@ void Report(const nlohmann::json& r) {
   fmt::print("  iteration            {:10.5f} s\n", r["seconds_per_iteration"].get<double>());
   fmt::print("  copies               {:10.1f} GB/s read and written\n", r["copy_bytes_per_second"].get<double>() / 1e9);
   fmt::print("  over its bytes       {:10.3f}\n", r["over_bytes"].get<double>());
+  fmt::print("  over 4 transforms    {:10.3f}   of {:.5f} s\n", r["over_four_transforms"].get<double>(),
+             r["seconds_of_four_transforms"].get<double>());
   fmt::print("  over 2 convolutions  {:10.3f}   of {:.5f} s\n", r["over_two_convolutions"].get<double>(),
              r["seconds_of_two_convolutions"].get<double>());
 }
@@ -136,6 +158,10 @@ Command AddGpuIteration(CLI::App& root) {
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();
   app->add_option("--repeats", options->repeats)->check(CLI::Range(1, 1000))->capture_default_str();
+  app->add_option(
+         "--memory-mib", options->memory_mib,
+         "memory of the GPU for arrays, transforms and OTFs, beside 256 MiB of workspace; without it what is free")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
   return {app, [options] { return Measure(*options); }, Report};
 }
 

@@ -44,7 +44,7 @@ class EmulatedFft final : public Fft {
  public:
   EmulatedFft(const FftShape& shape, std::shared_ptr<Faults> faults) : shape_(shape), faults_(std::move(faults)) {
     const int rank = static_cast<int>(shape.extents.size());
-    int n[2] = {}, reals[2] = {}, numbers[2] = {};
+    int n[3] = {}, reals[3] = {}, numbers[3] = {};
     for (size_t i = 0; i < shape.extents.size(); ++i) n[i] = reals[i] = numbers[i] = static_cast<int>(shape.extents[i]);
     const auto stride = static_cast<int>(shape.stride), distance = static_cast<int>(shape.distance),
                batch = static_cast<int>(shape.batch);
@@ -131,6 +131,10 @@ class EmulatedStream final : public Stream {
   absl::Status Check(int error, std::string_view call) const override {
     if (error != 0) return absl::InternalError("an emulated kernel fails only where it is made to");
     return faults_->Count(call);
+  }
+  absl::Status Copy(const void* from, int64_t bytes, void* to) override {
+    std::memcpy(to, from, static_cast<size_t>(bytes));
+    return faults_->Count("copying");
   }
   absl::Status Clear(void* data, int64_t bytes) override {
     std::memset(data, 0, static_cast<size_t>(bytes));

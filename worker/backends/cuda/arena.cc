@@ -13,6 +13,10 @@ constexpr int64_t kPiece = 512;
 constexpr int64_t kMost = int64_t{1} << 60;
 constexpr double kMiB = 1048576;
 
+int64_t WholePieces(int64_t bytes) {
+  return (std::max<int64_t>(bytes, 1) + kPiece - 1) / kPiece * kPiece;
+}
+
 }  // namespace
 
 Block& Block::operator=(Block&& other) noexcept {
@@ -27,7 +31,15 @@ Block::~Block() {
 }
 
 Arena::Arena(void* memory, int64_t bytes, std::string device)
-    : memory_(static_cast<char*>(memory)), bytes_(bytes / kPiece * kPiece), device_(std::move(device)) {
+    : memory_(static_cast<char*>(memory)),
+      source_(nullptr),
+      bytes_(bytes / kPiece * kPiece),
+      device_(std::move(device)) {
+  if (bytes_ > 0) free_[0] = bytes_;
+}
+
+Arena::Arena(BlockSource* source, int64_t bytes, std::string device)
+    : memory_(nullptr), source_(source), bytes_(bytes / kPiece * kPiece), device_(std::move(device)) {
   if (bytes_ > 0) free_[0] = bytes_;
 }
 
@@ -48,11 +60,28 @@ std::optional<int64_t> Arena::Take(int64_t size, ArenaPart part) {
 }
 
 absl::StatusOr<Block> Arena::Allocate(int64_t bytes, ArenaPart part) {
-  if (bytes >= 0 && bytes <= kMost) {
-    const int64_t size = (std::max<int64_t>(bytes, 1) + kPiece - 1) / kPiece * kPiece;
+  if (bytes < 0 || bytes > kMost) return Lacks(bytes);
+  const int64_t size = WholePieces(bytes);
+  std::optional<int64_t> offset;
+  {
     const std::lock_guard lock(mutex_);
-    if (const std::optional<int64_t> offset = Take(size, part)) return Block(this, memory_ + *offset, size);
+    offset = Take(size, part);
   }
+  if (!offset) return Lacks(bytes);
+  if (source_ == nullptr) return Block(this, memory_ + *offset, size);
+  void* const data = source_->Take(std::max<int64_t>(bytes, 1));
+  {
+    const std::lock_guard lock(mutex_);
+    if (data != nullptr) {
+      offsets_[data] = *offset;
+      return Block(this, data, std::max<int64_t>(bytes, 1));
+    }
+    PutBack(*offset, size);
+  }
+  return Lacks(bytes);
+}
+
+absl::Status Arena::Lacks(int64_t bytes) const {
   return MakeError({.reason = v1::OUT_OF_MEMORY,
                     .remedy = "use smaller tiles or give the worker more of the device's memory",
                     .metadata = {{"bytes", fmt::format("{}", bytes)}, {"device", device_}}},
@@ -73,8 +102,21 @@ int64_t Arena::free_bytes() const {
 }
 
 void Arena::GiveBack(void* data, int64_t bytes) {
+  if (source_ != nullptr) {
+    {
+      const std::lock_guard lock(mutex_);
+      const auto given = offsets_.find(data);
+      PutBack(given->second, WholePieces(bytes));
+      offsets_.erase(given);
+    }
+    source_->GiveBack(data);
+    return;
+  }
   const std::lock_guard lock(mutex_);
-  const int64_t offset = static_cast<char*>(data) - memory_;
+  PutBack(static_cast<char*>(data) - memory_, bytes);
+}
+
+void Arena::PutBack(int64_t offset, int64_t bytes) {
   auto here = free_.emplace(offset, bytes).first;
   if (const auto next = std::next(here); next != free_.end() && offset + bytes == next->first) {
     here->second += next->second;

@@ -1,6 +1,7 @@
 // Device memory: one allocation for the life of the process, given out in pieces.
 #pragma once
 
+#include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
 #include <cstdint>
@@ -16,6 +17,15 @@ class Arena;
 
 // Which part of an arena memory is taken from.
 enum class ArenaPart { kWhole, kFirstHalf, kSecondHalf };
+
+// Memory for one block each, for tools that tell blocks apart. Safe for threads.
+class BlockSource {
+ public:
+  virtual ~BlockSource() = default;
+  // Null where there is none.
+  virtual void* Take(int64_t bytes) = 0;
+  virtual void GiveBack(void* data) = 0;
+};
 
 // A piece of an arena, given back at the end. Movable. Its arena must outlive it, and no kernel may use it any more.
 class Block {
@@ -48,6 +58,9 @@ class Arena {
  public:
   // `memory`, aligned to 512 bytes, holds `bytes` and is not owned. `device` is for errors.
   Arena(void* memory, int64_t bytes, std::string device);
+  // Gives out as much, in the same order, but each piece as memory of its own of exactly the bytes that were asked for.
+  // `source` must outlive it.
+  Arena(BlockSource* source, int64_t bytes, std::string device);
 
   // Errors: RESOURCE_EXHAUSTED with OUT_OF_MEMORY, naming size, device and what is free.
   absl::StatusOr<Block> Allocate(int64_t bytes, ArenaPart part = ArenaPart::kWhole);
@@ -61,15 +74,20 @@ class Arena {
   // The offset of `size` bytes that are taken; none where no piece of the part is large enough. REQUIRES: mutex_ is
   // held.
   std::optional<int64_t> Take(int64_t size, ArenaPart part);
+  void PutBack(int64_t offset, int64_t bytes);  // REQUIRES: the same
   void GiveBack(void* data, int64_t bytes);
 
+  absl::Status Lacks(int64_t bytes) const;
+
   // Constant.
-  char* const memory_;
+  char* const memory_;         // null with a source
+  BlockSource* const source_;  // null with memory
   const int64_t bytes_;
   const std::string device_;
   // Guarded by mutex_.
   mutable std::mutex mutex_;
-  std::map<int64_t, int64_t> free_;  // offset to size, no two touching
+  std::map<int64_t, int64_t> free_;   // offset to size, no two touching
+  std::map<void*, int64_t> offsets_;  // of what the source gave
 };
 
 }  // namespace deconvoy::worker::cuda

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <sstream>
 
 #include "proto/contract/error.h"
 #include "worker/backends/cuda/devices.h"
@@ -55,6 +56,15 @@ absl::StatusOr<Device> ChooseDevice(std::span<const Device> devices, std::string
   return *found;
 }
 
+std::string DriverVersionIn(std::string_view text) {
+  std::istringstream words{std::string(text)};
+  for (std::string word; words >> word;) {
+    const bool numbers = word.find_first_not_of("0123456789.") == std::string::npos;
+    if (numbers && word.front() != '.' && word.find('.') != std::string::npos) return word;
+  }
+  return "";
+}
+
 std::string VersionText(int version) {
   return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
 }
@@ -66,13 +76,16 @@ v1::Accelerator ToAccelerator(const Device& device) {
   accelerator.set_uuid((instance ? "MIG-" : "GPU-") + device.uuid);
   accelerator.set_name(device.name);
   accelerator.set_memory_bytes(static_cast<uint64_t>(device.memory_bytes));
-  accelerator.set_driver("CUDA " + VersionText(device.driver));
+  const std::string& own = device.driver_version;
+  accelerator.set_driver(fmt::format("CUDA {}{}{}", VersionText(device.driver), own.empty() ? "" : ", driver ", own));
   return accelerator;
 }
 
 std::string Describe(const Device& device) {
-  return fmt::format("{}, {} MiB, compute capability {}.{}, driver for CUDA {}", device.name, device.memory_bytes >> 20,
-                     device.compute_major, device.compute_minor, VersionText(device.driver));
+  const std::string& own = device.driver_version;
+  return fmt::format("{}, {} MiB, compute capability {}.{}, driver{}{} for CUDA {}", device.name,
+                     device.memory_bytes >> 20, device.compute_major, device.compute_minor, own.empty() ? "" : " ", own,
+                     VersionText(device.driver));
 }
 
 }  // namespace deconvoy::worker::cuda

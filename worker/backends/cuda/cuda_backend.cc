@@ -12,6 +12,7 @@
 #include "worker/backends/cuda/cuda_runtime.h"
 #include "worker/backends/cuda/devices.h"
 #include "worker/backends/cuda/kernels.h"
+#include "worker/backends/cuda/measure.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -45,7 +46,8 @@ absl::StatusOr<std::unique_ptr<Backend>> MakeCudaBackend(const CudaOptions& opti
   if (budget == 0) {
     ASSIGN_OR_RETURN(budget, CudaBudgetBytes(options.device));
   }
-  ASSIGN_OR_RETURN(std::unique_ptr<cuda::Runtime> runtime, cuda::MakeCudaRuntime(device, budget + kWorkspaceBytes));
+  ASSIGN_OR_RETURN(std::unique_ptr<cuda::Runtime> runtime,
+                   cuda::MakeCudaRuntime(device, budget + kWorkspaceBytes, options.separate_allocations));
   // A kernel of no work tells whether there is code for this device.
   ASSIGN_OR_RETURN(const std::unique_ptr<cuda::Stream> stream, runtime->MakeStream());
   ASSIGN_OR_RETURN(const cuda::Block number, runtime->arena().AllocateFloats(1));
@@ -59,7 +61,16 @@ absl::StatusOr<std::unique_ptr<Backend>> MakeCudaBackend(const CudaOptions& opti
   RETURN_IF_ERROR(stream->Check(started, "starting a kernel"));
   RETURN_IF_ERROR(stream->Wait());
   return cuda::MakeBackendOn(std::move(runtime),
-                             {.threads = options.threads, .accelerator = cuda::ToAccelerator(device)});
+                             {.threads = options.threads,
+                              .chunk_bytes = options.chunk_bytes > 0 ? options.chunk_bytes : cuda::kChunkBytes,
+                              .accelerator = cuda::ToAccelerator(device)});
+}
+
+absl::StatusOr<DeviceSpeed> MeasureDevice(const std::string& device, const Shape3& shape, int repeats) {
+  ASSIGN_OR_RETURN(const cuda::Device chosen, Chosen(device));
+  ASSIGN_OR_RETURN(const int64_t budget, CudaBudgetBytes(device));
+  ASSIGN_OR_RETURN(const std::unique_ptr<cuda::Runtime> runtime, cuda::MakeCudaRuntime(chosen, budget));
+  return cuda::MeasureRuntime(*runtime, shape, repeats);
 }
 
 }  // namespace deconvoy::worker

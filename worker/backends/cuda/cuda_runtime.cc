@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -62,6 +63,19 @@ absl::Status CheckFft(const Place& place, cufftResult error, std::string_view ca
   return CufftFailure({.call = call, .device = place.name, .code = error, .text = TextOf(error), .bytes = bytes});
 }
 
+// Of a call that makes a plan, which takes memory of the device that cuFFT does not name where it lacks.
+absl::Status CheckPlan(const Place& place, cufftResult error, std::string_view call) {
+  if (error == CUFFT_SUCCESS) return absl::OkStatus();
+  size_t free = 0, total = 0;
+  const bool known = cudaMemGetInfo(&free, &total) == cudaSuccess;
+  cudaGetLastError();  // else the start of the thread's next kernel tells it again
+  return CufftFailure({.call = call,
+                       .device = place.name,
+                       .code = error,
+                       .text = TextOf(error),
+                       .planning_free_bytes = known ? std::optional<int64_t>(free) : std::nullopt});
+}
+
 class PinnedMemory final : public StagedMemory {
  public:
   static absl::StatusOr<std::unique_ptr<PinnedMemory>> Make(const Place& place, int64_t bytes) {
@@ -115,6 +129,11 @@ class CudaStream final : public Stream {
   LaunchPlace place() const override { return {.device = place_.index, .stream = stream_}; }
   absl::Status Check(int error, std::string_view call) const override {
     return place_.Check(static_cast<cudaError_t>(error), call);
+  }
+  absl::Status Copy(const void* from, int64_t bytes, void* to) override {
+    RETURN_IF_ERROR(place_.Enter());
+    return place_.Check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, stream_),
+                        "cudaMemcpyAsync", bytes);
   }
   absl::Status Clear(void* data, int64_t bytes) override {
     RETURN_IF_ERROR(place_.Enter());
@@ -215,7 +234,7 @@ class CufftPlan final {
       from.back() = row, to.back() = 2 * row;
       to_distance *= 2;
     }
-    RETURN_IF_ERROR(CheckFft(place, library_->Create(&plan_), "cufftCreate"));
+    RETURN_IF_ERROR(CheckPlan(place, library_->Create(&plan_), "cufftCreate"));
     made_ = true;
     RETURN_IF_ERROR(CheckFft(place, library_->SetAutoAllocation(plan_, 0), "cufftSetAutoAllocation"));
     const auto numbers = [](std::vector<int64_t>& values) {
@@ -224,12 +243,12 @@ class CufftPlan final {
     std::vector<long long> extents = numbers(n), from_extents = numbers(from), to_extents = numbers(to);
     size_t workspace = 0;
     RETURN_IF_ERROR(
-        CheckFft(place,
-                 library_->MakePlanMany64(plan_, static_cast<int>(n.size()), extents.data(), from_extents.data(),
-                                          shape.stride, from_distance, to_extents.data(), shape.stride, to_distance,
-                                          type, shape.batch, &workspace),
-                 fmt::format("cufftMakePlanMany64 of {} x {}, stride {}", shape.batch, fmt::join(shape.extents, " x "),
-                             shape.stride)));
+        CheckPlan(place,
+                  library_->MakePlanMany64(plan_, static_cast<int>(n.size()), extents.data(), from_extents.data(),
+                                           shape.stride, from_distance, to_extents.data(), shape.stride, to_distance,
+                                           type, shape.batch, &workspace),
+                  fmt::format("cufftMakePlanMany64 of {} x {}, stride {}", shape.batch, fmt::join(shape.extents, " x "),
+                              shape.stride)));
     workspace_ = static_cast<int64_t>(workspace);
     return absl::OkStatus();
   }
@@ -292,10 +311,37 @@ class CudaFft final : public Fft {
   CufftPlan inverse_;  // where real; else the one plan does both
 };
 
+class CudaBlocks final : public BlockSource {
+ public:
+  explicit CudaBlocks(Place place) : place_(std::move(place)) {}
+  void* Take(int64_t bytes) override {
+    void* data = nullptr;
+    if (!place_.Enter().ok()) return nullptr;
+    return place_.Check(cudaMalloc(&data, static_cast<size_t>(bytes)), "cudaMalloc", bytes).ok() ? data : nullptr;
+  }
+  void GiveBack(void* data) override {
+    if (place_.Enter().ok()) cudaFree(data);
+  }
+
+ private:
+  const Place place_;
+};
+
 class CudaRuntime final : public Runtime {
  public:
   CudaRuntime(Place place, const CufftLibrary* library, void* memory, int64_t bytes)
-      : place_(std::move(place)), library_(library), memory_(memory), arena_(memory, bytes, place_.name) {}
+      : place_(std::move(place)),
+        library_(library),
+        memory_(memory),
+        blocks_(place_),
+        arena_(memory, bytes, place_.name) {}
+  // With an allocation for each block.
+  CudaRuntime(Place place, const CufftLibrary* library, int64_t bytes)
+      : place_(std::move(place)),
+        library_(library),
+        memory_(nullptr),
+        blocks_(place_),
+        arena_(&blocks_, bytes, place_.name) {}
   ~CudaRuntime() override {
     if (place_.Enter().ok()) cudaFree(memory_);
   }
@@ -310,7 +356,8 @@ class CudaRuntime final : public Runtime {
  private:
   const Place place_;
   const CufftLibrary* const library_;
-  void* const memory_;
+  void* const memory_;  // null where each block is an allocation
+  CudaBlocks blocks_;
   Arena arena_;
 };
 
@@ -320,10 +367,11 @@ Place PlaceOf(const Device& device) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Runtime>> MakeCudaRuntime(const Device& device, int64_t memory_bytes) {
+absl::StatusOr<std::unique_ptr<Runtime>> MakeCudaRuntime(const Device& device, int64_t memory_bytes, bool separate) {
   ASSIGN_OR_RETURN(const CufftLibrary* const library, LoadCufft());
   Place place = PlaceOf(device);
   RETURN_IF_ERROR(place.Enter());
+  if (separate) return std::make_unique<CudaRuntime>(std::move(place), library, memory_bytes);
   void* memory = nullptr;
   RETURN_IF_ERROR(place.Check(cudaMalloc(&memory, static_cast<size_t>(memory_bytes)), "cudaMalloc", memory_bytes));
   return std::make_unique<CudaRuntime>(std::move(place), library, memory, memory_bytes);

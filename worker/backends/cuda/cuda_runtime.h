@@ -11,8 +11,10 @@
 
 namespace deconvoy::worker::cuda {
 
-// Allocates `memory_bytes` of the device at once, and gives them back at the end. Errors: those of MakeCudaBackend.
-absl::StatusOr<std::unique_ptr<Runtime>> MakeCudaRuntime(const Device& device, int64_t memory_bytes);
+// Allocates `memory_bytes` of the device at once, and gives them back at the end; with `separate` as blocks are taken,
+// up to as many. Errors: those of MakeCudaBackend.
+absl::StatusOr<std::unique_ptr<Runtime>> MakeCudaRuntime(const Device& device, int64_t memory_bytes,
+                                                         bool separate = false);
 
 // Memory of the device that nobody has. Errors: INTERNAL, as above.
 absl::StatusOr<int64_t> FreeBytes(const Device& device);

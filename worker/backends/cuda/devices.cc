@@ -3,6 +3,9 @@
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "worker/backends/cuda/errors.h"
 
 namespace deconvoy::worker::cuda {
@@ -37,6 +40,9 @@ absl::StatusOr<std::vector<Device>> ListDevices() {
   if (const cudaError_t error = cudaDriverGetVersion(&driver); error != cudaSuccess) {
     return Failed(error, "cudaDriverGetVersion", "any device");
   }
+  std::ifstream kernel("/proc/driver/nvidia/version");
+  const std::string version =
+      DriverVersionIn(std::string(std::istreambuf_iterator<char>(kernel), std::istreambuf_iterator<char>()));
   std::vector<Device> devices;
   for (int index = 0; index < count; ++index) {
     cudaDeviceProp properties;
@@ -49,7 +55,8 @@ absl::StatusOr<std::vector<Device>> ListDevices() {
                        .memory_bytes = static_cast<int64_t>(properties.totalGlobalMem),
                        .compute_major = properties.major,
                        .compute_minor = properties.minor,
-                       .driver = driver});
+                       .driver = driver,
+                       .driver_version = version});
   }
   return devices;
 }

@@ -21,7 +21,8 @@ struct Device {
   int64_t memory_bytes = 0;
   int compute_major = 0;  // compute capability
   int compute_minor = 0;
-  int driver = 0;  // the newest CUDA that the driver serves: 13000 is 13.0
+  int driver = 0;                   // the newest CUDA that the driver serves: 13000 is 13.0
+  std::string driver_version = {};  // the driver's own; empty where it is not known
 };
 
 // Whether this build looks for devices at all.
@@ -35,6 +36,10 @@ absl::StatusOr<std::vector<Device>> ListDevices();
 // that is empty. Errors: FAILED_PRECONDITION with NO_WORKER, saying what there is, when there is none, or more than one
 // for that beginning.
 absl::StatusOr<Device> ChooseDevice(std::span<const Device> devices, std::string_view selector);
+
+// `580.65.06` of what the kernel says of the driver (/proc/driver/nvidia/version): the first word that is numbers with
+// dots between them. Empty where there is none.
+std::string DriverVersionIn(std::string_view text);
 
 // `12.8` of 12080.
 std::string VersionText(int version);

@@ -23,6 +23,9 @@ constexpr int kMemoryAllocation = 2;
 // device, no workspace, not implemented, not supported, missing dependency.
 constexpr std::array kHarmlessFft{1, 2, 3, 4, 8, 9, 11, 13, 14, 16, 17};
 constexpr int kFftAllocation = 2;
+constexpr int kFftInternal = 5;
+constexpr int kFftSetup = 7;
+constexpr int64_t kPlanBytes = int64_t{256} << 20;  // below, what fails of a plan may have failed for want of memory
 
 absl::Status ToStatus(const Failure& failure, bool memory, bool sticky) {
   std::string text = fmt::format("{} failed on {}: {} ({})", failure.call, failure.device, failure.text, failure.code);
@@ -59,7 +62,9 @@ absl::Status CudaFailure(const Failure& failure) {
 }
 
 absl::Status CufftFailure(const Failure& failure) {
-  return ToStatus(failure, failure.code == kFftAllocation, IsStickyFftCode(failure.code));
+  const bool for_want = (failure.code == kFftInternal || failure.code == kFftSetup) && failure.planning_free_bytes &&
+                        *failure.planning_free_bytes < kPlanBytes;
+  return ToStatus(failure, failure.code == kFftAllocation || for_want, IsStickyFftCode(failure.code));
 }
 
 }  // namespace deconvoy::worker::cuda

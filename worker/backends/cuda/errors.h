@@ -4,6 +4,7 @@
 #include <absl/status/status.h>
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace deconvoy::worker::cuda {
@@ -15,10 +16,13 @@ struct Failure {
   int code = 0;             // a cudaError_t, or a cufftResult
   std::string_view text;    // what the library says of it
   int64_t bytes = 0;        // that the call asked for; 0: none
+  // Of a call of cuFFT that makes a plan: what was free of the device's memory, where that is known.
+  std::optional<int64_t> planning_free_bytes = {};
 };
 
 // INTERNAL; RESOURCE_EXHAUSTED with OUT_OF_MEMORY where memory was lacking. The metadata have `call`, `device`, `code`,
-// and `sticky` where IsSticky says so.
+// and `sticky` where IsSticky says so. cuFFT says of a plan for which memory lacks also that it failed inside, or to
+// set itself up: where less than 256 MiB are free that is lack of memory.
 absl::Status CudaFailure(const Failure& failure);
 absl::Status CufftFailure(const Failure& failure);
 

@@ -36,7 +36,8 @@ struct Grid {
   DECONVOY_DEVICE float& at(int64_t z, int64_t y, int64_t x) const { return data[(z * domain.y + y) * pitch() + x]; }
 };
 
-struct Complex32 {
+// Read and written in one piece.
+struct alignas(8) Complex32 {
   float re, im;
 };
 

@@ -28,8 +28,8 @@ namespace deconvoy::worker::cuda {
 // the last extent); numbers lie one after another. Complex: as many numbers to and from as many, `stride` apart.
 struct FftShape {
   bool real = false;
-  std::vector<int64_t> extents;  // 1 or 2 of them, each at least 2
-  int64_t stride = 1;            // complex numbers; 1 where real or of 2 extents
+  std::vector<int64_t> extents;  // 1 to 3 of them, each at least 2
+  int64_t stride = 1;            // complex numbers; 1 where real or of more than 1 extent
   int64_t distance = 0;          // complex numbers from one field to the next
   int64_t batch = 1;
 
@@ -66,6 +66,8 @@ class Stream {
   virtual LaunchPlace place() const = 0;
   // The error of a kernel's start, which `call` names.
   virtual absl::Status Check(int error, std::string_view call) const = 0;
+  // Copies within memory of the device, without waiting.
+  virtual absl::Status Copy(const void* from, int64_t bytes, void* to) = 0;
   // Sets memory of the device to zero.
   virtual absl::Status Clear(void* data, int64_t bytes) = 0;
   // Copy a box of elements of four bytes, and wait for it.

@@ -4,11 +4,17 @@
 namespace deconvoy::worker::cuda {
 namespace {
 
-// Complex number (z, column) of a grid.
+// Columns of a grid. They are visited as boxes of z, part and place in the part: with whole chunks of them as rows a
+// device would have fewer blocks than processors.
+constexpr int64_t kPart = 512;
+
 struct SpectrumPart {
   Grid grid;
-  int64_t first;
-  DECONVOY_DEVICE int64_t index(int64_t z, int64_t column) const { return z * grid.plane() + first + column; }
+  Columns columns;
+  DECONVOY_DEVICE bool holds(int64_t part, int64_t x) const { return part * kPart + x < columns.count; }
+  DECONVOY_DEVICE int64_t index(int64_t z, int64_t part, int64_t x) const {
+    return z * grid.plane() + columns.first + part * kPart + x;
+  }
   DECONVOY_DEVICE Complex32& at(int64_t i) const { return reinterpret_cast<Complex32*>(grid.data)[i]; }
 };
 
@@ -20,8 +26,9 @@ struct MultiplyVisit {
   SpectrumPart part;
   OtfField otf;
   float sign;
-  DECONVOY_DEVICE void operator()(int64_t, int64_t z, int64_t column) const {
-    const int64_t i = part.index(z, column);
+  DECONVOY_DEVICE void operator()(int64_t z, int64_t row, int64_t x) const {
+    if (!part.holds(row, x)) return;
+    const int64_t i = part.index(z, row, x);
     const Complex32 v = part.at(i);
     if (otf.real != nullptr) {
       const float h = otf.real[i];
@@ -37,8 +44,9 @@ struct KeepVisit {
   SpectrumPart part;
   OtfField otf;
   float scale;
-  DECONVOY_DEVICE void operator()(int64_t, int64_t z, int64_t column) const {
-    const int64_t i = part.index(z, column);
+  DECONVOY_DEVICE void operator()(int64_t z, int64_t row, int64_t x) const {
+    if (!part.holds(row, x)) return;
+    const int64_t i = part.index(z, row, x);
     const Complex32 v = part.at(i);
     if (otf.real != nullptr) {
       otf.real[i] = scale * v.re;
@@ -53,8 +61,9 @@ struct SolveVisit {
   OtfField otf;
   const float* inverse;
   float voxels, weight;
-  DECONVOY_DEVICE void operator()(int64_t, int64_t z, int64_t column) const {
-    const int64_t i = x.index(z, column);
+  DECONVOY_DEVICE void operator()(int64_t z, int64_t row, int64_t place) const {
+    if (!x.holds(row, place)) return;
+    const int64_t i = x.index(z, row, place);
     const Complex32 h = otf.at(i), of_x = x.at(i), of_q = q.at(i);
     const float a = voxels * h.re, b = voxels * h.im, g = inverse[i];
     const Complex32 solved = {g * (weight * of_x.re + (a * of_q.re + b * of_q.im)),
@@ -93,26 +102,29 @@ struct FilterVisit {
   }
 };
 
-Shape3 Lines(const Grid& grid, const Columns& columns) {
-  return {1, grid.domain.z, columns.count};
+Shape3 PartsOf(const SpectrumPart& of) {
+  const int64_t count = of.columns.count;
+  return {of.grid.domain.z, (count + kPart - 1) / kPart, count < kPart ? count : kPart};
 }
 
 }  // namespace
 
 int RunMultiply(const LaunchPlace& place, const OtfField& otf, bool conjugate, const Grid& grid,
                 const Columns& columns) {
-  return ForEach(place, Lines(grid, columns), MultiplyVisit{{grid, columns.first}, otf, conjugate ? -1.0F : 1.0F});
+  const SpectrumPart part{grid, columns};
+  return ForEach(place, PartsOf(part), MultiplyVisit{part, otf, conjugate ? -1.0F : 1.0F});
 }
 
 int RunKeepOtf(const LaunchPlace& place, float scale, const Grid& grid, const Columns& columns, const OtfField& otf) {
-  return ForEach(place, Lines(grid, columns), KeepVisit{{grid, columns.first}, otf, scale});
+  const SpectrumPart part{grid, columns};
+  return ForEach(place, PartsOf(part), KeepVisit{part, otf, scale});
 }
 
 int RunSolve(const LaunchPlace& place, const OtfField& otf, const float* inverse, float weight, const Grid& x,
              const Grid& q, const Columns& columns) {
   const auto voxels = static_cast<float>(x.domain.voxels());
-  return ForEach(place, Lines(x, columns),
-                 SolveVisit{{x, columns.first}, {q, columns.first}, otf, inverse, voxels, weight});
+  const SpectrumPart of_x{x, columns}, of_q{q, columns};
+  return ForEach(place, PartsOf(of_x), SolveVisit{of_x, of_q, otf, inverse, voxels, weight});
 }
 
 int RunMagnitude(const LaunchPlace& place, const OtfField& otf, float unit, int64_t n, float* out) {

@@ -22,6 +22,10 @@ absl::StatusOr<int64_t> CudaBudgetBytes(const std::string& /*device*/) {
   return NotBuilt();
 }
 
+absl::StatusOr<DeviceSpeed> MeasureDevice(const std::string& /*device*/, const Shape3& /*shape*/, int /*repeats*/) {
+  return NotBuilt();
+}
+
 namespace cuda {
 
 bool BuiltWithCuda() {

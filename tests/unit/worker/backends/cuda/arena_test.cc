@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <new>
 #include <random>
 #include <vector>
 
@@ -128,6 +130,42 @@ TEST_F(ArenaTest, SaysWhatIsLacking) {
     EXPECT_NE(status.message().find("a device"), std::string_view::npos) << status;
   }
   EXPECT_FALSE(arena_.AllocateFloats(int64_t{1} << 62).ok());
+}
+
+// Memory of the host, of which nothing is left in the end.
+class Separate final : public BlockSource {
+ public:
+  ~Separate() override { EXPECT_TRUE(taken.empty()); }
+  void* Take(int64_t bytes) override {
+    if (refuses) return nullptr;
+    void* const data = ::operator new(static_cast<size_t>(bytes));
+    taken[data] = bytes;
+    return data;
+  }
+  void GiveBack(void* data) override {
+    EXPECT_EQ(taken.erase(data), 1U);
+    ::operator delete(data);
+  }
+
+  std::map<void*, int64_t> taken;
+  bool refuses = false;
+};
+
+TEST(SeparateArenaTest, GivesEachBlockMemoryOfItsOwn) {
+  Separate source;
+  Arena arena(&source, 8 * 512, "a device");
+  ASSERT_OK_AND_ASSIGN(Block odd, arena.Allocate(513));
+  EXPECT_EQ(odd.bytes(), 513) << "what lies behind it belongs to nobody";
+  EXPECT_EQ(source.taken.at(odd.as<void>()), 513);
+  EXPECT_EQ(arena.free_bytes(), 6 * 512) << "but counts as it would in one piece";
+  ASSERT_OK_AND_ASSIGN(const Block half, arena.Allocate(4 * 512, ArenaPart::kSecondHalf));
+  EXPECT_EQ(ReasonOf(arena.Allocate(1, ArenaPart::kSecondHalf).status()), v1::OUT_OF_MEMORY);
+  odd = Block();
+  EXPECT_EQ(source.taken.size(), 1U);
+  EXPECT_EQ(arena.free_bytes(), 4 * 512);
+  source.refuses = true;
+  EXPECT_EQ(ReasonOf(arena.Allocate(1).status()), v1::OUT_OF_MEMORY);
+  EXPECT_EQ(arena.free_bytes(), 4 * 512) << "what the source has not given is not taken";
 }
 
 }  // namespace

@@ -52,8 +52,19 @@ TEST(ToAcceleratorTest, TellsDevicesFromInstances) {
   EXPECT_EQ(whole.uuid(), "GPU-1234ffff-0000-1111-2222-333344445555");
   EXPECT_EQ(whole.memory_bytes(), 5U);
   EXPECT_EQ(whole.driver(), "CUDA 13.0");
+  device.driver_version = "580.65.06";
+  EXPECT_EQ(ToAccelerator(device).driver(), "CUDA 13.0, driver 580.65.06");
   device.name = "NVIDIA A100 MIG 1g.5gb";
   EXPECT_EQ(ToAccelerator(device).uuid(), "MIG-1234ffff-0000-1111-2222-333344445555");
+}
+
+TEST(DriverVersionTest, IsTheFirstThatTheKernelTells) {
+  EXPECT_EQ(DriverVersionIn("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\n"
+                            "GCC version:  gcc version 12.2.0 (Debian 12.2.0-14)\n"),
+            "535.104.05");
+  EXPECT_EQ(DriverVersionIn("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build\n"),
+            "580.65.06");
+  for (const char* const text : {"", "NVRM version", "2023 . .5 x.1"}) EXPECT_EQ(DriverVersionIn(text), "") << text;
 }
 
 TEST(DescribeTest, TellsWhatADeviceIs) {
@@ -61,6 +72,8 @@ TEST(DescribeTest, TellsWhatADeviceIs) {
   device.compute_major = 9;
   device.driver = 13000;
   EXPECT_EQ(Describe(device), "First, 81920 MiB, compute capability 9.0, driver for CUDA 13.0");
+  device.driver_version = "580.65.06";
+  EXPECT_EQ(Describe(device), "First, 81920 MiB, compute capability 9.0, driver 580.65.06 for CUDA 13.0");
   EXPECT_EQ(VersionText(12080), "12.8");
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 
 #include "proto/contract/error.h"
@@ -51,6 +52,22 @@ TEST(CudaErrorsTest, StickyOnesAreToldApart) {
   EXPECT_FALSE(IsSticky(CufftFailure({.call = "cufftExecR2C", .device = "d", .code = 8, .text = "t"})));
   EXPECT_FALSE(IsSticky(absl::OkStatus()));
   EXPECT_FALSE(IsSticky(MakeError({.reason = v1::OUT_OF_MEMORY}, "of something else")));
+}
+
+// Planning says so with codes that else mean a broken library or device.
+TEST(CudaErrorsTest, PlansThatLackMemorySaySo) {
+  for (const int code : {5, 7}) {
+    const auto failure = [&](std::optional<int64_t> free) {
+      return CufftFailure(
+          {.call = "cufftMakePlanMany64", .device = "d", .code = code, .text = "t", .planning_free_bytes = free});
+    };
+    EXPECT_EQ(ReasonOf(failure(int64_t{255} << 20)), v1::OUT_OF_MEMORY) << code;
+    EXPECT_FALSE(IsSticky(failure(int64_t{255} << 20))) << code;
+    EXPECT_TRUE(IsSticky(failure(int64_t{256} << 20))) << code;
+    EXPECT_TRUE(IsSticky(failure(std::nullopt))) << "running a plan tells nothing of memory";
+  }
+  EXPECT_TRUE(IsSticky(
+      CufftFailure({.call = "cufftMakePlanMany64", .device = "d", .code = 6, .text = "t", .planning_free_bytes = 0})));
 }
 
 }  // namespace
