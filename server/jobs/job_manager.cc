@@ -65,7 +65,8 @@ JobManager::JobManager(const RetryRules& rules, Store& store, VolumeStore& volum
       ids_(ids),
       roots_(std::move(roots)),
       examiner_(store, volumes, capabilities, roots_),
-      watcher_(std::make_unique<InputWatcher>([this](const InputNews& news) { return TakeNews(news); })) {
+      watcher_(std::make_unique<InputWatcher>([this](const InputNews& news) { return TakeNews(news); },
+                                              absl::ToChronoMilliseconds(rules.input_pause))) {
   volumes_.SetListener(watcher_.get());
 }
 

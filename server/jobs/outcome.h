@@ -23,6 +23,7 @@ struct RetryRules {
   int32_t loss_cap = 1000;                          // lost leases after which the job fails
   absl::Duration first_backoff = absl::Seconds(1);  // after the first of a kind; doubled with every further one
   absl::Duration longest_backoff = absl::Minutes(1);
+  absl::Duration input_pause = absl::Seconds(1);  // until a job that could not be told of its input is told again
 };
 
 // The pause after the n-th in a row, n from 1.

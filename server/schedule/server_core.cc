@@ -50,7 +50,7 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Open(const Options& opti
                                                              std::unique_ptr<FileSystem> files) {
   std::unique_ptr<ServerCore> core(new ServerCore(clock, std::move(files)));
   RETURN_IF_ERROR(CheckDatabaseIsThere(options));
-  ASSIGN_OR_RETURN(core->store_, Store::Open(options.database));
+  ASSIGN_OR_RETURN(core->store_, Store::Open(options.database, options.database_vfs));
   core->accounts_ = std::make_unique<Accounts>(options.tokens, *core->store_, clock);
   RETURN_IF_ERROR(core->accounts_->Load());
   const Accounts& accounts = *core->accounts_;

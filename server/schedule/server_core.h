@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "server/auth/accounts.h"
@@ -29,6 +30,7 @@ class ServerCore {
  public:
   struct Options {
     std::filesystem::path database;
+    std::string database_vfs = {};  // by which SQLite reaches it, as for Store::Open
     VolumeStore::Options spool;
     TokenRule tokens = TokenRule::kOff;
     std::chrono::seconds sweep_interval{60};  // between looks for volumes to remove; 0: never by itself

@@ -109,11 +109,12 @@ size_t Statement::Size(int column) const {
   return static_cast<size_t>(sqlite3_column_bytes(handle_, column));
 }
 
-absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& path) {
+absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& path, const std::string& vfs) {
   std::unique_ptr<Database> database(new Database(path));
-  const int code = sqlite3_open_v2(
-      path.c_str(), &database->handle_,
-      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  const int code =
+      sqlite3_open_v2(path.c_str(), &database->handle_,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                      vfs.empty() ? nullptr : vfs.c_str());
   if (code != SQLITE_OK) return database->Error(code);
   RETURN_IF_ERROR(database->Configure());
   return database;

@@ -63,8 +63,9 @@ class Statement {
 
 class Database {
  public:
-  // Opens or makes the file: WAL, synchronous=FULL, foreign keys on.
-  static absl::StatusOr<std::unique_ptr<Database>> Open(const std::filesystem::path& path);
+  // Opens or makes the file: WAL, synchronous=FULL, foreign keys on. `vfs`: by which of SQLite's virtual file systems
+  // its files are reached, a name that is registered; empty: the usual one.
+  static absl::StatusOr<std::unique_ptr<Database>> Open(const std::filesystem::path& path, const std::string& vfs = "");
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;

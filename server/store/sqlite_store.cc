@@ -91,8 +91,8 @@ absl::Status ApplyChange(Database& database, job_table::JobKey key, const JobCha
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::filesystem::path& path) {
-  ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path));
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::filesystem::path& path, const std::string& vfs) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, vfs));
   RETURN_IF_ERROR(CheckSound(*database));
   RETURN_IF_ERROR(Migrate(*database));
   // What an earlier run has left in the log, and the tables of a new database. The next start would do as well.

@@ -191,7 +191,8 @@ class Store {
  public:
   // Opens or makes the database at `path`, and migrates an older schema forward. FAILED_PRECONDITION with both versions
   // for a newer one. Reads all of it first: STORAGE_FAILURE, saying what to do, where the file is damaged.
-  static absl::StatusOr<std::unique_ptr<Store>> Open(const std::filesystem::path& path);
+  // `vfs` as for Database::Open.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const std::filesystem::path& path, const std::string& vfs = "");
   virtual ~Store() = default;
 
   // --- requests: what was answered under a caller's request id; forgotten together with what it made ---

@@ -77,6 +77,11 @@ void FlakyProxy::BreakAll() {
   ShutAll();
 }
 
+void FlakyProxy::Swallow() {
+  std::lock_guard lock(mutex_);
+  for (Connection& connection : connections_) connection.dead = true;
+}
+
 void FlakyProxy::CutAt(std::deque<int64_t> places) {
   std::lock_guard lock(mutex_);
   places_ = std::move(places);
@@ -112,18 +117,24 @@ void FlakyProxy::Accept() {
     Connection& connection = connections_.emplace_back();
     connection.client = client;
     connection.server = server;
-    connection.up = std::jthread([this, client, server] { Pass(client, server, true); });
-    connection.down = std::jthread([this, client, server] { Pass(server, client, false); });
+    connection.up = std::jthread([this, &connection] { Pass(connection, true); });
+    connection.down = std::jthread([this, &connection] { Pass(connection, false); });
   }
 }
 
 // Sockets stay open, though shut down, until the proxy goes: their numbers are not given to others.
-void FlakyProxy::Pass(int from, int to, bool of_client) {
+void FlakyProxy::Pass(const Connection& connection, bool of_client) {
+  const int from = of_client ? connection.client : connection.server;
+  const int to = of_client ? connection.server : connection.client;
   std::vector<char> piece(kPieceBytes);
   int64_t passed = 0;
   while (true) {
     const ssize_t got = recv(from, piece.data(), piece.size(), 0);
     if (got <= 0) break;
+    if (connection.dead) {
+      swallowed_ += got;
+      continue;
+    }
     if (delay_ms_ > 0) std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms_));
     passed += got;
     if (break_after_ > 0 && passed > break_after_) {
@@ -143,7 +154,7 @@ void FlakyProxy::Pass(int from, int to, bool of_client) {
     ShutAll();
   }
   shutdown(from, SHUT_RDWR);
-  shutdown(to, SHUT_RDWR);
+  if (!connection.dead) shutdown(to, SHUT_RDWR);
 }
 
 }  // namespace deconvoy::testing

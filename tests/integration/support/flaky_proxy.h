@@ -1,5 +1,5 @@
-// A bad network: a port of this machine behind which a server on a Unix socket can be reached, late and with broken
-// connections. It counts what clients send.
+// A bad network: a port of this machine behind which a server on a Unix socket can be reached, late, with broken
+// connections, and with connections that stay open and carry nothing any more. It counts what clients send.
 #pragma once
 
 #include <atomic>
@@ -31,7 +31,11 @@ class FlakyProxy {
   void BreakAfter(int64_t bytes) { break_after_ = bytes; }
   // Breaks all connections that are open.
   void BreakAll();
-  int64_t broken() const { return broken_; }  // connections, by BreakAfter
+  // Lets all connections that are open carry nothing any more, for good: what either end sends is taken and lost, and
+  // neither hears that the other one has closed. New ones are whole.
+  void Swallow();
+  int64_t swallowed() const { return swallowed_; }  // bytes lost so, of both ends
+  int64_t broken() const { return broken_; }        // connections, by BreakAfter
   // Breaks all connections that are open each time that so many bytes of clients have come, counted from the start;
   // rising. The piece that reaches a place is still passed on.
   void CutAt(std::deque<int64_t> places);
@@ -41,17 +45,18 @@ class FlakyProxy {
  private:
   struct Connection {
     int client = -1, server = -1;
+    std::atomic<bool> dead = false;  // swallows
     std::jthread up, down;
   };
 
   void Accept();
-  void Pass(int from, int to, bool of_client);
+  void Pass(const Connection& connection, bool of_client);
   // REQUIRES: mutex_ is held.
   void ShutAll();
 
   const std::filesystem::path target_;
   const int listener_;
-  std::atomic<int64_t> delay_ms_ = 0, break_after_ = 0, broken_ = 0;
+  std::atomic<int64_t> delay_ms_ = 0, break_after_ = 0, broken_ = 0, swallowed_ = 0;
   mutable std::mutex mutex_;
   // --- guarded by mutex_ ---
   std::list<Connection> connections_;

@@ -17,6 +17,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/resource_name.h"
+#include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
 #include "server/jobs/job_manager.h"
 #include "server/schedule/server_core.h"
@@ -75,8 +76,10 @@ class JobService {
  public:
   static constexpr const char* kOwner = "local";
 
-  explicit JobService(Dispatcher::Options options = DefaultOptions(), RetryRules rules = {})
-      : options_(std::move(options)), rules_(rules) {
+  // `database_vfs` as for ServerCore.
+  explicit JobService(Dispatcher::Options options = DefaultOptions(), RetryRules rules = {},
+                      std::string database_vfs = "")
+      : options_(std::move(options)), rules_(rules), database_vfs_(std::move(database_vfs)) {
     spdlog::set_level(spdlog::level::off);
     Open();
   }
@@ -93,18 +96,24 @@ class JobService {
   }
 
   void Open() {
+    files_.FailAt(0, testing::Fault::kIoError);
+    files_.SetFreeBytes(std::nullopt);
+    ASSERT_OK(TryOpen());
+  }
+  // Open with the faults that are set. REQUIRES: it is closed, and stays so unless OK.
+  absl::Status TryOpen() {
     ServerCore::Options options;
     options.database = folder_.path() / "store.sqlite";
+    options.database_vfs = database_vfs_;
     options.spool = {.directory = folder_.path() / "spool", .keep_free_bytes = 0};
     options.retry = rules_;
     options.dispatcher = options_;
     options.file_roots = roots_;
-    files_.FailAt(0, testing::Fault::kIoError);
-    files_.SetFreeBytes(std::nullopt);
     auto opened = ServerCore::Open(options, clock, ids_, std::make_unique<testing::BorrowedFileSystem>(files_));
-    ASSERT_OK(opened);
+    RETURN_IF_ERROR(opened.status());
     core_ = *std::move(opened);
     capabilities().AddMethods({RlMethod()});
+    return absl::OkStatus();
   }
   void Close() {
     if (core_) jobs().Stop();
@@ -118,13 +127,6 @@ class JobService {
   // As after a crash: everything that was only in memory is gone.
   void Reopen() {
     Close();
-    Open();
-  }
-  // As after a power cut: what the spool had not synced is gone, too. The database keeps what it had committed, as it
-  // does with synchronous=FULL.
-  void LosePower() {
-    Close();
-    files_.DropUnsynced();
     Open();
   }
   void Advance(absl::Duration by) {
@@ -274,6 +276,7 @@ class JobService {
  private:
   const Dispatcher::Options options_;
   const RetryRules rules_;
+  const std::string database_vfs_;
   std::vector<RootFolder> roots_;
   testing::TemporaryFolder folder_;
   testing::CountingIds ids_;
