@@ -75,8 +75,10 @@ class JobService {
  public:
   static constexpr const char* kOwner = "local";
 
-  explicit JobService(Dispatcher::Options options = DefaultOptions(), RetryRules rules = {})
-      : options_(std::move(options)), rules_(rules) {
+  // `real` is what lies below files().
+  explicit JobService(Dispatcher::Options options = DefaultOptions(), RetryRules rules = {},
+                      std::unique_ptr<FileSystem> real = MakePosixFileSystem())
+      : options_(std::move(options)), rules_(rules), real_files_(std::move(real)) {
     spdlog::set_level(spdlog::level::off);
     Open();
   }
@@ -278,7 +280,7 @@ class JobService {
   testing::TemporaryFolder folder_;
   testing::CountingIds ids_;
   int requests_ = 0;
-  const std::unique_ptr<FileSystem> real_files_ = MakePosixFileSystem();
+  const std::unique_ptr<FileSystem> real_files_;
   testing::FaultyFileSystem files_{*real_files_};
   std::unique_ptr<ServerCore> core_;
 };
