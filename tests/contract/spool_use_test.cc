@@ -205,7 +205,7 @@ TEST_P(SpoolUseTest, VerifyingGoesOnFromItsPlace) {
   EXPECT_TRUE(absl::IsCancelled(volumes_->VerifyFrom(id, place, stop.get_token())));
   EXPECT_EQ(place.last, (Voxel{1, 0, 0}));
   Flip(id, kChunk + 5);
-  EXPECT_OK(volumes_->VerifyFrom(id, place, {})) << "what was compared is not looked at again";
+  EXPECT_OK(volumes_->VerifyFrom(id, place, {}));  // what was compared is not looked at again
   EXPECT_EQ(place.frame, 2) << "all frames were compared";
   Flip(id, 2 * kChunk + 5);
   place = {.frame = 0, .last = Voxel{1, 0, 0}};
