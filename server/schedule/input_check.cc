@@ -107,7 +107,7 @@ absl::StatusOr<std::vector<InputCheck::Input>> InputCheck::InputsOf(const std::s
   return inputs;
 }
 
-// REQUIRES: it was asked for before anything is read.
+// REQUIRES: `asked` of each was taken before, and nothing of it has been read since.
 absl::Status InputCheck::CheckNow(const std::vector<Input>& inputs) {
   for (const Input& input : inputs) {
     const absl::Status found = volumes_.Verify(input.id, {});
