@@ -182,13 +182,16 @@ class Client {
   absl::StatusOr<std::vector<v1::Usage>> ExportUsage(const std::string& first_month, const std::string& last_month,
                                                      std::stop_token stop = {}) const;
 
-  // --- users and their tokens, for administrators; of themselves for users (an empty name) ---
+  // --- users, their groups and their tokens, for administrators; of themselves for users (an empty name) ---
   absl::StatusOr<v1::User> CreateUser(const v1::User& user, std::stop_token stop = {}) const;
   // Changes the named fields of the user to what `user` has.
   absl::StatusOr<v1::User> UpdateUser(const v1::User& user, const std::vector<std::string>& fields,
                                       std::stop_token stop = {}) const;
   absl::StatusOr<v1::User> GetUser(const std::string& user, std::stop_token stop = {}) const;
   absl::StatusOr<std::vector<v1::User>> ListUsers(std::stop_token stop = {}) const;
+  // See Admin.SetGroupWeight.
+  absl::StatusOr<v1::Group> SetGroupWeight(const std::string& group, double weight, std::stop_token stop = {}) const;
+  absl::StatusOr<std::vector<v1::Group>> ListGroups(std::stop_token stop = {}) const;
   // `lifetime` InfiniteDuration: for ever. The text is in this answer only.
   absl::StatusOr<v1::CreateTokenResponse> CreateToken(const std::string& user, const std::string& label,
                                                       absl::Duration lifetime, std::stop_token stop = {}) const;

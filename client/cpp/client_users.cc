@@ -1,4 +1,4 @@
-// Users and their tokens, of the client.
+// Users, their groups and their tokens, of the client.
 #include "client/cpp/client.h"
 #include "client/cpp/connection.h"
 #include "proto/contract/status_macros.h"
@@ -36,6 +36,25 @@ absl::StatusOr<std::vector<v1::User>> Client::ListUsers(std::stop_token stop) co
     ASSIGN_OR_RETURN(const v1::ListUsersResponse page,
                      connection_->Call(connection_->admin(), &Admin::ListUsers, request, stop));
     all.insert(all.end(), page.users().begin(), page.users().end());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return all;
+}
+
+absl::StatusOr<v1::Group> Client::SetGroupWeight(const std::string& group, double weight, std::stop_token stop) const {
+  v1::SetGroupWeightRequest request;
+  request.set_group(group);
+  request.set_weight(weight);
+  return connection_->Call(connection_->admin(), &Admin::SetGroupWeight, request, stop);
+}
+
+absl::StatusOr<std::vector<v1::Group>> Client::ListGroups(std::stop_token stop) const {
+  std::vector<v1::Group> all;
+  v1::ListGroupsRequest request;
+  do {
+    ASSIGN_OR_RETURN(const v1::ListGroupsResponse page,
+                     connection_->Call(connection_->admin(), &Admin::ListGroups, request, stop));
+    all.insert(all.end(), page.groups().begin(), page.groups().end());
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
   return all;

@@ -5,13 +5,15 @@
 #   docs/methods/learned.sh table FOLDER               prints figures against the truth, as Markdown
 #   docs/methods/learned.sh pictures FOLDER            draws docs/images/learned-KIND.png
 #   docs/methods/learned.sh trust FOLDER               prints what jobs tell of data that a model is not for, as Markdown
+#   docs/methods/learned.sh distilled FOLDER           prints how near tv-widefield comes to 200 iterations of rl-tv, and
+#                                                      how much faster it is, as Markdown
 # FOLDER keeps NETWORK.safetensors, which may come from elsewhere, and the server's state: only models that were trained
 # there know how strange an image is to them.
 set -euo pipefail
 case "$#:${1:-}" in
-  [01]:* | *:-*) sed -n '2,9s/^# //p' "$0" >&2; exit 2 ;;
-  *:train | 2:table | 2:pictures | 2:trust) ;;
-  *) echo "learned.sh: train FOLDER [NETWORK...], table FOLDER, pictures FOLDER or trust FOLDER" >&2; exit 2 ;;
+  [01]:* | *:-*) sed -n '2,11s/^# //p' "$0" >&2; exit 2 ;;
+  *:train | 2:table | 2:pictures | 2:trust | 2:distilled) ;;
+  *) echo "learned.sh: train FOLDER [NETWORK...], or table, pictures, trust or distilled FOLDER" >&2; exit 2 ;;
 esac
 what=$1 folder=$(realpath -m "$2")
 shift 2
@@ -205,6 +207,49 @@ trust() {
   trust_row 'noise alone' "$work/noise/raw.ome.tif" "$psf"
 }
 
+iterations=(--method rl-tv --iterations 200)
+pass=(--method network --network tv-widefield)
+# Three times, in turn, whole commands: the median of each in seconds.
+race() {
+  local raw=$work/large/raw.ome.tif from way
+  simulate "$work/large" 64,512,512 mixed 402 300
+  for _ in 1 2 3; do
+    for way in iterations pass alone; do
+      case $way in
+        iterations) set -- "${iterations[@]}" ;;
+        pass) set -- "${pass[@]}" ;;
+        alone) set -- "${pass[@]}" --compared-tiles 0 ;;
+      esac
+      from=$(date +%s.%N)
+      deconvolve "$raw" "$work/out.ome.tif" "$psf" "$@"
+      echo "$from $(date +%s.%N)" | awk '{ print $2 - $1 }' >>"$work/$way"
+    done
+  done
+  for way in iterations pass alone; do sort -n "$work/$way" | sed -n 2p; done | paste -sd ' '
+}
+# On specimens that it has not seen.
+distilled() {
+  local kind image
+  have tv-widefield || { echo "learned.sh: there is no tv-widefield.safetensors in $folder" >&2; exit 1; }
+  echo '| specimen | relative L2 of the pass against 200 iterations | ncc of the pass | ncc of the image |'
+  echo '|---|---|---|---|'
+  for kind in mixed filaments shells beads points nuclei; do
+    simulate "$work/$kind" 64,192,192 "$kind" 401 300
+    deconvolve "$work/$kind/raw.ome.tif" "$work/iterations.ome.tif" "$psf" "${iterations[@]}"
+    deconvolve "$work/$kind/raw.ome.tif" "$work/pass.ome.tif" "$psf" "${pass[@]}" --compared-tiles 0
+    for image in "$work/pass.ome.tif" "$work/$kind/raw.ome.tif"; do
+      "$deconvoy" compare "$image" "$work/iterations.ome.tif" --json
+    done | jq -sr --arg kind "$kind" '
+      def short: . * 1000 | round / 1000;
+      "| \($kind) | \(.[0].relative_l2 | short) | \(.[0].ncc | short) | \(.[1].ncc | short) |"'
+  done
+  echo
+  race | awk '{
+    printf "64 x 512 x 512 voxels: 200 iterations %.1f s, the pass %.1f s (%.1f times faster),", $1, $2, $1 / $2
+    printf " without comparing it with rl %.1f s (%.1f times)\n", $3, $1 / $3
+  }'
+}
+
 case $what in
   train)
     [ $# -gt 0 ] || set -- "${compared[@]}"
@@ -213,4 +258,5 @@ case $what in
   table) table ;;
   pictures) pictures ;;
   trust) trust ;;
+  distilled) distilled ;;
 esac

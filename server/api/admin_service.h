@@ -41,7 +41,7 @@ class AdminService final : public v1::Admin::Service {
   grpc::Status ExportUsage(grpc::ServerContext* context, const v1::ExportUsageRequest* request,
                            v1::ExportUsageResponse* response) override;
 
-  // Users and their tokens: admin_users.cc.
+  // Users, their groups and their tokens: admin_users.cc.
   grpc::Status CreateUser(grpc::ServerContext* context, const v1::CreateUserRequest* request,
                           v1::User* response) override;
   grpc::Status UpdateUser(grpc::ServerContext* context, const v1::UpdateUserRequest* request,
@@ -49,6 +49,10 @@ class AdminService final : public v1::Admin::Service {
   grpc::Status GetUser(grpc::ServerContext* context, const v1::GetUserRequest* request, v1::User* response) override;
   grpc::Status ListUsers(grpc::ServerContext* context, const v1::ListUsersRequest* request,
                          v1::ListUsersResponse* response) override;
+  grpc::Status SetGroupWeight(grpc::ServerContext* context, const v1::SetGroupWeightRequest* request,
+                              v1::Group* response) override;
+  grpc::Status ListGroups(grpc::ServerContext* context, const v1::ListGroupsRequest* request,
+                          v1::ListGroupsResponse* response) override;
   grpc::Status CreateToken(grpc::ServerContext* context, const v1::CreateTokenRequest* request,
                            v1::CreateTokenResponse* response) override;
   grpc::Status ListTokens(grpc::ServerContext* context, const v1::ListTokensRequest* request,

@@ -1,4 +1,4 @@
-// Users and their tokens, of the Admin service.
+// Users, their groups and their tokens, of the Admin service.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <google/protobuf/util/time_util.h>
@@ -40,6 +40,14 @@ absl::StatusOr<UserRecord> ToRecord(const v1::User& user) {
   if (user.has_quota()) record.quota = user.quota();
   record.file_roots = {user.file_roots().begin(), user.file_roots().end()};
   return record;
+}
+
+v1::Group ToProto(const GroupRecord& record) {
+  v1::Group group;
+  group.set_name(record.name);
+  group.set_weight(record.weight);
+  group.set_users(static_cast<uint32_t>(record.users));
+  return group;
 }
 
 v1::Token ToProto(const TokenRecord& record) {
@@ -137,6 +145,28 @@ grpc::Status AdminService::ListUsers(grpc::ServerContext* context, const v1::Lis
     for (const UserRecord& user : page.items) {
       ASSIGN_OR_RETURN(*response->add_users(), Describe(user));
     }
+    response->set_next_page_token(page.next_token);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status AdminService::SetGroupWeight(grpc::ServerContext* context, const v1::SetGroupWeightRequest* request,
+                                          v1::Group* response) {
+  Call call(door_, kUser, "Admin.SetGroupWeight", *context,
+            fmt::format("{} weight={}", request->group(), request->weight()));
+  return call.Answer(response, [&]() -> absl::StatusOr<v1::Group> {
+    ASSIGN_OR_RETURN(const GroupRecord group, accounts_.SetGroupWeight(request->group(), request->weight()));
+    return ToProto(group);
+  });
+}
+
+grpc::Status AdminService::ListGroups(grpc::ServerContext* context, const v1::ListGroupsRequest* request,
+                                      v1::ListGroupsResponse* response) {
+  Call call(door_, kUser, "Admin.ListGroups", *context);
+  return call.Run([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const Page<GroupRecord> page,
+                     accounts_.ListGroups(static_cast<int>(PageSize(request->page_size())), request->page_token()));
+    for (const GroupRecord& group : page.items) *response->add_groups() = ToProto(group);
     response->set_next_page_token(page.next_token);
     return absl::OkStatus();
   });

@@ -52,14 +52,17 @@ absl::Status CheckFileRoots(const std::vector<std::string>& roots) {
                  "name roots of the server's configuration, each once and in rising order, or `*` alone for all");
 }
 
+absl::Status CheckWeight(const char* field, double weight) {
+  if (std::isfinite(weight) && weight > 0 && weight <= kLargestWeight) return absl::OkStatus();
+  return Invalid(field, fmt::format("`{}` is {}", field, weight), "give a number above 0, up to 1e6");
+}
+
 absl::Status CheckUser(const UserRecord& user) {
   RETURN_IF_ERROR(UserId(UserName(user.id), "user.name").status());
   if (user.role != v1::USER && user.role != v1::WORKER && user.role != v1::ADMIN) {
     return Invalid("user.role", "`user.role` is none of USER, WORKER and ADMIN", "name one of these");
   }
-  if (!std::isfinite(user.weight) || user.weight <= 0 || user.weight > kLargestWeight) {
-    return Invalid("user.weight", fmt::format("`user.weight` is {}", user.weight), "give a number above 0, up to 1e6");
-  }
+  RETURN_IF_ERROR(CheckWeight("user.weight", user.weight));
   RETURN_IF_ERROR(CheckFileRoots(user.file_roots));
   return CheckPlainText("user.group", user.group, kGroupBytes);
 }
@@ -133,6 +136,11 @@ absl::Status Accounts::Load() {
     for (const UserRecord& user : page.items) Remember(user);
     next = page.next_token;
   } while (!next.empty());
+  do {
+    ASSIGN_OR_RETURN(const Page<GroupRecord> page, store_.ListGroups(limits::kPageSize, next));
+    for (const GroupRecord& group : page.items) Remember(group);
+    next = page.next_token;
+  } while (!next.empty());
   return absl::OkStatus();
 }
 
@@ -145,6 +153,35 @@ std::optional<UserRecord> Accounts::Known(const std::string& id) const {
 void Accounts::Remember(const UserRecord& user) {
   const std::lock_guard lock(known_mutex_);
   known_[user.id] = user;
+}
+
+void Accounts::Remember(const GroupRecord& group) {
+  const std::lock_guard lock(known_mutex_);
+  if (group.weight == 1) {
+    group_weights_.erase(group.name);
+  } else {
+    group_weights_[group.name] = group.weight;
+  }
+}
+
+double Accounts::WeightOfGroup(const std::string& group) const {
+  const std::lock_guard lock(known_mutex_);
+  const auto found = group_weights_.find(group);
+  return found == group_weights_.end() ? 1 : found->second;
+}
+
+absl::StatusOr<GroupRecord> Accounts::SetGroupWeight(const std::string& group, double weight) {
+  RETURN_IF_ERROR(CheckPlainText("group", group, kGroupBytes));
+  if (group.empty()) return Invalid("group", "`group` is empty", "name a group that users are in");
+  RETURN_IF_ERROR(CheckWeight("weight", weight));
+  const std::lock_guard lock(changes_);
+  ASSIGN_OR_RETURN(GroupRecord record, store_.SetGroupWeight(group, weight));
+  Remember(record);
+  return record;
+}
+
+absl::StatusOr<Page<GroupRecord>> Accounts::ListGroups(int page_size, const std::string& page_token) {
+  return store_.ListGroups(page_size, page_token);
 }
 
 FileRights Accounts::FileRightsOf(const std::string& id) const {

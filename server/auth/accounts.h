@@ -28,7 +28,7 @@ class Accounts {
  public:
   Accounts(TokenRule rule, Store& store, Clock& clock) : rule_(rule), store_(store), clock_(clock) {}
 
-  // Reads what Known tells. Before the first call of that.
+  // Reads what Known and WeightOfGroup tell. Before the first call of these.
   absl::Status Load();
 
   bool tokens_required() const { return rule_ == TokenRule::kRequired; }
@@ -54,6 +54,13 @@ class Accounts {
   // INVALID_FIELD; LAST_ADMIN when nobody could administer the server any more.
   absl::StatusOr<UserRecord> Update(const UserRecord& change, const std::vector<std::string>& fields);
 
+  // --- groups, which are there by the users that are in them ---
+  // What a group weighs among groups, from memory; 1 where nobody has said otherwise.
+  double WeightOfGroup(const std::string& group) const;
+  // INVALID_FIELD; NOT_FOUND, see Store.
+  absl::StatusOr<GroupRecord> SetGroupWeight(const std::string& group, double weight);
+  absl::StatusOr<Page<GroupRecord>> ListGroups(int page_size, const std::string& page_token);
+
   // A token and its text, which is kept nowhere.
   struct NewToken {
     TokenRecord token;
@@ -78,13 +85,16 @@ class Accounts {
   absl::Status CheckAdminStays(const Lost& lost);
   void NoteUse(TokenRecord token);
   void Remember(const UserRecord& user);
+  void Remember(const GroupRecord& group);
 
   const TokenRule rule_;
   Store& store_;
   Clock& clock_;
   std::mutex changes_;  // held from the check of who can administer to the change
   mutable std::mutex known_mutex_;
-  std::map<std::string, UserRecord> known_;  // by id; guarded by known_mutex_
+  // --- guarded by known_mutex_ ---
+  std::map<std::string, UserRecord> known_;      // by id
+  std::map<std::string, double> group_weights_;  // of groups that do not weigh 1
 };
 
 }  // namespace deconvoy::server

@@ -64,6 +64,8 @@ constexpr auto kTable = std::to_array<Permission>({
     Admins("Admin.UpdateUser", kAudited),
     Users("Admin.GetUser"),
     Admins("Admin.ListUsers"),
+    Admins("Admin.SetGroupWeight", kAudited),
+    Admins("Admin.ListGroups"),
     Admins("Admin.CreateToken", kAudited),
     Users("Admin.ListTokens"),
     Users("Admin.RevokeToken", kAudited),

@@ -125,6 +125,8 @@ class JobManager {
   bool Holds(const TaskId& task, uint64_t token);
   // Whether the job's further tasks are kept back. Does not wait for a step either.
   bool IsPaused(const std::string& job_id);
+  // Also of one that is not known. Does not wait for a step either.
+  bool HasEnded(const std::string& job_id);
   // The worker that failed the task last, or lost it; empty where none has. Does not wait for a step either.
   std::string FailedBy(const TaskId& task);
   // Takes note of what a worker says of a task it holds; ignored when it does not hold it.

@@ -107,6 +107,11 @@ bool JobManager::IsPaused(const std::string& job_id) {
   return job != live_.end() && job->second->record().state == v1::PAUSED;
 }
 
+bool JobManager::HasEnded(const std::string& job_id) {
+  std::lock_guard lock(mutex_);
+  return !live_.contains(job_id);
+}
+
 std::string JobManager::FailedBy(const TaskId& task) {
   std::lock_guard lock(mutex_);
   const auto job = live_.find(task.job_id);

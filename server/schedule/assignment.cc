@@ -117,6 +117,15 @@ std::vector<WaitingJob> Dispatcher::RankFor(const std::string& worker, const std
   return ranked;
 }
 
+std::vector<std::string> Dispatcher::JobsInOrder() const {
+  std::vector<WaitingJob> waiting = jobs_.Waiting();
+  policy_.Rank(waiting, clock_.Steady(), "");
+  std::vector<std::string> ids;
+  ids.reserve(waiting.size());
+  for (WaitingJob& job : waiting) ids.push_back(std::move(job.id));
+  return ids;
+}
+
 void Dispatcher::PreferLarge(const WorkerEntry& worker, std::vector<WaitingJob>& ranked) const {
   if (ranked.empty()) return;
   const uint64_t budget = worker.registration.memory_budget_bytes();

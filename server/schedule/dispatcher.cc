@@ -44,7 +44,10 @@ Dispatcher::Dispatcher(const Options& options, Store& store, VolumeStore& volume
       shares_(options.half_life, clock.Steady(), kept.shares),
       policy_(options.shares, shares_, std::move(share_of)),
       paused_(kept.paused),
-      inputs_(store, volumes, [this] { Wake(); }) {
+      inputs_({}, store, volumes, clock,
+              {.in_order = [this] { return JobsInOrder(); },
+               .has_ended = [this](const std::string& job) { return jobs_.HasEnded(job); },
+               .wake = [this] { Wake(); }}) {
   jobs_.SetReadyListener([this] { Wake(); });
   if (options_.tick > absl::ZeroDuration()) ticker_ = std::thread([this] { RunTicks(); });
 }

@@ -1,5 +1,7 @@
 #include "server/schedule/input_check.h"
 
+#include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "proto/contract/error.h"
@@ -9,10 +11,8 @@
 namespace deconvoy::server {
 namespace {
 
-// Compared while the caller waits: some 20 ms.
-constexpr int64_t kAtOnceBytes = 32 << 20;
-// Jobs remembered. When there are more, those that are found in order are forgotten, and checked again if need be.
-constexpr size_t kMostJobs = 4096;
+// How long a check serves jobs that are asked for later: bits also rot where nobody writes.
+constexpr auto kServes = std::chrono::hours(1);
 
 // What the bytes are like, not what kept them from being read for once.
 bool IsFinal(const absl::Status& found) {
@@ -21,10 +21,14 @@ bool IsFinal(const absl::Status& found) {
 
 }  // namespace
 
-InputCheck::InputCheck(Store& store, VolumeStore& volumes, std::function<void()> wake)
-    : store_(store),
+InputCheck::InputCheck(const Options& options, Store& store, VolumeStore& volumes, Clock& clock,
+                       Surroundings surroundings)
+    : options_(options),
+      store_(store),
       volumes_(volumes),
-      wake_(std::move(wake)),
+      clock_(clock),
+      surroundings_(std::move(surroundings)),
+      forget_at_(options.kept_jobs),
       thread_([this](const std::stop_token& stop) { Run(stop); }) {}
 
 InputCheck::~InputCheck() {
@@ -33,76 +37,217 @@ InputCheck::~InputCheck() {
 
 void InputCheck::Stop() {
   thread_.request_stop();
+  {
+    std::lock_guard lock(mutex_);
+    break_off_.request_stop();
+  }
   if (thread_.joinable()) thread_.join();
 }
 
 std::optional<absl::Status> InputCheck::Ask(const std::string& job_id) {
+  ForgetEnded();
   {
     std::lock_guard lock(mutex_);
-    if (known_.size() > kMostJobs)
-      std::erase_if(known_, [](const auto& job) { return job.second && job.second->ok(); });
-    const auto [known, is_new] = known_.try_emplace(job_id);
-    if (!is_new && !known->second) awaited_.insert(job_id);
+    const auto [job, is_new] = jobs_.try_emplace(job_id);
     if (!is_new) {
-      const std::optional<absl::Status> found = known->second;
-      if (found && !IsFinal(*found)) known_.erase(known);
+      const std::optional<absl::Status> found = job->second.found;
+      if (!found) job->second.awaited = true;
+      if (found && !IsFinal(*found)) jobs_.erase(job);
       return found;
     }
   }
-  const absl::StatusOr<int64_t> bytes = BytesToRead(job_id);
-  if (bytes.ok() && *bytes > kAtOnceBytes) {
+  absl::StatusOr<std::vector<Input>> inputs = InputsOf(job_id);
+  if (!inputs.ok()) return Answer(job_id, inputs.status());
+  absl::Status known;
+  {
     std::lock_guard lock(mutex_);
-    waiting_.push_back(job_id);
-    changed_.notify_all();
-    return std::nullopt;
+    known = TakeKnown(*inputs);
+    int64_t bytes = 0;
+    ++steps_;
+    for (Input& input : *inputs) {
+      input.asked = steps_;
+      bytes += input.stamp.committed_bytes;
+    }
+    if (known.ok() && !inputs->empty() && bytes > options_.at_once_bytes) {
+      Queue(job_id, *std::move(inputs));
+      return std::nullopt;
+    }
   }
-  const absl::Status found = bytes.ok() ? Check(job_id, {}) : bytes.status();
+  return Answer(job_id, known.ok() ? CheckNow(*inputs) : known);
+}
+
+absl::Status InputCheck::Answer(const std::string& job_id, const absl::Status& found) {
   bool awaited = false;
   {
     std::lock_guard lock(mutex_);
+    const auto job = jobs_.find(job_id);
+    awaited = std::exchange(job->second.awaited, false);
     if (IsFinal(found)) {
-      known_[job_id] = found;
+      job->second.found = found;
     } else {
-      known_.erase(job_id);
+      jobs_.erase(job);
     }
-    awaited = awaited_.erase(job_id) > 0;
   }
-  if (awaited) wake_();
+  if (awaited) surroundings_.wake();
   return found;
 }
 
-absl::StatusOr<int64_t> InputCheck::BytesToRead(const std::string& job_id) {
+// Results of the job itself are not complete, and so not looked at. Of a recording that goes on, what is there now is.
+absl::StatusOr<std::vector<InputCheck::Input>> InputCheck::InputsOf(const std::string& job_id) {
   ASSIGN_OR_RETURN(const std::vector<std::string> ids, store_.VolumesOfJob(job_id));
-  int64_t bytes = 0;
+  std::vector<Input> inputs;
   for (const std::string& id : ids) {
     ASSIGN_OR_RETURN(const VolumeRecord volume, store_.GetVolume(id));
-    if (volume.state == v1::COMPLETE || !volume.job_output) bytes += volume.committed_bytes;
+    if (volume.state != v1::COMPLETE && volume.job_output) continue;
+    Input input{.id = id, .stamp = {.state = volume.state, .committed_bytes = volume.committed_bytes}};
+    std::error_code error;  // which the check will come upon
+    input.stamp.written = std::filesystem::last_write_time(volumes_.PathOf(id), error);
+    inputs.push_back(std::move(input));
   }
-  return bytes;
+  return inputs;
 }
 
-// Results of the job itself are not complete, and so not looked at. Of a recording that goes on, what is there now is.
-absl::Status InputCheck::Check(const std::string& job_id, const std::stop_token& stop) {
-  ASSIGN_OR_RETURN(const std::vector<std::string> ids, store_.VolumesOfJob(job_id));
-  for (const std::string& id : ids) RETURN_IF_ERROR(volumes_.Verify(id, stop));
+// REQUIRES: `asked` of each was taken before, and nothing of it has been read since.
+absl::Status InputCheck::CheckNow(const std::vector<Input>& inputs) {
+  for (const Input& input : inputs) {
+    const absl::Status found = volumes_.Verify(input.id, {});
+    if (!IsFinal(found)) return found;
+    bool told = false;
+    {
+      std::lock_guard lock(mutex_);
+      const Check check{.stamp = input.stamp, .begun = input.asked, .found = found, .touched = clock_.Steady()};
+      checks_[input.id] = check;
+      told = Tell(input.id, check, found);
+    }
+    if (told) surroundings_.wake();
+    RETURN_IF_ERROR(found);
+  }
   return absl::OkStatus();
+}
+
+// --- What is known ---
+
+bool InputCheck::Covers(const Check& check, const Input& input) {
+  return check.begun > input.asked || check.stamp == input.stamp;
+}
+
+bool InputCheck::IsRecent(const Check& check) const {
+  return clock_.Steady() - check.touched < kServes;
+}
+
+absl::Status InputCheck::TakeKnown(std::vector<Input>& inputs) const {
+  absl::Status error;
+  std::erase_if(inputs, [&](const Input& input) {
+    const auto check = checks_.find(input.id);
+    if (check == checks_.end() || !check->second.found || check->second.stamp != input.stamp) return false;
+    if (!IsRecent(check->second)) return false;
+    error.Update(*check->second.found);
+    return true;
+  });
+  return error;
+}
+
+void InputCheck::ForgetEnded() {
+  std::vector<std::string> ids;
+  {
+    std::lock_guard lock(mutex_);
+    if (jobs_.size() < forget_at_) return;
+    for (const auto& [id, job] : jobs_) {
+      if (job.found) ids.push_back(id);
+    }
+  }
+  std::erase_if(ids, [this](const std::string& id) { return !surroundings_.has_ended(id); });
+  std::lock_guard lock(mutex_);
+  for (const std::string& id : ids) {
+    const auto job = jobs_.find(id);
+    if (job != jobs_.end() && job->second.found) jobs_.erase(job);
+  }
+  forget_at_ = std::max(options_.kept_jobs, 2 * jobs_.size());
+  std::set<std::string> open;
+  for (const std::string& job : queued_) {
+    for (const Input& input : jobs_.at(job).open) open.insert(input.id);
+  }
+  std::erase_if(checks_, [&](const auto& check) { return !IsRecent(check.second) && !open.contains(check.first); });
+}
+
+// --- The thread's ---
+
+void InputCheck::Queue(const std::string& job_id, std::vector<Input> inputs) {
+  jobs_[job_id].open = std::move(inputs);
+  queued_.insert(job_id);
+  ++queueings_;
+  break_off_.request_stop();
+  changed_.notify_all();
 }
 
 void InputCheck::Run(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  while (changed_.wait(lock, stop, [this] { return !waiting_.empty(); })) {
-    const std::string job_id = std::move(waiting_.front());
-    waiting_.pop_front();
+  while (changed_.wait(lock, stop, [this] { return !queued_.empty(); })) {
+    const uint64_t queueings = queueings_;
     lock.unlock();
-    const absl::Status found = Check(job_id, stop);
+    const std::vector<std::string> order = surroundings_.in_order();
     lock.lock();
     if (stop.stop_requested()) return;
-    known_[job_id] = found;
-    awaited_.erase(job_id);
+    if (queueings != queueings_) continue;  // one of them may come first
+    bool wakes = Drop(order);
+    const auto first = std::ranges::find_if(order, [this](const std::string& id) { return queued_.contains(id); });
+    if (first != order.end()) wakes = GoOn(*first, lock) || wakes;
+    if (stop.stop_requested()) return;
+    if (!wakes) continue;
     lock.unlock();
-    wake_();
+    surroundings_.wake();
     lock.lock();
   }
+}
+
+bool InputCheck::GoOn(const std::string& job_id, std::unique_lock<std::mutex>& lock) {
+  const Input input = jobs_.at(job_id).open.front();
+  Check check = checks_[input.id];
+  if (check.found || !Covers(check, input) || !IsRecent(check)) check = {.stamp = input.stamp, .begun = ++steps_};
+  checks_[input.id] = check;
+  break_off_ = std::stop_source();
+  const std::stop_token stop = break_off_.get_token();
+  lock.unlock();
+  const absl::Status found = volumes_.VerifyFrom(input.id, check.place, stop);
+  lock.lock();
+  Check& newest = checks_[input.id];
+  if (newest.begun != check.begun) return false;  // somebody has checked it at once meanwhile
+  check.touched = clock_.Steady();
+  newest = check;
+  if (absl::IsCancelled(found) && stop.stop_requested()) return false;
+  if (IsFinal(found)) {
+    newest.found = found;
+  } else {
+    checks_.erase(input.id);
+  }
+  return Tell(input.id, check, found);
+}
+
+bool InputCheck::Tell(const std::string& volume_id, const Check& check, const absl::Status& found) {
+  bool told = false;
+  for (auto queued = queued_.begin(); queued != queued_.end();) {
+    Job& job = jobs_.at(*queued);
+    const auto waits =
+        std::erase_if(job.open, [&](const Input& input) { return input.id == volume_id && Covers(check, input); });
+    if (waits == 0 || (found.ok() && !job.open.empty())) {
+      ++queued;
+      continue;
+    }
+    told = true;
+    job.found = found;
+    job.open.clear();
+    queued = queued_.erase(queued);
+  }
+  return told;
+}
+
+bool InputCheck::Drop(const std::vector<std::string>& order) {
+  const std::set<std::string> waiting(order.begin(), order.end());
+  return std::erase_if(queued_, [&](const std::string& id) {
+           if (waiting.contains(id)) return false;
+           jobs_.erase(id);
+           return true;
+         }) > 0;
 }
 
 }  // namespace deconvoy::server

@@ -62,7 +62,8 @@ Standings StandingsOf(const std::vector<WaitingJob>& jobs, const std::map<std::s
     if (!standing.share.group.empty()) groups[standing.share.group] += Claim(account);
   }
   for (auto& [owner, standing] : standings) {
-    if (!standing.share.group.empty()) standing.group_seconds = groups[standing.share.group];
+    if (!standing.share.group.empty())
+      standing.group_seconds = groups[standing.share.group] / standing.share.group_weight;
   }
   return standings;
 }
@@ -71,7 +72,7 @@ Standings StandingsOf(const std::vector<WaitingJob>& jobs, const std::map<std::s
 // group behind the first of that.
 double Behind(const Ranked& later, const std::vector<Ranked>& ranked) {
   const Share& share = later.standing->share;
-  const double group_weight = share.group.empty() ? share.weight : 1;
+  const double group_weight = share.group.empty() ? share.weight : share.group_weight;
   const double of_group = group_weight * (later.standing->group_seconds - ranked[0].standing->group_seconds);
   if (share.group.empty()) return of_group;
   const auto first_of_group = std::find_if(ranked.begin(), ranked.end(), [&](const Ranked& other) {

@@ -2,7 +2,7 @@
 //
 // First by class, INTERACTIVE before NORMAL before BATCH; then by group, then by user within the group, each time who
 // has spent least for their weight (shares.h); then first in, first out. A user without a group stands beside the
-// groups, with their own weight; groups weigh alike. Users who hold as many tasks as they may are left out.
+// groups, with their own weight. Users who hold as many tasks as they may are left out.
 //
 // No class starves. While tasks of more urgent classes are given out, a class that waits saves up a small share of the
 // time that they are expected to take; once it has saved up one of its own tasks, and half a minute at least, that
@@ -25,8 +25,9 @@ namespace deconvoy::server {
 
 // What an owner is entitled to.
 struct Share {
-  double weight = 1;        // above 0
+  double weight = 1;        // within the group; above 0
   std::string group = {};   // empty: none
+  double group_weight = 1;  // of the group among groups, the same for all that are in it; above 0
   int64_t running_cap = 0;  // tasks that workers may hold at once; 0: the usual bound
 };
 

@@ -41,6 +41,7 @@ Share ShareOfUser(const Accounts& accounts, const std::string& owner) {
   if (!user) return {};
   return {.weight = user->weight,
           .group = user->group,
+          .group_weight = accounts.WeightOfGroup(user->group),
           .running_cap = user->quota ? int64_t{user->quota->running_tasks()} : 0};
 }
 

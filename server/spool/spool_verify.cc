@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 #include <system_error>
+#include <tuple>
 #include <vector>
 
 #include "proto/contract/error.h"
@@ -20,6 +21,11 @@ namespace deconvoy::server {
 namespace {
 
 constexpr int64_t kPlanesAtOnce = 64;  // whose boxes are held
+
+// In the order in which the store tells boxes of a frame.
+bool ComesAfter(const Voxel& one, const Voxel& other) {
+  return std::tie(one.z, one.y, one.x) > std::tie(other.z, other.y, other.x);
+}
 
 }  // namespace
 
@@ -71,18 +77,21 @@ absl::Status SpoolVolumeStore::CheckBytes(const VolumeRecord& volume, const File
   return crc == box.crc32c ? absl::OkStatus() : Damaged(volume, box, crc);
 }
 
-absl::Status SpoolVolumeStore::Verify(const std::string& id, const std::stop_token& stop) {
+absl::Status SpoolVolumeStore::VerifyFrom(const std::string& id, VerifyPlace& place, const std::stop_token& stop) {
   ASSIGN_OR_RETURN(const VolumeRecord volume, store_.GetVolume(id));
   if (volume.state != v1::COMPLETE && volume.job_output) return absl::OkStatus();
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(volume.spec.shape(), volume.spec.type(), "spec.shape"));
   ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files_.Open(PathOf(id), false));
-  for (int64_t frame = 0; frame < shape.frames(); ++frame) {
-    for (int64_t z = 0; z < shape.z; z += kPlanesAtOnce) {
+  for (; place.frame < shape.frames(); ++place.frame, place.last.reset()) {
+    for (int64_t z = place.last ? place.last->z : 0; z < shape.z; z += kPlanesAtOnce) {
       ASSIGN_OR_RETURN(const std::vector<CommittedBox> boxes,
-                       store_.GetBoxesFrom(id, frame / shape.c, frame % shape.c, z, z + kPlanesAtOnce));
+                       store_.GetBoxesFrom(id, place.frame / shape.c, place.frame % shape.c, z, z + kPlanesAtOnce));
       for (const CommittedBox& box : boxes) {
+        const Voxel& origin = box.box.box.origin;
+        if (place.last && !ComesAfter(origin, *place.last)) continue;
         if (stop.stop_requested()) return absl::CancelledError("the check was broken off");
         RETURN_IF_ERROR(CheckBytes(volume, *file, box));
+        place.last = origin;
       }
     }
   }

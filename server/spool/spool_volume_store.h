@@ -37,7 +37,7 @@ class SpoolVolumeStore final : public VolumeStore {
   absl::Status DeleteIdle(const VolumeRecord& volume) override;
   void NoteSent(const VolumeRecord& volume, const FrameBox& box) override;
   Quotas& quotas() override { return quotas_; }
-  absl::Status Verify(const std::string& id, const std::stop_token& stop) override;
+  absl::Status VerifyFrom(const std::string& id, VerifyPlace& place, const std::stop_token& stop) override;
   absl::Status Read(const std::string& id, const v1::Box& region, const std::function<bool(v1::Chunk&)>& send) override;
 
   absl::Status Follow(const std::string& id, const std::vector<v1::Box>& regions,

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -52,6 +53,12 @@ class VolumeListener {
   virtual void Completed(const std::string& volume_id) = 0;
   // The volume has all of its bytes, but not the digest that was announced: `error` is DIGEST_MISMATCH.
   virtual void DigestMismatched(const std::string& volume_id, const absl::Status& error) = 0;
+};
+
+// How far the comparison of a volume with its checksums has come; at first at its beginning.
+struct VerifyPlace {
+  int64_t frame = 0;               // of the volume, in t,c order
+  std::optional<Voxel> last = {};  // the origin of the box of it that was compared last; nothing: none was
 };
 
 class VolumeStore {
@@ -110,7 +117,12 @@ class VolumeStore {
   // Compares all bytes of a volume with the checksums that they were stored with, of an unfinished upload those that
   // are committed; unfinished results are not looked at. CORRUPT_DATA naming volume, box and file, after which the
   // volume is not found by its digest any more; CANCELLED when `stop` is requested.
-  virtual absl::Status Verify(const std::string& id, const std::stop_token& stop) = 0;
+  absl::Status Verify(const std::string& id, const std::stop_token& stop) {
+    VerifyPlace place;
+    return VerifyFrom(id, place, stop);
+  }
+  // The same of what comes after `place`, which moves on with every box: after CANCELLED it can be gone on from.
+  virtual absl::Status VerifyFrom(const std::string& id, VerifyPlace& place, const std::stop_token& stop) = 0;
 
   // Sends `region` in chunks to `send`, which may take what it likes of them and returns false to stop (then OK).
   // FAILED_PRECONDITION when some of it is not committed; CORRUPT_DATA, as from Verify, before anything of a damaged

@@ -209,9 +209,16 @@ CREATE TABLE models (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+constexpr const char* kVersion9 = R"sql(
+CREATE TABLE group_weights (
+  name   TEXT PRIMARY KEY,
+  weight REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql";
+
 // Entry n brings version n to version n + 1.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4,
-                                                                 kVersion5, kVersion6, kVersion7, kVersion8};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5,
+                                                                 kVersion6, kVersion7, kVersion8, kVersion9};
 
 absl::StatusOr<int64_t> CurrentVersion(Database& database) {
   ASSIGN_OR_RETURN(Statement query, database.Prepare("PRAGMA user_version"));

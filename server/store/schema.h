@@ -9,7 +9,7 @@
 
 namespace deconvoy::server {
 
-inline constexpr int kSchemaVersion = 8;
+inline constexpr int kSchemaVersion = 9;
 
 // Brings the database to version `to`, one durable step per version. FAILED_PRECONDITION with INCOMPATIBLE_VERSION
 // for a database of a newer version, which is left as it is.

@@ -5,6 +5,7 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/resource_name.h"
+#include "server/store/group_table.h"
 #include "server/store/job_table.h"
 #include "server/store/model_table.h"
 #include "server/store/preview_table.h"
@@ -410,6 +411,20 @@ absl::Status SqliteStore::UpdateUser(const UserRecord& user) {
 absl::StatusOr<Page<UserRecord>> SqliteStore::ListUsers(int page_size, const std::string& page_token) {
   std::lock_guard lock(mutex_);
   return user_table::List(*database_, page_size, page_token);
+}
+
+absl::StatusOr<GroupRecord> SqliteStore::SetGroupWeight(const std::string& group, double weight) {
+  GroupRecord record;
+  RETURN_IF_ERROR(Write([&](Database& database) -> absl::Status {
+    ASSIGN_OR_RETURN(record, group_table::SetWeight(database, group, weight));
+    return absl::OkStatus();
+  }));
+  return record;
+}
+
+absl::StatusOr<Page<GroupRecord>> SqliteStore::ListGroups(int page_size, const std::string& page_token) {
+  std::lock_guard lock(mutex_);
+  return group_table::List(*database_, page_size, page_token);
 }
 
 absl::StatusOr<TokenRecord> SqliteStore::InsertUserToken(TokenRecord token) {

@@ -83,6 +83,8 @@ class SqliteStore : public Store {
   absl::StatusOr<UserRecord> GetUser(const std::string& id) override;
   absl::Status UpdateUser(const UserRecord& user) override;
   absl::StatusOr<Page<UserRecord>> ListUsers(int page_size, const std::string& page_token) override;
+  absl::StatusOr<GroupRecord> SetGroupWeight(const std::string& group, double weight) override;
+  absl::StatusOr<Page<GroupRecord>> ListGroups(int page_size, const std::string& page_token) override;
   absl::StatusOr<TokenRecord> InsertUserToken(TokenRecord token) override;
   absl::StatusOr<std::optional<TokenRecord>> FindUserToken(const std::string& hash) override;
   absl::StatusOr<TokenRecord> GetUserToken(const std::string& user_id, int64_t number) override;

@@ -303,6 +303,11 @@ class Store {
   virtual absl::StatusOr<UserRecord> GetUser(const std::string& id) = 0;
   virtual absl::Status UpdateUser(const UserRecord& user) = 0;  // all but id and time
   virtual absl::StatusOr<Page<UserRecord>> ListUsers(int page_size, const std::string& page_token) = 0;  // by id
+  // What the group weighs from now on, also when nobody is in it any more. NOT_FOUND where nobody is, unless it has a
+  // weight of its own, one that is not 1.
+  virtual absl::StatusOr<GroupRecord> SetGroupWeight(const std::string& group, double weight) = 0;
+  // Those that users are in, and those with a weight of their own; by name.
+  virtual absl::StatusOr<Page<GroupRecord>> ListGroups(int page_size, const std::string& page_token) = 0;
   // The token with its number.
   virtual absl::StatusOr<TokenRecord> InsertUserToken(TokenRecord token) = 0;
   virtual absl::StatusOr<std::optional<TokenRecord>> FindUserToken(const std::string& hash) = 0;

@@ -23,6 +23,12 @@ struct UserRecord {
   std::vector<std::string> file_roots = {};  // that they may use, rising; `*`, alone, for all
 };
 
+struct GroupRecord {
+  std::string name;
+  double weight = 1;  // of the fair share, among groups; above 0
+  int64_t users = 0;  // that are in it
+};
+
 // Which folders for files a user may use.
 struct FileRights {
   bool all = false;

@@ -197,6 +197,21 @@ TEST_P(SpoolUseTest, VerifyingCanBeBrokenOff) {
   EXPECT_TRUE(absl::IsCancelled(volumes_->Verify(complete, stop.get_token())));
 }
 
+TEST_P(SpoolUseTest, VerifyingGoesOnFromItsPlace) {
+  const std::string id = Complete("a");
+  std::stop_source stop;
+  stop.request_stop();
+  VerifyPlace place{.frame = 0, .last = Voxel{1, 0, 0}};  // two planes, a box each, were compared
+  EXPECT_TRUE(absl::IsCancelled(volumes_->VerifyFrom(id, place, stop.get_token())));
+  EXPECT_EQ(place.last, (Voxel{1, 0, 0}));
+  Flip(id, kChunk + 5);
+  EXPECT_OK(volumes_->VerifyFrom(id, place, {}));  // what was compared is not looked at again
+  EXPECT_EQ(place.frame, 2) << "all frames were compared";
+  Flip(id, 2 * kChunk + 5);
+  place = {.frame = 0, .last = Voxel{1, 0, 0}};
+  EXPECT_EQ(ReasonOf(volumes_->VerifyFrom(id, place, {})), v1::CORRUPT_DATA);
+}
+
 // --- Quotas ---
 
 TEST_P(SpoolUseTest, AnOwnerHasNoMoreThanTheQuota) {

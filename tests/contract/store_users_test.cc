@@ -1,4 +1,5 @@
 // What every store promises about users and their tokens.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <string>
@@ -69,6 +70,43 @@ TEST_P(StoreUsersTest, AnIdIsTakenOnceAndUnknownOnesAreNotFound) {
   EXPECT_EQ(ReasonOf(store_->InsertUserToken({.user_id = "bob", .hash = "h"}).status()), v1::NOT_FOUND);
   EXPECT_EQ(ReasonOf(store_->ListUserTokens("bob", 10, "").status()), v1::NOT_FOUND);
   EXPECT_EQ(ReasonOf(store_->GetUserToken("ada", 1).status()), v1::NOT_FOUND);
+}
+
+TEST_P(StoreUsersTest, GroupsAreThoseOfUsersAndThoseWithAWeightOfTheirOwn) {
+  const auto listed = [this] {
+    std::vector<std::string> groups;
+    std::string token;
+    do {
+      const auto page = store_->ListGroups(2, token);
+      EXPECT_OK(page);
+      if (!page.ok()) return groups;
+      for (const GroupRecord& group : page->items) {
+        groups.push_back(fmt::format("{} {:g} {}", group.name, group.weight, group.users));
+      }
+      token = page->next_token;
+    } while (!token.empty());
+    return groups;
+  };
+  EXPECT_THAT(listed(), IsEmpty());
+  EXPECT_EQ(ReasonOf(store_->SetGroupWeight("lab", 2).status()), v1::NOT_FOUND);
+  ASSERT_OK(store_->InsertUser({.id = "ada", .group = "lab"}));
+  ASSERT_OK(store_->InsertUser({.id = "bob", .group = "lab"}));
+  ASSERT_OK(store_->InsertUser({.id = "eve", .group = "core"}));
+  ASSERT_OK(store_->InsertUser({.id = "joe", .group = "zoo"}));
+  AddUser("single");
+  EXPECT_THAT(listed(), ElementsAre("core 1 1", "lab 1 2", "zoo 1 1"));
+  ASSERT_OK(store_->SetGroupWeight("lab", 5));
+  ASSERT_OK_AND_ASSIGN(const GroupRecord lab, store_->SetGroupWeight("lab", 2.5));
+  EXPECT_EQ(lab.name, "lab");
+  EXPECT_EQ(lab.weight, 2.5);
+  EXPECT_EQ(lab.users, 2);
+  ASSERT_OK(store_->SetGroupWeight("core", 3));
+  ASSERT_OK(store_->UpdateUser({.id = "eve", .group = "lab"}));
+  Reopen();
+  EXPECT_THAT(listed(), ElementsAre("core 3 0", "lab 2.5 3", "zoo 1 1")) << "a weight lasts";
+  ASSERT_OK(store_->SetGroupWeight("core", 1));
+  ASSERT_OK(store_->SetGroupWeight("lab", 1));
+  EXPECT_THAT(listed(), ElementsAre("lab 1 3", "zoo 1 1"));
 }
 
 TEST_P(StoreUsersTest, UsersAreListedByIdInPages) {

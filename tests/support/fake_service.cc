@@ -299,6 +299,26 @@ struct FakeService::Services {
       if (request->fields_size() == 1 && request->fields(0) == "weight") response->set_weight(request->user().weight());
       return grpc::Status::OK;
     }
+    // There is one, which answers what it is to weigh.
+    grpc::Status SetGroupWeight(grpc::ServerContext*, const v1::SetGroupWeightRequest* request,
+                                v1::Group* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Admin.SetGroupWeight"); !fault.ok()) return fault;
+      if (request->group() != "imaging") return NoSuch(request->group());
+      response->set_name(request->group());
+      response->set_weight(request->weight());
+      return grpc::Status::OK;
+    }
+    // A page for each of two.
+    grpc::Status ListGroups(grpc::ServerContext*, const v1::ListGroupsRequest* request,
+                            v1::ListGroupsResponse* response) override {
+      const std::lock_guard lock(state.mutex);
+      if (auto fault = state.Enter("Admin.ListGroups"); !fault.ok()) return fault;
+      const bool first = request->page_token().empty();
+      response->add_groups()->set_name(first ? "imaging" : "=zoo\x1b");
+      if (first) response->set_next_page_token("more");
+      return grpc::Status::OK;
+    }
     // Two rows, of the months that were asked for.
     grpc::Status ExportUsage(grpc::ServerContext*, const v1::ExportUsageRequest* request,
                              v1::ExportUsageResponse* response) override {

@@ -13,6 +13,8 @@ Examples:
       what she logs in with
   deconvoy admin user set ada --disable
       nothing of hers is lost, but she comes in no more
+  deconvoy admin group set imaging --weight 20
+      how much a group of users gets beside others
   deconvoy admin pause
       gives out no task until: deconvoy admin resume
   deconvoy admin drain w1
@@ -25,9 +27,10 @@ Examples:
 }  // namespace
 
 void AddAdmin(CLI::App& root, Program& program) {
-  CLI::App* group = root.add_subcommand("admin", "Run a server: its users and tokens, pauses, workers, shares, usage.");
+  CLI::App* group =
+      root.add_subcommand("admin", "Run a server: its users, groups and tokens, pauses, workers, shares, usage.");
   group->footer(kExamples);
-  for (const auto add : {AddAdminUser, AddAdminToken, AddAdminServer}) add(*group, program);
+  for (const auto add : {AddAdminUser, AddAdminGroup, AddAdminToken, AddAdminServer}) add(*group, program);
   ShowHelpOfGroup(*group, program);
 }
 

@@ -12,6 +12,7 @@ namespace deconvoy::client {
 std::string UserArgument(const std::string& text);
 
 void AddAdminUser(CLI::App& group, Program& program);    // user add, set, show, list
+void AddAdminGroup(CLI::App& group, Program& program);   // group set, list
 void AddAdminToken(CLI::App& group, Program& program);   // token new, list, revoke
 void AddAdminServer(CLI::App& group, Program& program);  // pause, resume, drain, undrain, weight, usage
 

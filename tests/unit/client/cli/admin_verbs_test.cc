@@ -11,6 +11,8 @@ namespace deconvoy::client {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::Not;
 
 class AdminVerbsTest : public ProgramTest {
  protected:
@@ -28,7 +30,7 @@ TEST_F(AdminVerbsTest, TheGroupAloneShowsItsHelp) {
   const Result alone = Run({"admin"});
   EXPECT_EQ(alone.code, 0);
   EXPECT_EQ(alone.out, Run({"help", "admin"}).out);
-  for (const char* verb : {"pause", "resume", "drain", "undrain", "weight", "usage"}) {
+  for (const char* verb : {"group", "pause", "resume", "drain", "undrain", "weight", "usage"}) {
     EXPECT_THAT(alone.out, HasSubstr(std::string("\n  ") + verb + " ")) << verb;
   }
 }
@@ -53,6 +55,23 @@ TEST_F(AdminVerbsTest, UsersAreWeighed) {
   for (const char* weight : {"0", "-1", "nan", "much"}) {
     EXPECT_EQ(Served({"admin", "weight", "alice", weight}).code, 2) << weight;
   }
+}
+
+TEST_F(AdminVerbsTest, GroupsAreWeighedAndListed) {
+  const Result set = Served({"admin", "group", "set", "imaging", "--weight", "2.5"});
+  EXPECT_EQ(set.code, 0) << set.err;
+  EXPECT_THAT(set.out, MatchesRegex("GROUP +WEIGHT +USERS *\nimaging +2.5 +0 *\n"));
+  const Result list = Served({"admin", "group", "list"});
+  EXPECT_THAT(list.out, HasSubstr("imaging"));
+  EXPECT_THAT(list.out, HasSubstr("=zoo")) << "the second page";
+  EXPECT_THAT(list.out, Not(HasSubstr("\x1b")));
+  const nlohmann::json json =
+      nlohmann::json::parse(Served({"admin", "group", "set", "imaging", "--weight", "3", "--json"}).out);
+  EXPECT_EQ(json["weight"], 3);
+  for (const char* weight : {"0", "-1", "nan", "much"}) {
+    EXPECT_EQ(Served({"admin", "group", "set", "imaging", "--weight", weight}).code, 2) << weight;
+  }
+  EXPECT_EQ(Served({"admin", "group", "set", "imagign", "--weight", "2"}).code, 3);
 }
 
 TEST_F(AdminVerbsTest, UsageIsATableOrJsonOrCsv) {

@@ -333,6 +333,33 @@ TEST_F(SecurityApiTest, AnAdminMakesUsersAndTokensThatWorkUntilTheyAreRevoked) {
   EXPECT_EQ(ReasonOf(Make("Admin.GetUser", eve)), v1::BAD_TOKEN);
 }
 
+TEST_F(SecurityApiTest, AnAdminWeighsGroups) {
+  ASSERT_OK(core_->accounts().Update({.id = "bob", .group = "lab"}, {"group"}));
+  v1::SetGroupWeightRequest set;
+  set.set_group("lab");
+  set.set_weight(20);
+  EXPECT_EQ(Make("Admin.SetGroupWeight", bob_, set.SerializeAsString()).error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(core_->dispatcher().ShareOfOwner("bob").group_weight, 1);
+  std::string answer;
+  EXPECT_TRUE(Make("Admin.SetGroupWeight", admin_, set.SerializeAsString(), &answer).ok());
+  v1::Group group;
+  ASSERT_TRUE(group.ParseFromString(answer));
+  EXPECT_EQ(group.name(), "lab");
+  EXPECT_EQ(group.weight(), 20);
+  EXPECT_EQ(group.users(), 1U);
+  EXPECT_EQ(core_->dispatcher().ShareOfOwner("bob").group_weight, 20);
+  EXPECT_EQ(core_->dispatcher().ShareOfOwner("ada").group_weight, 1);
+  EXPECT_THAT(log_.str(), HasSubstr("what=\"Admin.SetGroupWeight\" about=\"lab weight=20\" outcome=\"ok\""));
+  v1::ListGroupsResponse list;
+  ASSERT_TRUE(Make("Admin.ListGroups", admin_, "", &answer).ok());
+  ASSERT_TRUE(list.ParseFromString(answer));
+  ASSERT_EQ(list.groups_size(), 1);
+  EXPECT_EQ(list.groups(0).ShortDebugString(), group.ShortDebugString());
+  set.set_group("nobody's");
+  EXPECT_EQ(Make("Admin.SetGroupWeight", admin_, set.SerializeAsString()).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
 TEST_F(SecurityApiTest, TheAuditLogTellsWhatWasChangedAndWhoWasTurnedAwayButNoToken) {
   v1::UpdateUserRequest update;
   update.mutable_user()->set_name("users/bob");

@@ -152,6 +152,33 @@ TEST_F(AccountsTest, FoldersForFilesAreThoseOfTheUserAndAllOfAnAdministrators) {
   EXPECT_TRUE(open.FileRightsOf("local").all);
 }
 
+TEST_F(AccountsTest, AGroupWeighsWhatWasSaidAlsoAfterARestart) {
+  ASSERT_OK(accounts_->Add({.id = "ada", .group = "lab"}));
+  EXPECT_EQ(accounts_->WeightOfGroup("lab"), 1);
+  ASSERT_OK(accounts_->SetGroupWeight("lab", 20));
+  EXPECT_EQ(accounts_->WeightOfGroup("lab"), 20);
+  EXPECT_EQ(accounts_->WeightOfGroup("other"), 1);
+  Accounts again(TokenRule::kRequired, *store_, clock_);
+  ASSERT_OK(again.Load());
+  EXPECT_EQ(again.WeightOfGroup("lab"), 20);
+  ASSERT_OK(accounts_->SetGroupWeight("lab", 1));
+  EXPECT_EQ(accounts_->WeightOfGroup("lab"), 1);
+}
+
+TEST_F(AccountsTest, WhatNoGroupCanWeighIsRefused) {
+  ASSERT_OK(accounts_->Add({.id = "ada", .group = "lab"}));
+  const auto field = [this](const std::string& group, double weight) {
+    return InfoOf(accounts_->SetGroupWeight(group, weight).status()).field();
+  };
+  for (const double weight : {0.0, -1.0, 2e6, std::numeric_limits<double>::quiet_NaN()}) {
+    EXPECT_EQ(field("lab", weight), "weight") << weight;
+  }
+  EXPECT_EQ(field("", 2), "group");
+  EXPECT_EQ(field("a\nb", 2), "group");
+  EXPECT_EQ(ReasonOf(accounts_->SetGroupWeight("lba", 2).status()), v1::NOT_FOUND);
+  EXPECT_EQ(accounts_->WeightOfGroup("lab"), 1);
+}
+
 TEST_F(AccountsTest, WhatNoUserCanBeIsRefused) {
   const auto field = [this](UserRecord user) { return InfoOf(accounts_->Add(std::move(user)).status()).field(); };
   EXPECT_EQ(field({.id = ""}), "user.name");

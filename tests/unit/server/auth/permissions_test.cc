@@ -56,8 +56,9 @@ TEST(Permissions, WorkersMakeTheCallsOfWorkersAndNobodyElseDoes) {
 }
 
 TEST(Permissions, UsersDoNotAdminister) {
-  for (const char* rpc : {"Admin.CreateUser", "Admin.UpdateUser", "Admin.ListUsers", "Admin.CreateToken",
-                          "Admin.DrainWorker", "Admin.PauseServer", "Admin.ExportUsage"}) {
+  for (const char* rpc :
+       {"Admin.CreateUser", "Admin.UpdateUser", "Admin.ListUsers", "Admin.SetGroupWeight", "Admin.ListGroups",
+        "Admin.CreateToken", "Admin.DrainWorker", "Admin.PauseServer", "Admin.ExportUsage"}) {
     EXPECT_EQ(ReasonFor(v1::USER, rpc), v1::ROLE_NOT_ALLOWED) << rpc;
     EXPECT_OK(CheckRole({.owner = "ada", .role = v1::ADMIN}, rpc));
   }
@@ -72,7 +73,7 @@ TEST(Permissions, WhatIsNotInTheTableIsForNobody) {
 
 TEST(Permissions, WhatRemovesOrChangesRightsIsAudited) {
   for (const char* rpc : {"Volumes.Delete", "Jobs.Delete", "Psfs.Delete", "Admin.DrainWorker", "Admin.CreateUser",
-                          "Admin.UpdateUser", "Admin.CreateToken", "Admin.RevokeToken"}) {
+                          "Admin.UpdateUser", "Admin.SetGroupWeight", "Admin.CreateToken", "Admin.RevokeToken"}) {
     ASSERT_NE(FindPermission(rpc), nullptr) << rpc;
     EXPECT_TRUE(FindPermission(rpc)->audited) << rpc;
   }

@@ -76,10 +76,13 @@ class JobService {
  public:
   static constexpr const char* kOwner = "local";
 
-  // `database_vfs` as for ServerCore.
+  // `database_vfs` as for ServerCore; `real` is what lies below files().
   explicit JobService(Dispatcher::Options options = DefaultOptions(), RetryRules rules = {},
-                      std::string database_vfs = "")
-      : options_(std::move(options)), rules_(rules), database_vfs_(std::move(database_vfs)) {
+                      std::string database_vfs = "", std::unique_ptr<FileSystem> real = MakePosixFileSystem())
+      : options_(std::move(options)),
+        rules_(rules),
+        database_vfs_(std::move(database_vfs)),
+        real_files_(std::move(real)) {
     spdlog::set_level(spdlog::level::off);
     Open();
   }
@@ -281,7 +284,7 @@ class JobService {
   testing::TemporaryFolder folder_;
   testing::CountingIds ids_;
   int requests_ = 0;
-  const std::unique_ptr<FileSystem> real_files_ = MakePosixFileSystem();
+  const std::unique_ptr<FileSystem> real_files_;
   testing::FaultyFileSystem files_{*real_files_};
   std::unique_ptr<ServerCore> core_;
 };

@@ -204,6 +204,27 @@ TEST(FairnessSimulationTest, WeightsAndGroupsShareInProportion) {
   EXPECT_NEAR(simulation.Got("b2") / quarter, 0.5, 0.04);
 }
 
+// A lab of four gets four times what one user gets where it weighs as much.
+TEST(FairnessSimulationTest, GroupsShareByTheirWeights) {
+  Simulation simulation(10, [](const std::string& owner) -> Share {
+    if (owner.starts_with("lab")) return {.group = "lab", .group_weight = 4};
+    if (owner == "single") return {};
+    return {.group = "pair"};
+  });
+  const std::vector<std::string> owners = {"lab1", "lab2", "lab3", "lab4", "single", "pair1", "pair2"};
+  for (const std::string& owner : owners) simulation.Submit({.owner = owner, .task_seconds = 100, .tasks = kEndless});
+  simulation.Run(kDay);
+  const double sixth = 10 * kDay / 6;
+  fmt::print("{:8} {:>6}\n", "user", "share");
+  for (const std::string& owner : owners)
+    fmt::print("{:8} {:5.1f} %\n", owner, 100 * simulation.Got(owner) / sixth / 6);
+  std::cout << std::flush;
+  for (const char* owner : {"lab1", "lab2", "lab3", "lab4"})
+    EXPECT_NEAR(simulation.Got(owner) / sixth, 1, 0.04) << owner;
+  EXPECT_NEAR(simulation.Got("single") / sixth, 1, 0.04);
+  for (const char* owner : {"pair1", "pair2"}) EXPECT_NEAR(simulation.Got(owner) / sixth, 0.5, 0.04) << owner;
+}
+
 // Somebody who was away gets what they missed of late, but not all of it.
 TEST(FairnessSimulationTest, WhoWasAwayComesFirstForAWhile) {
   Simulation simulation(4);

@@ -94,6 +94,26 @@ TEST_F(PolicyTest, GroupsShareAlikeHoweverManyTheyAre) {
   EXPECT_THAT(Ranked({Job("1", "a1"), Job("2", "b1")}), ElementsAre("1", "2"));
 }
 
+TEST_F(PolicyTest, WhatAGroupHasSpentCountsForItsWeight) {
+  for (const char* user : {"a1", "a2", "a3"}) entitled_[user] = {.group = "a", .group_weight = 3};
+  entitled_["b1"].group = "b";
+  for (const char* user : {"a1", "a2", "a3"}) Spend(user, 40s);
+  Spend("b1", 50s);
+  EXPECT_THAT(Ranked({Job("1", "b1"), Job("2", "a1")}), ElementsAre("2", "1")) << "120 of group a, for three";
+  Spend("a1", 40s);
+  EXPECT_THAT(Ranked({Job("1", "b1"), Job("2", "a2")}), ElementsAre("1", "2")) << "160 of group a";
+}
+
+TEST_F(PolicyTest, AWorkerStaysWithItsJobByTheSecondsThatItsWholeGroupIsBehind) {
+  entitled_["a1"] = {.group = "a", .group_weight = 4};
+  for (const char* user : {"a1", "u"}) shares_.Learn(user, v1::NORMAL, absl::Seconds(10));
+  Spend("a1", 108s);
+  Spend("u", 25s);
+  EXPECT_THAT(Ranked({Job("1", "u"), Job("2", "a1")}, "2"), ElementsAre("2", "1")) << "by 8 seconds, less than a task";
+  Spend("a1", 4s);
+  EXPECT_THAT(Ranked({Job("1", "u"), Job("2", "a1")}, "2"), ElementsAre("1", "2")) << "by 12 seconds";
+}
+
 TEST_F(PolicyTest, WithinAGroupItsUsersShare) {
   entitled_["a1"].group = entitled_["a2"].group = "a";
   entitled_["a2"].weight = 2;

@@ -30,8 +30,9 @@ class SchemaTest : public ::testing::Test {
 TEST_F(SchemaTest, NewDatabaseGetsTheCurrentVersion) {
   ASSERT_OK(Migrate(*database_));
   EXPECT_EQ(Ask("PRAGMA user_version"), kSchemaVersion);
-  for (const char* table : {"volumes", "boxes", "jobs", "job_volumes", "tasks", "events", "requests", "counters",
-                            "psf_names", "psfs", "model_names", "models", "previews", "usage", "shares"}) {
+  for (const char* table :
+       {"volumes", "boxes", "jobs", "job_volumes", "tasks", "events", "requests", "counters", "psf_names", "psfs",
+        "model_names", "models", "previews", "usage", "shares", "group_weights"}) {
     EXPECT_EQ(Ask(fmt::format("SELECT count(*) FROM sqlite_schema WHERE name = '{}'", table)), 1) << table;
   }
 }
