@@ -83,19 +83,24 @@ Door::~Door() {
   AuditLeftOut(refusals_.ForgetAll());
 }
 
+absl::Status UnreadMessage() {
+  return MakeError({.reason = v1::INVALID_FIELD, .remedy = "use a client of the server's version"},
+                   "a message of the call cannot be read");
+}
+
 absl::Status Door::CheckOpen() const {
   if (!closing_) return absl::OkStatus();
   return MakeError({.reason = v1::SHUTTING_DOWN, .remedy = "try again in a while"},
                    "the server is stopping and takes nothing new");
 }
 
-Call::Call(Door& door, From from, const char* rpc, const grpc::ServerContextBase& context, std::string_view subject)
+Call::Call(Door& door, From from, const char* rpc, const grpc::ServerContextBase& context, std::function<void()> cancel)
     : door_(door),
       from_(from),
       rpc_(rpc),
       context_(context),
-      start_(std::chrono::steady_clock::now()),
-      subject_(Shortened(subject, kSubjectLimit)) {}
+      cancel_(std::move(cancel)),
+      start_(std::chrono::steady_clock::now()) {}
 
 Call::~Call() {
   if (counted_) door_.limits_.Leave(caller_.owner);
@@ -103,6 +108,13 @@ Call::~Call() {
 
 void Call::About(std::string_view subject) {
   subject_ = Shortened(subject, kSubjectLimit);
+}
+
+absl::Status Call::NoMessage(Heard heard, bool idle) const {
+  if (heard == Heard::kUnread) return UnreadMessage();
+  if (idle) return absl::DeadlineExceededError("the call's message did not come");
+  if (gone()) return absl::CancelledError("the caller left before its message had come");
+  return MakeError({.reason = v1::INVALID_FIELD, .remedy = "send one message"}, "the call came without its message");
 }
 
 // A worker of this machine shows the credential, one from elsewhere a token.

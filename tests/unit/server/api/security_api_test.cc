@@ -244,6 +244,15 @@ TEST_F(OthersApiTest, ASessionIsItsUsers) {
   EXPECT_NE(his.job().name(), hers.job().name());
 }
 
+TEST_F(OthersApiTest, ARecordingDoesNotTakeAMessageThatCannotBeReadForItsEnd) {
+  core_->capabilities().AddMethods({RlMethod()});
+  v1::DeconvolveRequest header;
+  *header.mutable_header() = HeaderWith(CompleteVolumeOf(ada_, "psf"), Spec(12, 16, 8));
+  const grpc::Status status = CallWithMessages(channel_, MethodOf("Deconvolution.Deconvolve"),
+                                               {header.SerializeAsString(), "\xff\xff"}, nullptr, ada_);
+  EXPECT_EQ(ReasonOf(status), v1::INVALID_FIELD) << status.error_message();
+}
+
 TEST_F(OthersApiTest, VersionsOfSomebodyElsesAreNotListed) {
   KeepForAda();
   v1::ListPsfsRequest psfs;
