@@ -122,7 +122,7 @@ absl::StatusOr<Caller> Call::Identify() const {
   const std::string_view authorization = Authorization(context_);
   if (from_ == From::kUser) return door_.accounts_.Identify(authorization);
   const absl::Status credential = door_.credential_.Check(authorization);
-  if (credential.ok()) return Caller{"worker", v1::WORKER};
+  if (credential.ok()) return Caller{kLocalWorkers, v1::WORKER};
   if (!door_.accounts_.tokens_required()) return credential;
   absl::StatusOr<Caller> caller = door_.accounts_.Identify(authorization);
   const v1::ErrorReason reason = ReasonOf(caller.status());

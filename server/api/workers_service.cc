@@ -22,7 +22,7 @@ grpc::Status WorkersService::StreamedSynchronize(grpc::ServerContext* context,
   Call call(door_, kWorker, "Workers.Synchronize", *context);
   return call.Answer(stream, [&](const v1::SynchronizeRequest& request) {
     call.About(request.worker());
-    return dispatcher_.Synchronize(request, [&call] { return call.gone(); });
+    return dispatcher_.Synchronize(request, call.owner(), [&call] { return call.gone(); });
   });
 }
 
@@ -31,7 +31,7 @@ grpc::Status WorkersService::StreamedFetchInput(grpc::ServerContext* context,
   Call call(door_, kWorker, "Workers.FetchInput", *context);
   return call.Stream(stream, [&](const v1::FetchInputRequest& request) -> absl::Status {
     call.About(request.task());
-    RETURN_IF_ERROR(dispatcher_.AuthoriseInput(request));
+    RETURN_IF_ERROR(dispatcher_.AuthoriseInput(request, call.owner()));
     ASSIGN_OR_RETURN(const std::string id, VolumeId(request.volume(), "volume"));
     v1::FetchInputResponse message;
     bool heard = true;
@@ -56,7 +56,7 @@ absl::Status WorkersService::TakeOutput(Call& call, grpc::ServerReader<v1::Deliv
   if (heard == Heard::kUnread) return UnreadMessage();
   if (heard == Heard::kEnd || !message.has_header()) return OutOfOrder("a delivery begins with its header");
   call.About(message.header().task());
-  ASSIGN_OR_RETURN(const std::unique_ptr<Delivery> delivery, dispatcher_.BeginDelivery(message.header()));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Delivery> delivery, dispatcher_.BeginDelivery(message.header(), call.owner()));
   while ((heard = Hear(reader, message)) == Heard::kMessage) {
     switch (message.part_case()) {
       case v1::DeliverOutputRequest::kChunk:
