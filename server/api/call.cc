@@ -103,7 +103,7 @@ Call::Call(Door& door, From from, const char* rpc, const grpc::ServerContextBase
       start_(std::chrono::steady_clock::now()) {}
 
 Call::~Call() {
-  if (counted_) door_.limits_.Leave(caller_.owner);
+  if (counted_) door_.limits_.Leave(caller_.owner, caller_.role);
 }
 
 void Call::About(std::string_view subject) {
@@ -137,7 +137,7 @@ absl::Status Call::Admit() {
   admitted_ = true;
   if (from_ == From::kWorker) return absl::OkStatus();
   counted_ = true;
-  return door_.limits_.Enter(caller_.owner);
+  return door_.limits_.Enter(caller_.owner, caller_.role);
 }
 
 std::optional<grpc::Status> Call::Refusal() {
