@@ -20,6 +20,7 @@
 #include "server/api/methods_service.h"
 #include "server/api/models_service.h"
 #include "server/api/psfs_service.h"
+#include "server/api/reflection_limit.h"
 #include "server/api/volumes_service.h"
 #include "server/api/workers_service.h"
 
@@ -66,6 +67,9 @@ void Configure(grpc::ServerBuilder& builder, const Door::Limits& limits) {
   // this, gRPC ends streams, whosever they are.
   quota.Resize(static_cast<size_t>(limits.users.open_calls) * kCallMemoryBytes + kOtherMemoryBytes);
   builder.SetResourceQuota(quota);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(MakeReflectionLimit());
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 4);

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <list>
 
+#include "server/api/reflection_limit.h"
 #include "server/auth/permissions.h"
 #include "tests/unit/server/api/raw_connection.h"
 #include "tests/unit/server/api/security_fixture.h"
@@ -81,6 +82,26 @@ TEST_F(MessagesApiTest, HalfMessagesToWhatAnswersEverybodyTakeBoundedMemory) {
   int tries = 0;
   while (!Make("Volumes.List", ada_).ok() && tries < 1000) ++tries;
   EXPECT_LT(tries, 1000) << "who has a token is not served again";
+}
+
+TEST_F(MessagesApiTest, ReflectionLeavesThreadsToOthers) {
+  const std::string method = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+  const auto status = [&] { return CallRaw(channel_, method, "\x3a\x01*", nullptr).error_code(); };
+  EXPECT_EQ(status(), grpc::StatusCode::OK);
+  {
+    RawConnection stranger(address_.path);
+    stranger.Greet(true);
+    // Some may come while a call of ours is open, and find no place.
+    for (int call = 0; call < 4 * kOpenReflections; ++call) {
+      stranger.Begin(method, 0, static_cast<uint8_t>(2 * call + 1));
+      status();
+    }
+    EXPECT_EQ(status(), grpc::StatusCode::CANCELLED);
+    EXPECT_TRUE(Make("Volumes.List", ada_).ok());
+  }
+  int tries = 0;
+  while (status() != grpc::StatusCode::OK && tries < 1000) ++tries;
+  EXPECT_LT(tries, 1000) << "those that are over still count";
 }
 
 TEST_F(MessagesApiTest, AMessageThatCannotBeReadIsNoFaultOfTheServers) {
