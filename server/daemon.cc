@@ -31,6 +31,8 @@ constexpr std::chrono::seconds kEndOfWorkers{2};
 constexpr std::chrono::seconds kEndOfCalls{1};
 
 constexpr int64_t kThreadsBesideGpu = 8;
+// Calls that administrators can make whatever users have open.
+constexpr int64_t kAdminCalls = 16;
 
 constexpr const char* kPrivateRoomRemedy =
     "Set TMPDIR to a folder with more room, or DECONVOY_SCRATCH, which `deconvoy` takes first where it is set.";
@@ -101,6 +103,7 @@ class WholeDaemon final : public Daemon {
     if (config_.auth_tokens != "required") return limits;
     limits.users.open_calls_each = config_.open_calls_per_user;
     limits.users.calls_per_second = config_.calls_per_second;
+    limits.users.admin_calls = kAdminCalls;
     return limits;
   }
 

@@ -41,10 +41,11 @@ absl::Status CheckMonth(const std::string& month, const std::string& field) {
 
 }  // namespace
 
-grpc::Status AdminService::GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* /*request*/,
-                                         v1::ServerInfo* response) {
+grpc::Status AdminService::StreamedGetServerInfo(grpc::ServerContext* context,
+                                                 Unary<v1::GetServerInfoRequest, v1::ServerInfo>* stream) {
   Call call(door_, kUser, "Admin.GetServerInfo", *context);
-  return call.Answer(response, [&] { return DescribeServer(call.caller()); });
+  return call.Answer(stream,
+                     [&](const v1::GetServerInfoRequest& /*request*/) { return DescribeServer(call.caller()); });
 }
 
 absl::StatusOr<v1::ServerInfo> AdminService::DescribeServer(const Caller& caller) {
@@ -65,37 +66,42 @@ absl::StatusOr<v1::ServerInfo> AdminService::DescribeServer(const Caller& caller
   return info;
 }
 
-grpc::Status AdminService::ListWorkers(grpc::ServerContext* context, const v1::ListWorkersRequest* request,
-                                       v1::ListWorkersResponse* response) {
+grpc::Status AdminService::StreamedListWorkers(grpc::ServerContext* context,
+                                               Unary<v1::ListWorkersRequest, v1::ListWorkersResponse>* stream) {
   Call call(door_, kUser, "Admin.ListWorkers", *context);
-  return call.Run([&] {
+  return call.Answer(stream, [&](const v1::ListWorkersRequest& request) -> absl::StatusOr<v1::ListWorkersResponse> {
+    v1::ListWorkersResponse response;
     const std::string tasks_of = call.caller().role == v1::ADMIN ? "" : call.owner();
-    const auto page = PageOf(dispatcher_.Workers(tasks_of), request->page_size(), request->page_token());
-    response->mutable_workers()->Assign(page.items.begin(), page.items.end());
-    response->set_next_page_token(page.next_token);
-    return absl::OkStatus();
+    const auto page = PageOf(dispatcher_.Workers(tasks_of), request.page_size(), request.page_token());
+    response.mutable_workers()->Assign(page.items.begin(), page.items.end());
+    response.set_next_page_token(page.next_token);
+    return response;
   });
 }
 
-grpc::Status AdminService::DrainWorker(grpc::ServerContext* context, const v1::DrainWorkerRequest* request,
-                                       v1::Worker* response) {
-  Call call(door_, kUser, "Admin.DrainWorker", *context, request->worker());
-  return call.Answer(response, [&] { return dispatcher_.DrainWorker(request->worker(), request->drain()); });
+grpc::Status AdminService::StreamedDrainWorker(grpc::ServerContext* context,
+                                               Unary<v1::DrainWorkerRequest, v1::Worker>* stream) {
+  Call call(door_, kUser, "Admin.DrainWorker", *context);
+  return call.Answer(stream, [&](const v1::DrainWorkerRequest& request) {
+    call.About(request.worker());
+    return dispatcher_.DrainWorker(request.worker(), request.drain());
+  });
 }
 
-grpc::Status AdminService::PauseServer(grpc::ServerContext* context, const v1::PauseServerRequest* request,
-                                       v1::ServerInfo* response) {
-  Call call(door_, kUser, "Admin.PauseServer", *context, request->pause() ? "pause" : "go on");
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::ServerInfo> {
-    RETURN_IF_ERROR(dispatcher_.Pause(request->pause()));
+grpc::Status AdminService::StreamedPauseServer(grpc::ServerContext* context,
+                                               Unary<v1::PauseServerRequest, v1::ServerInfo>* stream) {
+  Call call(door_, kUser, "Admin.PauseServer", *context);
+  return call.Answer(stream, [&](const v1::PauseServerRequest& request) -> absl::StatusOr<v1::ServerInfo> {
+    call.About(request.pause() ? "pause" : "go on");
+    RETURN_IF_ERROR(dispatcher_.Pause(request.pause()));
     return DescribeServer(call.caller());
   });
 }
 
-grpc::Status AdminService::ExportUsage(grpc::ServerContext* context, const v1::ExportUsageRequest* request,
-                                       v1::ExportUsageResponse* response) {
+grpc::Status AdminService::StreamedExportUsage(grpc::ServerContext* context,
+                                               Unary<v1::ExportUsageRequest, v1::ExportUsageResponse>* stream) {
   Call call(door_, kUser, "Admin.ExportUsage", *context);
-  return call.Answer(response, [&] { return Usage(*request); });
+  return call.Answer(stream, [&](const v1::ExportUsageRequest& request) { return Usage(request); });
 }
 
 absl::StatusOr<v1::ExportUsageResponse> AdminService::Usage(const v1::ExportUsageRequest& request) {

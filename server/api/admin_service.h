@@ -17,7 +17,7 @@
 namespace deconvoy::server {
 
 // The arguments must outlive the service.
-class AdminService final : public v1::Admin::Service {
+class AdminService final : public v1::Admin::StreamedService {
  public:
   AdminService(Door& door, JobManager& jobs, Dispatcher& dispatcher, VolumeStore& volumes, Store& store,
                UsageMeter& usage, Accounts& accounts, Clock& clock)
@@ -30,35 +30,35 @@ class AdminService final : public v1::Admin::Service {
         accounts_(accounts),
         start_time_(clock.Wall()) {}
 
-  grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
-                             v1::ServerInfo* response) override;
-  grpc::Status ListWorkers(grpc::ServerContext* context, const v1::ListWorkersRequest* request,
-                           v1::ListWorkersResponse* response) override;
-  grpc::Status DrainWorker(grpc::ServerContext* context, const v1::DrainWorkerRequest* request,
-                           v1::Worker* response) override;
-  grpc::Status PauseServer(grpc::ServerContext* context, const v1::PauseServerRequest* request,
-                           v1::ServerInfo* response) override;
-  grpc::Status ExportUsage(grpc::ServerContext* context, const v1::ExportUsageRequest* request,
-                           v1::ExportUsageResponse* response) override;
+  grpc::Status StreamedGetServerInfo(grpc::ServerContext* context,
+                                     Unary<v1::GetServerInfoRequest, v1::ServerInfo>* stream) override;
+  grpc::Status StreamedListWorkers(grpc::ServerContext* context,
+                                   Unary<v1::ListWorkersRequest, v1::ListWorkersResponse>* stream) override;
+  grpc::Status StreamedDrainWorker(grpc::ServerContext* context,
+                                   Unary<v1::DrainWorkerRequest, v1::Worker>* stream) override;
+  grpc::Status StreamedPauseServer(grpc::ServerContext* context,
+                                   Unary<v1::PauseServerRequest, v1::ServerInfo>* stream) override;
+  grpc::Status StreamedExportUsage(grpc::ServerContext* context,
+                                   Unary<v1::ExportUsageRequest, v1::ExportUsageResponse>* stream) override;
 
   // Users, their groups and their tokens: admin_users.cc.
-  grpc::Status CreateUser(grpc::ServerContext* context, const v1::CreateUserRequest* request,
-                          v1::User* response) override;
-  grpc::Status UpdateUser(grpc::ServerContext* context, const v1::UpdateUserRequest* request,
-                          v1::User* response) override;
-  grpc::Status GetUser(grpc::ServerContext* context, const v1::GetUserRequest* request, v1::User* response) override;
-  grpc::Status ListUsers(grpc::ServerContext* context, const v1::ListUsersRequest* request,
-                         v1::ListUsersResponse* response) override;
-  grpc::Status SetGroupWeight(grpc::ServerContext* context, const v1::SetGroupWeightRequest* request,
-                              v1::Group* response) override;
-  grpc::Status ListGroups(grpc::ServerContext* context, const v1::ListGroupsRequest* request,
-                          v1::ListGroupsResponse* response) override;
-  grpc::Status CreateToken(grpc::ServerContext* context, const v1::CreateTokenRequest* request,
-                           v1::CreateTokenResponse* response) override;
-  grpc::Status ListTokens(grpc::ServerContext* context, const v1::ListTokensRequest* request,
-                          v1::ListTokensResponse* response) override;
-  grpc::Status RevokeToken(grpc::ServerContext* context, const v1::RevokeTokenRequest* request,
-                           v1::Token* response) override;
+  grpc::Status StreamedCreateUser(grpc::ServerContext* context,
+                                  Unary<v1::CreateUserRequest, v1::User>* stream) override;
+  grpc::Status StreamedUpdateUser(grpc::ServerContext* context,
+                                  Unary<v1::UpdateUserRequest, v1::User>* stream) override;
+  grpc::Status StreamedGetUser(grpc::ServerContext* context, Unary<v1::GetUserRequest, v1::User>* stream) override;
+  grpc::Status StreamedListUsers(grpc::ServerContext* context,
+                                 Unary<v1::ListUsersRequest, v1::ListUsersResponse>* stream) override;
+  grpc::Status StreamedSetGroupWeight(grpc::ServerContext* context,
+                                      Unary<v1::SetGroupWeightRequest, v1::Group>* stream) override;
+  grpc::Status StreamedListGroups(grpc::ServerContext* context,
+                                  Unary<v1::ListGroupsRequest, v1::ListGroupsResponse>* stream) override;
+  grpc::Status StreamedCreateToken(grpc::ServerContext* context,
+                                   Unary<v1::CreateTokenRequest, v1::CreateTokenResponse>* stream) override;
+  grpc::Status StreamedListTokens(grpc::ServerContext* context,
+                                  Unary<v1::ListTokensRequest, v1::ListTokensResponse>* stream) override;
+  grpc::Status StreamedRevokeToken(grpc::ServerContext* context,
+                                   Unary<v1::RevokeTokenRequest, v1::Token>* stream) override;
 
  private:
   // The server as this caller is to see it.

@@ -103,113 +103,121 @@ absl::StatusOr<v1::User> AdminService::Describe(const UserRecord& record) {
   return user;
 }
 
-grpc::Status AdminService::CreateUser(grpc::ServerContext* context, const v1::CreateUserRequest* request,
-                                      v1::User* response) {
-  Call call(door_, kUser, "Admin.CreateUser", *context,
-            ChangeText(request->user(), {"role", "group", "weight", "quota", "file_roots", "disabled"}));
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::User> {
-    ASSIGN_OR_RETURN(UserRecord user, ToRecord(request->user()));
+grpc::Status AdminService::StreamedCreateUser(grpc::ServerContext* context,
+                                              Unary<v1::CreateUserRequest, v1::User>* stream) {
+  Call call(door_, kUser, "Admin.CreateUser", *context);
+  return call.Answer(stream, [&](const v1::CreateUserRequest& request) -> absl::StatusOr<v1::User> {
+    call.About(ChangeText(request.user(), {"role", "group", "weight", "quota", "file_roots", "disabled"}));
+    ASSIGN_OR_RETURN(UserRecord user, ToRecord(request.user()));
     if (user.weight == 0) user.weight = 1;
     ASSIGN_OR_RETURN(user, accounts_.Add(std::move(user)));
     return Describe(user);
   });
 }
 
-grpc::Status AdminService::UpdateUser(grpc::ServerContext* context, const v1::UpdateUserRequest* request,
-                                      v1::User* response) {
-  const std::vector<std::string> fields(request->fields().begin(), request->fields().end());
-  Call call(door_, kUser, "Admin.UpdateUser", *context, ChangeText(request->user(), fields));
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::User> {
-    ASSIGN_OR_RETURN(UserRecord user, ToRecord(request->user()));
+grpc::Status AdminService::StreamedUpdateUser(grpc::ServerContext* context,
+                                              Unary<v1::UpdateUserRequest, v1::User>* stream) {
+  Call call(door_, kUser, "Admin.UpdateUser", *context);
+  return call.Answer(stream, [&](const v1::UpdateUserRequest& request) -> absl::StatusOr<v1::User> {
+    const std::vector<std::string> fields(request.fields().begin(), request.fields().end());
+    call.About(ChangeText(request.user(), fields));
+    ASSIGN_OR_RETURN(UserRecord user, ToRecord(request.user()));
     ASSIGN_OR_RETURN(user, accounts_.Update(user, fields));
     return Describe(user);
   });
 }
 
-grpc::Status AdminService::GetUser(grpc::ServerContext* context, const v1::GetUserRequest* request,
-                                   v1::User* response) {
-  Call call(door_, kUser, "Admin.GetUser", *context, request->user());
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::User> {
-    ASSIGN_OR_RETURN(const std::string id, NamedOrCaller(call.caller(), request->user()));
+grpc::Status AdminService::StreamedGetUser(grpc::ServerContext* context, Unary<v1::GetUserRequest, v1::User>* stream) {
+  Call call(door_, kUser, "Admin.GetUser", *context);
+  return call.Answer(stream, [&](const v1::GetUserRequest& request) -> absl::StatusOr<v1::User> {
+    call.About(request.user());
+    ASSIGN_OR_RETURN(const std::string id, NamedOrCaller(call.caller(), request.user()));
     ASSIGN_OR_RETURN(const UserRecord user, accounts_.Find(id));
     return Describe(user);
   });
 }
 
-grpc::Status AdminService::ListUsers(grpc::ServerContext* context, const v1::ListUsersRequest* request,
-                                     v1::ListUsersResponse* response) {
+grpc::Status AdminService::StreamedListUsers(grpc::ServerContext* context,
+                                             Unary<v1::ListUsersRequest, v1::ListUsersResponse>* stream) {
   Call call(door_, kUser, "Admin.ListUsers", *context);
-  return call.Run([&]() -> absl::Status {
+  return call.Answer(stream, [&](const v1::ListUsersRequest& request) -> absl::StatusOr<v1::ListUsersResponse> {
+    v1::ListUsersResponse response;
     ASSIGN_OR_RETURN(const Page<UserRecord> page,
-                     accounts_.List(static_cast<int>(PageSize(request->page_size())), request->page_token()));
+                     accounts_.List(static_cast<int>(PageSize(request.page_size())), request.page_token()));
     for (const UserRecord& user : page.items) {
-      ASSIGN_OR_RETURN(*response->add_users(), Describe(user));
+      ASSIGN_OR_RETURN(*response.add_users(), Describe(user));
     }
-    response->set_next_page_token(page.next_token);
-    return absl::OkStatus();
+    response.set_next_page_token(page.next_token);
+    return response;
   });
 }
 
-grpc::Status AdminService::SetGroupWeight(grpc::ServerContext* context, const v1::SetGroupWeightRequest* request,
-                                          v1::Group* response) {
-  Call call(door_, kUser, "Admin.SetGroupWeight", *context,
-            fmt::format("{} weight={}", request->group(), request->weight()));
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::Group> {
-    ASSIGN_OR_RETURN(const GroupRecord group, accounts_.SetGroupWeight(request->group(), request->weight()));
+grpc::Status AdminService::StreamedSetGroupWeight(grpc::ServerContext* context,
+                                                  Unary<v1::SetGroupWeightRequest, v1::Group>* stream) {
+  Call call(door_, kUser, "Admin.SetGroupWeight", *context);
+  return call.Answer(stream, [&](const v1::SetGroupWeightRequest& request) -> absl::StatusOr<v1::Group> {
+    call.About(fmt::format("{} weight={}", request.group(), request.weight()));
+    ASSIGN_OR_RETURN(const GroupRecord group, accounts_.SetGroupWeight(request.group(), request.weight()));
     return ToProto(group);
   });
 }
 
-grpc::Status AdminService::ListGroups(grpc::ServerContext* context, const v1::ListGroupsRequest* request,
-                                      v1::ListGroupsResponse* response) {
+grpc::Status AdminService::StreamedListGroups(grpc::ServerContext* context,
+                                              Unary<v1::ListGroupsRequest, v1::ListGroupsResponse>* stream) {
   Call call(door_, kUser, "Admin.ListGroups", *context);
-  return call.Run([&]() -> absl::Status {
+  return call.Answer(stream, [&](const v1::ListGroupsRequest& request) -> absl::StatusOr<v1::ListGroupsResponse> {
+    v1::ListGroupsResponse response;
     ASSIGN_OR_RETURN(const Page<GroupRecord> page,
-                     accounts_.ListGroups(static_cast<int>(PageSize(request->page_size())), request->page_token()));
-    for (const GroupRecord& group : page.items) *response->add_groups() = ToProto(group);
-    response->set_next_page_token(page.next_token);
-    return absl::OkStatus();
+                     accounts_.ListGroups(static_cast<int>(PageSize(request.page_size())), request.page_token()));
+    for (const GroupRecord& group : page.items) *response.add_groups() = ToProto(group);
+    response.set_next_page_token(page.next_token);
+    return response;
   });
 }
 
-grpc::Status AdminService::CreateToken(grpc::ServerContext* context, const v1::CreateTokenRequest* request,
-                                       v1::CreateTokenResponse* response) {
-  Call call(door_, kUser, "Admin.CreateToken", *context, request->user());
-  return call.Run([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(const std::string id, UserId(request->user(), "user"));
+grpc::Status AdminService::StreamedCreateToken(grpc::ServerContext* context,
+                                               Unary<v1::CreateTokenRequest, v1::CreateTokenResponse>* stream) {
+  Call call(door_, kUser, "Admin.CreateToken", *context);
+  return call.Answer(stream, [&](const v1::CreateTokenRequest& request) -> absl::StatusOr<v1::CreateTokenResponse> {
+    call.About(request.user());
+    v1::CreateTokenResponse response;
+    ASSIGN_OR_RETURN(const std::string id, UserId(request.user(), "user"));
     // More seconds than a duration holds become the longest one, which is refused as such.
     constexpr uint64_t kMostSeconds = uint64_t{1} << 40;
     const absl::Duration lifetime =
-        request->lifetime_seconds() == 0
+        request.lifetime_seconds() == 0
             ? absl::InfiniteDuration()
-            : absl::Seconds(static_cast<int64_t>(std::min(request->lifetime_seconds(), kMostSeconds)));
-    ASSIGN_OR_RETURN(const Accounts::NewToken made, accounts_.MakeToken(id, request->label(), lifetime));
-    *response->mutable_token() = ToProto(made.token);
-    response->set_text(made.text);
-    call.About(response->token().name());
-    return absl::OkStatus();
+            : absl::Seconds(static_cast<int64_t>(std::min(request.lifetime_seconds(), kMostSeconds)));
+    ASSIGN_OR_RETURN(const Accounts::NewToken made, accounts_.MakeToken(id, request.label(), lifetime));
+    *response.mutable_token() = ToProto(made.token);
+    response.set_text(made.text);
+    call.About(response.token().name());
+    return response;
   });
 }
 
-grpc::Status AdminService::ListTokens(grpc::ServerContext* context, const v1::ListTokensRequest* request,
-                                      v1::ListTokensResponse* response) {
-  Call call(door_, kUser, "Admin.ListTokens", *context, request->user());
-  return call.Run([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(const std::string id, NamedOrCaller(call.caller(), request->user()));
+grpc::Status AdminService::StreamedListTokens(grpc::ServerContext* context,
+                                              Unary<v1::ListTokensRequest, v1::ListTokensResponse>* stream) {
+  Call call(door_, kUser, "Admin.ListTokens", *context);
+  return call.Answer(stream, [&](const v1::ListTokensRequest& request) -> absl::StatusOr<v1::ListTokensResponse> {
+    call.About(request.user());
+    v1::ListTokensResponse response;
+    ASSIGN_OR_RETURN(const std::string id, NamedOrCaller(call.caller(), request.user()));
     ASSIGN_OR_RETURN(const Page<TokenRecord> page,
-                     accounts_.ListTokens(id, static_cast<int>(PageSize(request->page_size())), request->page_token()));
-    for (const TokenRecord& token : page.items) *response->add_tokens() = ToProto(token);
-    response->set_next_page_token(page.next_token);
-    return absl::OkStatus();
+                     accounts_.ListTokens(id, static_cast<int>(PageSize(request.page_size())), request.page_token()));
+    for (const TokenRecord& token : page.items) *response.add_tokens() = ToProto(token);
+    response.set_next_page_token(page.next_token);
+    return response;
   });
 }
 
-grpc::Status AdminService::RevokeToken(grpc::ServerContext* context, const v1::RevokeTokenRequest* request,
-                                       v1::Token* response) {
-  Call call(door_, kUser, "Admin.RevokeToken", *context, request->token());
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::Token> {
-    ASSIGN_OR_RETURN(const UserTokenId id, ParseUserTokenName(request->token(), "token"));
-    RETURN_IF_ERROR(CheckOwn(call.caller(), id.user_id, "token", request->token()));
+grpc::Status AdminService::StreamedRevokeToken(grpc::ServerContext* context,
+                                               Unary<v1::RevokeTokenRequest, v1::Token>* stream) {
+  Call call(door_, kUser, "Admin.RevokeToken", *context);
+  return call.Answer(stream, [&](const v1::RevokeTokenRequest& request) -> absl::StatusOr<v1::Token> {
+    call.About(request.token());
+    ASSIGN_OR_RETURN(const UserTokenId id, ParseUserTokenName(request.token(), "token"));
+    RETURN_IF_ERROR(CheckOwn(call.caller(), id.user_id, "token", request.token()));
     ASSIGN_OR_RETURN(const TokenRecord token, accounts_.RevokeToken(id.user_id, id.number));
     return ToProto(token);
   });

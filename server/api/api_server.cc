@@ -20,6 +20,7 @@
 #include "server/api/methods_service.h"
 #include "server/api/models_service.h"
 #include "server/api/psfs_service.h"
+#include "server/api/reflection_limit.h"
 #include "server/api/volumes_service.h"
 #include "server/api/workers_service.h"
 
@@ -28,6 +29,10 @@ namespace {
 
 // Calls of workers that may be open beside those of users.
 constexpr int64_t kWorkerCalls = 1024;
+// Memory for what is under way in gRPC, for each call of users that may be open, and for all others together. 64
+// uploads and downloads at once get by with 24 MiB.
+constexpr size_t kCallMemoryBytes = size_t{1} << 20;
+constexpr size_t kOtherMemoryBytes = size_t{64} << 20;
 // Bytes of a stream that may be under way before its handler has asked for them.
 constexpr int kStreamWindowBytes = 640 * 1024;
 
@@ -58,7 +63,13 @@ void Configure(grpc::ServerBuilder& builder, const Door::Limits& limits) {
   // One thread per open call, and a few that wait for new ones. Recordings have four of their own each, which this does
   // not count; as open calls they are bounded, too.
   quota.SetMaxThreads(static_cast<int>(2 * limits.users.open_calls + kWorkerCalls));
+  // Calls are looked at before their messages have come (Call::Answer), but those of gRPC's own services are not: above
+  // this, gRPC ends streams, whosever they are.
+  quota.Resize(static_cast<size_t>(limits.users.open_calls) * kCallMemoryBytes + kOtherMemoryBytes);
   builder.SetResourceQuota(quota);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(MakeReflectionLimit());
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 4);

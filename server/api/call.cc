@@ -83,26 +83,38 @@ Door::~Door() {
   AuditLeftOut(refusals_.ForgetAll());
 }
 
+absl::Status UnreadMessage() {
+  return MakeError({.reason = v1::INVALID_FIELD, .remedy = "use a client of the server's version"},
+                   "a message of the call cannot be read");
+}
+
 absl::Status Door::CheckOpen() const {
   if (!closing_) return absl::OkStatus();
   return MakeError({.reason = v1::SHUTTING_DOWN, .remedy = "try again in a while"},
                    "the server is stopping and takes nothing new");
 }
 
-Call::Call(Door& door, From from, const char* rpc, const grpc::ServerContextBase& context, std::string_view subject)
+Call::Call(Door& door, From from, const char* rpc, const grpc::ServerContextBase& context, std::function<void()> cancel)
     : door_(door),
       from_(from),
       rpc_(rpc),
       context_(context),
-      start_(std::chrono::steady_clock::now()),
-      subject_(Shortened(subject, kSubjectLimit)) {}
+      cancel_(std::move(cancel)),
+      start_(std::chrono::steady_clock::now()) {}
 
 Call::~Call() {
-  if (counted_) door_.limits_.Leave(caller_.owner);
+  if (counted_) door_.limits_.Leave(caller_.owner, caller_.role);
 }
 
 void Call::About(std::string_view subject) {
   subject_ = Shortened(subject, kSubjectLimit);
+}
+
+absl::Status Call::NoMessage(Heard heard, bool idle) const {
+  if (heard == Heard::kUnread) return UnreadMessage();
+  if (idle) return absl::DeadlineExceededError("the call's message did not come");
+  if (gone()) return absl::CancelledError("the caller left before its message had come");
+  return MakeError({.reason = v1::INVALID_FIELD, .remedy = "send one message"}, "the call came without its message");
 }
 
 // A worker of this machine shows the credential, one from elsewhere a token.
@@ -110,7 +122,7 @@ absl::StatusOr<Caller> Call::Identify() const {
   const std::string_view authorization = Authorization(context_);
   if (from_ == From::kUser) return door_.accounts_.Identify(authorization);
   const absl::Status credential = door_.credential_.Check(authorization);
-  if (credential.ok()) return Caller{"worker", v1::WORKER};
+  if (credential.ok()) return Caller{kLocalWorkers, v1::WORKER};
   if (!door_.accounts_.tokens_required()) return credential;
   absl::StatusOr<Caller> caller = door_.accounts_.Identify(authorization);
   const v1::ErrorReason reason = ReasonOf(caller.status());
@@ -125,7 +137,7 @@ absl::Status Call::Admit() {
   admitted_ = true;
   if (from_ == From::kWorker) return absl::OkStatus();
   counted_ = true;
-  return door_.limits_.Enter(caller_.owner);
+  return door_.limits_.Enter(caller_.owner, caller_.role);
 }
 
 std::optional<grpc::Status> Call::Refusal() {

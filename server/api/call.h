@@ -5,16 +5,20 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/support/sync_stream.h>
 #include <spdlog/common.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "proto/contract/status_macros.h"
+#include "server/api/hear.h"
 #include "server/api/idle_streams.h"
 #include "server/api/refusals.h"
 #include "server/api/user_limits.h"
@@ -23,6 +27,9 @@
 #include "server/auth/worker_credential.h"
 
 namespace deconvoy::server {
+
+// A message came that is none of its kind.
+absl::Status UnreadMessage();
 
 // An error as it goes over the wire: the same code, the sentence with control characters escaped, the serialised
 // ErrorInfo as details. Sentences and details that would not fit into HTTP/2 headers are shortened.
@@ -64,7 +71,7 @@ class Door {
   void Close() { closing_ = true; }
   // OK until Close, then SHUTTING_DOWN.
   absl::Status CheckOpen() const;
-  // Streams that users move voxels on.
+  // Streams that users move voxels on, and calls whose message has not come yet.
   IdleStreams& streams() { return streams_; }
 
  private:
@@ -78,14 +85,22 @@ class Door {
   std::atomic<bool> closing_ = false;
 };
 
+// Calls of one message, whose handlers begin before it has come: see Call::Answer.
+template <typename Request, typename Response>
+using Unary = grpc::ServerUnaryStreamer<Request, Response>;
+template <typename Request, typename Response>
+using Split = grpc::ServerSplitStreamer<Request, Response>;
+
 // One call, from its handler's first to its last line. Used by one thread at a time.
 class Call {
  public:
   enum class From { kUser, kWorker };
 
-  // `rpc` is the call's name in the table of permissions (`Volumes.Get`), `subject` what it is about, of which logs
-  // show the beginning: the caller is not known yet, and may have sent anything.
-  Call(Door& door, From from, const char* rpc, const grpc::ServerContextBase& context, std::string_view subject = {});
+  // `rpc` is the call's name in the table of permissions (`Volumes.Get`), `context` gRPC's ServerContext or
+  // CallbackServerContext, which must outlive the call.
+  template <typename Context>
+  Call(Door& door, From from, const char* rpc, const Context& context)
+      : Call(door, from, rpc, context, [&context] { context.TryCancel(); }) {}
   ~Call();
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
@@ -95,8 +110,10 @@ class Call {
   const Caller& caller() const { return caller_; }
   // Whether nobody waits for the answer any more.
   bool gone() const { return context_.IsCancelled(); }
-  // Names what the call turned out to be about.
+  // Names what the call turned out to be about, of which logs show the beginning: the caller may have sent anything.
   void About(std::string_view subject);
+  // Names the call in logs as `rpc`, which it turned out to stand for.
+  void CountAs(const char* rpc) { rpc_ = rpc; }
 
   // Runs `body` (returning absl::Status) if the call is let in, logs the outcome and makes it the call's status.
   template <typename Body>
@@ -113,18 +130,41 @@ class Call {
     return End(body());
   }
 
-  // The same for a body that returns an absl::StatusOr of the answer.
-  template <typename Response, typename Body>
-  grpc::Status Answer(Response* response, Body&& body) {
+  // The same for a call of one message, which is read once the call is let in: nobody else's takes memory. `body` gets
+  // it, and returns an absl::StatusOr of the answer.
+  template <typename Request, typename Response, typename Body>
+  grpc::Status Answer(Unary<Request, Response>* stream, Body&& body) {
     return Run([&]() -> absl::Status {
-      auto result = body();
-      if (!result.ok()) return std::move(result).status();
-      *response = *std::move(result);
-      return absl::OkStatus();
+      Request request;
+      RETURN_IF_ERROR(HearOnly(*stream, request));
+      const absl::StatusOr<Response> response = body(std::as_const(request));
+      RETURN_IF_ERROR(response.status());
+      const bool heard = stream->Write(*response, grpc::WriteOptions().set_last_message());
+      return heard ? absl::OkStatus() : absl::CancelledError("the caller left");
+    });
+  }
+  // The same for a body that writes its answers to the stream, and returns an absl::Status.
+  template <typename Request, typename Response, typename Body>
+  grpc::Status Stream(Split<Request, Response>* stream, Body&& body) {
+    return Run([&]() -> absl::Status {
+      Request request;
+      RETURN_IF_ERROR(HearOnly(*stream, request));
+      return body(std::as_const(request));
     });
   }
 
  private:
+  // `cancel` ends the call for its caller.
+  Call(Door& door, From from, const char* rpc, const grpc::ServerContextBase& context, std::function<void()> cancel);
+
+  // The call's one message.
+  template <typename Stream, typename Request>
+  absl::Status HearOnly(Stream& stream, Request& request) {
+    const IdleStreams::Watched watched(door_.streams(), cancel_);
+    const Heard heard = Hear(stream, request);
+    return heard == Heard::kMessage ? absl::OkStatus() : NoMessage(heard, watched.ended());
+  }
+  absl::Status NoMessage(Heard heard, bool idle) const;
   absl::Status Admit();
   absl::StatusOr<Caller> Identify() const;
   grpc::Status Refuse(const absl::Status& status) const;
@@ -135,8 +175,9 @@ class Call {
 
   Door& door_;
   const From from_;
-  const char* const rpc_;
+  const char* rpc_;
   const grpc::ServerContextBase& context_;
+  const std::function<void()> cancel_;
   const std::chrono::steady_clock::time_point start_;
   Caller caller_;          // once known
   bool counted_ = false;   // among the calls of its user

@@ -65,7 +65,8 @@ absl::Status DeconvolutionService::ServeCall(grpc::CallbackServerContext& contex
   {
     // Only until then: microscopes may rest for hours between time points.
     const IdleStreams::Watched watched(door_.streams(), [&context] { context.TryCancel(); });
-    if (!stream.Read(&first)) return absl::OkStatus();
+    const Heard heard = Hear(stream, first);
+    if (heard != Heard::kMessage) return heard == Heard::kEnd ? absl::OkStatus() : UnreadMessage();
   }
   if (!first.has_header()) {
     return MakeError({.reason = v1::INVALID_FIELD, .field = "header", .remedy = "Send the header first."},

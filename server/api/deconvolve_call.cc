@@ -11,6 +11,7 @@
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
+#include "server/api/call.h"
 
 namespace deconvoy::server {
 
@@ -88,8 +89,12 @@ void DeconvolveCall::ReadInput() {
   absl::Status status;
   bool ending = false;
   v1::DeconvolveRequest message;
-  while (status.ok() && stream_.Read(&message)) {
-    if (message.has_chunk() && !ending) {
+  while (status.ok()) {
+    const Heard heard = Hear(stream_, message);
+    if (heard == Heard::kEnd) break;
+    if (heard == Heard::kUnread) {
+      status = UnreadMessage();
+    } else if (message.has_chunk() && !ending) {
       status = TakeChunk(*message.mutable_chunk());
     } else if (message.has_finish() && !ending) {
       ending = true;

@@ -29,94 +29,105 @@ std::string SubjectOf(const v1::JobSpec& spec) {
 
 }  // namespace
 
-grpc::Status JobsService::Submit(grpc::ServerContext* context, const v1::SubmitJobRequest* request, v1::Job* response) {
-  Call call(door_, kUser, RpcOf(request->spec()), *context, SubjectOf(request->spec()));
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::Job> {
+grpc::Status JobsService::StreamedSubmit(grpc::ServerContext* context, Unary<v1::SubmitJobRequest, v1::Job>* stream) {
+  Call call(door_, kUser, "Jobs.Submit", *context);
+  return call.Answer(stream, [&](const v1::SubmitJobRequest& request) -> absl::StatusOr<v1::Job> {
+    call.CountAs(RpcOf(request.spec()));
+    call.About(SubjectOf(request.spec()));
     RETURN_IF_ERROR(door_.CheckOpen());
-    RETURN_IF_ERROR(ValidateRequestId(request->request_id()));
-    RETURN_IF_ERROR(ValidateJobSpec(request->spec()));
-    RETURN_IF_ERROR(CheckWork(call.caller(), request->spec()));
-    return jobs_.Submit(call.owner(), *request);
+    RETURN_IF_ERROR(ValidateRequestId(request.request_id()));
+    RETURN_IF_ERROR(ValidateJobSpec(request.spec()));
+    RETURN_IF_ERROR(CheckWork(call.caller(), request.spec()));
+    return jobs_.Submit(call.owner(), request);
   });
 }
 
-grpc::Status JobsService::Preflight(grpc::ServerContext* context, const v1::PreflightRequest* request,
-                                    v1::PreflightReport* response) {
-  Call call(door_, kUser, "Jobs.Preflight", *context, request->spec().display_name());
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::PreflightReport> {
-    RETURN_IF_ERROR(CheckWork(call.caller(), request->spec()));
-    return jobs_.Preflight(call.owner(), request->spec());
+grpc::Status JobsService::StreamedPreflight(grpc::ServerContext* context,
+                                            Unary<v1::PreflightRequest, v1::PreflightReport>* stream) {
+  Call call(door_, kUser, "Jobs.Preflight", *context);
+  return call.Answer(stream, [&](const v1::PreflightRequest& request) -> absl::StatusOr<v1::PreflightReport> {
+    call.About(request.spec().display_name());
+    RETURN_IF_ERROR(CheckWork(call.caller(), request.spec()));
+    return jobs_.Preflight(call.owner(), request.spec());
   });
 }
 
-grpc::Status JobsService::Get(grpc::ServerContext* context, const v1::GetJobRequest* request, v1::Job* response) {
-  Call call(door_, kUser, "Jobs.Get", *context, request->job());
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::Job> {
-    ASSIGN_OR_RETURN(const std::string id, JobId(request->job(), "job"));
+grpc::Status JobsService::StreamedGet(grpc::ServerContext* context, Unary<v1::GetJobRequest, v1::Job>* stream) {
+  Call call(door_, kUser, "Jobs.Get", *context);
+  return call.Answer(stream, [&](const v1::GetJobRequest& request) -> absl::StatusOr<v1::Job> {
+    call.About(request.job());
+    ASSIGN_OR_RETURN(const std::string id, JobId(request.job(), "job"));
     return jobs_.Get(call.owner(), id);
   });
 }
 
-grpc::Status JobsService::List(grpc::ServerContext* context, const v1::ListJobsRequest* request,
-                               v1::ListJobsResponse* response) {
+grpc::Status JobsService::StreamedList(grpc::ServerContext* context,
+                                       Unary<v1::ListJobsRequest, v1::ListJobsResponse>* stream) {
   Call call(door_, kUser, "Jobs.List", *context);
-  return call.Answer(response, [&] {
-    v1::ListJobsRequest bounded = *request;
-    bounded.set_page_size(PageSize(request->page_size()));
+  return call.Answer(stream, [&](const v1::ListJobsRequest& request) {
+    v1::ListJobsRequest bounded = request;
+    bounded.set_page_size(PageSize(request.page_size()));
     return jobs_.List(call.owner(), bounded);
   });
 }
 
-grpc::Status JobsService::Watch(grpc::ServerContext* context, const v1::WatchJobRequest* request,
-                                grpc::ServerWriter<v1::JobEvent>* writer) {
-  Call call(door_, kUser, "Jobs.Watch", *context, request->job());
-  return call.Run([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(const std::string id, JobId(request->job(), "job"));
+grpc::Status JobsService::StreamedWatch(grpc::ServerContext* context,
+                                        Split<v1::WatchJobRequest, v1::JobEvent>* stream) {
+  Call call(door_, kUser, "Jobs.Watch", *context);
+  return call.Stream(stream, [&](const v1::WatchJobRequest& request) -> absl::Status {
+    call.About(request.job());
+    ASSIGN_OR_RETURN(const std::string id, JobId(request.job(), "job"));
     return jobs_.Watch(
-        call.owner(), id, request->after_sequence(), [&](const v1::JobEvent& event) { return writer->Write(event); },
+        call.owner(), id, request.after_sequence(), [&](const v1::JobEvent& event) { return stream->Write(event); },
         [&] { return call.gone(); });
   });
 }
 
-grpc::Status JobsService::Cancel(grpc::ServerContext* context, const v1::CancelJobRequest* request, v1::Job* response) {
-  Call call(door_, kUser, "Jobs.Cancel", *context, request->job());
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::Job> {
-    ASSIGN_OR_RETURN(const std::string id, JobId(request->job(), "job"));
+grpc::Status JobsService::StreamedCancel(grpc::ServerContext* context, Unary<v1::CancelJobRequest, v1::Job>* stream) {
+  Call call(door_, kUser, "Jobs.Cancel", *context);
+  return call.Answer(stream, [&](const v1::CancelJobRequest& request) -> absl::StatusOr<v1::Job> {
+    call.About(request.job());
+    ASSIGN_OR_RETURN(const std::string id, JobId(request.job(), "job"));
     return jobs_.Cancel(call.owner(), id);
   });
 }
 
-grpc::Status JobsService::GetPreview(grpc::ServerContext* context, const v1::GetPreviewRequest* request,
-                                     v1::Preview* response) {
-  Call call(door_, kUser, "Jobs.GetPreview", *context, request->job());
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::Preview> {
-    ASSIGN_OR_RETURN(const std::string id, JobId(request->job(), "job"));
-    return jobs_.GetPreview(call.owner(), id, request->c());
+grpc::Status JobsService::StreamedGetPreview(grpc::ServerContext* context,
+                                             Unary<v1::GetPreviewRequest, v1::Preview>* stream) {
+  Call call(door_, kUser, "Jobs.GetPreview", *context);
+  return call.Answer(stream, [&](const v1::GetPreviewRequest& request) -> absl::StatusOr<v1::Preview> {
+    call.About(request.job());
+    ASSIGN_OR_RETURN(const std::string id, JobId(request.job(), "job"));
+    return jobs_.GetPreview(call.owner(), id, request.c());
   });
 }
 
-grpc::Status JobsService::Pause(grpc::ServerContext* context, const v1::PauseJobRequest* request, v1::Job* response) {
-  Call call(door_, kUser, "Jobs.Pause", *context, request->job());
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::Job> {
-    ASSIGN_OR_RETURN(const std::string id, JobId(request->job(), "job"));
+grpc::Status JobsService::StreamedPause(grpc::ServerContext* context, Unary<v1::PauseJobRequest, v1::Job>* stream) {
+  Call call(door_, kUser, "Jobs.Pause", *context);
+  return call.Answer(stream, [&](const v1::PauseJobRequest& request) -> absl::StatusOr<v1::Job> {
+    call.About(request.job());
+    ASSIGN_OR_RETURN(const std::string id, JobId(request.job(), "job"));
     return jobs_.Pause(call.owner(), id);
   });
 }
 
-grpc::Status JobsService::Resume(grpc::ServerContext* context, const v1::ResumeJobRequest* request, v1::Job* response) {
-  Call call(door_, kUser, "Jobs.Resume", *context, request->job());
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::Job> {
-    ASSIGN_OR_RETURN(const std::string id, JobId(request->job(), "job"));
+grpc::Status JobsService::StreamedResume(grpc::ServerContext* context, Unary<v1::ResumeJobRequest, v1::Job>* stream) {
+  Call call(door_, kUser, "Jobs.Resume", *context);
+  return call.Answer(stream, [&](const v1::ResumeJobRequest& request) -> absl::StatusOr<v1::Job> {
+    call.About(request.job());
+    ASSIGN_OR_RETURN(const std::string id, JobId(request.job(), "job"));
     return jobs_.Resume(call.owner(), id);
   });
 }
 
-grpc::Status JobsService::Delete(grpc::ServerContext* context, const v1::DeleteJobRequest* request,
-                                 v1::DeleteJobResponse* /*response*/) {
-  Call call(door_, kUser, "Jobs.Delete", *context, request->job());
-  return call.Run([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(const std::string id, JobId(request->job(), "job"));
-    return jobs_.Delete(call.owner(), id);
+grpc::Status JobsService::StreamedDelete(grpc::ServerContext* context,
+                                         Unary<v1::DeleteJobRequest, v1::DeleteJobResponse>* stream) {
+  Call call(door_, kUser, "Jobs.Delete", *context);
+  return call.Answer(stream, [&](const v1::DeleteJobRequest& request) -> absl::StatusOr<v1::DeleteJobResponse> {
+    call.About(request.job());
+    ASSIGN_OR_RETURN(const std::string id, JobId(request.job(), "job"));
+    RETURN_IF_ERROR(jobs_.Delete(call.owner(), id));
+    return v1::DeleteJobResponse();
   });
 }
 

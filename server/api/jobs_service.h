@@ -8,25 +8,24 @@
 namespace deconvoy::server {
 
 // The arguments must outlive the service.
-class JobsService final : public v1::Jobs::Service {
+class JobsService final : public v1::Jobs::StreamedService {
  public:
   JobsService(Door& door, JobManager& jobs) : door_(door), jobs_(jobs) {}
 
-  grpc::Status Submit(grpc::ServerContext* context, const v1::SubmitJobRequest* request, v1::Job* response) override;
-  grpc::Status Preflight(grpc::ServerContext* context, const v1::PreflightRequest* request,
-                         v1::PreflightReport* response) override;
-  grpc::Status Get(grpc::ServerContext* context, const v1::GetJobRequest* request, v1::Job* response) override;
-  grpc::Status List(grpc::ServerContext* context, const v1::ListJobsRequest* request,
-                    v1::ListJobsResponse* response) override;
-  grpc::Status Watch(grpc::ServerContext* context, const v1::WatchJobRequest* request,
-                     grpc::ServerWriter<v1::JobEvent>* writer) override;
-  grpc::Status Cancel(grpc::ServerContext* context, const v1::CancelJobRequest* request, v1::Job* response) override;
-  grpc::Status GetPreview(grpc::ServerContext* context, const v1::GetPreviewRequest* request,
-                          v1::Preview* response) override;
-  grpc::Status Pause(grpc::ServerContext* context, const v1::PauseJobRequest* request, v1::Job* response) override;
-  grpc::Status Resume(grpc::ServerContext* context, const v1::ResumeJobRequest* request, v1::Job* response) override;
-  grpc::Status Delete(grpc::ServerContext* context, const v1::DeleteJobRequest* request,
-                      v1::DeleteJobResponse* response) override;
+  grpc::Status StreamedSubmit(grpc::ServerContext* context, Unary<v1::SubmitJobRequest, v1::Job>* stream) override;
+  grpc::Status StreamedPreflight(grpc::ServerContext* context,
+                                 Unary<v1::PreflightRequest, v1::PreflightReport>* stream) override;
+  grpc::Status StreamedGet(grpc::ServerContext* context, Unary<v1::GetJobRequest, v1::Job>* stream) override;
+  grpc::Status StreamedList(grpc::ServerContext* context,
+                            Unary<v1::ListJobsRequest, v1::ListJobsResponse>* stream) override;
+  grpc::Status StreamedWatch(grpc::ServerContext* context, Split<v1::WatchJobRequest, v1::JobEvent>* stream) override;
+  grpc::Status StreamedCancel(grpc::ServerContext* context, Unary<v1::CancelJobRequest, v1::Job>* stream) override;
+  grpc::Status StreamedGetPreview(grpc::ServerContext* context,
+                                  Unary<v1::GetPreviewRequest, v1::Preview>* stream) override;
+  grpc::Status StreamedPause(grpc::ServerContext* context, Unary<v1::PauseJobRequest, v1::Job>* stream) override;
+  grpc::Status StreamedResume(grpc::ServerContext* context, Unary<v1::ResumeJobRequest, v1::Job>* stream) override;
+  grpc::Status StreamedDelete(grpc::ServerContext* context,
+                              Unary<v1::DeleteJobRequest, v1::DeleteJobResponse>* stream) override;
 
  private:
   Door& door_;

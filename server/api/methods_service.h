@@ -8,13 +8,13 @@
 namespace deconvoy::server {
 
 // The arguments must outlive the service.
-class MethodsService final : public v1::Methods::Service {
+class MethodsService final : public v1::Methods::StreamedService {
  public:
   MethodsService(Door& door, const Capabilities& capabilities) : door_(door), capabilities_(capabilities) {}
 
-  grpc::Status List(grpc::ServerContext* context, const v1::ListMethodsRequest* request,
-                    v1::ListMethodsResponse* response) override;
-  grpc::Status Get(grpc::ServerContext* context, const v1::GetMethodRequest* request, v1::Method* response) override;
+  grpc::Status StreamedList(grpc::ServerContext* context,
+                            Unary<v1::ListMethodsRequest, v1::ListMethodsResponse>* stream) override;
+  grpc::Status StreamedGet(grpc::ServerContext* context, Unary<v1::GetMethodRequest, v1::Method>* stream) override;
 
  private:
   Door& door_;

@@ -7,34 +7,43 @@ namespace deconvoy::server {
 
 constexpr auto kUser = Call::From::kUser;
 
-grpc::Status ModelsService::Create(grpc::ServerContext* context, const v1::CreateModelRequest* request,
-                                   v1::Model* response) {
-  Call call(door_, kUser, "Models.Create", *context, request->model_id());
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::Model> {
+grpc::Status ModelsService::StreamedCreate(grpc::ServerContext* context,
+                                           Unary<v1::CreateModelRequest, v1::Model>* stream) {
+  Call call(door_, kUser, "Models.Create", *context);
+  return call.Answer(stream, [&](const v1::CreateModelRequest& request) -> absl::StatusOr<v1::Model> {
+    call.About(request.model_id());
     RETURN_IF_ERROR(door_.CheckOpen());
-    return models_.Create(call.owner(), *request);
+    return models_.Create(call.owner(), request);
   });
 }
 
-grpc::Status ModelsService::Get(grpc::ServerContext* context, const v1::GetModelRequest* request, v1::Model* response) {
-  Call call(door_, kUser, "Models.Get", *context, request->model());
-  return call.Answer(response, [&] { return models_.Get(call.owner(), request->model()); });
+grpc::Status ModelsService::StreamedGet(grpc::ServerContext* context, Unary<v1::GetModelRequest, v1::Model>* stream) {
+  Call call(door_, kUser, "Models.Get", *context);
+  return call.Answer(stream, [&](const v1::GetModelRequest& request) {
+    call.About(request.model());
+    return models_.Get(call.owner(), request.model());
+  });
 }
 
-grpc::Status ModelsService::List(grpc::ServerContext* context, const v1::ListModelsRequest* request,
-                                 v1::ListModelsResponse* response) {
-  Call call(door_, kUser, "Models.List", *context, request->model());
-  return call.Answer(response, [&] {
-    v1::ListModelsRequest bounded = *request;
-    bounded.set_page_size(PageSize(request->page_size()));
+grpc::Status ModelsService::StreamedList(grpc::ServerContext* context,
+                                         Unary<v1::ListModelsRequest, v1::ListModelsResponse>* stream) {
+  Call call(door_, kUser, "Models.List", *context);
+  return call.Answer(stream, [&](const v1::ListModelsRequest& request) {
+    call.About(request.model());
+    v1::ListModelsRequest bounded = request;
+    bounded.set_page_size(PageSize(request.page_size()));
     return models_.List(call.owner(), bounded);
   });
 }
 
-grpc::Status ModelsService::Delete(grpc::ServerContext* context, const v1::DeleteModelRequest* request,
-                                   v1::DeleteModelResponse* /*response*/) {
-  Call call(door_, kUser, "Models.Delete", *context, request->model());
-  return call.Run([&] { return models_.Delete(call.owner(), request->model()); });
+grpc::Status ModelsService::StreamedDelete(grpc::ServerContext* context,
+                                           Unary<v1::DeleteModelRequest, v1::DeleteModelResponse>* stream) {
+  Call call(door_, kUser, "Models.Delete", *context);
+  return call.Answer(stream, [&](const v1::DeleteModelRequest& request) -> absl::StatusOr<v1::DeleteModelResponse> {
+    call.About(request.model());
+    RETURN_IF_ERROR(models_.Delete(call.owner(), request.model()));
+    return v1::DeleteModelResponse();
+  });
 }
 
 }  // namespace deconvoy::server

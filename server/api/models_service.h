@@ -8,17 +8,16 @@
 namespace deconvoy::server {
 
 // The arguments must outlive the service.
-class ModelsService final : public v1::Models::Service {
+class ModelsService final : public v1::Models::StreamedService {
  public:
   ModelsService(Door& door, ModelLibrary& models) : door_(door), models_(models) {}
 
-  grpc::Status Create(grpc::ServerContext* context, const v1::CreateModelRequest* request,
-                      v1::Model* response) override;
-  grpc::Status Get(grpc::ServerContext* context, const v1::GetModelRequest* request, v1::Model* response) override;
-  grpc::Status List(grpc::ServerContext* context, const v1::ListModelsRequest* request,
-                    v1::ListModelsResponse* response) override;
-  grpc::Status Delete(grpc::ServerContext* context, const v1::DeleteModelRequest* request,
-                      v1::DeleteModelResponse* response) override;
+  grpc::Status StreamedCreate(grpc::ServerContext* context, Unary<v1::CreateModelRequest, v1::Model>* stream) override;
+  grpc::Status StreamedGet(grpc::ServerContext* context, Unary<v1::GetModelRequest, v1::Model>* stream) override;
+  grpc::Status StreamedList(grpc::ServerContext* context,
+                            Unary<v1::ListModelsRequest, v1::ListModelsResponse>* stream) override;
+  grpc::Status StreamedDelete(grpc::ServerContext* context,
+                              Unary<v1::DeleteModelRequest, v1::DeleteModelResponse>* stream) override;
 
  private:
   Door& door_;

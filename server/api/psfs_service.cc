@@ -7,33 +7,42 @@ namespace deconvoy::server {
 
 constexpr auto kUser = Call::From::kUser;
 
-grpc::Status PsfsService::Create(grpc::ServerContext* context, const v1::CreatePsfRequest* request, v1::Psf* response) {
-  Call call(door_, kUser, "Psfs.Create", *context, request->psf_id());
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::Psf> {
+grpc::Status PsfsService::StreamedCreate(grpc::ServerContext* context, Unary<v1::CreatePsfRequest, v1::Psf>* stream) {
+  Call call(door_, kUser, "Psfs.Create", *context);
+  return call.Answer(stream, [&](const v1::CreatePsfRequest& request) -> absl::StatusOr<v1::Psf> {
+    call.About(request.psf_id());
     RETURN_IF_ERROR(door_.CheckOpen());
-    return psfs_.Create(call.owner(), *request);
+    return psfs_.Create(call.owner(), request);
   });
 }
 
-grpc::Status PsfsService::Get(grpc::ServerContext* context, const v1::GetPsfRequest* request, v1::Psf* response) {
-  Call call(door_, kUser, "Psfs.Get", *context, request->psf());
-  return call.Answer(response, [&] { return psfs_.Get(call.owner(), request->psf()); });
+grpc::Status PsfsService::StreamedGet(grpc::ServerContext* context, Unary<v1::GetPsfRequest, v1::Psf>* stream) {
+  Call call(door_, kUser, "Psfs.Get", *context);
+  return call.Answer(stream, [&](const v1::GetPsfRequest& request) {
+    call.About(request.psf());
+    return psfs_.Get(call.owner(), request.psf());
+  });
 }
 
-grpc::Status PsfsService::List(grpc::ServerContext* context, const v1::ListPsfsRequest* request,
-                               v1::ListPsfsResponse* response) {
-  Call call(door_, kUser, "Psfs.List", *context, request->psf());
-  return call.Answer(response, [&] {
-    v1::ListPsfsRequest bounded = *request;
-    bounded.set_page_size(PageSize(request->page_size()));
+grpc::Status PsfsService::StreamedList(grpc::ServerContext* context,
+                                       Unary<v1::ListPsfsRequest, v1::ListPsfsResponse>* stream) {
+  Call call(door_, kUser, "Psfs.List", *context);
+  return call.Answer(stream, [&](const v1::ListPsfsRequest& request) {
+    call.About(request.psf());
+    v1::ListPsfsRequest bounded = request;
+    bounded.set_page_size(PageSize(request.page_size()));
     return psfs_.List(call.owner(), bounded);
   });
 }
 
-grpc::Status PsfsService::Delete(grpc::ServerContext* context, const v1::DeletePsfRequest* request,
-                                 v1::DeletePsfResponse* /*response*/) {
-  Call call(door_, kUser, "Psfs.Delete", *context, request->psf());
-  return call.Run([&] { return psfs_.Delete(call.owner(), request->psf()); });
+grpc::Status PsfsService::StreamedDelete(grpc::ServerContext* context,
+                                         Unary<v1::DeletePsfRequest, v1::DeletePsfResponse>* stream) {
+  Call call(door_, kUser, "Psfs.Delete", *context);
+  return call.Answer(stream, [&](const v1::DeletePsfRequest& request) -> absl::StatusOr<v1::DeletePsfResponse> {
+    call.About(request.psf());
+    RETURN_IF_ERROR(psfs_.Delete(call.owner(), request.psf()));
+    return v1::DeletePsfResponse();
+  });
 }
 
 }  // namespace deconvoy::server

@@ -8,16 +8,16 @@
 namespace deconvoy::server {
 
 // The arguments must outlive the service.
-class PsfsService final : public v1::Psfs::Service {
+class PsfsService final : public v1::Psfs::StreamedService {
  public:
   PsfsService(Door& door, PsfLibrary& psfs) : door_(door), psfs_(psfs) {}
 
-  grpc::Status Create(grpc::ServerContext* context, const v1::CreatePsfRequest* request, v1::Psf* response) override;
-  grpc::Status Get(grpc::ServerContext* context, const v1::GetPsfRequest* request, v1::Psf* response) override;
-  grpc::Status List(grpc::ServerContext* context, const v1::ListPsfsRequest* request,
-                    v1::ListPsfsResponse* response) override;
-  grpc::Status Delete(grpc::ServerContext* context, const v1::DeletePsfRequest* request,
-                      v1::DeletePsfResponse* response) override;
+  grpc::Status StreamedCreate(grpc::ServerContext* context, Unary<v1::CreatePsfRequest, v1::Psf>* stream) override;
+  grpc::Status StreamedGet(grpc::ServerContext* context, Unary<v1::GetPsfRequest, v1::Psf>* stream) override;
+  grpc::Status StreamedList(grpc::ServerContext* context,
+                            Unary<v1::ListPsfsRequest, v1::ListPsfsResponse>* stream) override;
+  grpc::Status StreamedDelete(grpc::ServerContext* context,
+                              Unary<v1::DeletePsfRequest, v1::DeletePsfResponse>* stream) override;
 
  private:
   Door& door_;

@@ -21,7 +21,7 @@ absl::Status TooManyOpen(std::string_view whose, int64_t limit) {
 
 }  // namespace
 
-absl::Status UserLimits::Enter(const std::string& user) {
+absl::Status UserLimits::Enter(const std::string& user, v1::Role role) {
   std::lock_guard lock(mutex_);
   if (uses_.size() >= forget_at_) Forget();
   const auto [found, is_new] = uses_.try_emplace(user);
@@ -32,16 +32,19 @@ absl::Status UserLimits::Enter(const std::string& user) {
   }
   ++use.open;
   ++open_;
+  if (role == v1::ADMIN) ++admins_open_;
   if (options_.open_calls_each > 0 && use.open > options_.open_calls_each)
     return TooManyOpen("you have", options_.open_calls_each);
-  if (open_ > options_.open_calls) return TooManyOpen("all users together have", options_.open_calls);
+  const bool in_reserve = role == v1::ADMIN && admins_open_ <= options_.admin_calls;
+  if (open_ > options_.open_calls && !in_reserve) return TooManyOpen("all users together have", options_.open_calls);
   return CheckRate(use);
 }
 
-void UserLimits::Leave(const std::string& user) {
+void UserLimits::Leave(const std::string& user, v1::Role role) {
   std::lock_guard lock(mutex_);
   --uses_.at(user).open;
   --open_;
+  if (role == v1::ADMIN) --admins_open_;
 }
 
 absl::Status UserLimits::CheckRate(Use& use) const {

@@ -75,14 +75,15 @@ absl::StatusOr<VolumeRecord> VolumesService::Find(const std::string& owner, cons
   return record;
 }
 
-grpc::Status VolumesService::Create(grpc::ServerContext* context, const v1::CreateVolumeRequest* request,
-                                    v1::Volume* response) {
-  Call call(door_, kUser, "Volumes.Create", *context, request->spec().display_name());
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::Volume> {
+grpc::Status VolumesService::StreamedCreate(grpc::ServerContext* context,
+                                            Unary<v1::CreateVolumeRequest, v1::Volume>* stream) {
+  Call call(door_, kUser, "Volumes.Create", *context);
+  return call.Answer(stream, [&](const v1::CreateVolumeRequest& request) -> absl::StatusOr<v1::Volume> {
+    call.About(request.spec().display_name());
     RETURN_IF_ERROR(door_.CheckOpen());
-    RETURN_IF_ERROR(ValidateRequestId(request->request_id()));
-    RETURN_IF_ERROR(ValidateVolumeSpec(request->spec()));
-    return volumes_.Create(call.owner(), *request);
+    RETURN_IF_ERROR(ValidateRequestId(request.request_id()));
+    RETURN_IF_ERROR(ValidateVolumeSpec(request.spec()));
+    return volumes_.Create(call.owner(), request);
   });
 }
 
@@ -96,7 +97,8 @@ grpc::Status VolumesService::Write(grpc::ServerContext* context, WriteStream* st
 
 absl::Status VolumesService::TakeChunks(Call& call, WriteStream& stream, IdleStreams::Watched& watched) {
   v1::WriteVolumeRequest message;
-  if (!stream.Read(&message)) return absl::OkStatus();
+  Heard heard = Hear(stream, message);
+  if (heard != Heard::kMessage) return heard == Heard::kEnd ? absl::OkStatus() : UnreadMessage();
   const std::string name = message.volume();
   call.About(name);
   ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), name));
@@ -120,59 +122,64 @@ absl::Status VolumesService::TakeChunks(Call& call, WriteStream& stream, IdleStr
       if (status.ok()) status = upload.Add(message.chunk());
       if (status.ok()) usage_.Add(call.owner(), VoxelBytes(message.chunk().box(), record.spec), 0);
     }
-  } while (status.ok() && stream.Read(&message));
+    if (status.ok()) heard = Hear(stream, message);
+    if (heard == Heard::kUnread) status = UnreadMessage();
+  } while (status.ok() && heard == Heard::kMessage);
   // What came before an error is good, and its acknowledgement spares sending it again.
   const absl::Status finished = upload.Finish();
   return status.ok() ? finished : status;
 }
 
-grpc::Status VolumesService::Finish(grpc::ServerContext* context, const v1::FinishVolumeRequest* request,
-                                    v1::Volume* response) {
-  Call call(door_, kUser, "Volumes.Finish", *context, request->volume());
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::Volume> {
-    ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request->volume()));
-    return volumes_.Finish(record.id, request->digest());
+grpc::Status VolumesService::StreamedFinish(grpc::ServerContext* context,
+                                            Unary<v1::FinishVolumeRequest, v1::Volume>* stream) {
+  Call call(door_, kUser, "Volumes.Finish", *context);
+  return call.Answer(stream, [&](const v1::FinishVolumeRequest& request) -> absl::StatusOr<v1::Volume> {
+    call.About(request.volume());
+    ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request.volume()));
+    return volumes_.Finish(record.id, request.digest());
   });
 }
 
-grpc::Status VolumesService::Get(grpc::ServerContext* context, const v1::GetVolumeRequest* request,
-                                 v1::Volume* response) {
-  Call call(door_, kUser, "Volumes.Get", *context, request->volume());
-  return call.Answer(response, [&]() -> absl::StatusOr<v1::Volume> {
-    ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request->volume()));
+grpc::Status VolumesService::StreamedGet(grpc::ServerContext* context,
+                                         Unary<v1::GetVolumeRequest, v1::Volume>* stream) {
+  Call call(door_, kUser, "Volumes.Get", *context);
+  return call.Answer(stream, [&](const v1::GetVolumeRequest& request) -> absl::StatusOr<v1::Volume> {
+    call.About(request.volume());
+    ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request.volume()));
     return volumes_.Get(record.id, true);
   });
 }
 
-grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVolumeRequest* request,
-                                  grpc::ServerWriter<v1::ReadVolumeResponse>* writer) {
-  Call call(door_, kUser, "Volumes.Read", *context, request->volume());
-  return call.Run([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request->volume()));
-    const Regions regions(*request, record.spec.shape());
+grpc::Status VolumesService::StreamedRead(grpc::ServerContext* context,
+                                          Split<v1::ReadVolumeRequest, v1::ReadVolumeResponse>* stream) {
+  Call call(door_, kUser, "Volumes.Read", *context);
+  return call.Stream(stream, [&](const v1::ReadVolumeRequest& request) -> absl::Status {
+    call.About(request.volume());
+    ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request.volume()));
+    const Regions regions(request, record.spec.shape());
     v1::ReadVolumeResponse message;
-    Packer packer(PreferredOf(*request));
+    Packer packer(PreferredOf(request));
     bool heard = true;
     const bool whole_planes = std::ranges::all_of(
-        request->regions(), [&](const v1::Box& region) { return IsOfWholePlanes(region, record.spec.shape()); });
+        request.regions(), [&](const v1::Box& region) { return IsOfWholePlanes(region, record.spec.shape()); });
     IdleStreams::Watched watched(door_.streams(), [context] { context->TryCancel(); });
     const auto send = [&](v1::Chunk& chunk) {
       watched.Touch();
       const FrameBox box = ToFrameBox(chunk.box());
       packer.Pack(chunk);
       message.mutable_chunk()->Swap(&chunk);
-      heard = writer->Write(message);
+      heard = stream->Write(message);
       message.mutable_chunk()->Swap(&chunk);
       if (!heard) return false;
       usage_.Add(call.owner(), 0, VoxelBytes(chunk.box(), record.spec));
       // What is followed comes in no order.
-      if (whole_planes && !request->follow()) volumes_.NoteSent(record, box);
+      if (whole_planes && !request.follow()) volumes_.NoteSent(record, box);
       return true;
     };
     absl::Status status;
-    if (request->follow()) {
+    if (request.follow()) {
       // Who waits for what is not written yet is not idle; who does not take what is there is.
-      status = volumes_.Follow(record.id, {request->regions().begin(), request->regions().end()}, send, [&] {
+      status = volumes_.Follow(record.id, {request.regions().begin(), request.regions().end()}, send, [&] {
         watched.Touch();
         return call.gone();
       });
@@ -180,7 +187,7 @@ grpc::Status VolumesService::Read(grpc::ServerContext* context, const v1::ReadVo
         volumes_.NoteSent(record, ToFrameBox(regions.At(i)));
       }
     }
-    for (int64_t i = 0; i < regions.size() && heard && status.ok() && !request->follow(); ++i) {
+    for (int64_t i = 0; i < regions.size() && heard && status.ok() && !request.follow(); ++i) {
       status = volumes_.Read(record.id, regions.At(i), send);
     }
     if (status.ok() && !heard) status = absl::CancelledError("the reader left");
@@ -196,41 +203,45 @@ absl::StatusOr<std::string> VolumesService::Submit(const std::string& owner, con
   return job.name();
 }
 
-grpc::Status VolumesService::Import(grpc::ServerContext* context, const v1::ImportVolumeRequest* request,
-                                    v1::ImportVolumeResponse* response) {
-  Call call(door_, kUser, "Volumes.Import", *context, request->file());
-  return call.Run([&]() -> absl::Status {
+grpc::Status VolumesService::StreamedImport(grpc::ServerContext* context,
+                                            Unary<v1::ImportVolumeRequest, v1::ImportVolumeResponse>* stream) {
+  Call call(door_, kUser, "Volumes.Import", *context);
+  return call.Answer(stream, [&](const v1::ImportVolumeRequest& request) -> absl::StatusOr<v1::ImportVolumeResponse> {
+    call.About(request.file());
+    v1::ImportVolumeResponse response;
     v1::SubmitJobRequest submit;
-    submit.set_request_id(request->request_id());
+    submit.set_request_id(request.request_id());
     v1::ImportSpec& spec = *submit.mutable_spec()->mutable_import_file();
-    spec.set_file(request->file());
-    spec.set_display_name(request->display_name());
-    if (request->has_voxel_size()) *spec.mutable_voxel_size() = request->voxel_size();
-    ASSIGN_OR_RETURN(*response->mutable_job(), Submit(call.owner(), submit));
-    return absl::OkStatus();
+    spec.set_file(request.file());
+    spec.set_display_name(request.display_name());
+    if (request.has_voxel_size()) *spec.mutable_voxel_size() = request.voxel_size();
+    ASSIGN_OR_RETURN(*response.mutable_job(), Submit(call.owner(), submit));
+    return response;
   });
 }
 
-grpc::Status VolumesService::Export(grpc::ServerContext* context, const v1::ExportVolumeRequest* request,
-                                    v1::ExportVolumeResponse* response) {
-  Call call(door_, kUser, "Volumes.Export", *context, fmt::format("{} to {}", request->volume(), request->file()));
-  return call.Run([&]() -> absl::Status {
+grpc::Status VolumesService::StreamedExport(grpc::ServerContext* context,
+                                            Unary<v1::ExportVolumeRequest, v1::ExportVolumeResponse>* stream) {
+  Call call(door_, kUser, "Volumes.Export", *context);
+  return call.Answer(stream, [&](const v1::ExportVolumeRequest& request) -> absl::StatusOr<v1::ExportVolumeResponse> {
+    call.About(fmt::format("{} to {}", request.volume(), request.file()));
+    v1::ExportVolumeResponse response;
     v1::SubmitJobRequest submit;
-    submit.set_request_id(request->request_id());
+    submit.set_request_id(request.request_id());
     v1::ExportSpec& spec = *submit.mutable_spec()->mutable_export_file();
-    spec.set_volume(request->volume());
-    spec.set_file(request->file());
-    spec.set_overwrite(request->overwrite());
-    spec.set_compression(request->compression());
-    ASSIGN_OR_RETURN(*response->mutable_job(), Submit(call.owner(), submit));
-    return absl::OkStatus();
+    spec.set_volume(request.volume());
+    spec.set_file(request.file());
+    spec.set_overwrite(request.overwrite());
+    spec.set_compression(request.compression());
+    ASSIGN_OR_RETURN(*response.mutable_job(), Submit(call.owner(), submit));
+    return response;
   });
 }
 
-grpc::Status VolumesService::List(grpc::ServerContext* context, const v1::ListVolumesRequest* request,
-                                  v1::ListVolumesResponse* response) {
+grpc::Status VolumesService::StreamedList(grpc::ServerContext* context,
+                                          Unary<v1::ListVolumesRequest, v1::ListVolumesResponse>* stream) {
   Call call(door_, kUser, "Volumes.List", *context);
-  return call.Answer(response, [&] { return ListPage(call.owner(), *request); });
+  return call.Answer(stream, [&](const v1::ListVolumesRequest& request) { return ListPage(call.owner(), request); });
 }
 
 absl::StatusOr<v1::ListVolumesResponse> VolumesService::ListPage(const std::string& owner,
@@ -248,12 +259,14 @@ absl::StatusOr<v1::ListVolumesResponse> VolumesService::ListPage(const std::stri
   return response;
 }
 
-grpc::Status VolumesService::Delete(grpc::ServerContext* context, const v1::DeleteVolumeRequest* request,
-                                    v1::DeleteVolumeResponse* /*response*/) {
-  Call call(door_, kUser, "Volumes.Delete", *context, request->volume());
-  return call.Run([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request->volume()));
-    return volumes_.Delete(record.id);
+grpc::Status VolumesService::StreamedDelete(grpc::ServerContext* context,
+                                            Unary<v1::DeleteVolumeRequest, v1::DeleteVolumeResponse>* stream) {
+  Call call(door_, kUser, "Volumes.Delete", *context);
+  return call.Answer(stream, [&](const v1::DeleteVolumeRequest& request) -> absl::StatusOr<v1::DeleteVolumeResponse> {
+    call.About(request.volume());
+    ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request.volume()));
+    RETURN_IF_ERROR(volumes_.Delete(record.id));
+    return v1::DeleteVolumeResponse();
   });
 }
 

@@ -15,28 +15,28 @@
 namespace deconvoy::server {
 
 // The arguments must outlive the service.
-class VolumesService final : public v1::Volumes::Service {
+class VolumesService final : public v1::Volumes::StreamedService {
  public:
   VolumesService(Door& door, Store& store, VolumeStore& volumes, JobManager& jobs, UsageMeter& usage)
       : door_(door), store_(store), volumes_(volumes), jobs_(jobs), usage_(usage) {}
 
-  grpc::Status Create(grpc::ServerContext* context, const v1::CreateVolumeRequest* request,
-                      v1::Volume* response) override;
+  grpc::Status StreamedCreate(grpc::ServerContext* context,
+                              Unary<v1::CreateVolumeRequest, v1::Volume>* stream) override;
   grpc::Status Write(grpc::ServerContext* context,
                      grpc::ServerReaderWriter<v1::WriteVolumeResponse, v1::WriteVolumeRequest>* stream) override;
-  grpc::Status Finish(grpc::ServerContext* context, const v1::FinishVolumeRequest* request,
-                      v1::Volume* response) override;
-  grpc::Status Get(grpc::ServerContext* context, const v1::GetVolumeRequest* request, v1::Volume* response) override;
-  grpc::Status Read(grpc::ServerContext* context, const v1::ReadVolumeRequest* request,
-                    grpc::ServerWriter<v1::ReadVolumeResponse>* writer) override;
-  grpc::Status Import(grpc::ServerContext* context, const v1::ImportVolumeRequest* request,
-                      v1::ImportVolumeResponse* response) override;
-  grpc::Status Export(grpc::ServerContext* context, const v1::ExportVolumeRequest* request,
-                      v1::ExportVolumeResponse* response) override;
-  grpc::Status List(grpc::ServerContext* context, const v1::ListVolumesRequest* request,
-                    v1::ListVolumesResponse* response) override;
-  grpc::Status Delete(grpc::ServerContext* context, const v1::DeleteVolumeRequest* request,
-                      v1::DeleteVolumeResponse* response) override;
+  grpc::Status StreamedFinish(grpc::ServerContext* context,
+                              Unary<v1::FinishVolumeRequest, v1::Volume>* stream) override;
+  grpc::Status StreamedGet(grpc::ServerContext* context, Unary<v1::GetVolumeRequest, v1::Volume>* stream) override;
+  grpc::Status StreamedRead(grpc::ServerContext* context,
+                            Split<v1::ReadVolumeRequest, v1::ReadVolumeResponse>* stream) override;
+  grpc::Status StreamedImport(grpc::ServerContext* context,
+                              Unary<v1::ImportVolumeRequest, v1::ImportVolumeResponse>* stream) override;
+  grpc::Status StreamedExport(grpc::ServerContext* context,
+                              Unary<v1::ExportVolumeRequest, v1::ExportVolumeResponse>* stream) override;
+  grpc::Status StreamedList(grpc::ServerContext* context,
+                            Unary<v1::ListVolumesRequest, v1::ListVolumesResponse>* stream) override;
+  grpc::Status StreamedDelete(grpc::ServerContext* context,
+                              Unary<v1::DeleteVolumeRequest, v1::DeleteVolumeResponse>* stream) override;
 
  private:
   using WriteStream = grpc::ServerReaderWriter<v1::WriteVolumeResponse, v1::WriteVolumeRequest>;

@@ -11,15 +11,15 @@
 namespace deconvoy::server {
 
 // The arguments must outlive the service.
-class WorkersService final : public v1::Workers::Service {
+class WorkersService final : public v1::Workers::StreamedService {
  public:
   WorkersService(Door& door, Dispatcher& dispatcher, VolumeStore& volumes)
       : door_(door), dispatcher_(dispatcher), volumes_(volumes) {}
 
-  grpc::Status Synchronize(grpc::ServerContext* context, const v1::SynchronizeRequest* request,
-                           v1::SynchronizeResponse* response) override;
-  grpc::Status FetchInput(grpc::ServerContext* context, const v1::FetchInputRequest* request,
-                          grpc::ServerWriter<v1::FetchInputResponse>* writer) override;
+  grpc::Status StreamedSynchronize(grpc::ServerContext* context,
+                                   Unary<v1::SynchronizeRequest, v1::SynchronizeResponse>* stream) override;
+  grpc::Status StreamedFetchInput(grpc::ServerContext* context,
+                                  Split<v1::FetchInputRequest, v1::FetchInputResponse>* stream) override;
   grpc::Status DeliverOutput(grpc::ServerContext* context, grpc::ServerReader<v1::DeliverOutputRequest>* reader,
                              v1::DeliverOutputResponse* response) override;
 

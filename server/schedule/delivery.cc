@@ -35,12 +35,13 @@ bool SpoilsAttempt(const absl::Status& status) {
 
 }  // namespace
 
-absl::Status Dispatcher::AuthoriseInput(const v1::FetchInputRequest& request) {
+absl::Status Dispatcher::AuthoriseInput(const v1::FetchInputRequest& request, const std::string& account) {
   ASSIGN_OR_RETURN(const std::string worker, WorkerId(request.worker(), "worker"));
   ASSIGN_OR_RETURN(const TaskId task, ParseTaskName(request.task(), "task"));
   std::lock_guard lock(mutex_);
   const Lease* lease = FindLease(task, request.token());
-  if (lease == nullptr || lease->worker != worker || lease->over) return Stale(request.task(), request.token());
+  const bool held = lease != nullptr && lease->worker == worker && IsKnown(worker, account) && !lease->over;
+  if (!held) return Stale(request.task(), request.token());
   for (const v1::VolumeAccess& input : lease->task.inputs()) {
     if (input.volume() == request.volume()) return absl::OkStatus();
   }
@@ -48,7 +49,8 @@ absl::Status Dispatcher::AuthoriseInput(const v1::FetchInputRequest& request) {
                    fmt::format("{} does not read \"{}\"", request.task(), request.volume()));
 }
 
-absl::StatusOr<std::unique_ptr<Delivery>> Dispatcher::BeginDelivery(const v1::DeliveryHeader& header) {
+absl::StatusOr<std::unique_ptr<Delivery>> Dispatcher::BeginDelivery(const v1::DeliveryHeader& header,
+                                                                    const std::string& account) {
   ASSIGN_OR_RETURN(const std::string worker, WorkerId(header.worker(), "header.worker"));
   ASSIGN_OR_RETURN(const TaskId task, ParseTaskName(header.task(), "header.task"));
   std::unique_ptr<Delivery> delivery(new Delivery(*this, task, header.token()));
@@ -58,7 +60,7 @@ absl::StatusOr<std::unique_ptr<Delivery>> Dispatcher::BeginDelivery(const v1::De
     const Lease* lease = FindLease(task, header.token());
     held = lease != nullptr && !lease->over;
     if (held) {
-      if (lease->worker != worker) return Stale(header.task(), header.token());
+      if (lease->worker != worker || !IsKnown(worker, account)) return Stale(header.task(), header.token());
       delivery->outputs_ = {lease->task.outputs().begin(), lease->task.outputs().end()};
       sees_spool = !lease->task.scratch_path().empty();
     }

@@ -96,15 +96,18 @@ class Dispatcher {
   ~Dispatcher();  // as Stop
 
   // --- for the Workers service ---
+  // A worker is known by its name and its `account`, whose credential it shows: under another account it is one that
+  // has not registered, and holds nothing.
+  //
   // Takes the worker's report and answers what to do. Waits for work when the worker is idle; `gone` tells that nobody
   // waits for the answer any more. A newer call of the same worker ends the wait of an older one. Errors:
-  // WORKER_REFUSED (contract version, self-test), INVALID_FIELD (malformed names), SHUTTING_DOWN (to idle workers from
-  // Drain on, to all from Stop on).
-  absl::StatusOr<v1::SynchronizeResponse> Synchronize(const v1::SynchronizeRequest& request,
+  // WORKER_REFUSED (contract version, self-test, a name that another account uses), INVALID_FIELD (malformed names),
+  // SHUTTING_DOWN (to idle workers from Drain on, to all from Stop on).
+  absl::StatusOr<v1::SynchronizeResponse> Synchronize(const v1::SynchronizeRequest& request, const std::string& account,
                                                       const std::function<bool()>& gone);
   // OK when the worker holds the task under this token and the task reads this volume. STALE_LEASE or NOT_FOUND else.
-  absl::Status AuthoriseInput(const v1::FetchInputRequest& request);
-  absl::StatusOr<std::unique_ptr<Delivery>> BeginDelivery(const v1::DeliveryHeader& header);
+  absl::Status AuthoriseInput(const v1::FetchInputRequest& request, const std::string& account);
+  absl::StatusOr<std::unique_ptr<Delivery>> BeginDelivery(const v1::DeliveryHeader& header, const std::string& account);
 
   // --- for the fleet ---
   // A worker process of this host has ended; its tasks return to the queue at once. By signal counts against the task.
@@ -137,6 +140,7 @@ class Dispatcher {
   using SteadyTime = std::chrono::steady_clock::time_point;
 
   struct WorkerEntry {
+    std::string account;
     v1::WorkerRegistration registration;  // without methods
     std::set<std::string> methods;        // names
     bool same_host = false;               // proved by the spool's nonce
@@ -175,8 +179,12 @@ class Dispatcher {
 
   // --- Synchronize, in steps (synchronize.cc) ---
   // The number of this call of the worker; 0 when it is not known and has not registered with it.
-  absl::StatusOr<uint64_t> Enter(const v1::SynchronizeRequest& request, const std::string& worker);
-  void Register(const v1::WorkerRegistration& registration, const std::string& worker);  // REQUIRES: mutex_ is held
+  absl::StatusOr<uint64_t> Enter(const v1::SynchronizeRequest& request, const std::string& worker,
+                                 const std::string& account);
+  // REQUIRES for the next two: mutex_ is held.
+  absl::Status Register(const v1::WorkerRegistration& registration, const std::string& worker,
+                        const std::string& account);
+  bool IsKnown(const std::string& worker, const std::string& account) const;
   // Tells the capabilities what plans may count on: nothing of a worker that takes no work. REQUIRES: mutex_ is held.
   void Publish(const std::string& worker, const WorkerEntry& entry);
   Reports TakeReports(const v1::SynchronizeRequest& request, const std::string& worker);

@@ -57,10 +57,11 @@ TaskFailure FailureOf(const v1::TaskStatus& status, bool draining) {
 }  // namespace
 
 absl::StatusOr<v1::SynchronizeResponse> Dispatcher::Synchronize(const v1::SynchronizeRequest& request,
+                                                                const std::string& account,
                                                                 const std::function<bool()>& gone) {
   ASSIGN_OR_RETURN(const std::string worker, WorkerId(request.worker(), "worker"));
   v1::SynchronizeResponse response;
-  ASSIGN_OR_RETURN(const uint64_t call, Enter(request, worker));
+  ASSIGN_OR_RETURN(const uint64_t call, Enter(request, worker, account));
   if (call == 0) {
     response.set_register_(true);
     for (const v1::TaskStatus& status : request.tasks()) response.add_cancelled(status.task());
@@ -76,8 +77,19 @@ absl::StatusOr<v1::SynchronizeResponse> Dispatcher::Synchronize(const v1::Synchr
   return response;
 }
 
-void Dispatcher::Register(const v1::WorkerRegistration& registration, const std::string& worker) {
+bool Dispatcher::IsKnown(const std::string& worker, const std::string& account) const {
+  const auto found = workers_.find(worker);
+  return found != workers_.end() && found->second.account == account;
+}
+
+absl::Status Dispatcher::Register(const v1::WorkerRegistration& registration, const std::string& worker,
+                                  const std::string& account) {
+  if (workers_.contains(worker) && !IsKnown(worker, account)) {
+    return MakeError({.reason = v1::WORKER_REFUSED, .field = "worker", .remedy = "Start the worker again."},
+                     fmt::format("{} is the name of a worker with another credential", WorkerName(worker)));
+  }
   WorkerEntry& entry = workers_[worker];
+  entry.account = account;
   entry.registration = registration;
   entry.registration.clear_methods();
   entry.registration.clear_spool_nonce();
@@ -92,6 +104,7 @@ void Dispatcher::Register(const v1::WorkerRegistration& registration, const std:
   entry.same_host = !registration.spool_nonce().empty() && registration.spool_nonce() == volumes_.nonce();
   spdlog::info("{} has registered: {} on {}, {} threads, {} MiB", WorkerName(worker), Printable(registration.backend()),
                Printable(registration.host()), registration.threads(), registration.memory_budget_bytes() >> 20U);
+  return absl::OkStatus();
 }
 
 void Dispatcher::Publish(const std::string& worker, const WorkerEntry& entry) {
@@ -107,7 +120,8 @@ void Dispatcher::Publish(const std::string& worker, const WorkerEntry& entry) {
                            .same_host = entry.same_host});
 }
 
-absl::StatusOr<uint64_t> Dispatcher::Enter(const v1::SynchronizeRequest& request, const std::string& worker) {
+absl::StatusOr<uint64_t> Dispatcher::Enter(const v1::SynchronizeRequest& request, const std::string& worker,
+                                           const std::string& account) {
   if (request.has_registration()) {
     RETURN_IF_ERROR(CheckRegistration(request.registration()));
     const auto& methods = request.registration().methods();
@@ -115,10 +129,9 @@ absl::StatusOr<uint64_t> Dispatcher::Enter(const v1::SynchronizeRequest& request
   }
   std::lock_guard lock(mutex_);
   if (stopped_ || (draining_ && request.tasks().empty())) return ShuttingDown();
-  if (request.has_registration()) Register(request.registration(), worker);
-  const auto found = workers_.find(worker);
-  if (found == workers_.end()) return 0;
-  WorkerEntry& entry = found->second;
+  if (request.has_registration()) RETURN_IF_ERROR(Register(request.registration(), worker, account));
+  if (!IsKnown(worker, account)) return 0;
+  WorkerEntry& entry = workers_[worker];
   const bool took_work = TakesWork(entry);
   entry.lost = false;
   entry.leaving = request.draining();

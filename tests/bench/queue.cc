@@ -92,7 +92,7 @@ nlohmann::json Measure(const Options& options) {
   core_options.dispatcher.lease = absl::Hours(1);
   const auto core = Value(server::ServerCore::Open(core_options, server::SystemClock(), server::RandomIds()));
   const auto nobody_left = [] { return false; };
-  Check(core->dispatcher().Synchronize(Registration(), nobody_left).status());
+  Check(core->dispatcher().Synchronize(Registration(), "node", nobody_left).status());
   SubmitJobs(*core, options);
 
   std::vector<double> seconds;
@@ -101,7 +101,7 @@ nlohmann::json Measure(const Options& options) {
   request.set_free_slots(1);
   for (int i = 0; i < options.calls; ++i) {
     const auto start = Clock::now();
-    const v1::SynchronizeResponse response = Value(core->dispatcher().Synchronize(request, nobody_left));
+    const v1::SynchronizeResponse response = Value(core->dispatcher().Synchronize(request, "node", nobody_left));
     seconds.push_back(SecondsSince(start));
     if (response.assigned_size() != 1) throw std::runtime_error("no task was given out");
   }

@@ -125,7 +125,7 @@ class Service {
     method.set_transforms_per_iteration(4);
     method.set_bytes_per_padded_voxel(20);
     method.add_backends("cpu");
-    Made(core_->dispatcher().Synchronize(worker, [] { return false; }));
+    Made(core_->dispatcher().Synchronize(worker, "node", [] { return false; }));
     const std::string image = AddVolume({1, 1, 4, 8, 8}, true), psf = AddVolume({1, 1, 3, 3, 3}, true);
     AddVolume({2, 1, 4, 8, 8}, false);
     v1::SubmitJobRequest job;

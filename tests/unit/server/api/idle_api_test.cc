@@ -1,4 +1,5 @@
 // Streams on which nothing moves, over a real socket.
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include "deconvoy/v1/deconvolution.grpc.pb.h"
@@ -32,6 +33,28 @@ TEST_F(IdleApiTest, ARecordingWithoutItsHeaderIsEnded) {
   v1::DeconvolveResponse response;
   EXPECT_FALSE(stream->Read(&response));
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(IdleApiTest, ACallWhoseMessageDoesNotComeIsEnded) {
+  grpc::GenericStub stub(channel_);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+  grpc::CompletionQueue queue;
+  const auto call = stub.PrepareCall(&context, "/deconvoy.v1.Volumes/Get", &queue);
+  const auto wait = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  call->StartCall(nullptr);
+  ASSERT_TRUE(wait());
+  grpc::ByteBuffer answer;
+  call->Read(&answer, nullptr);
+  EXPECT_FALSE(wait());
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  EXPECT_TRUE(wait());
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
 }
 
 TEST_F(IdleApiTest, WhoFollowsMayWait) {

@@ -11,10 +11,11 @@
 
 namespace deconvoy::server {
 
-// Makes a call of any kind (`/package.Service/Method`) with one message, and returns how it ended. `authorization` is
-// sent unless it is empty; the bytes of all answers are added to `response`, unless it is null.
-inline grpc::Status CallRaw(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
-                            const std::string& request, std::string* response, const std::string& authorization = "") {
+// Makes a call of any kind (`/package.Service/Method`) with these messages, and returns how it ended. `authorization`
+// is sent unless it is empty; the bytes of all answers are added to `response`, unless it is null.
+inline grpc::Status CallWithMessages(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                                     const std::vector<std::string>& requests, std::string* response,
+                                     const std::string& authorization = "") {
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
@@ -29,8 +30,12 @@ inline grpc::Status CallRaw(const std::shared_ptr<grpc::Channel>& channel, const
   };
   call->StartCall(nullptr);
   wait();
-  const grpc::Slice slice(request);
-  call->WriteLast(grpc::ByteBuffer(&slice, 1), {}, nullptr);
+  for (const std::string& request : requests) {
+    const grpc::Slice slice(request);
+    call->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+    wait();
+  }
+  call->WritesDone(nullptr);
   wait();
   grpc::ByteBuffer buffer;
   for (call->Read(&buffer, nullptr); wait(); call->Read(&buffer, nullptr)) {
@@ -43,6 +48,12 @@ inline grpc::Status CallRaw(const std::shared_ptr<grpc::Channel>& channel, const
   call->Finish(&status, nullptr);
   wait();
   return status;
+}
+
+// The same with one message.
+inline grpc::Status CallRaw(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                            const std::string& request, std::string* response, const std::string& authorization = "") {
+  return CallWithMessages(channel, method, {request}, response, authorization);
 }
 
 }  // namespace deconvoy::server

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -18,7 +19,16 @@ namespace deconvoy::server {
 
 class RawConnection {
  public:
-  enum Type : uint8_t { kData = 0, kHeaders = 1, kSettings = 4, kPing = 6, kGoAway = 7, kContinuation = 9 };
+  enum Type : uint8_t {
+    kData = 0,
+    kHeaders = 1,
+    kReset = 3,
+    kSettings = 4,
+    kPing = 6,
+    kGoAway = 7,
+    kWindow = 8,
+    kContinuation = 9
+  };
   struct Frame {
     uint8_t type = 0, flags = 0;
     uint32_t stream = 0;
@@ -44,21 +54,36 @@ class RawConnection {
     while (polite_ && !settled_ && Next()) continue;
   }
 
-  // Begins a call with `fields` fields of metadata of 1000 bytes each.
-  void Begin(std::string_view method, int fields = 0) {
+  // Begins a call with `fields` fields of metadata of 1000 bytes each, on a stream whose number is odd and below 256.
+  void Begin(std::string_view method, int fields = 0, uint8_t stream = kStream) {
     std::string block = Field(":method", "POST") + Field(":scheme", "http") + Field(":path", method) +
                         Field(":authority", "localhost") + Field("te", "trailers") +
                         Field("content-type", "application/grpc");
     for (int i = 0; i < fields; ++i) block += Field("x-field-" + std::to_string(i), std::string(1000, 'x'));
     for (size_t at = 0; at < block.size(); at += kFrameBytes) {
       const bool last = at + kFrameBytes >= block.size();
-      Say(Framed(at == 0 ? kHeaders : kContinuation, last ? kEndOfHeaders : 0, kStream, block.substr(at, kFrameBytes)));
+      Say(Framed(at == 0 ? kHeaders : kContinuation, last ? kEndOfHeaders : 0, stream, block.substr(at, kFrameBytes)));
     }
   }
   // Its only message, which is empty.
   void SendMessage() { Say(Framed(kData, kEndOfStream, kStream, std::string(5, '\0'))); }
   // Three bytes of a hundred.
   void SendHalfAMessage() { Say(Framed(kData, 0, kStream, std::string("\0\0\0\0\x64", 5) + "abc")); }
+  // `size` bytes, at most 640'000, of a message that is longer, as fast as the server takes them and unless it has
+  // ended the call.
+  void SendPartOfAMessage(uint8_t stream, size_t size) {
+    std::string left = std::string("\0\0\x0f\0\0", 5) + std::string(size, 'x');
+    while (!left.empty() && !ended_.contains(stream)) {
+      const size_t now = std::min({left.size(), kFrameBytes, window_});
+      if (now > 0) {
+        Say(Framed(kData, 0, stream, left.substr(0, now)));
+        left.erase(0, now);
+        window_ -= now;
+      } else if (!Next()) {
+        return;
+      }
+    }
+  }
 
   // What the server says next; nothing once it has hung up. A server that says nothing for a minute is an error.
   std::optional<Frame> Next() {
@@ -77,6 +102,13 @@ class RawConnection {
       if (frame.type == kSettings) Say(Framed(kSettings, kAcknowledged, 0, ""));
     }
     settled_ |= frame.type == kSettings;
+    const bool last = frame.type == kReset || (frame.type == kHeaders && (frame.flags & kEndOfStream) != 0);
+    if (last) ended_.insert(frame.stream);
+    if (frame.type == kWindow && frame.stream == 0) {
+      size_t more = 0;
+      for (const char digit : frame.bytes) more = more << 8 | static_cast<uint8_t>(digit);
+      window_ += more;
+    }
     return frame;
   }
   // Listens until the server hangs up.
@@ -98,7 +130,7 @@ class RawConnection {
 
  private:
   static constexpr size_t kFrameBytes = 16'000;  // of at most 16384
-  static constexpr uint32_t kStream = 1;
+  static constexpr uint8_t kStream = 1;
   static constexpr uint8_t kAcknowledged = 1, kEndOfStream = 1, kEndOfHeaders = 4;
   static constexpr std::string_view kStatus = "grpc-status";
 
@@ -106,7 +138,7 @@ class RawConnection {
     const auto byte = [&](size_t i) { return size_t{static_cast<uint8_t>(frame[i])}; };
     return byte(0) << 16 | byte(1) << 8 | byte(2);
   }
-  static std::string Framed(uint8_t type, uint8_t flags, uint32_t stream, std::string_view bytes) {
+  static std::string Framed(uint8_t type, uint8_t flags, uint8_t stream, std::string_view bytes) {
     const size_t n = bytes.size();
     std::string frame;
     for (const size_t byte : {n >> 16, n >> 8, n, size_t{type}, size_t{flags}, size_t{0}, size_t{0}, size_t{0}}) {
@@ -133,7 +165,9 @@ class RawConnection {
 
   const int socket_;
   bool polite_ = false, settled_ = false;
-  std::string heard_;  // and not taken yet
+  size_t window_ = 65'535;    // bytes that may be sent on all streams together
+  std::set<uint32_t> ended_;  // streams
+  std::string heard_;         // and not taken yet
 };
 
 }  // namespace deconvoy::server

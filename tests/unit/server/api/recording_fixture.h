@@ -139,7 +139,7 @@ class DeconvolutionApiTest : public ApiTest {
     *me.add_methods() = RlMethod();
     me.mutable_self_test()->set_passed(true);
     for (int done = 0;; ++done) {
-      const auto answer = core_->dispatcher().Synchronize(request, kNobodyLeft);
+      const auto answer = core_->dispatcher().Synchronize(request, kLocalWorkers, kNobodyLeft);
       EXPECT_OK(answer);
       if (!answer.ok() || answer->assigned().empty()) return done;
       Deliver(answer->assigned(0));
@@ -150,7 +150,7 @@ class DeconvolutionApiTest : public ApiTest {
     header.set_worker("workers/w");
     header.set_task(task.name());
     header.set_token(task.token());
-    ASSERT_OK_AND_ASSIGN(const auto delivery, core_->dispatcher().BeginDelivery(header));
+    ASSERT_OK_AND_ASSIGN(const auto delivery, core_->dispatcher().BeginDelivery(header, kLocalWorkers));
     std::string bytes;
     const v1::TaskResult result = ResultOf(task, &bytes);
     for (size_t at = 0; at < bytes.size(); at += limits::kChunkBytes) {

@@ -244,6 +244,74 @@ TEST_F(OthersApiTest, ASessionIsItsUsers) {
   EXPECT_NE(his.job().name(), hers.job().name());
 }
 
+TEST_F(OthersApiTest, ARecordingDoesNotTakeAMessageThatCannotBeReadForItsEnd) {
+  core_->capabilities().AddMethods({RlMethod()});
+  v1::DeconvolveRequest header;
+  *header.mutable_header() = HeaderWith(CompleteVolumeOf(ada_, "psf"), Spec(12, 16, 8));
+  const grpc::Status status = CallWithMessages(channel_, MethodOf("Deconvolution.Deconvolve"),
+                                               {header.SerializeAsString(), "\xff\xff"}, nullptr, ada_);
+  EXPECT_EQ(ReasonOf(status), v1::INVALID_FIELD) << status.error_message();
+}
+
+TEST_F(OthersApiTest, ALeaseIsItsWorkersWhoeverNamesIt) {
+  v1::SynchronizeRequest synchronize;
+  synchronize.set_worker("workers/hers");
+  synchronize.set_free_slots(1);
+  v1::WorkerRegistration& registration = *synchronize.mutable_registration();
+  registration.set_contract_version(limits::kContractVersion);
+  registration.set_backend("cpu");
+  registration.set_memory_budget_bytes(1 << 30);
+  registration.mutable_self_test()->set_passed(true);
+  *registration.add_methods() = RlMethod();
+  ASSERT_TRUE(Make("Workers.Synchronize", node_, synchronize.SerializeAsString()).ok());
+  v1::SubmitJobRequest submit;
+  submit.set_request_id("job");
+  v1::ProjectSpec& project = *submit.mutable_spec()->mutable_project();
+  project.set_input_volume(CompleteVolumeOf(ada_, "image"));
+  project.set_axis(v1::ProjectSpec::Z);
+  const grpc::Status submitted = Make("Jobs.Submit", ada_, submit.SerializeAsString());
+  ASSERT_TRUE(submitted.ok()) << submitted.error_message();
+  synchronize.clear_registration();
+  const auto ask = [&](const std::string& authorization) {
+    std::string bytes;
+    const grpc::Status status = Make("Workers.Synchronize", authorization, synchronize.SerializeAsString(), &bytes);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    v1::SynchronizeResponse answer;
+    EXPECT_TRUE(answer.ParseFromString(bytes));
+    return answer;
+  };
+  v1::SynchronizeResponse taken = ask(node_);
+  for (int tries = 0; taken.assigned().empty() && tries < 100; ++tries)
+    taken = ask(node_);  // inputs are looked at first
+  ASSERT_EQ(taken.assigned_size(), 1);
+  const v1::Task& task = taken.assigned(0);
+
+  v1::FetchInputRequest fetch;
+  fetch.set_worker(synchronize.worker());
+  fetch.set_task(task.name());
+  fetch.set_token(task.token());
+  fetch.set_volume(task.inputs(0).volume());
+  *fetch.mutable_region() = Planes(Spec(1, 1, 1), 0, 1).box();
+  v1::DeliverOutputRequest deliver;
+  deliver.mutable_header()->set_worker(synchronize.worker());
+  deliver.mutable_header()->set_task(task.name());
+  deliver.mutable_header()->set_token(task.token());
+  v1::TaskStatus& report = *synchronize.add_tasks();
+  report.set_task(task.name());
+  report.set_token(task.token());
+  for (const std::string& thief : {Add("thief", v1::WORKER), Authorization()}) {
+    const v1::SynchronizeResponse answer = ask(thief);
+    EXPECT_TRUE(answer.register_());
+    EXPECT_TRUE(answer.assigned().empty());
+    EXPECT_EQ(ReasonOf(Make("Workers.FetchInput", thief, fetch.SerializeAsString())), v1::STALE_LEASE);
+    EXPECT_EQ(ReasonOf(Make("Workers.DeliverOutput", thief, deliver.SerializeAsString())), v1::STALE_LEASE);
+  }
+  EXPECT_TRUE(ask(node_).cancelled().empty()) << "she still holds it";
+  EXPECT_TRUE(Make("Workers.FetchInput", node_, fetch.SerializeAsString()).ok());
+  EXPECT_EQ(ReasonOf(Make("Workers.DeliverOutput", node_, deliver.SerializeAsString())), v1::INVALID_FIELD)
+      << "it is hers to deliver, though this is not whole";
+}
+
 TEST_F(OthersApiTest, VersionsOfSomebodyElsesAreNotListed) {
   KeepForAda();
   v1::ListPsfsRequest psfs;

@@ -48,10 +48,12 @@ class SecurityApiTest : public ApiTest {
   // Makes a call of any kind with one message, and returns how it ended.
   grpc::Status Make(std::string_view rpc, const std::string& authorization, const std::string& request = "",
                     std::string* response = nullptr) {
+    return CallRaw(channel_, MethodOf(rpc), request, response, authorization);
+  }
+  // `/deconvoy.v1.Volumes/Get` of `Volumes.Get`.
+  static std::string MethodOf(std::string_view rpc) {
     const size_t dot = rpc.find('.');
-    const std::string method =
-        "/deconvoy.v1." + std::string(rpc.substr(0, dot)) + "/" + std::string(rpc.substr(dot + 1));
-    return CallRaw(channel_, method, request, response, authorization);
+    return "/deconvoy.v1." + std::string(rpc.substr(0, dot)) + "/" + std::string(rpc.substr(dot + 1));
   }
 
   // An empty volume of a user.

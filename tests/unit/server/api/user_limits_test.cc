@@ -18,25 +18,43 @@ using std::chrono::seconds;
 TEST(UserLimits, OneUserLeavesRoomForOthers) {
   FakeClock clock;
   UserLimits limits({.open_calls = 3, .open_calls_each = 2, .calls_per_second = 0}, clock);
-  EXPECT_OK(limits.Enter("ann"));
-  EXPECT_OK(limits.Enter("ann"));
-  const absl::Status third = limits.Enter("ann");
+  EXPECT_OK(limits.Enter("ann", v1::USER));
+  EXPECT_OK(limits.Enter("ann", v1::USER));
+  const absl::Status third = limits.Enter("ann", v1::USER);
   EXPECT_EQ(InfoOf(third).reason(), v1::TOO_MANY_STREAMS);
   EXPECT_EQ(InfoOf(third).metadata().at("limit"), "2");
-  limits.Leave("ann");
-  EXPECT_OK(limits.Enter("bob"));
-  EXPECT_EQ(InfoOf(limits.Enter("cid")).reason(), v1::TOO_MANY_STREAMS) << "there is no room for a fourth call";
-  limits.Leave("cid");
-  limits.Leave("ann");
-  EXPECT_OK(limits.Enter("cid"));
+  limits.Leave("ann", v1::USER);
+  EXPECT_OK(limits.Enter("bob", v1::USER));
+  EXPECT_EQ(InfoOf(limits.Enter("cid", v1::USER)).reason(), v1::TOO_MANY_STREAMS)
+      << "there is no room for a fourth call";
+  limits.Leave("cid", v1::USER);
+  limits.Leave("ann", v1::USER);
+  EXPECT_OK(limits.Enter("cid", v1::USER));
+}
+
+TEST(UserLimits, AdministratorsAreNotShutOut) {
+  FakeClock clock;
+  UserLimits limits({.open_calls = 2, .open_calls_each = 2, .calls_per_second = 0, .admin_calls = 2}, clock);
+  EXPECT_OK(limits.Enter("ann", v1::USER));
+  EXPECT_OK(limits.Enter("ann", v1::USER));
+  for (const char* user : {"bob", "cid", "dee", "eve"}) {
+    EXPECT_EQ(InfoOf(limits.Enter(user, v1::USER)).reason(), v1::TOO_MANY_STREAMS) << user;
+  }
+  EXPECT_OK(limits.Enter("root", v1::ADMIN));
+  EXPECT_OK(limits.Enter("boss", v1::ADMIN));
+  EXPECT_EQ(InfoOf(limits.Enter("boss", v1::ADMIN)).reason(), v1::TOO_MANY_STREAMS) << "the reserve is used up";
+  limits.Leave("boss", v1::ADMIN);
+  limits.Leave("boss", v1::ADMIN);
+  EXPECT_OK(limits.Enter("boss", v1::ADMIN));
+  EXPECT_EQ(InfoOf(limits.Enter("ann", v1::USER)).reason(), v1::TOO_MANY_STREAMS);
 }
 
 TEST(UserLimits, CallsComeAtARateAndInBursts) {
   FakeClock clock;
   UserLimits limits({.open_calls = 100, .open_calls_each = 100, .calls_per_second = 10}, clock);
   const auto call = [&](const std::string& user) {
-    const absl::Status status = limits.Enter(user);
-    limits.Leave(user);
+    const absl::Status status = limits.Enter(user, v1::USER);
+    limits.Leave(user, v1::USER);
     return status;
   };
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(call("ann").ok()) << i;
@@ -58,14 +76,14 @@ TEST(UserLimits, CallsComeAtARateAndInBursts) {
 TEST(UserLimits, ManyUsersComeAndGo) {
   FakeClock clock;
   UserLimits limits({.open_calls = 10, .open_calls_each = 1, .calls_per_second = 1}, clock);
-  ASSERT_OK(limits.Enter("stays"));
+  ASSERT_OK(limits.Enter("stays", v1::USER));
   for (int i = 0; i < 10'000; ++i) {
     const std::string user = "user" + std::to_string(i);
-    EXPECT_OK(limits.Enter(user));
-    limits.Leave(user);
+    EXPECT_OK(limits.Enter(user, v1::USER));
+    limits.Leave(user, v1::USER);
     if (i % 50 == 0) clock.Advance(seconds(3));
   }
-  EXPECT_EQ(InfoOf(limits.Enter("stays")).reason(), v1::TOO_MANY_STREAMS) << "is still known";
+  EXPECT_EQ(InfoOf(limits.Enter("stays", v1::USER)).reason(), v1::TOO_MANY_STREAMS) << "is still known";
 }
 
 TEST(IdleStreams, EndsWhatSaysNothing) {

@@ -395,7 +395,7 @@ class TestWorker {
 
   absl::StatusOr<v1::SynchronizeResponse> Call(v1::SynchronizeRequest request) {
     request.set_worker(WorkerName(id_));
-    return service_.dispatcher().Synchronize(request, kNobodyLeft);
+    return service_.dispatcher().Synchronize(request, account, kNobodyLeft);
   }
   absl::Status Register() {
     v1::SynchronizeRequest request;
@@ -464,7 +464,7 @@ class TestWorker {
     return Deliver(task, result, bytes);
   }
   absl::Status Deliver(const v1::Task& task, const v1::TaskResult& result, const std::string& bytes) {
-    auto delivery = service_.dispatcher().BeginDelivery(Header(task));
+    auto delivery = service_.dispatcher().BeginDelivery(Header(task), account);
     if (!delivery.ok()) return delivery.status();
     for (size_t at = 0; at < bytes.size(); at += limits::kChunkBytes) {
       v1::OutputChunk chunk;
@@ -487,6 +487,7 @@ class TestWorker {
 
   const std::string& id() const { return id_; }
   v1::WorkerRegistration registration;
+  std::string account = "node";  // whose credential it shows
 
  private:
   JobService& service_;

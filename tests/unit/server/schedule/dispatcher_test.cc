@@ -55,7 +55,7 @@ TEST_F(DispatcherTest, RefusesWorkersThatCannotBeTrusted) {
   EXPECT_TRUE(service_.dispatcher().Workers().empty());
   v1::SynchronizeRequest request;
   request.set_worker("nonsense");
-  EXPECT_EQ(ReasonOf(service_.dispatcher().Synchronize(request, kNobodyLeft).status()), v1::INVALID_FIELD);
+  EXPECT_EQ(ReasonOf(service_.dispatcher().Synchronize(request, a_.account, kNobodyLeft).status()), v1::INVALID_FIELD);
 }
 
 TEST_F(DispatcherTest, RegistrationBringsMethodsAndMemory) {
@@ -322,7 +322,8 @@ TEST_F(DispatcherTest, ADeliveryMustBeWhole) {
   const v1::TaskResult result = ResultOf(task, &bytes);
   EXPECT_EQ(ReasonOf(a_.Deliver(task, result, bytes.substr(1))), v1::INVALID_FIELD);
   EXPECT_EQ(ReasonOf(a_.Deliver(task, result, bytes + "x")), v1::INVALID_FIELD);
-  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Delivery> delivery, service_.dispatcher().BeginDelivery(a_.Header(task)));
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Delivery> delivery,
+                       service_.dispatcher().BeginDelivery(a_.Header(task), a_.account));
   v1::OutputChunk chunk;
   chunk.set_position(1);
   chunk.set_data("x");
@@ -340,7 +341,7 @@ TEST_F(DispatcherTest, AScratchFileIsTakenFromThoseWhoWereGivenOne) {
   v1::Task task = *a_.Take();
   v1::DeliveryHeader header = a_.Header(task);
   header.set_in_scratch_file(true);
-  EXPECT_EQ(ReasonOf(service_.dispatcher().BeginDelivery(header).status()), v1::INVALID_FIELD);
+  EXPECT_EQ(ReasonOf(service_.dispatcher().BeginDelivery(header, a_.account).status()), v1::INVALID_FIELD);
   a_.GiveUp(task, MakeError({.reason = v1::SHUTTING_DOWN}, "stopping"));
   service_.Advance(absl::Seconds(1));
 
@@ -354,7 +355,8 @@ TEST_F(DispatcherTest, AScratchFileIsTakenFromThoseWhoWereGivenOne) {
   std::fclose(file);
   header = b_.Header(task);
   header.set_in_scratch_file(true);
-  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Delivery> delivery, service_.dispatcher().BeginDelivery(header));
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Delivery> delivery,
+                       service_.dispatcher().BeginDelivery(header, a_.account));
   EXPECT_OK(delivery->Commit(result));
   EXPECT_EQ(service_.Get(job).state(), v1::SUCCEEDED);
   EXPECT_EQ(service_.CountScratchFiles(), 0U);
@@ -376,7 +378,7 @@ TEST_F(DispatcherTest, TheSameLeaseDeliveredByManyAtOnceIsCommittedOnce) {
 TEST_F(DispatcherTest, ChunksThatNobodyAskedForAreRefused) {
   service_.Submit(service_.Deconvolve({1, 1, 2, 4, 4}, {2, 4, 4}));
   const v1::Task analysis = *a_.Take();
-  ASSERT_OK_AND_ASSIGN(const auto delivery, service_.dispatcher().BeginDelivery(a_.Header(analysis)));
+  ASSERT_OK_AND_ASSIGN(const auto delivery, service_.dispatcher().BeginDelivery(a_.Header(analysis), a_.account));
   v1::OutputChunk empty;
   empty.set_crc32c(Crc32c({}));
   EXPECT_EQ(ReasonOf(delivery->Write(empty)), v1::INVALID_FIELD);
@@ -426,15 +428,15 @@ TEST_F(DispatcherTest, AWorkerReadsOnlyVolumesOfTasksItHolds) {
   request.set_task(task.name());
   request.set_token(task.token());
   request.set_volume(task.inputs(1).volume());
-  EXPECT_OK(service_.dispatcher().AuthoriseInput(request));
+  EXPECT_OK(service_.dispatcher().AuthoriseInput(request, a_.account));
   request.set_volume(other);
-  EXPECT_EQ(ReasonOf(service_.dispatcher().AuthoriseInput(request)), v1::NOT_FOUND);
+  EXPECT_EQ(ReasonOf(service_.dispatcher().AuthoriseInput(request, a_.account)), v1::NOT_FOUND);
   request.set_volume(task.inputs(1).volume());
   request.set_worker(WorkerName("b"));
-  EXPECT_EQ(ReasonOf(service_.dispatcher().AuthoriseInput(request)), v1::STALE_LEASE);
+  EXPECT_EQ(ReasonOf(service_.dispatcher().AuthoriseInput(request, a_.account)), v1::STALE_LEASE);
   request.set_worker(WorkerName("a"));
   ASSERT_OK(a_.Deliver(task));
-  EXPECT_EQ(ReasonOf(service_.dispatcher().AuthoriseInput(request)), v1::STALE_LEASE);
+  EXPECT_EQ(ReasonOf(service_.dispatcher().AuthoriseInput(request, a_.account)), v1::STALE_LEASE);
 }
 
 }  // namespace

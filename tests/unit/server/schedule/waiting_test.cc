@@ -96,7 +96,36 @@ TEST_F(WaitingTest, ACallThatNobodyWaitsForTakesNothing) {
   v1::SynchronizeRequest request;
   request.set_worker(WorkerName("a"));
   request.set_free_slots(1);
-  EXPECT_TRUE(absl::IsCancelled(service_.dispatcher().Synchronize(request, [] { return true; }).status()));
+  EXPECT_TRUE(absl::IsCancelled(service_.dispatcher().Synchronize(request, "node", [] { return true; }).status()));
+}
+
+TEST_F(WaitingTest, AnotherAccountEndsNoWaitingCall) {
+  ASSERT_OK(worker_.Register());
+  std::atomic<int> looks = 0;
+  std::atomic<bool> leave = false, ended = false;
+  absl::StatusOr<v1::SynchronizeResponse> waited;
+  std::thread waiting([&] {
+    v1::SynchronizeRequest request;
+    request.set_worker(WorkerName("a"));
+    request.set_free_slots(1);
+    const auto gone = [&] {
+      ++looks;
+      return leave.load();
+    };
+    waited = service_.dispatcher().Synchronize(request, worker_.account, gone);
+    ended = true;
+  });
+  const auto until_looks = [&](int count) {
+    while (looks < count && !ended) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  };
+  until_looks(1);
+  TestWorker thief(service_, "a");
+  thief.account = "other";
+  EXPECT_OK(thief.Call({}));
+  until_looks(looks + 3);
+  leave = true;
+  waiting.join();
+  EXPECT_TRUE(absl::IsCancelled(waited.status())) << "it waited until it left";
 }
 
 TEST_F(WaitingTest, AWaitingWorkerIsNotLost) {

@@ -85,5 +85,37 @@ TEST_F(WorkersTest, PlansDoNotCountOnWorkersThatTakeNothingMore) {
   EXPECT_EQ(budget(), 2 << 20) << "back, and not leaving any more";
 }
 
+TEST_F(WorkersTest, AnotherAccountIsAWorkerThatHasNotRegistered) {
+  service_.Submit(service_.Deconvolve({1, 1, 2, 4, 4}, {2, 4, 4}));
+  const v1::Task task = *a_.Take();
+  TestWorker thief(service_, "a");
+  thief.account = "other";
+  v1::SynchronizeRequest request;
+  v1::TaskStatus& status = *request.add_tasks();
+  status.set_task(task.name());
+  status.set_token(task.token());
+  *status.mutable_error() = ToStored(MakeError({.reason = v1::OUT_OF_MEMORY}, "not hers to say"));
+  const absl::StatusOr<v1::SynchronizeResponse> answer = thief.Call(request), unknown = b_.Call(request);
+  ASSERT_OK(answer);
+  ASSERT_OK(unknown);
+  EXPECT_TRUE(answer->register_());
+  EXPECT_EQ(answer->SerializeAsString(), unknown->SerializeAsString());
+  EXPECT_EQ(ReasonOf(thief.Register()), v1::WORKER_REFUSED) << "the name is taken";
+  v1::FetchInputRequest fetch;
+  fetch.set_worker(WorkerName("a"));
+  fetch.set_task(task.name());
+  fetch.set_token(task.token());
+  fetch.set_volume(task.inputs(0).volume());
+  EXPECT_EQ(ReasonOf(service_.dispatcher().AuthoriseInput(fetch, thief.account)), v1::STALE_LEASE);
+  EXPECT_OK(service_.dispatcher().AuthoriseInput(fetch, a_.account));
+  EXPECT_EQ(ReasonOf(thief.Deliver(task)), v1::STALE_LEASE);
+  EXPECT_TRUE(a_.Continue(task)) << "nothing has come of it";
+  EXPECT_EQ(Shown("a").tasks_failed(), 0U);
+  EXPECT_OK(a_.Deliver(task));
+  service_.Advance(absl::Seconds(11));
+  service_.Advance(absl::Hours(1));
+  EXPECT_OK(thief.Register());  // nobody has used the name for an hour
+}
+
 }  // namespace
 }  // namespace deconvoy::server
