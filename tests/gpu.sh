@@ -174,6 +174,11 @@ serve_large() {
   deconvoy simulate -o "$work/large" --shape 256,2048,2048 --kind points --seed 3 >/dev/null 2>"$work/why" && submit && submit &&
     deconvoy job "$job" --json >"$work/job.json" 2>>"$work/why" || return 1
   throughput_seconds=$(awk -v from="$(time_of start_time)" -v to="$(time_of end_time)" 'BEGIN {print to - from}')
+  if ! grep -q '"start_time"' "$work/job.json" || ! grep -q '"end_time"' "$work/job.json" ||
+    ! awk "BEGIN {exit !($throughput_seconds > 0)}"; then
+    echo "the job does not tell its times" >"$work/why"
+    return 1
+  fi
   throughput_tiles=$(grep -c "$job/tasks/.*: tile " "$work/server.log")
   throughput_padded=$(sed -nE "s|.*$job/tasks/.*: tile .* padded ([0-9]+)x([0-9]+)x([0-9]+),.*|\1 \2 \3|p" "$work/server.log" | head -n 1)
   throughput_psf=$(extents "$work/job.json" crop_shape)

@@ -97,7 +97,7 @@ class OmeParser {
     for (const pugi::xml_node& node : pixels_) {
       if (LocalName(node) != "Channel") continue;
       v1::Channel channel;
-      channel.set_name(TextField(node.attribute("Name").value(), limits::kDisplayNameBytes));
+      channel.set_name(ChannelName(node.attribute("Name").value(), stack_.shape.c));
       channel.set_emission_wavelength_um(LengthUm(node, "EmissionWavelength", "nm"));
       channel.set_excitation_wavelength_um(LengthUm(node, "ExcitationWavelength", "nm"));
       stack_.channels.push_back(std::move(channel));

@@ -157,8 +157,8 @@ std::vector<v1::Channel> ChannelsOfLabels(const std::vector<std::string>& labels
   bool any = false;
   for (size_t i = 0; i < labels.size(); ++i) {
     v1::Channel& channel = channels[i % channels.size()];
-    if (i < channels.size()) channel.set_name(TextField(labels[i], limits::kDisplayNameBytes));
-    if (channel.name() != TextField(labels[i], limits::kDisplayNameBytes)) return {};
+    if (i < channels.size()) channel.set_name(ChannelName(labels[i], shape.c));
+    if (channel.name() != ChannelName(labels[i], shape.c)) return {};
     any = any || !labels[i].empty();
   }
   return any ? channels : std::vector<v1::Channel>();

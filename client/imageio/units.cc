@@ -70,4 +70,9 @@ std::string TextField(std::string_view text, size_t bytes) {
   return result;
 }
 
+std::string ChannelName(std::string_view text, int64_t channels) {
+  return TextField(text,
+                   std::min(limits::kDisplayNameBytes, limits::kChannelNamesBytes / static_cast<size_t>(channels)));
+}
+
 }  // namespace deconvoy::imageio

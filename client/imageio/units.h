@@ -1,6 +1,7 @@
 // Lengths as files write them.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -18,5 +19,8 @@ double RoundedResolution(double value);
 
 // `text` made fit for a text field of the contract: printable UTF-8 of at most `bytes` bytes.
 std::string TextField(std::string_view text, size_t bytes);
+
+// The same for the name of one of `channels` channels, at least 1: all together stay within what a volume may have.
+std::string ChannelName(std::string_view text, int64_t channels);
 
 }  // namespace deconvoy::imageio

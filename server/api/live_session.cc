@@ -35,8 +35,8 @@ absl::Status CheckReceived(const v1::DeconvolveHeader& header) {
   size_t bytes = 0;
   for (const v1::Box& box : header.received()) bytes += kFramingBytes + box.ByteSizeLong();
   for (const v1::BoxSeries& series : header.received_series()) {
-    if (series.times() == 0) {
-      return Invalid("header.received_series", "a series of boxes has no time points", "Give at least one for each.");
+    if (!series.has_box() || series.times() == 0) {
+      return Invalid("header.received_series", "a series has no box, or no time points", "Give both.");
     }
     bytes += kFramingBytes + series.ByteSizeLong();
   }

@@ -8,6 +8,7 @@
 
 #include "client/imageio/image_file.h"
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "tests/support/test_support.h"
 #include "tests/unit/client/imageio/tiff_builder.h"
 
@@ -82,6 +83,22 @@ TEST(Ome, PhysicalSizesChannelsAndUnits) {
   EXPECT_DOUBLE_EQ(stack.channels[0].excitation_wavelength_um(), 0.358);
   EXPECT_EQ(stack.channels[1].name(), "GFP");
   EXPECT_EQ(stack.shape, (Shape5{2, 2, 2, 5, 7}));
+}
+
+// A file is read whatever it calls its channels.
+TEST(Ome, NamesOfManyChannelsAreCut) {
+  constexpr int kMany = 2000;
+  std::string channels;
+  for (int c = 0; c < kMany; ++c) channels += fmt::format(R"(<Channel Name="{}{:0>200}"/>)", c, 'n');
+  ASSERT_OK_AND_ASSIGN(const OmeStack stack,
+                       Parse(Ome(fmt::format(R"(DimensionOrder="XYZCT" SizeZ="1" SizeC="{}" SizeT="1")", kMany),
+                                 channels + "<TiffData/>"),
+                             kMany));
+  ASSERT_EQ(stack.channels.size(), static_cast<size_t>(kMany));
+  size_t bytes = 0;
+  for (const v1::Channel& channel : stack.channels) bytes += channel.name().size();
+  EXPECT_LE(bytes, limits::kChannelNamesBytes);
+  EXPECT_THAT(stack.channels[1999].name(), ::testing::StartsWith("19990000"));
 }
 
 std::string WithInstrument(const std::string& instruments, const std::string& settings, const std::string& channel) {

@@ -173,7 +173,10 @@ TEST_F(DeconvolutionApiTest, ARefusedHeaderLeavesNothing) {
   header_.mutable_input()->set_digest(std::string(32, 'd'));
   refused(v1::INVALID_FIELD, "header.input.digest");
   header_ = good;
-  header_.add_received_series();
+  header_.add_received_series()->set_times(3);
+  refused(v1::INVALID_FIELD, "header.received_series");
+  header_ = good;
+  header_.add_received_series()->mutable_box();
   refused(v1::INVALID_FIELD, "header.received_series");
   header_ = good;
   for (uint32_t t = 20'000; t < 80'000; ++t) {
