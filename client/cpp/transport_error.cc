@@ -1,5 +1,6 @@
 #include "client/cpp/transport_error.h"
 
+#include <absl/strings/match.h>
 #include <fmt/format.h>
 
 #include <utility>
@@ -79,6 +80,9 @@ absl::Status FromGrpc(const std::string& address, const grpc::Status& status) {
         return TransportError(address, grpc::StatusCode::DEADLINE_EXCEEDED, "does not answer in time", account);
       case grpc::StatusCode::UNIMPLEMENTED:
         return NotOurServer(address, account);
+      case grpc::StatusCode::RESOURCE_EXHAUSTED:  // gRPC has no memory or threads left, or was sent too much
+        if (absl::StrContains(account, "larger than max")) break;
+        return TransportError(address, grpc::StatusCode::UNAVAILABLE, "broke off the call", account);
       default:
         break;
     }

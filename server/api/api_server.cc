@@ -78,8 +78,8 @@ void Configure(grpc::ServerBuilder& builder, const Door::Limits& limits) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, static_cast<int>(limits.streams_per_connection));
   // Who connects and then says little: a connection is made in time, its headers are small, and it ends when nothing
-  // was asked of it for an hour. Nothing else than its connection's age ends a call whose one message never comes to
-  // its end.
+  // was asked of it for an hour. Calls whose message does not come are ended by IdleStreams; those of gRPC's own
+  // services only by their connection's age.
   const Door::Connections& connections = limits.connections;
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(connections.handshake));
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(kMetadataBytes));

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -119,10 +121,15 @@ std::vector<WaitingJob> Dispatcher::RankFor(const std::string& worker, const std
 
 std::vector<std::string> Dispatcher::JobsInOrder() const {
   std::vector<WaitingJob> waiting = jobs_.Waiting();
+  std::set<std::string> others;  // of users who hold as many tasks as they may
+  for (const WaitingJob& job : waiting) others.insert(job.id);
   policy_.Rank(waiting, clock_.Steady(), "");
   std::vector<std::string> ids;
-  ids.reserve(waiting.size());
-  for (WaitingJob& job : waiting) ids.push_back(std::move(job.id));
+  for (WaitingJob& job : waiting) {
+    others.erase(job.id);
+    ids.push_back(std::move(job.id));
+  }
+  ids.insert(ids.end(), others.begin(), others.end());
   return ids;
 }
 

@@ -124,12 +124,14 @@ absl::StatusOr<uint64_t> Dispatcher::Enter(const v1::SynchronizeRequest& request
                                            const std::string& account) {
   if (request.has_registration()) {
     RETURN_IF_ERROR(CheckRegistration(request.registration()));
-    const auto& methods = request.registration().methods();
-    capabilities_.AddMethods({methods.begin(), methods.end()});
   }
   std::lock_guard lock(mutex_);
   if (stopped_ || (draining_ && request.tasks().empty())) return ShuttingDown();
-  if (request.has_registration()) RETURN_IF_ERROR(Register(request.registration(), worker, account));
+  if (request.has_registration()) {
+    RETURN_IF_ERROR(Register(request.registration(), worker, account));
+    const auto& methods = request.registration().methods();
+    capabilities_.AddMethods({methods.begin(), methods.end()});
+  }
   if (!IsKnown(worker, account)) return 0;
   WorkerEntry& entry = workers_[worker];
   const bool took_work = TakesWork(entry);

@@ -309,7 +309,6 @@ struct FakeService::Services {
       response->set_weight(request->weight());
       return grpc::Status::OK;
     }
-    // A page for each of two.
     grpc::Status ListGroups(grpc::ServerContext*, const v1::ListGroupsRequest* request,
                             v1::ListGroupsResponse* response) override {
       const std::lock_guard lock(state.mutex);

@@ -1,5 +1,6 @@
 #include "worker/session/server_link.h"
 
+#include <absl/strings/match.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -70,7 +71,13 @@ absl::Status FromGrpc(const grpc::Status& status) {
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
     return absl::UnavailableError("the server did not answer in time");
   }
-  return FromWire(status.error_code(), status.error_message(), status.error_details());
+  // gRPC itself has no memory or threads left there, unless it was sent too much.
+  const std::string account = status.error_message();
+  if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED && status.error_details().empty() &&
+      !absl::StrContains(account, "larger than max")) {
+    return absl::UnavailableError(account);
+  }
+  return FromWire(status.error_code(), account, status.error_details());
 }
 
 }  // namespace deconvoy::worker

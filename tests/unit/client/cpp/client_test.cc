@@ -172,6 +172,20 @@ TEST_F(CallTest, TriesAgainWhileTheServerIsUnavailable) {
   EXPECT_EQ(service_.calls("Jobs.Submit"), 4);
 }
 
+// gRPC ends calls so itself, without a reason of the server's.
+TEST_F(CallTest, TriesAgainWhereGrpcHasNoRoomForTheCall) {
+  service_.FailNext("Jobs.Submit", 2, absl::ResourceExhaustedError("Server Threadpool Exhausted"));
+  EXPECT_OK(client_->Submit(Projection()));
+  EXPECT_EQ(service_.calls("Jobs.Submit"), 3);
+}
+
+TEST_F(CallTest, WhatIsTooLargeStaysSo) {
+  service_.FailNext("Jobs.Submit", 2,
+                    absl::ResourceExhaustedError("Received message larger than max (1048577 vs. 1048576)"));
+  EXPECT_TRUE(absl::IsResourceExhausted(client_->Submit(Projection()).status()));
+  EXPECT_EQ(service_.calls("Jobs.Submit"), 1);
+}
+
 TEST_F(CallTest, GivesUpAfterTheTotalTime) {
   service_.FailNext("Jobs.Submit", 1'000'000, Gone());
   const auto job = client_->Submit(Projection());

@@ -299,6 +299,35 @@ TEST_F(InputCheckTest, AnInteractiveJobOvertakesLargeBatches) {
   EXPECT_EQ(images[1], ImageOf(urgent)) << "one box of the first batch is in front of it, no more";
 }
 
+// An owner who holds as many tasks as they may is given no more; what they may have next is checked meanwhile.
+TEST_F(InputCheckTest, AJobIsCheckedWhileItsOwnerHoldsAllTheyMay) {
+  Dispatcher::Options options = JobService::DefaultOptions();
+  options.shares.running_cap = 1;
+  Readings readings;
+  JobService service(options, {}, "", std::make_unique<NotedFiles>(readings));
+  TestWorker worker(service, "b");
+  const Shape5 large{1, 1, 9, 2048, 2048};
+  const v1::JobSpec first = service.Deconvolve(large, {0, 0, 0}), second = service.Deconvolve(large, {0, 0, 0});
+  const auto image = [&](const v1::JobSpec& spec) {
+    return service.volumes().PathOf(VolumeId(spec.deconvolve().input_volume(), "").value());
+  };
+  readings.Start(image(first));
+  for (const v1::JobSpec& spec : {first, second, service.Simulate()}) {
+    service.Submit(spec);
+    service.clock.Advance(std::chrono::seconds(1));
+  }
+  ASSERT_TRUE(worker.Take()) << "of the last job, while the others wait for their checks";
+  readings.WaitForHeld();
+  readings.Release();
+  bool checked = false;
+  for (int i = 0; i < kSteps && !checked; ++i) {
+    const std::vector<std::filesystem::path> paths = readings.paths();
+    checked = std::ranges::count(paths, image(second)) > 0;
+    std::this_thread::sleep_for(kStep);
+  }
+  EXPECT_TRUE(checked);
+}
+
 TEST_F(InputCheckTest, WhatWasBrokenOffGoesOnWhereItWas) {
   const v1::JobSpec slow = Small(4), urgent = Small(2);
   const std::vector<std::string> jobs = SubmitAll({slow, urgent});
