@@ -210,8 +210,8 @@ class Dispatcher {
   absl::StatusOr<std::optional<v1::Task>> LeaseFor(const WaitingJob& job, const std::string& worker, bool spare);
   // Those of `waiting` that this worker can compute, the one that it is to serve first in front.
   std::vector<WaitingJob> RankFor(const std::string& worker, const std::vector<WaitingJob>& waiting) const;
-  // The ids of all that wait, ranked alike, but for what makes one worker differ from another; then of those whose owner
-  // may have no more tasks for now.
+  // The ids of all that wait, ranked alike, but for what makes one worker differ from another; then of those whose
+  // owner may have no more tasks for now.
   std::vector<std::string> JobsInOrder() const;
   // Takes back what this worker has not begun where an INTERACTIVE job could have its place. Whether it did.
   bool YieldToUrgent(const std::string& worker, v1::SynchronizeResponse& response);

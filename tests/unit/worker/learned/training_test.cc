@@ -310,8 +310,11 @@ TEST(CheckRecipe, RefusesWhatCannotWork) {
   refused([](Recipe& r) { r.steps = 0; }, "train_model.steps", "is 0");
   refused([](Recipe& r) { r.kinds = {}; }, "train_model.kinds", "no kinds");
   refused([](Recipe& r) { r.held_out = {v1::MIXED}; }, "train_model.held_out", "MIXED is both");
-  refused([](Recipe& r) { r.held_out = {v1::FILAMENTS, v1::SHELLS, v1::BEADS, v1::POINTS, v1::NUCLEI}; },
-          "train_model.held_out", "nothing is left");
+  refused(
+      [](Recipe& r) {
+        r.held_out = {v1::FILAMENTS, v1::SHELLS, v1::BEADS, v1::POINTS, v1::NUCLEI};
+      },
+      "train_model.held_out", "nothing is left");
   refused([](Recipe& r) { r.device = "tpu"; }, "train_model.device", "'tpu'");
 }
 
