@@ -420,6 +420,7 @@ TEST_F(SecurityApiTest, AnAdminWeighsGroups) {
   EXPECT_EQ(core_->dispatcher().ShareOfOwner("ada").group_weight, 1);
   EXPECT_THAT(log_.str(), HasSubstr("what=\"Admin.SetGroupWeight\" about=\"lab weight=20\" outcome=\"ok\""));
   v1::ListGroupsResponse list;
+  answer.clear();
   ASSERT_TRUE(Make("Admin.ListGroups", admin_, "", &answer).ok());
   ASSERT_TRUE(list.ParseFromString(answer));
   ASSERT_EQ(list.groups_size(), 1);
