@@ -34,7 +34,7 @@ grpc::ChannelArguments Arguments() {
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
-  // Also where nothing is sent: else gRPC stops asking after two times, and a watch on a dead line waits for ever.
+  // Also where nothing is sent: by default gRPC asks twice and then no more until there is something to send.
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetMaxReceiveMessageSize(16 << 20);
   // The address is meant as it is given: a proxy for the web does not carry gRPC.
