@@ -71,7 +71,7 @@ absl::Status Recording::FeedOn(const std::stop_token& stop) {
   for (int64_t index = begin; index < planes_;) {
     if (stop.stop_requested()) return Stopped();
     RETURN_IF_ERROR(Hear(absl::ZeroDuration()));
-    if (ended_) RETURN_IF_ERROR(OutcomeOf(*ended_));
+    if (ended_) return OutcomeOf(*ended_);
     const Place place = PlaceOf(index);
     const bool there = stream_.Has(place.t, place.c, place.z);
     if (there && !feed_.replays()) {
@@ -80,7 +80,9 @@ absl::Status Recording::FeedOn(const std::stop_token& stop) {
     }
     ASSIGN_OR_RETURN(const FeedState state, feed_.Next(there ? std::span<std::byte>() : plane_));
     if (state == FeedState::kPlane) {
-      if (!there) RETURN_IF_ERROR(PushPlane(place, stop));
+      if (const absl::Status pushed = there ? absl::OkStatus() : PushPlane(place, stop); !pushed.ok()) {
+        return UnlessItHasEnded(pushed);
+      }
       ++index;
       last = clock_();
       continue;
@@ -94,9 +96,14 @@ absl::Status Recording::FeedOn(const std::stop_token& stop) {
     }
     RETURN_IF_ERROR(Hear(kLook));
   }
-  RETURN_IF_ERROR(stream_.Finish());
+  if (const absl::Status finished = stream_.Finish(); !finished.ok()) return UnlessItHasEnded(finished);
   finished_ = true;
   return absl::OkStatus();
+}
+
+absl::Status Recording::UnlessItHasEnded(const absl::Status& status) {
+  RETURN_IF_ERROR(Hear(absl::ZeroDuration()));
+  return ended_ ? OutcomeOf(*ended_) : status;
 }
 
 absl::Status Recording::PushPlane(const Place& place, const std::stop_token& stop) {

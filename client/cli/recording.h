@@ -53,6 +53,9 @@ class Recording {
   Place PlaceOf(int64_t index) const;
   absl::Status FeedOn(const std::stop_token& stop);
   absl::Status PushPlane(const Place& place, const std::stop_token& stop);
+  // `status`, with which the stream takes no more, or how the job has ended meanwhile: one that was taken up again late
+  // may have had all its planes.
+  absl::Status UnlessItHasEnded(const absl::Status& status);
   // Hears what the stream has to tell, waiting at most so long for the first of it.
   absl::Status Hear(absl::Duration patience);
   absl::Status Take(const AcquisitionEvent& event);

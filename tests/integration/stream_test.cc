@@ -203,5 +203,26 @@ TEST_F(StreamTest, ARecordingGoesOnAfterTheCommandHasEndedAndTheServerWasKilled)
   ExpectTheResultOfTheWhole();
 }
 
+TEST_F(StreamTest, ASessionWhoseJobHasEndedMeanwhileGivesItsResult) {
+  for (int z = 0; z < kPlanes / 2; ++z) Deliver(z);
+  const CliResult first = server_.Cli(RecordFolder({"--idle-timeout", "1"}));
+  ASSERT_EQ(first.exit.code, 3) << first.err;
+  const std::string mark = "--session ";
+  const std::string session = first.err.substr(first.err.find(mark) + mark.size(), 32);
+  const std::filesystem::path sessions = folder_.path() / "home/deconvoy/sessions", kept = folder_.path() / "kept";
+  std::filesystem::copy(sessions, kept);
+  for (int z = kPlanes / 2; z < kPlanes; ++z) Deliver(z);
+  const std::vector<std::string> resume = {"stream",   in_.string(), "-o",        out_.string(),
+                                           "--settle", "0.3",        "--session", session};
+  ASSERT_EQ(server_.Cli(resume).exit.code, 0);
+  // As if that command had never come to its end.
+  std::filesystem::remove(out_);
+  std::filesystem::copy(kept, sessions,
+                        std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
+  const CliResult again = server_.Cli(resume);
+  ASSERT_EQ(again.exit.code, 0) << again.err;
+  ExpectTheResultOfTheWhole();
+}
+
 }  // namespace
 }  // namespace deconvoy::testing

@@ -140,7 +140,11 @@ void Session::Absorb(ServerLink& link, const v1::SynchronizeRequest& request, co
   for (const v1::TaskStatus& status : request.tasks()) {
     if (cancelled.contains(status.task())) line_.Cancel(status.task(), status.token());
   }
-  if (response.drain()) line_.Drain();
+  if (std::exchange(drained_, response.drain()) != response.drain()) {
+    spdlog::info(
+        "{}: {}", options_.worker,
+        drained_ ? "an administrator has drained it; it waits for that to be taken back" : "takes tasks again");
+  }
   for (const v1::Task& task : response.assigned()) line_.Add(std::make_shared<Work>(link, options_.worker, task));
 }
 

@@ -75,6 +75,7 @@ class Session {
 
   // Of the talking thread.
   bool introduce_ = true;  // the next call carries the registration
+  bool drained_ = false;   // the server gives it nothing for now
 
   // With their own synchronisation.
   StopSignal leaving_;

@@ -65,8 +65,13 @@ absl::Status Drain(const DrainOptions& options, bool drain, const Console& conso
   ASSIGN_OR_RETURN(const v1::Worker worker, client.DrainWorker(NameIn("workers", options.worker), drain));
   if (console.json) console.Json(ToJson(worker));
   const std::string name = Printable(worker.name());
-  console.Say(drain ? fmt::format("{} takes no further task; it holds {}", name, worker.tasks_size())
-                    : name + " takes tasks again");
+  if (worker.state() == v1::LOST) {
+    console.Say(
+        fmt::format("{} is lost; where it comes back it {}", name, drain ? "gets no task" : "takes tasks again"));
+  } else {
+    console.Say(drain ? fmt::format("{} takes no further task; it holds {}", name, worker.tasks_size())
+                      : name + " takes tasks again");
+  }
   return absl::OkStatus();
 }
 

@@ -43,8 +43,8 @@ class FakeWorkers : public v1::Workers::Service {
   void AskToRegister() {
     Change([&] { ask_to_register_ = true; });
   }
-  void AskToDrain() {
-    Change([&] { drain_ = true; });
+  void Drain(bool drain) {
+    Change([&] { drain_ = drain; });
   }
   // The next deliveries or fetches fail like this.
   void FailDeliveries(std::vector<absl::Status> failures) {

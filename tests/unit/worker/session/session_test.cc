@@ -277,11 +277,16 @@ TEST_F(Sessions, DrainingEndsALongPollAtOnce) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, 30s);
 }
 
-TEST_F(Sessions, DrainsWhenTheServerSaysSo) {
+TEST_F(Sessions, StaysWhereItIsDrainedAndTakesTasksAfterwards) {
   Start();
   ASSERT_TRUE(workers_.WaitFor([&] { return workers_.requests.size() >= 2; }));
-  workers_.AskToDrain();
-  EXPECT_OK(Join());
+  workers_.Drain(true);
+  const size_t calls = workers_.Requests().size();
+  ASSERT_TRUE(workers_.WaitFor([&] { return workers_.requests.size() >= calls + 3; }));
+  EXPECT_FALSE(workers_.Requests().back().draining()) << "it does not leave";
+  workers_.Drain(false);
+  workers_.Give(Task());
+  EXPECT_TRUE(workers_.WaitFor([&] { return workers_.deliveries.size() == 1; }));
 }
 
 TEST_F(Sessions, LeavingGivesUpTheTaskAtHand) {
