@@ -17,6 +17,7 @@ constexpr absl::Duration kPaceMemory = absl::Seconds(30);
 constexpr absl::Duration kRedraw = absl::Milliseconds(100);
 constexpr absl::Duration kLogLeast = absl::Seconds(1);
 constexpr absl::Duration kLogEvery = absl::Seconds(5);
+constexpr absl::Duration kLogSameEvery = absl::Minutes(1);
 constexpr absl::Duration kJsonEvery = absl::Milliseconds(200);
 constexpr size_t kBarCells = 24;
 constexpr size_t kLeastBarCells = 10;
@@ -105,6 +106,7 @@ class PacedProgress : public Progress {
  protected:
   virtual void Draw(const ProgressState& state, std::optional<double> seconds_left) = 0;
   const Console& console() const { return console_; }
+  absl::Time now() const { return now_(); }
 
  private:
   const Console& console_;
@@ -148,8 +150,15 @@ class PlainProgress : public PacedProgress {
 
  private:
   void Draw(const ProgressState& state, std::optional<double> seconds_left) override {
-    console().err << RenderLine(state, seconds_left) << std::endl;
+    const std::string line = RenderLine(state, seconds_left);
+    if (line == said_ && now() - said_at_ < kLogSameEvery) return;
+    console().err << line << std::endl;
+    said_ = line;
+    said_at_ = now();
   }
+
+  std::string said_;
+  absl::Time said_at_ = absl::InfinitePast();
 };
 
 class JsonProgress : public PacedProgress {

@@ -67,7 +67,8 @@ class Progress {
 using NowFunction = std::function<absl::Time()>;
 
 // The kind that suits the console: a line that is drawn again and again on a terminal; else a line per phase, per tenth
-// (at most one per second) and per five seconds; JSON objects {"event":"progress",...}; or nothing when quiet.
+// (at most one per second) and per five seconds, per minute where it stays the same; JSON objects
+// {"event":"progress",...}; or nothing when quiet.
 std::unique_ptr<Progress> MakeProgress(const Console& console, NowFunction now);
 
 }  // namespace deconvoy::client

@@ -90,6 +90,12 @@ void Capabilities::RemoveWorker(const std::string& worker) {
   ++version_;
 }
 
+void Capabilities::SetPaused(bool paused) {
+  std::lock_guard lock(mutex_);
+  paused_ = paused;
+  ++version_;
+}
+
 void Capabilities::SetExpectedMemory(int64_t bytes) {
   std::lock_guard lock(mutex_);
   expected_memory_ = bytes;
@@ -165,6 +171,7 @@ bool Capabilities::HasWorker(const std::string& backend) const {
 std::string Capabilities::Lacking(const std::string& backend, const std::string& method, int64_t memory_bytes,
                                   bool same_host) const {
   std::lock_guard lock(mutex_);
+  if (paused_) return "an administrator, who has paused the server";
   const auto knows = [&](const auto& entry) { return method.empty() || entry.second.methods.contains(method); };
   const auto takes = [&](const auto& entry) {
     const int64_t budget = entry.second.machine.memory_budget_bytes;
@@ -173,10 +180,11 @@ std::string Capabilities::Lacking(const std::string& backend, const std::string&
   };
   if (std::any_of(workers_.begin(), workers_.end(), takes)) return "";
   const bool unknown = !workers_.empty() && std::none_of(workers_.begin(), workers_.end(), knows);
-  return fmt::format("a {}worker{}{}{}", backend.empty() ? "" : fmt::format("`{}` ", backend),
+  return fmt::format("a {}worker{}{}{}{}", backend.empty() ? "" : fmt::format("`{}` ", backend),
                      same_host ? " on the server's machine" : "",
                      unknown ? fmt::format(" that knows `{}`", method) : "",
-                     memory_bytes > 0 ? fmt::format(" with {} of memory", MemoryText(memory_bytes)) : "");
+                     memory_bytes > 0 ? fmt::format(" with {} of memory", MemoryText(memory_bytes)) : "",
+                     workers_.empty() ? ": none takes tasks" : "");
 }
 
 uint64_t Capabilities::version() const {

@@ -56,6 +56,8 @@ class Capabilities {
   // --- workers: those that take work ---
   void SetWorker(const std::string& worker, const WorkerCapacity& capacity);
   void RemoveWorker(const std::string& worker);
+  // While the server is paused nobody gets a task.
+  void SetPaused(bool paused);
   // Budget to plan with while no worker is alive (what the fleet is configured to start); 0: that of the last to leave.
   void SetExpectedMemory(int64_t bytes);
 
@@ -73,8 +75,8 @@ class Capabilities {
   // Whether a worker of `backend` (empty: any) is alive.
   bool HasWorker(const std::string& backend) const;
   // What a task of `memory_bytes` with `method` (empty: none) on `backend` (empty: any) waits for, such as `a worker
-  // with 12.5 GiB of memory`; empty when a live worker could take it. With `same_host` workers of other machines
-  // cannot.
+  // with 12.5 GiB of memory`; empty when a live worker could take it, and the server is not paused. With `same_host`
+  // workers of other machines cannot.
   std::string Lacking(const std::string& backend, const std::string& method, int64_t memory_bytes,
                       bool same_host = false) const;
   uint64_t version() const;  // rises whenever a worker comes, changes or goes
@@ -93,6 +95,7 @@ class Capabilities {
   std::map<std::string, MachineFacts> left_;       // by backend, of the last that left; guarded by mutex_
   int64_t expected_memory_ = 0;                    // guarded by mutex_
   uint64_t version_ = 0;                           // guarded by mutex_
+  bool paused_ = false;                            // guarded by mutex_
 };
 
 }  // namespace deconvoy::server

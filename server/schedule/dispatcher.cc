@@ -48,6 +48,7 @@ Dispatcher::Dispatcher(const Options& options, Store& store, VolumeStore& volume
               {.in_order = [this] { return JobsInOrder(); },
                .has_ended = [this](const std::string& job) { return jobs_.HasEnded(job); },
                .wake = [this] { Wake(); }}) {
+  capabilities_.SetPaused(kept.paused);
   jobs_.SetReadyListener([this] { Wake(); });
   if (options_.tick > absl::ZeroDuration()) ticker_ = std::thread([this] { RunTicks(); });
 }
@@ -246,6 +247,7 @@ absl::Status Dispatcher::Pause(bool pause) {
     std::lock_guard lock(mutex_);
     paused_ = pause;
   }
+  capabilities_.SetPaused(pause);
   if (pause) TakeBackStaged("");
   Wake();
   return absl::OkStatus();

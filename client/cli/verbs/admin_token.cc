@@ -112,7 +112,7 @@ void AddAdminToken(CLI::App& parent, Program& program) {
       [common](CLI::App& verb, TokenOptions& options) {
         verb.add_option("USER", options.name, "Whose it is to be")->type_name("USER")->required();
         verb.add_option("--label", options.label, "What it is for, to tell it from others")->type_name("TEXT");
-        verb.add_option("--days", options.days, "How long it is good; without this for ever")
+        verb.add_option("--days", options.days, "How long it is good, 1 to 36500; without this for ever")
             ->check(CLI::Range(int64_t{1}, int64_t{36500}))
             ->type_name("N");
         verb.add_option("-o,--output", options.output,

@@ -182,8 +182,8 @@ TEST(CapabilitiesTest, AWorkerOfUnknownMemoryHasCostsToo) {
 TEST(CapabilitiesTest, SaysWhatATaskWaitsFor) {
   constexpr int64_t kGiB = int64_t{1} << 30;
   Capabilities capabilities;
-  EXPECT_EQ(capabilities.Lacking("", "", 0), "a worker");
-  EXPECT_EQ(capabilities.Lacking("cuda", "", 0), "a `cuda` worker");
+  EXPECT_EQ(capabilities.Lacking("", "", 0), "a worker: none takes tasks");
+  EXPECT_EQ(capabilities.Lacking("cuda", "", kGiB), "a `cuda` worker with 1.0 GiB of memory: none takes tasks");
   capabilities.SetWorker("a", {.backend = "cpu", .machine = {.memory_budget_bytes = 2 * kGiB, .fft_costs = {}}});
   EXPECT_EQ(capabilities.Lacking("", "", 2 * kGiB), "");
   EXPECT_EQ(capabilities.Lacking("cpu", "", 2 * kGiB + 1), "a `cpu` worker with 2.1 GiB of memory");
@@ -199,6 +199,10 @@ TEST(CapabilitiesTest, SaysWhatATaskWaitsFor) {
       {.backend = "cpu", .machine = {.memory_budget_bytes = 2 * kGiB, .fft_costs = {}}, .methods = {"rl", "blind-rl"}});
   EXPECT_EQ(capabilities.Lacking("", "blind-rl", kGiB), "");
   EXPECT_EQ(capabilities.Lacking("", "blind-rl", 3 * kGiB), "a worker with 3.0 GiB of memory") << "it knows the method";
+  capabilities.SetPaused(true);
+  EXPECT_EQ(capabilities.Lacking("", "", 0), "an administrator, who has paused the server");
+  capabilities.SetPaused(false);
+  EXPECT_EQ(capabilities.Lacking("", "", 0), "");
 }
 
 }  // namespace

@@ -125,7 +125,7 @@ TEST_F(WatchTest, AWatcherIsToldWhenNoWorkerIsLeftThatCouldGoOn) {
   spec.mutable_deconvolve()->mutable_tile()->set_whole(true);
   const std::string job = service_.Submit(spec);
   const std::string lacking = "waiting for a worker with 1 MiB of memory";
-  EXPECT_EQ(service_.Get(job).progress().activity(), lacking);
+  EXPECT_EQ(service_.Get(job).progress().activity(), lacking + ": none takes tasks");
   TestWorker small(service_, "small");
   small.registration.set_memory_budget_bytes(1000);
   ASSERT_OK(small.Register());

@@ -357,6 +357,7 @@ TEST_F(FairnessTest, APausedServerGivesOutNothing) {
   service_.Reopen();
   EXPECT_TRUE(service_.dispatcher().paused()) << "durable";
   EXPECT_FALSE(a_.Take());
+  EXPECT_EQ(service_.Get(job).progress().activity(), "waiting for an administrator, who has paused the server");
   ASSERT_OK(service_.dispatcher().Pause(false));
   EXPECT_EQ(a_.WorkOff(), 2);
   service_.CheckResult(service_.Get(job));
