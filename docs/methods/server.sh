@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# Starts a server of its own for the scripts beside this one, which source it in the root of the project: sets $deconvoy,
-# $work, a folder that goes with the server when the script ends, and $DECONVOY_SERVER. Needs a release build. What is
-# set before counts: $state, a folder that is to stay, and the array serve, further options of deconvoyd.
+# Starts a server of its own for the scripts beside this one and for deploy/models/train.sh, which source it in the root
+# of the project: sets $deconvoy, $work, a folder that goes with the server when the script ends, and $DECONVOY_SERVER.
+# Needs a release build. What is set before counts: $state, a folder that is to stay, and the array serve, further
+# options of deconvoyd.
 serve+=()
 deconvoy=$PWD/build/release/bin/deconvoy
 work=$(mktemp -d)
