@@ -1,12 +1,12 @@
 #include "client/cpp/transport_error.h"
 
-#include <absl/strings/match.h>
 #include <fmt/format.h>
 
 #include <utility>
 
 #include "proto/contract/error.h"
 #include "proto/contract/server_access.h"
+#include "proto/contract/transport.h"
 
 namespace deconvoy::client {
 namespace {
@@ -70,6 +70,9 @@ absl::Status NotReached(const std::string& address, std::string_view cause, cons
 absl::Status FromGrpc(const std::string& address, const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
   const std::string account = status.error_message();
+  if (IsTransportLack(status.error_code(), account, status.error_details())) {
+    return TransportError(address, grpc::StatusCode::UNAVAILABLE, "has no room for the call", account);
+  }
   if (status.error_details().empty()) {
     switch (status.error_code()) {
       case grpc::StatusCode::UNAVAILABLE:
@@ -80,9 +83,6 @@ absl::Status FromGrpc(const std::string& address, const grpc::Status& status) {
         return TransportError(address, grpc::StatusCode::DEADLINE_EXCEEDED, "does not answer in time", account);
       case grpc::StatusCode::UNIMPLEMENTED:
         return NotOurServer(address, account);
-      case grpc::StatusCode::RESOURCE_EXHAUSTED:  // gRPC has no memory or threads left, or was sent too much
-        if (absl::StrContains(account, "larger than max")) break;
-        return TransportError(address, grpc::StatusCode::UNAVAILABLE, "broke off the call", account);
       default:
         break;
     }

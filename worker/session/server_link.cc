@@ -1,6 +1,5 @@
 #include "worker/session/server_link.h"
 
-#include <absl/strings/match.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/transport.h"
 
 namespace deconvoy::worker {
 namespace {
@@ -71,13 +71,10 @@ absl::Status FromGrpc(const grpc::Status& status) {
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
     return absl::UnavailableError("the server did not answer in time");
   }
-  // gRPC itself has no memory or threads left there, unless it was sent too much.
-  const std::string account = status.error_message();
-  if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED && status.error_details().empty() &&
-      !absl::StrContains(account, "larger than max")) {
-    return absl::UnavailableError(account);
+  if (IsTransportLack(status.error_code(), status.error_message(), status.error_details())) {
+    return absl::UnavailableError("the server has no room for the call");
   }
-  return FromWire(status.error_code(), account, status.error_details());
+  return FromWire(status.error_code(), status.error_message(), status.error_details());
 }
 
 }  // namespace deconvoy::worker

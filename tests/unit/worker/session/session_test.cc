@@ -179,10 +179,11 @@ TEST_F(Sessions, ADeliveryUnderALostLeaseIsDropped) {
 
 TEST_F(Sessions, ADeliveryIsTriedAgainWhileTheServerIsAway) {
   Start();
-  workers_.FailDeliveries({absl::UnavailableError("stopping"), absl::CancelledError("broken off")});
+  workers_.FailDeliveries({absl::UnavailableError("stopping"), absl::CancelledError("broken off"),
+                           absl::ResourceExhaustedError("Server Threadpool Exhausted")});
   workers_.Give(Task());
-  ASSERT_TRUE(Delivered(3));
-  EXPECT_EQ(workers_.Deliveries()[2].bytes, Numbers(64));
+  ASSERT_TRUE(Delivered(4));
+  EXPECT_EQ(workers_.Deliveries()[3].bytes, Numbers(64));
   EXPECT_EQ(executor_.started, 1);
 }
 
