@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -29,7 +28,6 @@ constexpr uint32_t kUsualSpecimens = 64, kMostSpecimens = 4096, kUsualValidation
 constexpr int32_t kLeastPatch = 8, kMostPatch = 256;
 constexpr double kMostBytesPerVoxel = 1e12;  // more fits nowhere; products with voxels stay in int64_t
 constexpr int kMostKinds = 16;
-constexpr size_t kMixedKinds = v1::SpecimenKind_ARRAYSIZE - 2;  // all but MIXED and unspecified
 constexpr size_t kShownBytes = 100;
 
 absl::Status Invalid(std::string_view field, std::string_view what, std::string_view remedy) {
@@ -94,9 +92,7 @@ absl::Status CheckHeldOut(const v1::TrainModelSpec& spec) {
           "Hold out kinds that are not among `kinds`, and not MIXED.");
     }
   }
-  const bool mixed =
-      spec.kinds().empty() || std::find(spec.kinds().begin(), spec.kinds().end(), v1::MIXED) != spec.kinds().end();
-  if (mixed && std::set<int>(spec.held_out().begin(), spec.held_out().end()).size() == kMixedKinds) {
+  if (HoldsOutAllOfMixed(spec.kinds(), spec.held_out())) {
     return Invalid("train_model.held_out", "has all that MIXED is made of", "Hold out fewer kinds.");
   }
   return absl::OkStatus();

@@ -3,8 +3,10 @@
 
 #include <absl/status/status.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <set>
 
 #include "deconvoy/v1/jobs.pb.h"
 #include "deconvoy/v1/models.pb.h"
@@ -20,6 +22,14 @@ inline constexpr int kMostModels = 16;                  // that one job applies
 inline constexpr int32_t kMostComparedTiles = 64;       // of one frame
 inline constexpr size_t kMostDescriptorBytes = 65'535;  // of a model that is a program
 inline constexpr int kMostTrainingVolumes = 64;         // of images, and of truths
+
+// Whether mixed specimens are learned from, as they are without any `kinds`, and all that they are made of is held out.
+template <class Kinds>
+bool HoldsOutAllOfMixed(const Kinds& kinds, const Kinds& held_out) {
+  constexpr size_t kMixedKinds = v1::SpecimenKind_ARRAYSIZE - 2;  // all but MIXED and unspecified
+  const bool mixed = kinds.empty() || std::find(kinds.begin(), kinds.end(), v1::MIXED) != kinds.end();
+  return mixed && std::set<int>(held_out.begin(), held_out.end()).size() >= kMixedKinds;
+}
 
 // INVALID_FIELD or LIMIT_EXCEEDED unless the specification is well formed; whether its volumes, its network and its
 // method are there and go together is for those who have them.

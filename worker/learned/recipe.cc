@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "proto/contract/error.h"
+#include "proto/contract/model_spec.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
 #include "worker/learned/axial_degradation.h"
@@ -17,7 +17,6 @@ namespace deconvoy::worker::learned {
 namespace {
 
 constexpr double kMostPlaneStep = 16;
-constexpr size_t kMixedKinds = v1::SpecimenKind_ARRAYSIZE - 2;  // all but MIXED and unspecified
 constexpr int64_t kMostPatch = 512, kMostSteps = 1'000'000, kMostBatch = 64, kMostSpecimens = 100'000;
 
 absl::Status Wrong(std::string_view field, std::string_view remedy, std::string_view what) {
@@ -159,9 +158,7 @@ absl::Status CheckKinds(const Recipe& recipe) {
     return Wrong("held_out", "Hold out other kinds than those that are trained on.",
                  fmt::format("{} is both trained on and held out", v1::SpecimenKind_Name(kind)));
   }
-  const std::set<v1::SpecimenKind> held_out(recipe.held_out.begin(), recipe.held_out.end());
-  if (held_out.size() >= kMixedKinds &&
-      std::find(recipe.kinds.begin(), recipe.kinds.end(), v1::MIXED) != recipe.kinds.end()) {
+  if (HoldsOutAllOfMixed(recipe.kinds, recipe.held_out)) {
     return Wrong("held_out", "Hold out fewer kinds.", "nothing is left of MIXED without the kinds held out");
   }
   return absl::OkStatus();
