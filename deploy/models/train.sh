@@ -11,10 +11,11 @@ here=$(realpath "$(dirname "$0")")
 folder=$here seed=1 chosen=()
 while [ $# -gt 0 ]; do
   case $1 in
-    -o) folder=$(realpath -m "${2:?}") && shift 2 ;;
-    --seed) seed=${2:?} && shift 2 ;;
-    -*) usage ;;
-    *) chosen+=("$1") && shift ;;
+    -o | --seed) [ $# -ge 2 ] || usage ;;&
+    -o) folder=$(realpath -m "$2") && shift 2 ;;
+    --seed) seed=$2 && shift 2 ;;
+    rln-widefield | tv-widefield | dncnn3d-widefield) chosen+=("$1") && shift ;;
+    *) usage ;;
   esac
 done
 [ ${#chosen[@]} -gt 0 ] || chosen=(rln-widefield tv-widefield dncnn3d-widefield)
@@ -37,7 +38,6 @@ train() { # MODEL
     dncnn3d-widefield)
       recipe=(--network dncnn3d --target denoise --specimens 64 --patch '32,32,32' --steps 2000 --parts 10
         --description 'Takes Gaussian noise out of specimens: a denoiser for pnp-admm and pnp-ista') ;;
-    *) echo "train.sh: no model is called '$1'" >&2; exit 2 ;;
   esac
   "$deconvoy" models train "$1" --psf "$here/psf.ome.tif" "${drawn[@]}" "${recipe[@]}" --validation 6 --batch 1 \
     --learning-rate 0.002 --seed "$seed"
