@@ -19,10 +19,9 @@ std::string JobCommand(const std::string& verb, const std::string& job, const Se
   return text;
 }
 
-absl::Status FollowToTheEnd(const Client& client, const std::string& job, const ServerOptions& server,
-                            const Console& console, Progress& progress, const std::stop_token& stop,
-                            const JobObserver& observer) {
-  const auto ended = FollowJob(client, job, progress, stop, observer);
+absl::StatusOr<v1::Job> AwaitSuccess(const Client& client, const std::string& job, const ServerOptions& server,
+                                     Progress& progress, const std::stop_token& stop, const JobObserver& observer) {
+  auto ended = FollowJob(client, job, progress, stop, observer);
   progress.Clear();
   if (!ended.ok() && stop.stop_requested())
     return MakeError({.reason = v1::CANCELLED_BY_USER,
@@ -30,11 +29,20 @@ absl::Status FollowToTheEnd(const Client& client, const std::string& job, const 
                      fmt::format("stopped watching; {} goes on", Printable(job)));
   RETURN_IF_ERROR(ended.status());
   RETURN_IF_ERROR(OutcomeOf(*ended));
-  for (const std::string& line : JobReport(*ended)) console.Say(line);
-  if (!ended->outputs().empty()) {
+  return ended;
+}
+
+absl::Status FollowToTheEnd(const Client& client, const std::string& job, const ServerOptions& server,
+                            const Console& console, Progress& progress, const std::stop_token& stop,
+                            const JobObserver& observer) {
+  ASSIGN_OR_RETURN(const v1::Job ended, AwaitSuccess(client, job, server, progress, stop, observer));
+  for (const std::string& line : JobReport(ended)) console.Say(line);
+  if (ended.spec().has_train_model()) {
+    console.Remark("keep the model: " + JobCommand("models keep NAME", job, server));
+  } else if (!ended.outputs().empty()) {
     console.Remark("get the result: " + JobCommand("fetch", job, server, "-o out.tif"));
   }
-  if (console.json) console.Json({{"event", "result"}, {"job", ToJson(*ended)}});
+  if (console.json) console.Json({{"event", "result"}, {"job", ToJson(ended)}});
   return absl::OkStatus();
 }
 

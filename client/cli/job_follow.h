@@ -18,9 +18,12 @@ namespace deconvoy::client {
 std::string JobCommand(const std::string& verb, const std::string& job, const ServerOptions& server,
                        const std::string& more = "");
 
-// Follows a job to its end with progress, and reports it and how to fetch its result. The error of a job that has
-// failed or was cancelled (OutcomeOf); CANCELLED_BY_USER, saying that the job goes on, when `stop` is requested.
-// `observer` hears the events, too.
+// Follows a job to its end with progress; `observer` hears the events, too. The error of a job that has failed or was
+// cancelled (OutcomeOf); CANCELLED_BY_USER, saying that the job goes on, when `stop` is requested.
+absl::StatusOr<v1::Job> AwaitSuccess(const Client& client, const std::string& job, const ServerOptions& server,
+                                     Progress& progress, const std::stop_token& stop, const JobObserver& observer = {});
+
+// The same, and reports the job and how to get its result.
 absl::Status FollowToTheEnd(const Client& client, const std::string& job, const ServerOptions& server,
                             const Console& console, Progress& progress, const std::stop_token& stop,
                             const JobObserver& observer = {});

@@ -12,6 +12,7 @@
 #include "client/cli/json.h"
 #include "client/cli/model_names.h"
 #include "client/cli/outcome.h"
+#include "client/cli/values.h"
 #include "client/imageio/units.h"
 #include "proto/contract/byte_volume.h"
 #include "proto/contract/checksum.h"
@@ -110,6 +111,12 @@ absl::StatusOr<v1::Model> KeepModel(const Client& client, const std::string& id,
 void SayKept(const v1::Model& model, const Console& console) {
   console.Say("kept as " + ShortModelName(model.name()));
   if (console.json) console.Json({{"event", "kept"}, {"model", ToJson(model)}});
+  for (const v1::ModelQuality& quality : model.facts().quality()) {
+    console.Say(fmt::format("{}{}: nrmse {:.4g}, of the image {:.4g}, of 20 iterations of rl {:.4g}",
+                            Lower(v1::SpecimenKind_Name(quality.kind())),
+                            quality.held_out() ? " (never trained on)" : "", quality.nrmse(), quality.raw_nrmse(),
+                            quality.classical_nrmse()));
+  }
 }
 
 std::string ModelFile::Digest() const {

@@ -22,7 +22,7 @@ absl::StatusOr<std::string> NewModelId(const std::string& name);
 absl::StatusOr<v1::Model> KeepModel(const Client& client, const std::string& id, const std::string& description,
                                     const v1::Job& job, Leftovers& leftovers, const std::stop_token& stop);
 
-// Says what has been kept.
+// Says what has been kept, and how good it is.
 void SayKept(const v1::Model& model, const Console& console);
 
 // A model's file, and what is to be checked of it: its format, by its first bytes, and the text of its descriptor,

@@ -41,9 +41,10 @@ class ModelsTest : public ::testing::Test {
     Do({"simulate", "-o", File("sample"), "--shape", "16,40,40", "--psf", File("psf.ome.tif"), "--voxel-um",
         "0.2,0.1,0.1"});
   }
-  CliResult Train(const std::string& name) const {
-    return Do({"models", "train", name, "--network", "rln", "--psf", "psfs/gfp", "--steps", "4", "--parts", "2",
-               "--patch", "16,16,16", "--json"});
+  CliResult Train(const std::string& name, const std::vector<std::string>& more = {}) const {
+    return Do(With({"models", "train", name, "--network", "rln", "--psf", "psfs/gfp", "--steps", "4", "--parts", "2",
+                    "--patch", "16,16,16", "--json"},
+                   more));
   }
   CliResult Apply(const std::vector<std::string>& models, const std::string& output,
                   const std::vector<std::string>& more = {}) const {
@@ -108,6 +109,22 @@ TEST_F(ModelsTest, ATrainedModelIsKeptAppliedTakenOutAndBroughtBack) {
   EXPECT_TRUE(Load("again.tif") == Load("whole.tif"));
   Do({"models", "delete", "again", "--all"});
   EXPECT_EQ(server_.Cli({"models", "show", "again"}).exit.code, 3);
+}
+
+TEST_F(ModelsTest, ATrainingThatNobodyWaitedForIsKept) {
+  if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
+  Simulate();
+  const auto submitted = LastJson(Train("mine", {"--no-wait"}).out);
+  ASSERT_EQ(submitted["event"], "submitted");
+  const std::string job = submitted["job"]["name"];
+  EXPECT_EQ(server_.Cli({"models", "show", "mine"}).exit.code, 3) << "nobody has kept it";
+  EXPECT_THAT(Do({"watch", job}).err, HasSubstr("deconvoy models keep NAME " + job));
+  const auto kept = LastJson(Do({"models", "keep", "mine", job, "--description", "of last night", "--json"}).out);
+  EXPECT_EQ(kept["model"]["name"], "models/mine/versions/1");
+  EXPECT_EQ(kept["model"]["job"], job);
+  EXPECT_THAT(Do({"models", "show", "mine"}).out, HasSubstr("of last night"));
+  const CliResult again = server_.Cli({"models", "keep", "mine", job});
+  EXPECT_NE(again.exit.code, 0) << "it is kept already";
 }
 
 TEST_F(ModelsTest, AModelsFileIsAppliedWithAndWithoutTheServer) {

@@ -23,7 +23,7 @@ void AddModels(CLI::App& root, Program& program) {
       root.add_subcommand("models", "Train, bring and keep models: networks for the method `network`, and denoisers.");
   group->footer(kExamples);
   for (const auto add :
-       {AddModelsTrain, AddModelsImport, AddModelsExport, AddModelsList, AddModelsShow, AddModelsDelete})
+       {AddModelsTrain, AddModelsKeep, AddModelsImport, AddModelsExport, AddModelsList, AddModelsShow, AddModelsDelete})
     add(*group, program);
   ShowHelpOfGroup(*group, program);
 }

@@ -10,6 +10,8 @@
 
 #include "client/cli/images.h"
 #include "client/cli/interrupt.h"
+#include "client/cli/job_follow.h"
+#include "client/cli/json.h"
 #include "client/cli/model_library.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
@@ -46,6 +48,7 @@ struct TrainOptions {
   double learning_rate = 0;
   uint64_t seed = 1;
   bool probabilistic = false;
+  bool leave = false;
   std::string description;
   ServerOptions server;
 };
@@ -57,7 +60,9 @@ constexpr char kExamples[] = R"(  deconvoy models train rln-gfp --network rln --
   deconvoy models train iso-gfp --network isonet2 --psf psfs/gfp-60x --target degradation --image volumes/8c1d
       from the image alone: lateral slices, blurred as axial ones are; axial ones become as sharp as lateral ones
   deconvoy models train clean --network dncnn3d --target denoise --psf psfs/gfp-60x --most-noise 0.1
-      takes noise out: a denoiser for deconvoy run --method pnp-admm --network clean)";
+      takes noise out: a denoiser for deconvoy run --method pnp-admm --network clean
+  job=$(deconvoy models train rln-gfp --psf psfs/gfp-60x --no-wait --quiet) && deconvoy models keep rln-gfp $job
+      leaves the training with the server; the second command waits for it, now or tomorrow)";
 
 const std::map<std::string, v1::TrainingTarget>& Targets() {
   static const std::map<std::string, v1::TrainingTarget> targets = {
@@ -150,21 +155,33 @@ class Training {
       leftovers_.AddVolume(volume);
       spec.mutable_train_model()->set_psf_volume(volume);
     }
+    if (options_.leave) return Leave(session, id, spec);
     ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
     progress_->Clear();
     const absl::StatusOr<v1::Model> model =
         KeepModel(session.client(), id, options_.description, job, leftovers_, stop_);
     if (!model.ok()) {
       leftovers_ = {};  // hours of training
-      return AddContext(model.status(), job.name() + " has trained it and stays on the server");
+      return AddContext(model.status(), fmt::format("{} has trained it and stays on the server for: {}", job.name(),
+                                                    JobCommand("models keep " + id, job.name(), options_.server)));
     }
     SayKept(*model, console_);
-    for (const v1::ModelQuality& quality : model->facts().quality()) {
-      console_.Say(fmt::format("{}{}: nrmse {:.4g}, of the image {:.4g}, of 20 iterations of rl {:.4g}",
-                               Lower(v1::SpecimenKind_Name(quality.kind())),
-                               quality.held_out() ? " (never trained on)" : "", quality.nrmse(), quality.raw_nrmse(),
-                               quality.classical_nrmse()));
+    return absl::OkStatus();
+  }
+
+  // The name alone goes to standard output, for scripts.
+  absl::Status Leave(Session& session, const std::string& id, const v1::JobSpec& spec) {
+    ASSIGN_OR_RETURN(const v1::Job job, session.Submit(spec, *progress_, stop_));
+    leftovers_ = {};  // the job has its PSF
+    progress_->Clear();
+    if (console_.json) {
+      console_.Json({{"event", "submitted"}, {"job", ToJson(job)}});
+      return absl::OkStatus();
     }
+    console_.out << Printable(job.name()) << std::endl;
+    console_.Remark("follow it:      " + JobCommand("watch", job.name(), options_.server));
+    console_.Remark("keep the model: " + JobCommand("models keep " + id, job.name(), options_.server));
+    console_.Remark("stop it:        " + JobCommand("cancel", job.name(), options_.server));
     return absl::OkStatus();
   }
 
@@ -210,6 +227,8 @@ void AddWhat(CLI::App& verb, TrainOptions& options) {
       ->type_name("volumes/ID");
   verb.add_flag("--probabilistic", options.probabilistic, "It also learns to tell how sure it is");
   verb.add_option("--description", options.description, "What people should know of it")->type_name("TEXT");
+  verb.add_flag("--no-wait", options.leave,
+                "Leave the training with the server and print its job's name; keep what it finds with models keep");
 }
 
 void AddHow(CLI::App& verb, TrainOptions& options) {

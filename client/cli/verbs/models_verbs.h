@@ -8,6 +8,7 @@
 namespace deconvoy::client {
 
 void AddModelsTrain(CLI::App& group, Program& program);
+void AddModelsKeep(CLI::App& group, Program& program);
 void AddModelsImport(CLI::App& group, Program& program);
 void AddModelsExport(CLI::App& group, Program& program);
 void AddModelsList(CLI::App& group, Program& program);
