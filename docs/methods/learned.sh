@@ -28,22 +28,22 @@ psf=$PWD/deploy/models/psf.ome.tif # of a wide field
 [ -e "$psf" ] || { echo "learned.sh: there is no $psf" >&2; exit 1; }
 background=10                      # photons, of all images; there is no read noise
 
-# Model, network, what it learns from, steps.
+# Model, network, what it learns from.
 models='
-srcnn         srcnn       truth       4000
-isonet1       isonet1     degradation 4000
-isonet2       isonet2     degradation 4000
-rln           rln         truth       4000
-care-unet3d   care-unet3d truth       2000
-rcan3d        rcan3d      truth       2000
-ddn           ddn         truth       4000
-rln-filaments rln         filaments   4000
+srcnn         srcnn       truth
+isonet1       isonet1     degradation
+isonet2       isonet2     degradation
+rln           rln         truth
+care-unet3d   care-unet3d truth
+rcan3d        rcan3d      truth
+ddn           ddn         truth
+rln-filaments rln         filaments
 '
 compared=(srcnn isonet1 isonet2 rln rln-filaments)
 # Of all trainings on drawn specimens, and on the given images of `training_images`.
 drawn=(--least-photons 50 --most-photons 1000 --background "$background" --specimens 64 --validation 4 --patch '32,64,64')
 given=(--specimens 64 --validation 4 --patch '32,32,64')
-always=(--batch 1 --learning-rate 0.002 --parts 20 --seed 1)
+always=(--batch 1 --steps 1500 --learning-rate 0.002 --parts 15 --seed 1)
 
 specimens=(101 102 103) # seeds of those that are compared
 
@@ -69,8 +69,8 @@ training_images() {
   done
 }
 train() { # MODEL
-  local network source steps options volumes=() volume
-  if ! read -r network source steps < <(awk -v model="$1" '$1 == model { print $2, $3, $4 }' <<<"$models"); then
+  local network source options volumes=() volume
+  if ! read -r network source < <(awk -v model="$1" '$1 == model { print $2, $3 }' <<<"$models"); then
     echo "learned.sh: no model of the table is called '$1'" >&2
     exit 2
   fi
@@ -84,7 +84,7 @@ train() { # MODEL
     filaments) options=("${drawn[@]}" --kinds filaments --held-out nuclei) ;;
     *) options=("${drawn[@]}" --kinds 'filaments,mixed') ;;
   esac
-  "$deconvoy" models train "$1" --network "$network" --psf "$psf" --steps "$steps" "${options[@]}" "${always[@]}"
+  "$deconvoy" models train "$1" --network "$network" --psf "$psf" "${options[@]}" "${always[@]}"
   "$deconvoy" models export "$1" -o "$folder/$1.safetensors"
   [ ${#volumes[@]} -eq 0 ] || "$deconvoy" volumes delete "${volumes[@]}" --quiet
 }
