@@ -7,8 +7,8 @@
 #   docs/methods/learned.sh trust FOLDER               prints what jobs tell of data that a model is not for, as Markdown
 #   docs/methods/learned.sh distilled FOLDER           prints how near tv-widefield comes to 200 iterations of rl-tv, and
 #                                                      how much faster it is, as Markdown
-# FOLDER keeps NETWORK.safetensors, which may come from elsewhere, and the server's state: only models that were trained
-# there know how strange an image is to them.
+# FOLDER keeps NETWORK.safetensors, which may come from elsewhere as those of deploy/models do, and the server's state:
+# only models that were trained there know how strange an image is to them.
 set -euo pipefail
 case "$#:${1:-}" in
   [01]:* | *:-*) sed -n '2,11s/^# //p' "$0" >&2; exit 2 ;;
@@ -28,18 +28,17 @@ psf=$PWD/deploy/models/psf.ome.tif # of a wide field
 [ -e "$psf" ] || { echo "learned.sh: there is no $psf" >&2; exit 1; }
 background=10                      # photons, of all images; there is no read noise
 
-# Model, network, what it learns from.
+# Model, network, what it learns from: drawn filaments, or images of them and of mixed specimens.
 models='
 srcnn         srcnn       truth
 isonet1       isonet1     degradation
 isonet2       isonet2     degradation
-rln           rln         truth
+rln-filaments rln         truth
 care-unet3d   care-unet3d truth
 rcan3d        rcan3d      truth
 ddn           ddn         truth
-rln-filaments rln         filaments
 '
-compared=(srcnn isonet1 isonet2 rln rln-filaments)
+compared=(srcnn isonet1 isonet2 rln-filaments)
 # Of all trainings on drawn specimens, and on the given images of `training_images`.
 drawn=(--least-photons 50 --most-photons 1000 --background "$background" --specimens 64 --validation 4 --patch '32,64,64')
 given=(--specimens 64 --validation 4 --patch '32,32,64')
@@ -81,8 +80,7 @@ train() { # MODEL
       options=("${given[@]}" --target degradation)
       for volume in "${volumes[@]}"; do options+=(--image "$volume"); done
       ;;
-    filaments) options=("${drawn[@]}" --kinds filaments --held-out nuclei) ;;
-    *) options=("${drawn[@]}" --kinds 'filaments,mixed') ;;
+    truth) options=("${drawn[@]}" --kinds filaments --held-out nuclei) ;;
   esac
   "$deconvoy" models train "$1" --network "$network" --psf "$psf" "${options[@]}" "${always[@]}"
   "$deconvoy" models export "$1" -o "$folder/$1.safetensors"
@@ -91,9 +89,11 @@ train() { # MODEL
 
 # Brings a model's file to the server, unless the newest version is just that. False where there is no file.
 have() { # MODEL
-  [ -e "$folder/$1.safetensors" ] || return 1
-  "$deconvoy" models export "$1" -o "$work/model" >/dev/null 2>&1 && cmp -s "$work/model" "$folder/$1.safetensors" && return
-  "$deconvoy" models import "$1" "$folder/$1.safetensors" --quiet
+  local file=$folder/$1.safetensors
+  [ -e "$file" ] || file=deploy/models/$1.safetensors
+  [ -e "$file" ] || return 1
+  "$deconvoy" models export "$1" -o "$work/model" >/dev/null 2>&1 && cmp -s "$work/model" "$file" && return
+  "$deconvoy" models import "$1" "$file" --quiet
 }
 deconvolve() { # RAW OUTPUT PSF OPTION...; leaves the job as JSON in $work/job
   local raw=$1 output=$2 with=$3
@@ -136,7 +136,8 @@ label() { # MODEL
     srcnn) echo SRCNN ;;
     isonet1) echo IsoNet-1 ;;
     isonet2) echo IsoNet-2 ;;
-    rln) echo RLN ;;
+    rln-filaments) echo RLN ;;
+    rln-widefield) echo 'RLN, never trained on filaments' ;;
     *) echo "$1" ;;
   esac
 }
@@ -148,7 +149,7 @@ table() {
   row 'RL, 20 iterations' --method rl --iterations 20 --set acceleration=none
   row 'RL, 100 iterations' --method rl --iterations 100 --set acceleration=none
   row 'ADMM' --method admm
-  for model in srcnn isonet1 isonet2 rln care-unet3d rcan3d ddn; do
+  for model in srcnn isonet1 isonet2 rln-filaments rln-widefield care-unet3d rcan3d ddn; do
     if have "$model"; then row "$(label "$model")" --method network --network "$model" --compared-tiles 0; fi
   done
 }
@@ -161,7 +162,7 @@ pictures() {
     files=("$work/$kind/raw.ome.tif" "$work/$kind/truth.ome.tif" "$work/rl.ome.tif" "$work/admm.ome.tif")
     deconvolve "${files[0]}" "$work/rl.ome.tif" "$psf" --method rl --iterations 100 --set acceleration=none
     deconvolve "${files[0]}" "$work/admm.ome.tif" "$psf" --method admm
-    for model in srcnn isonet1 isonet2 rln; do
+    for model in srcnn isonet1 isonet2 rln-filaments; do
       have "$model" || continue
       files+=("$work/$model.ome.tif")
       deconvolve "${files[0]}" "$work/$model.ome.tif" "$psf" --method network --network "$model" --compared-tiles 0
@@ -230,7 +231,7 @@ race() {
 # On specimens that it has not seen.
 distilled() {
   local kind image
-  have tv-widefield || { echo "learned.sh: there is no tv-widefield.safetensors in $folder" >&2; exit 1; }
+  have tv-widefield || { echo "learned.sh: there is no tv-widefield.safetensors in $folder or deploy/models" >&2; exit 1; }
   echo '| specimen | relative L2 of the pass against 200 iterations | ncc of the pass | ncc of the image |'
   echo '|---|---|---|---|'
   for kind in mixed filaments shells beads points nuclei; do
