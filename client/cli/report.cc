@@ -13,6 +13,7 @@
 #include "client/cli/spec_text.h"
 #include "client/cli/values.h"
 #include "proto/contract/error.h"
+#include "proto/contract/model_spec.h"
 #include "proto/contract/quality.h"
 
 namespace deconvoy::client {
@@ -94,11 +95,12 @@ std::string ClippingLine(v1::VoxelType type, uint64_t voxels) {
 }
 
 // What a result's light over that of its image means.
-std::string LightVerdict(double share) {
+std::string LightVerdict(const v1::DeconvolveSpec& spec, double share) {
   if (share > kMostLight)
     return ": more than blur alone explains; fine where structures reach beyond the stack's ends, else check "
-           "background "
-           "and offset";
+           "background and offset";
+  if (share < kLeastLight && spec.method() == kNetworkMethod)
+    return ": light is missing; check background and PSF, or whether the model suits the image";
   if (share < kLeastLight) return ": light is missing; give more iterations, or check background and PSF";
   return ": as it should be";
 }
@@ -117,7 +119,7 @@ std::vector<std::string> ResultLines(const v1::Job& job) {
     lines.push_back(fmt::format("light: {} counts above background in the input, {} in the result ({:.1f} %){}",
                                 Counts(result.input_sum(), result.input_sum()), Counts(result.sum(), result.sum()),
                                 100 * result.sum() / result.input_sum(),
-                                LightVerdict(result.sum() / result.input_sum())));
+                                LightVerdict(spec, result.sum() / result.input_sum())));
   if (spec.output_type() == v1::U8 || spec.output_type() == v1::U16)
     lines.push_back(ClippingLine(spec.output_type(), result.clipped_voxels()));
   return lines;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "proto/contract/deconvolution.h"
+#include "proto/contract/model_spec.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/quality.h"
 
@@ -18,8 +19,13 @@ namespace deconvoy::server {
 namespace {
 
 constexpr char kBackground[] = "deconvolve.background";
+constexpr char kGain[] = "deconvolve.gain_photons_per_count";
 constexpr char kPsf[] = "deconvolve.psf_volume";
 constexpr char kParameters[] = "deconvolve.parameters";
+constexpr char kModelRemedy[] =  // a model has no iterations and no regularisation to change
+    "Check the PSF, the background and the offset; if they are right, compare with a classical method, or train a "
+    "model "
+    "for images like this one.";
 
 // Measured: docs/quality.md.
 constexpr uint64_t kLeastVoxels = 4096;  // below, everything is chance
@@ -113,8 +119,7 @@ void CheckResidual(const v1::DeconvolveSpec& spec, const Quality& quality, std::
 void CheckDeviation(double gain, double rms, std::vector<v1::Finding>& findings) {
   if (gain == 0) return;
   if (rms > kMostRms) {
-    Warn(fmt::format("the residual is noise, but {:.2f} times as much as that of photons", rms),
-         "deconvolve.gain_photons_per_count",
+    Warn(fmt::format("the residual is noise, but {:.2f} times as much as that of photons", rms), kGain,
          fmt::format("Check gain and read noise; without read noise a gain of {:.3g} would explain it.",
                      gain / (rms * rms)),
          findings);
@@ -169,6 +174,11 @@ std::vector<v1::Finding> CheckQuality(const v1::DeconvolveSpec& spec, const v1::
   if (residual.white) CheckNoise(spec, quality, findings);
   CheckRings(quality, residual.result_voxels, findings);
   if (residual.white) CheckFaint(quality, findings);
+  if (spec.method() == kNetworkMethod) {
+    for (v1::Finding& finding : findings) {
+      if (finding.info().field() != kGain) finding.mutable_info()->set_remedy(kModelRemedy);
+    }
+  }
   return findings;
 }
 

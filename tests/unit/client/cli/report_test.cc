@@ -62,7 +62,9 @@ TEST(JobReportTest, LightThatIsMissingOrTooMuchIsSaid) {
   job.mutable_result()->set_sum(2.6e6);
   EXPECT_THAT(JobReport(job), Contains(HasSubstr("(130.0 %): more than blur alone explains")));
   job.mutable_result()->set_sum(1.6e6);
-  EXPECT_THAT(JobReport(job), Contains(HasSubstr("(80.0 %): light is missing")));
+  EXPECT_THAT(JobReport(job), Contains(HasSubstr("(80.0 %): light is missing; give more iterations")));
+  job.mutable_spec()->mutable_deconvolve()->set_method("network");
+  EXPECT_THAT(JobReport(job), Contains(HasSubstr("(80.0 %): light is missing; check background and PSF, or whether")));
 }
 
 TEST(JobRowTest, AJobThatWaitsSaysForWhat) {

@@ -6,9 +6,12 @@
 #include <functional>
 #include <utility>
 
+#include "proto/contract/model_spec.h"
+
 namespace deconvoy::server {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -55,6 +58,16 @@ TEST(QualityCheck, AGoodResultIsSilent) {
   EXPECT_THAT(CheckQuality(Spec(), Good()), IsEmpty());
   EXPECT_THAT(CheckQuality(Spec(0.5), Good()), IsEmpty());
   EXPECT_THAT(CheckQuality(Spec(), {}), IsEmpty()) << "frames without light";
+}
+
+TEST(QualityCheck, OfAModelNoIterationsAreAskedFor) {
+  v1::DeconvolveSpec spec;
+  spec.set_method(kNetworkMethod);
+  v1::QualityStatistics quality = Good();
+  quality.set_faint_light_after(1'000);
+  const std::vector<v1::Finding> findings = CheckQuality(spec, quality);
+  ExpectOne(findings, "small structures near the background", "deconvolve.background");
+  EXPECT_THAT(findings[0].info().remedy(), AllOf(HasSubstr("classical method"), Not(HasSubstr("iterations"))));
 }
 
 TEST(QualityCheck, ABiasPointsAtTheBackground) {
