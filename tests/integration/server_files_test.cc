@@ -127,6 +127,18 @@ TEST_F(ServerFilesTest, OfEveryWayOutNoneIsOpen) {
   EXPECT_OK(LoadImage(File("out/mine.tif")));
 }
 
+TEST_F(ServerFilesTest, AFolderThatIsNotThereIsToldWithTheConfiguration) {
+  const auto check = [&](const std::string& folder) {
+    Process daemon("deconvoyd", {"--state", server_.state().string(), "--check-config", "--files-read-only", folder},
+                   {.environment = {}, .folder = folder_.path(), .label = "daemon"});
+    EXPECT_EQ(daemon.Wait(std::chrono::seconds(60)).value_or(Exit{}).code, 0) << "storage may be mounted later";
+    EXPECT_THAT(daemon.Output(), HasSubstr("the configuration is right"));
+    return daemon.Errors();
+  };
+  EXPECT_EQ(check("data=" + File("data")), "");
+  EXPECT_THAT(check("data=" + File("none")), HasSubstr("the folder for files \"data\", cannot be used"));
+}
+
 TEST_F(ServerFilesTest, WithoutFoldersTheCallsSayWhatToSetUp) {
   ASSERT_TRUE(server_.Start()) << server_.Log();
   const CliResult refused = server_.Cli({"volumes", "import", "data/raw.ome.tif"});
