@@ -34,11 +34,11 @@ absl::Status CheckOwnQuota(const Client& client, const v1::VolumeSpec& result, c
   const Holding used{.bytes = static_cast<int64_t>(user->used_bytes()), .jobs = int64_t{user->unfinished_jobs()}};
   Holding need{.jobs = 1};
   ASSIGN_OR_RETURN(need.bytes, BytesOf(result));
-  RETURN_IF_ERROR(CheckQuota(user->quota(), used, need));
+  RETURN_IF_ERROR(CheckQuota(user->limits(), used, need));
   if (image == nullptr) return absl::OkStatus();
   ASSIGN_OR_RETURN(const int64_t image_bytes, BytesOf(*image));
   need.bytes += image_bytes;
-  const absl::Status both = CheckQuota(user->quota(), used, need);
+  const absl::Status both = CheckQuota(user->limits(), used, need);
   return both.ok() || MayBeThere(client, *image, stop) ? absl::OkStatus() : both;
 }
 

@@ -108,6 +108,7 @@ absl::StatusOr<v1::User> AdminService::Describe(const UserRecord& record) {
   ASSIGN_OR_RETURN(const deconvoy::server::Usage usage, store_.UsageOf(record.id));
   user.set_used_bytes(static_cast<uint64_t>(usage.bytes));
   user.set_unfinished_jobs(static_cast<uint32_t>(usage.unfinished_jobs));
+  *user.mutable_limits() = volumes_.quotas().Of(record.id);
   user.set_recent_worker_seconds(dispatcher_.RecentWorkerSeconds(record.id));
   return user;
 }

@@ -27,8 +27,7 @@ absl::Status Quotas::Check(const std::string& owner, const Usage& need) {
 }
 
 absl::Status Quotas::CheckLocked(const std::string& owner, const Usage& need) {
-  if (!quota_of_) return absl::OkStatus();
-  const v1::Quota quota = quota_of_(owner);
+  const v1::Quota quota = Of(owner);
   if (quota.bytes() == 0 && quota.jobs() == 0) return absl::OkStatus();
   ASSIGN_OR_RETURN(Usage used, store_.UsageOf(owner));
   if (const auto held = held_.find(owner); held != held_.end()) {

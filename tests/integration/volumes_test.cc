@@ -106,9 +106,9 @@ TEST_F(VolumesTest, AUserWhoHasEnoughIsRefusedAndToldHowMuch) {
 }
 
 // A stack of 16 KiB, its result of 32 KiB and a PSF of less than 4 KiB.
-TEST_F(VolumesTest, AStackOverTheQuotaOfItsUserIsRefusedBeforeItIsRead) {
+TEST_F(VolumesTest, AStackOverTheQuotaIsRefusedBeforeItIsRead) {
   Simulate(folder_.path(), "8,32,32", 1);
-  Start();
+  Start({"--quota-bytes", "40000"});
   const auto worker = server_.StartWorker("worker");
   const auto allow = [&](const std::string& verb, const std::string& bytes) {
     EXPECT_EQ(server_.Cli({"admin", "user", verb, "local", "--role", "admin", "--quota-bytes", bytes}).exit.code, 0);
@@ -117,14 +117,13 @@ TEST_F(VolumesTest, AStackOverTheQuotaOfItsUserIsRefusedBeforeItIsRead) {
     return server_.Cli({"submit", (folder_.path() / "raw.ome.tif").string(), "--psf",
                         (folder_.path() / "psf.ome.tif").string(), "--iterations", "2", "--wait"});
   };
-  allow("add", "40000");
   const CliResult refused = submit();
   EXPECT_EQ(refused.exit.code, 7) << refused.err;
   EXPECT_THAT(refused.err, HasSubstr("40000 bytes of volumes"));
   EXPECT_THAT(refused.err, Not(HasSubstr("read raw")));
   EXPECT_THAT(refused.err, Not(HasSubstr("read psf")));
   EXPECT_THAT(server_.Cli({"volumes"}).out, HasSubstr("no volumes"));
-  allow("set", "60000");
+  allow("add", "60000");
   EXPECT_EQ(submit().exit.code, 0);
   allow("set", "95000");
   const CliResult again = submit();
