@@ -300,7 +300,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const ServerConfig& config
 int ExitCodeOf(const absl::Status& status) {
   const std::string field = InfoOf(status).field();
   if (field == "listen") return 4;
-  return field.starts_with("workers.") || field.starts_with("tls.") || field == "token-file" ? 2 : 3;
+  return field.starts_with("workers.") || field.starts_with("tls.") ? 2 : 3;
 }
 
 }  // namespace deconvoy::server

@@ -25,7 +25,8 @@ class Daemon {
   virtual void Stop() = 0;
 };
 
-// 2 for what the operator wrote wrongly, 4 for an address that cannot be used, 3 for the state folder and all else.
+// 2 for what the operator wrote wrongly, 4 for an address that cannot be used, 3 for the state folder, `--token-file`
+// and all else.
 int ExitCodeOf(const absl::Status& status);
 
 }  // namespace deconvoy::server

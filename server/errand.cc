@@ -24,7 +24,6 @@ namespace deconvoy::server {
 namespace {
 
 constexpr int kWrong = 1;
-constexpr int kUsage = 2;
 constexpr int kFailed = 3;
 
 // More threads read no faster from one disk.
@@ -36,7 +35,7 @@ int Fail(const absl::Status& status) {
   const std::string remedy = InfoOf(status).remedy();
   std::fprintf(stderr, "deconvoyd: %s%s%s\n", Printable(std::string(status.message())).c_str(),
                remedy.empty() ? "" : "; ", remedy.c_str());
-  return ReasonOf(status) == v1::INVALID_FIELD ? kUsage : kFailed;
+  return kFailed;
 }
 
 // Opening a folder makes it where it is not there, which is not what somebody who checks it wants.

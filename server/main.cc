@@ -8,13 +8,17 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/status_macros.h"
 #include "server/auth/permissions.h"
 #include "server/auth/tls_files.h"
 #include "server/config/command_line.h"
+#include "server/config/named_folder.h"
 #include "server/daemon.h"
 #include "server/errand.h"
 #include "server/first_admin.h"
@@ -101,8 +105,16 @@ int Print(const std::string& text) {
   return std::fflush(stdout) == 0 ? 0 : 1;
 }
 
-// What reading the configuration leaves open: whether certificate and key can be used.
+// What reading the configuration leaves open: whether certificate and key can be used. Of folders for files it is said
+// only, as by a start, which serves without them.
 absl::Status CheckFiles(const ServerConfig& config) {
+  ASSIGN_OR_RETURN(const std::vector<NamedFolder> folders, FoldersForFiles(config));
+  for (const NamedFolder& folder : folders) {
+    const std::string why = WhyUnusable(folder);
+    if (why.empty()) continue;
+    std::fprintf(stderr, "deconvoyd: warning: %s, the folder for files \"%s\", cannot be used: %s\n",
+                 Printable(folder.path.string()).c_str(), folder.name.c_str(), why.c_str());
+  }
   if (config.tls_certificate.empty()) return absl::OkStatus();
   return ReadTlsFiles(config.tls_certificate, config.tls_key, config.tls_client_ca).status();
 }

@@ -242,6 +242,7 @@ absl::StatusOr<DeconvolveInputs> OpenInputs(const InputOptions& options, const v
                       "Use `deconvoy submit`, and then `deconvoy fetch` or `deconvoy volumes export`.");
   }
   ASSIGN_OR_RETURN(InputImage image, OpenInput(options.input, options.voxel_um, progress));
+  RETURN_IF_ERROR(CheckFrameCount(deconvolve, image.spec));
   const imageio::Acquisition acquisition = image.reader->acquisition();
   return OpenInputsOf(std::move(image), acquisition, options, deconvolve, progress);
 }

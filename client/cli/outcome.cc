@@ -45,6 +45,19 @@ ExitCode OfCode(absl::StatusCode code) {
   }
 }
 
+// Of a job that failed. Files that the server reads and writes exit as those that the client does.
+ExitCode OfFailure(const absl::Status& error) {
+  switch (error.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kPermissionDenied:
+      return OfCode(error.code());
+    default:
+      return ExitCode::kFailed;
+  }
+}
+
 std::optional<ExitCode> Given(const absl::Status& status) {
   const auto payload = status.GetPayload(kExitCodeUrl);
   if (!payload) return std::nullopt;
@@ -78,8 +91,7 @@ absl::Status OutcomeOf(const v1::Job& job, std::string_view called) {
     case v1::FAILED: {
       absl::Status error = FromStored(job.error());
       if (error.ok()) error = absl::InternalError("the server does not say why");
-      const bool data = absl::IsInvalidArgument(error);
-      return WithExitCode(AddContext(error, name + " failed"), data ? ExitCode::kInvalidInput : ExitCode::kFailed);
+      return WithExitCode(AddContext(error, name + " failed"), OfFailure(error));
     }
     default:
       return MakeError({.reason = v1::JOB_NOT_ENDED,

@@ -31,7 +31,8 @@ std::string Sentence(std::string text);
 absl::Status UsageError(std::string_view message, std::string_view remedy = "");
 
 // What a job that ended without success says: OK for SUCCEEDED, its stored error else. Failures exit with 5, but those
-// that come from the data with 3. `called` is said in the place of the job's name, which nobody can use where the job
+// that come from the data, or from a file that is not there, with 3, and those of a file that may not be read or
+// written with 7. `called` is said in the place of the job's name, which nobody can use where the job
 // is gone with its private server.
 absl::Status OutcomeOf(const v1::Job& job, std::string_view called = "");
 

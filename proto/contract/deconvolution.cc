@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "proto/contract/error.h"
+#include "proto/contract/limits.h"
 #include "proto/contract/volume_layout.h"
 
 namespace deconvoy {
@@ -137,6 +138,17 @@ absl::Status CheckPlaneBackgrounds(const v1::DeconvolveSpec& spec, const v1::Vol
                     .field = "deconvolve.background_planes",
                     .remedy = "Give one number for each plane, or one for all."},
                    fmt::format("backgrounds are given for {} planes, but the image has {}", given, image.shape().z()));
+}
+
+absl::Status CheckFrameCount(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& image) {
+  const int64_t frames = int64_t{image.shape().t()} * image.shape().c();
+  if (spec.first_planes() > 0 || frames <= limits::kAnalysedFrames) return absl::OkStatus();
+  return MakeError({.reason = v1::LIMIT_EXCEEDED,
+                    .field = "deconvolve.input_volume",
+                    .remedy = "Cut the volume into several along time.",
+                    .metadata = {{"limit", fmt::to_string(limits::kAnalysedFrames)}}},
+                   fmt::format("the image has {} frames (time points times channels), more than {}", frames,
+                               limits::kAnalysedFrames));
 }
 
 bool FitsPupil(const v1::DeconvolveSpec& spec, const v1::Method& method) {

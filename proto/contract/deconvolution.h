@@ -52,6 +52,10 @@ absl::Status CheckResidual(const v1::DeconvolveSpec& spec, const v1::Method& met
 // One background for each plane of the image, where planes are given theirs.
 absl::Status CheckPlaneBackgrounds(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& image);
 
+// Whether the analysis can tell of every frame of the image that it looks at; a recording, of which it looks at the
+// first planes, may have any number. LIMIT_EXCEEDED.
+absl::Status CheckFrameCount(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& image);
+
 // Whether the PSF is to be estimated as one of the given optics.
 bool FitsPupil(const v1::DeconvolveSpec& spec, const v1::Method& method);
 // Whether what that takes is known: the optics, and the voxels' sizes. INVALID_FIELD.

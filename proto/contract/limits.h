@@ -15,6 +15,7 @@ inline constexpr int64_t kDistilledVoxels = 1023;     // extent of a PSF from be
 inline constexpr int64_t kFilteredVoxels = 1 << 22;  // of one that is smoothed, or that the beads' size is taken out of
 inline constexpr int kBeadVolumes = 32;              // that one PSF is made from
 inline constexpr int64_t kFrames = 1 << 20;          // time points times channels
+inline constexpr int64_t kAnalysedFrames = 10'000;   // of a deconvolution that looks at all: told of in one message
 inline constexpr int64_t kChannels = 4096;
 inline constexpr size_t kChannelNamesBytes = 256 * 1024;   // of all channels of a volume together
 inline constexpr size_t kBackgroundPlanes = 65'536;        // whose backgrounds are given, 8 bytes each

@@ -64,6 +64,9 @@ class AdminService final : public v1::Admin::StreamedService {
   // The server as this caller is to see it.
   absl::StatusOr<v1::ServerInfo> DescribeServer(const Caller& caller);
   absl::StatusOr<v1::ExportUsageResponse> Usage(const v1::ExportUsageRequest& request);
+  // Whether the server has the roots that a user gets. Those that they `held` before stay good without it: it may have
+  // been started without one.
+  absl::Status CheckNewRoots(std::vector<std::string> names, const std::vector<std::string>& held) const;
   // A user with what they have and use.
   absl::StatusOr<v1::User> Describe(const UserRecord& user);
 

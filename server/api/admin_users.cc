@@ -3,6 +3,10 @@
 #include <fmt/ranges.h>
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/user_name.h"
@@ -94,11 +98,17 @@ std::string ChangeText(const v1::User& user, const std::vector<std::string>& fie
 
 }  // namespace
 
+absl::Status AdminService::CheckNewRoots(std::vector<std::string> names, const std::vector<std::string>& held) const {
+  std::erase_if(names, [&](const std::string& name) { return std::ranges::find(held, name) != held.end(); });
+  return jobs_.CheckFileRoots(names, "user.file_roots");
+}
+
 absl::StatusOr<v1::User> AdminService::Describe(const UserRecord& record) {
   v1::User user = ToProto(record);
   ASSIGN_OR_RETURN(const deconvoy::server::Usage usage, store_.UsageOf(record.id));
   user.set_used_bytes(static_cast<uint64_t>(usage.bytes));
   user.set_unfinished_jobs(static_cast<uint32_t>(usage.unfinished_jobs));
+  *user.mutable_limits() = volumes_.quotas().Of(record.id);
   user.set_recent_worker_seconds(dispatcher_.RecentWorkerSeconds(record.id));
   return user;
 }
@@ -110,6 +120,7 @@ grpc::Status AdminService::StreamedCreateUser(grpc::ServerContext* context,
     call.About(ChangeText(request.user(), {"role", "group", "weight", "quota", "file_roots", "disabled"}));
     ASSIGN_OR_RETURN(UserRecord user, ToRecord(request.user()));
     if (user.weight == 0) user.weight = 1;
+    RETURN_IF_ERROR(CheckNewRoots(user.file_roots, {}));
     ASSIGN_OR_RETURN(user, accounts_.Add(std::move(user)));
     return Describe(user);
   });
@@ -122,6 +133,10 @@ grpc::Status AdminService::StreamedUpdateUser(grpc::ServerContext* context,
     const std::vector<std::string> fields(request.fields().begin(), request.fields().end());
     call.About(ChangeText(request.user(), fields));
     ASSIGN_OR_RETURN(UserRecord user, ToRecord(request.user()));
+    if (std::ranges::find(fields, "file_roots") != fields.end()) {
+      ASSIGN_OR_RETURN(const UserRecord before, accounts_.Find(user.id));
+      RETURN_IF_ERROR(CheckNewRoots(user.file_roots, before.file_roots));
+    }
     ASSIGN_OR_RETURN(user, accounts_.Update(user, fields));
     return Describe(user);
   });

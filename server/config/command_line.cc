@@ -28,7 +28,7 @@ Examples:
 
 SIGTERM or SIGINT lets running tasks finish for the time of grace; a second one leaves at once. Nothing that was
 acknowledged is lost either way. Exit codes: 0 ok, 1 something is wrong with the state folder, 2 usage or
-configuration, 3 state folder or backup cannot be used, 4 address, 130 left at once on a second signal.)";
+configuration, 3 state folder, backup or token file cannot be used, 4 address, 130 left at once on a second signal.)";
 
 absl::Status Refuse(std::string_view message, std::string_view remedy = "see `deconvoyd --help`") {
   return MakeError({.reason = v1::INVALID_FIELD, .remedy = std::string(remedy)}, message);

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "proto/contract/error.h"
@@ -50,6 +52,34 @@ std::string_view TableOf(std::string_view key) {
   return dot == std::string_view::npos ? std::string_view{} : key.substr(0, dot);
 }
 
+// How a flag would be spelled as a setting: `state` of `--state`.
+std::string FlagAsSetting(const Key& key) {
+  std::string name(key.flag.substr(2));
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
+
+// What to do about a setting or table that there is not: names the nearest, of a setting also by what its flag is
+// called.
+std::string HintFor(const std::string& name, bool is_table) {
+  std::vector<std::string> spellings;
+  std::map<std::string, std::string> meant;  // by each spelling
+  const auto add = [&](const std::string& spelling, std::string_view what) {
+    if (meant.try_emplace(spelling, what).second) spellings.push_back(spelling);
+  };
+  for (const Key& key : Keys()) {
+    const std::string table(TableOf(key.name));
+    if (!is_table) add(std::string(key.name), key.name);
+    if (is_table && !table.empty()) add(table, fmt::format("[{}]", table));
+  }
+  for (const Key& key : Keys()) {
+    if (!is_table) add(FlagAsSetting(key), key.name);
+  }
+  const std::string nearest = Nearest(name, spellings);
+  return nearest.empty() ? "`deconvoyd --print-config` lists all settings"
+                         : fmt::format("did you mean `{}`?", meant.at(nearest));
+}
+
 // Reads one file's table into a configuration.
 class Reader {
  public:
@@ -79,21 +109,15 @@ class Reader {
   }
 
   absl::Status ReadKey(const std::string& name, const toml::node& node, const std::string& where) {
-    std::vector<std::string> known;
     for (const Key& key : Keys()) {
-      if (key.name != name) {
-        known.emplace_back(key.name);
-        continue;
-      }
+      if (key.name != name) continue;
       if (!std::visit(Assign{node, config_}, key.member)) {
         return Refuse(where, name, fmt::format("{} must be {}", name, TypeText(key)), key.meaning);
       }
       return CheckValue(key, config_, where);
     }
-    const std::string nearest = Nearest(name, known);
-    return Refuse(
-        where, name, fmt::format("there is no setting `{}`", Printable(name)),
-        nearest.empty() ? "`deconvoyd --print-config` lists all settings" : fmt::format("did you mean `{}`?", nearest));
+    return Refuse(where, name, fmt::format("there is no setting `{}`", Printable(name)),
+                  HintFor(name, node.is_table()));
   }
 
   const std::string file_;

@@ -1,8 +1,11 @@
 #include "server/config/named_folder.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <system_error>
 
 #include "proto/contract/error.h"
@@ -49,6 +52,15 @@ absl::StatusOr<NamedFolder> ParseNamedFolder(std::string_view key, std::string_v
   if (IsRootName(folder.name) && folder.path.is_absolute() && Printable(text) == text) return folder;
   return Refuse(key, fmt::format("{} has \"{}\" in it, which is not a name and a folder", key, Printable(text)),
                 kRemedy);
+}
+
+std::string WhyUnusable(const NamedFolder& folder) {
+  struct stat state {};
+  if (stat(folder.path.c_str(), &state) != 0) return std::generic_category().message(errno);
+  if (!S_ISDIR(state.st_mode)) return "it is not a folder";
+  if (access(folder.path.c_str(), R_OK | X_OK) != 0) return "it may not be read";
+  if (folder.writable && access(folder.path.c_str(), W_OK) != 0) return "it may not be written";
+  return "";
 }
 
 absl::StatusOr<std::vector<NamedFolder>> FoldersForFiles(const ServerConfig& config) {

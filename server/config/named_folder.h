@@ -21,6 +21,10 @@ struct NamedFolder {
 // What the setting `key` says of one. INVALID_FIELD.
 absl::StatusOr<NamedFolder> ParseNamedFolder(std::string_view key, std::string_view text);
 
+// Why this process could not use the folder as it is meant; empty where it can. Nothing is refused for it: storage may
+// be mounted later.
+std::string WhyUnusable(const NamedFolder& folder);
+
 // Those that files are imported from and exported to, of `files.read_only` and `files.read_write`. INVALID_FIELD for
 // two of one name, and for a folder that holds the state folder or lies in it, links followed.
 absl::StatusOr<std::vector<NamedFolder>> FoldersForFiles(const ServerConfig& config);

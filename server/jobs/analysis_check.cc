@@ -102,7 +102,8 @@ absl::Status CheckScales(const v1::DeconvolveSpec& spec, const v1::Shape5& input
 absl::Status CheckAnalysis(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input, const v1::VolumeSpec& psf,
                            const v1::VoxelSize& result, const v1::AnalyseResult& analysis) {
   const int64_t frames = int64_t{input.shape().t()} * input.shape().c();
-  if (analysis.frames_size() != frames) {
+  const bool first_stands = spec.first_planes() > 0 && analysis.frames_size() == static_cast<int>(input.shape().c());
+  if (analysis.frames_size() != frames && !first_stands) {
     return WrongResult(fmt::format("the analysis has {} frames, but the input has {}", analysis.frames_size(), frames));
   }
   RETURN_IF_ERROR(CheckChannels(spec, input.shape(), analysis));

@@ -11,8 +11,9 @@
 
 namespace deconvoy::server {
 
-// INVALID_FIELD where it has not a frame of each of the input, a camera of each channel and a report of each PSF, and
-// with models a scale of each channel, or says of them what cannot be. `result`: the size of its voxels.
+// INVALID_FIELD where it has not a frame of each of the input, or with `first_planes` of its first time point, a camera
+// of each channel and a report of each PSF, and with models a scale of each channel, or says of them what cannot be.
+// `result`: the size of its voxels.
 absl::Status CheckAnalysis(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input, const v1::VolumeSpec& psf,
                            const v1::VoxelSize& result, const v1::AnalyseResult& analysis);
 

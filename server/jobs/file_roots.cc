@@ -1,6 +1,7 @@
 #include "server/jobs/file_roots.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
@@ -161,6 +162,22 @@ absl::StatusOr<const RootFolder*> FileRoots::Find(const std::string& owner, cons
                      fmt::format("files in the root \"{}\" may be read only", named.root));
   }
   return &*found;
+}
+
+absl::Status FileRoots::CheckNames(const std::vector<std::string>& names, const std::string& field) const {
+  const auto unknown = std::ranges::find_if(names, [this](const std::string& name) {
+    return name != "*" && std::ranges::find(roots_, name, &RootFolder::name) == roots_.end();
+  });
+  if (unknown == names.end()) return absl::OkStatus();
+  std::vector<std::string> configured;
+  for (const RootFolder& root : roots_) configured.push_back(root.name);
+  std::ranges::sort(configured);
+  const std::string all = configured.empty() ? "none" : fmt::format("{}", fmt::join(configured, ", "));
+  return MakeError({.reason = v1::INVALID_FIELD,
+                    .field = field,
+                    .remedy = "Name some that there are, or add the folder to files.read_only or files.read_write in "
+                              "the configuration of deconvoyd and start it again."},
+                   fmt::format("the server has no root \"{}\"; those that it has: {}", Printable(*unknown), all));
 }
 
 absl::Status FileRoots::Check(const std::string& owner, const std::string& file, const std::string& field,

@@ -42,6 +42,10 @@ class FileRoots {
   // Those that the owner may use, by name.
   std::vector<v1::FileRoot> UsableBy(const std::string& owner) const;
 
+  // Whether each name that somebody is to be allowed is that of a root, or `*` for all; `field` names them in errors.
+  // INVALID_FIELD, which tells those that there are.
+  absl::Status CheckNames(const std::vector<std::string>& names, const std::string& field) const;
+
   // Whether the owner may read or write `file` (`ROOT/PATH`) as far as the root goes; `field` names it in errors.
   // NO_FILE_ROOTS where none is configured; NOT_FOUND for a root that is not there for this owner; PATH_NOT_ALLOWED
   // for writing into one that is only read; those of ParseServerFile.

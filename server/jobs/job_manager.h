@@ -154,6 +154,10 @@ class JobManager {
 
   // The folders for files that the owner may use.
   std::vector<v1::FileRoot> FileRootsOf(const std::string& owner) const { return roots_.UsableBy(owner); }
+  // Whether users can be allowed folders of these names: see FileRoots::CheckNames.
+  absl::Status CheckFileRoots(const std::vector<std::string>& names, const std::string& field) const {
+    return roots_.CheckNames(names, field);
+  }
 
  private:
   JobManager(const RetryRules& rules, Store& store, VolumeStore& volumes, Capabilities& capabilities, Clock& clock,

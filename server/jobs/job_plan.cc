@@ -54,6 +54,12 @@ bool Parse(const json& list, std::vector<Message>& messages) {
 
 }  // namespace
 
+v1::FrameStatistics StatisticsOf(const v1::AnalyseResult& analysis, int64_t channels, int64_t t, int64_t c) {
+  v1::FrameStatistics statistics = analysis.frames(static_cast<int>((t * channels + c) % analysis.frames_size()));
+  statistics.set_t(static_cast<uint32_t>(t));
+  return statistics;
+}
+
 std::string EncodePlan(const JobPlan& plan) {
   json object = {
       {"tile_plan_version", kTilePlanVersion},     {"core", ToJson(plan.tiles.core)},

@@ -28,6 +28,10 @@ struct JobPlan {
   std::optional<ImportPlan> import = {};            // of an import; else nothing
 };
 
+// What the analysis tells of a frame of an input with so many channels. Where it has told of the first time point only,
+// that holds for all.
+v1::FrameStatistics StatisticsOf(const v1::AnalyseResult& analysis, int64_t channels, int64_t t, int64_t c);
+
 // The form kept in the store: CBOR with the extents by name, and the analysis, each calibration, each estimated PSF,
 // and an import's volume and stamp as a serialised message.
 std::string EncodePlan(const JobPlan& plan);

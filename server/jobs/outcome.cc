@@ -35,7 +35,7 @@ namespace deconvoy::server {
 namespace {
 
 // Frames whose statistics are shown with the job; the plan holds all of them.
-constexpr int kShownFrames = 1000;
+constexpr int64_t kShownFrames = 1000;
 
 absl::Status WrongResult(std::string_view what) {
   return MakeError({.reason = v1::INVALID_FIELD, .field = "result"}, what);
@@ -166,7 +166,11 @@ absl::Status TakeAnalysis(JobStep& step, const v1::AnalyseResult& analysis, cons
   v1::Job& job = step.job();
   *job.mutable_psfs() = analysis.psfs();
   *job.mutable_channels() = analysis.channels();
-  for (int i = 0; i < std::min(analysis.frames_size(), kShownFrames); ++i) *job.add_frames() = analysis.frames(i);
+  const v1::Shape5& input = VolumeNamed(step.live(), job.spec().deconvolve().input_volume()).shape();
+  const int64_t frames = int64_t{input.t()} * input.c();
+  for (int64_t i = 0; i < std::min(frames, kShownFrames); ++i) {
+    *job.add_frames() = StatisticsOf(analysis, input.c(), i / input.c(), i % input.c());
+  }
   for (const v1::Finding& finding : analysis.findings()) step.AddFinding(finding);
   absl::StatusOr<JobPlan> plan = MakePlan(step.live(), analysis, capabilities);
   if (!plan.ok()) return step.FailJob(plan.status(), "");

@@ -30,8 +30,6 @@
 namespace deconvoy::server {
 namespace {
 
-// Frames of one deconvolution: the analysis of all of them must fit into one message.
-constexpr int64_t kDeconvolvedFrames = 10'000;
 // Channels that parameters are found for: the job shows the scores of each.
 constexpr int64_t kCalibratedChannels = 256;
 
@@ -164,8 +162,8 @@ absl::StatusOr<TilePlan> Examiner::UpperPlan(const v1::DeconvolveSpec& spec, con
 absl::Status Examiner::CheckAmounts(const v1::DeconvolveSpec& spec, const v1::VolumeSpec& input,
                                     const v1::VolumeSpec& psf) {
   const v1::Shape5 &image = input.shape(), &stacks = psf.shape();
-  RETURN_IF_ERROR(CheckAmount(int64_t{image.t()} * image.c(), kDeconvolvedFrames, "deconvolve.input_volume",
-                              "Cut the volume into several along time.", "frames (time points times channels)"));
+  const absl::Status frames = CheckFrameCount(spec, input);
+  if (!frames.ok()) RETURN_IF_ERROR(Refuse(frames));
   RETURN_IF_ERROR(CheckAmount(int64_t{stacks.t()} * stacks.c(), kAnalysedPsfs, "deconvolve.psf_volume",
                               "Give fewer depths, or one PSF for all channels.", "PSFs (channels times depths)"));
   return CheckAmount(IsAutomatic(spec) ? int64_t{image.c()} : 0, kCalibratedChannels, "deconvolve.parameters",

@@ -67,7 +67,7 @@ void FillViews(const LiveJob& job, const LiveTask& live, v1::TileTask& work) {
   const bool joined = static_cast<int>(ResultOf(job).shape().c()) < channels;
   const int first = joined ? 0 : live.c, last = joined ? channels : live.c + 1;
   for (int c = first; c < last; ++c) {
-    *work.add_frames() = analysis.frames(live.t * channels + c);
+    *work.add_frames() = StatisticsOf(analysis, channels, live.t, c);
     if (c < analysis.channels_size()) *work.add_channels() = analysis.channels(c);
     if (const v1::PsfReport* estimated = EstimatedPsf(job, live); estimated != nullptr) {
       *work.add_psfs() = *estimated;

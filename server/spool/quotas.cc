@@ -1,30 +1,9 @@
 #include "server/spool/quotas.h"
 
-#include <fmt/format.h>
-
-#include <string_view>
-
-#include "proto/contract/error.h"
+#include "proto/contract/quota.h"
 #include "proto/contract/status_macros.h"
 
 namespace deconvoy::server {
-namespace {
-
-absl::Status Compare(std::string_view quota, uint64_t limit, int64_t used, int64_t need, std::string_view what,
-                     std::string_view remedy) {
-  const auto would_be = static_cast<uint64_t>(used) + static_cast<uint64_t>(need);
-  if (limit == 0 || need == 0 || would_be <= limit) return absl::OkStatus();
-  return MakeError(
-      {.reason = v1::QUOTA_EXCEEDED,
-       .remedy = std::string(remedy),
-       .metadata = {{"quota", std::string(quota)},
-                    {"limit", fmt::to_string(limit)},
-                    {"used", fmt::to_string(used)},
-                    {"need", fmt::to_string(need)}}},
-      fmt::format("the quota is {} {}, of which {} are used and {} more are needed", limit, what, used, need));
-}
-
-}  // namespace
 
 Quotas::Hold::Hold(Hold&& other) noexcept
     : quotas_(std::exchange(other.quotas_, nullptr)), owner_(std::move(other.owner_)), usage_(other.usage_) {}
@@ -48,19 +27,15 @@ absl::Status Quotas::Check(const std::string& owner, const Usage& need) {
 }
 
 absl::Status Quotas::CheckLocked(const std::string& owner, const Usage& need) {
-  if (!quota_of_) return absl::OkStatus();
-  const v1::Quota quota = quota_of_(owner);
+  const v1::Quota quota = Of(owner);
   if (quota.bytes() == 0 && quota.jobs() == 0) return absl::OkStatus();
   ASSIGN_OR_RETURN(Usage used, store_.UsageOf(owner));
   if (const auto held = held_.find(owner); held != held_.end()) {
     used.bytes += held->second.bytes;
     used.unfinished_jobs += held->second.unfinished_jobs;
   }
-  RETURN_IF_ERROR(Compare("jobs", quota.jobs(), used.unfinished_jobs, need.unfinished_jobs, "jobs that have not ended",
-                          "Wait until one of your jobs has ended, or cancel one."));
-  return Compare("bytes", quota.bytes(), used.bytes, need.bytes, "bytes of volumes",
-                 "Remove volumes that you need no more: `deconvoy volumes` lists them, `deconvoy volumes delete NAME` "
-                 "removes one.");
+  return CheckQuota(quota, {.bytes = used.bytes, .jobs = used.unfinished_jobs},
+                    {.bytes = need.bytes, .jobs = need.unfinished_jobs});
 }
 
 void Quotas::Release(const std::string& owner, const Usage& usage) {

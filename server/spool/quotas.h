@@ -41,6 +41,9 @@ class Quotas {
     Usage usage_;
   };
 
+  // What holds for an owner.
+  v1::Quota Of(const std::string& owner) const { return quota_of_ ? quota_of_(owner) : v1::Quota(); }
+
   // Promises room for `need` more. QUOTA_EXCEEDED with `quota` (`bytes` or `jobs`), `limit`, `used` and `need` when the
   // owner would have more than the quota allows; something that needs nothing is never refused.
   absl::StatusOr<Hold> Take(const std::string& owner, const Usage& need);

@@ -85,6 +85,7 @@ TEST_F(SecurityTest, TheFirstAdminIsMadeOnItsMachineAndOnce) {
   EXPECT_EQ(about.st_mode & 0777, 0600U);
   EXPECT_EQ(out_, "") << "the token is in its file";
   EXPECT_THAT(err_, Not(HasSubstr(Token("admin"))));
+  EXPECT_EQ(Daemon({"--init", "--token-file", File("admin.token")}).code, 3) << "the file is there";
   EXPECT_NE(Daemon({"--init"}).code, 0);
   EXPECT_THAT(err_, HasSubstr("administrator already"));
   EXPECT_EQ(out_, "");

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr int kInvalid = 3, kFailed = 5, kRefused = 7;
+constexpr int kInvalid = 3, kRefused = 7;
 
 class ServerFilesTest : public ::testing::Test {
  protected:
@@ -105,9 +105,9 @@ TEST_F(ServerFilesTest, OfEveryWayOutNoneIsOpen) {
     EXPECT_EQ(Refused(kRefused, {"volumes", "import", file}), "PATH_NOT_ALLOWED") << file;
   }
   for (const char* file : {"data/relative.tif", "data/absolute.tif", "out/up/secret.tif"}) {
-    EXPECT_EQ(Refused(kFailed, {"volumes", "import", file}), "PATH_NOT_ALLOWED") << file;
+    EXPECT_EQ(Refused(kRefused, {"volumes", "import", file}), "PATH_NOT_ALLOWED") << file;
   }
-  EXPECT_EQ(Refused(kFailed, {"volumes", "import", "data/none.tif"}), "NOT_FOUND");
+  EXPECT_EQ(Refused(kInvalid, {"volumes", "import", "data/none.tif"}), "NOT_FOUND");
   std::ofstream(File("data/text.tif")) << "text";
   const CliResult text = server_.Cli({"volumes", "import", "data/text.tif"});
   EXPECT_EQ(text.exit.code, kInvalid) << text.err;
@@ -115,16 +115,28 @@ TEST_F(ServerFilesTest, OfEveryWayOutNoneIsOpen) {
   EXPECT_THAT(text.err, Not(HasSubstr(File("data")))) << "paths of the server are its own affair";
 
   const std::string volume = Import("data/raw.ome.tif");
-  EXPECT_EQ(Refused(kFailed, {"volumes", "export", volume, "out/up/x.tif"}), "PATH_NOT_ALLOWED");
+  EXPECT_EQ(Refused(kRefused, {"volumes", "export", volume, "out/up/x.tif"}), "PATH_NOT_ALLOWED");
   EXPECT_EQ(Refused(kRefused, {"volumes", "export", volume, "out/../x.tif"}), "PATH_NOT_ALLOWED");
   EXPECT_EQ(Refused(kRefused, {"volumes", "export", volume, "data/x.tif"}), "PATH_NOT_ALLOWED");
   EXPECT_FALSE(fs::exists(File("x.tif")));
   ASSERT_EQ(server_.Cli({"volumes", "export", volume, "out/x.tif"}).exit.code, 0);
   std::ofstream(File("out/mine.tif")) << "mine";
-  EXPECT_EQ(Refused(kFailed, {"volumes", "export", volume, "out/mine.tif"}), "FILE_EXISTS");
+  EXPECT_EQ(Refused(kRefused, {"volumes", "export", volume, "out/mine.tif"}), "FILE_EXISTS");
   EXPECT_EQ(fs::file_size(File("out/mine.tif")), 4U);
   EXPECT_EQ(server_.Cli({"volumes", "export", volume, "out/mine.tif", "--overwrite"}).exit.code, 0);
   EXPECT_OK(LoadImage(File("out/mine.tif")));
+}
+
+TEST_F(ServerFilesTest, AFolderThatIsNotThereIsToldWithTheConfiguration) {
+  const auto check = [&](const std::string& folder) {
+    Process daemon("deconvoyd", {"--state", server_.state().string(), "--check-config", "--files-read-only", folder},
+                   {.environment = {}, .folder = folder_.path(), .label = "daemon"});
+    EXPECT_EQ(daemon.Wait(std::chrono::seconds(60)).value_or(Exit{}).code, 0) << "storage may be mounted later";
+    EXPECT_THAT(daemon.Output(), HasSubstr("the configuration is right"));
+    return daemon.Errors();
+  };
+  EXPECT_EQ(check("data=" + File("data")), "");
+  EXPECT_THAT(check("data=" + File("none")), HasSubstr("the folder for files \"data\", cannot be used"));
 }
 
 TEST_F(ServerFilesTest, WithoutFoldersTheCallsSayWhatToSetUp) {

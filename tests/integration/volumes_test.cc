@@ -18,6 +18,7 @@ namespace deconvoy::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr int64_t kMiB = 1 << 20;
 constexpr Shape5 kShape{1, 1, 64, 1024, 512};  // 64 MiB in planes of 1 MiB
@@ -102,6 +103,31 @@ TEST_F(VolumesTest, AUserWhoHasEnoughIsRefusedAndToldHowMuch) {
   EXPECT_EQ(ReasonOf(refused), v1::QUOTA_EXCEEDED);
   EXPECT_THAT(std::string(refused.message()), HasSubstr("1000000 bytes"));
   EXPECT_OK(client.Upload(MakeSpec({1, 1, 1, 500, 1000}, v1::U16), FillPlane));
+}
+
+// A stack of 16 KiB, its result of 32 KiB and a PSF of less than 4 KiB.
+TEST_F(VolumesTest, AStackOverTheQuotaIsRefusedBeforeItIsRead) {
+  Simulate(folder_.path(), "8,32,32", 1);
+  Start({"--quota-bytes", "40000"});
+  const auto worker = server_.StartWorker("worker");
+  const auto allow = [&](const std::string& verb, const std::string& bytes) {
+    EXPECT_EQ(server_.Cli({"admin", "user", verb, "local", "--role", "admin", "--quota-bytes", bytes}).exit.code, 0);
+  };
+  const auto submit = [&] {
+    return server_.Cli({"submit", (folder_.path() / "raw.ome.tif").string(), "--psf",
+                        (folder_.path() / "psf.ome.tif").string(), "--iterations", "2", "--wait"});
+  };
+  const CliResult refused = submit();
+  EXPECT_EQ(refused.exit.code, 7) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("40000 bytes of volumes"));
+  EXPECT_THAT(refused.err, Not(HasSubstr("read raw")));
+  EXPECT_THAT(refused.err, Not(HasSubstr("read psf")));
+  EXPECT_THAT(server_.Cli({"volumes"}).out, HasSubstr("no volumes"));
+  allow("add", "60000");
+  EXPECT_EQ(submit().exit.code, 0);
+  allow("set", "95000");
+  const CliResult again = submit();
+  EXPECT_EQ(again.exit.code, 0) << "the stack is there, and takes no more room: " << again.err;
 }
 
 // --- Damage, seen by workers that read the spool and by those that do not ---

@@ -49,10 +49,10 @@ void AddWarning(std::string message, std::string field, std::string remedy, v1::
 
 class Analysis {
  public:
-  // `mask` and `flat` may be null. `times` of the image; `first`: not all of it is looked at.
-  Analysis(const v1::DeconvolveSpec& spec, const v1::VolumeAccess* mask, const v1::VolumeAccess* flat, int64_t times,
-           bool first, int threads, TaskContext& context)
-      : spec_(spec), mask_(mask), flat_(flat), times_(times), first_(first), threads_(threads), context_(context) {}
+  // `mask` and `flat` may be null. `first`: not all of the image is looked at.
+  Analysis(const v1::DeconvolveSpec& spec, const v1::VolumeAccess* mask, const v1::VolumeAccess* flat, bool first,
+           int threads, TaskContext& context)
+      : spec_(spec), mask_(mask), flat_(flat), first_(first), threads_(threads), context_(context) {}
 
   // `grid`: the image on the result's grid.
   absl::Status AnalysePsfs(const v1::VolumeAccess& psf, const v1::VolumeSpec& grid) {
@@ -99,7 +99,7 @@ class Analysis {
     if (corrects || HasPlaneBackgrounds(spec_)) RETURN_IF_ERROR(MeasureFrames(input, shape, planes, total));
     for (size_t i = 0; i < facts_.size(); ++i) Record(static_cast<int>(i), shape.frame(), facts_[i], recorded[i]);
     if (first_) {
-      LetFirstPlanesStand(shape.z, times_, result_);
+      LetFirstPlanesStand(shape.z, result_);
       return CheckSize();
     }
     TakeMotion(shape);
@@ -448,7 +448,6 @@ class Analysis {
   const v1::DeconvolveSpec& spec_;
   const v1::VolumeAccess* mask_;  // null: none
   const v1::VolumeAccess* flat_;  // null: none
-  const int64_t times_;
   const bool first_;
   const int threads_;
   TaskContext& context_;
@@ -477,7 +476,7 @@ absl::StatusOr<v1::TaskResult> RunAnalyse(const v1::Task& task, int threads, Tas
   ASSIGN_OR_RETURN(const Shape5 shape, ToShape(seen.shape(), seen.type(), "input.shape"));
   ASSIGN_OR_RETURN(const v1::VolumeAccess* mask, FindMask(task, spec));
   ASSIGN_OR_RETURN(const v1::VolumeAccess* flat, FindFlatField(task, spec));
-  Analysis analysis(spec, mask, flat, input->spec().shape().t(), task.analyse().first_planes() > 0, threads, context);
+  Analysis analysis(spec, mask, flat, task.analyse().first_planes() > 0, threads, context);
   RETURN_IF_ERROR(analysis.AnalysePsfs(*psf, OnResultGrid(spec, input->spec())));
   RETURN_IF_ERROR(analysis.AnalyseCameras(*input, seen));
   RETURN_IF_ERROR(analysis.AnalyseFrames(*input, shape));

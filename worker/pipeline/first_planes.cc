@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <vector>
 
 #include "worker/pipeline/finding.h"
 
@@ -21,18 +20,11 @@ v1::VolumeSpec SeenOf(const v1::AnalyseTask& task, v1::VolumeSpec input) {
   return input;
 }
 
-void LetFirstPlanesStand(int64_t planes, int64_t times, v1::AnalyseResult& result) {
+void LetFirstPlanesStand(int64_t planes, v1::AnalyseResult& result) {
   *result.add_findings() = Info(fmt::format("what is told of the image is told from its first {} of time point 0",
                                             planes == 1 ? "plane" : fmt::format("{} planes", planes)));
-  const std::vector<v1::FrameStatistics> seen(result.frames().begin(), result.frames().end());
-  result.clear_frames();
-  for (int64_t t = 0; t < times; ++t) {
-    for (const v1::FrameStatistics& frame : seen) {
-      v1::FrameStatistics& entry = *result.add_frames();
-      entry = frame;
-      entry.set_t(static_cast<uint32_t>(t));
-      entry.set_mean(std::max({frame.mean(), frame.background(), kLeastMean}));
-    }
+  for (v1::FrameStatistics& frame : *result.mutable_frames()) {
+    frame.set_mean(std::max({frame.mean(), frame.background(), kLeastMean}));
   }
 }
 

@@ -9,6 +9,7 @@
 #include "client/cli/options/class_option.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/outcome.h"
+#include "client/cli/own_quota.h"
 #include "client/cli/server_files.h"
 #include "client/cli/verbs/verbs.h"
 #include "proto/contract/error.h"
@@ -99,6 +100,8 @@ absl::Status Submit(const SubmitOptions& options, const Console& console) {
   Leftovers volumes;
   const auto submitted = [&]() -> absl::StatusOr<v1::Job> {
     RETURN_IF_ERROR(CheckWithServer(*session, deconvolve, stop, inputs));
+    RETURN_IF_ERROR(CheckOwnQuota(session->client(), ResultSpec(inputs, deconvolve),
+                                  imported.empty() ? &inputs.image.spec : nullptr, stop));
     for (bool again = true;; again = false) {
       ASSIGN_OR_RETURN(const v1::JobSpec spec,
                        BringInputs(*session, inputs, imported, deconvolve, volumes, *progress, stop));

@@ -98,7 +98,9 @@ TEST_F(ErrandTest, ABackupIsMadeWhileAServerHoldsTheFolder) {
   const std::string backup = (folder_.path() / "copy.sqlite").string();
   EXPECT_EQ(Run(Errand::kBackup, state_, backup), 0) << err_;
   EXPECT_EQ(out_, backup + "\n");
-  EXPECT_EQ(Run(Errand::kBackup, state_, backup), 2) << "it replaces nothing";
+  EXPECT_EQ(Run(Errand::kBackup, state_, backup), 3) << "it replaces nothing";
+  EXPECT_EQ(Run(Errand::kBackup, state_, folder_.path() / "none" / "copy.sqlite"), 3);
+  EXPECT_THAT(err_, HasSubstr("is not there"));
   EXPECT_EQ(Run(Errand::kBackup, folder_.path() / "none", backup + "2"), 3);
   EXPECT_FALSE(fs::exists(backup + "2"));
 }

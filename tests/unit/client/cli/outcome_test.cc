@@ -51,6 +51,10 @@ TEST(OutcomeTest, AFailedJobExitsBy) {
   EXPECT_EQ(ExitCodeOf(OutcomeOf(Ended(Of(v1::ATTEMPTS_EXHAUSTED)))), ExitCode::kFailed);
   EXPECT_EQ(ExitCodeOf(OutcomeOf(Ended(Of(v1::OUT_OF_MEMORY)))), ExitCode::kFailed);
   EXPECT_EQ(ExitCodeOf(OutcomeOf(Ended(Of(v1::NOT_FINITE_INPUT)))), ExitCode::kInvalidInput);
+  EXPECT_EQ(ExitCodeOf(OutcomeOf(Ended(Of(v1::VOLUME_GONE)))), ExitCode::kFailed) << "nobody cancelled it";
+  EXPECT_EQ(ExitCodeOf(OutcomeOf(Ended(Of(v1::NOT_FOUND)))), ExitCode::kInvalidInput) << "as a file of the client";
+  for (const auto reason : {v1::FILE_EXISTS, v1::PATH_NOT_ALLOWED})
+    EXPECT_EQ(ExitCodeOf(OutcomeOf(Ended(Of(reason)))), ExitCode::kRefused) << "as at the call";
   EXPECT_EQ(ExitCodeOf(OutcomeOf(Ended(absl::OkStatus()))), ExitCode::kFailed) << "even where it does not say why";
 }
 

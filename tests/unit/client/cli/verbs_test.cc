@@ -151,6 +151,14 @@ TEST_F(ProgramTest, TheSameStackIsSubmittedWithoutBeingSentAgain) {
   EXPECT_THAT(service_.volumes(), SizeIs(4)) << "image, PSF and two results";
 }
 
+TEST_F(ProgramTest, MoreFramesThanAnAnalysisTellsOfAreRefusedBeforeTheyAreSent) {
+  Save("long.tif", {10'001, 1, 1, 2, 2}, v1::U8);
+  const Result submitted = Served({"submit", File("long.tif"), "--psf", File("psf.tif")});
+  EXPECT_EQ(submitted.code, 3) << submitted.err;
+  EXPECT_THAT(submitted.err, HasSubstr("10001 frames"));
+  EXPECT_EQ(service_.calls("Volumes.Create"), 0);
+}
+
 TEST_F(ProgramTest, AStackThatIsRemovedBeforeItsJobIsThereIsSentAnew) {
   service_.FailNext("Jobs.Submit", 1, MakeError({.reason = v1::NOT_FOUND}, "there is no volume"));
   const Result submitted = Served({"submit", File("raw.tif"), "--psf", File("psf.tif"), "--wait"});

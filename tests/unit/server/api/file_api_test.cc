@@ -96,5 +96,37 @@ TEST_F(FileApiTest, TheServerTellsWhichRootsTheCallerMayUse) {
   EXPECT_TRUE(server.file_roots(0).writable());
 }
 
+TEST_F(FileApiTest, OnlyRootsThatThereAreAreGiven) {
+  v1::User user, answer;
+  user.set_name("users/ada");
+  user.set_role(v1::USER);
+  const auto create = [&] {
+    grpc::ClientContext context;
+    v1::CreateUserRequest request;
+    *request.mutable_user() = user;
+    return admin_stub_->CreateUser(&context, request, &answer);
+  };
+  const auto set = [&](const std::vector<std::string>& roots) {
+    grpc::ClientContext context;
+    v1::UpdateUserRequest request;
+    *request.mutable_user() = user;
+    request.mutable_user()->mutable_file_roots()->Assign(roots.begin(), roots.end());
+    request.add_fields("file_roots");
+    return admin_stub_->UpdateUser(&context, request, &answer);
+  };
+  user.add_file_roots("nas");
+  EXPECT_EQ(InfoOf(create()).field(), "user.file_roots");
+  user.clear_file_roots();
+  ASSERT_TRUE(create().ok());
+  EXPECT_EQ(ReasonOf(set({"data", "nas"})), v1::INVALID_FIELD);
+  EXPECT_TRUE(set({"data"}).ok());
+  EXPECT_TRUE(set({"*"}).ok());
+  // The server has been started without a root that somebody was given.
+  ASSERT_OK(core_->accounts().Update({.id = "ada", .file_roots = {"nas"}}, {"file_roots"}));
+  EXPECT_TRUE(set({"data", "nas"}).ok());
+  EXPECT_TRUE(set({"data"}).ok());
+  EXPECT_EQ(ReasonOf(set({"data", "nas"})), v1::INVALID_FIELD) << "it was taken back";
+}
+
 }  // namespace
 }  // namespace deconvoy::server

@@ -68,6 +68,17 @@ TEST(Config, AnUnknownKeyNamesTheNearestAndTheLine) {
   EXPECT_EQ(InfoOf(config.status()).remedy(), "did you mean `workers.count`?");
 }
 
+TEST(Config, AFlagsNameIsKnownForTheSettingThatItGives) {
+  const auto hint = [](const std::string& text) { return InfoOf(Parse(text).status()).remedy(); };
+  EXPECT_EQ(hint("state = \"/srv\"\n"), "did you mean `state_folder`?");
+  EXPECT_EQ(hint("gpus = \"all\"\n"), "did you mean `workers.gpus`?");
+  EXPECT_EQ(hint("workers = 3\n"), "did you mean `workers.count`?");
+  EXPECT_EQ(hint("tls_certificat = \"a\"\n"), "did you mean `tls.certificate`?");
+  EXPECT_EQ(hint("[wrkers]\ncount = 1\n"), "did you mean `[workers]`?");
+  EXPECT_EQ(hint("[a]\nb = 1\n"), "`deconvoyd --print-config` lists all settings");
+  EXPECT_EQ(hint("colour = 1\n"), "`deconvoyd --print-config` lists all settings");
+}
+
 TEST(Config, AnUnknownTableAndATableForAKeyAreRefused) {
   EXPECT_THAT(std::string(Parse("[wrkers]\ncount = 1\n").status().message()),
               HasSubstr("d.toml:1: there is no setting"));

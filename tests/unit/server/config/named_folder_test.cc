@@ -1,8 +1,10 @@
 #include "server/config/named_folder.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "proto/contract/error.h"
 #include "tests/support/test_support.h"
@@ -54,6 +56,26 @@ TEST(NamedFolder, KeepsOffTheStateFolderAlsoThroughLinks) {
     config.files_read_only = {"data=" + (place.path() / name).string()};
     EXPECT_OK(FoldersForFiles(config).status());
   }
+}
+
+TEST(NamedFolder, IsToldWhereItCannotBeUsed) {
+  const testing::TemporaryFolder place;
+  std::ofstream(place.path() / "file") << "x";
+  NamedFolder folder{.name = "data", .path = place.path(), .writable = true};
+  EXPECT_EQ(WhyUnusable(folder), "");
+  folder.path = place.path() / "none";
+  EXPECT_THAT(WhyUnusable(folder), HasSubstr("No such file"));
+  folder.path = place.path() / "file";
+  EXPECT_EQ(WhyUnusable(folder), "it is not a folder");
+  if (geteuid() == 0) return;  // who may read and write all
+  folder.path = place.path() / "shut";
+  std::filesystem::create_directory(folder.path);
+  std::filesystem::permissions(folder.path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  EXPECT_EQ(WhyUnusable(folder), "it may not be written");
+  folder.writable = false;
+  EXPECT_EQ(WhyUnusable(folder), "");
+  std::filesystem::permissions(folder.path, std::filesystem::perms::none);
+  EXPECT_EQ(WhyUnusable(folder), "it may not be read");
 }
 
 TEST(NamedFolder, TheConfigurationNamesTheLineOfABadOne) {

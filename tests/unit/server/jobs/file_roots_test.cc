@@ -54,6 +54,17 @@ TEST_F(FileRootsTest, AreListedByName) {
   EXPECT_TRUE(roots_.UsableBy("bob").empty());
 }
 
+TEST_F(FileRootsTest, NamesThatAreNotConfiguredAreTold) {
+  EXPECT_OK(roots_.CheckNames({"in", "out"}, "f"));
+  EXPECT_OK(roots_.CheckNames({"*"}, "f"));
+  EXPECT_OK(roots_.CheckNames({}, "f"));
+  const absl::Status unknown = roots_.CheckNames({"in", "nas"}, "f");
+  EXPECT_EQ(ReasonOf(unknown), v1::INVALID_FIELD);
+  EXPECT_EQ(InfoOf(unknown).field(), "f");
+  EXPECT_THAT(std::string(unknown.message()), ::testing::HasSubstr("\"nas\"; those that it has: in, out"));
+  EXPECT_THAT(InfoOf(unknown).remedy(), ::testing::HasSubstr("files.read_only"));
+}
+
 TEST_F(FileRootsTest, TellWorkersWhichFolderItIs) {
   struct stat state {};
   ASSERT_EQ(stat(folder_.path().c_str(), &state), 0);
@@ -92,6 +103,8 @@ TEST(FileRoots, WithoutAnyTheRemedySaysHowToSetThemUp) {
   EXPECT_EQ(ReasonOf(refused), v1::NO_FILE_ROOTS);
   EXPECT_THAT(InfoOf(refused).remedy(), ::testing::HasSubstr("files.read_only"));
   EXPECT_TRUE(none.UsableBy("ada").empty());
+  EXPECT_THAT(std::string(none.CheckNames({"in"}, "f").message()), ::testing::HasSubstr("has: none"));
+  EXPECT_OK(none.CheckNames({}, "f"));
 }
 
 }  // namespace

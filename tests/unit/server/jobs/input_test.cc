@@ -165,6 +165,33 @@ TEST_F(InputTest, TheAnalysisWaitsForEveryChannel) {
   EXPECT_FALSE(worker_.Take());
 }
 
+TEST_F(InputTest, WhatTheFirstTimePointTellsHoldsForAll) {
+  const std::string job = service_.Submit(Growing({3, 2, 4, 8, 8}));
+  for (const int64_t c : {0, 1}) Record(0, c, 0, 4);
+  const std::optional<v1::Task> task = worker_.Take();
+  ASSERT_TRUE(task && task->has_analyse());
+  std::string bytes;
+  v1::TaskResult result = ResultOf(*task, &bytes);
+  ASSERT_EQ(result.analyse().frames_size(), 6);
+  result.mutable_analyse()->mutable_frames()->DeleteSubrange(2, 4);
+  ASSERT_OK(worker_.Deliver(*task, result, bytes));
+  const v1::Job shown = service_.Get(job);
+  ASSERT_EQ(shown.frames_size(), 6);
+  EXPECT_EQ(shown.frames(5).t(), 2U);
+  EXPECT_EQ(shown.frames(5).c(), 1U);
+  EXPECT_EQ(shown.frames(5).mean(), 1);
+  Record(2, 1, 0, 4);
+  std::vector<std::pair<uint32_t, uint32_t>> frames;
+  while (const std::optional<v1::Task> tile = worker_.Take()) {
+    ASSERT_EQ(tile->tile().frames_size(), 1);
+    const v1::FrameStatistics& frame = tile->tile().frames(0);
+    frames.emplace_back(frame.t(), frame.c());
+    EXPECT_EQ(frame.mean(), frame.c());
+    ASSERT_OK(worker_.Deliver(*tile));
+  }
+  EXPECT_THAT(frames, ::testing::UnorderedElementsAre(std::pair(0U, 0U), std::pair(0U, 1U), std::pair(2U, 1U)));
+}
+
 TEST_F(InputTest, ATileOfJoinedChannelsWaitsForAllOfThem) {
   v1::Method views = RlMethod();
   views.set_name("views");

@@ -146,6 +146,9 @@ TEST_F(PreflightTest, RefusesMoreThanOneMessageHolds) {
   v1::JobSpec spec = service_.Deconvolve({10'001, 1, 1, 1, 1}, {1, 1, 1});
   v1::DeconvolveSpec& work = *spec.mutable_deconvolve();
   EXPECT_EQ(ExpectRefused(spec, v1::LIMIT_EXCEEDED, "deconvolve.input_volume").info().metadata().at("limit"), "10000");
+  work.set_first_planes(1);
+  EXPECT_TRUE(Report(spec).accepted()) << "what they tell is told once";
+  work.clear_first_planes();
   const std::string channels = service_.AddVolume(MakeSpec({1, 257, 1, 1, 1}));
   work.set_input_volume(channels);
   EXPECT_TRUE(Report(spec).accepted());
