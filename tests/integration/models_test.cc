@@ -104,7 +104,13 @@ TEST_F(ModelsTest, ATrainedModelIsKeptAppliedTakenOutAndBroughtBack) {
   const auto brought = LastJson(Do({"models", "show", "again", "--json"}).out);
   EXPECT_EQ(brought["facts"]["digest"], original["facts"]["digest"]);
   EXPECT_EQ(brought["facts"]["halo"], original["facts"]["halo"]);
-  Apply({"again"}, "again.tif");
+  EXPECT_EQ(brought["facts"]["training"]["points"], original["facts"]["training"]["points"]);
+  EXPECT_FALSE(original["facts"]["quality"].empty());
+  for (const char* evidence : {"quality", "patches", "code_version"}) {
+    EXPECT_EQ(brought["facts"][evidence], original["facts"][evidence]) << evidence;
+  }
+  EXPECT_GT(LastJson(Apply({"again"}, "again.tif").out)["job"]["result"]["trust"]["patches"], 0)
+      << "what is strange to it";
   EXPECT_TRUE(Load("again.tif") == Load("whole.tif"));
   Do({"models", "delete", "again", "--all"});
   EXPECT_EQ(server_.Cli({"models", "show", "again"}).exit.code, 3);

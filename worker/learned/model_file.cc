@@ -73,6 +73,7 @@ absl::StatusOr<ModelFacts> FactsOf(const Container& container) {
   facts.network = TextOf(container, "network");
   facts.psf_digest = TextOf(container, "psf_digest");
   facts.recipe = TextOf(container, "recipe");
+  facts.evidence = TextOf(container, "evidence");
   const std::string head = TextOf(container, "head"), voxel = TextOf(container, "voxel_um");
   if (head != "plain" && head != "probabilistic") return Unfit(fmt::format("no head is '{}'", Printable(head)));
   facts.head = head == "plain" ? Head::kPlain : Head::kProbabilistic;
@@ -158,6 +159,7 @@ Container ToContainer(const Network& network, const ModelFacts& facts) {
                      {"low_percentile", fmt::format("{}", facts.percentiles.low)},
                      {"high_percentile", fmt::format("{}", facts.percentiles.high)},
                      {"recipe", facts.recipe}};
+  if (!facts.evidence.empty()) container.texts["evidence"] = facts.evidence;
   return container;
 }
 
