@@ -221,7 +221,13 @@ TEST_F(ModelsTest, AModelForAnotherPsfSaysSo) {
 
 TEST_F(ModelsTest, FilesThatAreNoModelsAreRefused) {
   if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
-  for (const std::string& bytes : {std::string("\x80\x04pickle"), std::string(), std::string(1000, '\xff')}) {
+  // A name that an error cannot tell as it is.
+  const std::string header = "{\"" + std::string(2 << 20, 'x') + "\":{}}";
+  std::string long_name(8, '\0');
+  for (size_t i = 0; i < 8; ++i) long_name[i] = static_cast<char>(header.size() >> (8 * i));
+  long_name += header;
+  for (const std::string& bytes :
+       {long_name, std::string("\x80\x04pickle"), std::string(), std::string(1000, '\xff')}) {
     std::ofstream(File("bad"), std::ios::binary) << bytes;
     const CliResult refused = server_.Cli({"models", "import", "bad", File("bad")});
     EXPECT_NE(refused.exit.code, 0);
