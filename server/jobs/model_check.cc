@@ -289,7 +289,7 @@ absl::Status CheckComparable(const v1::Method& method) {
                  "Choose a method of one image and one PSF with the boundary EXTEND, such as `rl`.");
 }
 
-std::vector<v1::Finding> ModelFindings(const ModelUses& models, const v1::VoxelSize& voxel) {
+std::vector<v1::Finding> ModelFindings(const ModelUses& models, const v1::VoxelSize& voxel, bool restore) {
   std::vector<v1::Finding> findings;
   for (const v1::ModelUse& use : models) {
     v1::Finding& known = findings.emplace_back();
@@ -301,13 +301,14 @@ std::vector<v1::Finding> ModelFindings(const ModelUses& models, const v1::VoxelS
     metadata["volume"] = use.volume();
     const std::string& digest = use.facts().digest();
     boost::algorithm::hex_lower(digest.begin(), digest.end(), std::back_inserter(metadata["digest"]));
-    if (use.facts().format() == v1::TORCHSCRIPT) {
+    const bool program = use.facts().format() == v1::TORCHSCRIPT;
+    if (program || (restore && use.facts().psf_digest().empty())) {
       v1::Finding& unknown = findings.emplace_back();
       unknown.set_severity(v1::WARNING);
-      unknown.set_message(
-          fmt::format("{} is a program that does NOT tell which PSF and voxels it was trained for: "
-                      "nothing says that what it makes of this image is true",
-                      use.name()));
+      unknown.set_message(fmt::format(
+          "{} does NOT tell which {} it was trained for: nothing says that what it makes of this image is true",
+          program ? fmt::format("{} is a program that", use.name()) : fmt::format("the file of {}", use.name()),
+          program ? "PSF and voxels" : "PSF"));
       unknown.mutable_info()->set_reason(v1::BAD_MODEL);
       unknown.mutable_info()->set_field("deconvolve.models");
       unknown.mutable_info()->set_remedy("Compare with a classical method, or train a model for this PSF.");

@@ -58,8 +58,9 @@ absl::Status CheckDenoiser(const v1::Method& network, const v1::DeconvolveSpec& 
 // not make one image from one with the PSF as it is given, and with the boundary EXTEND.
 absl::Status CheckComparable(const v1::Method& method);
 
-// What to say of models for an image with such voxels: which they are, and voxels that they were not trained for.
-std::vector<v1::Finding> ModelFindings(const ModelUses& models, const v1::VoxelSize& voxel);
+// What to say of models for an image with such voxels: which they are, voxels that they were not trained for, and of
+// those that restore the image (`restore`) that do not tell for which PSF, that they do not.
+std::vector<v1::Finding> ModelFindings(const ModelUses& models, const v1::VoxelSize& voxel, bool restore);
 
 // Whether a tile of a frame of so many is also computed by the classical method: `compared_tiles`, evenly spread.
 bool IsComparedTile(const v1::DeconvolveSpec& spec, int64_t tile, int64_t tiles);
