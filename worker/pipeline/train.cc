@@ -37,6 +37,9 @@ class ContextObserver : public learned::TrainingObserver {
   absl::Status Stepped(int64_t step, int64_t steps) override {
     return context_.Progress(step - before_, (last_ > 0 ? last_ : steps) - before_);
   }
+  absl::Status GoOn() override {
+    return context_.cancelled() ? absl::CancelledError("the task was cancelled") : absl::OkStatus();
+  }
 
  private:
   TaskContext& context_;
