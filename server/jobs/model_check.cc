@@ -115,6 +115,11 @@ bool SameLength(double a, double b) {
   return a <= 0 || b <= 0 || std::abs(a - b) <= kSameVoxel * b;
 }
 
+// As far as both are known.
+bool SameVoxel(const v1::VoxelSize& a, const v1::VoxelSize& b) {
+  return SameLength(a.z_um(), b.z_um()) && SameLength(a.y_um(), b.y_um()) && SameLength(a.x_um(), b.x_um());
+}
+
 }  // namespace
 
 absl::StatusOr<TrainingExamination> ExamineTraining(Store& store, const std::string& owner,
@@ -161,14 +166,27 @@ absl::Status CheckTrainingPsf(const v1::TrainModelSpec& spec, const v1::VolumeSp
                     psf.shape().c()));
   }
   const v1::VoxelSize &own = psf.voxel_size(), &asked = spec.voxel_size();
-  const bool same = SameLength(asked.z_um(), own.z_um()) && SameLength(asked.y_um(), own.y_um()) &&
-                    SameLength(asked.x_um(), own.x_um());
-  if (same) return absl::OkStatus();
+  if (SameVoxel(asked, own)) return absl::OkStatus();
   return MakeError(
       {.reason = v1::VOXEL_SIZE_MISMATCH,
        .field = "train_model.voxel_size",
        .remedy = "Leave it out, or give the PSF with the voxels that the model is for."},
       fmt::format("the model is for voxels of {}, but the PSF has voxels of {}", VoxelText(asked), VoxelText(own)));
+}
+
+absl::Status CheckTrainingVoxels(const v1::TrainModelSpec& spec, const v1::VolumeSpec& psf,
+                                 const std::map<std::string, v1::VolumeSpec>& inputs) {
+  for (const auto& [id, image] : inputs) {
+    for (const v1::VoxelSize& voxel : {psf.voxel_size(), spec.voxel_size()}) {
+      if (SameVoxel(image.voxel_size(), voxel)) continue;
+      return MakeError({.reason = v1::VOXEL_SIZE_MISMATCH,
+                        .field = "train_model.input_volumes",
+                        .remedy = "Give images with the voxels that the model is for."},
+                       fmt::format("the model is for voxels of {}, but {} has voxels of {}", VoxelText(voxel),
+                                   VolumeName(id), VoxelText(image.voxel_size())));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::map<std::string, v1::VolumeSpec>> ExamineModelFile(Store& store, const std::string& owner,
@@ -314,10 +332,7 @@ std::vector<v1::Finding> ModelFindings(const ModelUses& models, const v1::VoxelS
       unknown.mutable_info()->set_remedy("Compare with a classical method, or train a model for this PSF.");
     }
     const v1::VoxelSize& own = use.facts().voxel_size();
-    if (SameLength(voxel.z_um(), own.z_um()) && SameLength(voxel.y_um(), own.y_um()) &&
-        SameLength(voxel.x_um(), own.x_um())) {
-      continue;
-    }
+    if (SameVoxel(voxel, own)) continue;
     v1::Finding& other = findings.emplace_back();
     other.set_severity(v1::WARNING);
     other.set_message(fmt::format("{} was trained for voxels of {}, but the image has voxels of {}", use.name(),

@@ -36,6 +36,10 @@ absl::StatusOr<TrainingExamination> ExamineTraining(Store& store, const std::str
 // size, and another one.
 absl::Status CheckTrainingPsf(const v1::TrainModelSpec& spec, const v1::VolumeSpec& psf);
 
+// VOXEL_SIZE_MISMATCH for an image or truth that tells another voxel size than the model is for. `inputs` as above.
+absl::Status CheckTrainingVoxels(const v1::TrainModelSpec& spec, const v1::VolumeSpec& psf,
+                                 const std::map<std::string, v1::VolumeSpec>& inputs);
+
 // The id and description of the volume whose file is to be checked. Errors: NO_WORKER (also for a format that none
 // reads), NOT_FOUND, VOLUME_INCOMPLETE, INVALID_FIELD (it holds no file), LIMIT_EXCEEDED.
 absl::StatusOr<std::map<std::string, v1::VolumeSpec>> ExamineModelFile(Store& store, const std::string& owner,

@@ -107,6 +107,14 @@ TEST_F(ModelCheckTest, ATrainingNeedsWhatItLearnsFrom) {
   ExpectRefused(spec, v1::SHAPE_MISMATCH, "train_model.truth_volumes");
   spec.mutable_train_model()->set_truth_volumes(0, spec.train_model().input_volumes(0));
   EXPECT_TRUE(Report(spec).accepted());
+  spec.mutable_train_model()->mutable_voxel_size()->set_z_um(0.3);
+  v1::VolumeSpec image = MakeSpec({1, 1, 4, 5, 6}, v1::F32);
+  image.mutable_voxel_size()->set_z_um(0.301);
+  spec.mutable_train_model()->set_truth_volumes(0, service_.AddVolume(image));
+  EXPECT_TRUE(Report(spec).accepted()) << "the same within one per cent";
+  image.mutable_voxel_size()->set_z_um(0.5);
+  spec.mutable_train_model()->set_truth_volumes(0, service_.AddVolume(image));
+  ExpectRefused(spec, v1::VOXEL_SIZE_MISMATCH, "train_model.input_volumes");
 }
 
 TEST_F(ModelCheckTest, AFileNeedsToBeOne) {
