@@ -205,6 +205,40 @@ TEST_F(ModelsTest, ATrainedDenoiserServesPlugAndPlay) {
   }
 }
 
+TEST_F(ModelsTest, ImagesToLearnFromMayBeFiles) {
+  if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
+  Simulate();
+  const std::vector<std::string> train = {"models",
+                                          "train",
+                                          "own",
+                                          "--network",
+                                          "rln",
+                                          "--psf",
+                                          "psfs/gfp",
+                                          "--steps",
+                                          "4",
+                                          "--parts",
+                                          "2",
+                                          "--patch",
+                                          "16,16,16",
+                                          "--target",
+                                          "pairs",
+                                          "--image",
+                                          File("sample/raw.ome.tif")};
+  const auto volumes = [&] {
+    const std::string list = Do({"volumes", "--json"}).out;
+    return std::count(list.begin(), list.end(), '\n');
+  };
+  const auto before = volumes();
+  Do(With(train, {"--truth", File("sample/truth.ome.tif")}));
+  EXPECT_EQ(volumes(), before + 1) << "the model stays, and what was sent is removed";
+  const auto kept = LastJson(Do({"models", "show", "own", "--json"}).out);
+  const auto recipe = nlohmann::json::parse(kept["facts"]["recipe"].get<std::string>());
+  EXPECT_EQ(recipe["source"], "pairs");
+  EXPECT_EQ(recipe["images"], 1);
+  EXPECT_NE(server_.Cli(train).exit.code, 0) << "a pair has two";
+}
+
 TEST_F(ModelsTest, SeveralModelsTellTheirSpreadAndNothingIsComparedUnasked) {
   if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
   Simulate();
