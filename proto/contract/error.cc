@@ -16,6 +16,7 @@ namespace {
 
 constexpr char kPayloadUrl[] = "type.googleapis.com/deconvoy.v1.ErrorInfo";
 constexpr int kLastCode = static_cast<int>(absl::StatusCode::kUnauthenticated);
+constexpr size_t kStoredMessageBytes = 8192, kStoredInfoBytes = 8192;
 
 absl::StatusCode ToCode(int code) {
   return code >= 0 && code <= kLastCode ? static_cast<absl::StatusCode>(code) : absl::StatusCode::kUnknown;
@@ -36,6 +37,13 @@ absl::Status WithInfo(absl::StatusCode code, std::string_view message, const std
   absl::Status status(code, Printable(message));
   if (!status.ok() && !serialized_info.empty()) status.SetPayload(kPayloadUrl, absl::Cord(serialized_info));
   return status;
+}
+
+// Whole characters of at most so many bytes.
+std::string Shortened(const std::string& text, size_t most) {
+  if (text.size() <= most) return text;
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0) == 0x80) --most;
+  return text.substr(0, most) + " ...";
 }
 
 bool IsControl(boost::locale::utf::code_point point) {
@@ -157,8 +165,15 @@ absl::Status AddContext(const absl::Status& status, std::string_view context) {
 v1::StoredError ToStored(const absl::Status& status) {
   v1::StoredError error;
   error.set_code(static_cast<int>(status.code()));
-  error.set_message(Printable(std::string(status.message())));
-  if (!SerializedInfo(status).empty()) *error.mutable_info() = InfoOf(status);
+  error.set_message(Shortened(Printable(std::string(status.message())), kStoredMessageBytes));
+  if (SerializedInfo(status).empty()) return error;
+  v1::ErrorInfo& info = *error.mutable_info();
+  info = InfoOf(status);
+  if (info.ByteSizeLong() > kStoredInfoBytes) info.clear_metadata();
+  if (info.ByteSizeLong() > kStoredInfoBytes) {
+    info.clear_field();
+    info.clear_remedy();
+  }
   return error;
 }
 

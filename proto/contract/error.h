@@ -37,7 +37,8 @@ v1::ErrorReason ReasonOf(const absl::Status& status);
 // The same error with "`context`: " before its message. OK stays OK.
 absl::Status AddContext(const absl::Status& status, std::string_view context);
 
-// To and from the form kept with a job.
+// To and from the form kept with a job, and told by workers. It has at most 17 KiB, so that it fits into a message
+// whatever an error tells of what it has read: longer texts are cut, and facts beside them left out.
 v1::StoredError ToStored(const absl::Status& status);
 absl::Status FromStored(const v1::StoredError& error);
 

@@ -21,6 +21,7 @@ inline constexpr char kNetworkMethod[] = "network";
 inline constexpr int kMostModels = 16;                  // that one job applies
 inline constexpr int32_t kMostComparedTiles = 64;       // of one frame
 inline constexpr size_t kMostDescriptorBytes = 65'535;  // of a model that is a program
+inline constexpr size_t kMostModelTextBytes = 131'072;  // that a model's file tells, such as its recipe
 inline constexpr int kMostTrainingVolumes = 64;         // of images, and of truths
 
 // Whether mixed specimens are learned from, as they are without any `kinds`, and all that they are made of is held out.

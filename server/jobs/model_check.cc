@@ -115,6 +115,11 @@ bool SameLength(double a, double b) {
   return a <= 0 || b <= 0 || std::abs(a - b) <= kSameVoxel * b;
 }
 
+// As far as both are known.
+bool SameVoxel(const v1::VoxelSize& a, const v1::VoxelSize& b) {
+  return SameLength(a.z_um(), b.z_um()) && SameLength(a.y_um(), b.y_um()) && SameLength(a.x_um(), b.x_um());
+}
+
 }  // namespace
 
 absl::StatusOr<TrainingExamination> ExamineTraining(Store& store, const std::string& owner,
@@ -161,14 +166,27 @@ absl::Status CheckTrainingPsf(const v1::TrainModelSpec& spec, const v1::VolumeSp
                     psf.shape().c()));
   }
   const v1::VoxelSize &own = psf.voxel_size(), &asked = spec.voxel_size();
-  const bool same = SameLength(asked.z_um(), own.z_um()) && SameLength(asked.y_um(), own.y_um()) &&
-                    SameLength(asked.x_um(), own.x_um());
-  if (same) return absl::OkStatus();
+  if (SameVoxel(asked, own)) return absl::OkStatus();
   return MakeError(
       {.reason = v1::VOXEL_SIZE_MISMATCH,
        .field = "train_model.voxel_size",
        .remedy = "Leave it out, or give the PSF with the voxels that the model is for."},
       fmt::format("the model is for voxels of {}, but the PSF has voxels of {}", VoxelText(asked), VoxelText(own)));
+}
+
+absl::Status CheckTrainingVoxels(const v1::TrainModelSpec& spec, const v1::VolumeSpec& psf,
+                                 const std::map<std::string, v1::VolumeSpec>& inputs) {
+  for (const auto& [id, image] : inputs) {
+    for (const v1::VoxelSize& voxel : {psf.voxel_size(), spec.voxel_size()}) {
+      if (SameVoxel(image.voxel_size(), voxel)) continue;
+      return MakeError({.reason = v1::VOXEL_SIZE_MISMATCH,
+                        .field = "train_model.input_volumes",
+                        .remedy = "Give images with the voxels that the model is for."},
+                       fmt::format("the model is for voxels of {}, but {} has voxels of {}", VoxelText(voxel),
+                                   VolumeName(id), VoxelText(image.voxel_size())));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::map<std::string, v1::VolumeSpec>> ExamineModelFile(Store& store, const std::string& owner,
@@ -289,7 +307,7 @@ absl::Status CheckComparable(const v1::Method& method) {
                  "Choose a method of one image and one PSF with the boundary EXTEND, such as `rl`.");
 }
 
-std::vector<v1::Finding> ModelFindings(const ModelUses& models, const v1::VoxelSize& voxel) {
+std::vector<v1::Finding> ModelFindings(const ModelUses& models, const v1::VoxelSize& voxel, bool restore) {
   std::vector<v1::Finding> findings;
   for (const v1::ModelUse& use : models) {
     v1::Finding& known = findings.emplace_back();
@@ -301,22 +319,20 @@ std::vector<v1::Finding> ModelFindings(const ModelUses& models, const v1::VoxelS
     metadata["volume"] = use.volume();
     const std::string& digest = use.facts().digest();
     boost::algorithm::hex_lower(digest.begin(), digest.end(), std::back_inserter(metadata["digest"]));
-    if (use.facts().format() == v1::TORCHSCRIPT) {
+    const bool program = use.facts().format() == v1::TORCHSCRIPT;
+    if (program || (restore && use.facts().psf_digest().empty())) {
       v1::Finding& unknown = findings.emplace_back();
       unknown.set_severity(v1::WARNING);
-      unknown.set_message(
-          fmt::format("{} is a program that does NOT tell which PSF and voxels it was trained for: "
-                      "nothing says that what it makes of this image is true",
-                      use.name()));
+      unknown.set_message(fmt::format(
+          "{} does NOT tell which {} it was trained for: nothing says that what it makes of this image is true",
+          program ? fmt::format("{} is a program that", use.name()) : fmt::format("the file of {}", use.name()),
+          program ? "PSF and voxels" : "PSF"));
       unknown.mutable_info()->set_reason(v1::BAD_MODEL);
       unknown.mutable_info()->set_field("deconvolve.models");
       unknown.mutable_info()->set_remedy("Compare with a classical method, or train a model for this PSF.");
     }
     const v1::VoxelSize& own = use.facts().voxel_size();
-    if (SameLength(voxel.z_um(), own.z_um()) && SameLength(voxel.y_um(), own.y_um()) &&
-        SameLength(voxel.x_um(), own.x_um())) {
-      continue;
-    }
+    if (SameVoxel(voxel, own)) continue;
     v1::Finding& other = findings.emplace_back();
     other.set_severity(v1::WARNING);
     other.set_message(fmt::format("{} was trained for voxels of {}, but the image has voxels of {}", use.name(),

@@ -36,6 +36,10 @@ absl::StatusOr<TrainingExamination> ExamineTraining(Store& store, const std::str
 // size, and another one.
 absl::Status CheckTrainingPsf(const v1::TrainModelSpec& spec, const v1::VolumeSpec& psf);
 
+// VOXEL_SIZE_MISMATCH for an image or truth that tells another voxel size than the model is for. `inputs` as above.
+absl::Status CheckTrainingVoxels(const v1::TrainModelSpec& spec, const v1::VolumeSpec& psf,
+                                 const std::map<std::string, v1::VolumeSpec>& inputs);
+
 // The id and description of the volume whose file is to be checked. Errors: NO_WORKER (also for a format that none
 // reads), NOT_FOUND, VOLUME_INCOMPLETE, INVALID_FIELD (it holds no file), LIMIT_EXCEEDED.
 absl::StatusOr<std::map<std::string, v1::VolumeSpec>> ExamineModelFile(Store& store, const std::string& owner,
@@ -58,8 +62,9 @@ absl::Status CheckDenoiser(const v1::Method& network, const v1::DeconvolveSpec& 
 // not make one image from one with the PSF as it is given, and with the boundary EXTEND.
 absl::Status CheckComparable(const v1::Method& method);
 
-// What to say of models for an image with such voxels: which they are, and voxels that they were not trained for.
-std::vector<v1::Finding> ModelFindings(const ModelUses& models, const v1::VoxelSize& voxel);
+// What to say of models for an image with such voxels: which they are, voxels that they were not trained for, and of
+// those that restore the image (`restore`) that do not tell for which PSF, that they do not.
+std::vector<v1::Finding> ModelFindings(const ModelUses& models, const v1::VoxelSize& voxel, bool restore);
 
 // Whether a tile of a frame of so many is also computed by the classical method: `compared_tiles`, evenly spread.
 bool IsComparedTile(const v1::DeconvolveSpec& spec, int64_t tile, int64_t tiles);

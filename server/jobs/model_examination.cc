@@ -20,6 +20,8 @@ absl::Status Examiner::CheckTraining(const v1::TrainModelSpec& given) {
   if (!training.ok() || !psf_) return absl::OkStatus();
   const absl::Status suits = CheckTrainingPsf(given, *psf_);
   if (!suits.ok()) return Refuse(suits);
+  const absl::Status alike = CheckTrainingVoxels(given, *psf_, training->inputs);
+  if (!alike.ok()) return Refuse(alike);
   NoteVoxelSize(psf_->voxel_size(), "PSF", "train_model.psf_volume");
   *result.spec.mutable_train_model() = std::move(training->spec);
   result.inputs.merge(training->inputs);

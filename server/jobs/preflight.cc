@@ -11,6 +11,7 @@
 #include "proto/contract/deconvolution.h"
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
+#include "proto/contract/model_spec.h"
 #include "proto/contract/optics.h"
 #include "proto/contract/psf_grid.h"
 #include "proto/contract/resource_name.h"
@@ -249,7 +250,8 @@ absl::Status Examiner::CheckDeconvolve(const v1::DeconvolveSpec& given) {
   RETURN_IF_ERROR(CheckAmounts(spec, *input_, *psf_));
   if (refused_) return absl::OkStatus();
   NoteGrid(spec, *method, *input_);
-  for (v1::Finding& finding : ModelFindings(result.models, OnResultGrid(spec, *input_).voxel_size())) {
+  const v1::VoxelSize voxel = OnResultGrid(spec, *input_).voxel_size();
+  for (v1::Finding& finding : ModelFindings(result.models, voxel, AppliesModels(spec))) {
     *result.report.add_findings() = std::move(finding);
   }
   return CheckTiles(spec, *method, *input_, *psf_);

@@ -45,6 +45,9 @@ absl::Status CheckFacts(const v1::ModelFacts& facts, v1::ModelFormat format) {
     return WrongResult(fmt::format("a model of the format {} has a descriptor of {} bytes",
                                    v1::ModelFormat_Name(facts.format()), facts.descriptor_text().size()));
   }
+  if (facts.recipe().size() > kMostModelTextBytes) {
+    return WrongResult(fmt::format("the recipe of a model has {} bytes", facts.recipe().size()));
+  }
   if (!InRange(facts.halo(), 0) || !InRange(facts.multiple(), 1)) {
     return WrongResult("the halo of a model, or the multiple of its extents, is out of range");
   }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -99,14 +100,27 @@ TEST_F(ModelsTest, ATrainedModelIsKeptAppliedTakenOutAndBroughtBack) {
     EXPECT_EQ(finding["message"].get<std::string>().find("ANOTHER PSF"), std::string::npos) << finding;
   }
 
+  // The boxes of some tiles begin on odd voxels, those of the network on even ones.
+  Apply({"mine"}, "tiled.tif", {"--tile", "16,13,13"});
+  const std::vector<double> whole = Load("whole.tif"), tiled = Load("tiled.tif");
+  ASSERT_EQ(whole.size(), tiled.size());
+  const double range = *std::max_element(whole.begin(), whole.end());
+  for (size_t i = 0; i < whole.size(); ++i) ASSERT_NEAR(tiled[i], whole[i], 1e-3 * range) << i;
+
   Do({"models", "export", "mine", "-o", File("mine.safetensors")});
   Do({"models", "import", "again", File("mine.safetensors")});
   const auto original = LastJson(Do({"models", "show", "mine", "--json"}).out);
   const auto brought = LastJson(Do({"models", "show", "again", "--json"}).out);
   EXPECT_EQ(brought["facts"]["digest"], original["facts"]["digest"]);
   EXPECT_EQ(brought["facts"]["halo"], original["facts"]["halo"]);
-  Apply({"again"}, "again.tif");
-  EXPECT_TRUE(Load("again.tif") == Load("whole.tif"));
+  EXPECT_EQ(brought["facts"]["training"]["points"], original["facts"]["training"]["points"]);
+  EXPECT_FALSE(original["facts"]["quality"].empty());
+  for (const char* evidence : {"quality", "patches", "code_version"}) {
+    EXPECT_EQ(brought["facts"][evidence], original["facts"][evidence]) << evidence;
+  }
+  EXPECT_GT(LastJson(Apply({"again"}, "again.tif").out)["job"]["result"]["trust"]["patches"], 0)
+      << "what is strange to it";
+  EXPECT_TRUE(Load("again.tif") == whole);
   Do({"models", "delete", "again", "--all"});
   EXPECT_EQ(server_.Cli({"models", "show", "again"}).exit.code, 3);
 }
@@ -208,6 +222,40 @@ TEST_F(ModelsTest, ATrainedDenoiserServesPlugAndPlay) {
   }
 }
 
+TEST_F(ModelsTest, ImagesToLearnFromMayBeFiles) {
+  if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
+  Simulate();
+  const std::vector<std::string> train = {"models",
+                                          "train",
+                                          "own",
+                                          "--network",
+                                          "rln",
+                                          "--psf",
+                                          "psfs/gfp",
+                                          "--steps",
+                                          "4",
+                                          "--parts",
+                                          "2",
+                                          "--patch",
+                                          "16,16,16",
+                                          "--target",
+                                          "pairs",
+                                          "--image",
+                                          File("sample/raw.ome.tif")};
+  const auto volumes = [&] {
+    const std::string list = Do({"volumes", "--json"}).out;
+    return std::count(list.begin(), list.end(), '\n');
+  };
+  const auto before = volumes();
+  Do(With(train, {"--truth", File("sample/truth.ome.tif")}));
+  EXPECT_EQ(volumes(), before + 1) << "the model stays, and what was sent is removed";
+  const auto kept = LastJson(Do({"models", "show", "own", "--json"}).out);
+  const auto recipe = nlohmann::json::parse(kept["facts"]["recipe"].get<std::string>());
+  EXPECT_EQ(recipe["source"], "pairs");
+  EXPECT_EQ(recipe["images"], 1);
+  EXPECT_NE(server_.Cli(train).exit.code, 0) << "a pair has two";
+}
+
 TEST_F(ModelsTest, SeveralModelsTellTheirSpreadAndNothingIsComparedUnasked) {
   if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
   Simulate();
@@ -232,7 +280,13 @@ TEST_F(ModelsTest, AModelForAnotherPsfSaysSo) {
 
 TEST_F(ModelsTest, FilesThatAreNoModelsAreRefused) {
   if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
-  for (const std::string& bytes : {std::string("\x80\x04pickle"), std::string(), std::string(1000, '\xff')}) {
+  // A name that an error cannot tell as it is.
+  const std::string header = "{\"" + std::string(2 << 20, 'x') + "\":{}}";
+  std::string long_name(8, '\0');
+  for (size_t i = 0; i < 8; ++i) long_name[i] = static_cast<char>(header.size() >> (8 * i));
+  long_name += header;
+  for (const std::string& bytes :
+       {long_name, std::string("\x80\x04pickle"), std::string(), std::string(1000, '\xff')}) {
     std::ofstream(File("bad"), std::ios::binary) << bytes;
     const CliResult refused = server_.Cli({"models", "import", "bad", File("bad")});
     EXPECT_NE(refused.exit.code, 0);

@@ -364,6 +364,36 @@ TEST_F(ModelDurabilityTest, ServerKilledWhileAModelIsKept) {
   }
 }
 
+// The part that it was about to deliver is done by another worker, from the state of the part before.
+TEST_F(ModelDurabilityTest, WorkerKilledInATraining) {
+  const fs::path place = folder_.path() / "training";
+  fs::create_directories(place);
+  ServerProcess server(place, 0);
+  ASSERT_TRUE(server.Start()) << server.Log();
+  const auto train = [&](const std::string& name) {
+    return server.Cli({"models", "train", name, "--network", "rln", "--psf", psf_, "--steps", "6", "--parts", "3",
+                       "--patch", "16,16,16"});
+  };
+  auto calm = server.StartWorker("calm");
+  const CliResult undisturbed = train("calm");
+  ASSERT_EQ(undisturbed.exit.code, 0) << undisturbed.err << server.Log();
+  calm.reset();
+  auto doomed = server.StartWorker("doomed", true, {{"DECONVOY_WORKER_CRASH_POINT", "worker-before-delivery:2"}});
+  CliResult disturbed;
+  std::thread training([&] { disturbed = train("killed"); });
+  const auto exit = doomed->Wait(std::chrono::seconds(120));
+  auto healthy = server.StartWorker("healthy");
+  training.join();
+  ASSERT_TRUE(exit.has_value()) << doomed->Errors();
+  EXPECT_EQ(exit->signal, SIGKILL);
+  ASSERT_EQ(disturbed.exit.code, 0) << disturbed.err << server.Log();
+  const auto facts = [&](const std::string& name) {
+    return LastJson(server.Cli({"models", "show", name, "--json"}).out)["facts"];
+  };
+  EXPECT_EQ(facts("killed")["digest"], facts("calm")["digest"]) << "the same weights, curves and quality";
+  EXPECT_EQ(facts("killed")["training"]["points"].size(), 3U);
+}
+
 TEST_F(ModelDurabilityTest, ServerKilledWhileAModelIsRemoved) {
   ServerProcess server(folder_.path(), 1);
   ASSERT_TRUE(server.Start()) << server.Log();

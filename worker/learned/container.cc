@@ -103,18 +103,21 @@ absl::Status ReadTexts(const ordered_json& entry, Container& container) {
 // An object whose names are each there once: of two arrays with one name, one would be lost in silence.
 absl::StatusOr<ordered_json> ParseHeader(std::string_view text) {
   std::set<std::string> names;
-  bool twice = false;
+  bool twice = false, named = true;
   size_t keys = 0;
   const auto look = [&](int depth, ordered_json::parse_event_t event, ordered_json& parsed) {
-    // Objects are searched key by key.
-    if (event == ordered_json::parse_event_t::key && ++keys > kMostKeys) return false;
-    if (event == ordered_json::parse_event_t::key && depth == 1) {
-      twice = twice || !names.insert(parsed.get<std::string>()).second;
+    if (event == ordered_json::parse_event_t::key) {
+      // Objects are searched key by key.
+      if (++keys > kMostKeys) return false;
+      const auto& name = parsed.get_ref<const std::string&>();
+      named = named && name.size() <= kMostNameBytes;
+      if (depth == 1) twice = twice || !names.insert(name).second;
     }
     return depth <= 4;  // nothing that is wanted lies deeper
   };
   ordered_json header = ordered_json::parse(text, look, /*allow_exceptions=*/false);
   if (keys > kMostKeys) return TooMuch("names in its header", kMostKeys);
+  if (!named) return TooMuch("bytes in a name", kMostNameBytes);
   if (!header.is_object()) return Broken("its header is no JSON object");
   if (twice) return Broken("its header has a name twice");
   if (header.size() > kMostTensors) return TooMuch("arrays", kMostTensors);

@@ -37,6 +37,7 @@ inline constexpr size_t kMostFileBytes = size_t{1} << 30;
 inline constexpr size_t kMostHeaderBytes = size_t{16} << 20;
 inline constexpr size_t kMostTensors = 10'000;
 inline constexpr size_t kMostKeys = 5 * kMostTensors;  // of objects of the header, texts and arrays together
+inline constexpr size_t kMostNameBytes = 255;          // of any of them
 inline constexpr size_t kMostAxes = 8;
 
 // The same container gives the same bytes. REQUIRES: as many values as each shape says.

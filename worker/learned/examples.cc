@@ -38,10 +38,18 @@ double Spacing(const Recipe& recipe, size_t axis) {
              : 1;
 }
 
-class Unheard final : public Monitor {
+absl::Status Ask(TrainingObserver* observer) {
+  return observer == nullptr ? absl::OkStatus() : observer->GoOn();
+}
+
+class Asking final : public Monitor {
  public:
-  absl::Status Iterated(const Iteration& /*iteration*/) override { return absl::OkStatus(); }
+  explicit Asking(TrainingObserver* observer) : observer_(observer) {}
+  absl::Status Iterated(const Iteration& /*iteration*/) override { return Ask(observer_); }
   bool hears_curve() const override { return false; }
+
+ private:
+  TrainingObserver* const observer_;
 };
 
 std::vector<float> Exposed(const Recipe& recipe, double background, uint64_t seed, std::span<const float> photons) {
@@ -66,7 +74,8 @@ std::vector<float> Cut(const std::vector<float>& values, const Shape3& shape, co
 }
 
 absl::StatusOr<std::vector<float>> RunMethod(const Scene& scene, const Recipe& recipe, const Method& method,
-                                             const Parameters& parameters, Backend& backend) {
+                                             const Parameters& parameters, Backend& backend,
+                                             TrainingObserver* observer) {
   const auto& boundaries = method.description().boundaries();
   const bool extends = std::find(boundaries.begin(), boundaries.end(), v1::EXTEND) != boundaries.end();
   const PreparedPsf& psf = recipe.psf;
@@ -89,8 +98,8 @@ absl::StatusOr<std::vector<float>> RunMethod(const Scene& scene, const Recipe& r
                         .variance = static_cast<float>(std::max(squares - mean * mean, 0.0)),
                         .psf = MeasurePsf(psf.values, psf.shape, psf.centre),
                         .differences = {.factors = {factor(0), factor(1), factor(2)}, .periodic = !extends}};
-  Unheard unheard;
-  ASSIGN_OR_RETURN(const auto x, method.Run(problem, parameters, unheard));
+  Asking asking(observer);
+  ASSIGN_OR_RETURN(const auto x, method.Run(problem, parameters, asking));
   std::vector<float> values(scene.image.size());
   RETURN_IF_ERROR(ops->Download(*x, {{}, scene.shape}, values));
   return values;
@@ -105,6 +114,7 @@ absl::StatusOr<const Example*> Examples::Validation(int64_t number) {
 }
 
 absl::StatusOr<Scene> Examples::HeldBack(v1::SpecimenKind kind, int64_t number) {
+  RETURN_IF_ERROR(Ask(observer_));
   const auto stream = static_cast<uint64_t>(Purpose::kHeldBack) + static_cast<uint64_t>(kind);
   return Draw(Random::OfVoxel(recipe_.seed, stream, static_cast<uint64_t>(number)).Next(), kind, recipe_.patch);
 }
@@ -112,6 +122,7 @@ absl::StatusOr<Scene> Examples::HeldBack(v1::SpecimenKind kind, int64_t number) 
 absl::StatusOr<const Example*> Examples::Kept(std::map<int64_t, Example>& kept, Purpose purpose, int64_t number) {
   const auto found = kept.find(number);
   if (found != kept.end()) return &found->second;
+  RETURN_IF_ERROR(Ask(observer_));
   ASSIGN_OR_RETURN(Example made, Make(purpose, number));
   return &kept.emplace(number, std::move(made)).first->second;
 }
@@ -168,7 +179,7 @@ absl::StatusOr<Example> Examples::FromScene(uint64_t seed, v1::SpecimenKind kind
     case Source::kMethod: {
       const Method& method = *FindMethod(recipe_.method);
       ASSIGN_OR_RETURN(const Parameters parameters, ResolveParameters(method.description(), recipe_.method_parameters));
-      ASSIGN_OR_RETURN(target, RunMethod(scene, recipe_, method, parameters, backend_));
+      ASSIGN_OR_RETURN(target, RunMethod(scene, recipe_, method, parameters, backend_, observer_));
       break;
     }
     case Source::kDegradation: {

@@ -32,9 +32,11 @@ struct Scene {
   Box3 inner;                // of the patch's extents, free from what lies beyond the image
 };
 
-// A scene by a method, from Scene::image. Errors: those of the method and the backend.
+// A scene by a method, from Scene::image. `observer` (null: nobody) is asked after every iteration. Errors: those of
+// the observer, the method and the backend.
 absl::StatusOr<std::vector<float>> RunMethod(const Scene& scene, const Recipe& recipe, const Method& method,
-                                             const Parameters& parameters, Backend& backend);
+                                             const Parameters& parameters, Backend& backend,
+                                             TrainingObserver* observer = nullptr);
 
 // The values of `box`, in z,y,x order. REQUIRES: a box inside the shape.
 std::vector<float> Cut(const std::vector<float>& values, const Shape3& shape, const Box3& box);
@@ -42,11 +44,13 @@ std::vector<float> Cut(const std::vector<float>& values, const Shape3& shape, co
 // Draws examples and keeps those of the training. Used by one thread.
 class Examples {
  public:
-  // `recipe` and `backend` must outlive it. REQUIRES: CheckRecipe is OK.
-  Examples(const Recipe& recipe, Backend& backend) : recipe_(recipe), backend_(backend) {}
+  // All must outlive it; `observer` (null: nobody) is asked before every example and while methods run. REQUIRES:
+  // CheckRecipe is OK.
+  Examples(const Recipe& recipe, Backend& backend, TrainingObserver* observer = nullptr)
+      : recipe_(recipe), backend_(backend), observer_(observer) {}
 
-  // Number in [0, recipe.specimens). Valid as long as this. Errors: those of the methods and the backend; BAD_PSF for a
-  // PSF without light in reach.
+  // Number in [0, recipe.specimens). Valid as long as this. Errors: those of the observer, the methods and the backend;
+  // BAD_PSF for a PSF without light in reach.
   absl::StatusOr<const Example*> Training(int64_t number);
   // Number in [0, recipe.validation).
   absl::StatusOr<const Example*> Validation(int64_t number);
@@ -80,6 +84,7 @@ class Examples {
 
   const Recipe& recipe_;
   Backend& backend_;
+  TrainingObserver* const observer_;
   std::map<int64_t, Example> training_, validation_;
   std::map<size_t, std::vector<float>> blurred_images_;
   std::map<LateralAxis, PreparedPsf> further_blurs_;

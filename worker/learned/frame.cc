@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "proto/contract/checksum.h"
@@ -102,7 +103,7 @@ absl::StatusOr<Estimate> ApplyToFrame(std::span<const Model* const> models, std:
   int64_t step = 1;
   Shape3 halo;
   for (const Model* model : models) {
-    step = std::max(step, model->kind().step);  // 1, 2 and 4 divide one another
+    step = std::lcm(step, model->kind().step);
     const Shape3 one = model->halo();
     halo = {std::max(halo.z, one.z), std::max(halo.y, one.y), std::max(halo.x, one.x)};
   }

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "proto/contract/error.h"
+#include "proto/contract/model_spec.h"
 #include "proto/contract/status_macros.h"
 
 namespace deconvoy::worker::learned {
@@ -48,7 +49,22 @@ absl::StatusOr<double> NumberOf(const std::string& name, const std::string& text
   return number;
 }
 
+// They are sent, kept and shown.
+absl::Status CheckTexts(const Container& container) {
+  for (const auto& [name, text] : container.texts) {
+    if (text.size() <= kMostModelTextBytes) continue;
+    return MakeError({.reason = v1::LIMIT_EXCEEDED,
+                      .field = "model",
+                      .remedy = "Give a model that was trained or exported by this version of the program.",
+                      .metadata = {{"limit", fmt::to_string(kMostModelTextBytes)}}},
+                     fmt::format("the model's text '{}' has {} bytes, more than {}", Printable(name), text.size(),
+                                 kMostModelTextBytes));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ModelFacts> FactsOf(const Container& container) {
+  RETURN_IF_ERROR(CheckTexts(container));
   ModelFacts facts;
   if (TextOf(container, "format") != "deconvoy-model" || TextOf(container, "version") != "1") {
     return Unfit(fmt::format("the file is of the format '{}', version '{}', and not a model of version 1",
@@ -57,6 +73,7 @@ absl::StatusOr<ModelFacts> FactsOf(const Container& container) {
   facts.network = TextOf(container, "network");
   facts.psf_digest = TextOf(container, "psf_digest");
   facts.recipe = TextOf(container, "recipe");
+  facts.evidence = TextOf(container, "evidence");
   const std::string head = TextOf(container, "head"), voxel = TextOf(container, "voxel_um");
   if (head != "plain" && head != "probabilistic") return Unfit(fmt::format("no head is '{}'", Printable(head)));
   facts.head = head == "plain" ? Head::kPlain : Head::kProbabilistic;
@@ -142,6 +159,7 @@ Container ToContainer(const Network& network, const ModelFacts& facts) {
                      {"low_percentile", fmt::format("{}", facts.percentiles.low)},
                      {"high_percentile", fmt::format("{}", facts.percentiles.high)},
                      {"recipe", facts.recipe}};
+  if (!facts.evidence.empty()) container.texts["evidence"] = facts.evidence;
   return container;
 }
 

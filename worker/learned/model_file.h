@@ -1,8 +1,8 @@
 // Models as containers (worker/learned/container.h). For the sources of this room only.
 //
 // Texts: `format` = deconvoy-model, `version` = 1, `network`, `head` (plain, probabilistic), `psf_digest`, `voxel_um`
-// (three numbers, or empty), `low_percentile`, `high_percentile`, `recipe`. Arrays: the network's parameters and
-// buffers by name.
+// (three numbers, or empty), `low_percentile`, `high_percentile`, `recipe`, and `evidence` where it is known
+// (worker/pipeline/model_evidence.h). Arrays: the network's parameters and buffers by name.
 #pragma once
 
 #include <absl/status/statusor.h>

@@ -98,6 +98,7 @@ struct ModelFacts {
   std::vector<double> voxel_um = {};  // z, y, x; empty where not known
   Percentiles percentiles = {};       // that it was trained with
   std::string recipe = {};            // JSON: how it was trained; empty where not known
+  std::string evidence = {};          // JSON: what its training has found; empty where not known
   std::string descriptor = {};        // of a model that is a program: what is used of its descriptor, JSON; else empty
 };
 // SHA-256 of extents, centre and values of a prepared PSF, in hexadecimal.

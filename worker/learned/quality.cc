@@ -14,9 +14,9 @@ namespace {
 
 // Adds the figures of one specimen.
 absl::Status Add(const Model& model, const Scene& scene, const Recipe& recipe, const Parameters& parameters,
-                 Backend& backend, Quality& sum) {
+                 Backend& backend, TrainingObserver& observer, Quality& sum) {
   const Method& rl = *FindMethod("rl");
-  ASSIGN_OR_RETURN(const std::vector<float> classical, RunMethod(scene, recipe, rl, parameters, backend));
+  ASSIGN_OR_RETURN(const std::vector<float> classical, RunMethod(scene, recipe, rl, parameters, backend, &observer));
   const Scale scale = ScaleOf(scene.image, model.facts().percentiles);
   ASSIGN_OR_RETURN(const Estimate estimate, model.Apply(scene.image, scene.shape, scale));
   std::vector<float> raw = scene.image;
@@ -64,7 +64,7 @@ absl::StatusOr<std::vector<Quality>> Judge(const Model& model, const Recipe& rec
   const Method& rl = *FindMethod("rl");
   ASSIGN_OR_RETURN(const Parameters parameters,
                    ResolveParameters(rl.description(), {{"iterations", "20"}, {"acceleration", "none"}}));
-  Examples examples(recipe, backend);
+  Examples examples(recipe, backend, &observer);
   std::vector<Quality> all;
   std::vector<v1::SpecimenKind> kinds = recipe.kinds;
   kinds.insert(kinds.end(), recipe.held_out.begin(), recipe.held_out.end());
@@ -74,7 +74,7 @@ absl::StatusOr<std::vector<Quality>> Judge(const Model& model, const Recipe& rec
     Quality sum{.kind = kinds[k], .held_out = k >= recipe.kinds.size()};
     for (int64_t i = 0; i < specimens; ++i) {
       ASSIGN_OR_RETURN(const Scene scene, examples.HeldBack(kinds[k], i));
-      RETURN_IF_ERROR(Add(model, scene, recipe, parameters, backend, sum));
+      RETURN_IF_ERROR(Add(model, scene, recipe, parameters, backend, observer, sum));
       RETURN_IF_ERROR(observer.Stepped(++done, total));
     }
     for (double* figure : {&sum.raw_nrmse, &sum.raw_ncc, &sum.rl_nrmse, &sum.rl_ncc, &sum.nrmse, &sum.ncc}) {

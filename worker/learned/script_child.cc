@@ -1,4 +1,5 @@
 // The process that runs a model: what it does before and after it can do nothing but compute.
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <malloc.h>
@@ -15,6 +16,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <mutex>
 #include <new>
 #include <sstream>
 #include <string>
@@ -128,6 +130,13 @@ void WarmUp(int threads) {
   torch::matmul(torch::rand({128, 128}), torch::rand({128, 128}));
 }
 
+// Random numbers of the processors alone: torch::manual_seed would look for GPUs, which nothing here may open.
+void Seed() {
+  at::Generator numbers = at::globalContext().defaultGenerator(at::kCPU);
+  const std::lock_guard lock(numbers.mutex());
+  numbers.set_current_seed(0);
+}
+
 class ScriptRunner {
  public:
   explicit ScriptRunner(const ScriptSetup& setup)
@@ -153,7 +162,7 @@ class ScriptRunner {
       const torch::NoGradGuard no_gradients;
       used_ = torch::jit::Module();  // first, so that there are never three
       used_ = loaded_.deepcopy();
-      torch::manual_seed(0);
+      Seed();
       const torch::IValue result = used_.forward({Ordered(image)});
       return ReadResult(result, box);
     });

@@ -37,8 +37,8 @@ struct Batch {
 
 class Trainer {
  public:
-  Trainer(const Recipe& recipe, Backend& backend)
-      : recipe_(recipe), device_(recipe.device), examples_(recipe, backend) {}
+  Trainer(const Recipe& recipe, Backend& backend, TrainingObserver& observer)
+      : recipe_(recipe), device_(recipe.device), observer_(observer), examples_(recipe, backend, &observer) {}
 
   absl::StatusOr<double> Step(TrainingState& state) {
     ASSIGN_OR_RETURN(const Batch batch, BatchOf(state.step));
@@ -66,6 +66,7 @@ class Trainer {
     const torch::NoGradGuard no_gradients;
     double sum = 0;
     for (int64_t i = 0; i < recipe_.validation; ++i) {
+      RETURN_IF_ERROR(observer_.GoOn());
       ASSIGN_OR_RETURN(const Example* example, examples_.Validation(i));
       const auto key = static_cast<uint64_t>(i);
       const Batch batch = Stack({Normalised(*example, 1, Random::OfVoxel(recipe_.seed, 33, key))});
@@ -143,6 +144,7 @@ class Trainer {
 
   const Recipe& recipe_;
   const torch::Device device_;
+  TrainingObserver& observer_;
   Examples examples_;
 };
 
@@ -154,7 +156,7 @@ absl::StatusOr<TrainedPart> Train(const Recipe& recipe, std::span<const std::byt
                                   Backend& backend, TrainingObserver& observer) {
   ASSIGN_OR_RETURN(TrainingState state, StateOf(recipe, bytes));
   const KeptTensorMemory kept;
-  Trainer trainer(recipe, backend);
+  Trainer trainer(recipe, backend, observer);
   const int64_t first_step = state.step, last = std::min(last_step, recipe.steps);
   double sum = 0;
   while (state.step < last) {
@@ -183,8 +185,8 @@ absl::StatusOr<TrainedPart> Train(const Recipe& recipe, std::span<const std::byt
 }
 
 // Of the first examples that a training learns from; of what slices are cut from, since they are no volume.
-absl::StatusOr<PatchStatistics> StatisticsOf(const Recipe& recipe, Backend& backend) {
-  Examples examples(recipe, backend);
+absl::StatusOr<PatchStatistics> StatisticsOf(const Recipe& recipe, Backend& backend, TrainingObserver& observer) {
+  Examples examples(recipe, backend, &observer);
   std::vector<Figures> all;
   const auto look = [&all](const std::vector<float>& values, const Shape3& shape, const Scale& scale) {
     const std::vector<Figures> patches = FiguresOfPatches(values, shape, scale);
@@ -218,7 +220,7 @@ absl::StatusOr<TrainedModel> Finish(const Recipe& recipe, std::span<const std::b
                          .recipe = ToJson(recipe)};
   TrainedModel trained{
       WriteContainer(ToContainer(*state.best, facts)), std::move(state.curve), state.best_step, {}, {}};
-  ASSIGN_OR_RETURN(trained.patches, StatisticsOf(recipe, backend));
+  ASSIGN_OR_RETURN(trained.patches, StatisticsOf(recipe, backend, observer));
   if (recipe.source == Source::kDenoise || recipe.source == Source::kPairs || !recipe.images.empty()) return trained;
   ASSIGN_OR_RETURN(const auto model, LoadModel(std::as_bytes(std::span(trained.file)), recipe.device));
   ASSIGN_OR_RETURN(trained.quality, Judge(*model, recipe, specimens, backend, observer));

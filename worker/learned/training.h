@@ -127,6 +127,8 @@ class TrainingObserver {
   virtual ~TrainingObserver() = default;
   // After every step, or every specimen that is judged, of how many. An error (CANCELLED) ends the training with it.
   virtual absl::Status Stepped(int64_t step, int64_t steps) = 0;
+  // Asked again and again while examples are made and looked at, which may take long. An error ends the training, too.
+  virtual absl::Status GoOn() { return absl::OkStatus(); }
 };
 
 // What a part came to.

@@ -16,6 +16,7 @@
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
 #include "worker/learned/script.h"
+#include "worker/pipeline/model_evidence.h"
 #include "worker/pipeline/plane_reader.h"
 
 namespace deconvoy::worker {
@@ -109,6 +110,7 @@ absl::StatusOr<v1::ModelFacts> FactsOf(std::string_view file, const learned::Mod
   *facts.mutable_multiple() = ToProto(Shape3{step, step, step});
   facts.set_bytes_per_voxel(model.kind().bytes_per_voxel);
   facts.set_recipe(known.recipe);
+  RETURN_IF_ERROR(AddEvidence(known.evidence, facts));
   facts.set_units("photons");
   return facts;
 }

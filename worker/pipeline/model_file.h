@@ -21,7 +21,7 @@ absl::StatusOr<std::string> ReadFile(VolumeSource& source, const v1::VolumeAcces
 // SHA-256 of a file, as facts have it.
 std::string DigestOf(std::string_view file);
 
-// What a file that has been loaded is: all but training and quality.
+// What a file that has been loaded is. Errors: BAD_MODEL for texts that cannot be.
 absl::StatusOr<v1::ModelFacts> FactsOf(std::string_view file, const learned::Model& model);
 
 // Adds to the description of the method that runs models which networks there are, and what runs them; or why nothing

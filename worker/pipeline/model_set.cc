@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <set>
 #include <span>
 #include <string_view>
@@ -45,13 +44,6 @@ std::string KeyOf(const v1::Task& task, const v1::ModelUse& use) {
   return fmt::format("{}{}/{}", use.facts().digest(), JobOf(task), use.facts().descriptor_text());
 }
 
-// The least step on which all models' boxes may begin.
-int64_t StepOf(const std::vector<const learned::Model*>& models) {
-  int64_t step = 1;
-  for (const learned::Model* model : models) step = std::lcm(step, model->kind().step);
-  return step;
-}
-
 int64_t NextMultiple(int64_t value, int64_t step) {
   return (value + step - 1) / step * step;
 }
@@ -68,21 +60,26 @@ void Copy(std::span<const float> from, const Box3& from_box, std::span<float> to
   CopyBox(std::as_bytes(from).data(), from_box, std::as_writable_bytes(to).data(), to_box, sizeof(float));
 }
 
-// Mean and spread over models, one after another.
+// Mean and spread over models, one after another, each of a part of a box.
 class Mixture {
  public:
-  explicit Mixture(size_t voxels) : mean_(voxels), squares_(voxels) {}
+  explicit Mixture(const Shape3& box) : box_(box), mean_(Voxels(box)), squares_(Voxels(box)) {}
 
-  void Add(const learned::Estimate& estimate) {
+  void Add(const learned::Estimate& estimate, const Box3& part) {
     ++count_;
     tells_ = tells_ || !estimate.spread.empty();
-    for (size_t i = 0; i < mean_.size(); ++i) {
-      const float off = estimate.value[i] - mean_[i];
-      mean_[i] += off / static_cast<float>(count_);
-      squares_[i] += off * (estimate.value[i] - mean_[i]);
-      if (!estimate.spread.empty()) squares_[i] += estimate.spread[i] * estimate.spread[i];
+    const Voxel& first = part.origin;
+    common_ = count_ == 1 ? part : Intersect(common_, part);
+    size_t from = 0;
+    for (int64_t z = first.z; z < part.end().z; ++z) {
+      for (int64_t y = first.y; y < part.end().y; ++y) {
+        auto to = static_cast<size_t>((z * box_.y + y) * box_.x + first.x);
+        for (int64_t x = 0; x < part.shape.x; ++x) AddAt(to++, estimate, from++);
+      }
     }
   }
+  // Where every model has told its value.
+  const Box3& common() const { return common_; }
   const std::vector<float>& mean() const { return mean_; }
   // Empty where neither a model nor their number tells any. Once, last.
   std::vector<float> TakeSpread() {
@@ -92,10 +89,31 @@ class Mixture {
   }
 
  private:
+  static size_t Voxels(const Shape3& box) { return static_cast<size_t>(box.voxels()); }
+
+  void AddAt(size_t to, const learned::Estimate& estimate, size_t from) {
+    const float value = estimate.value[from], off = value - mean_[to];
+    mean_[to] += off / static_cast<float>(count_);
+    squares_[to] += off * (value - mean_[to]);
+    if (!estimate.spread.empty()) squares_[to] += estimate.spread[from] * estimate.spread[from];
+  }
+
+  const Shape3 box_;
   std::vector<float> mean_, squares_;
+  Box3 common_;
   int count_ = 0;
   bool tells_ = false;
 };
+
+// Copies a part of one box to the same part of another of the same extents.
+void CopyPart(const std::vector<float>& from, const Shape3& box, const Box3& part, std::vector<float>& to) {
+  for (int64_t z = part.origin.z; z < part.end().z; ++z) {
+    for (int64_t y = part.origin.y; y < part.end().y; ++y) {
+      const auto row = (z * box.y + y) * box.x + part.origin.x;
+      std::copy_n(from.begin() + row, part.shape.x, to.begin() + row);
+    }
+  }
+}
 
 }  // namespace
 
@@ -120,22 +138,22 @@ absl::Status ModelSet::Load(const v1::Task& task, TaskContext& context) {
 
 absl::StatusOr<std::vector<float>> ModelRestorer::Restore(std::span<const float> values, const Shape3& box,
                                                           const Voxel& origin) {
-  const Box3 whole{{}, box};
-  const Box3 part = Aligned(box, origin, StepOf(models_));
-  std::vector<float> seen(static_cast<size_t>(part.shape.voxels()));
-  Copy(values, whole, seen, part);
-  patches_ = learned::FiguresOfPatches(seen, part.shape, scale_);
-  Mixture mixture(seen.size());
+  Mixture mixture(box);
+  std::vector<float> seen;
   for (const learned::Model* model : models_) {
+    const Box3 part = Aligned(box, origin, model->kind().step);
+    seen.resize(static_cast<size_t>(part.shape.voxels()));
+    Copy(values, {{}, box}, seen, part);
+    if (model == models_.front()) patches_ = learned::FiguresOfPatches(seen, part.shape, scale_);
     ASSIGN_OR_RETURN(const learned::Estimate estimate, model->Apply(seen, part.shape, scale_));
-    mixture.Add(estimate);
+    mixture.Add(estimate, part);
   }
   std::vector<float> restored(values.begin(), values.end());
   for (float& v : restored) v = std::max(v - scale_.offset, 0.0F);
-  Copy(mixture.mean(), part, restored, whole);
+  CopyPart(mixture.mean(), box, mixture.common(), restored);
   const std::vector<float> spread = mixture.TakeSpread();
   spread_.assign(spread.empty() ? 0 : restored.size(), 0.0F);
-  if (!spread.empty()) Copy(spread, part, spread_, whole);
+  if (!spread.empty()) CopyPart(spread, box, mixture.common(), spread_);
   return restored;
 }
 

@@ -35,21 +35,22 @@ class ModelSet {
   std::vector<const learned::Model*> order_;
 };
 
-// Applies models to a box of a frame: each from origins on multiples of its step, so that tiles agree. Of several it
-// tells the mean; the spread is the root of the models' own mean variance and of the variance of their values.
+// Applies models to a box of a frame: each from the first voxel on a multiple of its own step, so that tiles agree. Of
+// several it tells the mean; the spread is the root of the models' own mean variance and of the variance of their
+// values.
 class ModelRestorer : public Restorer {
  public:
   // REQUIRES: at least one model; they must outlive the restorer. `scale` is that of the values given.
   ModelRestorer(const std::vector<const learned::Model*>& models, const learned::Scale& scale)
       : models_(models), scale_(scale) {}
 
-  // Nearer to the box's first faces than a step the values are as they were measured, above the offset: a halo of at
-  // least the models' and a step less one voxel keeps them out of the core.
+  // Nearer to the box's first faces than some model's step the values are as they were measured, above the offset: a
+  // halo of at least each model's own and its step less one voxel keeps them out of the core.
   absl::StatusOr<std::vector<float>> Restore(std::span<const float> values, const Shape3& box,
                                              const Voxel& origin) override;
   // Of the box restored last, in z,y,x order, photons; empty where none is told.
   const std::vector<float>& spread() const { return spread_; }
-  // Of the patches that the models saw last (worker/learned/patch_statistics.h).
+  // Of the patches that the first model saw last (worker/learned/patch_statistics.h).
   const std::vector<learned::Figures>& patches() const { return patches_; }
 
  private:

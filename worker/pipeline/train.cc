@@ -14,6 +14,7 @@
 #include "proto/contract/volume_layout.h"
 #include "worker/learned/script.h"
 #include "worker/learned/training.h"
+#include "worker/pipeline/model_evidence.h"
 #include "worker/pipeline/model_file.h"
 #include "worker/pipeline/piece_writer.h"
 #include "worker/pipeline/plane_reader.h"
@@ -35,6 +36,9 @@ class ContextObserver : public learned::TrainingObserver {
       : context_(context), before_(before), last_(last) {}
   absl::Status Stepped(int64_t step, int64_t steps) override {
     return context_.Progress(step - before_, (last_ > 0 ? last_ : steps) - before_);
+  }
+  absl::Status GoOn() override {
+    return context_.cancelled() ? absl::CancelledError("the task was cancelled") : absl::OkStatus();
   }
 
  private:
@@ -156,6 +160,14 @@ absl::Status WriteFile(const v1::Task& task, std::string_view file, OutputSink& 
   return writer.Finish(result);
 }
 
+v1::TrainingPoint ToProto(const learned::CurvePoint& point) {
+  v1::TrainingPoint shown;
+  shown.set_step(static_cast<uint32_t>(point.step));
+  shown.set_loss(point.training);
+  shown.set_held_back_loss(point.validation);
+  return shown;
+}
+
 v1::ModelQuality ToProto(const learned::Quality& quality) {
   v1::ModelQuality shown;
   shown.set_kind(quality.kind);
@@ -176,6 +188,19 @@ v1::PatchStatistics ToProto(const learned::PatchStatistics& patches) {
   kept.mutable_deviation()->Add(patches.deviation.begin(), patches.deviation.end());
   kept.set_threshold(patches.threshold);
   return kept;
+}
+
+// What the model's file is to tell of its training.
+v1::ModelFacts EvidenceOf(const learned::TrainedModel& trained, int64_t steps) {
+  v1::ModelFacts evidence;
+  v1::TrainingReport& report = *evidence.mutable_training();
+  for (const learned::CurvePoint& point : trained.curve) *report.add_points() = ToProto(point);
+  report.set_best_step(static_cast<uint32_t>(trained.best_step));
+  report.set_ended_early(!trained.curve.empty() && trained.curve.back().step < steps);
+  for (const learned::Quality& quality : trained.quality) *evidence.add_quality() = ToProto(quality);
+  if (trained.patches.threshold > 0) *evidence.mutable_patches() = ToProto(trained.patches);
+  evidence.set_code_version(DECONVOY_VERSION);
+  return evidence;
 }
 
 }  // namespace
@@ -211,9 +236,7 @@ absl::StatusOr<v1::TaskResult> RunTrain(const v1::Task& task, Backend& backend, 
                    learned::TrainPart(recipe, std::as_bytes(std::span(before)), work.last_step(), backend, observer));
   v1::TaskResult result;
   v1::TrainResult& trained = *result.mutable_train();
-  trained.mutable_point()->set_step(static_cast<uint32_t>(part.point.step));
-  trained.mutable_point()->set_loss(part.point.training);
-  trained.mutable_point()->set_held_back_loss(part.point.validation);
+  *trained.mutable_point() = ToProto(part.point);
   trained.set_best_step(static_cast<uint32_t>(part.best_step));
   trained.set_ended(part.ended);
   RETURN_IF_ERROR(WriteFile(task, part.state, context.sink(), result));
@@ -228,15 +251,11 @@ absl::StatusOr<v1::TaskResult> RunFinishTraining(const v1::Task& task, Backend& 
   ContextObserver observer(context, 0, 0);
   ASSIGN_OR_RETURN(const learned::TrainedModel trained, learned::FinishTraining(recipe, std::as_bytes(std::span(state)),
                                                                                 kJudgedSpecimens, backend, observer));
-  ASSIGN_OR_RETURN(const std::unique_ptr<learned::Model> model,
-                   learned::LoadModel(std::as_bytes(std::span(trained.file))));
+  ASSIGN_OR_RETURN(const std::string file, WithEvidence(trained.file, EvidenceOf(trained, recipe.steps)));
+  ASSIGN_OR_RETURN(const std::unique_ptr<learned::Model> model, learned::LoadModel(std::as_bytes(std::span(file))));
   v1::TaskResult result;
-  v1::ModelFacts& facts = *result.mutable_finish_training()->mutable_facts();
-  ASSIGN_OR_RETURN(facts, FactsOf(trained.file, *model));
-  for (const learned::Quality& quality : trained.quality) *facts.add_quality() = ToProto(quality);
-  if (trained.patches.threshold > 0) *facts.mutable_patches() = ToProto(trained.patches);
-  facts.set_code_version(DECONVOY_VERSION);
-  RETURN_IF_ERROR(WriteFile(task, trained.file, context.sink(), result));
+  ASSIGN_OR_RETURN(*result.mutable_finish_training()->mutable_facts(), FactsOf(file, *model));
+  RETURN_IF_ERROR(WriteFile(task, file, context.sink(), result));
   return result;
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/cli/images.h"
@@ -59,6 +60,8 @@ constexpr char kExamples[] = R"(  deconvoy models train rln-gfp --network rln --
       what 200 iterations of rl-tv make of such specimens, in one pass
   deconvoy models train iso-gfp --network isonet2 --psf psfs/gfp-60x --target degradation --image volumes/8c1d
       from the image alone: lateral slices, blurred as axial ones are; axial ones become as sharp as lateral ones
+  deconvoy models train own --psf psf.tif --target pairs --image raw.tif --truth truth.tif
+      from images and what each should become
   deconvoy models train clean --network dncnn3d --target denoise --psf psfs/gfp-60x --most-noise 0.1
       takes noise out: a denoiser for deconvoy run --method pnp-admm --network clean
   job=$(deconvoy models train rln-gfp --psf psfs/gfp-60x --no-wait --quiet) && deconvoy models keep rln-gfp $job
@@ -95,6 +98,8 @@ class Training {
     if (!OnServer()) {
       ASSIGN_OR_RETURN(psf, OpenInput(options_.psf, std::nullopt, *progress_));
     }
+    ASSIGN_OR_RETURN(images_, OpenFiles(options_.images));
+    ASSIGN_OR_RETURN(truths_, OpenFiles(options_.truths));
     ASSIGN_OR_RETURN(const auto session, Session::Open(options_.server, *progress_, stop_));
     const absl::Status status = DoWith(*session, id, psf, spec);
     if (!IsRetryable(status)) leftovers_.Remove(session->client(), *progress_);
@@ -103,7 +108,36 @@ class Training {
   }
 
  private:
-  bool OnServer() const { return options_.psf.starts_with("volumes/") || IsLibraryPsf(options_.psf); }
+  // One for each of the names: nothing for those of volumes.
+  using Files = std::vector<std::optional<InputImage>>;
+
+  static bool IsVolume(const std::string& name) { return name.starts_with("volumes/"); }
+  bool OnServer() const { return IsVolume(options_.psf) || IsLibraryPsf(options_.psf); }
+
+  absl::StatusOr<Files> OpenFiles(const std::vector<std::string>& names) const {
+    Files files;
+    for (const std::string& name : names) {
+      std::optional<InputImage>& file = files.emplace_back();
+      if (IsVolume(name)) continue;
+      ASSIGN_OR_RETURN(file, OpenInput(name, std::nullopt, *progress_));
+    }
+    return files;
+  }
+
+  // The volumes take the places of the files in `names`.
+  absl::Status Send(const Session& session, Files& files, google::protobuf::RepeatedPtrField<std::string>& names) {
+    for (size_t i = 0; i < files.size(); ++i) {
+      if (!files[i]) continue;
+      ASSIGN_OR_RETURN(std::string volume, UploadImage(session.client(), *files[i], *progress_, stop_));
+      leftovers_.AddVolume(volume);
+      names[static_cast<int>(i)] = std::move(volume);
+    }
+    return absl::OkStatus();
+  }
+
+  static std::string NameOf(const std::string& image) {
+    return IsVolume(image) ? image : VolumeName("image");  // until it is there
+  }
 
   absl::StatusOr<v1::JobSpec> MakeSpec(const std::string& id) const {
     v1::JobSpec spec;
@@ -120,8 +154,8 @@ class Training {
     ASSIGN_OR_RETURN(const auto parameters, ParseAssignments(options_.parameters, "--param",
                                                              "`deconvoy methods METHOD` tells which there are."));
     for (const auto& [name, value] : parameters) (*work.mutable_parameters())[name] = value;
-    work.mutable_input_volumes()->Assign(options_.images.begin(), options_.images.end());
-    work.mutable_truth_volumes()->Assign(options_.truths.begin(), options_.truths.end());
+    for (const std::string& image : options_.images) work.add_input_volumes(NameOf(image));
+    for (const std::string& truth : options_.truths) work.add_truth_volumes(NameOf(truth));
     for (const std::string& kind : options_.kinds) work.add_kinds(Kinds().at(kind));
     for (const std::string& kind : options_.held_out) work.add_held_out(Kinds().at(kind));
     work.set_least_photons(options_.least_photons);
@@ -155,6 +189,8 @@ class Training {
       leftovers_.AddVolume(volume);
       spec.mutable_train_model()->set_psf_volume(volume);
     }
+    RETURN_IF_ERROR(Send(session, images_, *spec.mutable_train_model()->mutable_input_volumes()));
+    RETURN_IF_ERROR(Send(session, truths_, *spec.mutable_train_model()->mutable_truth_volumes()));
     if (options_.leave) return Leave(session, id, spec);
     ASSIGN_OR_RETURN(const v1::Job job, RunJob(session, spec, leftovers_, *progress_, stop_));
     progress_->Clear();
@@ -189,6 +225,7 @@ class Training {
   const Console& console_;
   const std::stop_token stop_;
   const std::unique_ptr<Progress> progress_;
+  Files images_, truths_;
   Leftovers leftovers_;
 };
 
@@ -221,10 +258,12 @@ void AddWhat(CLI::App& verb, TrainOptions& options) {
   verb.add_option("--method", options.method, "With the target method: whose results it learns")->type_name("NAME");
   verb.add_option("--param", options.parameters, "Parameter of that method, repeatable")->type_name("NAME=VALUE");
   verb.add_option("--image", options.images,
-                  "With pairs, blind-spot and degradation: image to learn from, in photons, repeatable")
-      ->type_name("volumes/ID");
-  verb.add_option("--truth", options.truths, "With pairs: what each image should become, repeatable")
-      ->type_name("volumes/ID");
+                  "With pairs, blind-spot and degradation: image to learn from, in photons, with the PSF's voxel size: "
+                  "FILE or volumes/ID, repeatable")
+      ->type_name("IMAGE");
+  verb.add_option("--truth", options.truths,
+                  "With pairs: what each image should become, FILE or volumes/ID, repeatable")
+      ->type_name("IMAGE");
   verb.add_flag("--probabilistic", options.probabilistic, "It also learns to tell how sure it is");
   verb.add_option("--description", options.description, "What people should know of it")->type_name("TEXT");
   verb.add_flag("--no-wait", options.leave,

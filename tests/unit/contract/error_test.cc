@@ -81,6 +81,24 @@ TEST(Error, SurvivesBeingStored) {
   EXPECT_TRUE(FromStored(ToStored(absl::OkStatus())).ok());
 }
 
+TEST(Error, IsStoredInBoundedRoom) {
+  std::string foreign;
+  while (foreign.size() < (1 << 20)) foreign += "\u00b5m";
+  const v1::StoredError stored = ToStored(
+      MakeError({.reason = v1::BAD_MODEL, .field = "model", .remedy = "Give another.", .metadata = {{"name", foreign}}},
+                foreign));
+  EXPECT_LE(stored.ByteSizeLong(), 17U * 1024);
+  EXPECT_TRUE(IsUtf8(stored.message()));
+  EXPECT_TRUE(stored.message().starts_with("\u00b5m\u00b5m"));
+  EXPECT_TRUE(stored.message().ends_with(" ..."));
+  EXPECT_EQ(stored.info().reason(), v1::BAD_MODEL);
+  EXPECT_EQ(stored.info().remedy(), "Give another.");
+  const v1::StoredError bare =
+      ToStored(MakeError({.reason = v1::BAD_MODEL, .field = foreign, .remedy = foreign}, "no"));
+  EXPECT_LE(bare.ByteSizeLong(), 17U * 1024);
+  EXPECT_EQ(bare.info().reason(), v1::BAD_MODEL);
+}
+
 TEST(Error, SurvivesTheWire) {
   const absl::Status status = Example();
   EXPECT_EQ(FromWire(static_cast<int>(status.code()), std::string(status.message()), SerializedInfo(status)), status);

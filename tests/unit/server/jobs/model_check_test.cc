@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "tests/unit/server/jobs/model_service.h"
 
 namespace deconvoy::server {
@@ -105,6 +107,14 @@ TEST_F(ModelCheckTest, ATrainingNeedsWhatItLearnsFrom) {
   ExpectRefused(spec, v1::SHAPE_MISMATCH, "train_model.truth_volumes");
   spec.mutable_train_model()->set_truth_volumes(0, spec.train_model().input_volumes(0));
   EXPECT_TRUE(Report(spec).accepted());
+  spec.mutable_train_model()->mutable_voxel_size()->set_z_um(0.3);
+  v1::VolumeSpec image = MakeSpec({1, 1, 4, 5, 6}, v1::F32);
+  image.mutable_voxel_size()->set_z_um(0.301);
+  spec.mutable_train_model()->set_truth_volumes(0, service_.AddVolume(image));
+  EXPECT_TRUE(Report(spec).accepted()) << "the same within one per cent";
+  image.mutable_voxel_size()->set_z_um(0.5);
+  spec.mutable_train_model()->set_truth_volumes(0, service_.AddVolume(image));
+  ExpectRefused(spec, v1::VOXEL_SIZE_MISMATCH, "train_model.input_volumes");
 }
 
 TEST_F(ModelCheckTest, AFileNeedsToBeOne) {
@@ -162,18 +172,21 @@ TEST_F(ModelCheckTest, ProgramsGoOnlyToWorkersThatRunThem) {
   EXPECT_EQ(capabilities.Lacking("", needed, 0), "");
 }
 
-TEST_F(ModelCheckTest, AProgramIsWarnedOfAsItDoesNotKnowItsPsf) {
+TEST_F(ModelCheckTest, AModelThatDoesNotTellItsPsfIsWarnedOf) {
   ModelUses models;
   models.Add()->set_name("models/own/versions/1");
   *models[0].mutable_facts() = FactsOf();
-  const auto warnings = [&] {
-    int count = 0;
-    for (const v1::Finding& finding : ModelFindings(models, {})) count += finding.severity() == v1::WARNING ? 1 : 0;
-    return count;
+  const auto warnings = [&](bool restore) {
+    const std::vector<v1::Finding> findings = ModelFindings(models, {}, restore);
+    return std::count_if(findings.begin(), findings.end(),
+                         [](const v1::Finding& finding) { return finding.severity() == v1::WARNING; });
   };
-  EXPECT_EQ(warnings(), 0);
+  EXPECT_EQ(warnings(true), 0);
+  models[0].mutable_facts()->clear_psf_digest();
+  EXPECT_EQ(warnings(true), 1);
+  EXPECT_EQ(warnings(false), 0) << "what only takes noise out needs no PSF";
   *models[0].mutable_facts() = FactsOfProgram();
-  EXPECT_EQ(warnings(), 1);
+  EXPECT_EQ(warnings(true), 1);
 }
 
 TEST_F(ModelCheckTest, ComparedTilesAreSpreadOverTheFrame) {

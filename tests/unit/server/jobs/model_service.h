@@ -57,6 +57,7 @@ inline v1::ModelFacts FactsOf(const std::string& network = "rln") {
   facts.set_format(v1::SAFETENSORS);
   facts.set_network(network);
   facts.set_parameters(16'000);
+  facts.set_psf_digest(std::string(32, 'p'));
   *facts.mutable_halo() = ToProto(Shape3{6, 6, 6});
   *facts.mutable_multiple() = ToProto(Shape3{2, 2, 2});
   facts.set_bytes_per_voxel(300);

@@ -159,11 +159,11 @@ TEST_F(ModelTilesTest, OtherVoxelsAreWarnedOf) {
   ModelUses uses;
   *uses.Add() = use;
   v1::VoxelSize voxel;
-  EXPECT_EQ(ModelFindings(uses, voxel).size(), 1U) << "not known: nothing to say";
+  EXPECT_EQ(ModelFindings(uses, voxel, true).size(), 1U) << "not known: nothing to say";
   voxel.set_x_um(0.1005);
-  EXPECT_EQ(ModelFindings(uses, voxel).size(), 1U) << "the same within one per cent";
+  EXPECT_EQ(ModelFindings(uses, voxel, true).size(), 1U) << "the same within one per cent";
   voxel.set_x_um(0.2);
-  const std::vector<v1::Finding> findings = ModelFindings(uses, voxel);
+  const std::vector<v1::Finding> findings = ModelFindings(uses, voxel, true);
   ASSERT_EQ(findings.size(), 2U);
   EXPECT_EQ(findings[1].severity(), v1::WARNING);
   EXPECT_EQ(findings[1].info().reason(), v1::VOXEL_SIZE_MISMATCH);

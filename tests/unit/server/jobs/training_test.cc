@@ -1,4 +1,5 @@
 // Trainings: their parts, what becomes of their states, and how they end.
+#include "proto/contract/model_spec.h"
 #include "server/jobs/training_outcome.h"
 #include "tests/unit/server/jobs/model_service.h"
 
@@ -141,6 +142,7 @@ TEST_F(TrainingTest, FactsThatPlansCouldNotUseAreRefused) {
   expect_refused([](v1::ModelFacts& facts) { facts.set_bytes_per_voxel(std::numeric_limits<double>::infinity()); });
   expect_refused([](v1::ModelFacts& facts) { facts.clear_format(); });
   expect_refused([](v1::ModelFacts& facts) { facts.set_descriptor_text("{}"); });
+  expect_refused([](v1::ModelFacts& facts) { facts.set_recipe(std::string(kMostModelTextBytes + 1, ' ')); });
 }
 
 v1::ModelFacts FactsOfProgram() {

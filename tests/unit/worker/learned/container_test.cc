@@ -105,6 +105,15 @@ TEST(Container, IsBounded) {
   std::string texts = R"({"__metadata__":{)";
   for (size_t i = 0; i <= kMostKeys; ++i) texts += (i > 0 ? ",\"" : "\"") + std::to_string(i) + R"(":"")";
   EXPECT_EQ(ReasonOf(ReadContainer(Bytes(File(texts + "}}", 0))).status()), v1::LIMIT_EXCEEDED);
+  for (const std::string header :
+       {R"({"NAME":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})", R"({"__metadata__":{"NAME":""}})"}) {
+    const std::string name(kMostNameBytes, 'x');
+    std::string fits = header, longer = header;
+    fits.replace(fits.find("NAME"), 4, name);
+    longer.replace(longer.find("NAME"), 4, name + "x");
+    EXPECT_OK(ReadContainer(Bytes(File(fits, 0))).status());
+    EXPECT_EQ(ReasonOf(ReadContainer(Bytes(File(longer, 0))).status()), v1::LIMIT_EXCEEDED);
+  }
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "proto/contract/error.h"
+#include "proto/contract/model_spec.h"
 #include "tests/support/test_support.h"
 #include "worker/imaging/random.h"
 #include "worker/imaging/specimen.h"
@@ -154,6 +155,14 @@ TEST(Model, RefusesFilesThatDoNotFit) {
   container = sound;
   container.tensors["else"] = {{1}, {0}};
   refused(container, "no array 'else'");
+}
+
+TEST(Model, RefusesTextsThatNobodyCouldBeTold) {
+  Container container = Drawn("srcnn");
+  container.texts["recipe"] = std::string(kMostModelTextBytes, ' ');
+  EXPECT_OK(LoadModel(Bytes(WriteContainer(container))).status());
+  container.texts["recipe"] += ' ';
+  EXPECT_EQ(ReasonOf(LoadModel(Bytes(WriteContainer(container))).status()), v1::LIMIT_EXCEEDED);
 }
 
 TEST(Model, RefusesWhatItCannotRestore) {

@@ -30,8 +30,11 @@ class Counting final : public TrainingObserver {
     ++calls;
     return step == cancelled_at ? absl::CancelledError("enough") : absl::OkStatus();
   }
-  int64_t calls = 0;
-  int64_t cancelled_at = -1;
+  absl::Status GoOn() override {
+    return ++asked == cancelled_when_asked ? absl::CancelledError("enough") : absl::OkStatus();
+  }
+  int64_t calls = 0, asked = 0;
+  int64_t cancelled_at = -1, cancelled_when_asked = -1;
 };
 
 // A PSF that spreads light over a few voxels, more along z.
@@ -125,6 +128,26 @@ TEST_F(Training, CanBeCancelled) {
   counting_.cancelled_at = 3;
   EXPECT_TRUE(absl::IsCancelled(Part(Small(), "", 12).status()));
   EXPECT_EQ(counting_.calls, 3);
+}
+
+TEST_F(Training, CanBeCancelledWhileAnExampleIsMade) {
+  Recipe recipe = Small();
+  recipe.source = Source::kMethod;
+  recipe.method = "rl";
+  recipe.method_parameters = {{"iterations", "10"}, {"acceleration", "none"}};
+  counting_.cancelled_when_asked = 5;  // among the iterations for the first example
+  EXPECT_TRUE(absl::IsCancelled(Part(recipe, "", 12).status()));
+  EXPECT_EQ(counting_.asked, 5);
+  EXPECT_EQ(counting_.calls, 0);
+}
+
+TEST_F(Training, CanBeCancelledWhileItIsJudged) {
+  ASSERT_OK_AND_ASSIGN(const TrainedPart part, Part(Small(), "", 2));
+  counting_.asked = 0;
+  counting_.cancelled_when_asked = 20;
+  const auto finished = FinishTraining(Small(), Bytes(part.state), 4, *backend_, counting_);
+  EXPECT_TRUE(absl::IsCancelled(finished.status())) << finished.status();
+  EXPECT_EQ(counting_.asked, 20);
 }
 
 TEST_F(Training, EndsWhenNothingGetsBetter) {

@@ -83,6 +83,20 @@ TEST(ModelRestorer, OfSeveralItTellsMeanAndSpread) {
   EXPECT_NEAR(restorer.spread()[1], values[1] * std::sqrt(32.0 / 9), 1e-3);
 }
 
+// Not on a common grid, which may begin farther from the box's first faces than what is planned for each.
+TEST(ModelRestorer, EachModelBeginsOnItsOwnGrid) {
+  const GridModel two(2, 1), three(3, 3);
+  const std::vector<const learned::Model*> models{&two, &three};
+  ModelRestorer restorer(models, {});
+  const Shape3 box{2, 2, 9};
+  const std::vector<float> values = Ramp(box);
+  ASSERT_OK_AND_ASSIGN(const std::vector<float> restored, restorer.Restore(values, box, {0, 0, 3}));
+  EXPECT_EQ(restored[0], values[0]) << "only one of them begins here";
+  EXPECT_NEAR(restored[1], values[1], 1e-4) << "column 4 of the frame is on the grid of 2";
+  EXPECT_NEAR(restored[3], -2 * values[3], 1e-4) << "column 6 is on both";
+  for (size_t i = 28; i < 36; ++i) EXPECT_NEAR(restored[i], 2 * values[i], 1e-4) << i << ", on no grid";
+}
+
 TEST(ModelRestorer, TheModelsOwnSpreadCounts) {
   const GridModel sure(1, 1, 3), other(1, 1, 4);
   const std::vector<const learned::Model*> one{&sure}, both{&sure, &other};
