@@ -284,6 +284,11 @@ double TrainingExampleBytes(const v1::TrainModelSpec& spec) {
   return (drawn + spec.validation()) * voxels * 2 * sizeof(float);
 }
 
+double TrainingBytes(const v1::TrainModelSpec& spec, double bytes_per_voxel, double values) {
+  const double step = static_cast<double>(ToShape3(spec.patch()).voxels()) * spec.batch() * bytes_per_voxel;
+  return step + TrainingExampleBytes(spec) + 2 * sizeof(float) * values + static_cast<double>(kSmallBoxBytes);
+}
+
 v1::TrainModelSpec WithDefaults(v1::TrainModelSpec spec) {
   if (spec.target() == v1::TRAINING_TARGET_UNSPECIFIED) spec.set_target(v1::SIMULATED_TRUTH);
   if (spec.kinds().empty()) spec.add_kinds(v1::MIXED);

@@ -7,6 +7,7 @@
 #include "proto/contract/model_spec.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/volume_layout.h"
 #include "server/jobs/examiner.h"
 #include "server/jobs/model_check.h"
 #include "server/jobs/tile_planning.h"
@@ -25,7 +26,8 @@ absl::Status Examiner::CheckTraining(const v1::TrainModelSpec& given) {
   NoteVoxelSize(psf_->voxel_size(), "PSF", "train_model.psf_volume");
   *result.spec.mutable_train_model() = std::move(training->spec);
   result.inputs.merge(training->inputs);
-  result.training_bytes = static_cast<uint64_t>(training->memory_bytes);
+  const int64_t psf = ToShape(psf_->shape(), psf_->type(), "shape").value().voxels();
+  result.training_bytes = static_cast<uint64_t>(training->memory_bytes + 2 * psf * static_cast<int64_t>(sizeof(float)));
   network_ = std::move(training->network);
   return absl::OkStatus();
 }

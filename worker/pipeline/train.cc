@@ -206,23 +206,21 @@ v1::ModelFacts EvidenceOf(const learned::TrainedModel& trained, int64_t steps) {
 }  // namespace
 
 absl::StatusOr<int64_t> LearningBytes(const v1::Task& task) {
-  int64_t bytes = 0;
-  // A file or state is held as it was read, and once more as numbers.
+  double values = 0;
   for (const v1::VolumeAccess& input : task.inputs()) {
     const int64_t frame = FrameShape(input.spec()).voxels();
     const int64_t frames =
         CheckByteVolume(input.spec(), "volume").ok() ? 1 : int64_t{input.spec().shape().t()} * input.spec().shape().c();
-    bytes += 2 * frame * frames * static_cast<int64_t>(sizeof(float));
+    values += static_cast<double>(frame) * static_cast<double>(frames);
   }
   if (task.has_check_model()) {
+    const auto bytes = static_cast<int64_t>(2 * sizeof(float) * values);
     return task.check_model().spec().format() == v1::TORCHSCRIPT ? bytes + learned::kTrialBytes : bytes;
   }
   const v1::TrainModelSpec& spec = task.has_train() ? task.train().spec() : task.finish_training().spec();
   const learned::NetworkKind* network = learned::FindNetwork(spec.network());
-  if (network == nullptr) return bytes;  // found missing when it is trained
-  const double voxels = static_cast<double>(ToShape3(spec.patch()).voxels()) * spec.batch();
-  return bytes + static_cast<int64_t>(voxels * network->training_bytes_per_voxel + TrainingExampleBytes(spec)) +
-         learned::kSmallBoxBytes;
+  // One that is not known is found missing when it is trained.
+  return static_cast<int64_t>(TrainingBytes(spec, network == nullptr ? 0 : network->training_bytes_per_voxel, values));
 }
 
 absl::StatusOr<v1::TaskResult> RunTrain(const v1::Task& task, Backend& backend, TaskContext& context) {

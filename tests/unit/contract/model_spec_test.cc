@@ -221,5 +221,15 @@ TEST(ValidateCheckModel, ProgramsHaveADescriptorAndOthersHaveNone) {
   }
 }
 
+TEST(TrainingBytes, AreThoseOfAStepTheExamplesAndWhatIsRead) {
+  v1::TrainModelSpec spec;
+  spec.set_steps(10);
+  spec.set_batch(2);
+  *spec.mutable_patch() = ToProto(Shape3{8, 10, 10});
+  spec = WithDefaults(spec);
+  const double examples = (20 + 4) * 800 * 2 * 4;  // no more than the steps draw, and the validation's
+  EXPECT_EQ(TrainingBytes(spec, 100, 50), 2 * 800 * 100 + examples + 50 * 8 + kSmallBoxBytes);
+}
+
 }  // namespace
 }  // namespace deconvoy
