@@ -105,6 +105,11 @@ absl::Status CheckVolumes(const Names& names, std::string_view field) {
   return absl::OkStatus();
 }
 
+// Whether it is learned from images that are given.
+bool IsGiven(v1::TrainingTarget target) {
+  return target == v1::PAIRS || target == v1::BLIND_SPOT || target == v1::DEGRADATION;
+}
+
 // Which volumes are needed is said by the target.
 absl::Status CheckTarget(const v1::TrainModelSpec& spec) {
   if (!v1::TrainingTarget_IsValid(spec.target())) {
@@ -113,7 +118,7 @@ absl::Status CheckTarget(const v1::TrainModelSpec& spec) {
   }
   RETURN_IF_ERROR(CheckVolumes(spec.input_volumes(), "train_model.input_volumes"));
   RETURN_IF_ERROR(CheckVolumes(spec.truth_volumes(), "train_model.truth_volumes"));
-  const bool given = spec.target() == v1::PAIRS || spec.target() == v1::BLIND_SPOT || spec.target() == v1::DEGRADATION;
+  const bool given = IsGiven(spec.target());
   if (given == spec.input_volumes().empty()) {
     return Invalid("train_model.input_volumes", given ? "names no image" : "names images where specimens are simulated",
                    given ? "Name the images to learn from." : "Leave it empty, or choose another target.");
@@ -156,6 +161,27 @@ absl::Status CheckPhotons(const v1::TrainModelSpec& spec) {
                  "Give a range that rises.");
 }
 
+// What is told of specimens, where none are drawn, or only noise is added to them: nothing but the defaults.
+absl::Status CheckUnused(const v1::TrainModelSpec& spec) {
+  const bool given = IsGiven(spec.target()), denoises = spec.target() == v1::DENOISE;
+  v1::TrainModelSpec plain;
+  plain.set_target(spec.target());
+  const v1::TrainModelSpec usual = WithDefaults(plain), filled = WithDefaults(spec);
+  const bool kinds = filled.kinds_size() != 1 || filled.kinds(0) != usual.kinds(0);
+  const bool reads = spec.read_noise_photons() > 0 && spec.target() != v1::DEGRADATION;
+  const char* field = given && kinds                                                           ? "kinds"
+                      : given && !spec.held_out().empty()                                      ? "held_out"
+                      : (given || denoises) && filled.least_photons() != usual.least_photons() ? "least_photons"
+                      : (given || denoises) && filled.most_photons() != usual.most_photons()   ? "most_photons"
+                      : (given || denoises) && spec.background_photons() > 0                   ? "background_photons"
+                      : (given || denoises) && reads                                           ? "read_noise_photons"
+                                                                                               : nullptr;
+  if (field == nullptr) return absl::OkStatus();
+  return Invalid(fmt::format("train_model.{}", field),
+                 fmt::format("is given, but with {} no image is simulated", v1::TrainingTarget_Name(spec.target())),
+                 "Leave it out, or choose another target.");
+}
+
 absl::Status CheckSteps(const v1::TrainModelSpec& spec) {
   RETURN_IF_ERROR(CheckMost(spec.batch(), kMostBatch, "train_model.batch"));
   RETURN_IF_ERROR(CheckMost(spec.steps(), kMostSteps, "train_model.steps"));
@@ -185,6 +211,7 @@ absl::Status ValidateTrainModel(const v1::TrainModelSpec& spec) {
   RETURN_IF_ERROR(CheckTarget(spec));
   RETURN_IF_ERROR(CheckHeldOut(spec));
   RETURN_IF_ERROR(CheckPhotons(spec));
+  RETURN_IF_ERROR(CheckUnused(spec));
   RETURN_IF_ERROR(CheckPatch(spec.patch()));
   RETURN_IF_ERROR(CheckSteps(spec));
   if (v1::ModelHead_IsValid(spec.head())) return absl::OkStatus();

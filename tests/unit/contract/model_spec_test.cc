@@ -112,6 +112,32 @@ TEST(ValidateTrainModel, NamesWhatIsWrong) {
   ExpectRefused("head", [](auto& spec) { spec.set_head(static_cast<v1::ModelHead>(9)); });
 }
 
+TEST(ValidateTrainModel, RefusesWhatIsToldOfSpecimensThatAreNotDrawn) {
+  v1::TrainModelSpec given = Training();
+  given.set_target(v1::DEGRADATION);
+  given.add_input_volumes("volumes/a");
+  given.set_read_noise_photons(1);  // of slices
+  EXPECT_OK(ValidateTrainModel(given));
+  EXPECT_OK(ValidateTrainModel(WithDefaults(given)));
+  v1::TrainModelSpec denoiser = Training();
+  denoiser.set_target(v1::DENOISE);
+  denoiser.add_kinds(v1::FILAMENTS);
+  EXPECT_OK(ValidateTrainModel(denoiser));
+  const auto refused = [](v1::TrainModelSpec spec, const std::string& field,
+                          const std::function<void(v1::TrainModelSpec&)>& change) {
+    change(spec);
+    EXPECT_EQ(InfoOf(ValidateTrainModel(spec)).field(), "train_model." + field);
+  };
+  refused(given, "kinds", [](auto& spec) { spec.add_kinds(v1::FILAMENTS); });
+  refused(given, "held_out", [](auto& spec) { spec.add_held_out(v1::FILAMENTS); });
+  for (const v1::TrainModelSpec& spec : {given, denoiser}) {
+    refused(spec, "least_photons", [](auto& change) { change.set_least_photons(5); });
+    refused(spec, "most_photons", [](auto& change) { change.set_most_photons(5000); });
+    refused(spec, "background_photons", [](auto& change) { change.set_background_photons(1); });
+  }
+  refused(denoiser, "read_noise_photons", [](auto& spec) { spec.set_read_noise_photons(1); });
+}
+
 TEST(WithDefaults, PartsCoverAllStepsInOrder) {
   v1::TrainModelSpec spec = Training();
   spec.set_steps(7);
