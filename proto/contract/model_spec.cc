@@ -13,6 +13,7 @@
 #include "proto/contract/psf_library.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/tile_plan.h"
 #include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
 
@@ -314,6 +315,22 @@ double TrainingExampleBytes(const v1::TrainModelSpec& spec) {
 double TrainingBytes(const v1::TrainModelSpec& spec, double bytes_per_voxel, double values) {
   const double step = static_cast<double>(ToShape3(spec.patch()).voxels()) * spec.batch() * bytes_per_voxel;
   return step + TrainingExampleBytes(spec) + 2 * sizeof(float) * values + static_cast<double>(kSmallBoxBytes);
+}
+
+double TrainingSceneBytes(const v1::TrainModelSpec& spec, const Shape3& psf, const MethodMemory& method) {
+  constexpr double kSceneBytes = 8, kDomainBytes = 24;  // as a simulation takes
+  if (IsGiven(spec.target()) || spec.target() == v1::DENOISE) return 0;
+  const auto grown = [&psf](const Shape3& box) {
+    return Shape3{box.z + psf.z - 1, box.y + psf.y - 1, box.x + psf.x - 1};
+  };
+  const auto domain = [&psf](const Shape3& box) { return PaddedShape(box, psf, v1::EXTEND); };
+  // Light comes in from outside the image, and that is as far outside the patch.
+  const Shape3 image = grown(ToShape3(spec.patch())), drawn = grown(image);
+  const double drawing =
+      kSceneBytes * static_cast<double>(drawn.voxels()) + kDomainBytes * static_cast<double>(domain(drawn).voxels());
+  const double running = kSceneBytes * static_cast<double>(image.voxels()) +
+                         static_cast<double>(TileBytes(method, domain(image), image, psf));
+  return std::max(drawing, running);
 }
 
 v1::TrainModelSpec WithDefaults(v1::TrainModelSpec spec) {

@@ -69,6 +69,11 @@ double TrainingExampleBytes(const v1::TrainModelSpec& spec);
 // more as a number. REQUIRES: defaults filled in.
 double TrainingBytes(const v1::TrainModelSpec& spec, double bytes_per_voxel, double values);
 
+// And while a specimen is drawn and blurred with a PSF of such extents, or an image of it is given to a method that
+// takes `method`: that whose results are learned, or rl, beside which models are judged. None is drawn where images are
+// given, and nothing is blurred where noise is learned. REQUIRES: defaults filled in.
+double TrainingSceneBytes(const v1::TrainModelSpec& spec, const Shape3& psf, const MethodMemory& method);
+
 // So many steps are done before a part: its first step. `part` from 0 to `spec.parts()`. REQUIRES: defaults filled in.
 uint32_t FirstStep(const v1::TrainModelSpec& spec, uint32_t part);
 

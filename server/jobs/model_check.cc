@@ -195,6 +195,21 @@ absl::Status CheckTrainingVoxels(const v1::TrainModelSpec& spec, const v1::Volum
   return absl::OkStatus();
 }
 
+double BytesForPsf(const Capabilities& capabilities, const v1::TrainModelSpec& spec, const v1::VolumeSpec& psf) {
+  const Shape3 shape{psf.shape().z(), psf.shape().y(), psf.shape().x()};
+  MethodMemory memory;
+  const absl::StatusOr<v1::Method> method =
+      capabilities.FindMethod(spec.target() == v1::CLASSICAL ? spec.method() : "rl", "train_model.method");
+  if (method.ok()) {
+    const absl::StatusOr<Parameters> parameters =
+        ResolveParameters(*method, {spec.parameters().begin(), spec.parameters().end()});
+    if (parameters.ok()) memory = MemoryOf(*method, *parameters);
+  }
+  const double bytes =
+      2 * sizeof(float) * static_cast<double>(shape.voxels()) + TrainingSceneBytes(spec, shape, memory);
+  return std::min(bytes, 1e18);
+}
+
 absl::StatusOr<std::map<std::string, v1::VolumeSpec>> ExamineModelFile(Store& store, const std::string& owner,
                                                                        const Capabilities& capabilities,
                                                                        const v1::CheckModelSpec& spec) {

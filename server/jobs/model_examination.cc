@@ -7,7 +7,6 @@
 #include "proto/contract/model_spec.h"
 #include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
-#include "proto/contract/volume_layout.h"
 #include "server/jobs/examiner.h"
 #include "server/jobs/model_check.h"
 #include "server/jobs/tile_planning.h"
@@ -24,10 +23,10 @@ absl::Status Examiner::CheckTraining(const v1::TrainModelSpec& given) {
   const absl::Status alike = CheckTrainingVoxels(given, *psf_, training->inputs);
   if (!alike.ok()) return Refuse(alike);
   NoteVoxelSize(psf_->voxel_size(), "PSF", "train_model.psf_volume");
-  *result.spec.mutable_train_model() = std::move(training->spec);
   result.inputs.merge(training->inputs);
-  const int64_t psf = ToShape(psf_->shape(), psf_->type(), "shape").value().voxels();
-  result.training_bytes = static_cast<uint64_t>(training->memory_bytes + 2 * psf * static_cast<int64_t>(sizeof(float)));
+  result.training_bytes = static_cast<uint64_t>(training->memory_bytes) +
+                          static_cast<uint64_t>(BytesForPsf(capabilities_, training->spec, *psf_));
+  *result.spec.mutable_train_model() = std::move(training->spec);
   network_ = std::move(training->network);
   return absl::OkStatus();
 }

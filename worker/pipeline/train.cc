@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <span>
 #include <string>
 #include <utility>
@@ -10,10 +11,12 @@
 #include "proto/contract/byte_volume.h"
 #include "proto/contract/error.h"
 #include "proto/contract/model_spec.h"
+#include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
 #include "worker/learned/script.h"
 #include "worker/learned/training.h"
+#include "worker/methods/registry.h"
 #include "worker/pipeline/model_evidence.h"
 #include "worker/pipeline/model_file.h"
 #include "worker/pipeline/piece_writer.h"
@@ -219,8 +222,18 @@ absl::StatusOr<int64_t> LearningBytes(const v1::Task& task) {
   }
   const v1::TrainModelSpec& spec = task.has_train() ? task.train().spec() : task.finish_training().spec();
   const learned::NetworkKind* network = learned::FindNetwork(spec.network());
-  // One that is not known is found missing when it is trained.
-  return static_cast<int64_t>(TrainingBytes(spec, network == nullptr ? 0 : network->training_bytes_per_voxel, values));
+  const Method* method = FindMethod(spec.target() == v1::CLASSICAL ? spec.method() : "rl");
+  ASSIGN_OR_RETURN(const v1::VolumeAccess* psf, FindInput(task, spec.psf_volume()));
+  // What is not known is found missing when it is trained.
+  MethodMemory memory;
+  if (method != nullptr) {
+    ASSIGN_OR_RETURN(const Parameters parameters,
+                     ResolveParameters(method->description(), {spec.parameters().begin(), spec.parameters().end()}));
+    memory = MemoryOf(method->description(), parameters);
+  }
+  const double bytes = TrainingBytes(spec, network == nullptr ? 0 : network->training_bytes_per_voxel, values) +
+                       TrainingSceneBytes(spec, FrameShape(psf->spec()), memory);
+  return static_cast<int64_t>(std::min(bytes, 1e18));
 }
 
 absl::StatusOr<v1::TaskResult> RunTrain(const v1::Task& task, Backend& backend, TaskContext& context) {

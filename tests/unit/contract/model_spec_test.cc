@@ -257,5 +257,19 @@ TEST(TrainingBytes, AreThoseOfAStepTheExamplesAndWhatIsRead) {
   EXPECT_EQ(TrainingBytes(spec, 100, 50), 2 * 800 * 100 + examples + 50 * 8 + kSmallBoxBytes);
 }
 
+TEST(TrainingSceneBytes, GrowWithThePsf) {
+  const v1::TrainModelSpec spec = WithDefaults(Training());
+  const MethodMemory light{.millibytes_per_padded_voxel = 1000, .millibytes_per_measured_voxel = 0},
+      heavy{.millibytes_per_padded_voxel = 1'000'000, .millibytes_per_measured_voxel = 0};
+  const double small = TrainingSceneBytes(spec, {1, 1, 1}, light),
+               large = TrainingSceneBytes(spec, {65, 65, 65}, light);
+  EXPECT_GE(small, (8.0 + 24.0) * 64 * 64 * 64);
+  EXPECT_GE(large, 8.0 * 192 * 192 * 192 + 24.0 * 256 * 256 * 256) << "drawn on 192 voxels along each axis";
+  EXPECT_GE(TrainingSceneBytes(spec, {65, 65, 65}, heavy), 1000.0 * 192 * 192 * 192) << "the method's";
+  v1::TrainModelSpec given = spec;
+  given.set_target(v1::PAIRS);
+  EXPECT_EQ(TrainingSceneBytes(given, {65, 65, 65}, heavy), 0);
+}
+
 }  // namespace
 }  // namespace deconvoy
