@@ -13,6 +13,7 @@
 #include "proto/contract/psf_library.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/tile_plan.h"
 #include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
 
@@ -105,6 +106,11 @@ absl::Status CheckVolumes(const Names& names, std::string_view field) {
   return absl::OkStatus();
 }
 
+// Whether it is learned from images that are given.
+bool IsGiven(v1::TrainingTarget target) {
+  return target == v1::PAIRS || target == v1::BLIND_SPOT || target == v1::DEGRADATION;
+}
+
 // Which volumes are needed is said by the target.
 absl::Status CheckTarget(const v1::TrainModelSpec& spec) {
   if (!v1::TrainingTarget_IsValid(spec.target())) {
@@ -113,7 +119,7 @@ absl::Status CheckTarget(const v1::TrainModelSpec& spec) {
   }
   RETURN_IF_ERROR(CheckVolumes(spec.input_volumes(), "train_model.input_volumes"));
   RETURN_IF_ERROR(CheckVolumes(spec.truth_volumes(), "train_model.truth_volumes"));
-  const bool given = spec.target() == v1::PAIRS || spec.target() == v1::BLIND_SPOT || spec.target() == v1::DEGRADATION;
+  const bool given = IsGiven(spec.target());
   if (given == spec.input_volumes().empty()) {
     return Invalid("train_model.input_volumes", given ? "names no image" : "names images where specimens are simulated",
                    given ? "Name the images to learn from." : "Leave it empty, or choose another target.");
@@ -156,6 +162,27 @@ absl::Status CheckPhotons(const v1::TrainModelSpec& spec) {
                  "Give a range that rises.");
 }
 
+// What is told of specimens, where none are drawn, or only noise is added to them: nothing but the defaults.
+absl::Status CheckUnused(const v1::TrainModelSpec& spec) {
+  const bool given = IsGiven(spec.target()), denoises = spec.target() == v1::DENOISE;
+  v1::TrainModelSpec plain;
+  plain.set_target(spec.target());
+  const v1::TrainModelSpec usual = WithDefaults(plain), filled = WithDefaults(spec);
+  const bool kinds = filled.kinds_size() != 1 || filled.kinds(0) != usual.kinds(0);
+  const bool reads = spec.read_noise_photons() > 0 && spec.target() != v1::DEGRADATION;
+  const char* field = given && kinds                                                           ? "kinds"
+                      : given && !spec.held_out().empty()                                      ? "held_out"
+                      : (given || denoises) && filled.least_photons() != usual.least_photons() ? "least_photons"
+                      : (given || denoises) && filled.most_photons() != usual.most_photons()   ? "most_photons"
+                      : (given || denoises) && spec.background_photons() > 0                   ? "background_photons"
+                      : (given || denoises) && reads                                           ? "read_noise_photons"
+                                                                                               : nullptr;
+  if (field == nullptr) return absl::OkStatus();
+  return Invalid(fmt::format("train_model.{}", field),
+                 fmt::format("is given, but with {} no image is simulated", v1::TrainingTarget_Name(spec.target())),
+                 "Leave it out, or choose another target.");
+}
+
 absl::Status CheckSteps(const v1::TrainModelSpec& spec) {
   RETURN_IF_ERROR(CheckMost(spec.batch(), kMostBatch, "train_model.batch"));
   RETURN_IF_ERROR(CheckMost(spec.steps(), kMostSteps, "train_model.steps"));
@@ -185,6 +212,7 @@ absl::Status ValidateTrainModel(const v1::TrainModelSpec& spec) {
   RETURN_IF_ERROR(CheckTarget(spec));
   RETURN_IF_ERROR(CheckHeldOut(spec));
   RETURN_IF_ERROR(CheckPhotons(spec));
+  RETURN_IF_ERROR(CheckUnused(spec));
   RETURN_IF_ERROR(CheckPatch(spec.patch()));
   RETURN_IF_ERROR(CheckSteps(spec));
   if (v1::ModelHead_IsValid(spec.head())) return absl::OkStatus();
@@ -282,6 +310,27 @@ double TrainingExampleBytes(const v1::TrainModelSpec& spec) {
   const double drawn = std::min<double>(spec.specimens(), static_cast<double>(spec.steps()) * spec.batch());
   const auto voxels = static_cast<double>(ToShape3(spec.patch()).voxels());
   return (drawn + spec.validation()) * voxels * 2 * sizeof(float);
+}
+
+double TrainingBytes(const v1::TrainModelSpec& spec, double bytes_per_voxel, double values) {
+  const double step = static_cast<double>(ToShape3(spec.patch()).voxels()) * spec.batch() * bytes_per_voxel;
+  return step + TrainingExampleBytes(spec) + 2 * sizeof(float) * values + static_cast<double>(kSmallBoxBytes);
+}
+
+double TrainingSceneBytes(const v1::TrainModelSpec& spec, const Shape3& psf, const MethodMemory& method) {
+  constexpr double kSceneBytes = 8, kDomainBytes = 24;  // as a simulation takes
+  if (IsGiven(spec.target()) || spec.target() == v1::DENOISE) return 0;
+  const auto grown = [&psf](const Shape3& box) {
+    return Shape3{box.z + psf.z - 1, box.y + psf.y - 1, box.x + psf.x - 1};
+  };
+  const auto domain = [&psf](const Shape3& box) { return PaddedShape(box, psf, v1::EXTEND); };
+  // Light comes in from outside the image, and that is as far outside the patch.
+  const Shape3 image = grown(ToShape3(spec.patch())), drawn = grown(image);
+  const double drawing =
+      kSceneBytes * static_cast<double>(drawn.voxels()) + kDomainBytes * static_cast<double>(domain(drawn).voxels());
+  const double running = kSceneBytes * static_cast<double>(image.voxels()) +
+                         static_cast<double>(TileBytes(method, domain(image), image, psf));
+  return std::max(drawing, running);
 }
 
 v1::TrainModelSpec WithDefaults(v1::TrainModelSpec spec) {

@@ -22,6 +22,7 @@ inline constexpr int kMostModels = 16;                  // that one job applies
 inline constexpr int32_t kMostComparedTiles = 64;       // of one frame
 inline constexpr size_t kMostDescriptorBytes = 65'535;  // of a model that is a program
 inline constexpr size_t kMostModelTextBytes = 131'072;  // that a model's file tells, such as its recipe
+inline constexpr int64_t kSmallBoxBytes = 64 << 20;     // of a network's memory, what does not grow with its boxes
 inline constexpr int kMostTrainingVolumes = 64;         // of images, and of truths
 
 // Whether mixed specimens are learned from, as they are without any `kinds`, and all that they are made of is held out.
@@ -62,6 +63,16 @@ v1::TrainModelSpec WithDefaults(v1::TrainModelSpec spec);
 // Bytes of the examples that a training keeps in memory: input and target of the specimens that its steps draw, and of
 // those of the validation. REQUIRES: defaults filled in.
 double TrainingExampleBytes(const v1::TrainModelSpec& spec);
+
+// Memory of a part of a training: of a step, by the network's need for each voxel of the batch, of the examples, and of
+// what the part reads: `values` of images, truths and PSF, and bytes of the state before, each as it is read and once
+// more as a number. REQUIRES: defaults filled in.
+double TrainingBytes(const v1::TrainModelSpec& spec, double bytes_per_voxel, double values);
+
+// And while a specimen is drawn and blurred with a PSF of such extents, or an image of it is given to a method that
+// takes `method`: that whose results are learned, or rl, beside which models are judged. None is drawn where images are
+// given, and nothing is blurred where noise is learned. REQUIRES: defaults filled in.
+double TrainingSceneBytes(const v1::TrainModelSpec& spec, const Shape3& psf, const MethodMemory& method);
 
 // So many steps are done before a part: its first step. `part` from 0 to `spec.parts()`. REQUIRES: defaults filled in.
 uint32_t FirstStep(const v1::TrainModelSpec& spec, uint32_t part);

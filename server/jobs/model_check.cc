@@ -138,8 +138,11 @@ absl::StatusOr<TrainingExamination> ExamineTraining(Store& store, const std::str
                    "Leave it out.");
   }
   if (found.spec.target() == v1::CLASSICAL) RETURN_IF_ERROR(CheckLearnedMethod(capabilities, found.spec));
-  double voxels = static_cast<double>(ToShape3(found.spec.patch()).voxels()) * found.spec.batch();
-  double bytes = voxels * found.network.training_bytes_per_voxel() + TrainingExampleBytes(found.spec);
+  // A larger one is refused with the job's outputs.
+  const auto file = static_cast<int64_t>(
+      std::min<uint64_t>(found.network.state_bytes(), static_cast<uint64_t>(limits::kModelStateBytes)));
+  const int64_t state = ToShape(ByteVolume(file).shape(), v1::U8, "shape").value().voxels();
+  auto read = static_cast<double>(state);
   for (int i = 0; i < spec.input_volumes_size(); ++i) {
     ASSIGN_OR_RETURN(const VolumeRecord image,
                      FindComplete(store, owner, spec.input_volumes(i), "train_model.input_volumes"));
@@ -152,8 +155,11 @@ absl::StatusOr<TrainingExamination> ExamineTraining(Store& store, const std::str
       RETURN_IF_ERROR(CheckTrainingImage(image.spec, &truth.spec, i));
       values *= 2;
     }
-    bytes += static_cast<double>(values) * sizeof(float);
+    read += static_cast<double>(values);
   }
+  // Its own state may lie in memory until it is delivered.
+  const double bytes =
+      TrainingBytes(found.spec, found.network.training_bytes_per_voxel(), read) + static_cast<double>(state);
   found.memory_bytes = static_cast<int64_t>(bytes < 1e18 ? std::max(bytes, 0.0) : 1e18);
   return found;
 }
@@ -187,6 +193,21 @@ absl::Status CheckTrainingVoxels(const v1::TrainModelSpec& spec, const v1::Volum
     }
   }
   return absl::OkStatus();
+}
+
+double BytesForPsf(const Capabilities& capabilities, const v1::TrainModelSpec& spec, const v1::VolumeSpec& psf) {
+  const Shape3 shape{psf.shape().z(), psf.shape().y(), psf.shape().x()};
+  MethodMemory memory;
+  const absl::StatusOr<v1::Method> method =
+      capabilities.FindMethod(spec.target() == v1::CLASSICAL ? spec.method() : "rl", "train_model.method");
+  if (method.ok()) {
+    const absl::StatusOr<Parameters> parameters =
+        ResolveParameters(*method, {spec.parameters().begin(), spec.parameters().end()});
+    if (parameters.ok()) memory = MemoryOf(*method, *parameters);
+  }
+  const double bytes =
+      2 * sizeof(float) * static_cast<double>(shape.voxels()) + TrainingSceneBytes(spec, shape, memory);
+  return std::min(bytes, 1e18);
 }
 
 absl::StatusOr<std::map<std::string, v1::VolumeSpec>> ExamineModelFile(Store& store, const std::string& owner,

@@ -40,6 +40,10 @@ absl::Status CheckTrainingPsf(const v1::TrainModelSpec& spec, const v1::VolumeSp
 absl::Status CheckTrainingVoxels(const v1::TrainModelSpec& spec, const v1::VolumeSpec& psf,
                                  const std::map<std::string, v1::VolumeSpec>& inputs);
 
+// Memory of a part of a training that its PSF makes: itself, and what specimens are drawn and blurred in. `spec` has
+// its defaults filled in, and has been examined.
+double BytesForPsf(const Capabilities& capabilities, const v1::TrainModelSpec& spec, const v1::VolumeSpec& psf);
+
 // The id and description of the volume whose file is to be checked. Errors: NO_WORKER (also for a format that none
 // reads), NOT_FOUND, VOLUME_INCOMPLETE, INVALID_FIELD (it holds no file), LIMIT_EXCEEDED.
 absl::StatusOr<std::map<std::string, v1::VolumeSpec>> ExamineModelFile(Store& store, const std::string& owner,

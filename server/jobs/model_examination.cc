@@ -23,9 +23,10 @@ absl::Status Examiner::CheckTraining(const v1::TrainModelSpec& given) {
   const absl::Status alike = CheckTrainingVoxels(given, *psf_, training->inputs);
   if (!alike.ok()) return Refuse(alike);
   NoteVoxelSize(psf_->voxel_size(), "PSF", "train_model.psf_volume");
-  *result.spec.mutable_train_model() = std::move(training->spec);
   result.inputs.merge(training->inputs);
-  result.training_bytes = static_cast<uint64_t>(training->memory_bytes);
+  result.training_bytes = static_cast<uint64_t>(training->memory_bytes) +
+                          static_cast<uint64_t>(BytesForPsf(capabilities_, training->spec, *psf_));
+  *result.spec.mutable_train_model() = std::move(training->spec);
   network_ = std::move(training->network);
   return absl::OkStatus();
 }

@@ -24,7 +24,7 @@ struct Examination {
   std::vector<PlannedOutput> outputs;                       // to be made
   std::map<std::string, v1::VolumeSpec> inputs;             // by id
   google::protobuf::RepeatedPtrField<v1::ModelUse> models;  // of a deconvolution
-  uint64_t training_bytes = 0;                              // memory of each part of a training, without its PSF
+  uint64_t training_bytes = 0;                              // memory of each part of a training
   double work = 0;                                          // padded voxel iterations of rl
 };
 

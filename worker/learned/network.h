@@ -27,15 +27,13 @@
 #include <vector>
 
 #include "proto/contract/geometry.h"
+#include "proto/contract/model_spec.h"
 #include "worker/psf/prepare.h"
 
 namespace deconvoy::worker::learned {
 
 enum class Head { kPlain, kProbabilistic };
 enum class Purpose { kRestore, kDenoise };
-
-// Of memory that does not grow with the box.
-inline constexpr int64_t kSmallBoxBytes = 64 << 20;
 
 // What is known of a network before it has weights.
 struct NetworkKind {

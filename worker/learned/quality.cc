@@ -12,24 +12,41 @@
 namespace deconvoy::worker::learned {
 namespace {
 
+// What of the image reaches its inner box through the model, from a multiple of the model's step on: images are larger
+// by the PSF, which may be far more.
+Box3 Reaching(const Scene& scene, const Model& model) {
+  const Shape3 halo = model.halo();
+  const Voxel end = scene.inner.end();
+  const auto first = [step = model.kind().step](int64_t origin, int64_t reach) {
+    return std::max<int64_t>(origin - reach, 0) / step * step;
+  };
+  const Voxel origin{first(scene.inner.origin.z, halo.z), first(scene.inner.origin.y, halo.y),
+                     first(scene.inner.origin.x, halo.x)};
+  return {origin,
+          {std::min(end.z + halo.z, scene.shape.z) - origin.z, std::min(end.y + halo.y, scene.shape.y) - origin.y,
+           std::min(end.x + halo.x, scene.shape.x) - origin.x}};
+}
+
 // Adds the figures of one specimen.
 absl::Status Add(const Model& model, const Scene& scene, const Recipe& recipe, const Parameters& parameters,
                  Backend& backend, TrainingObserver& observer, Quality& sum) {
   const Method& rl = *FindMethod("rl");
   ASSIGN_OR_RETURN(const std::vector<float> classical, RunMethod(scene, recipe, rl, parameters, backend, &observer));
   const Scale scale = ScaleOf(scene.image, model.facts().percentiles);
-  ASSIGN_OR_RETURN(const Estimate estimate, model.Apply(scene.image, scene.shape, scale));
+  const Box3 seen = Reaching(scene, model);
+  ASSIGN_OR_RETURN(const Estimate estimate, model.Apply(Cut(scene.image, scene.shape, seen), seen.shape, scale));
   std::vector<float> raw = scene.image;
   for (float& value : raw) value -= static_cast<float>(recipe.background);
   const std::vector<float> truth = Cut(scene.truth, scene.shape, scene.inner);
-  const auto judge = [&](const std::vector<float>& values, double& nrmse, double& ncc) {
-    const std::vector<float> inner = Cut(values, scene.shape, scene.inner);
+  const auto judge = [&](const std::vector<float>& values, const Box3& box, double& nrmse, double& ncc) {
+    const std::vector<float> inner = Cut(values, box.shape, {scene.inner.origin - box.origin, scene.inner.shape});
     nrmse += NrmseOf(inner, truth);
     ncc += NccOf(inner, truth);
   };
-  judge(raw, sum.raw_nrmse, sum.raw_ncc);
-  judge(classical, sum.rl_nrmse, sum.rl_ncc);
-  judge(estimate.value, sum.nrmse, sum.ncc);
+  const Box3 whole{{}, scene.shape};
+  judge(raw, whole, sum.raw_nrmse, sum.raw_ncc);
+  judge(classical, whole, sum.rl_nrmse, sum.rl_ncc);
+  judge(estimate.value, seen, sum.nrmse, sum.ncc);
   return absl::OkStatus();
 }
 

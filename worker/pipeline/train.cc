@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <span>
 #include <string>
 #include <utility>
@@ -10,10 +11,12 @@
 #include "proto/contract/byte_volume.h"
 #include "proto/contract/error.h"
 #include "proto/contract/model_spec.h"
+#include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
 #include "worker/learned/script.h"
 #include "worker/learned/training.h"
+#include "worker/methods/registry.h"
 #include "worker/pipeline/model_evidence.h"
 #include "worker/pipeline/model_file.h"
 #include "worker/pipeline/piece_writer.h"
@@ -206,23 +209,31 @@ v1::ModelFacts EvidenceOf(const learned::TrainedModel& trained, int64_t steps) {
 }  // namespace
 
 absl::StatusOr<int64_t> LearningBytes(const v1::Task& task) {
-  int64_t bytes = 0;
-  // A file or state is held as it was read, and once more as numbers.
+  double values = 0;
   for (const v1::VolumeAccess& input : task.inputs()) {
     const int64_t frame = FrameShape(input.spec()).voxels();
     const int64_t frames =
         CheckByteVolume(input.spec(), "volume").ok() ? 1 : int64_t{input.spec().shape().t()} * input.spec().shape().c();
-    bytes += 2 * frame * frames * static_cast<int64_t>(sizeof(float));
+    values += static_cast<double>(frame) * static_cast<double>(frames);
   }
   if (task.has_check_model()) {
+    const auto bytes = static_cast<int64_t>(2 * sizeof(float) * values);
     return task.check_model().spec().format() == v1::TORCHSCRIPT ? bytes + learned::kTrialBytes : bytes;
   }
   const v1::TrainModelSpec& spec = task.has_train() ? task.train().spec() : task.finish_training().spec();
   const learned::NetworkKind* network = learned::FindNetwork(spec.network());
-  if (network == nullptr) return bytes;  // found missing when it is trained
-  const double voxels = static_cast<double>(ToShape3(spec.patch()).voxels()) * spec.batch();
-  return bytes + static_cast<int64_t>(voxels * network->training_bytes_per_voxel + TrainingExampleBytes(spec)) +
-         learned::kSmallBoxBytes;
+  const Method* method = FindMethod(spec.target() == v1::CLASSICAL ? spec.method() : "rl");
+  ASSIGN_OR_RETURN(const v1::VolumeAccess* psf, FindInput(task, spec.psf_volume()));
+  // What is not known is found missing when it is trained.
+  MethodMemory memory;
+  if (method != nullptr) {
+    ASSIGN_OR_RETURN(const Parameters parameters,
+                     ResolveParameters(method->description(), {spec.parameters().begin(), spec.parameters().end()}));
+    memory = MemoryOf(method->description(), parameters);
+  }
+  const double bytes = TrainingBytes(spec, network == nullptr ? 0 : network->training_bytes_per_voxel, values) +
+                       TrainingSceneBytes(spec, FrameShape(psf->spec()), memory);
+  return static_cast<int64_t>(std::min(bytes, 1e18));
 }
 
 absl::StatusOr<v1::TaskResult> RunTrain(const v1::Task& task, Backend& backend, TaskContext& context) {

@@ -260,10 +260,10 @@ void AddWhat(CLI::App& verb, TrainOptions& options) {
   verb.add_option("--image", options.images,
                   "With pairs, blind-spot and degradation: image to learn from, in photons, with the PSF's voxel size: "
                   "FILE or volumes/ID, repeatable")
-      ->type_name("IMAGE");
+      ->type_name("VOLUME|FILE");
   verb.add_option("--truth", options.truths,
                   "With pairs: what each image should become, FILE or volumes/ID, repeatable")
-      ->type_name("IMAGE");
+      ->type_name("VOLUME|FILE");
   verb.add_flag("--probabilistic", options.probabilistic, "It also learns to tell how sure it is");
   verb.add_option("--description", options.description, "What people should know of it")->type_name("TEXT");
   verb.add_flag("--no-wait", options.leave,

@@ -112,6 +112,32 @@ TEST(ValidateTrainModel, NamesWhatIsWrong) {
   ExpectRefused("head", [](auto& spec) { spec.set_head(static_cast<v1::ModelHead>(9)); });
 }
 
+TEST(ValidateTrainModel, RefusesWhatIsToldOfSpecimensThatAreNotDrawn) {
+  v1::TrainModelSpec given = Training();
+  given.set_target(v1::DEGRADATION);
+  given.add_input_volumes("volumes/a");
+  given.set_read_noise_photons(1);  // of slices
+  EXPECT_OK(ValidateTrainModel(given));
+  EXPECT_OK(ValidateTrainModel(WithDefaults(given)));
+  v1::TrainModelSpec denoiser = Training();
+  denoiser.set_target(v1::DENOISE);
+  denoiser.add_kinds(v1::FILAMENTS);
+  EXPECT_OK(ValidateTrainModel(denoiser));
+  const auto refused = [](v1::TrainModelSpec spec, const std::string& field,
+                          const std::function<void(v1::TrainModelSpec&)>& change) {
+    change(spec);
+    EXPECT_EQ(InfoOf(ValidateTrainModel(spec)).field(), "train_model." + field);
+  };
+  refused(given, "kinds", [](auto& spec) { spec.add_kinds(v1::FILAMENTS); });
+  refused(given, "held_out", [](auto& spec) { spec.add_held_out(v1::FILAMENTS); });
+  for (const v1::TrainModelSpec& spec : {given, denoiser}) {
+    refused(spec, "least_photons", [](auto& change) { change.set_least_photons(5); });
+    refused(spec, "most_photons", [](auto& change) { change.set_most_photons(5000); });
+    refused(spec, "background_photons", [](auto& change) { change.set_background_photons(1); });
+  }
+  refused(denoiser, "read_noise_photons", [](auto& spec) { spec.set_read_noise_photons(1); });
+}
+
 TEST(WithDefaults, PartsCoverAllStepsInOrder) {
   v1::TrainModelSpec spec = Training();
   spec.set_steps(7);
@@ -219,6 +245,30 @@ TEST(ValidateCheckModel, ProgramsHaveADescriptorAndOthersHaveNone) {
     EXPECT_EQ(ReasonOf(ValidateCheckModel(spec)), v1::INVALID_FIELD);
     EXPECT_EQ(InfoOf(ValidateCheckModel(spec)).field(), "check_model.descriptor_text");
   }
+}
+
+TEST(TrainingBytes, AreThoseOfAStepTheExamplesAndWhatIsRead) {
+  v1::TrainModelSpec spec;
+  spec.set_steps(10);
+  spec.set_batch(2);
+  *spec.mutable_patch() = ToProto(Shape3{8, 10, 10});
+  spec = WithDefaults(spec);
+  const double examples = (20 + 4) * 800 * 2 * 4;  // no more than the steps draw, and the validation's
+  EXPECT_EQ(TrainingBytes(spec, 100, 50), 2 * 800 * 100 + examples + 50 * 8 + kSmallBoxBytes);
+}
+
+TEST(TrainingSceneBytes, GrowWithThePsf) {
+  const v1::TrainModelSpec spec = WithDefaults(Training());
+  const MethodMemory light{.millibytes_per_padded_voxel = 1000, .millibytes_per_measured_voxel = 0},
+      heavy{.millibytes_per_padded_voxel = 1'000'000, .millibytes_per_measured_voxel = 0};
+  const double small = TrainingSceneBytes(spec, {1, 1, 1}, light),
+               large = TrainingSceneBytes(spec, {65, 65, 65}, light);
+  EXPECT_GE(small, (8.0 + 24.0) * 64 * 64 * 64);
+  EXPECT_GE(large, 8.0 * 192 * 192 * 192 + 24.0 * 256 * 256 * 256) << "drawn on 192 voxels along each axis";
+  EXPECT_GE(TrainingSceneBytes(spec, {65, 65, 65}, heavy), 1000.0 * 192 * 192 * 192) << "the method's";
+  v1::TrainModelSpec given = spec;
+  given.set_target(v1::PAIRS);
+  EXPECT_EQ(TrainingSceneBytes(given, {65, 65, 65}, heavy), 0);
 }
 
 }  // namespace

@@ -33,12 +33,19 @@ class ModelCheckTest : public ::testing::Test {
 };
 
 TEST_F(ModelCheckTest, ATrainingTakesRoomForItsFileAndAllStates) {
-  const v1::PreflightReport report = Report(service_.Train(100, 4));
+  const v1::JobSpec spec = service_.Train(100, 4);
+  const v1::PreflightReport report = Report(spec);
   EXPECT_TRUE(report.accepted()) << report.ShortDebugString();
   const auto bytes = [](int64_t file) { return (file + 8 + 4095) / 4096 * 4096; };
   EXPECT_EQ(report.result_bytes(), static_cast<uint64_t>(bytes(70'000) + 4 * bytes(300'000)));
   const int64_t examples = (64 + 4) * 64 * 64 * 64 * 2 * 4;  // input and target of each
-  EXPECT_EQ(report.worker_memory_bytes(), static_cast<uint64_t>(100 * 64 * 64 * 64 + examples));
+  const int64_t read = 27 + bytes(300'000);  // the PSF and the state before, as bytes or floats and as numbers
+  ASSERT_OK_AND_ASSIGN(const Parameters parameters, ResolveParameters(RlMethod(), {}));
+  const double scene =
+      TrainingSceneBytes(WithDefaults(spec.train_model()), {3, 3, 3}, MemoryOf(RlMethod(), parameters));
+  EXPECT_GT(scene, 24 * 70 * 70 * 70) << "of a specimen of 68 voxels along each axis";
+  EXPECT_EQ(report.worker_memory_bytes(),
+            static_cast<uint64_t>(100 * 64 * 64 * 64 + examples + 8 * read + bytes(300'000) + kSmallBoxBytes + scene));
 }
 
 TEST_F(ModelCheckTest, ATrainingWaitsForAWorkerThatKnowsNetworks) {

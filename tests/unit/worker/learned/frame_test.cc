@@ -1,6 +1,7 @@
 // Scales, digests and frames in boxes, with models that are simple formulas.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -12,14 +13,18 @@
 namespace deconvoy::worker::learned {
 namespace {
 
-// The mean over a cube of 5 voxels' width, and an even/odd pattern from the box's origin, times `factor`: what a
-// network with halo 2 and step 2 does. What lies beyond the box counts as NaN where it is asked for.
+// The mean over a cube of 5 voxels' width, and a pattern of every `step` voxels from the box's origin, times `factor`:
+// what a network with halo 2, or its step, and that step does. What lies beyond the box counts as NaN where it is asked
+// for.
 class Formula final : public Model {
  public:
-  explicit Formula(float factor, float spread = 0) : factor_(factor), spread_(spread) {}
+  explicit Formula(float factor, float spread = 0, int64_t step = 2)
+      : kind_{.name = "formula", .structure = "", .citation = "", .step = step, .halo = std::max<int64_t>(step, 2)},
+        factor_(factor),
+        spread_(spread) {}
   const ModelFacts& facts() const override { return facts_; }
   const NetworkKind& kind() const override { return kind_; }
-  Shape3 halo() const override { return {2, 2, 2}; }
+  Shape3 halo() const override { return {kind_.halo, kind_.halo, kind_.halo}; }
   int64_t MemoryBytes(const Shape3& box) const override { return box.voxels(); }
   absl::StatusOr<Estimate> Apply(std::span<const float> values, const Shape3& s, const Scale& scale,
                                  float /*noise*/) const override {
@@ -39,8 +44,8 @@ class Formula final : public Model {
               }
             }
           }
-          const bool odd = z % 2 == 1 || x % 2 == 1;
-          result.value[i] = factor_ * static_cast<float>(sum - scale.offset) * (odd ? 1.0F : 0.5F);
+          const bool between = z % kind_.step != 0 || x % kind_.step != 0;
+          result.value[i] = factor_ * static_cast<float>(sum - scale.offset) * (between ? 1.0F : 0.5F);
         }
       }
     }
@@ -49,7 +54,7 @@ class Formula final : public Model {
 
  private:
   const ModelFacts facts_ = {};
-  const NetworkKind kind_{.name = "formula", .structure = "", .citation = "", .step = 2, .halo = 2};
+  const NetworkKind kind_;
   const float factor_, spread_;
 };
 
@@ -81,6 +86,16 @@ TEST(ApplyToFrame, DoesNotDependOnTheCut) {
     }
   }
   EXPECT_NEAR(whole.value[0], (corner - 1) * 2 * 0.5, 1e-4);
+}
+
+TEST(ApplyToFrame, OfModelsWithDifferentStepsDoesNotDependOnTheCut) {
+  const Shape3 shape{5, 11, 13};
+  const std::vector<float> frame = Noise(shape);
+  const Formula two(1), three(1, 0, 3);
+  const Model* const models[] = {&two, &three};
+  ASSERT_OK_AND_ASSIGN(const Estimate whole, ApplyToFrame(models, frame, shape, {1, 2}, {100, 100, 100}));
+  ASSERT_OK_AND_ASSIGN(const Estimate cut, ApplyToFrame(models, frame, shape, {1, 2}, {3, 3, 3}));
+  for (size_t i = 0; i < frame.size(); ++i) ASSERT_FLOAT_EQ(cut.value[i], whole.value[i]) << i;
 }
 
 TEST(ApplyToFrame, MixesModels) {

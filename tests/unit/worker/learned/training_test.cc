@@ -287,6 +287,43 @@ TEST_F(Training, TellsItsQuality) {
   EXPECT_TRUE(trained.quality[2].held_out);
 }
 
+// Takes the background off, and remembers what it was given.
+class Subtracting final : public Model {
+ public:
+  explicit Subtracting(double background) : background_(static_cast<float>(background)) { kind_.step = 2; }
+  const ModelFacts& facts() const override { return facts_; }
+  const NetworkKind& kind() const override { return kind_; }
+  Shape3 halo() const override { return {1, 1, 1}; }
+  int64_t MemoryBytes(const Shape3& /*box*/) const override { return 0; }
+  absl::StatusOr<Estimate> Apply(std::span<const float> values, const Shape3& box, const Scale& /*scale*/,
+                                 float /*noise*/) const override {
+    seen = box;
+    Estimate estimate{{values.begin(), values.end()}, {}};
+    for (float& value : estimate.value) value -= background_;
+    return estimate;
+  }
+
+  mutable Shape3 seen;
+
+ private:
+  const float background_;
+  ModelFacts facts_;
+  NetworkKind kind_;
+};
+
+TEST_F(Training, IsJudgedOnWhatReachesThePatch) {
+  Recipe recipe = Small();
+  recipe.kinds = {v1::FILAMENTS};
+  recipe.held_out = {};
+  const Subtracting model(recipe.background);
+  ASSERT_OK_AND_ASSIGN(const std::vector<Quality> judged, Judge(model, recipe, 2, *backend_, counting_));
+  // The patch lies at 3, 2, 2 of an image of 22 x 20 x 20.
+  EXPECT_EQ(model.seen, (Shape3{18, 19, 19}));
+  ASSERT_EQ(judged.size(), 1U);
+  EXPECT_EQ(judged[0].nrmse, judged[0].raw_nrmse);
+  EXPECT_EQ(judged[0].ncc, judged[0].raw_ncc);
+}
+
 TEST(Quality, IsOfValuesAsTheyAre) {
   const std::vector<float> truth{1, 2, 3, 4}, twice{2, 4, 6, 8}, flat(4, 1.0F);
   EXPECT_NEAR(NrmseOf(truth, truth), 0, 1e-12);
