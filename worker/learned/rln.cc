@@ -28,7 +28,7 @@ torch::Tensor RlnUnit::operator()(const std::vector<torch::Tensor>& parts) {
   if (settling) {
     const torch::NoGradGuard no_gradients;
     const torch::Tensor plain = (*convolution)(torch::cat(parts, 1)).transpose(0, 1).flatten(1);
-    const torch::Tensor deviation = plain.std(1).clamp_min(1e-6);
+    const torch::Tensor deviation = plain.std({1}, /*unbiased=*/true).clamp_min(1e-6);
     convolution->bias.sub_(plain.mean(1)).div_(deviation);
     convolution->weight.div_(deviation.view({-1, 1, 1, 1, 1}));
     settling = false;

@@ -93,7 +93,23 @@ TEST(RlnBlock, IsOneStepOfRichardsonLucy) {
   }
 }
 
-// The first results of the units are those that batch normalisation would give.
+// Of every channel, as batch normalisation would give; channels that differ stay apart from one another.
+TEST(RlnUnit, SettlesEachOfItsChannels) {
+  const torch::NoGradGuard no_gradients;
+  RlnUnit unit(1, 3);
+  DrawWeights(unit, 3);
+  unit.convolution->weight[1].mul_(10);
+  unit.activation = Activation::kNone;
+  torch::manual_seed(5);
+  const torch::Tensor u = torch::rand({2, 1, 8, 8, 8});
+  unit.settling = true;
+  const torch::Tensor settled = unit({u}).transpose(0, 1).flatten(1);
+  for (int64_t channel = 0; channel < 3; ++channel) {
+    EXPECT_NEAR(settled[channel].mean().item<double>(), 0, 1e-4) << channel;
+    EXPECT_NEAR(settled[channel].std().item<double>(), 1, 1e-3) << channel;
+  }
+}
+
 TEST(Rln, SettlesOnItsFirstExamples) {
   const torch::NoGradGuard no_gradients;
   Rln network(1);
