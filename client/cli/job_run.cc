@@ -24,6 +24,7 @@ constexpr std::chrono::seconds kDeliveryPatience{5};  // with a server that may 
 constexpr std::chrono::seconds kEndPatience{10};      // with a job that has been cancelled
 constexpr std::chrono::seconds kRemovalPatience{10};
 constexpr char kBetweenTasks[] = "work";  // a phase while no task runs
+constexpr char kInQueue[] = "queue";
 
 // Requests stop of its token after a time, unless destroyed before.
 class Timeout {
@@ -75,7 +76,7 @@ class Narrator {
   // Between tasks and at the end the phase is that of the task before.
   void Show(ProgressState state) {
     if (state.phase == kBetweenTasks && !phase_.empty()) state.phase = phase_;
-    phase_ = state.phase;
+    phase_ = state.phase == kInQueue ? "" : state.phase;
     progress_.Show(state);
   }
 
@@ -133,12 +134,13 @@ ProgressState ToProgress(const v1::JobProgress& progress) {
   if (is("analyse") || is("simulate") || is("model") || is("distil") || is("prepare")) {
     state.phase = activity;
   } else if (is("waiting") && progress.fraction() == 0) {
-    state = {.phase = "queue", .detail = activity == "waiting" ? "" : activity};
+    state = {.phase = kInQueue, .detail = activity == "waiting" ? "" : activity};
   } else {
     if (is("tile")) state.phase = "deconvolve";
     if (is("frame")) state.phase = "project";
     if (is("estimate")) state.phase = "estimate";
     if (is("calibrate")) state.phase = "calibrate";
+    if (is("train") || is("finish the training")) state.phase = "train";
     state.detail = activity;
   }
   if (progress.iterations_total() > 0)

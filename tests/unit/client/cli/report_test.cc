@@ -277,6 +277,10 @@ TEST(ToProgressTest, NamesThePhaseByTheActivity) {
   progress.set_activity("calibrate on sample 2 of 3");
   EXPECT_EQ(ToProgress(progress).phase, "calibrate");
   EXPECT_EQ(ToProgress(progress).detail, "calibrate on sample 2 of 3");
+  for (const char* activity : {"train, part 3 of 15", "finish the training"}) {
+    progress.set_activity(activity);
+    EXPECT_EQ(ToProgress(progress).phase, "train");
+  }
   for (const char* alone : {"model the PSF", "distil the PSF", "simulate"}) {
     progress.set_activity(alone);
     EXPECT_EQ(ToProgress(progress).phase, alone);
