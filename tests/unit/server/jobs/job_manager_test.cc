@@ -436,10 +436,14 @@ void ExpectWrongFacts(JobService& service, TestWorker& worker, const std::functi
 TEST_F(JobManagerTest, FactsThatNoCameraHasAreRefused) {
   service_.Submit(Spec());
   ExpectWrongFacts(service_, worker_, [](v1::AnalyseResult& result) { result.clear_channels(); });
-  ExpectWrongFacts(service_, worker_, [](v1::AnalyseResult& result) { result.clear_frames(); });
   ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_channels(0)->set_gain_photons_per_count(0); });
   ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_channels(0)->add_bad_pixels(1 << 30); });
   ExpectWrongFacts(service_, worker_, [](auto& result) { result.mutable_frames(0)->add_plane_light(0); });
+}
+
+TEST_F(JobManagerTest, FactsWithoutFramesAreRefused) {
+  service_.Submit(Spec());
+  ExpectWrongFacts(service_, worker_, [](v1::AnalyseResult& result) { result.clear_frames(); });
 }
 
 TEST_F(JobManagerTest, BackgroundsThatNoFrameHasAreRefused) {
