@@ -12,8 +12,8 @@ build=(
   nlohmann-json3-dev libspdlog-dev libfmt-dev libssl-dev zlib1g-dev libzstd-dev liblz4-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
-tests=(git openssl python3 clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libtorch-dev libyaml-cpp-dev
-  libseccomp-dev)
+tests=(git openssl python3 clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libtorch-dev libopenblas0-openmp
+  libyaml-cpp-dev libseccomp-dev)
 
 case "${1:-test}" in
   build) wanted=("${build[@]}") ;;
