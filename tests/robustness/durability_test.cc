@@ -334,9 +334,8 @@ class ModelDurabilityTest : public LibraryDurabilityTest {
     ASSERT_TRUE(server.Start()) << server.Log();
     const std::string unavailable = LastJson(server.Cli({"methods", "network", "--json"}).out).value("unavailable", "");
     if (!unavailable.empty()) GTEST_SKIP() << "SKIPPED: " << unavailable;
-    const std::string psf = (folder_.path() / "optics.ome.tif").string();
     const std::vector<std::vector<std::string>> verbs = {
-        {"psf", "generate", "-o", psf, "--optics", "ri_immersion=1.333,emission_um=0.52,na=1.0", "--voxel-um",
+        {"psf", "generate", "-o", optics_, "--optics", "ri_immersion=1.333,emission_um=0.52,na=1.0", "--voxel-um",
          "0.2,0.1,0.1", "--shape", "9,11,11", "--keep", "gfp"},
         {"models", "train", "rln", "--network", "rln", "--psf", "psfs/gfp", "--steps", "4", "--parts", "2", "--patch",
          "16,16,16"},
@@ -347,6 +346,7 @@ class ModelDurabilityTest : public LibraryDurabilityTest {
     }
   }
 
+  const std::string optics_ = (folder_.path() / "optics.ome.tif").string();
   const std::string model_ = (folder_.path() / "rln.safetensors").string();
 };
 
@@ -371,7 +371,7 @@ TEST_F(ModelDurabilityTest, WorkerKilledInATraining) {
   ServerProcess server(place, 0);
   ASSERT_TRUE(server.Start()) << server.Log();
   const auto train = [&](const std::string& name) {
-    return server.Cli({"models", "train", name, "--network", "rln", "--psf", psf_, "--steps", "6", "--parts", "3",
+    return server.Cli({"models", "train", name, "--network", "rln", "--psf", optics_, "--steps", "6", "--parts", "3",
                        "--patch", "16,16,16"});
   };
   auto calm = server.StartWorker("calm");
