@@ -10,10 +10,10 @@ build=(
   libboost-dev libboost-system-dev libboost-filesystem-dev
   libfftw3-dev libhwloc-dev libsqlite3-dev libtiff-dev libpng-dev libpugixml-dev libtomlplusplus-dev libcli11-dev
   nlohmann-json3-dev libspdlog-dev libfmt-dev libssl-dev zlib1g-dev libzstd-dev liblz4-dev
+  libtorch-dev libopenblas0-openmp libyaml-cpp-dev libseccomp-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
-tests=(git openssl python3 clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libtorch-dev libopenblas0-openmp
-  libyaml-cpp-dev libseccomp-dev)
+tests=(git openssl python3 clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev)
 
 case "${1:-test}" in
   build) wanted=("${build[@]}") ;;
