@@ -1,4 +1,5 @@
-// A volume to draw smooth structures into. Positions are in voxels, lengths in x voxels.
+// A frame to draw smooth structures into, or a window of it: what lies outside is not kept. Positions are in voxels of
+// the frame, lengths in x voxels.
 #pragma once
 
 #include <cstdint>
@@ -16,26 +17,32 @@ struct Point {
 
 class Canvas {
  public:
-  Canvas(const Shape3& shape, double z_spacing, double y_spacing);
+  // REQUIRES: a window inside the frame of extents `shape`.
+  Canvas(const Shape3& shape, const Box3& window, double z_spacing, double y_spacing);
 
   // Adds weight (1 - q^2)^2 with q the distance from `centre` in units of `radius`. The radius counts as at least 1.2
   // voxels along each axis.
   void Blob(const Point& centre, double radius, double weight);
   // Adds `weight` times profile(d), d the vector from `centre` in x voxels, wherever each |d| is at most `reach`.
   void Add(const Point& centre, const Point& reach, double weight, const std::function<double(const Point&)>& profile);
-  // Adds to one voxel; nothing outside.
+  // Adds to one voxel.
   void Dot(const Voxel& voxel, double weight);
 
+  // Of the frame.
   const Shape3& shape() const { return shape_; }
-  // Extent in x voxels, and a place given in x voxels as one in voxels.
+  // Extent of the frame in x voxels, and a place given in x voxels as one in voxels.
   Point extent() const;
   Point ToVoxels(const Point& place) const { return {place.z / z_, place.y / y_, place.x}; }
   double z_spacing() const { return z_; }
 
+  // The window's.
   std::vector<float> Take() { return std::move(values_); }
 
  private:
+  float& At(const Voxel& voxel);
+
   const Shape3 shape_;
+  const Box3 window_;
   const double z_, y_;
   std::vector<float> values_;
 };

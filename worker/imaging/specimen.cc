@@ -177,13 +177,14 @@ void Draw(Canvas& canvas, Random& random, v1::SpecimenKind kind, std::span<const
 }  // namespace
 
 std::vector<float> DrawSpecimen(const SpecimenRequest& request) {
-  Canvas canvas(request.shape, request.z_spacing, request.y_spacing);
+  const bool whole = request.window.empty();
+  Canvas canvas(request.shape, whole ? Box3{{}, request.shape} : request.window, request.z_spacing, request.y_spacing);
   Random random = Random::OfVoxel(request.seed, 1, 0);
   Draw(canvas, random, request.kind, request.left_out, 1);
   const Voxel middle{request.shape.z / 2, request.shape.y / 2, request.shape.x / 2};
   std::vector<float> values = canvas.Take();
   // Nothing may have come to lie inside a very small volume.
-  if (std::none_of(values.begin(), values.end(), [](float v) { return v > 0; })) {
+  if (whole && std::none_of(values.begin(), values.end(), [](float v) { return v > 0; })) {
     values[static_cast<size_t>((middle.z * request.shape.y + middle.y) * request.shape.x + middle.x)] = 1;
   }
   return values;

@@ -21,15 +21,17 @@
 namespace deconvoy::worker {
 
 struct SpecimenRequest {
-  Shape3 shape = {};
+  Shape3 shape = {};  // of the frame
   v1::SpecimenKind kind = v1::MIXED;
   uint64_t seed = 0;
   double z_spacing = 1;  // distance of planes in units of that of columns
   double y_spacing = 1;
   std::vector<v1::SpecimenKind> left_out = {};  // kinds that MIXED goes without; not all
+  Box3 window = {};                             // the part of the frame that is drawn; empty: all of it
 };
 
-// Brightness of every voxel, at least one above 0. An unspecified kind is MIXED.
+// Brightness of every voxel of the window; of a whole frame at least one is above 0. Nuclei are as large as the frame
+// allows, filaments as long. An unspecified kind is MIXED.
 std::vector<float> DrawSpecimen(const SpecimenRequest& request);
 
 }  // namespace deconvoy::worker

@@ -53,6 +53,24 @@ TEST_P(EveryKind, WorksInAnyShape) {
   }
 }
 
+TEST_P(EveryKind, OfAWindowIsThatOfTheFrameThere) {
+  SpecimenRequest request{.shape = kShape, .kind = GetParam().first, .seed = 1, .z_spacing = 2.5};
+  const std::vector<float> frame = DrawSpecimen(request);
+  request.window = {{5, 20, 9}, {20, 30, 40}};
+  const std::vector<float> window = DrawSpecimen(request);
+  ASSERT_EQ(static_cast<int64_t>(window.size()), request.window.shape.voxels());
+  EXPECT_GT(*std::max_element(window.begin(), window.end()), 0);
+  for (int64_t z = 0; z < 20; ++z) {
+    for (int64_t y = 0; y < 30; ++y) {
+      for (int64_t x = 0; x < 40; ++x) {
+        ASSERT_EQ(window[static_cast<size_t>((z * 30 + y) * 40 + x)],
+                  frame[static_cast<size_t>(((z + 5) * 64 + y + 20) * 64 + x + 9)])
+            << z << ' ' << y << ' ' << x;
+      }
+    }
+  }
+}
+
 TEST(MixedSpecimen, GoesWithoutWhatIsLeftOut) {
   using enum v1::SpecimenKind;
   SpecimenRequest mixed{.shape = kShape, .kind = MIXED, .seed = 1, .z_spacing = 2.5};
