@@ -18,6 +18,7 @@
 #include "worker/calibration/strength.h"
 #include "worker/learned/denoiser.h"
 #include "worker/methods/registry.h"
+#include "worker/pipeline/compared_part.h"
 #include "worker/pipeline/depth_blend.h"
 #include "worker/pipeline/piece_writer.h"
 #include "worker/pipeline/psf_estimate.h"
@@ -133,6 +134,7 @@ struct Workshop {
   const TileJob& job;
   TaskContext& context;
   PsfSet& psfs;
+  Backend& backend;
   Ops& ops;
   const std::vector<Measured>& views;
   const CoreFacts& input;
@@ -172,14 +174,18 @@ absl::Status DeconvolveByDepth(const Workshop& at, v1::TileResult& result) {
   return absl::OkStatus();
 }
 
-// Single planes of the core in `array`, which stays where it is meanwhile.
-CorePlane CoreOf(const Workshop& at, const Array& array) {
-  return [&at, &array](int64_t z, std::span<float> photons) {
-    Box3 plane = at.job.core_in_domain();
+// Single planes of a box of `array`, which stays where it is meanwhile.
+CorePlane PlanesOf(Ops& ops, const Array& array, const Box3& box) {
+  return [&ops, &array, box](int64_t z, std::span<float> photons) {
+    Box3 plane = box;
     plane.origin.z += z;
     plane.shape.z = 1;
-    return at.ops.Download(array, plane, photons);
+    return ops.Download(array, plane, photons);
   };
+}
+
+CorePlane CoreOf(const Workshop& at, const Array& array) {
+  return PlanesOf(at.ops, array, at.job.core_in_domain());
 }
 
 // Writes the result, on a device from where it lies.
@@ -225,29 +231,23 @@ CorePlane CoreOf(const TileJob& job, const std::vector<float>& values) {
   };
 }
 
-// The same job with the classical method, whose parameters are its own.
-absl::StatusOr<TileJob> ClassicalJob(const TileJob& job) {
-  const std::string& name = job.tile.spec().classical_method();
-  TileJob classical = job;
-  classical.method = FindMethod(name);
-  if (classical.method == nullptr || classical.method->description().needs_models()) {
-    return MakeError({.reason = v1::UNKNOWN_METHOD, .field = "deconvolve.classical_method"},
-                     fmt::format("this worker has no classical method `{}`", Printable(name)));
-  }
-  ASSIGN_OR_RETURN(classical.parameters, ResolveParameters(classical.method->description(), {}));
-  return classical;
+// How far the models' result is from that of the classical method.
+absl::Status CompareWithClassical(const Workshop& at, const Array& estimate, v1::TrustStatistics& trust) {
+  ASSIGN_OR_RETURN(const TileJob job, ClassicalJob(at.job));
+  ASSIGN_OR_RETURN(const ComparedPart part,
+                   ComparedPart::Of(at.task, at.job, job, at.context.source(), at.backend, at.ops, at.psfs, at.views));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Array> classical,
+                   Estimate(job, at.context, {.ops = part.ops(), .psfs = part.psfs(), .views = part.views()}));
+  const Box3 compared{job.core.box.origin - at.job.loaded.box.origin, job.core.box.shape};
+  return AddComparison(PlanesOf(at.ops, estimate, compared), PlanesOf(part.ops(), *classical, job.core_in_domain()),
+                       compared.shape, trust);
 }
 
 // What can be told of the models' result.
 absl::Status MeasureTrust(const Workshop& at, const Array& estimate, v1::TrustStatistics& trust) {
-  TrustedCore core{.estimate = CoreOf(at, estimate), .spread = {}, .classical = {}};
+  TrustedCore core{.estimate = CoreOf(at, estimate), .spread = {}};
   if (!at.restorer->spread().empty()) core.spread = CoreOf(at.job, at.restorer->spread());
-  std::unique_ptr<Array> classical;
-  if (at.job.tile.compare()) {
-    ASSIGN_OR_RETURN(const TileJob job, ClassicalJob(at.job));
-    ASSIGN_OR_RETURN(classical, Estimate(job, at.context, {.ops = at.ops, .psfs = at.psfs, .views = at.views}));
-    core.classical = CoreOf(at, *classical);
-  }
+  if (at.job.tile.compare()) RETURN_IF_ERROR(CompareWithClassical(at, estimate, trust));
   for (const v1::ModelUse& use : at.job.tile.models()) {
     CountStrangePatches(at.restorer->patches(), use.facts().patches(), trust);
   }
@@ -382,8 +382,17 @@ absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskConte
         job.method = denoised.method.get();
       }
     }
-    const Workshop workshop{
-        task, job, context, psfs_, *ops_, views, input, writer, backend_.threads(), restorer ? &*restorer : nullptr};
+    const Workshop workshop{task,
+                            job,
+                            context,
+                            psfs_,
+                            backend_,
+                            *ops_,
+                            views,
+                            input,
+                            writer,
+                            backend_.threads(),
+                            restorer ? &*restorer : nullptr};
     RETURN_IF_ERROR(job.blends() ? DeconvolveByDepth(workshop, tile) : DeconvolveAtOnce(workshop, tile));
   } else {
     RETURN_IF_ERROR(WriteDark(job, task, writer, tile));

@@ -35,20 +35,28 @@ void CountStrangePatches(const std::vector<learned::Figures>& patches, const v1:
 
 absl::Status AddTrust(const TrustedCore& core, const Shape3& shape, v1::TrustStatistics& trust) {
   const auto voxels = static_cast<uint64_t>(shape.y * shape.x);
-  std::vector<float> estimate(voxels), other(voxels);
+  std::vector<float> plane(voxels);
   for (int64_t z = 0; z < shape.z; ++z) {
-    RETURN_IF_ERROR(core.estimate(z, estimate));
+    RETURN_IF_ERROR(core.estimate(z, plane));
     trust.set_voxels(trust.voxels() + voxels);
-    trust.set_estimate_squares(trust.estimate_squares() + SquaresOf(estimate));
-    if (core.spread) {
-      RETURN_IF_ERROR(core.spread(z, other));
-      trust.set_spread_squares(trust.spread_squares() + SquaresOf(other));
-    }
-    if (!core.classical) continue;
-    RETURN_IF_ERROR(core.classical(z, other));
+    trust.set_estimate_squares(trust.estimate_squares() + SquaresOf(plane));
+    if (!core.spread) continue;
+    RETURN_IF_ERROR(core.spread(z, plane));
+    trust.set_spread_squares(trust.spread_squares() + SquaresOf(plane));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddComparison(const CorePlane& estimate, const CorePlane& classical, const Shape3& shape,
+                           v1::TrustStatistics& trust) {
+  const auto voxels = static_cast<uint64_t>(shape.y * shape.x);
+  std::vector<float> plane(voxels), other(voxels);
+  for (int64_t z = 0; z < shape.z; ++z) {
+    RETURN_IF_ERROR(estimate(z, plane));
+    RETURN_IF_ERROR(classical(z, other));
     trust.set_compared_voxels(trust.compared_voxels() + voxels);
     trust.set_classical_squares(trust.classical_squares() + SquaresOf(other));
-    for (size_t i = 0; i < other.size(); ++i) other[i] -= estimate[i];
+    for (size_t i = 0; i < other.size(); ++i) other[i] -= plane[i];
     trust.set_difference_squares(trust.difference_squares() + SquaresOf(other));
   }
   return absl::OkStatus();

@@ -15,8 +15,7 @@ namespace deconvoy::worker {
 // Planes of one core, as photons.
 struct TrustedCore {
   CorePlane estimate;
-  CorePlane spread;     // none: not known
-  CorePlane classical;  // what the classical method makes of it; none: not compared
+  CorePlane spread;  // none: not known
 };
 
 // Compares the patches of an image with those that a model was trained with; nothing where these are not known, or are
@@ -26,5 +25,10 @@ void CountStrangePatches(const std::vector<learned::Figures>& patches, const v1:
 
 // Sums over all planes of a core of this shape. Errors: those of the planes.
 absl::Status AddTrust(const TrustedCore& core, const Shape3& shape, v1::TrustStatistics& trust);
+
+// Compares the models' result with that of a classical method, over all planes of a box of this shape. Errors: those of
+// the planes.
+absl::Status AddComparison(const CorePlane& estimate, const CorePlane& classical, const Shape3& shape,
+                           v1::TrustStatistics& trust);
 
 }  // namespace deconvoy::worker
