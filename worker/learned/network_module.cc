@@ -1,14 +1,25 @@
 #include "worker/learned/network_module.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <cmath>
+#include <span>
+#include <utility>
 
 #include "worker/imaging/random.h"
+#include "worker/learned/few_channels.h"
+#include "worker/learned/softplus.h"
 
 namespace deconvoy::worker::learned {
 namespace {
 
 using Parts = std::vector<torch::Tensor>;
+
+// Whether what is made of it can be computed by the loops of few_channels.h and softplus.h.
+bool HasOwnLoops(const torch::Tensor& x) {
+  return !torch::GradMode::is_enabled() && x.device().is_cpu() && x.scalar_type() == torch::kFloat;
+}
 
 int64_t ChannelsOf(const Parts& parts) {
   int64_t channels = 0;
@@ -16,54 +27,89 @@ int64_t ChannelsOf(const Parts& parts) {
   return channels;
 }
 
-// Planes `from` to `to` of x, [n, c, z, y, x], and planes of 0 where it has none.
-torch::Tensor Planes(const torch::Tensor& x, int64_t from, int64_t to) {
-  const int64_t first = std::max<int64_t>(from, 0), last = std::min(to, x.size(2));
-  const torch::Tensor inside = x.slice(2, first, last);
-  if (first == from && last == to) return inside;
-  return torch::constant_pad_nd(inside, {0, 0, 0, 0, first - from, to - last});
-}
-
 // Kernels of few channels are computed several times as fast as one of planes, whose channels are those of three
-// planes. [n, in, z, y, x] to the planes `from` to `to` of [n, z, out, y, x].
-torch::Tensor ByPlanes(const Parts& parts, const torch::Tensor& weight, const torch::Tensor& bias, int64_t from,
-                       int64_t to) {
+// planes. Of [n, in, z, y, x].
+torch::Tensor ByPlanes(const Parts& parts, const torch::Tensor& weight, const torch::Tensor& bias) {
   const torch::Tensor& x = parts.front();
-  const int64_t n = x.size(0), kernel = weight.size(2), reach = kernel / 2, planes = to - from;
+  const int64_t n = x.size(0), kernel = weight.size(2), reach = kernel / 2, planes = x.size(2);
   Parts padded, shifted;
-  for (const torch::Tensor& part : parts) padded.push_back(Planes(part, from - reach, to + reach).transpose(1, 2));
+  for (const torch::Tensor& part : parts) {
+    padded.push_back(torch::constant_pad_nd(part, {0, 0, 0, 0, reach, reach}).transpose(1, 2));
+  }
   for (int64_t k = 0; k < kernel; ++k) {
     for (const torch::Tensor& part : padded) shifted.push_back(part.slice(1, k, k + planes));
   }
   const int64_t channels = kernel * ChannelsOf(parts);
   const torch::Tensor stacked = torch::cat(shifted, 2).reshape({n * planes, channels, x.size(3), x.size(4)});
   const torch::Tensor flat = weight.permute({0, 2, 1, 3, 4}).reshape({weight.size(0), channels, kernel, kernel});
-  return torch::conv2d(stacked, flat, bias, 1, reach).reshape({n, planes, weight.size(0), x.size(3), x.size(4)});
+  return torch::conv2d(stacked, flat, bias, 1, reach)
+      .reshape({n, planes, weight.size(0), x.size(3), x.size(4)})
+      .transpose(1, 2);
+}
+
+std::span<const float> ValuesOf(const torch::Tensor& tensor) {
+  return {tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel())};
+}
+
+// Of [1, in, z, y, x], whose rows follow one another.
+std::vector<ChannelPlanes> ChannelsIn(const Parts& parts) {
+  std::vector<ChannelPlanes> channels;
+  for (const torch::Tensor& part : parts) {
+    for (int64_t c = 0; c < part.size(1); ++c) {
+      channels.push_back({part.data_ptr<float>() + c * part.stride(1), part.stride(2)});
+    }
+  }
+  return channels;
 }
 
 constexpr int64_t kStripBytes = 16 << 20;
 
-// `then` of ByPlanes over all planes, as [n, out, z, y, x]. What is made on the way is several times as large as what
-// comes in and goes out.
-torch::Tensor ByStrips(const Parts& parts, const torch::Tensor& weight, const torch::Tensor& bias,
-                       const Convolution::Activate& then) {
-  const torch::Tensor& x = parts.front();
-  const int64_t n = x.size(0), planes = x.size(2);
-  if (torch::GradMode::is_enabled()) return then(ByPlanes(parts, weight, bias, 0, planes)).transpose(1, 2);
-  const int64_t voxel_bytes =
-      (ChannelsOf(parts) * weight.size(2) + weight.size(0)) * static_cast<int64_t>(sizeof(float));
-  const int64_t strip = std::clamp<int64_t>(kStripBytes / (voxel_bytes * n * x.size(3) * x.size(4)), 1, planes);
-  torch::Tensor result = torch::empty({n, planes, weight.size(0), x.size(3), x.size(4)}, x.options());
-  for (int64_t z = 0; z < planes; z += strip) {
-    const int64_t end = std::min(z + strip, planes);
-    result.slice(1, z, end).copy_(then(ByPlanes(parts, weight, bias, z, end)));
+// `then` of the convolution of [1, in, z, y, x] over all planes, made of some of them at a time.
+torch::Tensor ByStrips(Parts parts, const FewChannels& convolution, int64_t out, const Convolution::Activate& then) {
+  for (torch::Tensor& part : parts) {
+    if (part.stride(4) != 1 || part.stride(3) != part.size(4)) part = part.contiguous();
   }
-  return result.transpose(1, 2);
+  const std::vector<ChannelPlanes> channels = ChannelsIn(parts);
+  const torch::Tensor& x = parts.front();
+  const Shape3 shape{x.size(2), x.size(3), x.size(4)};
+  const int64_t plane_bytes = out * shape.y * shape.x * static_cast<int64_t>(sizeof(float));
+  const int64_t strip = std::clamp<int64_t>(kStripBytes / plane_bytes, 1, shape.z);
+  torch::Tensor result;
+  for (int64_t z = 0; z < shape.z; z += strip) {
+    const int64_t end = std::min(z + strip, shape.z);
+    const torch::Tensor some = torch::empty({1, out, end - z, shape.y, shape.x}, x.options());
+    float* const values = some.data_ptr<float>();
+    at::parallel_for(0, convolution.Blocks(shape, end - z), 1, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) convolution.Compute(i, channels, shape, z, end, values);
+    });
+    const torch::Tensor made = then(some);
+    if (strip == shape.z) return made;
+    if (!result.defined()) result = torch::empty({1, made.size(1), shape.z, shape.y, shape.x}, x.options());
+    result.slice(2, z, end).copy_(made);
+  }
+  return result;
 }
 
-// Channels below which a kernel is computed by planes: with gradients all that is made on the way is kept.
+// The same of each of [n, in, z, y, x].
+torch::Tensor OneByOne(const Parts& parts, const torch::Tensor& weight, const torch::Tensor& bias,
+                       const Convolution::Activate& then) {
+  const torch::Tensor kernels = weight.contiguous();
+  const FewChannels convolution(ValuesOf(kernels), bias.defined() ? ValuesOf(bias) : std::span<const float>(),
+                                weight.size(1), weight.size(0));
+  Parts results;
+  for (int64_t i = 0; i < parts.front().size(0); ++i) {
+    Parts one;
+    for (const torch::Tensor& part : parts) one.push_back(part.slice(0, i, i + 1));
+    results.push_back(ByStrips(std::move(one), convolution, weight.size(0), then));
+  }
+  return results.size() == 1 ? results.front() : torch::cat(results);
+}
+
+// Channels below which a kernel is not LibTorch's to compute; with gradients, below which it is one of planes: all that
+// is made on the way is then kept.
 constexpr int64_t kFew = 33, kFewWithGradients = 16;
-constexpr int64_t kLeastKernelAxes = 4;  // of a kernel: out, in, y, x
+constexpr int64_t kSoftplusGrain = 1 << 15;  // values that are worth a thread
+constexpr int64_t kLeastKernelAxes = 4;      // of a kernel: out, in, y, x
 
 }  // namespace
 
@@ -80,13 +126,24 @@ torch::Tensor Convolution::operator()(const torch::Tensor& x) const {
 
 torch::Tensor Convolution::operator()(const Parts& parts, const Activate& then) const {
   const int64_t reach = shape_.kernel / 2;
-  const int64_t few = torch::GradMode::is_enabled() ? kFewWithGradients : kFew;
-  if (shape_.dimensions == 3 && shape_.kernel > 1 && shape_.in < few && parts.front().device().is_cpu()) {
-    return ByStrips(parts, weight, bias, then);
+  if (shape_.dimensions == 3 && shape_.kernel == 3 && parts.front().device().is_cpu()) {
+    if (HasOwnLoops(parts.front()) && shape_.in < kFew) return OneByOne(parts, weight, bias, then);
+    if (torch::GradMode::is_enabled() && shape_.in < kFewWithGradients) return then(ByPlanes(parts, weight, bias));
   }
   const torch::Tensor x = parts.size() == 1 ? parts.front() : torch::cat(parts, 1);
   return then(shape_.dimensions == 2 ? torch::conv2d(x, weight, bias, 1, reach)
                                      : torch::conv3d(x, weight, bias, 1, reach));
+}
+
+torch::Tensor SoftplusOf(const torch::Tensor& x) {
+  if (!HasOwnLoops(x)) return torch::softplus(x);
+  const torch::Tensor from = x.contiguous();
+  const torch::Tensor result = torch::empty_like(from);
+  const float* const values = from.data_ptr<float>();
+  float* const to = result.data_ptr<float>();
+  at::parallel_for(0, from.numel(), kSoftplusGrain,
+                   [&](int64_t first, int64_t last) { Softplus(values + first, last - first, to + first); });
+  return result;
 }
 
 torch::Tensor AddToValue(const torch::Tensor& outputs, const torch::Tensor& u) {

@@ -32,8 +32,9 @@ class Convolution : public torch::nn::Module {
   // [n, in, (z,) y, x] to [n, out, (z,) y, x].
   torch::Tensor operator()(const torch::Tensor& x) const;
 
-  // What `then` makes of the convolution of `parts`, whose channels follow one another: a value of each value. Where no
-  // gradients are needed it is made of some planes at a time, while they are in the cache.
+  // What `then` makes of the convolution of `parts`, whose channels follow one another: anything of the same voxels,
+  // from their own channels alone. Where no gradients are needed it is made of some planes at a time, while they are in
+  // the cache.
   torch::Tensor operator()(const std::vector<torch::Tensor>& parts, const Activate& then) const;
 
   torch::Tensor weight, bias;  // bias is undefined where there is none
@@ -41,6 +42,9 @@ class Convolution : public torch::nn::Module {
  private:
   const Shape shape_;
 };
+
+// ln(1 + e^x) of each value.
+torch::Tensor SoftplusOf(const torch::Tensor& x);
 
 // A network as a module. Its parameters and buffers are what a model's file holds, by name.
 class Network : public torch::nn::Module {

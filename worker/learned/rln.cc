@@ -11,12 +11,20 @@ constexpr int64_t kWidth = 4;
 constexpr double kLeastDenominator = 1e-4;
 
 torch::Tensor Activate(Activation activation, const torch::Tensor& x) {
-  return activation == Activation::kSoftplus ? torch::softplus(x) : x;
+  return activation == Activation::kSoftplus ? SoftplusOf(x) : x;
+}
+
+torch::Tensor Same(const torch::Tensor& x) {
+  return x;
+}
+
+torch::Tensor MeanOfChannels(const torch::Tensor& x) {
+  return x.mean(1, /*keepdim=*/true);
 }
 
 // s(a x + c) with (a, c) = `affine`.
 torch::Tensor Scaled(const torch::Tensor& x, const torch::Tensor& affine) {
-  return torch::softplus(x * affine[0] + affine[1]);
+  return SoftplusOf(x * affine[0] + affine[1]);
 }
 
 }  // namespace
@@ -25,6 +33,10 @@ RlnUnit::RlnUnit(int64_t in, int64_t out)
     : convolution(register_module("c", std::make_shared<Convolution>(Convolution::Shape{.in = in, .out = out}))) {}
 
 torch::Tensor RlnUnit::operator()(const std::vector<torch::Tensor>& parts) {
+  return (*this)(parts, Same);
+}
+
+torch::Tensor RlnUnit::operator()(const std::vector<torch::Tensor>& parts, const Convolution::Activate& then) {
   if (settling) {
     const torch::NoGradGuard no_gradients;
     const torch::Tensor plain = (*convolution)(torch::cat(parts, 1)).transpose(0, 1).flatten(1);
@@ -33,7 +45,7 @@ torch::Tensor RlnUnit::operator()(const std::vector<torch::Tensor>& parts) {
     convolution->weight.div_(deviation.view({-1, 1, 1, 1, 1}));
     settling = false;
   }
-  return (*convolution)(parts, [this](const torch::Tensor& x) { return Activate(activation, x); });
+  return (*convolution)(parts, [&](const torch::Tensor& x) { return then(Activate(activation, x)); });
 }
 
 RlnBlock::RlnBlock(bool deep) {
@@ -49,18 +61,24 @@ RlnBlock::RlnBlock(bool deep) {
   add(back_units, "back", 2 * kWidth);
 }
 
-torch::Tensor RlnBlock::Through(const std::vector<std::shared_ptr<RlnUnit>>& units, const torch::Tensor& x) {
-  const torch::Tensor first = (*units[0])({x}), second = (*units[1])({first});
-  return units.size() == 2 ? second : (*units[2])({first, second});
+torch::Tensor RlnBlock::Through(const std::vector<std::shared_ptr<RlnUnit>>& units, const torch::Tensor& x,
+                                const Convolution::Activate& then) {
+  const torch::Tensor first = (*units[0])({x});
+  if (units.size() == 2) return (*units[1])({first}, then);
+  return (*units[2])({first, (*units[1])({first})}, then);
 }
 
 torch::Tensor RlnBlock::Quotient(const torch::Tensor& x) {
-  const torch::Tensor forward = (Through(forward_units, x) + Activate(activation, x)).mean(1, /*keepdim=*/true);
+  const torch::Tensor forward = Through(forward_units, x, MeanOfChannels) + Activate(activation, x);
   return x / (forward + kLeastDenominator);
 }
 
 torch::Tensor RlnBlock::Back(const torch::Tensor& quotient) {
-  return Through(back_units, quotient);
+  return Through(back_units, quotient, Same);
+}
+
+torch::Tensor RlnBlock::MeanBack(const torch::Tensor& quotient) {
+  return Through(back_units, quotient, MeanOfChannels);
 }
 
 Rln::Rln(int64_t outputs)
@@ -80,15 +98,15 @@ Rln::Rln(int64_t outputs)
 
 torch::Tensor Rln::Restore(const torch::Tensor& u, const torch::Tensor& /*noise*/) {
   const torch::Tensor back = coarse_->Back(coarse_->Quotient(torch::avg_pool3d(u, 2)));
-  const torch::Tensor up = torch::softplus(torch::conv_transpose3d(back, up_, up_bias_, 2));
-  const torch::Tensor e1 = Scaled(u * (*raised_)({up}).mean(1, true), first_);
-  const torch::Tensor e2 = Scaled(e1 * (fine_->Back(fine_->Quotient(u)) + 1).mean(1, true), second_);
+  const torch::Tensor up = SoftplusOf(torch::conv_transpose3d(back, up_, up_bias_, 2));
+  const torch::Tensor e1 = Scaled(u * (*raised_)({up}, MeanOfChannels), first_);
+  const torch::Tensor e2 = Scaled(e1 * (fine_->MeanBack(fine_->Quotient(u)) + 1), second_);
   const torch::Tensor merged = (*merge_1_)({e2});
   const torch::Tensor again = (*merge_2_)({merged, e1, e2});
-  const torch::Tensor last = (*merge_3_)({merged, again});
-  const torch::Tensor value = torch::softplus(last.slice(1, 0, 2 * kWidth)).mean(1, true);
-  if (outputs_ == 1) return value;
-  return torch::cat({value, last.slice(1, 2 * kWidth).mean(1, true)}, 1);
+  return (*merge_3_)({merged, again}, [this](const torch::Tensor& last) {
+    const torch::Tensor value = MeanOfChannels(SoftplusOf(last.slice(1, 0, 2 * kWidth)));
+    return outputs_ == 1 ? value : torch::cat({value, MeanOfChannels(last.slice(1, 2 * kWidth))}, 1);
+  });
 }
 
 void Rln::Settle(const torch::Tensor& u) {

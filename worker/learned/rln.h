@@ -28,6 +28,8 @@ class RlnUnit : public torch::nn::Module {
   RlnUnit(int64_t in, int64_t out);
   // Of `parts`, whose channels follow one another.
   torch::Tensor operator()(const std::vector<torch::Tensor>& parts);
+  // What `then` makes of that (Convolution), which need not be kept.
+  torch::Tensor operator()(const std::vector<torch::Tensor>& parts, const Convolution::Activate& then);
 
   Activation activation = Activation::kSoftplus;
   bool settling = false;  // the next pass makes mean 0 and deviation 1
@@ -35,7 +37,7 @@ class RlnUnit : public torch::nn::Module {
 };
 
 // The blocks FP, DV and BP of one grid. With the kernels of a PSF and without activations,
-// x mean(Back(Quotient(x))) is one step of Richardson-Lucy from the image itself.
+// x MeanBack(Quotient(x)) is one step of Richardson-Lucy from the image itself.
 class RlnBlock : public torch::nn::Module {
  public:
   // `deep`: three convolutions each way, else two.
@@ -44,12 +46,15 @@ class RlnBlock : public torch::nn::Module {
   torch::Tensor Quotient(const torch::Tensor& x);
   // [n, 8, ...].
   torch::Tensor Back(const torch::Tensor& quotient);
+  // The mean of its channels, [n, 1, ...].
+  torch::Tensor MeanBack(const torch::Tensor& quotient);
 
   std::vector<std::shared_ptr<RlnUnit>> forward_units, back_units;
   Activation activation = Activation::kSoftplus;  // of what is added
 
  private:
-  static torch::Tensor Through(const std::vector<std::shared_ptr<RlnUnit>>& units, const torch::Tensor& x);
+  static torch::Tensor Through(const std::vector<std::shared_ptr<RlnUnit>>& units, const torch::Tensor& x,
+                               const Convolution::Activate& then);
 };
 
 class Rln final : public Network {

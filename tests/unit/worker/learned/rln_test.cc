@@ -80,7 +80,7 @@ TEST(RlnBlock, IsOneStepOfRichardsonLucy) {
     for (int64_t to = 0; to < 8; ++to) Set(*block.back_units.back(), to, 0, delta);
 
     const torch::Tensor x = torch::from_blob(image.data(), {1, 1, kShape.z, kShape.y, kShape.x});
-    const torch::Tensor step = (x * block.Back(block.Quotient(x)).mean(1, true)).contiguous();
+    const torch::Tensor step = (x * block.MeanBack(block.Quotient(x))).contiguous();
     // Beyond its faces the network sees zeros, the method the other side: two convolutions reach 2 voxels in.
     for (int64_t z = 2; z < kShape.z - 2; ++z) {
       for (int64_t i = 2; i < kShape.y - 2; ++i) {
