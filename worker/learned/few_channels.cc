@@ -1,7 +1,6 @@
 #include "worker/learned/few_channels.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 namespace deconvoy::worker::learned {
@@ -9,8 +8,8 @@ namespace {
 
 constexpr int64_t kTaps = 27;
 // Extents of a block, so that what it reads stays in a core's own cache.
-constexpr int64_t kBlockPlanes = 4, kBlockRows = 8;
-constexpr int64_t kSlack = 144;  // zeros behind a row, as many as may be read
+constexpr int64_t kBlockRows = 8;
+constexpr int64_t kSlack = 144;  // zeros about a row: one before it, and behind it as many as may be read
 
 int64_t Parts(int64_t n, int64_t part) {
   return (n + part - 1) / part;
@@ -43,6 +42,7 @@ template <int kBytes, int kGroup, int kWide>
                                                 const float* bias, const Target& target) {
   using V = Vector<kBytes>;
   constexpr int64_t kStep = V::kLanes * kWide;
+  static_assert(kStep + 2 <= kSlack);
   for (int64_t z = 0; z < target.planes; ++z) {
     for (int64_t y = 0; y < target.rows; ++y) {
       for (int64_t x = 0; x < target.width; x += kStep) {
@@ -77,8 +77,8 @@ template <int kBytes, int kGroup, int kWide>
 using ComputeFunction = void (*)(int group, const Padded&, int64_t in, const float* kernels, const float* bias,
                                  const Target&);
 
-// With as many vectors beside one another as a group leaves room for in the processor's registers, `kSums` of which hold
-// sums. REQUIRES: group <= kSums.
+// With as many vectors beside one another as a group leaves room for in the processor's registers, `kSums` of which
+// hold sums. REQUIRES: group <= kSums.
 template <int kBytes, int kSums>
 [[gnu::always_inline]] inline void ComputeAny(int group, const Padded& padded, int64_t in, const float* kernels,
                                               const float* bias, const Target& target) {
@@ -173,17 +173,18 @@ int64_t FewChannels::Blocks(const Shape3& shape, int64_t planes) const {
   return Parts(planes, kBlockPlanes) * Parts(shape.y, kBlockRows);
 }
 
+int64_t FewChannels::ScratchValues(const Shape3& shape) const {
+  return in_ * (kBlockPlanes + 2) * (kBlockRows + 2) * (shape.x + kSlack);
+}
+
 void FewChannels::Compute(int64_t block, std::span<const ChannelPlanes> input, const Shape3& shape, int64_t from,
-                          int64_t to, float* result) const {
+                          int64_t to, std::span<float> scratch, float* result) const {
   const int64_t across = Parts(shape.y, kBlockRows);
   const int64_t z = from + block / across * kBlockPlanes, y = block % across * kBlockRows;
   const int64_t planes = std::min(kBlockPlanes, to - z), rows = std::min(kBlockRows, shape.y - y);
-  Padded padded{.row = shape.x + kSlack};
+  Padded padded{.first = scratch.data(), .row = shape.x + kSlack};
   padded.plane = (rows + 2) * padded.row;
   padded.channel = (planes + 2) * padded.plane;
-  thread_local std::vector<float> scratch;
-  scratch.resize(static_cast<size_t>(in_ * padded.channel));
-  padded.first = scratch.data();
   Pad(input, shape, z - 1, y - 1, planes + 2, rows + 2, padded, scratch.data());
   Target target{.row = shape.x,
                 .plane = shape.y * shape.x,

@@ -3,10 +3,13 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <functional>
 #include <span>
 #include <utility>
 
+#include "worker/imaging/parallel.h"
 #include "worker/imaging/random.h"
 #include "worker/learned/few_channels.h"
 #include "worker/learned/softplus.h"
@@ -64,8 +67,27 @@ std::vector<ChannelPlanes> ChannelsIn(const Parts& parts) {
 
 constexpr int64_t kStripBytes = 16 << 20;
 
+// `body(i)` for 0 to count - 1 and the scratch of whoever calls it: each thread has one, of `values`.
+class Threads {
+ public:
+  explicit Threads(int64_t values) : scratch_(static_cast<size_t>(at::get_num_threads())) {
+    for (std::vector<float>& one : scratch_) one.resize(static_cast<size_t>(values));
+  }
+  void Share(int64_t count, const std::function<void(int64_t, std::span<float>)>& body) {
+    std::atomic<int64_t> next{0};
+    const auto threads = static_cast<int>(scratch_.size());
+    ParallelFor(threads, threads, [&](int64_t thread) {
+      for (int64_t i = next++; i < count; i = next++) body(i, scratch_[static_cast<size_t>(thread)]);
+    });
+  }
+
+ private:
+  std::vector<std::vector<float>> scratch_;
+};
+
 // `then` of the convolution of [1, in, z, y, x] over all planes, made of some of them at a time.
-torch::Tensor ByStrips(Parts parts, const FewChannels& convolution, int64_t out, const Convolution::Activate& then) {
+torch::Tensor ByStrips(Parts parts, const FewChannels& convolution, int64_t out, const Convolution::Activate& then,
+                       Threads& threads) {
   for (torch::Tensor& part : parts) {
     if (part.stride(4) != 1 || part.stride(3) != part.size(4)) part = part.contiguous();
   }
@@ -73,14 +95,15 @@ torch::Tensor ByStrips(Parts parts, const FewChannels& convolution, int64_t out,
   const torch::Tensor& x = parts.front();
   const Shape3 shape{x.size(2), x.size(3), x.size(4)};
   const int64_t plane_bytes = out * shape.y * shape.x * static_cast<int64_t>(sizeof(float));
-  const int64_t strip = std::clamp<int64_t>(kStripBytes / plane_bytes, 1, shape.z);
+  const int64_t block = FewChannels::kBlockPlanes;
+  const int64_t strip = std::min(std::max(kStripBytes / plane_bytes / block, int64_t{1}) * block, shape.z);
   torch::Tensor result;
   for (int64_t z = 0; z < shape.z; z += strip) {
     const int64_t end = std::min(z + strip, shape.z);
     const torch::Tensor some = torch::empty({1, out, end - z, shape.y, shape.x}, x.options());
     float* const values = some.data_ptr<float>();
-    at::parallel_for(0, convolution.Blocks(shape, end - z), 1, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) convolution.Compute(i, channels, shape, z, end, values);
+    threads.Share(convolution.Blocks(shape, end - z), [&](int64_t i, std::span<float> scratch) {
+      convolution.Compute(i, channels, shape, z, end, scratch, values);
     });
     const torch::Tensor made = then(some);
     if (strip == shape.z) return made;
@@ -96,20 +119,22 @@ torch::Tensor OneByOne(const Parts& parts, const torch::Tensor& weight, const to
   const torch::Tensor kernels = weight.contiguous();
   const FewChannels convolution(ValuesOf(kernels), bias.defined() ? ValuesOf(bias) : std::span<const float>(),
                                 weight.size(1), weight.size(0));
+  const torch::Tensor& x = parts.front();
+  Threads threads(convolution.ScratchValues({x.size(2), x.size(3), x.size(4)}));
   Parts results;
-  for (int64_t i = 0; i < parts.front().size(0); ++i) {
+  for (int64_t i = 0; i < x.size(0); ++i) {
     Parts one;
     for (const torch::Tensor& part : parts) one.push_back(part.slice(0, i, i + 1));
-    results.push_back(ByStrips(std::move(one), convolution, weight.size(0), then));
+    results.push_back(ByStrips(std::move(one), convolution, weight.size(0), then, threads));
   }
   return results.size() == 1 ? results.front() : torch::cat(results);
 }
 
-// Channels below which a kernel is not LibTorch's to compute; with gradients, below which it is one of planes: all that
-// is made on the way is then kept.
+// Channels of the input below which a kernel is not LibTorch's to compute; with gradients, below which it is one of
+// planes: all that is made on the way is then kept.
 constexpr int64_t kFew = 33, kFewWithGradients = 16;
-constexpr int64_t kSoftplusGrain = 1 << 15;  // values that are worth a thread
-constexpr int64_t kLeastKernelAxes = 4;      // of a kernel: out, in, y, x
+constexpr int64_t kSoftplusPart = 1 << 16;  // values that are worth a thread
+constexpr int64_t kLeastKernelAxes = 4;     // of a kernel: out, in, y, x
 
 }  // namespace
 
@@ -141,8 +166,11 @@ torch::Tensor SoftplusOf(const torch::Tensor& x) {
   const torch::Tensor result = torch::empty_like(from);
   const float* const values = from.data_ptr<float>();
   float* const to = result.data_ptr<float>();
-  at::parallel_for(0, from.numel(), kSoftplusGrain,
-                   [&](int64_t first, int64_t last) { Softplus(values + first, last - first, to + first); });
+  const int64_t n = from.numel(), parts = (n + kSoftplusPart - 1) / kSoftplusPart;
+  ParallelFor(at::get_num_threads(), parts, [&](int64_t part) {
+    const int64_t first = part * kSoftplusPart;
+    Softplus(values + first, std::min(kSoftplusPart, n - first), to + first);
+  });
   return result;
 }
 

@@ -33,8 +33,8 @@ class Convolution : public torch::nn::Module {
   torch::Tensor operator()(const torch::Tensor& x) const;
 
   // What `then` makes of the convolution of `parts`, whose channels follow one another: anything of the same voxels,
-  // from their own channels alone. Where no gradients are needed it is made of some planes at a time, while they are in
-  // the cache.
+  // from their own channels alone. It may be called for some planes of one image at a time, while they are in the
+  // cache.
   torch::Tensor operator()(const std::vector<torch::Tensor>& parts, const Activate& then) const;
 
   torch::Tensor weight, bias;  // bias is undefined where there is none

@@ -35,7 +35,7 @@ constexpr float kFarthest = 40;  // beyond it the squares of what is added would
 }
 
 #if defined(__x86_64__)
-[[gnu::target("avx512f")]] void AllAvx512(const float* from, int64_t n, float* to) {
+[[gnu::target("avx512f,fma")]] void AllAvx512(const float* from, int64_t n, float* to) {
   All(from, n, to);
 }
 [[gnu::target("avx2,fma")]] void AllAvx2(const float* from, int64_t n, float* to) {
@@ -50,9 +50,10 @@ void AllAnywhere(const float* from, int64_t n, float* to) {
 
 void Softplus(const float* from, int64_t n, float* to) {
 #if defined(__x86_64__)
-  static const auto compute = __builtin_cpu_supports("avx512f") ? AllAvx512
-                              : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? AllAvx2
-                                                                                                : AllAnywhere;
+  static const auto compute = [] {
+    if (!__builtin_cpu_supports("fma")) return AllAnywhere;
+    return __builtin_cpu_supports("avx512f") ? AllAvx512 : __builtin_cpu_supports("avx2") ? AllAvx2 : AllAnywhere;
+  }();
 #else
   static const auto compute = AllAnywhere;
 #endif

@@ -3,13 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <cmath>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
 #include "worker/imaging/random.h"
-#include "worker/learned/softplus.h"
 
 namespace deconvoy::worker::learned {
 namespace {
@@ -57,8 +54,9 @@ TEST_P(FewChannelsTest, IsTheSumOverKernelsAndChannels) {
   // What may not be written.
   constexpr float kUntouched = 1e30F;
   std::vector<float> result(static_cast<size_t>(out * planes * shape.y * shape.x + 200), kUntouched);
+  std::vector<float> scratch(static_cast<size_t>(convolution.ScratchValues(shape)), kUntouched);
   for (int64_t i = convolution.Blocks(shape, planes) - 1; i >= 0; --i) {
-    convolution.Compute(i, input.channels, shape, from, shape.z, result.data());
+    convolution.Compute(i, input.channels, shape, from, shape.z, scratch, result.data());
   }
   size_t at = 0;
   for (int64_t o = 0; o < out; ++o) {
@@ -88,32 +86,11 @@ TEST(FewChannels, WithoutABiasIsZeroOfZeros) {
   const std::array<ChannelPlanes, 1> channels{{{zeros.data(), 35}}};
   std::vector<float> result(210, 1);
   const FewChannels convolution(kernels, {}, one.in, one.out);
+  std::vector<float> scratch(static_cast<size_t>(convolution.ScratchValues(one.shape)));
   for (int64_t i = 0; i < convolution.Blocks(one.shape, 2); ++i) {
-    convolution.Compute(i, channels, one.shape, 0, 2, result.data());
+    convolution.Compute(i, channels, one.shape, 0, 2, scratch, result.data());
   }
   EXPECT_EQ(result, std::vector<float>(210, 0));
-}
-
-TEST(Softplus, IsTheLogarithmOfOneAndTheExponential) {
-  std::vector<float> x;
-  for (int i = -3000; i <= 3000; ++i) x.push_back(static_cast<float>(i) * 0.013F);
-  std::vector<float> result(x.size());
-  Softplus(x.data(), static_cast<int64_t>(x.size()), result.data());
-  for (size_t i = 0; i < x.size(); ++i) {
-    const double expected = std::max<double>(x[i], 0) + std::log1p(std::exp(-std::fabs(static_cast<double>(x[i]))));
-    ASSERT_NEAR(result[i] / expected, 1, 4e-7) << x[i];
-  }
-}
-
-TEST(Softplus, OfTheFarthestValuesIsTheirPositivePart) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  std::vector<float> x{-kInfinity, -1e30F, -200, 200, 1e30F, kInfinity, std::nanf("")};
-  Softplus(x.data(), static_cast<int64_t>(x.size()), x.data());
-  for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(x[i], 0, 1e-17);
-  EXPECT_EQ(x[3], 200);
-  EXPECT_EQ(x[4], 1e30F);
-  EXPECT_EQ(x[5], kInfinity);
-  EXPECT_TRUE(std::isnan(x[6]));
 }
 
 }  // namespace

@@ -138,22 +138,37 @@ INSTANTIATE_TEST_SUITE_P(Networks, EveryNetwork, ::testing::ValuesIn(AllNetworks
                            return name;
                          });
 
-// Strips of some planes, and channels that come in parts.
+// Strips of some planes, channels that come in parts, and what is made of them while they are there.
 TEST(Convolution, IsTheSameInStrips) {
   const torch::NoGradGuard no_gradients;
-  const auto positive = [](const torch::Tensor& x) { return torch::relu(x); };
-  for (const int64_t kernel : {3, 5}) {
-    for (const int64_t planes : {1, 2, 13}) {
-      Convolution convolution({.in = 5, .out = 3, .kernel = kernel});
-      DrawWeights(convolution, testing::Seed());
-      convolution.bias.fill_(0.25F);
-      const torch::Tensor x = torch::rand({2, 5, planes, 200, 200});
-      const torch::Tensor plain = torch::conv3d(x, convolution.weight, convolution.bias, 1, kernel / 2);
-      EXPECT_LE((convolution(x) - plain).abs().max().item<float>(), 1e-4F) << kernel << ' ' << planes;
-      const torch::Tensor parts = convolution({x.slice(1, 0, 2), x.slice(1, 2)}, positive);
-      EXPECT_LE((parts - positive(plain)).abs().max().item<float>(), 1e-4F) << kernel << ' ' << planes;
-    }
+  SetThreads(2);
+  const auto mean_light = [](const torch::Tensor& x) { return torch::relu(x).mean(1, true); };
+  for (const int64_t planes : {1, 4, 9}) {  // four are a strip
+    Convolution convolution({.in = 5, .out = 16});
+    DrawWeights(convolution, testing::Seed());
+    convolution.bias.fill_(0.25F);
+    const torch::Tensor x = torch::rand({2, planes, 5, 256, 300}).transpose(1, 2);
+    const torch::Tensor plain = torch::conv3d(x, convolution.weight, convolution.bias, 1, 1);
+    EXPECT_LE((convolution(x) - plain).abs().max().item<float>(), 1e-4F) << planes;
+    const torch::Tensor parts = convolution({x.slice(1, 0, 2), x.slice(1, 2)}, mean_light);
+    EXPECT_LE((parts - mean_light(plain)).abs().max().item<float>(), 1e-4F) << planes;
   }
+}
+
+TEST(Convolution, OfOtherKernelsIsLibTorchs) {
+  const torch::NoGradGuard no_gradients;
+  Convolution convolution({.in = 3, .out = 2, .kernel = 5});
+  DrawWeights(convolution, testing::Seed());
+  const torch::Tensor x = torch::rand({1, 3, 6, 20, 20});
+  EXPECT_TRUE(torch::equal(convolution(x), torch::conv3d(x, convolution.weight, convolution.bias, 1, 2)));
+}
+
+TEST(SoftplusOf, IsTheSameWithGradientsAndWithout) {
+  const torch::Tensor x = torch::randn({3, 5, 40, 41, 42}) * 8;
+  const torch::Tensor with = SoftplusOf(x);
+  const torch::NoGradGuard no_gradients;
+  const torch::Tensor without = SoftplusOf(x.transpose(1, 2)).transpose(1, 2);
+  EXPECT_LE(((with - without).abs() / with.clamp_min(1e-6)).max().item<float>(), 2e-6F);
 }
 
 }  // namespace
