@@ -46,17 +46,20 @@ absl::StatusOr<TileJob> ClassicalJob(const TileJob& job) {
   const v1::Method& method = classical.method->description();
   ASSIGN_OR_RETURN(classical.parameters, ResolveParameters(method, {}));
   classical.core.box = Middle(job.core.box, kMostCompared);
-  if (classical.core.box == job.core.box || job.boundary != v1::EXTEND || method.halo_factor() >= kWholeFrames) {
-    classical.core = job.core;
-    return classical;
-  }
+  const bool whole = classical.core.box == job.core.box || job.boundary != v1::EXTEND;
+  if (whole || method.halo_factor() >= kWholeFrames) return classical;
   const v1::PsfReport& report = job.tile.psfs(0);
   const Shape3 psf = ToShape3(report.crop_shape());
   const Shape3 halo = ScaledHalo({HaloExtent(psf.z, report.spread_z()), HaloExtent(psf.y, report.spread_y()),
                                   HaloExtent(psf.x, report.spread_x())},
                                  HaloFactor(method.halo_factor(), job.boundary));
   classical.loaded.box = Intersect(Grown(classical.core.box, halo), job.loaded.box);
-  classical.domain = PaddedShape(classical.loaded.box.shape, psf, job.boundary);
+  if (classical.loaded.box == job.loaded.box) return classical;
+  // That of the tile, whose margin its place in the frame and a machine's costs may have chosen, has room for a part,
+  // too.
+  const Shape3 padded = PaddedShape(classical.loaded.box.shape, psf, job.boundary);
+  classical.domain = {std::min(padded.z, job.domain.z), std::min(padded.y, job.domain.y),
+                      std::min(padded.x, job.domain.x)};
   return classical;
 }
 

@@ -4,7 +4,6 @@
 #include <absl/status/statusor.h>
 
 #include <memory>
-#include <span>
 #include <vector>
 
 #include "worker/ops/backend.h"
@@ -18,7 +17,8 @@ namespace deconvoy::worker {
 inline constexpr Shape3 kMostCompared{64, 192, 192};
 
 // The job with the classical method that it names, whose parameters are its own, on that part and the halo that the
-// method needs. Errors: UNKNOWN_METHOD, those of parameters.
+// method needs; for a method that needs all of a frame, on all that is loaded. Errors: UNKNOWN_METHOD, those of
+// parameters.
 absl::StatusOr<TileJob> ClassicalJob(const TileJob& job);
 
 // What a job on a part of a tile is computed with: that of the tile where the part is all of it.

@@ -1,7 +1,5 @@
 #include "worker/pipeline/tile.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <memory>
 #include <optional>
