@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 
 namespace deconvoy::server {
@@ -59,7 +60,12 @@ void AddTrust(const v1::TrustStatistics& added, v1::TrustStatistics& total) {
 
 std::vector<v1::Finding> TrustFindings(const v1::DeconvolveSpec& spec, const v1::TrustStatistics& trust) {
   std::vector<v1::Finding> findings;
-  if (trust.compared_voxels() > 0) {
+  if (trust.compared_voxels() > 0 && !(trust.classical_squares() > 0) && trust.difference_squares() > 0) {
+    findings.push_back(Info(fmt::format("on {:.3g} million voxels the models' result has light where that of `{}` has "
+                                        "none at all",
+                                        1e-6 * static_cast<double>(trust.compared_voxels()), spec.classical_method()),
+                            "difference", std::numeric_limits<double>::infinity()));
+  } else if (trust.compared_voxels() > 0) {
     const double share = Share(trust.difference_squares(), trust.classical_squares());
     findings.push_back(
         Info(fmt::format("on {:.3g} million voxels the models' result differs from that of `{}` by {:.0f} % "

@@ -50,6 +50,9 @@ TEST(TrustFindings, SayNothingOfWhatIsNotKnown) {
   const std::vector<v1::Finding> findings = TrustFindings({}, dark);
   ASSERT_EQ(findings.size(), 1U);
   EXPECT_EQ(findings[0].info().metadata().at("difference"), "0") << "of a result without light";
+  dark.set_difference_squares(3);
+  EXPECT_THAT(TrustFindings({}, dark)[0].message(), HasSubstr("has light where that of"));
+  EXPECT_EQ(TrustFindings({}, dark)[0].info().metadata().at("difference"), "inf");
 }
 
 }  // namespace
