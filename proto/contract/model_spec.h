@@ -48,7 +48,7 @@ bool AppliesModels(const v1::DeconvolveSpec& spec);
 Shape3 ModelHalo(const google::protobuf::RepeatedPtrField<v1::ModelUse>& models);
 
 // Extents of the boxes, without their halo, in which a model takes noise out of a padded domain.
-inline constexpr Shape3 kDenoisedCore{96, 96, 96};
+inline constexpr Shape3 kDenoisedCore{112, 112, 112};
 
 // Adds what the model takes that is a method's denoiser: one box, with the values that go in and come out; and for each
 // padded voxel its value and what becomes of it. `bytes_per_voxel` and `halo` are the model's.

@@ -24,6 +24,12 @@ int64_t UpTo(int64_t n, int64_t step) {
   return (n + step - 1) / step * step;
 }
 
+// As few parts of n voxels as there can be of at most `most`, about alike; a multiple of `step`.
+int64_t PartOf(int64_t n, int64_t most, int64_t step) {
+  const int64_t longest = UpTo(std::max<int64_t>(most, 1), step), parts = (n + longest - 1) / longest;
+  return UpTo((n + parts - 1) / parts, step);
+}
+
 // Voxel i of a line of n that goes on beyond its ends as if reflected, the ends themselves once.
 int64_t Mirrored(int64_t i, int64_t n) {
   if (n == 1) return 0;
@@ -108,8 +114,7 @@ absl::StatusOr<Estimate> ApplyToFrame(std::span<const Model* const> models, std:
     halo = {std::max(halo.z, one.z), std::max(halo.y, one.y), std::max(halo.x, one.x)};
   }
   halo = {UpTo(halo.z, step), UpTo(halo.y, step), UpTo(halo.x, step)};
-  const Shape3 cut{UpTo(std::max<int64_t>(core.z, 1), step), UpTo(std::max<int64_t>(core.y, 1), step),
-                   UpTo(std::max<int64_t>(core.x, 1), step)};
+  const Shape3 cut{PartOf(shape.z, core.z, step), PartOf(shape.y, core.y, step), PartOf(shape.x, core.x, step)};
   Estimate result{std::vector<float>(frame.size()), {}};
   for (int64_t z = 0; z < shape.z; z += cut.z) {
     for (int64_t y = 0; y < shape.y; y += cut.y) {
