@@ -19,6 +19,8 @@ namespace {
 // Images overlap by eighths of a patch, so that validation and training of a given image are different places of it.
 constexpr int64_t kValidationShare = 8;
 constexpr float kLeastReach = 0.01F;
+// Specimens are places in frames that are up to so many times as wide: nuclei are as large as frames allow.
+constexpr double kWidestFrame = 4;
 // Specimens whose patch has nothing nearly as bright as what lies around it are drawn anew, so many times.
 constexpr uint64_t kAttempts = 20;
 constexpr float kSeen = 0.25F;
@@ -265,8 +267,7 @@ absl::StatusOr<const PreparedPsf*> Examples::FurtherBlurAlong(LateralAxis degrad
 
 Example Examples::Noisy(uint64_t seed, v1::SpecimenKind kind) const {
   Example example;
-  example.target =
-      DrawSpecimen({recipe_.patch, kind, seed, Spacing(recipe_, 0), Spacing(recipe_, 1), recipe_.held_out});
+  example.target = Specimen(seed, kind, recipe_.patch, recipe_.patch);
   const float peak = *std::max_element(example.target.begin(), example.target.end());
   Random random(seed);
   example.noise =
@@ -280,15 +281,24 @@ Example Examples::Noisy(uint64_t seed, v1::SpecimenKind kind) const {
 
 std::vector<float> Examples::Specimen(uint64_t seed, v1::SpecimenKind kind, const Shape3& drawn,
                                       const Shape3& inner) const {
-  std::vector<float> specimen;
+  SpecimenRequest request{drawn, kind, seed, Spacing(recipe_, 0), Spacing(recipe_, 1), recipe_.held_out};
   for (uint64_t attempt = 0; attempt < kAttempts; ++attempt) {
-    const uint64_t own = attempt == 0 ? seed : Random::OfVoxel(seed, 3, attempt).Next();
-    specimen = DrawSpecimen({drawn, kind, own, Spacing(recipe_, 0), Spacing(recipe_, 1), recipe_.held_out});
+    if (attempt > 0) request.seed = Random::OfVoxel(seed, 3, attempt).Next();
+    Random random = Random::OfVoxel(request.seed, 4, 0);
+    const double wider = std::exp(random.Uniform(0, std::log(kWidestFrame)));
+    const auto widened = [wider](int64_t extent) { return std::llround(wider * static_cast<double>(extent)); };
+    request.shape = {drawn.z, widened(drawn.y), widened(drawn.x)};
+    const int64_t y = random.Below(request.shape.y - drawn.y + 1), x = random.Below(request.shape.x - drawn.x + 1);
+    request.window = {{0, y, x}, drawn};
+    std::vector<float> specimen = DrawSpecimen(request);
     const std::vector<float> middle = Cut(specimen, drawn, Middle(drawn, inner));
     const float brightest = *std::max_element(specimen.begin(), specimen.end());
-    if (*std::max_element(middle.begin(), middle.end()) >= kSeen * brightest) break;
+    const float seen = *std::max_element(middle.begin(), middle.end());
+    if (seen > 0 && seen >= kSeen * brightest) return specimen;
   }
-  return specimen;
+  request.shape = drawn;
+  request.window = {};
+  return DrawSpecimen(request);
 }
 
 absl::StatusOr<Scene> Examples::Draw(uint64_t seed, v1::SpecimenKind kind, const Shape3& inner) {

@@ -74,7 +74,8 @@ class Examples {
   Example Noisy(uint64_t seed, v1::SpecimenKind kind) const;
   // Whose inner box has the extents `inner`.
   absl::StatusOr<Scene> Draw(uint64_t seed, v1::SpecimenKind kind, const Shape3& inner);
-  // Of the extents `drawn`, with something in its middle, of extents `inner`.
+  // A place of extents `drawn` in a frame that is as large or larger, with something in its middle, of extents
+  // `inner`, where a few attempts find one.
   std::vector<float> Specimen(uint64_t seed, v1::SpecimenKind kind, const Shape3& drawn, const Shape3& inner) const;
   // The convolution of what lies in a box, which counts as empty outside, on as large a box.
   absl::StatusOr<std::vector<float>> Blurred(const std::vector<float>& values, const Shape3& shape,

@@ -22,9 +22,12 @@
 namespace deconvoy::worker::learned {
 namespace {
 
-constexpr double kLeastRate = 0.01;        // over the first one
-constexpr double kRangeSpread = 0.4;       // of the logarithm of an example's range
+constexpr double kLeastRate = 0.01;  // over the first one
+// Of what an example's range counts as, over its own: from two thirds to twice, for patches that are dark in a frame
+// with something bright.
+constexpr double kLeastLogRange = -0.4, kMostLogRange = 0.8;
 constexpr double kHiddenShare = 1.0 / 32;  // of the voxels, with kBlindSpot
+constexpr double kLeastLight = 1e-3;       // mean square of a target
 constexpr double kLeastError = 1e-10;      // squared, whose logarithm is taken
 constexpr int64_t kLookedAt = 32;          // examples, for the statistics of patches
 
@@ -81,7 +84,7 @@ class Trainer {
     for (int64_t i = 0; i < recipe_.batch; ++i) {
       Random random = Random::OfVoxel(recipe_.seed, 31, static_cast<uint64_t>(step * recipe_.batch + i));
       ASSIGN_OR_RETURN(const Example* example, examples_.Training(random.Below(recipe_.specimens)));
-      const double range = std::exp(random.Uniform(-kRangeSpread, kRangeSpread));
+      const double range = std::exp(random.Uniform(kLeastLogRange, kMostLogRange));
       patches.push_back(Normalised(*example, range, random));
     }
     return Stack(patches);
@@ -136,7 +139,11 @@ class Trainer {
     }
     if (recipe_.head == Head::kPlain) {
       const torch::Tensor squares = (r - batch.target).square();
-      return slices ? 10 * squares.mean({1, 2, 3, 4}).clamp_min(kLeastError).log10().mean() : squares.mean();
+      if (slices) return 10 * squares.mean({1, 2, 3, 4}).clamp_min(kLeastError).log10().mean();
+      if (recipe_.source == Source::kDenoise) return squares.mean();
+      // Over the target's own light, so that a few bright voxels count as much as a specimen full of light.
+      const torch::Tensor light = batch.target.square().mean({1, 2, 3, 4});
+      return (squares.mean({1, 2, 3, 4}) / light.clamp_min(kLeastLight)).mean();
     }
     const torch::Tensor log_scale = r.slice(1, 1).clamp(-kLargestLogScale, kLargestLogScale);
     return ((r.slice(1, 0, 1) - batch.target).abs() * torch::exp(-log_scale) + log_scale).mean();

@@ -17,10 +17,11 @@
 //
 // With kBlindSpot and kDegradation the images are given ones, or drawn ones whose truth is not looked at.
 //
-// The loss is the mean squared error of normalised values, of slices that are degraded the negative peak
-// signal-to-noise ratio, 10 log10 of that error of each patch, as published; with a probabilistic head, the Laplace
-// distribution's negative logarithm. Adam (Kingma and Ba 2015), with gradients of norm 1 at most, and a learning rate
-// that falls along a cosine to a hundredth.
+// The loss is the mean squared error of normalised values over the mean square of the target, with kDenoise and
+// kBlindSpot the mean squared error alone, of slices that are degraded the negative peak signal-to-noise ratio, 10
+// log10 of that error of each patch, as published; with a probabilistic head, the Laplace distribution's negative
+// logarithm. Adam (Kingma and Ba 2015), with gradients of norm 1 at most, and a learning rate that falls along a cosine
+// to a hundredth.
 //
 // A training is cut into parts. After each the loss over the validation examples is found, which are of the same kinds,
 // and the weights with the least are kept. All that the next part needs is the state that a part ends with: the same

@@ -14,6 +14,8 @@
 namespace deconvoy::worker::learned {
 namespace {
 
+constexpr const char* kVersion = "2";  // of the file, and of what a training minimises
+
 using nlohmann::json;
 
 absl::Status Broken(std::string_view what) {
@@ -112,14 +114,16 @@ std::string StoreState(const TrainingState& state, const Recipe& recipe) {
   Add("best.", StoreTensors(*state.best), container);
   Add("", Named("mean.", *state.now, state.adam->means).tensors, container);
   Add("", Named("square.", *state.now, state.adam->squares).tensors, container);
-  container.texts = {
-      {"format", "deconvoy-training"}, {"version", "1"}, {"recipe", DigestOf(recipe)}, {"progress", ProgressOf(state)}};
+  container.texts = {{"format", "deconvoy-training"},
+                     {"version", kVersion},
+                     {"recipe", DigestOf(recipe)},
+                     {"progress", ProgressOf(state)}};
   return WriteContainer(container);
 }
 
 absl::StatusOr<TrainingState> LoadState(std::span<const std::byte> bytes, const Recipe& recipe) {
   ASSIGN_OR_RETURN(Container container, ReadContainer(bytes));
-  if (container.texts["format"] != "deconvoy-training" || container.texts["version"] != "1") {
+  if (container.texts["format"] != "deconvoy-training" || container.texts["version"] != kVersion) {
     return Broken("it is no state of a training");
   }
   if (container.texts["recipe"] != DigestOf(recipe)) return Broken("it is that of another recipe");
