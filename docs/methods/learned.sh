@@ -7,11 +7,10 @@
 #   docs/methods/learned.sh trust FOLDER               prints what jobs tell of data that a model is not for, as Markdown
 #   docs/methods/learned.sh distilled FOLDER           prints how near tv-widefield comes to 200 iterations of rl-tv, and
 #                                                      how much faster it is, as Markdown
-# FOLDER keeps NETWORK.safetensors, which may come from elsewhere as those of deploy/models do, and the server's state:
-# only models that were trained there know how strange an image is to them.
+# FOLDER keeps NETWORK.safetensors, which may come from elsewhere as those of deploy/models do, and the server's state.
 set -euo pipefail
 case "$#:${1:-}" in
-  [01]:* | *:-*) sed -n '2,11s/^# //p' "$0" >&2; exit 2 ;;
+  [01]:* | *:-*) sed -n '2,10s/^# //p' "$0" >&2; exit 2 ;;
   *:train | 2:table | 2:pictures | 2:trust | 2:distilled) ;;
   *) echo "learned.sh: train FOLDER [NETWORK...], or table, pictures, trust or distilled FOLDER" >&2; exit 2 ;;
 esac
