@@ -32,7 +32,7 @@ train() { # MODEL
       recipe=(--network rln --target truth "${photons[@]}" --specimens 64 --patch '64,64,64' --steps 1500 --parts 15
         --description 'The light of specimens, from photon counts in a wide field') ;;
     tv-widefield)
-      recipe=(--network rln --target method --method rl-tv --param iterations=200 "${photons[@]}" --specimens 24
+      recipe=(--network rln --target method --method rl-tv --param iterations=200 "${photons[@]}" --specimens 48
         --patch '64,64,64' --steps 1200 --parts 2
         --description 'What 200 iterations of rl-tv make of an image of a wide field, in one pass') ;;
     dncnn3d-widefield)
