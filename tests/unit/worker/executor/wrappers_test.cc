@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "proto/contract/error.h"
+#include "proto/contract/model_spec.h"
 #include "proto/contract/volume_layout.h"
 #include "tests/support/test_support.h"
 #include "tests/unit/worker/support/memory_task.h"
@@ -133,7 +134,7 @@ TEST(GuardedExecutor, CountsWhatAChoiceNeeds) {
 }
 
 TEST(GuardedExecutor, CountsTheModelThatIsADenoiser) {
-  MemoryTask task = TileTask({100, 100, 100});
+  MemoryTask task = TileTask({200, 200, 200});
   v1::TileTask& tile = *task.task.mutable_tile();
   tile.mutable_spec()->set_method("pnp-admm");
   tile.mutable_spec()->clear_parameters();
@@ -143,7 +144,9 @@ TEST(GuardedExecutor, CountsTheModelThatIsADenoiser) {
   *facts.mutable_halo() = ToProto(Shape3{8, 8, 8});
   *facts.mutable_multiple() = ToProto(Shape3{1, 1, 1});
   facts.set_bytes_per_voxel(400);
-  EXPECT_EQ(*NeedBytes(task.task), with_tv - 16'000'000 + 8'000'000 + int64_t{408} * 112 * 112 * 112);
+  const int64_t voxels = 200 * 200 * 200;
+  const Shape3 box{kDenoisedCore.z + 16, kDenoisedCore.y + 16, kDenoisedCore.x + 16};
+  EXPECT_EQ(*NeedBytes(task.task), with_tv - 16 * voxels + 8 * voxels + 408 * box.voxels());
 }
 
 TEST(GuardedExecutor, CountsWhatACalibrationHoldsOut) {
