@@ -44,6 +44,15 @@ v1::Finding Strangeness(const v1::TrustStatistics& trust) {
   return finding;
 }
 
+v1::Finding NothingToCompare() {
+  v1::Finding finding;
+  finding.set_severity(v1::INFO);
+  finding.set_message(
+      "whether the image is like those that the models were trained with is not known: their files do not tell how "
+      "those looked, or the image is smaller than a patch of 8 x 16 x 16 voxels");
+  return finding;
+}
+
 }  // namespace
 
 void AddTrust(const v1::TrustStatistics& added, v1::TrustStatistics& total) {
@@ -80,6 +89,7 @@ std::vector<v1::Finding> TrustFindings(const v1::DeconvolveSpec& spec, const v1:
              "spread", share));
   }
   if (trust.patches() > 0) findings.push_back(Strangeness(trust));
+  if (trust.patches() == 0 && trust.voxels() > 0) findings.push_back(NothingToCompare());
   return findings;
 }
 

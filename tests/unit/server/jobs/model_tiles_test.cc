@@ -73,7 +73,7 @@ TEST_F(ModelTilesTest, TasksHaveTheModelsTheirScaleAndRoomForTheirHalo) {
   }
   const v1::Job ended = service_.Get(job);
   EXPECT_EQ(ended.result().trust().compared_voxels(), 200U);
-  EXPECT_THAT(ended.findings(ended.findings_size() - 1).message(), HasSubstr("differs from that of `rl` by 10 %"));
+  EXPECT_THAT(ended.findings(ended.findings_size() - 2).message(), HasSubstr("differs from that of `rl` by 10 %"));
   EXPECT_EQ(compared.size(), 4U);
   EXPECT_EQ(std::count(compared.begin(), compared.end(), true), 2);
   EXPECT_EQ(service_.Get(job).state(), v1::SUCCEEDED);

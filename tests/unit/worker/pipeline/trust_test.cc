@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "tests/support/test_support.h"
 
@@ -30,6 +31,45 @@ TEST(AddTrust, WhatIsNotKnownIsNotCounted) {
   ASSERT_OK(AddTrust({.estimate = Constant(3), .spread = {}}, {2, 3, 4}, trust));
   EXPECT_EQ(trust.voxels(), 24U);
   EXPECT_EQ(trust.spread_squares(), 0);
+}
+
+// Of statistics whose figures are 0 with deviations of 1.
+v1::PatchStatistics Known(double threshold) {
+  v1::PatchStatistics known;
+  for (size_t i = 0; i < learned::Figures{}.size(); ++i) {
+    known.add_mean(0);
+    known.add_deviation(1);
+  }
+  known.set_threshold(threshold);
+  return known;
+}
+
+learned::Figures Away(double distance) {
+  learned::Figures figures;
+  figures.fill(distance);
+  return figures;
+}
+
+TEST(CountStrangePatches, CountsThoseBeyondTheThreshold) {
+  v1::TrustStatistics trust;
+  CountStrangePatches({Away(0), Away(1.9), Away(-2.1), Away(5)}, Known(2), trust);
+  EXPECT_EQ(trust.patches(), 4U);
+  EXPECT_EQ(trust.strange_patches(), 2U);
+  EXPECT_NEAR(trust.strangeness(), 2.5, 1e-6);
+  CountStrangePatches({Away(1)}, Known(2), trust);
+  EXPECT_EQ(trust.patches(), 5U);
+  EXPECT_NEAR(trust.strangeness(), 2.5, 1e-6) << "that of the strangest";
+}
+
+TEST(CountStrangePatches, CountsNothingByWhatItDoesNotKnow) {
+  v1::TrustStatistics trust;
+  CountStrangePatches({Away(5)}, {}, trust);
+  CountStrangePatches({Away(5)}, Known(0), trust);
+  v1::PatchStatistics other = Known(2);
+  other.add_mean(0);
+  CountStrangePatches({Away(5)}, other, trust);
+  EXPECT_EQ(trust.patches(), 0U);
+  EXPECT_EQ(trust.strange_patches(), 0U);
 }
 
 TEST(AddComparison, SumsOverAllVoxels) {
