@@ -335,6 +335,7 @@ double TrainingSceneBytes(const v1::TrainModelSpec& spec, const Shape3& psf, con
 
 v1::TrainModelSpec WithDefaults(v1::TrainModelSpec spec) {
   if (spec.target() == v1::TRAINING_TARGET_UNSPECIFIED) spec.set_target(v1::SIMULATED_TRUTH);
+  if (spec.kinds().empty() && spec.held_out().empty() && spec.input_volumes().empty()) spec.add_held_out(v1::NUCLEI);
   if (spec.kinds().empty()) spec.add_kinds(v1::MIXED);
   if (spec.least_photons() == 0) spec.set_least_photons(kLeastUsualPhotons);
   if (spec.most_photons() == 0) spec.set_most_photons(std::max(kMostUsualPhotons, spec.least_photons()));

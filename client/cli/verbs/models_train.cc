@@ -271,9 +271,10 @@ void AddWhat(CLI::App& verb, TrainOptions& options) {
 }
 
 void AddHow(CLI::App& verb, TrainOptions& options) {
-  AddNames(verb, "--kinds", options.kinds, Kinds(), "Kinds of synthetic specimens; without it mixed");
+  AddNames(verb, "--kinds", options.kinds, Kinds(), "Kinds of synthetic specimens; without it mixed ones");
   AddNames(verb, "--held-out", options.held_out, Kinds(),
-           "Kinds that it never learns from, to tell how good it is on what it does not know");
+           "Kinds that it never learns from, to tell how good it is on what it does not know; without it and --kinds "
+           "nuclei");
   verb.add_option("--least-photons", options.least_photons, "Photons at the brightest voxel of the dimmest specimens")
       ->type_name("V");
   verb.add_option("--most-photons", options.most_photons, "The same of the brightest ones")->type_name("V");

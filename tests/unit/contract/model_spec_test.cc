@@ -153,6 +153,26 @@ TEST(WithDefaults, PartsCoverAllStepsInOrder) {
   EXPECT_EQ(WithDefaults(spec).most_photons(), 5000);
 }
 
+TEST(WithDefaults, OneKindIsHeldOutUnlessKindsOrImagesAreGiven) {
+  v1::TrainModelSpec spec = Training();
+  spec.clear_kinds();
+  spec.clear_held_out();
+  const v1::TrainModelSpec usual = WithDefaults(spec);
+  ASSERT_EQ(usual.held_out_size(), 1);
+  EXPECT_EQ(usual.held_out(0), v1::NUCLEI);
+  EXPECT_EQ(usual.kinds(0), v1::MIXED);
+  v1::TrainModelSpec other = spec;
+  other.add_kinds(v1::MIXED);
+  EXPECT_TRUE(WithDefaults(other).held_out().empty());
+  other = spec;
+  other.add_held_out(v1::BEADS);
+  ASSERT_EQ(WithDefaults(other).held_out_size(), 1);
+  EXPECT_EQ(WithDefaults(other).held_out(0), v1::BEADS);
+  other = spec;
+  other.add_input_volumes("volumes/0123456789abcdef0123456789abcdef");
+  EXPECT_TRUE(WithDefaults(other).held_out().empty());
+}
+
 TEST(ValidateCreateModel, NamesWhatIsWrong) {
   v1::CreateModelRequest request;
   request.set_request_id("r");
