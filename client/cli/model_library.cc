@@ -108,15 +108,20 @@ absl::StatusOr<v1::Model> KeepModel(const Client& client, const std::string& id,
   return model;
 }
 
+std::string QualityLine(const v1::ModelQuality& quality) {
+  std::string line =
+      fmt::format("{}{}: nrmse {:.4g}, ncc {:.4g}; image {:.4g}, {:.4g}", Lower(v1::SpecimenKind_Name(quality.kind())),
+                  quality.held_out() ? " (never trained on)" : "", quality.nrmse(), quality.ncc(), quality.raw_nrmse(),
+                  quality.raw_ncc());
+  if (!(quality.classical_nrmse() > 0)) return line;
+  return line +
+         fmt::format("; 20 iterations of plain rl {:.4g}, {:.4g}", quality.classical_nrmse(), quality.classical_ncc());
+}
+
 void SayKept(const v1::Model& model, const Console& console) {
   console.Say("kept as " + ShortModelName(model.name()));
   if (console.json) console.Json({{"event", "kept"}, {"model", ToJson(model)}});
-  for (const v1::ModelQuality& quality : model.facts().quality()) {
-    console.Say(fmt::format("{}{}: nrmse {:.4g}, of the image {:.4g}, of 20 iterations of rl {:.4g}",
-                            Lower(v1::SpecimenKind_Name(quality.kind())),
-                            quality.held_out() ? " (never trained on)" : "", quality.nrmse(), quality.raw_nrmse(),
-                            quality.classical_nrmse()));
-  }
+  for (const v1::ModelQuality& quality : model.facts().quality()) console.Say(QualityLine(quality));
 }
 
 std::string ModelFile::Digest() const {

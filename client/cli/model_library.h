@@ -22,6 +22,9 @@ absl::StatusOr<std::string> NewModelId(const std::string& name);
 absl::StatusOr<v1::Model> KeepModel(const Client& client, const std::string& id, const std::string& description,
                                     const v1::Job& job, Leftovers& leftovers, const std::stop_token& stop);
 
+// What a model comes to on one kind of specimen, for people, beside the image and rl where that was compared.
+std::string QualityLine(const v1::ModelQuality& quality);
+
 // Says what has been kept, and how good it is.
 void SayKept(const v1::Model& model, const Console& console);
 

@@ -117,8 +117,17 @@ absl::StatusOr<const Example*> Examples::Validation(int64_t number) {
 
 absl::StatusOr<Scene> Examples::HeldBack(v1::SpecimenKind kind, int64_t number) {
   RETURN_IF_ERROR(Ask(observer_));
+  return Draw(SeedOfHeldBack(kind, number), kind, recipe_.patch);
+}
+
+absl::StatusOr<Example> Examples::HeldBackNoisy(v1::SpecimenKind kind, int64_t number) {
+  RETURN_IF_ERROR(Ask(observer_));
+  return Noisy(SeedOfHeldBack(kind, number), kind);
+}
+
+uint64_t Examples::SeedOfHeldBack(v1::SpecimenKind kind, int64_t number) const {
   const auto stream = static_cast<uint64_t>(Purpose::kHeldBack) + static_cast<uint64_t>(kind);
-  return Draw(Random::OfVoxel(recipe_.seed, stream, static_cast<uint64_t>(number)).Next(), kind, recipe_.patch);
+  return Random::OfVoxel(recipe_.seed, stream, static_cast<uint64_t>(number)).Next();
 }
 
 absl::StatusOr<const Example*> Examples::Kept(std::map<int64_t, Example>& kept, Purpose purpose, int64_t number) {

@@ -56,10 +56,13 @@ class Examples {
   absl::StatusOr<const Example*> Validation(int64_t number);
   // Of any number, also below 0; never one of those above.
   absl::StatusOr<Scene> HeldBack(v1::SpecimenKind kind, int64_t number);
+  // The same for a denoiser: a specimen with noise.
+  absl::StatusOr<Example> HeldBackNoisy(v1::SpecimenKind kind, int64_t number);
 
  private:
   enum class Purpose : uint64_t { kTraining = 21, kValidation, kHeldBack };
 
+  uint64_t SeedOfHeldBack(v1::SpecimenKind kind, int64_t number) const;
   absl::StatusOr<const Example*> Kept(std::map<int64_t, Example>& kept, Purpose purpose, int64_t number);
   absl::StatusOr<Example> Make(Purpose purpose, int64_t number);
   absl::StatusOr<Example> FromGiven(uint64_t seed, int64_t number);

@@ -50,6 +50,16 @@ absl::Status Add(const Model& model, const Scene& scene, const Recipe& recipe, c
   return absl::OkStatus();
 }
 
+// The same of a denoiser, which is judged by the specimen with noise alone.
+absl::Status AddDenoised(const Model& model, const Example& example, const Shape3& shape, Quality& sum) {
+  ASSIGN_OR_RETURN(const Estimate estimate, model.Apply(example.input, shape, {}, example.noise));
+  sum.raw_nrmse += NrmseOf(example.input, example.target);
+  sum.raw_ncc += NccOf(example.input, example.target);
+  sum.nrmse += NrmseOf(estimate.value, example.target);
+  sum.ncc += NccOf(estimate.value, example.target);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 double NrmseOf(std::span<const float> values, std::span<const float> truth) {
@@ -90,8 +100,13 @@ absl::StatusOr<std::vector<Quality>> Judge(const Model& model, const Recipe& rec
   for (size_t k = 0; k < kinds.size(); ++k) {
     Quality sum{.kind = kinds[k], .held_out = k >= recipe.kinds.size()};
     for (int64_t i = 0; i < specimens; ++i) {
-      ASSIGN_OR_RETURN(const Scene scene, examples.HeldBack(kinds[k], i));
-      RETURN_IF_ERROR(Add(model, scene, recipe, parameters, backend, observer, sum));
+      if (recipe.source == Source::kDenoise) {
+        ASSIGN_OR_RETURN(const Example example, examples.HeldBackNoisy(kinds[k], i));
+        RETURN_IF_ERROR(AddDenoised(model, example, recipe.patch, sum));
+      } else {
+        ASSIGN_OR_RETURN(const Scene scene, examples.HeldBack(kinds[k], i));
+        RETURN_IF_ERROR(Add(model, scene, recipe, parameters, backend, observer, sum));
+      }
       RETURN_IF_ERROR(observer.Stepped(++done, total));
     }
     for (double* figure : {&sum.raw_nrmse, &sum.raw_ncc, &sum.rl_nrmse, &sum.rl_ncc, &sum.nrmse, &sum.ncc}) {

@@ -16,8 +16,8 @@ double NrmseOf(std::span<const float> values, std::span<const float> truth);
 // Coefficient of correlation; 0 where one of them does not vary.
 double NccOf(std::span<const float> values, std::span<const float> truth);
 
-// Of the recipe's kinds and then those held out, means over `specimens` each. Errors: those of the model, the backend
-// and the observer.
+// Of the recipe's kinds and then those held out, means over `specimens` each; of a denoiser nothing of rl. Errors:
+// those of the model, the backend and the observer.
 absl::StatusOr<std::vector<Quality>> Judge(const Model& model, const Recipe& recipe, int64_t specimens,
                                            Backend& backend, TrainingObserver& observer);
 

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <span>
 
+#include "proto/contract/checksum.h"
 #include "proto/contract/error.h"
 #include "proto/contract/model_spec.h"
 #include "proto/contract/parameters.h"
@@ -29,6 +31,12 @@ template <typename Number>
 absl::Status CheckRange(std::string_view field, Number value, Number least, Number most) {
   if (value >= least && value <= most) return absl::OkStatus();  // false for NaN
   return Wrong(field, fmt::format("Give {} to {}.", least, most), fmt::format("{} is {}", field, value));
+}
+
+std::string DigestOf(const std::vector<float>& values) {
+  Sha256 digest;
+  digest.Update(std::as_bytes(std::span(values)));
+  return ToHex(digest.Finish());
 }
 
 bool NeedsPsf(const Recipe& recipe, const NetworkKind& kind) {
@@ -244,11 +252,16 @@ std::string ToJson(const Recipe& recipe) {
   json["read_noise"] = recipe.read_noise;
   if (recipe.source == Source::kDenoise) json["noise"] = {recipe.noise_low, recipe.noise_high};
   json["images"] = recipe.images.size();
+  for (size_t i = 0; i < std::min(recipe.images.size(), kMostToldImages); ++i) {
+    json["image_digests"].push_back(DigestOf(recipe.images[i].image));
+    if (!recipe.images[i].target.empty()) json["truth_digests"].push_back(DigestOf(recipe.images[i].target));
+  }
   json["patch"] = {recipe.patch.z, recipe.patch.y, recipe.patch.x};
   json["batch"] = recipe.batch;
   json["specimens"] = recipe.specimens;
   json["validation"] = recipe.validation;
   json["steps"] = recipe.steps;
+  json["parts"] = recipe.parts;
   json["learning_rate"] = recipe.learning_rate;
   json["patience"] = recipe.patience;
   json["seed"] = recipe.seed;

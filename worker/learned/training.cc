@@ -228,7 +228,7 @@ absl::StatusOr<TrainedModel> Finish(const Recipe& recipe, std::span<const std::b
   TrainedModel trained{
       WriteContainer(ToContainer(*state.best, facts)), std::move(state.curve), state.best_step, {}, {}};
   ASSIGN_OR_RETURN(trained.patches, StatisticsOf(recipe, backend, observer));
-  if (recipe.source == Source::kDenoise || recipe.source == Source::kPairs || !recipe.images.empty()) return trained;
+  if (recipe.source == Source::kPairs || !recipe.images.empty()) return trained;
   ASSIGN_OR_RETURN(const auto model, LoadModel(std::as_bytes(std::span(trained.file)), recipe.device));
   ASSIGN_OR_RETURN(trained.quality, Judge(*model, recipe, specimens, backend, observer));
   return trained;

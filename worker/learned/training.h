@@ -62,6 +62,8 @@ struct GivenImage {
   std::vector<float> target;  // of the same extents with kPairs, else empty
 };
 
+inline constexpr size_t kMostToldImages = 64;
+
 // Every field counts; ranges are inclusive.
 struct Recipe {
   std::string network = "rln";
@@ -86,6 +88,7 @@ struct Recipe {
   int64_t validation = 4;       // examples
   int64_t steps = 1000;
   double learning_rate = 2e-3;
+  int64_t parts = 20;    // that the steps are cut into, after each of which the best weights are kept
   int64_t patience = 0;  // parts without a better figure after which it ends; 0: all steps are done
   uint64_t seed = 1;
   std::string device = "cpu";  // one of the runtime's
@@ -101,12 +104,13 @@ bool DegradesSlices(const Recipe& recipe);
 // The least extents of an image that all slices of a patch can be taken from. REQUIRES: DegradesSlices.
 Shape3 LeastImage(const Recipe& recipe);
 
-// Which specimens, noise and settings, as JSON, for the model's file; the PSF by its digest.
+// Which specimens, noise and settings, as JSON, for the model's file; the PSF by its digest, images and truths by the
+// SHA-256 of their values, the first kMostToldImages of them.
 std::string ToJson(const Recipe& recipe);
 
 // Of one kind of specimen, the mean over the specimens that were drawn for it: root of the mean squared error over that
 // of the truth's values, and coefficient of correlation, of the image without its background, of 20 iterations of plain
-// rl, and of the model.
+// rl (0 of a denoiser), and of the model.
 struct Quality {
   v1::SpecimenKind kind = v1::MIXED;
   bool held_out = false;

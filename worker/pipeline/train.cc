@@ -14,6 +14,7 @@
 #include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
+#include "revision.h"
 #include "worker/learned/script.h"
 #include "worker/learned/training.h"
 #include "worker/methods/registry.h"
@@ -136,6 +137,7 @@ absl::StatusOr<learned::Recipe> RecipeOf(const v1::Task& task, const v1::TrainMo
   recipe.specimens = spec.specimens();
   recipe.validation = spec.validation();
   recipe.steps = spec.steps();
+  recipe.parts = spec.parts();
   recipe.learning_rate = spec.learning_rate();
   recipe.patience = spec.patience();
   recipe.seed = spec.seed();
@@ -202,7 +204,7 @@ v1::ModelFacts EvidenceOf(const learned::TrainedModel& trained, int64_t steps) {
   report.set_ended_early(!trained.curve.empty() && trained.curve.back().step < steps);
   for (const learned::Quality& quality : trained.quality) *evidence.add_quality() = ToProto(quality);
   if (trained.patches.threshold > 0) *evidence.mutable_patches() = ToProto(trained.patches);
-  evidence.set_code_version(DECONVOY_VERSION);
+  evidence.set_code_version(DECONVOY_VERSION DECONVOY_REVISION);
   return evidence;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "client/cli/json.h"
+#include "client/cli/model_library.h"
 #include "client/cli/model_names.h"
 #include "client/cli/options/output_options.h"
 #include "client/cli/report.h"
@@ -64,12 +65,7 @@ void SayTraining(const v1::ModelFacts& facts, const Console& console) {
     console.Say(fmt::format("step {}: loss {:.4g}, on held back specimens {:.4g}{}", point.step(), point.loss(),
                             point.held_back_loss(), point.step() == facts.training().best_step() ? " (kept)" : ""));
   }
-  for (const v1::ModelQuality& quality : facts.quality()) {
-    console.Say(fmt::format(
-        "{}{}: nrmse {:.4g}, ncc {:.4g}; image {:.4g}, {:.4g}; 20 iterations of rl {:.4g}, {:.4g}",
-        Lower(v1::SpecimenKind_Name(quality.kind())), quality.held_out() ? " (never trained on)" : "", quality.nrmse(),
-        quality.ncc(), quality.raw_nrmse(), quality.raw_ncc(), quality.classical_nrmse(), quality.classical_ncc()));
-  }
+  for (const v1::ModelQuality& quality : facts.quality()) console.Say(QualityLine(quality));
 }
 
 absl::Status Show(const ShowOptions& options, const Console& console) {

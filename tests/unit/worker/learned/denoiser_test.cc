@@ -42,8 +42,10 @@ std::unique_ptr<Model> Trained() {
   Unheard unheard;
   const auto part = TrainPart(recipe, {}, recipe.steps, *backend, unheard);
   EXPECT_OK(part);
-  const auto trained = FinishTraining(recipe, Bytes(part->state), 1, *backend, unheard);
+  const auto trained = FinishTraining(recipe, Bytes(part->state), 4, *backend, unheard);
   EXPECT_OK(trained);
+  EXPECT_EQ(trained->quality.size(), 2U) << "mixed specimens, and nuclei, which it has not seen";
+  for (const Quality& quality : trained->quality) EXPECT_LT(quality.nrmse, quality.raw_nrmse);
   auto model = LoadModel(Bytes(trained->file));
   EXPECT_OK(model);
   return *std::move(model);

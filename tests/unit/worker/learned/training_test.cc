@@ -199,8 +199,11 @@ TEST_P(EverySource, LearnsFromIt) {
   EXPECT_EQ(model->facts().psf_digest, recipe.psf.values.empty() ? "" : PsfDigest(recipe.psf));
   const std::vector<float> box(64, 5);
   EXPECT_OK(model->Apply(box, {4, 4, 4}, {1, 10}, 1));
+  EXPECT_EQ(trained.quality.empty(), recipe.source == Source::kPairs || !recipe.images.empty());
   for (const Quality& quality : trained.quality) {
     EXPECT_TRUE(std::isfinite(quality.nrmse) && std::isfinite(quality.ncc));
+    EXPECT_GT(quality.raw_nrmse, 0);
+    EXPECT_EQ(quality.rl_nrmse > 0, recipe.source != Source::kDenoise);
   }
 }
 
