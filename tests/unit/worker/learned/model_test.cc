@@ -6,43 +6,12 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/model_spec.h"
-#include "tests/support/test_support.h"
-#include "worker/imaging/random.h"
-#include "worker/imaging/specimen.h"
-#include "worker/learned/model_file.h"
-#include "worker/learned/network.h"
+#include "tests/unit/worker/learned/drawn_model.h"
 
 namespace deconvoy::worker::learned {
 namespace {
 
 using ::testing::HasSubstr;
-
-std::span<const std::byte> Bytes(const std::string& text) {
-  return std::as_bytes(std::span(text));
-}
-
-// A model whose weights are drawn and a little smaller than usual, so that values stay of order 1.
-Container Drawn(std::string_view name, Head head = Head::kPlain) {
-  torch::Tensor psf = torch::ones({3, 5, 5});
-  psf[1][2][2] = 20;
-  const auto network = MakeNetwork(name, head, psf / psf.sum());
-  DrawWeights(*network, 4);
-  return ToContainer(*network,
-                     {.network = std::string(name), .head = head, .psf_digest = "ab", .voxel_um = {0.2, 0.1, 0.1}});
-}
-
-std::unique_ptr<Model> Load(const Container& container) {
-  auto model = LoadModel(Bytes(WriteContainer(container)));
-  EXPECT_OK(model);
-  return *std::move(model);
-}
-
-std::vector<float> Image(const Shape3& shape) {
-  std::vector<float> image = DrawSpecimen({.shape = shape, .seed = testing::Seed()});
-  Random random(testing::Seed());
-  for (float& value : image) value = 10 + 100 * value + static_cast<float>(random.Normal());
-  return image;
-}
 
 class EveryModel : public ::testing::TestWithParam<NetworkKind> {};
 
@@ -116,6 +85,24 @@ TEST(Model, TellsItsSpread) {
   ASSERT_OK_AND_ASSIGN(const Estimate estimate, model->Apply(Image(shape), shape, {0, 100}));
   ASSERT_EQ(estimate.spread.size(), estimate.value.size());
   for (const float spread : estimate.spread) EXPECT_GT(spread, 0);
+}
+
+// A network whose scale is the same everywhere: the deviation of a Laplace distribution of the scale e^s, times the
+// range.
+TEST(Model, SpreadIsTheDeviationInPhotons) {
+  Container container = Drawn("srcnn", Head::kProbabilistic);
+  bool set = false;
+  for (auto& [name, tensor] : container.tensors) {
+    if (tensor.shape.front() != 2) continue;  // of the last layer: location and log of the scale
+    const auto half = static_cast<std::ptrdiff_t>(tensor.values.size() / 2);
+    std::fill(tensor.values.begin() + half, tensor.values.end(), tensor.shape.size() == 1 ? -1.5F : 0.0F);
+    set = set || tensor.shape.size() == 1;
+  }
+  ASSERT_TRUE(set);
+  const auto model = Load(container);
+  const Shape3 shape{3, 8, 8};
+  ASSERT_OK_AND_ASSIGN(const Estimate estimate, model->Apply(Image(shape), shape, {7, 50}));
+  for (const float spread : estimate.spread) EXPECT_NEAR(spread, std::sqrt(2) * std::exp(-1.5) * 50, 1e-3);
 }
 
 TEST(Model, RefusesFilesThatDoNotFit) {
