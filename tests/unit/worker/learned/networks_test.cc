@@ -16,6 +16,39 @@ torch::Tensor SmallPsf() {
   return psf / psf.sum();
 }
 
+// The derivative along a random direction, of input and parameters at once, against differences, in double precision.
+void ExpectRightGradients(Network& network) {
+  network.to(torch::kFloat64);
+  torch::Tensor u = torch::rand({1, 1, 8, 8, 8}, torch::kFloat64).set_requires_grad(true);
+  const torch::Tensor noise = torch::full({1}, 0.1, torch::kFloat64),
+                      weights = torch::randn_like(network.Restore(u, noise).detach());
+  const auto loss = [&] { return (network.Restore(u, noise) * weights).sum(); };
+  loss().backward();
+  std::vector<torch::Tensor> all = network.parameters(), directions;
+  all.push_back(u);
+  const torch::NoGradGuard no_gradients;
+  double derivative = 0;
+  for (const torch::Tensor& tensor : all) {
+    directions.push_back(torch::randn_like(tensor));
+    ASSERT_TRUE(tensor.grad().defined());
+    EXPECT_GT(tensor.grad().abs().max().item<double>(), 0) << "a parameter does not count";
+    derivative += (tensor.grad() * directions.back()).sum().item<double>();
+  }
+  const auto move = [&](double by) {
+    for (size_t i = 0; i < all.size(); ++i) all[i].add_(directions[i], by);
+    return loss().item<double>();
+  };
+  // A step may meet the kink of a threshold: then a shorter one does not.
+  double nearest = 0;
+  for (const double step : {1e-7, 1e-8, 1e-9}) {
+    const double above = move(step), below = move(-2 * step);
+    move(step);
+    const double ratio = (above - below) / (2 * step) / derivative;
+    if (std::abs(ratio - 1) < std::abs(nearest - 1)) nearest = ratio;
+  }
+  EXPECT_NEAR(nearest, 1, 1e-3) << derivative;
+}
+
 class EveryNetwork : public ::testing::TestWithParam<NetworkKind> {
  protected:
   void SetUp() override { torch::manual_seed(testing::Seed()); }
@@ -75,38 +108,9 @@ TEST_P(EveryNetwork, RestoresXzSlices) {
   EXPECT_TRUE(torch::allclose(kept, xz.slice(3, 4, 8), 1e-4, 1e-5));
 }
 
-// The derivative along a random direction, of input and parameters at once, against differences, in double precision.
 TEST_P(EveryNetwork, HasRightGradients) {
-  const auto network = Drawn();
-  network->to(torch::kFloat64);
-  torch::Tensor u = torch::rand({1, 1, 8, 8, 8}, torch::kFloat64).set_requires_grad(true);
-  const torch::Tensor noise = torch::full({1}, 0.1, torch::kFloat64),
-                      weights = torch::randn({1, 1, 8, 8, 8}, torch::kFloat64);
-  const auto loss = [&] { return (network->Restore(u, noise) * weights).sum(); };
-  loss().backward();
-  std::vector<torch::Tensor> all = network->parameters(), directions;
-  all.push_back(u);
-  const torch::NoGradGuard no_gradients;
-  double derivative = 0;
-  for (const torch::Tensor& tensor : all) {
-    directions.push_back(torch::randn_like(tensor));
-    ASSERT_TRUE(tensor.grad().defined());
-    EXPECT_GT(tensor.grad().abs().max().item<double>(), 0) << "a parameter does not count";
-    derivative += (tensor.grad() * directions.back()).sum().item<double>();
-  }
-  const auto move = [&](double by) {
-    for (size_t i = 0; i < all.size(); ++i) all[i].add_(directions[i], by);
-    return loss().item<double>();
-  };
-  // A step may meet the kink of a threshold: then a shorter one does not.
-  double nearest = 0;
-  for (const double step : {1e-7, 1e-8, 1e-9}) {
-    const double above = move(step), below = move(-2 * step);
-    move(step);
-    const double ratio = (above - below) / (2 * step) / derivative;
-    if (std::abs(ratio - 1) < std::abs(nearest - 1)) nearest = ratio;
-  }
-  EXPECT_NEAR(nearest, 1, 1e-3) << derivative;
+  ExpectRightGradients(*Drawn());
+  if (!GetParam().plain_only) ExpectRightGradients(*Drawn(Head::kProbabilistic));
 }
 
 // What a voxel of the result depends on lies within the halo.
