@@ -14,6 +14,7 @@
 #include "tests/integration/support/verbs.h"
 #include "tests/support/test_support.h"
 #include "tests/unit/worker/learned/script_file.h"
+#include "worker/learned/network.h"
 
 namespace deconvoy::testing {
 namespace {
@@ -22,6 +23,7 @@ using ::testing::HasSubstr;
 using worker::learned::ScriptDescriptor;
 using worker::learned::ScriptFile;
 using worker::learned::UNetFile;
+using worker::learned::UNetOf;
 
 class ScriptsTest : public ::testing::Test {
  protected:
@@ -74,13 +76,26 @@ TEST_F(ScriptsTest, AProgramIsBroughtShownAppliedAndTakenOut) {
   Do({"psf", "generate", "-o", File("psf.ome.tif"), "--optics", "ri_immersion=1.333,emission_um=0.52,na=1.0",
       "--voxel-um", "0.2,0.1,0.1", "--shape", "9,11,11"});
   Do({"simulate", "-o", File("sample"), "--shape", "16,40,40", "--psf", File("psf.ome.tif"), "--voxel-um",
-      "0.2,0.1,0.1"});
-  const CliResult applied = Do({"run", File("sample/raw.ome.tif"), "--psf", File("psf.ome.tif"), "-o", File("out.tif"),
-                                "--method", "network", "--network", "net"});
+      "0.2,0.1,0.1", "--offset", "0", "--read-noise", "0"});
+  const std::vector<std::string> run = {"run",       File("sample/raw.ome.tif"),
+                                        "--psf",     File("psf.ome.tif"),
+                                        "--method",  "network",
+                                        "--network", "net",
+                                        "--offset",  "0"};
+  const CliResult applied = Do(With(run, {"-o", File("out.tif")}));
   EXPECT_THAT(applied.err, HasSubstr("does NOT tell which PSF"));
-  auto image = LoadImage(File("out.tif"));
-  ASSERT_OK(image);
-  EXPECT_GT(*std::max_element(image->voxels.begin(), image->voxels.end()), 0);
+  Do(With(run, {"-o", File("tiled.tif"), "--tile", "16,13,22"}));
+  ASSERT_OK_AND_ASSIGN(const Image raw, LoadImage(File("sample/raw.ome.tif")));
+  ASSERT_OK_AND_ASSIGN(const Image out, LoadImage(File("out.tif")));
+  ASSERT_OK_AND_ASSIGN(const Image tiled, LoadImage(File("tiled.tif")));
+  std::vector<float> u(raw.voxels.begin(), raw.voxels.end());
+  const worker::learned::Scale scale = worker::learned::ScaleOf(u, {.low = 2, .high = 99});
+  for (float& value : u) value = (value - scale.offset) / scale.range;
+  const std::vector<float> expected = UNetOf(u, {16, 40, 40});
+  for (size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_NEAR(out.voxels[i], scale.range * expected[i], 1e-3 * scale.range) << i;
+    ASSERT_NEAR(tiled.voxels[i], out.voxels[i], 1e-3 * scale.range) << i;
+  }
 }
 
 TEST_F(ScriptsTest, WhatDoesNotFitIsRefusedAndTheWorkerGoesOn) {
