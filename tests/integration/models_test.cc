@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/integration/support/image.h"
@@ -260,12 +262,66 @@ TEST_F(ModelsTest, SeveralModelsTellTheirSpreadAndNothingIsComparedUnasked) {
   if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
   Simulate();
   Train("one");
-  Train("two");
+  Train("two", {"--seed", "2"});
   const auto job =
       LastJson(Apply({"one", "two"}, "both.tif", {"--spread", File("spread.tif"), "--compared-tiles", "0"}).out)["job"];
   EXPECT_EQ(job["spec"]["deconvolve"]["classical_method"], "");
-  EXPECT_EQ(Load("spread.tif").size(), Load("both.tif").size());
+  EXPECT_THAT(job["findings"].dump(), HasSubstr("the spread of the models' result is"));
+  Apply({"one"}, "one.tif");
+  Apply({"two"}, "two.tif");
+  const std::vector<double> one = Load("one.tif"), two = Load("two.tif"), both = Load("both.tif"),
+                            spread = Load("spread.tif");
+  ASSERT_TRUE(one.size() == both.size() && two.size() == both.size() && spread.size() == both.size());
+  const double range = *std::max_element(both.begin(), both.end());
+  double disagreement = 0;
+  for (size_t i = 0; i < both.size(); ++i) {
+    disagreement = std::max(disagreement, std::abs(one[i] - two[i]) / 2);
+    // Where none of them was cut off at 0.
+    if (one[i] == 0 || two[i] == 0) continue;
+    ASSERT_NEAR(both[i], (one[i] + two[i]) / 2, 1e-4 * range) << i;
+    ASSERT_NEAR(spread[i], std::abs(one[i] - two[i]) / 2, 1e-3 * range) << i;
+  }
+  EXPECT_GT(disagreement, 0);
 }
+
+struct Lesson {
+  std::string name;
+  std::vector<std::string> options;
+  bool from_image = false;          // from that of the sample, without specimens
+  std::vector<std::string> recipe;  // of it as JSON
+};
+
+class EveryLesson : public ModelsTest, public ::testing::WithParamInterface<Lesson> {};
+
+TEST_P(EveryLesson, IsWhatTheModelSaysThatItHasLearned) {
+  if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
+  Simulate();
+  std::vector<std::string> options = With({"--specimens", "2", "--validation", "1"}, GetParam().options);
+  if (GetParam().from_image) options.insert(options.end(), {"--image", File("sample/raw.ome.tif")});
+  const auto kept = LastJson(Train("mine", options).out);
+  const std::string recipe = kept["model"]["facts"]["recipe"];
+  for (const std::string& part : GetParam().recipe) EXPECT_THAT(recipe, HasSubstr(part));
+  EXPECT_THAT(recipe, HasSubstr("\"parts\":2"));
+  EXPECT_EQ(recipe.find("image_digests") != std::string::npos, GetParam().from_image);
+  EXPECT_EQ(kept["model"]["facts"]["quality"].size(), GetParam().from_image ? 0U : 2U)
+      << "mixed specimens, and nuclei, which it has not seen";
+  EXPECT_FALSE(kept["model"]["facts"]["code_version"].empty());
+  const auto job = LastJson(Apply({"mine"}, "out.tif", {"--residual", File("residual.tif")}).out)["job"];
+  EXPECT_EQ(Load("residual.tif").size(), Load("out.tif").size());
+  EXPECT_GT(job["result"]["quality"]["residual_squares"], 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Models, EveryLesson,
+    ::testing::Values(Lesson{"Distilled",
+                             {"--target", "method", "--method", "rl-tv", "--param", "iterations=3"},
+                             false,
+                             {R"("source":"method","method":"rl-tv")", R"("iterations":"3")"}},
+                      Lesson{"BlindSpot", {"--target", "blind-spot"}, true, {R"("source":"blind-spot")"}},
+                      Lesson{"Degradation", {"--target", "degradation"}, true, {R"("source":"degradation")"}},
+                      Lesson{
+                          "Probabilistic", {"--probabilistic"}, false, {R"("head":"probabilistic","source":"truth")"}}),
+    [](const auto& test) { return test.param.name; });
 
 TEST_F(ModelsTest, AModelForAnotherPsfSaysSo) {
   if (!unavailable_.empty()) GTEST_SKIP() << unavailable_;
@@ -285,11 +341,16 @@ TEST_F(ModelsTest, FilesThatAreNoModelsAreRefused) {
   std::string long_name(8, '\0');
   for (size_t i = 0; i < 8; ++i) long_name[i] = static_cast<char>(header.size() >> (8 * i));
   long_name += header;
-  for (const std::string& bytes :
-       {long_name, std::string("\x80\x04pickle"), std::string(), std::string(1000, '\xff')}) {
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {long_name, "more than 255 bytes in a name"},
+      {"\x80\x04pickle", "pickle"},
+      {"", "does not begin as a safetensors file"},
+      {std::string(1000, '\xff'), "does not begin as a safetensors file"}};
+  for (const auto& [bytes, said] : files) {
     std::ofstream(File("bad"), std::ios::binary) << bytes;
     const CliResult refused = server_.Cli({"models", "import", "bad", File("bad")});
-    EXPECT_NE(refused.exit.code, 0);
+    EXPECT_EQ(refused.exit.code, 3) << refused.err;
+    EXPECT_THAT(refused.err, HasSubstr(said));
     EXPECT_EQ(server_.Cli({"models", "show", "bad"}).exit.code, 3) << "nothing is kept";
   }
 }

@@ -153,6 +153,22 @@ TEST_F(SecurityTest, AUserWorksOverTlsAndSeesOnlyTheirOwn) {
   }
 }
 
+TEST_F(SecurityTest, AModelThatIsAProgramIsForAdmins) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  ASSERT_NO_FATAL_FAILURE(AddUser("ada"));
+  std::ofstream(File("net.pt"), std::ios::binary) << "PK\3\4" << std::string(100, 'x');
+  std::ofstream(File("rdf.yaml")) << "inputs: []\n";
+  const std::vector<std::string> import = {"models",       "import",         "net",   File("net.pt"),
+                                           "--descriptor", File("rdf.yaml"), "--json"};
+  const CliResult refused = As("ada.token", import);
+  EXPECT_EQ(refused.exit.code, kRefused) << refused.err;
+  EXPECT_EQ(LastJson(refused.out)["reason"], "ROLE_NOT_ALLOWED");
+  EXPECT_EQ(As("ada.token", {"volumes", "--json"}).out, "") << "nothing of it stays";
+  const CliResult broken = As("admin.token", import);
+  EXPECT_NE(broken.exit.code, 0);
+  EXPECT_NE(LastJson(broken.out)["reason"], "ROLE_NOT_ALLOWED");
+}
+
 TEST_F(SecurityTest, LoginKeepsTheTokenUntilLogout) {
   ASSERT_NO_FATAL_FAILURE(Start());
   ASSERT_NO_FATAL_FAILURE(AddUser("ada"));
