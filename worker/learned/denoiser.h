@@ -1,7 +1,7 @@
 // A learned denoiser for the methods that are given their prior as one (worker/methods/denoiser.h).
 //
-// The model sees the whole domain of a problem at once, or in boxes of at most 96 voxels along each axis with its halo,
-// which changes nothing. Values below 0 stay as the model leaves them: the method clips.
+// The model sees the whole domain of a problem at once, or in boxes of at most kDenoisedCore voxels along each axis
+// with its halo, which changes nothing. Values below 0 stay as the model leaves them: the method clips.
 #pragma once
 
 #include <memory>
