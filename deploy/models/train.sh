@@ -26,7 +26,7 @@ cd "$here/../.."
 drawn=(--kinds 'mixed,nuclei,shells' --held-out filaments)
 photons=(--least-photons 50 --most-photons 1000 --background 10)
 train() { # MODEL
-  local recipe
+  local recipe from=$SECONDS
   case $1 in
     rln-widefield)
       recipe=(--network rln --target truth "${photons[@]}" --specimens 64 --patch '64,64,64' --steps 1500 --parts 15
@@ -42,12 +42,13 @@ train() { # MODEL
   "$deconvoy" models train "$1" --psf "$here/psf.ome.tif" "${drawn[@]}" "${recipe[@]}" --validation 6 --batch 1 \
     --learning-rate 0.002 --seed "$seed"
   "$deconvoy" models export "$1" -o "$folder/$1.safetensors"
+  echo "$1: $(((SECONDS - from + 30) / 60)) minutes on $(nproc) cores"
 }
 quality() { # MODEL
   "$deconvoy" models show "$1" --json | jq -r --arg model "$1" --arg seed "$seed" '
     def short: . * 1000 | round / 1000;
     .facts.quality[] | "| \($model) | \($seed) | \(.kind | ascii_downcase)\(if .held_out then ", never trained on" else "" end)"
-      + ([.raw_nrmse, .classical_nrmse, .nrmse, .raw_ncc, .classical_ncc, .ncc] | map(" | \(short)") | join("")) + " |"'
+      + ([.raw_nrmse, .classical_nrmse, .nrmse, .raw_ncc, .classical_ncc, .ncc] | map(if . == 0 then " | -" else " | \(short)" end) | join("")) + " |"'
 }
 
 for model in "${chosen[@]}"; do train "$model"; done
