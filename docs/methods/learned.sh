@@ -7,12 +7,13 @@
 #   docs/methods/learned.sh trust FOLDER               prints what jobs tell of data that a model is not for, as Markdown
 #   docs/methods/learned.sh distilled FOLDER           prints how near tv-widefield comes to 200 iterations of rl-tv, and
 #                                                      how much faster it is, as Markdown
+#   docs/methods/learned.sh denoiser FOLDER            prints what dncnn3d-widefield is worth in pnp-admm, as Markdown
 # FOLDER keeps NETWORK.safetensors, which may come from elsewhere as those of deploy/models do, and the server's state.
 set -euo pipefail
 case "$#:${1:-}" in
-  [01]:* | *:-*) sed -n '2,10s/^# //p' "$0" >&2; exit 2 ;;
-  *:train | 2:table | 2:pictures | 2:trust | 2:distilled) ;;
-  *) echo "learned.sh: train FOLDER [NETWORK...], or table, pictures, trust or distilled FOLDER" >&2; exit 2 ;;
+  [01]:* | *:-*) sed -n '2,11s/^# //p' "$0" >&2; exit 2 ;;
+  *:train | 2:table | 2:pictures | 2:trust | 2:distilled | 2:denoiser) ;;
+  *) echo "learned.sh: train FOLDER [NETWORK...], or table, pictures, trust, distilled or denoiser FOLDER" >&2; exit 2 ;;
 esac
 what=$1 folder=$(realpath -m "$2")
 shift 2
@@ -140,11 +141,14 @@ label() { # MODEL
     *) echo "$1" ;;
   esac
 }
+header() {
+  echo '| method | PSNR, dB | nrmse | ncc | SSIM | s | times RL 20 |'
+  echo '|---|---|---|---|---|---|---|'
+}
 table() {
   local seed model
   for seed in "${specimens[@]}"; do simulate "$work/$seed" 48,192,192 filaments "$seed" 300; done
-  echo '| method | PSNR, dB | nrmse | ncc | SSIM | s | times RL 20 |'
-  echo '|---|---|---|---|---|---|---|'
+  header
   row 'RL, 20 iterations' --method rl --iterations 20 --set acceleration=none
   row 'RL, 100 iterations' --method rl --iterations 100 --set acceleration=none
   row 'ADMM' --method admm
@@ -171,40 +175,75 @@ pictures() {
   done
 }
 
-trust_row() { # IMAGE RAW PSF
-  deconvolve "$2" "$work/out.ome.tif" "$3" --method network --network rln-filaments
-  jq -r --arg image "$1" '
+# Of one sort of image, means over the seeds with deviations, and every warning with the number of jobs that told it.
+trust_row() { # MODEL IMAGE FOLDER PSF
+  local seed
+  for seed in "${specimens[@]}"; do
+    deconvolve "$work/$3-$seed/raw.ome.tif" "$work/out.ome.tif" "$4" --method network --network "$1"
+    cat "$work/job"
+  done | jq -sr --arg image "$2" '
     def two: . * 100 | round / 100;
-    .result.quality as $q | .result.trust as $t
-    | (if $t.patches > 0 then "\(100 * $t.strange_patches / $t.patches | two) %" else "not known" end) as $strange
-    | (100 * ($t.difference_squares / ([$t.classical_squares, 1e-300] | max) | sqrt)) as $far
-    | [.findings[] | select(.severity == "WARNING").message | gsub("\\|"; "/")] as $warnings
-    | "| \($image) | \($q.residual_squares / $q.voxels | sqrt | two) | \($q.residual_sum / $q.voxels | two)"
-      + " | \($q.neighbour_products / $q.neighbours / ($q.residual_squares / $q.voxels) | two)"
-      + " | \(if $far > 1000 then "over 1000" else $far | two end) % | \($strange) | \($warnings | if length > 0 then join("; ") else "none" end) |"' "$work/job"
+    def told: (add / length) as $mean
+      | "\($mean | two) ± \(map(. - $mean | . * .) | add / ([length - 1, 1] | max) | sqrt | two)";
+    # Messages tell figures, too.
+    def short: . as $message | [
+        ["ANOTHER PSF", "another PSF than its own"], ["unlike those", "unlike the training"],
+        ["is darker", "darker than the image"], ["is brighter", "brighter than the image"],
+        ["amplified", "noise amplified"], ["follows the noise", "follows the noise"],
+        ["residual is not noise", "residual is not noise"]
+      ] | map(select(.[0] as $part | $message | contains($part))[1]) | first // $message;
+    map(.result.quality) as $q | map(.result.trust) as $t
+    | ($q | map(.residual_squares / .voxels | sqrt) | told) as $rms
+    | ($q | map(.residual_sum / .voxels) | told) as $bias
+    | ($q | map(.neighbour_products / .neighbours / (.residual_squares / .voxels)) | told) as $alike
+    | ($t | map(100 * (.difference_squares / ([.classical_squares, 1e-300] | max) | sqrt))) as $far
+    | ($t | map(100 * .strange_patches / ([.patches, 1] | max)) | told) as $strange
+    | ([.[].findings[] | select(.severity == "WARNING").message | short] | group_by(.)
+       | map(.[0] + if length < ($q | length) then " (\(length) of \($q | length))" else "" end)) as $warnings
+    | "| \($image) | \($rms) | \($bias) | \($alike) | \(if $far | max > 1000 then "over 1000" else $far | told end) %"
+      + " | \($strange) % | \($warnings | if length > 0 then join("; ") else "none" end) |"'
 }
-# A model of filaments and one PSF, and what it is not for.
-trust() {
-  local other=$work/other.ome.tif
-  have rln-filaments || { echo "learned.sh: train rln-filaments first" >&2; exit 1; }
-  "$deconvoy" psf generate -o "$other" --optics na=0.8,ri_immersion=1,emission_um=0.67 --voxel-um "$(voxel_um)" \
-    --shape 31,95,95 --quiet
-  simulate "$work/own" 48,192,192 filaments 301 300
-  simulate "$work/blurred" 48,192,192 filaments 301 300 "$other"
-  simulate "$work/nuclei" 48,192,192 nuclei 301 300
-  simulate "$work/points" 48,192,192 points 301 300
-  background=100
-  simulate "$work/noise" 48,192,192 points 301 0.01
-  background=10
+trust_rows() { # MODEL, KIND of its own...
+  local model=$1 kind own
+  shift
+  have "$model" || { echo "learned.sh: there is no $model.safetensors in $folder or deploy/models" >&2; exit 1; }
+  echo "$model:"
   echo '| image | residual, rms | bias | correlation along x | from rl | strange patches | warnings |'
   echo '|---|---|---|---|---|---|---|'
-  trust_row 'filaments and the PSF of the training' "$work/own/raw.ome.tif" "$psf"
-  trust_row 'another PSF, which the job names' "$work/blurred/raw.ome.tif" "$other"
-  trust_row 'another PSF, and the job names that of the training' "$work/blurred/raw.ome.tif" "$psf"
-  trust_row 'nuclei' "$work/nuclei/raw.ome.tif" "$psf"
-  trust_row 'points' "$work/points/raw.ome.tif" "$psf"
+  for kind; do trust_row "$model" "$kind, learned" "$kind" "$psf"; done
+  trust_row "$model" "$1, another PSF, which the job names" blurred "$work/other.ome.tif"
+  trust_row "$model" "$1, another PSF, and the job names that of the training" blurred "$psf"
+  for kind in mixed filaments nuclei shells beads points; do
+    for own; do [ "$kind" != "$own" ] || continue 2; done
+    trust_row "$model" "$kind" "$kind" "$psf"
+  done
   background=100
-  trust_row 'noise alone' "$work/noise/raw.ome.tif" "$psf"
+  trust_row "$model" 'noise alone' noise "$psf"
+  background=10
+}
+# Models and one PSF, and what they are not for.
+trust() {
+  local kind seed
+  "$deconvoy" psf generate -o "$work/other.ome.tif" --optics na=0.8,ri_immersion=1,emission_um=0.67 \
+    --voxel-um "$(voxel_um)" --shape 31,95,95 --quiet
+  specimens=(301 302 303)
+  for seed in "${specimens[@]}"; do
+    for kind in mixed filaments nuclei shells beads points; do
+      simulate "$work/$kind-$seed" 48,192,192 "$kind" "$seed" 300
+    done
+    background=100
+    simulate "$work/noise-$seed" 48,192,192 points "$seed" 0.01
+    background=10
+  done
+  for kind in filaments mixed; do
+    for seed in "${specimens[@]}"; do
+      simulate "$work/blurred-$seed" 48,192,192 "$kind" "$seed" 300 "$work/other.ome.tif"
+    done
+    case $kind in
+      filaments) if have rln-filaments; then trust_rows rln-filaments filaments; fi ;;
+      mixed) trust_rows rln-widefield mixed nuclei shells ;;
+    esac
+  done
 }
 
 iterations=(--method rl-tv --iterations 200)
@@ -250,6 +289,22 @@ distilled() {
   }'
 }
 
+# The same methods with and without a model, on specimens of the kinds that it learned from and on others.
+denoiser() {
+  local kind seed
+  have dncnn3d-widefield || { echo "learned.sh: there is no dncnn3d-widefield.safetensors in $folder or deploy/models" >&2; exit 1; }
+  for kind in mixed filaments; do
+    for seed in "${specimens[@]}"; do simulate "$work/$seed" 32,96,96 "$kind" "$seed" 300; done
+    rm -f "$work/first"
+    echo "$kind:"
+    header
+    row 'RL, 20 iterations' --method rl --iterations 20 --set acceleration=none
+    row 'ADMM' --method admm
+    row 'pnp-admm, tv' --method pnp-admm
+    row 'pnp-admm, dncnn3d-widefield, 20 iterations' --method pnp-admm --iterations 20 --network dncnn3d-widefield
+  done
+}
+
 case $what in
   train)
     [ $# -gt 0 ] || set -- "${compared[@]}"
@@ -259,4 +314,5 @@ case $what in
   pictures) pictures ;;
   trust) trust ;;
   distilled) distilled ;;
+  denoiser) denoiser ;;
 esac
