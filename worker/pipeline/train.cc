@@ -14,7 +14,6 @@
 #include "proto/contract/parameters.h"
 #include "proto/contract/status_macros.h"
 #include "proto/contract/volume_layout.h"
-#include "revision.h"
 #include "worker/learned/script.h"
 #include "worker/learned/training.h"
 #include "worker/methods/registry.h"
@@ -22,6 +21,7 @@
 #include "worker/pipeline/model_file.h"
 #include "worker/pipeline/piece_writer.h"
 #include "worker/pipeline/plane_reader.h"
+#include "worker/pipeline/revision.h"
 #include "worker/psf/prepare.h"
 
 namespace deconvoy::worker {
@@ -204,7 +204,7 @@ v1::ModelFacts EvidenceOf(const learned::TrainedModel& trained, int64_t steps) {
   report.set_ended_early(!trained.curve.empty() && trained.curve.back().step < steps);
   for (const learned::Quality& quality : trained.quality) *evidence.add_quality() = ToProto(quality);
   if (trained.patches.threshold > 0) *evidence.mutable_patches() = ToProto(trained.patches);
-  evidence.set_code_version(DECONVOY_VERSION DECONVOY_REVISION);
+  evidence.set_code_version(fmt::format("{}{}", DECONVOY_VERSION, SourceRevision()));
   return evidence;
 }
 
