@@ -2,10 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "proto/contract/error.h"
 #include "proto/contract/model_spec.h"
+#include "tests/support/test_support.h"
 #include "tests/unit/worker/learned/drawn_model.h"
 
 namespace deconvoy::worker::learned {

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "deconvoy/v1/jobs.pb.h"
+#include "proto/contract/geometry.h"
 #include "proto/contract/model_spec.h"
 #include "proto/contract/volume_layout.h"
-#include "proto/contract/geometry.h"
 #include "tests/support/test_support.h"
 #include "tests/unit/worker/learned/drawn_model.h"
 #include "worker/pipeline/model_set.h"
@@ -16,19 +16,9 @@
 namespace deconvoy::worker {
 namespace {
 
-using learned::Head;
 using learned::Model;
 using learned::NetworkKind;
 using learned::Purpose;
-
-// As wide as that of a microscope: what lies a PSF's box away still tells.
-torch::Tensor WidePsf() {
-  const auto line = [](int64_t n, double sigma) {
-    return torch::exp(-torch::arange(-(n / 2), n / 2 + 1).to(torch::kFloat32).square() / (2 * sigma * sigma));
-  };
-  const torch::Tensor psf = line(11, 2).view({-1, 1, 1}) * line(13, 2.2).view({1, -1, 1}) * line(13, 2.2);
-  return psf / psf.sum();
-}
 
 std::vector<float> Cut(const std::vector<float>& values, const Shape3& shape, const Box3& box) {
   std::vector<float> cut;
@@ -46,7 +36,7 @@ class EveryNetwork : public ::testing::TestWithParam<NetworkKind> {};
 // Along each axis, and into more or fewer tiles. A drawn network magnifies far more than a trained one; differences
 // count relative to what it makes of the image.
 TEST_P(EveryNetwork, MakesTheSameOfTilesAndOfTheFrame) {
-  const auto model = learned::Load(learned::Drawn(GetParam().name, Head::kPlain, WidePsf()));
+  const auto model = learned::Load(learned::Drawn(GetParam().name, learned::Head::kPlain, learned::DrawnPsf::kWide));
   const std::vector<const Model*> models{model.get()};
   google::protobuf::RepeatedPtrField<v1::ModelUse> uses;
   *uses.Add()->mutable_facts()->mutable_halo() = ToProto(model->halo());
@@ -72,8 +62,7 @@ TEST_P(EveryNetwork, MakesTheSameOfTilesAndOfTheFrame) {
           return Box3{{origin.z, origin.y, origin.x}, extents};
         };
         const Box3 core = between(from, to);
-        const Box3 loaded =
-            between(std::max<int64_t>(from - halo.*axis, 0), std::min(to + halo.*axis, frame.*axis));
+        const Box3 loaded = between(std::max<int64_t>(from - halo.*axis, 0), std::min(to + halo.*axis, frame.*axis));
         ModelRestorer restorer(models, scale);
         ASSERT_OK_AND_ASSIGN(const std::vector<float> tile,
                              restorer.Restore(Cut(image, frame, loaded), loaded.shape, loaded.origin));
