@@ -62,7 +62,7 @@ struct GivenImage {
   std::vector<float> target;  // of the same extents with kPairs, else empty
 };
 
-inline constexpr size_t kMostToldImages = 64;
+inline constexpr size_t kMostToldImages = 64;  // by ToJson, so that the text stays short
 
 // Every field counts; ranges are inclusive.
 struct Recipe {
