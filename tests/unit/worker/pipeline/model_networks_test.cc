@@ -11,25 +11,16 @@
 #include "proto/contract/volume_layout.h"
 #include "tests/support/test_support.h"
 #include "tests/unit/worker/learned/drawn_model.h"
+#include "worker/learned/examples.h"
 #include "worker/pipeline/model_set.h"
 
 namespace deconvoy::worker {
 namespace {
 
+using learned::Cut;
 using learned::Model;
 using learned::NetworkKind;
 using learned::Purpose;
-
-std::vector<float> Cut(const std::vector<float>& values, const Shape3& shape, const Box3& box) {
-  std::vector<float> cut;
-  for (int64_t z = box.origin.z; z < box.end().z; ++z) {
-    for (int64_t y = box.origin.y; y < box.end().y; ++y) {
-      const auto row = values.begin() + (z * shape.y + y) * shape.x + box.origin.x;
-      cut.insert(cut.end(), row, row + box.shape.x);
-    }
-  }
-  return cut;
-}
 
 class EveryNetwork : public ::testing::TestWithParam<NetworkKind> {};
 
