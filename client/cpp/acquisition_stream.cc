@@ -26,7 +26,7 @@ namespace deconvoy::client {
 namespace {
 
 // Of a header's message, for what is around its parts.
-constexpr size_t kFramingBytes = 1024;
+constexpr size_t kChunkFramingBytes = 1024;
 
 using Call = grpc::ClientReaderWriter<v1::DeconvolveRequest, v1::DeconvolveResponse>;
 
@@ -265,7 +265,7 @@ class AcquisitionStream::Impl {
       const std::lock_guard lock(mutex_);
       received = events_.received();
     }
-    const size_t taken = std::min(request.ByteSizeLong() + kFramingBytes, limits::kMessageBytes);
+    const size_t taken = std::min(request.ByteSizeLong() + kChunkFramingBytes, limits::kMessageBytes);
     const size_t room = std::min(limits::kReceivedBytes, limits::kMessageBytes - taken);
     const std::vector<v1::BoxSeries> series = SeriesOf(received, room);
     request.mutable_header()->mutable_received_series()->Assign(series.begin(), series.end());

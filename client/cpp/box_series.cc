@@ -7,7 +7,7 @@
 namespace deconvoy::client {
 namespace {
 
-constexpr size_t kFramingBytes = 2;  // around each one in a message
+constexpr size_t kBoxFramingBytes = 2;  // around each one in a message
 
 auto PlaceOf(const v1::Box& box) {
   return std::tuple(box.c(), box.z(), box.y(), box.x(), box.size_z(), box.size_y(), box.size_x());
@@ -43,7 +43,7 @@ std::vector<v1::BoxSeries> SeriesOf(const std::vector<v1::Box>& boxes, size_t ro
   }
   std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return VoxelsOf(a) > VoxelsOf(b); });
   const auto end = std::find_if(all.begin(), all.end(), [&room](const v1::BoxSeries& series) {
-    const size_t bytes = series.ByteSizeLong() + kFramingBytes;
+    const size_t bytes = series.ByteSizeLong() + kBoxFramingBytes;
     if (bytes > room) return true;
     room -= bytes;
     return false;

@@ -13,7 +13,7 @@
 namespace deconvoy {
 namespace {
 
-constexpr size_t kShownBytes = 100;
+constexpr size_t kShownIdBytes = 100;
 
 }  // namespace
 
@@ -37,7 +37,7 @@ absl::Status ValidateCreatePsf(const v1::CreatePsfRequest& request) {
         {.reason = v1::INVALID_FIELD,
          .field = "psf_id",
          .remedy = "Give 1 to 63 lower-case letters, digits and -, the first of them a letter."},
-        fmt::format("`psf_id` is `{}`, which is no name for a PSF", request.psf_id().substr(0, kShownBytes)));
+        fmt::format("`psf_id` is `{}`, which is no name for a PSF", request.psf_id().substr(0, kShownIdBytes)));
   }
   RETURN_IF_ERROR(VolumeId(request.volume(), "volume").status());
   RETURN_IF_ERROR(ValidateLibraryDescription(request.description()));

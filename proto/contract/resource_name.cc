@@ -17,7 +17,7 @@ constexpr size_t kIdLength = 40;
 constexpr size_t kLibraryIdLength = 63;
 constexpr size_t kShownLength = 100;
 
-absl::Status Malformed(std::string_view name, std::string_view field, std::string_view pattern) {
+absl::Status MalformedName(std::string_view name, std::string_view field, std::string_view pattern) {
   return MakeError(
       {.reason = v1::INVALID_FIELD,
        .field = std::string(field),
@@ -44,7 +44,7 @@ int64_t NumberFrom(std::string_view digits, int64_t least) {
 
 absl::StatusOr<std::string> IdAfter(std::string_view prefix, std::string_view name, std::string_view field) {
   if (name.starts_with(prefix) && IsId(name.substr(prefix.size()))) return std::string(name.substr(prefix.size()));
-  return Malformed(name, field, fmt::format("{}{{id}}", prefix));
+  return MalformedName(name, field, fmt::format("{}{{id}}", prefix));
 }
 
 bool IsLibraryId(std::string_view id) {
@@ -101,7 +101,7 @@ absl::StatusOr<std::string> WorkerId(std::string_view name, std::string_view fie
 }
 
 absl::StatusOr<TaskId> ParseTaskName(std::string_view name, std::string_view field) {
-  const absl::Status malformed = Malformed(name, field, "jobs/{id}/tasks/{n}");
+  const absl::Status malformed = MalformedName(name, field, "jobs/{id}/tasks/{n}");
   const size_t cut = name.find(kTasks);
   if (cut == std::string_view::npos) return malformed;
   const absl::StatusOr<std::string> job_id = JobId(name.substr(0, cut), field);

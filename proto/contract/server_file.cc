@@ -18,12 +18,12 @@ namespace {
 
 constexpr size_t kRootBytes = 64;
 constexpr size_t kNameBytes = 255;  // of one folder or file, as file systems have it
-constexpr size_t kShownBytes = 200;
+constexpr size_t kShownPathBytes = 200;
 constexpr char kForm[] =
     "Give the name of one of the server's folders for files and a path below it: data/day1/raw.tif.";
 
 std::string Shown(std::string_view file) {
-  return Printable(file.substr(0, kShownBytes));
+  return Printable(file.substr(0, kShownPathBytes));
 }
 
 absl::Status Malformed(std::string_view file, std::string_view field, std::string_view what) {

@@ -8,21 +8,12 @@
 #include "proto/contract/error.h"
 #include "proto/contract/limits.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/timestamp.h"
 #include "proto/contract/user_name.h"
 #include "server/api/paging.h"
 
 namespace deconvoy::server {
 namespace {
-
-constexpr auto kUser = Call::From::kUser;
-
-google::protobuf::Timestamp ToTimestamp(absl::Time time) {
-  google::protobuf::Timestamp result;
-  const int64_t seconds = absl::ToUnixSeconds(time);
-  result.set_seconds(seconds);
-  result.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
-  return result;
-}
 
 // `2026-11`, or empty.
 absl::Status CheckMonth(const std::string& month, const std::string& field) {
@@ -43,7 +34,7 @@ absl::Status CheckMonth(const std::string& month, const std::string& field) {
 
 grpc::Status AdminService::StreamedGetServerInfo(grpc::ServerContext* context,
                                                  Unary<v1::GetServerInfoRequest, v1::ServerInfo>* stream) {
-  Call call(door_, kUser, "Admin.GetServerInfo", *context);
+  Call call(door_, Call::kUser, "Admin.GetServerInfo", *context);
   return call.Answer(stream,
                      [&](const v1::GetServerInfoRequest& /*request*/) { return DescribeServer(call.caller()); });
 }
@@ -68,7 +59,7 @@ absl::StatusOr<v1::ServerInfo> AdminService::DescribeServer(const Caller& caller
 
 grpc::Status AdminService::StreamedListWorkers(grpc::ServerContext* context,
                                                Unary<v1::ListWorkersRequest, v1::ListWorkersResponse>* stream) {
-  Call call(door_, kUser, "Admin.ListWorkers", *context);
+  Call call(door_, Call::kUser, "Admin.ListWorkers", *context);
   return call.Answer(stream, [&](const v1::ListWorkersRequest& request) -> absl::StatusOr<v1::ListWorkersResponse> {
     v1::ListWorkersResponse response;
     const std::string tasks_of = call.caller().role == v1::ADMIN ? "" : call.owner();
@@ -81,7 +72,7 @@ grpc::Status AdminService::StreamedListWorkers(grpc::ServerContext* context,
 
 grpc::Status AdminService::StreamedDrainWorker(grpc::ServerContext* context,
                                                Unary<v1::DrainWorkerRequest, v1::Worker>* stream) {
-  Call call(door_, kUser, "Admin.DrainWorker", *context);
+  Call call(door_, Call::kUser, "Admin.DrainWorker", *context);
   return call.Answer(stream, [&](const v1::DrainWorkerRequest& request) {
     call.About(request.worker());
     return dispatcher_.DrainWorker(request.worker(), request.drain());
@@ -90,7 +81,7 @@ grpc::Status AdminService::StreamedDrainWorker(grpc::ServerContext* context,
 
 grpc::Status AdminService::StreamedPauseServer(grpc::ServerContext* context,
                                                Unary<v1::PauseServerRequest, v1::ServerInfo>* stream) {
-  Call call(door_, kUser, "Admin.PauseServer", *context);
+  Call call(door_, Call::kUser, "Admin.PauseServer", *context);
   return call.Answer(stream, [&](const v1::PauseServerRequest& request) -> absl::StatusOr<v1::ServerInfo> {
     call.About(request.pause() ? "pause" : "go on");
     RETURN_IF_ERROR(dispatcher_.Pause(request.pause()));
@@ -100,7 +91,7 @@ grpc::Status AdminService::StreamedPauseServer(grpc::ServerContext* context,
 
 grpc::Status AdminService::StreamedExportUsage(grpc::ServerContext* context,
                                                Unary<v1::ExportUsageRequest, v1::ExportUsageResponse>* stream) {
-  Call call(door_, kUser, "Admin.ExportUsage", *context);
+  Call call(door_, Call::kUser, "Admin.ExportUsage", *context);
   return call.Answer(stream, [&](const v1::ExportUsageRequest& request) { return Usage(request); });
 }
 

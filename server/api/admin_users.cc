@@ -1,7 +1,6 @@
 // Users, their groups and their tokens, of the Admin service.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
 #include <string>
@@ -9,6 +8,7 @@
 
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/timestamp.h"
 #include "proto/contract/user_name.h"
 #include "proto/contract/volume_layout.h"
 #include "server/api/admin_service.h"
@@ -16,12 +16,6 @@
 
 namespace deconvoy::server {
 namespace {
-
-constexpr auto kUser = Call::From::kUser;
-
-google::protobuf::Timestamp ToTimestamp(absl::Time time) {
-  return google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(time));
-}
 
 // Without what they have and use.
 v1::User ToProto(const UserRecord& record) {
@@ -115,7 +109,7 @@ absl::StatusOr<v1::User> AdminService::Describe(const UserRecord& record) {
 
 grpc::Status AdminService::StreamedCreateUser(grpc::ServerContext* context,
                                               Unary<v1::CreateUserRequest, v1::User>* stream) {
-  Call call(door_, kUser, "Admin.CreateUser", *context);
+  Call call(door_, Call::kUser, "Admin.CreateUser", *context);
   return call.Answer(stream, [&](const v1::CreateUserRequest& request) -> absl::StatusOr<v1::User> {
     call.About(ChangeText(request.user(), {"role", "group", "weight", "quota", "file_roots", "disabled"}));
     ASSIGN_OR_RETURN(UserRecord user, ToRecord(request.user()));
@@ -128,7 +122,7 @@ grpc::Status AdminService::StreamedCreateUser(grpc::ServerContext* context,
 
 grpc::Status AdminService::StreamedUpdateUser(grpc::ServerContext* context,
                                               Unary<v1::UpdateUserRequest, v1::User>* stream) {
-  Call call(door_, kUser, "Admin.UpdateUser", *context);
+  Call call(door_, Call::kUser, "Admin.UpdateUser", *context);
   return call.Answer(stream, [&](const v1::UpdateUserRequest& request) -> absl::StatusOr<v1::User> {
     const std::vector<std::string> fields(request.fields().begin(), request.fields().end());
     call.About(ChangeText(request.user(), fields));
@@ -143,7 +137,7 @@ grpc::Status AdminService::StreamedUpdateUser(grpc::ServerContext* context,
 }
 
 grpc::Status AdminService::StreamedGetUser(grpc::ServerContext* context, Unary<v1::GetUserRequest, v1::User>* stream) {
-  Call call(door_, kUser, "Admin.GetUser", *context);
+  Call call(door_, Call::kUser, "Admin.GetUser", *context);
   return call.Answer(stream, [&](const v1::GetUserRequest& request) -> absl::StatusOr<v1::User> {
     call.About(request.user());
     ASSIGN_OR_RETURN(const std::string id, NamedOrCaller(call.caller(), request.user()));
@@ -154,7 +148,7 @@ grpc::Status AdminService::StreamedGetUser(grpc::ServerContext* context, Unary<v
 
 grpc::Status AdminService::StreamedListUsers(grpc::ServerContext* context,
                                              Unary<v1::ListUsersRequest, v1::ListUsersResponse>* stream) {
-  Call call(door_, kUser, "Admin.ListUsers", *context);
+  Call call(door_, Call::kUser, "Admin.ListUsers", *context);
   return call.Answer(stream, [&](const v1::ListUsersRequest& request) -> absl::StatusOr<v1::ListUsersResponse> {
     v1::ListUsersResponse response;
     ASSIGN_OR_RETURN(const Page<UserRecord> page,
@@ -169,7 +163,7 @@ grpc::Status AdminService::StreamedListUsers(grpc::ServerContext* context,
 
 grpc::Status AdminService::StreamedSetGroupWeight(grpc::ServerContext* context,
                                                   Unary<v1::SetGroupWeightRequest, v1::Group>* stream) {
-  Call call(door_, kUser, "Admin.SetGroupWeight", *context);
+  Call call(door_, Call::kUser, "Admin.SetGroupWeight", *context);
   return call.Answer(stream, [&](const v1::SetGroupWeightRequest& request) -> absl::StatusOr<v1::Group> {
     call.About(fmt::format("{} weight={}", request.group(), request.weight()));
     ASSIGN_OR_RETURN(const GroupRecord group, accounts_.SetGroupWeight(request.group(), request.weight()));
@@ -179,7 +173,7 @@ grpc::Status AdminService::StreamedSetGroupWeight(grpc::ServerContext* context,
 
 grpc::Status AdminService::StreamedListGroups(grpc::ServerContext* context,
                                               Unary<v1::ListGroupsRequest, v1::ListGroupsResponse>* stream) {
-  Call call(door_, kUser, "Admin.ListGroups", *context);
+  Call call(door_, Call::kUser, "Admin.ListGroups", *context);
   return call.Answer(stream, [&](const v1::ListGroupsRequest& request) -> absl::StatusOr<v1::ListGroupsResponse> {
     v1::ListGroupsResponse response;
     ASSIGN_OR_RETURN(const Page<GroupRecord> page,
@@ -192,7 +186,7 @@ grpc::Status AdminService::StreamedListGroups(grpc::ServerContext* context,
 
 grpc::Status AdminService::StreamedCreateToken(grpc::ServerContext* context,
                                                Unary<v1::CreateTokenRequest, v1::CreateTokenResponse>* stream) {
-  Call call(door_, kUser, "Admin.CreateToken", *context);
+  Call call(door_, Call::kUser, "Admin.CreateToken", *context);
   return call.Answer(stream, [&](const v1::CreateTokenRequest& request) -> absl::StatusOr<v1::CreateTokenResponse> {
     call.About(request.user());
     v1::CreateTokenResponse response;
@@ -213,7 +207,7 @@ grpc::Status AdminService::StreamedCreateToken(grpc::ServerContext* context,
 
 grpc::Status AdminService::StreamedListTokens(grpc::ServerContext* context,
                                               Unary<v1::ListTokensRequest, v1::ListTokensResponse>* stream) {
-  Call call(door_, kUser, "Admin.ListTokens", *context);
+  Call call(door_, Call::kUser, "Admin.ListTokens", *context);
   return call.Answer(stream, [&](const v1::ListTokensRequest& request) -> absl::StatusOr<v1::ListTokensResponse> {
     call.About(request.user());
     v1::ListTokensResponse response;
@@ -228,7 +222,7 @@ grpc::Status AdminService::StreamedListTokens(grpc::ServerContext* context,
 
 grpc::Status AdminService::StreamedRevokeToken(grpc::ServerContext* context,
                                                Unary<v1::RevokeTokenRequest, v1::Token>* stream) {
-  Call call(door_, kUser, "Admin.RevokeToken", *context);
+  Call call(door_, Call::kUser, "Admin.RevokeToken", *context);
   return call.Answer(stream, [&](const v1::RevokeTokenRequest& request) -> absl::StatusOr<v1::Token> {
     call.About(request.token());
     ASSIGN_OR_RETURN(const UserTokenId id, ParseUserTokenName(request.token(), "token"));

@@ -94,7 +94,7 @@ using Split = grpc::ServerSplitStreamer<Request, Response>;
 // One call, from its handler's first to its last line. Used by one thread at a time.
 class Call {
  public:
-  enum class From { kUser, kWorker };
+  enum From { kUser, kWorker };
 
   // `rpc` is the call's name in the table of permissions (`Volumes.Get`), `context` gRPC's ServerContext or
   // CallbackServerContext, which must outlive the call.

@@ -25,7 +25,7 @@ DeconvolutionService::~DeconvolutionService() {
 
 grpc::ServerBidiReactor<v1::DeconvolveRequest, v1::DeconvolveResponse>* DeconvolutionService::Deconvolve(
     grpc::CallbackServerContext* context) {
-  auto call = std::make_unique<Call>(door_, Call::From::kUser, "Deconvolution.Deconvolve", *context);
+  auto call = std::make_unique<Call>(door_, Call::kUser, "Deconvolution.Deconvolve", *context);
   // Nobody who is not let in gets a thread.
   if (const std::optional<grpc::Status> refusal = call->Refusal()) return new Refused(*refusal);
   auto made = std::make_unique<Served>();

@@ -12,8 +12,6 @@
 
 namespace deconvoy::server {
 
-constexpr auto kUser = Call::From::kUser;
-
 namespace {
 
 // As what the call counts in logs: files of the server are read and written under the eyes of its audit log.
@@ -30,7 +28,7 @@ std::string SubjectOf(const v1::JobSpec& spec) {
 }  // namespace
 
 grpc::Status JobsService::StreamedSubmit(grpc::ServerContext* context, Unary<v1::SubmitJobRequest, v1::Job>* stream) {
-  Call call(door_, kUser, "Jobs.Submit", *context);
+  Call call(door_, Call::kUser, "Jobs.Submit", *context);
   return call.Answer(stream, [&](const v1::SubmitJobRequest& request) -> absl::StatusOr<v1::Job> {
     call.CountAs(RpcOf(request.spec()));
     call.About(SubjectOf(request.spec()));
@@ -44,7 +42,7 @@ grpc::Status JobsService::StreamedSubmit(grpc::ServerContext* context, Unary<v1:
 
 grpc::Status JobsService::StreamedPreflight(grpc::ServerContext* context,
                                             Unary<v1::PreflightRequest, v1::PreflightReport>* stream) {
-  Call call(door_, kUser, "Jobs.Preflight", *context);
+  Call call(door_, Call::kUser, "Jobs.Preflight", *context);
   return call.Answer(stream, [&](const v1::PreflightRequest& request) -> absl::StatusOr<v1::PreflightReport> {
     call.About(request.spec().display_name());
     RETURN_IF_ERROR(CheckWork(call.caller(), request.spec()));
@@ -53,7 +51,7 @@ grpc::Status JobsService::StreamedPreflight(grpc::ServerContext* context,
 }
 
 grpc::Status JobsService::StreamedGet(grpc::ServerContext* context, Unary<v1::GetJobRequest, v1::Job>* stream) {
-  Call call(door_, kUser, "Jobs.Get", *context);
+  Call call(door_, Call::kUser, "Jobs.Get", *context);
   return call.Answer(stream, [&](const v1::GetJobRequest& request) -> absl::StatusOr<v1::Job> {
     call.About(request.job());
     ASSIGN_OR_RETURN(const std::string id, JobId(request.job(), "job"));
@@ -63,7 +61,7 @@ grpc::Status JobsService::StreamedGet(grpc::ServerContext* context, Unary<v1::Ge
 
 grpc::Status JobsService::StreamedList(grpc::ServerContext* context,
                                        Unary<v1::ListJobsRequest, v1::ListJobsResponse>* stream) {
-  Call call(door_, kUser, "Jobs.List", *context);
+  Call call(door_, Call::kUser, "Jobs.List", *context);
   return call.Answer(stream, [&](const v1::ListJobsRequest& request) {
     v1::ListJobsRequest bounded = request;
     bounded.set_page_size(PageSize(request.page_size()));
@@ -73,7 +71,7 @@ grpc::Status JobsService::StreamedList(grpc::ServerContext* context,
 
 grpc::Status JobsService::StreamedWatch(grpc::ServerContext* context,
                                         Split<v1::WatchJobRequest, v1::JobEvent>* stream) {
-  Call call(door_, kUser, "Jobs.Watch", *context);
+  Call call(door_, Call::kUser, "Jobs.Watch", *context);
   return call.Stream(stream, [&](const v1::WatchJobRequest& request) -> absl::Status {
     call.About(request.job());
     ASSIGN_OR_RETURN(const std::string id, JobId(request.job(), "job"));
@@ -84,7 +82,7 @@ grpc::Status JobsService::StreamedWatch(grpc::ServerContext* context,
 }
 
 grpc::Status JobsService::StreamedCancel(grpc::ServerContext* context, Unary<v1::CancelJobRequest, v1::Job>* stream) {
-  Call call(door_, kUser, "Jobs.Cancel", *context);
+  Call call(door_, Call::kUser, "Jobs.Cancel", *context);
   return call.Answer(stream, [&](const v1::CancelJobRequest& request) -> absl::StatusOr<v1::Job> {
     call.About(request.job());
     ASSIGN_OR_RETURN(const std::string id, JobId(request.job(), "job"));
@@ -94,7 +92,7 @@ grpc::Status JobsService::StreamedCancel(grpc::ServerContext* context, Unary<v1:
 
 grpc::Status JobsService::StreamedGetPreview(grpc::ServerContext* context,
                                              Unary<v1::GetPreviewRequest, v1::Preview>* stream) {
-  Call call(door_, kUser, "Jobs.GetPreview", *context);
+  Call call(door_, Call::kUser, "Jobs.GetPreview", *context);
   return call.Answer(stream, [&](const v1::GetPreviewRequest& request) -> absl::StatusOr<v1::Preview> {
     call.About(request.job());
     ASSIGN_OR_RETURN(const std::string id, JobId(request.job(), "job"));
@@ -103,7 +101,7 @@ grpc::Status JobsService::StreamedGetPreview(grpc::ServerContext* context,
 }
 
 grpc::Status JobsService::StreamedPause(grpc::ServerContext* context, Unary<v1::PauseJobRequest, v1::Job>* stream) {
-  Call call(door_, kUser, "Jobs.Pause", *context);
+  Call call(door_, Call::kUser, "Jobs.Pause", *context);
   return call.Answer(stream, [&](const v1::PauseJobRequest& request) -> absl::StatusOr<v1::Job> {
     call.About(request.job());
     ASSIGN_OR_RETURN(const std::string id, JobId(request.job(), "job"));
@@ -112,7 +110,7 @@ grpc::Status JobsService::StreamedPause(grpc::ServerContext* context, Unary<v1::
 }
 
 grpc::Status JobsService::StreamedResume(grpc::ServerContext* context, Unary<v1::ResumeJobRequest, v1::Job>* stream) {
-  Call call(door_, kUser, "Jobs.Resume", *context);
+  Call call(door_, Call::kUser, "Jobs.Resume", *context);
   return call.Answer(stream, [&](const v1::ResumeJobRequest& request) -> absl::StatusOr<v1::Job> {
     call.About(request.job());
     ASSIGN_OR_RETURN(const std::string id, JobId(request.job(), "job"));
@@ -122,7 +120,7 @@ grpc::Status JobsService::StreamedResume(grpc::ServerContext* context, Unary<v1:
 
 grpc::Status JobsService::StreamedDelete(grpc::ServerContext* context,
                                          Unary<v1::DeleteJobRequest, v1::DeleteJobResponse>* stream) {
-  Call call(door_, kUser, "Jobs.Delete", *context);
+  Call call(door_, Call::kUser, "Jobs.Delete", *context);
   return call.Answer(stream, [&](const v1::DeleteJobRequest& request) -> absl::StatusOr<v1::DeleteJobResponse> {
     call.About(request.job());
     ASSIGN_OR_RETURN(const std::string id, JobId(request.job(), "job"));

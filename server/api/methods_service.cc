@@ -9,7 +9,7 @@ namespace deconvoy::server {
 
 grpc::Status MethodsService::StreamedList(grpc::ServerContext* context,
                                           Unary<v1::ListMethodsRequest, v1::ListMethodsResponse>* stream) {
-  Call call(door_, Call::From::kUser, "Methods.List", *context);
+  Call call(door_, Call::kUser, "Methods.List", *context);
   return call.Answer(stream, [&](const v1::ListMethodsRequest& request) -> absl::StatusOr<v1::ListMethodsResponse> {
     v1::ListMethodsResponse response;
     const auto page = PageOf(capabilities_.Methods(), request.page_size(), request.page_token());
@@ -21,7 +21,7 @@ grpc::Status MethodsService::StreamedList(grpc::ServerContext* context,
 
 grpc::Status MethodsService::StreamedGet(grpc::ServerContext* context,
                                          Unary<v1::GetMethodRequest, v1::Method>* stream) {
-  Call call(door_, Call::From::kUser, "Methods.Get", *context);
+  Call call(door_, Call::kUser, "Methods.Get", *context);
   return call.Answer(stream, [&](const v1::GetMethodRequest& request) -> absl::StatusOr<v1::Method> {
     call.About(request.method());
     absl::StatusOr<v1::Method> method = capabilities_.FindMethod(request.method(), "method");

@@ -5,11 +5,9 @@
 
 namespace deconvoy::server {
 
-constexpr auto kUser = Call::From::kUser;
-
 grpc::Status ModelsService::StreamedCreate(grpc::ServerContext* context,
                                            Unary<v1::CreateModelRequest, v1::Model>* stream) {
-  Call call(door_, kUser, "Models.Create", *context);
+  Call call(door_, Call::kUser, "Models.Create", *context);
   return call.Answer(stream, [&](const v1::CreateModelRequest& request) -> absl::StatusOr<v1::Model> {
     call.About(request.model_id());
     RETURN_IF_ERROR(door_.CheckOpen());
@@ -18,7 +16,7 @@ grpc::Status ModelsService::StreamedCreate(grpc::ServerContext* context,
 }
 
 grpc::Status ModelsService::StreamedGet(grpc::ServerContext* context, Unary<v1::GetModelRequest, v1::Model>* stream) {
-  Call call(door_, kUser, "Models.Get", *context);
+  Call call(door_, Call::kUser, "Models.Get", *context);
   return call.Answer(stream, [&](const v1::GetModelRequest& request) {
     call.About(request.model());
     return models_.Get(call.owner(), request.model());
@@ -27,7 +25,7 @@ grpc::Status ModelsService::StreamedGet(grpc::ServerContext* context, Unary<v1::
 
 grpc::Status ModelsService::StreamedList(grpc::ServerContext* context,
                                          Unary<v1::ListModelsRequest, v1::ListModelsResponse>* stream) {
-  Call call(door_, kUser, "Models.List", *context);
+  Call call(door_, Call::kUser, "Models.List", *context);
   return call.Answer(stream, [&](const v1::ListModelsRequest& request) {
     call.About(request.model());
     v1::ListModelsRequest bounded = request;
@@ -38,7 +36,7 @@ grpc::Status ModelsService::StreamedList(grpc::ServerContext* context,
 
 grpc::Status ModelsService::StreamedDelete(grpc::ServerContext* context,
                                            Unary<v1::DeleteModelRequest, v1::DeleteModelResponse>* stream) {
-  Call call(door_, kUser, "Models.Delete", *context);
+  Call call(door_, Call::kUser, "Models.Delete", *context);
   return call.Answer(stream, [&](const v1::DeleteModelRequest& request) -> absl::StatusOr<v1::DeleteModelResponse> {
     call.About(request.model());
     RETURN_IF_ERROR(models_.Delete(call.owner(), request.model()));

@@ -5,10 +5,8 @@
 
 namespace deconvoy::server {
 
-constexpr auto kUser = Call::From::kUser;
-
 grpc::Status PsfsService::StreamedCreate(grpc::ServerContext* context, Unary<v1::CreatePsfRequest, v1::Psf>* stream) {
-  Call call(door_, kUser, "Psfs.Create", *context);
+  Call call(door_, Call::kUser, "Psfs.Create", *context);
   return call.Answer(stream, [&](const v1::CreatePsfRequest& request) -> absl::StatusOr<v1::Psf> {
     call.About(request.psf_id());
     RETURN_IF_ERROR(door_.CheckOpen());
@@ -17,7 +15,7 @@ grpc::Status PsfsService::StreamedCreate(grpc::ServerContext* context, Unary<v1:
 }
 
 grpc::Status PsfsService::StreamedGet(grpc::ServerContext* context, Unary<v1::GetPsfRequest, v1::Psf>* stream) {
-  Call call(door_, kUser, "Psfs.Get", *context);
+  Call call(door_, Call::kUser, "Psfs.Get", *context);
   return call.Answer(stream, [&](const v1::GetPsfRequest& request) {
     call.About(request.psf());
     return psfs_.Get(call.owner(), request.psf());
@@ -26,7 +24,7 @@ grpc::Status PsfsService::StreamedGet(grpc::ServerContext* context, Unary<v1::Ge
 
 grpc::Status PsfsService::StreamedList(grpc::ServerContext* context,
                                        Unary<v1::ListPsfsRequest, v1::ListPsfsResponse>* stream) {
-  Call call(door_, kUser, "Psfs.List", *context);
+  Call call(door_, Call::kUser, "Psfs.List", *context);
   return call.Answer(stream, [&](const v1::ListPsfsRequest& request) {
     call.About(request.psf());
     v1::ListPsfsRequest bounded = request;
@@ -37,7 +35,7 @@ grpc::Status PsfsService::StreamedList(grpc::ServerContext* context,
 
 grpc::Status PsfsService::StreamedDelete(grpc::ServerContext* context,
                                          Unary<v1::DeletePsfRequest, v1::DeletePsfResponse>* stream) {
-  Call call(door_, kUser, "Psfs.Delete", *context);
+  Call call(door_, Call::kUser, "Psfs.Delete", *context);
   return call.Answer(stream, [&](const v1::DeletePsfRequest& request) -> absl::StatusOr<v1::DeletePsfResponse> {
     call.About(request.psf());
     RETURN_IF_ERROR(psfs_.Delete(call.owner(), request.psf()));

@@ -16,8 +16,6 @@
 namespace deconvoy::server {
 namespace {
 
-constexpr auto kUser = Call::From::kUser;
-
 absl::Status NoSuchVolume(const std::string& name) {
   return MakeError({.reason = v1::NOT_FOUND, .field = "volume", .remedy = "list the volumes there are"},
                    fmt::format("there is no volume `{}`", Printable(name)));
@@ -77,7 +75,7 @@ absl::StatusOr<VolumeRecord> VolumesService::Find(const std::string& owner, cons
 
 grpc::Status VolumesService::StreamedCreate(grpc::ServerContext* context,
                                             Unary<v1::CreateVolumeRequest, v1::Volume>* stream) {
-  Call call(door_, kUser, "Volumes.Create", *context);
+  Call call(door_, Call::kUser, "Volumes.Create", *context);
   return call.Answer(stream, [&](const v1::CreateVolumeRequest& request) -> absl::StatusOr<v1::Volume> {
     call.About(request.spec().display_name());
     RETURN_IF_ERROR(door_.CheckOpen());
@@ -88,7 +86,7 @@ grpc::Status VolumesService::StreamedCreate(grpc::ServerContext* context,
 }
 
 grpc::Status VolumesService::Write(grpc::ServerContext* context, WriteStream* stream) {
-  Call call(door_, kUser, "Volumes.Write", *context);
+  Call call(door_, Call::kUser, "Volumes.Write", *context);
   return call.Run([&] {
     IdleStreams::Watched watched(door_.streams(), [context] { context->TryCancel(); });
     return OrIdle(TakeChunks(call, *stream, watched), watched, door_.streams());
@@ -132,7 +130,7 @@ absl::Status VolumesService::TakeChunks(Call& call, WriteStream& stream, IdleStr
 
 grpc::Status VolumesService::StreamedFinish(grpc::ServerContext* context,
                                             Unary<v1::FinishVolumeRequest, v1::Volume>* stream) {
-  Call call(door_, kUser, "Volumes.Finish", *context);
+  Call call(door_, Call::kUser, "Volumes.Finish", *context);
   return call.Answer(stream, [&](const v1::FinishVolumeRequest& request) -> absl::StatusOr<v1::Volume> {
     call.About(request.volume());
     ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request.volume()));
@@ -142,7 +140,7 @@ grpc::Status VolumesService::StreamedFinish(grpc::ServerContext* context,
 
 grpc::Status VolumesService::StreamedGet(grpc::ServerContext* context,
                                          Unary<v1::GetVolumeRequest, v1::Volume>* stream) {
-  Call call(door_, kUser, "Volumes.Get", *context);
+  Call call(door_, Call::kUser, "Volumes.Get", *context);
   return call.Answer(stream, [&](const v1::GetVolumeRequest& request) -> absl::StatusOr<v1::Volume> {
     call.About(request.volume());
     ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request.volume()));
@@ -152,7 +150,7 @@ grpc::Status VolumesService::StreamedGet(grpc::ServerContext* context,
 
 grpc::Status VolumesService::StreamedRead(grpc::ServerContext* context,
                                           Split<v1::ReadVolumeRequest, v1::ReadVolumeResponse>* stream) {
-  Call call(door_, kUser, "Volumes.Read", *context);
+  Call call(door_, Call::kUser, "Volumes.Read", *context);
   return call.Stream(stream, [&](const v1::ReadVolumeRequest& request) -> absl::Status {
     call.About(request.volume());
     ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request.volume()));
@@ -205,7 +203,7 @@ absl::StatusOr<std::string> VolumesService::Submit(const std::string& owner, con
 
 grpc::Status VolumesService::StreamedImport(grpc::ServerContext* context,
                                             Unary<v1::ImportVolumeRequest, v1::ImportVolumeResponse>* stream) {
-  Call call(door_, kUser, "Volumes.Import", *context);
+  Call call(door_, Call::kUser, "Volumes.Import", *context);
   return call.Answer(stream, [&](const v1::ImportVolumeRequest& request) -> absl::StatusOr<v1::ImportVolumeResponse> {
     call.About(request.file());
     v1::ImportVolumeResponse response;
@@ -222,7 +220,7 @@ grpc::Status VolumesService::StreamedImport(grpc::ServerContext* context,
 
 grpc::Status VolumesService::StreamedExport(grpc::ServerContext* context,
                                             Unary<v1::ExportVolumeRequest, v1::ExportVolumeResponse>* stream) {
-  Call call(door_, kUser, "Volumes.Export", *context);
+  Call call(door_, Call::kUser, "Volumes.Export", *context);
   return call.Answer(stream, [&](const v1::ExportVolumeRequest& request) -> absl::StatusOr<v1::ExportVolumeResponse> {
     call.About(fmt::format("{} to {}", request.volume(), request.file()));
     v1::ExportVolumeResponse response;
@@ -240,7 +238,7 @@ grpc::Status VolumesService::StreamedExport(grpc::ServerContext* context,
 
 grpc::Status VolumesService::StreamedList(grpc::ServerContext* context,
                                           Unary<v1::ListVolumesRequest, v1::ListVolumesResponse>* stream) {
-  Call call(door_, kUser, "Volumes.List", *context);
+  Call call(door_, Call::kUser, "Volumes.List", *context);
   return call.Answer(stream, [&](const v1::ListVolumesRequest& request) { return ListPage(call.owner(), request); });
 }
 
@@ -261,7 +259,7 @@ absl::StatusOr<v1::ListVolumesResponse> VolumesService::ListPage(const std::stri
 
 grpc::Status VolumesService::StreamedDelete(grpc::ServerContext* context,
                                             Unary<v1::DeleteVolumeRequest, v1::DeleteVolumeResponse>* stream) {
-  Call call(door_, kUser, "Volumes.Delete", *context);
+  Call call(door_, Call::kUser, "Volumes.Delete", *context);
   return call.Answer(stream, [&](const v1::DeleteVolumeRequest& request) -> absl::StatusOr<v1::DeleteVolumeResponse> {
     call.About(request.volume());
     ASSIGN_OR_RETURN(const VolumeRecord record, Find(call.owner(), request.volume()));

@@ -9,8 +9,6 @@
 namespace deconvoy::server {
 namespace {
 
-constexpr auto kWorker = Call::From::kWorker;
-
 absl::Status OutOfOrder(std::string_view message) {
   return MakeError({.reason = v1::INVALID_FIELD, .field = "part"}, message);
 }
@@ -19,7 +17,7 @@ absl::Status OutOfOrder(std::string_view message) {
 
 grpc::Status WorkersService::StreamedSynchronize(grpc::ServerContext* context,
                                                  Unary<v1::SynchronizeRequest, v1::SynchronizeResponse>* stream) {
-  Call call(door_, kWorker, "Workers.Synchronize", *context);
+  Call call(door_, Call::kWorker, "Workers.Synchronize", *context);
   return call.Answer(stream, [&](const v1::SynchronizeRequest& request) {
     call.About(request.worker());
     return dispatcher_.Synchronize(request, call.owner(), [&call] { return call.gone(); });
@@ -28,7 +26,7 @@ grpc::Status WorkersService::StreamedSynchronize(grpc::ServerContext* context,
 
 grpc::Status WorkersService::StreamedFetchInput(grpc::ServerContext* context,
                                                 Split<v1::FetchInputRequest, v1::FetchInputResponse>* stream) {
-  Call call(door_, kWorker, "Workers.FetchInput", *context);
+  Call call(door_, Call::kWorker, "Workers.FetchInput", *context);
   return call.Stream(stream, [&](const v1::FetchInputRequest& request) -> absl::Status {
     call.About(request.task());
     RETURN_IF_ERROR(dispatcher_.AuthoriseInput(request, call.owner()));
@@ -46,7 +44,7 @@ grpc::Status WorkersService::StreamedFetchInput(grpc::ServerContext* context,
 grpc::Status WorkersService::DeliverOutput(grpc::ServerContext* context,
                                            grpc::ServerReader<v1::DeliverOutputRequest>* reader,
                                            v1::DeliverOutputResponse* /*response*/) {
-  Call call(door_, kWorker, "Workers.DeliverOutput", *context);
+  Call call(door_, Call::kWorker, "Workers.DeliverOutput", *context);
   return call.Run([&] { return TakeOutput(call, *reader); });
 }
 

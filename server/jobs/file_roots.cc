@@ -26,20 +26,6 @@ namespace {
 constexpr std::chrono::seconds kBetweenLooks{5};
 constexpr std::chrono::seconds kFirstLook{1};
 
-// What lies at a root's path.
-struct Look {
-  uint64_t device = 0;
-  uint64_t inode = 0;
-  std::string missing = {};  // why it is no folder; empty if it is
-};
-
-Look LookAt(const std::filesystem::path& path) {
-  struct stat state {};
-  if (stat(path.c_str(), &state) != 0) return {.missing = std::generic_category().message(errno)};
-  if (!S_ISDIR(state.st_mode)) return {.missing = "it is not a folder"};
-  return {.device = state.st_dev, .inode = state.st_ino};
-}
-
 bool MayUse(const FileRights& rights, const std::string& root) {
   return rights.all || std::ranges::find(rights.roots, root) != rights.roots.end();
 }
@@ -66,6 +52,13 @@ absl::Status NotThere(const RootFolder& root, std::string_view what) {
 // storage does not answer, and then it must not keep the server from ending.
 class FileRoots::Looks {
  public:
+  // What lies at a root's path.
+  struct Look {
+    uint64_t device = 0;
+    uint64_t inode = 0;
+    std::string missing = {};  // why it is no folder; empty if it is
+  };
+
   // Waits for the first round, but not for long.
   static std::shared_ptr<Looks> Begin(std::vector<RootFolder> roots) {
     auto looks = std::make_shared<Looks>();
@@ -91,9 +84,16 @@ class FileRoots::Looks {
   }
 
  private:
+  static Look At(const std::filesystem::path& path) {
+    struct stat state {};
+    if (stat(path.c_str(), &state) != 0) return {.missing = std::generic_category().message(errno)};
+    if (!S_ISDIR(state.st_mode)) return {.missing = "it is not a folder"};
+    return {.device = state.st_dev, .inode = state.st_ino};
+  }
+
   void Run(const std::vector<RootFolder>& roots) {
     for (bool ended = false; !ended;) {
-      for (const RootFolder& root : roots) Note(root, LookAt(root.path));
+      for (const RootFolder& root : roots) Note(root, At(root.path));
       std::unique_lock lock(mutex_);
       ++rounds_;
       changed_.notify_all();
@@ -189,7 +189,7 @@ absl::StatusOr<v1::FileAccess> FileRoots::Access(const std::string& owner, const
                                                  const std::string& field, bool write) const {
   ASSIGN_OR_RETURN(const RootFolder* root, Find(owner, file, field, write));
   ASSIGN_OR_RETURN(const ServerFile named, ParseServerFile(file, field));
-  const std::optional<Look> look = looks_->Last(root->name);
+  const std::optional<Looks::Look> look = looks_->Last(root->name);
   if (!look) return NotThere(*root, "it does not answer");
   if (!look->missing.empty()) return NotThere(*root, look->missing);
   v1::FileAccess access;

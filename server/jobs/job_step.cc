@@ -1,7 +1,5 @@
 #include "server/jobs/job_step.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <algorithm>
 
 #include "proto/contract/error.h"
@@ -9,17 +7,10 @@
 #include "proto/contract/outputs.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/timestamp.h"
 #include "server/jobs/job_state.h"
 
 namespace deconvoy::server {
-namespace {
-
-google::protobuf::Timestamp ToTimestamp(absl::Time time) {
-  return google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(time));
-}
-
-}  // namespace
-
 JobStep::JobStep(const LiveJob& job, absl::Time now) : live_(job), now_(now) {
   change.job = job.record();
 }

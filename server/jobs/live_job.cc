@@ -1,11 +1,11 @@
 #include "server/jobs/live_job.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
 
 #include "proto/contract/resource_name.h"
+#include "proto/contract/timestamp.h"
 #include "server/jobs/job_state.h"
 #include "server/jobs/tile_planning.h"
 
@@ -247,8 +247,7 @@ v1::Job LiveJob::Show() const {
   v1::Job job = record_.job;
   job.set_name(JobName(record_.id));
   job.set_state(record_.state);
-  *job.mutable_create_time() =
-      google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(record_.create_time));
+  *job.mutable_create_time() = ToTimestamp(record_.create_time);
   *job.mutable_progress() = Progress();
   return job;
 }

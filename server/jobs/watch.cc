@@ -1,11 +1,11 @@
 // JobManager: watching a job.
 #include <fmt/format.h>
-#include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
 
 #include "proto/contract/error.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/timestamp.h"
 #include "server/jobs/job_manager.h"
 #include "server/jobs/job_state.h"
 #include "server/jobs/live_job.h"
@@ -63,8 +63,7 @@ absl::Status JobManager::Watch(const std::string& owner, const std::string& job_
     if (std::string bytes = progress.SerializeAsString(); bytes != last_progress) {
       last_progress = std::move(bytes);
       progress.set_sequence(sequence);
-      *progress.mutable_time() =
-          google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(clock_.Wall()));
+      *progress.mutable_time() = ToTimestamp(clock_.Wall());
       if (!send(progress)) return absl::OkStatus();
     }
     std::unique_lock lock(mutex_);

@@ -1,7 +1,6 @@
 #include "server/schedule/dispatcher.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/util/time_util.h>
 #include <spdlog/spdlog.h>
 
 #include <utility>
@@ -10,6 +9,7 @@
 #include "proto/contract/log_text.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/timestamp.h"
 
 namespace deconvoy::server {
 namespace {
@@ -206,8 +206,7 @@ v1::Worker Dispatcher::Describe(const std::string& worker, const WorkerEntry& en
     if (owner.empty() || lease.job.owner == owner) *shown.add_tasks() = lease.status;
   }
   shown.set_state(entry.lost ? v1::LOST : entry.drain || entry.leaving ? v1::DRAINING : busy ? v1::BUSY : v1::IDLE);
-  *shown.mutable_last_seen() =
-      google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(entry.last_seen_wall));
+  *shown.mutable_last_seen() = ToTimestamp(entry.last_seen_wall);
   shown.set_tasks_done(entry.tasks_done);
   shown.set_tasks_failed(entry.tasks_failed);
   shown.set_same_host(entry.same_host);

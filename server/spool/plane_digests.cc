@@ -5,7 +5,7 @@
 namespace deconvoy::server {
 namespace {
 
-constexpr size_t kMostPlanes = 32'768;  // some 80 bytes each
+constexpr size_t kMostKeptDigests = 32'768;  // some 80 bytes each
 
 }  // namespace
 
@@ -33,7 +33,7 @@ void PlaneHasher::Take(int64_t offset, std::span<const std::byte> bytes, std::ve
 void PlaneDigests::Add(const std::vector<PlaneDigest>& planes) {
   const std::lock_guard lock(mutex_);
   for (const PlaneDigest& plane : planes) {
-    if (planes_.size() >= kMostPlanes) return;
+    if (planes_.size() >= kMostKeptDigests) return;
     planes_.insert(plane);
   }
 }

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <google/protobuf/util/message_differencer.h>
-#include <google/protobuf/util/time_util.h>
 #include <spdlog/spdlog.h>
 
 #include "proto/contract/error.h"
@@ -10,6 +9,7 @@
 #include "proto/contract/log_text.h"
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/timestamp.h"
 #include "proto/contract/validation.h"
 #include "proto/contract/volume_layout.h"
 #include "server/spool/coverage.h"
@@ -162,8 +162,7 @@ absl::StatusOr<v1::Volume> SpoolVolumeStore::Describe(const VolumeRecord& record
   ASSIGN_OR_RETURN(const std::optional<PsfRecord> psf, store_.FindPsfOfVolume(record.id));
   ASSIGN_OR_RETURN(const std::optional<ModelRecord> model, store_.FindModelOfVolume(record.id));
   if (jobs.empty() && !psf && !model) {
-    *volume.mutable_expire_time() =
-        google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(*expiry));
+    *volume.mutable_expire_time() = ToTimestamp(*expiry);
   }
   return volume;
 }
@@ -251,8 +250,7 @@ v1::Volume ToVolume(const VolumeRecord& record) {
   volume.set_name(VolumeName(record.id));
   *volume.mutable_spec() = record.spec;
   volume.set_state(record.state);
-  *volume.mutable_create_time() =
-      google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(record.create_time));
+  *volume.mutable_create_time() = ToTimestamp(record.create_time);
   const v1::Shape5& shape = record.spec.shape();
   volume.set_size_bytes(uint64_t{shape.t()} * shape.c() * shape.z() * shape.y() * shape.x() *
                         static_cast<uint64_t>(BytesPerVoxel(record.spec.type())));

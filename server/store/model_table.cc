@@ -1,11 +1,10 @@
 #include "server/store/model_table.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <utility>
 
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/timestamp.h"
 #include "server/store/library_table.h"
 
 namespace deconvoy::server::model_table {
@@ -28,8 +27,7 @@ const LibraryTable& Table() {
 void Complete(ModelRecord& record) {
   record.model.set_name(ModelName({record.id, record.number}));
   record.model.set_volume(VolumeName(record.volume_id));
-  *record.model.mutable_create_time() =
-      google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(record.create_time));
+  *record.model.mutable_create_time() = ToTimestamp(record.create_time);
 }
 
 absl::StatusOr<ModelRecord> FromStored(Database& database, const LibraryRecord& stored) {

@@ -1,11 +1,10 @@
 #include "server/store/psf_table.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <utility>
 
 #include "proto/contract/resource_name.h"
 #include "proto/contract/status_macros.h"
+#include "proto/contract/timestamp.h"
 #include "server/store/job_table.h"
 #include "server/store/library_table.h"
 #include "server/store/page_room.h"
@@ -35,8 +34,7 @@ absl::Status Complete(Database& database, PsfRecord& record) {
   record.psf.set_volume(VolumeName(record.volume_id));
   *record.psf.mutable_spec() = volume.spec;
   record.psf.mutable_spec()->set_digest(digest);
-  *record.psf.mutable_create_time() =
-      google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(record.create_time));
+  *record.psf.mutable_create_time() = ToTimestamp(record.create_time);
   return absl::OkStatus();
 }
 

@@ -320,7 +320,7 @@ struct DenoisedMethod {
 };
 
 // What the task's models see: y, which has the read noise's variance added.
-learned::Scale ScaleOf(const TileJob& job) {
+learned::Scale ModelScaleOf(const TileJob& job) {
   const v1::ModelScale& scale = job.tile.model_scale();
   return {.offset = static_cast<float>(scale.offset_photons() + job.scale().variance()),
           .range = static_cast<float>(scale.range_photons())};
@@ -374,7 +374,7 @@ absl::StatusOr<v1::TaskResult> TilePipeline::Run(const v1::Task& task, TaskConte
     if (!task.tile().models().empty()) {
       RETURN_IF_ERROR(LoadModels(task, context));
       if (job.method->description().needs_models()) {
-        restorer.emplace(models_.models(), ScaleOf(job));
+        restorer.emplace(models_.models(), ModelScaleOf(job));
       } else {
         ASSIGN_OR_RETURN(denoised, DenoisedMethod::Of(job, *models_.models().front()));
         job.method = denoised.method.get();

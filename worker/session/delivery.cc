@@ -12,7 +12,7 @@ namespace deconvoy::worker {
 namespace {
 
 // Minutes for the server's sync and commit, and as long as the bytes need at 1 MiB/s.
-std::chrono::milliseconds TimeoutFor(size_t bytes) {
+std::chrono::milliseconds DeliveryTimeout(size_t bytes) {
   return std::chrono::milliseconds(180'000 + static_cast<int64_t>(bytes / 1024));
 }
 
@@ -49,7 +49,7 @@ bool SendResult(Writer& writer, const v1::TaskResult& result) {
 }
 
 absl::Status DeliverOnce(ServerLink& link, const std::string& worker, HeldTask& held, const Delivery& delivery) {
-  const auto context = link.NewContext(TimeoutFor(delivery.outputs.size()));
+  const auto context = link.NewContext(DeliveryTimeout(delivery.outputs.size()));
   const StopSignal::Guard guard(held.stop(), *context);
   v1::DeliverOutputResponse response;
   const auto writer = link.stub().DeliverOutput(context.get(), &response);

@@ -12,7 +12,7 @@ namespace deconvoy::worker {
 namespace {
 
 // A minute, and as long as the bytes need at 1 MiB/s.
-std::chrono::milliseconds TimeoutFor(size_t bytes) {
+std::chrono::milliseconds FetchTimeout(size_t bytes) {
   return std::chrono::milliseconds(60'000 + static_cast<int64_t>(bytes / 1024));
 }
 
@@ -43,7 +43,7 @@ absl::Status FetchSource::ReadOnce(const v1::VolumeAccess& volume, const FrameBo
   request.set_token(held_.task().token());
   request.set_volume(volume.volume());
   *request.mutable_region() = ToProto(box);
-  const auto context = link_.NewContext(TimeoutFor(target.size()));
+  const auto context = link_.NewContext(FetchTimeout(target.size()));
   const StopSignal::Guard guard(held_.stop(), *context);
   const auto reader = link_.stub().FetchInput(context.get(), request);
   int64_t voxels = 0;

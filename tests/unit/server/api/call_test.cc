@@ -78,7 +78,7 @@ class CallTest : public ::testing::Test {
 TEST_F(CallTest, WhoIsLetInAndWhatIsDoneThenCanBeTwoThreadsAffairs) {
   Door door({.users = {.open_calls = 1}}, credential_, accounts_, SystemClock());
   grpc::ServerContext context;
-  Call first(door, Call::From::kUser, "Jobs.Get", context), second(door, Call::From::kUser, "Jobs.Get", context);
+  Call first(door, Call::kUser, "Jobs.Get", context), second(door, Call::kUser, "Jobs.Get", context);
   EXPECT_FALSE(first.Refusal());
   EXPECT_EQ(first.owner(), "local");
   const std::optional<grpc::Status> refusal = second.Refusal();
@@ -93,26 +93,26 @@ TEST_F(CallTest, TooManyOpenCallsAreRefusedUntilOneEnds) {
   Door door({.users = {.open_calls = 2}}, credential_, accounts_, SystemClock());
   grpc::ServerContext context;
   const auto body = [] { return absl::OkStatus(); };
-  auto first = std::make_unique<Call>(door, Call::From::kUser, "Jobs.Get", context);
-  Call second(door, Call::From::kUser, "Jobs.List", context);
+  auto first = std::make_unique<Call>(door, Call::kUser, "Jobs.Get", context);
+  Call second(door, Call::kUser, "Jobs.List", context);
   EXPECT_TRUE(first->Run(body).ok());
   EXPECT_TRUE(second.Run(body).ok());
   {
-    Call third(door, Call::From::kUser, "Jobs.Cancel", context);
+    Call third(door, Call::kUser, "Jobs.Cancel", context);
     const grpc::Status refused = third.Run(body);
     EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
     EXPECT_EQ(DetailsOf(refused).reason(), v1::TOO_MANY_STREAMS);
     EXPECT_EQ(DetailsOf(refused).metadata().at("limit"), "2");
   }
   first.reset();
-  Call fourth(door, Call::From::kUser, "Jobs.Get", context);
+  Call fourth(door, Call::kUser, "Jobs.Get", context);
   EXPECT_TRUE(fourth.Run(body).ok());
 }
 
 TEST_F(CallTest, AWorkerCallWithoutCredentialRunsNothing) {
   Door door({.users = {.open_calls = 1}}, credential_, accounts_, SystemClock());
   grpc::ServerContext context;
-  Call call(door, Call::From::kWorker, "Workers.Synchronize", context);
+  Call call(door, Call::kWorker, "Workers.Synchronize", context);
   bool ran = false;
   const grpc::Status status = call.Run([&] {
     ran = true;
@@ -126,7 +126,7 @@ TEST_F(CallTest, WhoShowsNoTokenRunsNothingWhereOneIsNeeded) {
   Accounts strict(TokenRule::kRequired, *store_, SystemClock());
   Door door({.users = {.open_calls = 1}}, credential_, strict, SystemClock());
   grpc::ServerContext context;
-  Call call(door, Call::From::kUser, "Jobs.Get", context);
+  Call call(door, Call::kUser, "Jobs.Get", context);
   const grpc::Status status = call.Run([] {
     ADD_FAILURE() << "the call was let in";
     return absl::OkStatus();
@@ -138,7 +138,7 @@ TEST_F(CallTest, WhoShowsNoTokenRunsNothingWhereOneIsNeeded) {
 TEST_F(CallTest, ACallThatNoTableKnowsRunsNothing) {
   Door door({.users = {.open_calls = 1}}, credential_, accounts_, SystemClock());
   grpc::ServerContext context;
-  Call call(door, Call::From::kUser, "Jobs.Unheard", context);
+  Call call(door, Call::kUser, "Jobs.Unheard", context);
   const grpc::Status status = call.Run([] {
     ADD_FAILURE() << "the call was let in";
     return absl::OkStatus();

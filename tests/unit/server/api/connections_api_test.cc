@@ -107,8 +107,8 @@ TEST_F(OldConnectionApiTest, StreamsGoOnAndCallsFindAnotherConnection) {
   EXPECT_TRUE(stream->Read(&response));
   EXPECT_EQ(response.chunks_committed(), 1u);
   while (stream->Read(&response)) continue;
-  // An old connection is closed behind its last stream. A caller that has something to send just then (that a window is open, say)
-  // finds it broken, and is told that instead of how the stream ended.
+  // An old connection is closed behind its last stream. A caller that has something to send just then (that a window is
+  // open, say) finds it broken, and is told that instead of how the stream ended.
   const grpc::Status end = stream->Finish();
   EXPECT_TRUE(end.ok() || end.error_code() == grpc::UNAVAILABLE) << end.error_code() << ": " << end.error_message();
 }
