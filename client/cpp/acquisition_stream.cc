@@ -441,7 +441,7 @@ absl::Status AcquisitionStream::Close(absl::Duration patience) {
   return impl_->Close(patience);
 }
 
-absl::Status AcquisitionStream::Cancel(std::stop_token stop) {
+absl::Status AcquisitionStream::Cancel(const std::stop_token& stop) {
   return impl_->Cancel(stop);
 }
 

@@ -131,7 +131,7 @@ class AcquisitionStream {
   absl::Status Close(absl::Duration patience = absl::Seconds(30));
 
   // Has the server cancel the job; its end comes as the last event. The input stays on the server.
-  absl::Status Cancel(std::stop_token stop = {});
+  absl::Status Cancel(const std::stop_token& stop = {});
 
  private:
   class Impl;

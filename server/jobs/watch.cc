@@ -38,7 +38,6 @@ absl::Status JobManager::Watch(const std::string& owner, const std::string& job_
                                const std::function<bool(const v1::JobEvent&)>& send,
                                const std::function<bool()>& gone) {
   ASSIGN_OR_RETURN(const JobRecord record, FindStored(owner, job_id));
-  const absl::Status cancelled = absl::CancelledError("the watcher has left");
   // Who has seen the end already is told again, rather than nothing; nobody has seen what is still to come.
   uint64_t sequence = std::min(after_sequence, record.job.last_sequence() - (IsEnd(record.state) ? 1U : 0U));
   std::string last_progress;
@@ -70,7 +69,7 @@ absl::Status JobManager::Watch(const std::string& owner, const std::string& job_
     const auto news = [&] { return stopped_ || job->version() != version || capabilities_.version() != workers; };
     while (!news()) {
       lock.unlock();
-      if (gone()) return cancelled;
+      if (gone()) return absl::CancelledError("the watcher has left");
       lock.lock();
       if (news()) break;
       changed_.wait_for(lock, kLookAround);
