@@ -147,7 +147,7 @@ TEST_F(PictureTest, TitlesAreWrittenAndLongOnesCut) {
   Panel panel = Ramp(100, 20);
   panel.title = "";
   const Grey empty = Write({{panel}});
-  panel.title = std::string(200, 'W') + "\xc3\xa9";
+  panel.title.assign(200, 'W').append("\xc3\xa9");
   const Grey titled = Write({{panel}});
   EXPECT_EQ(titled.width, empty.width);
   const auto bright = [](const Grey& picture) {
